@@ -10,8 +10,8 @@ import (
 	"net/http"
 	"time"
 
-	oaerrors "github.com/go-openapi/errors"
 	"github.com/go-json-experiment/json/jsontext"
+	oaerrors "github.com/go-openapi/errors"
 )
 
 // Error is what a client is meant to see: an HTTP status and a Matrix error
