@@ -8,13 +8,13 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/big"
 	"net"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -22,15 +22,15 @@ import (
 // moved by a test.
 const lifetime = 365 * 24 * time.Hour
 
-// An Authority signs the certificates of all servers of one Complement run.
-type Authority struct {
+// An authority signs the certificates of all servers of one Complement run.
+type authority struct {
 	cert *x509.Certificate
 	key  crypto.Signer
 }
 
-// LoadAuthority reads Complement's certificate and its key (RSA in PKCS #1;
+// loadAuthority reads Complement's certificate and its key (RSA in PKCS #1;
 // other kinds are taken too).
-func LoadAuthority(certFile, keyFile string) (*Authority, error) {
+func loadAuthority(certFile, keyFile string) (*authority, error) {
 	certDER, err := readPEM(certFile)
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func LoadAuthority(certFile, keyFile string) (*Authority, error) {
 	if pub, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool }); !ok || !pub.Equal(cert.PublicKey) {
 		return nil, fmt.Errorf("%s is not the key of %s", keyFile, certFile)
 	}
-	return &Authority{cert, key}, nil
+	return &authority{cert, key}, nil
 }
 
 func readPEM(file string) (*pem.Block, error) {
@@ -88,57 +88,49 @@ func parseKey(block *pem.Block) (crypto.Signer, error) {
 	return nil, fmt.Errorf("a PEM block of type %q is no private key", block.Type)
 }
 
-// A Leaf is the certificate of one server and its key, both PEM.
-type Leaf struct {
-	Certificate, Key []byte
-}
-
-// Leaf signs a new certificate for a server. The name may be a host name or an
-// address, with or without a port.
-func (a *Authority) Leaf(serverName string, now time.Time) (Leaf, error) {
-	host := serverName
-	if h, _, err := net.SplitHostPort(serverName); err == nil {
-		host = h
-	}
+// sign makes a certificate for a server, and its key, both PEM. The name may be
+// a host name or an address, with or without a port.
+func (a *authority) sign(serverName string, now time.Time) (cert, key []byte, err error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
-		return Leaf{}, err
+		return nil, nil, err
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial,
-		Subject:      pkix.Name{CommonName: host},
 		NotBefore:    now.Add(-time.Hour),
 		NotAfter:     now.Add(lifetime),
 		KeyUsage:     x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
-	if ip := net.ParseIP(trimBrackets(host)); ip != nil {
+	host := hostOf(serverName)
+	template.Subject.CommonName = host
+	if ip := net.ParseIP(host); ip != nil {
 		template.IPAddresses = []net.IP{ip}
 	} else {
 		template.DNSNames = []string{host}
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return Leaf{}, err
+		return nil, nil, err
 	}
-	certDER, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	certDER, err := x509.CreateCertificate(rand.Reader, template, a.cert, private.Public(), a.key)
 	if err != nil {
-		return Leaf{}, err
+		return nil, nil, err
 	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
-		return Leaf{}, err
+		return nil, nil, err
 	}
-	return Leaf{
-		Certificate: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certDER}),
-		Key:         pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}),
-	}, nil
+	cert = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certDER})
+	key = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
+	return cert, key, nil
 }
 
-// trimBrackets takes an IPv6 literal out of the brackets it has in a name.
-func trimBrackets(host string) string {
-	if n := len(host); n > 2 && host[0] == '[' && host[n-1] == ']' {
-		return host[1 : n-1]
+// hostOf takes the port off a server name, and an IPv6 literal out of its
+// brackets.
+func hostOf(serverName string) string {
+	if host, _, err := net.SplitHostPort(serverName); err == nil {
+		return host
 	}
-	return host
+	return strings.Trim(serverName, "[]")
 }

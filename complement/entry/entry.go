@@ -27,9 +27,6 @@ const (
 	federationPort = "8448" // HTTPS
 )
 
-// sharedSecret is what Complement signs its administrators' registrations with.
-const sharedSecret = "complement"
-
 // An Environment is what a container finds when it starts.
 type Environment struct {
 	ServerName string     // SERVER_NAME: hs1, hs2, ...
@@ -62,51 +59,43 @@ func Read(getenv func(string) string) (Environment, error) {
 // returns the name of the settings file. What a restart must find again is in
 // env.Data; what depends on the run of Complement is made anew.
 func Prepare(env Environment, now time.Time) (settingsFile string, err error) {
-	ca := filepath.Join(env.Complement, "ca", "ca.crt")
-	authority, err := LoadAuthority(ca, filepath.Join(env.Complement, "ca", "ca.key"))
+	s := contract()
+	s.ServerName = env.ServerName
+	s.DataFolder = env.Data
+	s.Listeners.Client.Address = net.JoinHostPort(env.Bind.String(), clientPort)
+	s.Listeners.Federation = listener{
+		Address:     net.JoinHostPort(env.Bind.String(), federationPort),
+		Certificate: filepath.Join(env.Data, "tls", "leaf.crt"),
+		Key:         filepath.Join(env.Data, "tls", "leaf.key"),
+	}
+	s.Federation.TrustedCA = filepath.Join(env.Complement, "ca", "ca.crt")
+	if s.AppServices, err = appServices(filepath.Join(env.Complement, "appservice")); err != nil {
+		return "", fmt.Errorf("list application services: %w", err)
+	}
+	ca, err := loadAuthority(s.Federation.TrustedCA, filepath.Join(env.Complement, "ca", "ca.key"))
 	if err != nil {
 		return "", err
 	}
-	leaf, err := authority.Leaf(env.ServerName, now)
+	cert, key, err := ca.sign(env.ServerName, now)
 	if err != nil {
 		return "", fmt.Errorf("make the certificate of %s: %w", env.ServerName, err)
 	}
-	services, err := appServices(filepath.Join(env.Complement, "appservice"))
-	if err != nil {
-		return "", fmt.Errorf("list application services: %w", err)
-	}
-	cert, key := filepath.Join(env.Data, "tls", "leaf.crt"), filepath.Join(env.Data, "tls", "leaf.key")
-	text, err := Settings{
-		ServerName: env.ServerName,
-		DataFolder: env.Data,
-		Listeners: Listeners{
-			Client:     Listener{Address: net.JoinHostPort(env.Bind.String(), clientPort)},
-			Federation: Listener{Address: net.JoinHostPort(env.Bind.String(), federationPort), Certificate: cert, Key: key},
-		},
-		Registration: Registration{Enabled: true, Guests: true, SharedSecret: sharedSecret},
-		Passwords:    Passwords{MemoryKiB: 8, Passes: 1},
-		Federation:   Federation{TrustedCA: ca, AllowPrivate: true},
-		AppServices:  services,
-		RateLimits:   RateLimits{Enabled: false},
-		Strictness:   Strictness{Profile: "synapse"},
-		Log:          Log{Format: "text"},
-	}.YAML()
+	text, err := s.encode()
 	if err != nil {
 		return "", fmt.Errorf("write settings: %w", err)
 	}
 	settingsFile = filepath.Join(env.Data, "touchstone.yaml")
-	for _, f := range []struct {
-		name    string
-		content []byte
-	}{{cert, leaf.Certificate}, {key, leaf.Key}, {settingsFile, text}} {
-		if err := os.MkdirAll(filepath.Dir(f.name), 0o700); err != nil {
-			return "", err
-		}
-		if err := os.WriteFile(f.name, f.content, 0o600); err != nil {
-			return "", err
-		}
+	return settingsFile, errors.Join(
+		write(s.Listeners.Federation.Certificate, cert),
+		write(s.Listeners.Federation.Key, key),
+		write(settingsFile, text))
+}
+
+func write(file string, content []byte) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return err
 	}
-	return settingsFile, nil
+	return os.WriteFile(file, content, 0o600)
 }
 
 // appServices lists the registrations that Complement put into a folder, which

@@ -45,11 +45,11 @@ func writeAuthority(t *testing.T, env Environment) {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	require.NoError(t, err)
-	write(t, env.Complement, "ca/ca.crt", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	write(t, env.Complement, "ca/ca.key", pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
+	place(t, env.Complement, "ca/ca.crt", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	place(t, env.Complement, "ca/ca.key", pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
 }
 
-func write(t *testing.T, root, name string, content []byte) {
+func place(t *testing.T, root, name string, content []byte) {
 	t.Helper()
 	file := filepath.Join(root, name)
 	require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
@@ -78,9 +78,9 @@ func TestRead(t *testing.T) {
 func TestSettings(t *testing.T) {
 	env := container(t)
 	env.Bind = netip.MustParseAddr("127.64.1.2")
-	write(t, env.Complement, "appservice/b.yaml", nil)
-	write(t, env.Complement, "appservice/a.yaml", nil)
-	write(t, env.Complement, "appservice/notes.txt", nil)
+	place(t, env.Complement, "appservice/b.yaml", nil)
+	place(t, env.Complement, "appservice/a.yaml", nil)
+	place(t, env.Complement, "appservice/notes.txt", nil)
 
 	file, err := Prepare(env, noon)
 	require.NoError(t, err)
@@ -149,6 +149,7 @@ func TestCertificateNamesOnlyItsServer(t *testing.T) {
 		{"127.64.1.2", "127.64.1.2", "127.64.1.3"},
 		{"127.64.1.2:8448", "127.64.1.2", "hs1"},
 		{"[::1]:8448", "::1", "127.0.0.1"},
+		{"[::1]", "::1", "hs1"},
 	} {
 		t.Run(c.server, func(t *testing.T) {
 			env.ServerName = c.server
@@ -182,20 +183,20 @@ func TestBadAuthorities(t *testing.T) {
 	}{
 		{"none", func(t *testing.T, env Environment) { require.NoError(t, os.RemoveAll(env.Complement)) },
 			"Complement puts its authority there"},
-		{"no PEM", func(t *testing.T, env Environment) { write(t, env.Complement, "ca/ca.crt", []byte("hello")) }, "no PEM block"},
+		{"no PEM", func(t *testing.T, env Environment) { place(t, env.Complement, "ca/ca.crt", []byte("hello")) }, "no PEM block"},
 		{"no certificate", func(t *testing.T, env Environment) {
-			write(t, env.Complement, "ca/ca.crt", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte{1}}))
+			place(t, env.Complement, "ca/ca.crt", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte{1}}))
 		}, "ca.crt"},
 		{"no key", func(t *testing.T, env Environment) {
 			b, err := os.ReadFile(filepath.Join(env.Complement, "ca/ca.crt"))
 			require.NoError(t, err)
-			write(t, env.Complement, "ca/ca.key", b)
+			place(t, env.Complement, "ca/ca.key", b)
 		}, "no private key"},
 		{"another authority's key", func(t *testing.T, env Environment) {
 			other := container(t)
 			b, err := os.ReadFile(filepath.Join(other.Complement, "ca/ca.key"))
 			require.NoError(t, err)
-			write(t, env.Complement, "ca/ca.key", b)
+			place(t, env.Complement, "ca/ca.key", b)
 		}, "is not the key of"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -216,7 +217,7 @@ func TestOtherKindsOfKey(t *testing.T) {
 	require.NoError(t, err)
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	require.NoError(t, err)
-	write(t, env.Complement, "ca/ca.key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	place(t, env.Complement, "ca/ca.key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 	_, err = Prepare(env, noon)
 	require.NoError(t, err)
 	require.NoError(t, verify(t, env, "hs1"))
