@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package fuzz holds one fuzz target for each parser of bytes from outside,
-// and the inputs that once broke it.
+// Package fuzz holds the fuzz targets of everything that parses bytes from
+// outside. It has no code of its own.
 package fuzz
