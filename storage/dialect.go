@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storage
+
+// What only one engine can say. Each entry has its reason; everything else is
+// written once, for both.
+
+// pgOnly makes what stands in for SQLite's counters in memory.
+//
+// CACHE 1: a connection that kept positions for later would draw them in its
+// own order, and the fence would pass by those it has not used yet.
+const pgOnly = `
+CREATE SEQUENCE positions CACHE 1;
+CREATE SEQUENCE id_numbers INCREMENT BY 256 CACHE 1;
+`
+
+// only makes a query for one engine. It is not registered, since the other
+// engine cannot prepare it.
+func only(name, text string) *query { return &query{name: name, text: text, lite: text} }
+
+var (
+	// Row numbers, idBlock at a time: the sequence's increment is that block.
+	dPgTakeIDs = only("pg_take_ids", `SELECT nextval('id_numbers')`)
+
+	// The three statements of Reserve. A transaction gets its id when it first
+	// writes; one that draws before is invisible to the fence. Its lock on
+	// changes tells it from a stranger's when the fence has waited for long.
+	dPgLockChanges = only("pg_lock_changes", `LOCK TABLE changes IN ROW EXCLUSIVE MODE`)
+	dPgForceID     = only("pg_force_id", `SELECT pg_current_xact_id()`)
+	dPgPositions   = only("pg_positions", `SELECT nextval('positions') FROM generate_series(1, $1)`)
+)

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// The errors that callers tell apart. Test with errors.Is.
+var (
+	// ErrNotFound: no such row.
+	ErrNotFound = errors.New("not found")
+	// ErrExists: a row with that key is already there. The transaction is lost.
+	ErrExists = errors.New("already exists")
+	// ErrConflict: another transaction got there first; read again and decide.
+	ErrConflict = errors.New("conflict")
+	// ErrBusy: the database is locked by another program or out of time.
+	ErrBusy = errors.New("database busy")
+	// ErrClosed: the database is closed, or the transaction is over.
+	ErrClosed = errors.New("closed")
+)
+
+// liteError gives SQLite's errors their sentinel.
+func liteError(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotFound
+	}
+	if errors.Is(err, sql.ErrConnDone) {
+		return ErrClosed
+	}
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Code() {
+	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID:
+		return fmt.Errorf("%w: %w", ErrExists, err)
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return fmt.Errorf("%w: %w", ErrBusy, err)
+	}
+	return err
+}
+
+// SQLSTATE values, from PostgreSQL's appendix A.
+const (
+	pgUniqueViolation      = "23505"
+	pgSerializationFailure = "40001"
+	pgDeadlockDetected     = "40P01"
+	pgQueryCanceled        = "57014"
+	pgLockNotAvailable     = "55P03"
+	pgIdleInTransaction    = "25P03"
+)
+
+// pgError gives PostgreSQL's errors their sentinel.
+func pgError(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if errors.Is(err, pgx.ErrNoRows) {
+		return ErrNotFound
+	}
+	var e *pgconn.PgError
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Code {
+	case pgUniqueViolation:
+		return fmt.Errorf("%w: %w", ErrExists, err)
+	case pgSerializationFailure, pgDeadlockDetected:
+		return fmt.Errorf("%w: %w", ErrConflict, err)
+	case pgQueryCanceled, pgLockNotAvailable, pgIdleInTransaction:
+		return fmt.Errorf("%w: %w", ErrBusy, err)
+	}
+	return err
+}

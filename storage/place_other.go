@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !(linux || darwin)
+
+package storage
+
+import "os"
+
+// lockFile does nothing where there is no flock: that only one server uses a
+// file is then up to the operator.
+func lockFile(string) (unlock func() error, err error) {
+	return func() error { return nil }, nil
+}
+
+// temporaryDir makes a private folder.
+func temporaryDir() (dir string, remove func() error, err error) {
+	dir, err = os.MkdirTemp("", "touchstone-memory-")
+	return dir, func() error { return os.RemoveAll(dir) }, err
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux || darwin
+
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// lockFile takes a file that only one process may hold; it is free again when
+// the process ends, however it ends. Stream positions on SQLite are counted in
+// memory, so two servers on one file would hand out the same ones.
+func lockFile(path string) (unlock func() error, err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("%w: another server uses it", ErrBusy)
+		}
+		return nil, err
+	}
+	return f.Close, nil
+}
+
+const temporaryPrefix = "touchstone-memory-"
+
+// temporaryDir makes a private folder, in memory where that has room, and
+// removes those of processes that were killed.
+func temporaryDir() (dir string, remove func() error, err error) {
+	parent := os.TempDir()
+	if free("/dev/shm") >= 1<<30 {
+		parent = "/dev/shm"
+	}
+	sweep(parent)
+	dir, err = os.MkdirTemp(parent, temporaryPrefix)
+	if err != nil {
+		return "", nil, err
+	}
+	unlock, err := lockFile(filepath.Join(dir, "lock"))
+	if err != nil {
+		return "", nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return dir, func() error { return errors.Join(os.RemoveAll(dir), unlock()) }, nil
+}
+
+func free(dir string) uint64 {
+	var st syscall.Statfs_t
+	if syscall.Statfs(dir, &st) != nil || syscall.Access(dir, 2) != nil {
+		return 0
+	}
+	return st.Bavail * uint64(st.Bsize)
+}
+
+// sweep removes folders whose lock nobody holds. One without a lock yet is
+// being made.
+func sweep(parent string) {
+	locks, err := filepath.Glob(filepath.Join(parent, temporaryPrefix+"*", "lock"))
+	if err != nil {
+		return
+	}
+	for _, path := range locks {
+		if info, err := os.Stat(filepath.Join(filepath.Dir(path), "memory.db")); err != nil || info.IsDir() {
+			continue // no database in it: not ours, or made this instant
+		}
+		if unlock, err := lockFile(path); err == nil {
+			os.RemoveAll(filepath.Dir(path))
+			unlock()
+		}
+	}
+}

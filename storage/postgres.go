@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// pg is PostgreSQL through a pool of connections, each of which prepares a
+// query once.
+type pg struct {
+	db      *DB
+	pool    *pgxpool.Pool
+	numbers pgNumbers
+}
+
+// oldestPostgres is the first version with everything we rely on (13 brought
+// pg_current_xact_id); 14 is the oldest that its makers still looked after
+// when this was written.
+const oldestPostgres = 14
+
+func openPostgres(ctx context.Context, db *DB, dsn string) (engine, error) {
+	cfg, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, err
+	}
+	if !strings.Contains(dsn, "pool_max_conns") {
+		cfg.MaxConns = int32(db.opts.MaxReaders)
+	}
+	params := cfg.ConnConfig.RuntimeParams
+	params["application_name"] = "touchstone"
+	params["statement_timeout"] = millis(db.opts.StatementTimeout)
+	params["idle_in_transaction_session_timeout"] = millis(db.opts.IdleTimeout)
+	params["default_transaction_isolation"] = "read committed"
+	cfg.ConnConfig.StatementCacheCapacity = 2048 // never evict: the registry is finite
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	e := &pg{db: db, pool: pool, numbers: pgNumbers{ids: map[string]idRange{}}}
+	if err := errors.Join(e.check(ctx)); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	if err := e.migrate(ctx); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+// check refuses a database on which the queries would mean something else.
+// The collation needs no check: every TEXT column is made with "C".
+func (e *pg) check(ctx context.Context) error {
+	var version int
+	var encoding string
+	err := e.pool.QueryRow(ctx, `SELECT CAST(current_setting('server_version_num') AS INTEGER), current_setting('server_encoding')`).
+		Scan(&version, &encoding)
+	if err != nil {
+		return err
+	}
+	if version/10000 < oldestPostgres {
+		return fmt.Errorf("PostgreSQL %d is too old: %d or later is needed", version/10000, oldestPostgres)
+	}
+	if encoding != "UTF8" {
+		return fmt.Errorf("the database's encoding is %s: create it with ENCODING 'UTF8' TEMPLATE template0", encoding)
+	}
+	return nil
+}
+
+func (e *pg) name() string { return "postgres" }
+
+func (e *pg) close() error {
+	e.pool.Close()
+	return nil
+}
+
+func (e *pg) retry(err error) bool {
+	var pe *pgconn.PgError
+	return errors.As(err, &pe) && (pe.Code == pgSerializationFailure || pe.Code == pgDeadlockDetected)
+}
+
+func (e *pg) describe(ctx context.Context, q *query) ([]string, error) {
+	c, err := e.pool.Acquire(ctx)
+	if err != nil {
+		return nil, pgError(err)
+	}
+	defer c.Release()
+	desc, err := c.Conn().Prepare(ctx, "", q.text)
+	if err != nil {
+		return nil, pgError(err)
+	}
+	types := make([]string, len(desc.ParamOIDs))
+	for i, oid := range desc.ParamOIDs {
+		if t, ok := c.Conn().TypeMap().TypeForOID(oid); ok {
+			types[i] = t.Name
+		}
+	}
+	return types, nil
+}
+
+const (
+	beginRead  = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+	beginWrite = "BEGIN"
+)
+
+func (e *pg) read(ctx context.Context, r *Reader, fn func() error) error {
+	s, err := e.begin(ctx, beginRead)
+	if err != nil {
+		return err
+	}
+	defer s.abandon()
+	r.s = s
+	defer func() { r.s = nil }()
+	return fn()
+}
+
+func (e *pg) write(ctx context.Context, w *Writer, fn func() error) error {
+	s, err := e.begin(ctx, beginWrite)
+	if err != nil {
+		w.ended(RolledBack)
+		return err
+	}
+	outcome := RolledBack
+	defer func() { // on a panic of fn too
+		s.abandon()
+		w.ended(outcome)
+	}()
+	w.s = s
+	err = fn()
+	w.s = nil
+	if err != nil {
+		return err
+	}
+	outcome, err = s.commit(ctx)
+	return err
+}
+
+// A pgSession is a transaction whose statements without an interesting result
+// wait in a queue, BEGIN itself the first of them, and travel together with
+// the next statement that has one.
+type pgSession struct {
+	conn  *pgxpool.Conn
+	queue pgx.Batch
+	names []*query // what is in the queue; nil stands for BEGIN
+	begun bool     // the server has seen BEGIN
+}
+
+func (e *pg) begin(ctx context.Context, begin string) (*pgSession, error) {
+	conn, err := e.pool.Acquire(ctx)
+	if err != nil {
+		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%w: %w", ErrBusy, err)
+	}
+	s := &pgSession{conn: conn, names: []*query{nil}}
+	s.queue.Queue(begin)
+	return s, nil
+}
+
+// endTimeout bounds the end of a transaction, which the caller's context does not.
+const endTimeout = 30 * time.Second
+
+// abandon rolls back what is still open and gives the connection back. The
+// pool drops a connection that is then not idle.
+func (s *pgSession) abandon() {
+	if s.begun && s.conn.Conn().PgConn().TxStatus() != 'I' && !s.conn.Conn().IsClosed() {
+		ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
+		defer cancel()
+		if _, err := s.conn.Exec(ctx, "ROLLBACK"); err != nil {
+			s.conn.Conn().Close(ctx)
+		}
+	}
+	s.conn.Release()
+}
+
+// commit sends what waits and COMMIT together. Only PostgreSQL's own answer
+// says how it ended.
+func (s *pgSession) commit(ctx context.Context) (Outcome, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	s.queue.Queue("COMMIT")
+	results, err := s.flush(ctx)
+	var tag pgconn.CommandTag
+	if err == nil {
+		tag, err = results.Exec()
+		err = pgError(err)
+	}
+	if closeErr := results.Close(); err == nil {
+		err = pgError(closeErr)
+	}
+	var refused *pgconn.PgError
+	switch {
+	case err == nil && tag.String() == "COMMIT":
+		return Committed, nil
+	case err == nil:
+		return RolledBack, fmt.Errorf("commit answered with %s", tag)
+	case errors.As(err, &refused):
+		return RolledBack, fmt.Errorf("commit: %w", err)
+	}
+	return Unknown, fmt.Errorf("commit, outcome unknown: %w", err)
+}
+
+// flush sends the queue and reads the results of all but the last statement,
+// which is the caller's.
+func (s *pgSession) flush(ctx context.Context) (pgx.BatchResults, error) {
+	batch, names := s.queue, s.names
+	s.queue, s.names, s.begun = pgx.Batch{}, nil, true
+	results := s.conn.SendBatch(ctx, &batch)
+	for _, q := range names {
+		tag, err := results.Exec()
+		if err != nil && q != nil {
+			return results, fmt.Errorf("query %s, sent with it: %w", q.name, pgError(err))
+		}
+		if err != nil {
+			return results, pgError(err)
+		}
+		q.touched(tag)
+	}
+	return results, nil
+}
+
+// touched notes that a statement found rows. It does nothing for BEGIN.
+func (q *query) touched(tag pgconn.CommandTag) {
+	if q != nil && tag.RowsAffected() > 0 {
+		q.found[1].Store(true)
+	}
+}
+
+func (s *pgSession) exec(ctx context.Context, q *query, args []any) (int64, error) {
+	if len(s.names) == 0 {
+		tag, err := s.conn.Exec(ctx, q.text, pgArgs(q, args)...)
+		q.touched(tag)
+		return tag.RowsAffected(), pgError(err)
+	}
+	s.queue.Queue(q.text, pgArgs(q, args)...)
+	results, err := s.flush(ctx)
+	var tag pgconn.CommandTag
+	if err == nil {
+		tag, err = results.Exec()
+		q.touched(tag)
+	}
+	if closeErr := results.Close(); err == nil {
+		err = closeErr
+	}
+	return tag.RowsAffected(), pgError(err)
+}
+
+func (s *pgSession) later(ctx context.Context, q *query, args []any) error {
+	s.queue.Queue(q.text, pgArgs(q, args)...)
+	s.names = append(s.names, q)
+	if len(s.names) < maxQueue {
+		return nil
+	}
+	results, err := s.flush(ctx)
+	if closeErr := results.Close(); err == nil {
+		err = closeErr
+	}
+	return pgError(err)
+}
+
+// maxQueue bounds the statements that wait.
+const maxQueue = 1000
+
+func (s *pgSession) row(ctx context.Context, q *query, args []any, dst []any) error {
+	found := false
+	err := s.rows(ctx, q, args, func(scan scanFunc) error {
+		if found {
+			return nil
+		}
+		found = true
+		return scan(dst...)
+	})
+	if err == nil && !found {
+		return ErrNotFound
+	}
+	return err
+}
+
+func (s *pgSession) rows(ctx context.Context, q *query, args []any, each func(scan scanFunc) error) error {
+	if len(s.names) == 0 {
+		rows, err := s.conn.Query(ctx, q.text, pgArgs(q, args)...)
+		return readRows(q, rows, err, each)
+	}
+	s.queue.Queue(q.text, pgArgs(q, args)...)
+	results, err := s.flush(ctx)
+	if err == nil {
+		var rows pgx.Rows
+		rows, err = results.Query()
+		err = readRows(q, rows, err, each)
+	}
+	if closeErr := results.Close(); err == nil {
+		err = pgError(closeErr)
+	}
+	return err
+}
+
+func readRows(q *query, rows pgx.Rows, err error, each func(scan scanFunc) error) error {
+	if err != nil {
+		return pgError(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		q.found[1].Store(true)
+		if err := each(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return pgError(rows.Err())
+}

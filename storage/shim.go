@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storage
+
+import (
+	"database/sql/driver"
+	"fmt"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+var lockSQL = regexp.MustCompile(`(?i)\s+FOR\s+(NO\s+KEY\s+)?(UPDATE|SHARE)(\s+OF\s+\w+)?(\s+SKIP\s+LOCKED|\s+NOWAIT)?`)
+
+// liteSQL turns PostgreSQL's text into SQLite's: arrays arrive as JSON, and
+// there is one writer, so rows need no locks.
+func liteSQL(text string) string {
+	text = anySQL.ReplaceAllString(text, `IN (SELECT value FROM json_each($$$1))`)
+	return lockSQL.ReplaceAllString(text, "")
+}
+
+// pgArgs makes arguments fit for pgx: text storable, arrays as plain slices.
+func pgArgs(q *query, args []any) []any {
+	out := make([]any, len(args))
+	for i, arg := range args {
+		switch v := arg.(type) {
+		case nil, int64, bool, int:
+			out[i] = v
+		case []byte:
+			out[i] = v
+		case string:
+			out[i] = storable(v)
+		default:
+			out[i] = uncommon(q, arg)
+		}
+	}
+	return out
+}
+
+// liteArgs makes arguments fit for SQLite: as pgArgs does, then arrays as JSON.
+func liteArgs(q *query, args []any) []any {
+	out := pgArgs(q, args)
+	for i, arg := range out {
+		switch v := arg.(type) {
+		case []string:
+			out[i] = jsonStrings(v)
+		case []int64:
+			out[i] = jsonInts(v)
+		}
+	}
+	return out
+}
+
+// uncommon handles the arguments that are neither plain nor frequent: named
+// string types, nullable pointers, slices.
+func uncommon(q *query, arg any) any {
+	switch v := arg.(type) {
+	case Text:
+		return storable(string(v))
+	case []string:
+		return keys(v)
+	case []int64:
+		if v == nil {
+			return []int64{}
+		}
+		return v
+	case [][]byte:
+		panic("storage: query " + q.name + ": byte strings cannot be looked up in batches (on SQLite they are never found); use TEXT or BIGINT keys")
+	case driver.Valuer:
+		return v
+	}
+	v := reflect.ValueOf(arg)
+	switch {
+	case v.Kind() == reflect.String:
+		return storable(v.String())
+	case v.Kind() == reflect.Pointer && v.IsNil():
+		return nil
+	case v.Kind() == reflect.Pointer:
+		return pgArgs(q, []any{v.Elem().Interface()})[0]
+	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.String:
+		list := make([]string, v.Len())
+		for i := range list {
+			list[i] = v.Index(i).String()
+		}
+		return keys(list)
+	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8:
+		return v.Bytes()
+	case v.CanInt():
+		return v.Int()
+	case v.Kind() == reflect.Bool:
+		return v.Bool()
+	}
+	panic(fmt.Sprintf("storage: query %s: an argument is a %T, which no column holds", q.name, arg))
+}
+
+// keys makes batched keys storable; they are looked up as they would be stored.
+func keys(list []string) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = storable(s)
+	}
+	return out
+}
+
+func jsonStrings(list []string) string {
+	size := 2
+	for _, s := range list {
+		size += len(s) + 3
+	}
+	b := append(make([]byte, 0, size), '[')
+	for i, s := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		var err error
+		if b, err = jsontext.AppendQuote(b, s); err != nil {
+			panic("storage: " + err.Error()) // storable left invalid UTF-8
+		}
+	}
+	return string(append(b, ']'))
+}
+
+func jsonInts(list []int64) string {
+	b := append(make([]byte, 0, 2+8*len(list)), '[')
+	for i, n := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, n, 10)
+	}
+	return string(append(b, ']'))
+}
+
+var (
+	bytesDDL   = regexp.MustCompile(`\bBYTEA\b`)
+	integerDDL = regexp.MustCompile(`\b(BIGINT|BOOLEAN)\b`)
+	textDDL    = regexp.MustCompile(`\bTEXT\b`)
+	commentDDL = regexp.MustCompile(`(?m)--.*$`)
+)
+
+// statements splits a schema file. It has no strings or functions, so every
+// semicolon ends a statement.
+func statements(file string) (list []string) {
+	for s := range strings.SplitSeq(commentDDL.ReplaceAllString(file, ""), ";") {
+		if s = strings.TrimSpace(s); s != "" {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// liteDDL types columns as strictly as PostgreSQL does, makes a single number
+// the row's own key, and clusters tables with a compound key by it.
+func liteDDL(stmt string) string {
+	if !strings.HasPrefix(stmt, "CREATE TABLE") {
+		return stmt
+	}
+	stmt = bytesDDL.ReplaceAllString(stmt, "BLOB")
+	stmt = integerDDL.ReplaceAllString(stmt, "INTEGER")
+	if strings.Contains(stmt, "PRIMARY KEY (") {
+		return stmt + " STRICT, WITHOUT ROWID"
+	}
+	return stmt + " STRICT"
+}
+
+// pgDDL compares text by bytes whatever the database's locale, as SQLite does.
+func pgDDL(stmt string) string {
+	if !strings.HasPrefix(stmt, "CREATE TABLE") {
+		return stmt
+	}
+	return textDDL.ReplaceAllString(stmt, `TEXT COLLATE "C"`)
+}

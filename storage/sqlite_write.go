@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+)
+
+// liteWriter lets one Write at a time at the writing connection. Writes that
+// queued up meanwhile join its transaction, each in a savepoint, and share one
+// commit and its wait for the disk: a Write that finds others waiting passes
+// the open transaction on and queues behind them to commit it, unless one of
+// them has done so by then. No Write returns before its commit.
+type liteWriter struct {
+	conn   *liteConn
+	turn   chan struct{} // holds one token; its queue is first come, first served
+	queued atomic.Int32  // Writes waiting for their first turn
+	closed chan struct{}
+	group  *liteGroup // the open transaction, nil when there is none; whoever has the turn owns it
+}
+
+// A liteGroup is one transaction of several Writes.
+type liteGroup struct {
+	members []*Writer
+	done    chan struct{} // closed once it is committed or lost
+	err     error         // why it was lost
+}
+
+// maxGroup bounds how long the first of a group may wait for the last.
+const maxGroup = 64
+
+func (e *lite) write(ctx context.Context, w *Writer, fn func() error) error {
+	lw := &e.writer
+	if err := lw.take(ctx); err != nil {
+		w.ended(RolledBack)
+		return err
+	}
+	held := true
+	defer func() {
+		if held {
+			lw.release()
+		}
+	}()
+	group, err := e.join(ctx, w, fn)
+	if err != nil {
+		return err
+	}
+	if len(group.members) < maxGroup && lw.queued.Load() > 0 {
+		lw.release()
+		held = false
+		select {
+		case <-group.done:
+			return group.err
+		case lw.turn <- struct{}{}:
+			held = true
+		}
+	}
+	if lw.group == group {
+		e.commit()
+	}
+	return group.err
+}
+
+func (lw *liteWriter) take(ctx context.Context) error {
+	lw.queued.Add(1)
+	defer lw.queued.Add(-1)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case lw.turn <- struct{}{}:
+		return nil
+	case <-lw.closed:
+		return ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (lw *liteWriter) release() { <-lw.turn }
+
+// join runs one Write inside the open transaction, or inside a new one.
+func (e *lite) join(ctx context.Context, w *Writer, fn func() error) (group *liteGroup, err error) {
+	lw := &e.writer
+	first := lw.group == nil
+	if lw.conn == nil {
+		if lw.conn, err = e.connect(ctx); err != nil {
+			w.ended(RolledBack)
+			return nil, err
+		}
+	}
+	begin := "SAVEPOINT member"
+	if first {
+		begin = "BEGIN IMMEDIATE"
+	}
+	if err := lw.conn.run(begin); err != nil {
+		w.ended(RolledBack)
+		return nil, err
+	}
+	if first {
+		lw.group = &liteGroup{done: make(chan struct{})}
+	}
+	group = lw.group
+	w.s = lw.conn
+	joined := false
+	defer func() { // on an error and on a panic of fn
+		if !joined {
+			e.leave(w, first)
+		}
+	}()
+	if err := fn(); err != nil {
+		return nil, err
+	}
+	if !first {
+		if err := lw.conn.run("RELEASE member"); err != nil {
+			return nil, err
+		}
+	}
+	w.s = nil
+	joined = true
+	group.members = append(group.members, w)
+	return group, nil
+}
+
+// leave takes one Write back out of the open transaction. Some errors, a full
+// disk for one, make SQLite give up the whole transaction: then all are lost.
+func (e *lite) leave(w *Writer, first bool) {
+	lw := &e.writer
+	w.ended(RolledBack)
+	if first {
+		e.lose(nil) // nobody else was in it
+		return
+	}
+	err := lw.conn.run("ROLLBACK TO member")
+	if err == nil {
+		err = lw.conn.run("RELEASE member")
+	}
+	if err != nil {
+		e.lose(fmt.Errorf("transaction shared with a failed one was lost: %w", errors.Join(ErrBusy, err)))
+	}
+}
+
+// lose ends the open transaction without its effects.
+func (e *lite) lose(why error) {
+	lw := &e.writer
+	group := lw.group
+	lw.group = nil
+	if err := lw.conn.run("ROLLBACK"); err != nil {
+		lw.conn.conn.Close() // closing rolls back, if SQLite has not done so by itself
+		lw.conn = nil
+	}
+	group.err = why
+	for _, w := range slices.Backward(group.members) {
+		w.ended(RolledBack)
+	}
+	close(group.done)
+}
+
+// commit ends the open transaction with its effects.
+func (e *lite) commit() {
+	lw := &e.writer
+	group := lw.group
+	if err := lw.conn.run("COMMIT"); err != nil {
+		e.lose(fmt.Errorf("commit: %w", err))
+		return
+	}
+	lw.group = nil
+	for _, w := range group.members {
+		w.ended(Committed)
+	}
+	close(group.done)
+}

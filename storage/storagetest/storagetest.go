@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package storagetest gives tests real databases: SQLite always, PostgreSQL
+// whenever it can have one. Every test gets a database of its own, empty but
+// for the schema. It is for tests only; nothing in it may be imported by the
+// server.
+package storagetest
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"touchstone.example/storage"
+)
+
+// Each runs a test on every engine, each with a database of its own.
+func Each(t *testing.T, fn func(t *testing.T, db *storage.DB)) {
+	t.Helper()
+	EachURL(t, func(t *testing.T, url string) { fn(t, OpenURL(t, url)) })
+}
+
+// EachURL is Each for tests that open the database themselves, perhaps more
+// than once: on SQLite the URL names a file, since only a file can be opened
+// again.
+func EachURL(t *testing.T, fn func(t *testing.T, url string)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) { fn(t, "sqlite://"+t.TempDir()+"/test.db") })
+	t.Run("postgres", func(t *testing.T) { fn(t, PostgresURL(t)) })
+}
+
+// Open opens an empty database in memory, for tests that need one engine only.
+func Open(t testing.TB) *storage.DB {
+	t.Helper()
+	return OpenURL(t, "sqlite::memory:")
+}
+
+// OpenURL opens a database with all checks on and closes it with the test.
+func OpenURL(t testing.TB, url string) *storage.DB {
+	t.Helper()
+	db, err := storage.Open(context.Background(), url, storage.Options{Checks: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return db
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storage
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// A Reader asks questions of one snapshot. It is valid inside the function it
+// was given to, for one goroutine at a time.
+type Reader struct {
+	db      *DB
+	s       session
+	lost    error // what ended the transaction before its function did
+	scanned bool  // inside the callback of rows
+}
+
+// A Writer is a Reader that may also write. Its effects appear to others all
+// at once when the transaction commits, or never.
+type Writer struct {
+	*Reader
+	ends     []func(Outcome)
+	undo     []func() // what a rollback takes back in memory, newest last
+	ticket   any      // the watcher's, from the first reserved position on
+	drawn    bool     // PostgreSQL's fence knows of this transaction
+	reserved []int64  // positions drawn that have no change row yet
+	changes  []Change
+}
+
+// An Outcome is how a transaction ended.
+type Outcome int
+
+// The outcomes. Unknown means that the connection broke while PostgreSQL was
+// committing: the transaction may be visible now, later or never.
+const (
+	RolledBack Outcome = iota
+	Committed
+	Unknown
+)
+
+// OnEnd asks for fn to be called once when the transaction is over, after
+// everybody can see its effects and before Write returns. A transaction that
+// runs again calls the hooks of its first try with RolledBack.
+func (w *Writer) OnEnd(fn func(Outcome)) { w.ends = append(w.ends, fn) }
+
+// ended closes the transaction's books.
+func (w *Writer) ended(o Outcome) {
+	w.s = nil
+	if o == RolledBack {
+		w.takeBack()
+	}
+	for _, fn := range w.ends {
+		fn(o)
+	}
+	if w.ticket != nil {
+		w.db.watcher.Ended(w.ticket, o, w.changes)
+	}
+}
+
+func (w *Writer) takeBack() {
+	for _, fn := range slices.Backward(w.undo) {
+		fn()
+	}
+	w.undo = nil
+}
+
+func (w *Writer) beforeCommit() error {
+	if w.lost != nil {
+		return fmt.Errorf("transaction was lost: %w", w.lost)
+	}
+	if len(w.reserved) > 0 {
+		return fmt.Errorf("positions %v are reserved but no change was inserted at them", w.reserved)
+	}
+	return nil
+}
+
+// ready refuses what cannot work on one of the engines, so that it fails on both.
+func (r *Reader) ready(ctx context.Context, q *query) error {
+	switch {
+	case r.lost != nil:
+		return fmt.Errorf("query %s: transaction was lost: %w", q.name, r.lost)
+	case r.s == nil:
+		return fmt.Errorf("query %s: transaction is over: %w", q.name, ErrClosed)
+	case r.scanned:
+		panic("storage: query " + q.name + " while the rows of another are being read")
+	}
+	r.db.stats.queries.Add(1)
+	return ctx.Err()
+}
+
+// failed remembers an error that PostgreSQL answers by refusing all further
+// statements of the transaction, and says which query it was.
+func (r *Reader) failed(q *query, err error) error {
+	if err == nil || err == ErrNotFound {
+		return err
+	}
+	if r.lost == nil {
+		r.lost = err
+	}
+	return fmt.Errorf("query %s: %w", q.name, err)
+}
+
+// row runs a query for its first row. It returns ErrNotFound when there is none.
+func (r *Reader) row(ctx context.Context, q *query, args []any, dst ...any) error {
+	if err := r.ready(ctx, q); err != nil {
+		return err
+	}
+	return r.failed(q, r.s.row(ctx, q, args, dst))
+}
+
+// rows calls each for every row of a query. An error from each ends the
+// reading and is returned as it is; each must not run another query.
+func (r *Reader) rows(ctx context.Context, q *query, args []any, each func(scan scanFunc) error) error {
+	if err := r.ready(ctx, q); err != nil {
+		return err
+	}
+	r.scanned = true
+	defer func() { r.scanned = false }()
+	var own error
+	err := r.s.rows(ctx, q, args, func(scan scanFunc) error {
+		own = each(scan)
+		return own
+	})
+	if own != nil {
+		return own
+	}
+	return r.failed(q, err)
+}
+
+// exec runs a statement and says how many rows it touched.
+func (w *Writer) exec(ctx context.Context, q *query, args ...any) (int64, error) {
+	if err := w.ready(ctx, q); err != nil {
+		return 0, err
+	}
+	n, err := w.s.exec(ctx, q, args)
+	return n, w.failed(q, err)
+}
+
+// later runs a statement whose result nobody needs, before the next statement
+// that has one and at the latest with the commit. On PostgreSQL such
+// statements share a round trip, so a loop of them is the bulk insert. An
+// error may come from a later call.
+func (w *Writer) later(ctx context.Context, q *query, args ...any) error {
+	if err := w.ready(ctx, q); err != nil {
+		return err
+	}
+	return w.failed(q, w.s.later(ctx, q, args))
+}
