@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package event
+
+import (
+	"strconv"
+)
+
+// ClientJSON returns the event in the format of the client-server API, without
+// unsigned, which depends on who asks and when.
+//
+// An m.room.redaction names its target both at the top level and in its content,
+// whichever of them its room version knows.
+//
+// Spec: client-server "Room event format"; room version 11, "Moving the redacts
+// property of m.room.redaction events to a content property".
+func (e *Event) ClientJSON() []byte {
+	return e.AppendClientJSON(make([]byte, 0, len(e.Content)+512))
+}
+
+// AppendClientJSON is ClientJSON into a buffer of the caller's.
+func (e *Event) AppendClientJSON(b []byte) []byte {
+	content := []byte(e.Content)
+	var redacts []byte
+	if e.redacts != "" {
+		redacts = appendQuoted(nil, string(e.redacts))
+		if !e.rules.RedactsInContent {
+			content = setMember(content, "redacts", redacts)
+		}
+	}
+	b = append(b, `{"content":`...)
+	b = append(b, content...)
+	b = append(b, `,"event_id":`...)
+	b = appendQuoted(b, string(e.ID))
+	b = append(b, `,"origin_server_ts":`...)
+	b = strconv.AppendInt(b, e.OriginServerTS, 10)
+	if redacts != nil {
+		b = append(b, `,"redacts":`...)
+		b = append(b, redacts...)
+	}
+	b = append(b, `,"room_id":`...)
+	b = appendQuoted(b, string(e.RoomID))
+	b = append(b, `,"sender":`...)
+	b = appendQuoted(b, string(e.Sender))
+	if e.StateKey != nil {
+		b = append(b, `,"state_key":`...)
+		b = appendQuoted(b, e.stateKey)
+	}
+	b = append(b, `,"type":`...)
+	b = appendQuoted(b, e.Type)
+	return append(b, '}')
+}

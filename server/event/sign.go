@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package event
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+
+	"touchstone.example/api/canonjson"
+	"touchstone.example/api/id"
+)
+
+// A Signer signs in the name of a server.
+type Signer struct {
+	Name  id.ServerName
+	KeyID id.KeyID
+	Key   ed25519.PrivateKey
+}
+
+// ErrSignature is wrapped by every error that says why a signature does not
+// hold.
+var ErrSignature = errors.New("invalid signature")
+
+// Sign returns the event with a further signature; the others stay.
+//
+// Spec: server-server "Adding hashes and signatures to outgoing events".
+func (e *Event) Sign(s Signer) (*Event, error) {
+	buf := borrow()
+	defer giveBack(buf)
+	*buf = appendRedacted((*buf)[:0], e.rules, e.pdu, e.Type, false)
+	return e.withSignatures(addSignature(e.signatures, s.Name, s.KeyID, ed25519.Sign(s.Key, *buf)))
+}
+
+// AddSignatures returns the event with the signatures that another server gave
+// for it, an object as in the member signatures; those that it has already stay.
+func (e *Event) AddSignatures(signatures []byte) (*Event, error) {
+	b, err := canonjson.Append(nil, signatures, mode(e.rules))
+	if err != nil {
+		return nil, fmt.Errorf("canonicalise signatures: %w", err)
+	}
+	all := e.signatures
+	for server, keys := range Members(b) {
+		for key, signature := range Members(keys) {
+			own := Member(all, server)
+			if !isString(signature) || Member(own, key) != nil {
+				continue
+			}
+			if own == nil {
+				own = []byte("{}")
+			}
+			all = setMember(all, server, setMember(own, key, signature))
+		}
+	}
+	return e.withSignatures(all)
+}
+
+func (e *Event) withSignatures(signatures []byte) (*Event, error) {
+	signed := *e
+	if e.StateKey != nil {
+		signed.StateKey = &signed.stateKey
+	}
+	signed.pdu = setMember(e.pdu, "signatures", signatures)
+	if len(signed.pdu) > MaxSize {
+		return nil, tooLarge("", len(signed.pdu), MaxSize)
+	}
+	h, err := scanHeader(signed.pdu)
+	if err != nil {
+		return nil, err
+	}
+	signed.Content, signed.signatures = h.content, h.signatures
+	return &signed, nil
+}
+
+// VerifySignature checks the signature that a server made with a key. It says
+// nothing on whether the key is the server's, or was valid at the time.
+//
+// Spec: server-server "Validating hashes and signatures on received events".
+func (e *Event) VerifySignature(server id.ServerName, keyID id.KeyID, key ed25519.PublicKey) error {
+	buf := borrow()
+	defer giveBack(buf)
+	*buf = appendRedacted((*buf)[:0], e.rules, e.pdu, e.Type, false)
+	return verify(*buf, e.signatures, server, keyID, key)
+}
+
+// Signatures walks over the signatures on the event by server and key, whether
+// or not they hold.
+func (e *Event) Signatures() iter.Seq2[id.ServerName, id.KeyID] {
+	return func(yield func(id.ServerName, id.KeyID) bool) {
+		for server, keys := range Members(e.signatures) {
+			for key := range Members(keys) {
+				if !yield(id.ServerName(server), id.KeyID(key)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// SignedBy lists the ed25519 keys with which a server claims to have signed.
+func (e *Event) SignedBy(server id.ServerName) []id.KeyID {
+	var keys []id.KeyID
+	for key := range Members(Member(e.signatures, string(server))) {
+		if strings.HasPrefix(key, "ed25519:") {
+			keys = append(keys, id.KeyID(key))
+		}
+	}
+	return keys
+}
+
+// SignJSON returns any JSON object, such as a server's keys, in canonical form
+// and with a signature added. Other signatures and unsigned stay.
+//
+// Spec: appendices "Signing JSON".
+func SignJSON(obj []byte, s Signer) ([]byte, error) {
+	b, signed, err := signedPart(obj, canonjson.Strict)
+	if err != nil {
+		return nil, err
+	}
+	signatures := addSignature(Member(b, "signatures"), s.Name, s.KeyID, ed25519.Sign(s.Key, signed))
+	return setMember(b, "signatures", signatures), nil
+}
+
+// VerifyJSON checks the signature on a JSON object that a server, or another
+// entity, made with a key.
+//
+// Spec: appendices "Checking for a Signature".
+func VerifyJSON(obj []byte, name id.ServerName, keyID id.KeyID, key ed25519.PublicKey) error {
+	b, signed, err := signedPart(obj, canonjson.Strict)
+	if err != nil {
+		return err
+	}
+	return verify(signed, Member(b, "signatures"), name, keyID, key)
+}
+
+// signedPart returns the canonical form of an object, and that without what
+// signatures do not cover.
+func signedPart(obj []byte, mode canonjson.Mode) (whole, signed []byte, err error) {
+	if whole, err = canonjson.Append(nil, obj, mode); err != nil {
+		return nil, nil, fmt.Errorf("canonicalise: %w", err)
+	}
+	if !isObject(whole) {
+		return nil, nil, &FormatError{Reason: "is not a JSON object"}
+	}
+	return whole, setMember(setMember(whole, "signatures", nil), "unsigned", nil), nil
+}
+
+// addSignature returns the object signatures with one more.
+func addSignature(signatures []byte, name id.ServerName, keyID id.KeyID, signature []byte) []byte {
+	if !isObject(signatures) {
+		signatures = []byte("{}")
+	}
+	own := []byte(Member(signatures, string(name)))
+	if !isObject(own) {
+		own = []byte("{}")
+	}
+	own = setMember(own, string(keyID), appendQuoted(nil, EncodeBase64(signature)))
+	return setMember(signatures, string(name), own)
+}
+
+func verify(signed, signatures []byte, name id.ServerName, keyID id.KeyID, key ed25519.PublicKey) error {
+	claimed, ok := Text(Member(Member(signatures, string(name)), string(keyID)))
+	if !ok {
+		return fmt.Errorf("%w: %s has not signed with %s", ErrSignature, name, keyID)
+	}
+	signature, err := DecodeBase64(claimed)
+	if err != nil {
+		return fmt.Errorf("%w of %s with %s: %w", ErrSignature, name, keyID, err)
+	}
+	if len(key) != ed25519.PublicKeySize || !ed25519.Verify(key, signed, signature) {
+		return fmt.Errorf("%w of %s with %s", ErrSignature, name, keyID)
+	}
+	return nil
+}

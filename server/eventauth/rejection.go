@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package eventauth
+
+import (
+	"strconv"
+
+	"touchstone.example/server/roomver"
+)
+
+// A Rejection says which authorization rule an event fails.
+type Rejection struct {
+	// Rule is the number of the rule in the document of the room's version, as
+	// published: "5.3.2".
+	Rule   string
+	Reason string
+}
+
+func (r *Rejection) Error() string { return "rule " + r.Rule + ": " + r.Reason }
+
+// reject makes a Rejection of a path of rule numbers.
+func reject(reason string, path ...int) error {
+	var b []byte
+	for i, n := range path {
+		if i > 0 {
+			b = append(b, '.')
+		}
+		b = strconv.AppendInt(b, int64(n), 10)
+	}
+	return &Rejection{Rule: string(b), Reason: reason}
+}
+
+// numbers are the numbers that rules have in the document of one version. They
+// follow from which rules that version has, since each rule that comes or goes
+// moves those after it. Comments elsewhere give the number of room version 12.
+type numbers struct {
+	room, authEvents, federate, aliases, member, joined int
+	thirdParty, required, userKey, power, redaction     int
+
+	// within member
+	authorised, join, invite, leave, ban, knock, unknown int
+	// within join
+	restricted, otherwise int
+	// within power
+	scalars, maps, users, creators, changedScalar, changedEntry int
+	addedEntry, changedUser, addedUser                          int
+}
+
+func numbersOf(r *roomver.Rules) (n numbers) {
+	next := counter(1)
+	n.room = next.takeIf(r.CreateEventImplied)
+	n.authEvents = next.take()
+	n.federate = next.take()
+	n.aliases = next.takeIf(r.AliasesHaveOwnRule)
+	n.member = next.take()
+	n.joined = next.take()
+	n.thirdParty = next.take()
+	n.required = next.take()
+	n.userKey = next.take()
+	n.power = next.take()
+	n.redaction = next.takeIf(r.RedactionNeedsAuth)
+
+	next = 1
+	n.authorised = next.takeIf(r.Restricted)
+	n.join = next.take()
+	n.invite = next.take()
+	n.leave = next.take()
+	n.ban = next.take()
+	n.knock = next.takeIf(r.Knock)
+	n.unknown = next.take()
+
+	next = 4
+	n.restricted = next.takeIf(r.Restricted)
+	next.take() // public
+	n.otherwise = next.take()
+
+	next = 0
+	n.scalars = next.takeIf(r.IntegerPowerLevels)
+	n.maps = next.takeIf(r.IntegerPowerLevels)
+	n.users = next.take()
+	n.creators = next.takeIf(r.CreatorsPrivileged)
+	next.take() // no previous event
+	n.changedScalar = next.take()
+	n.changedEntry = next.take()
+	n.addedEntry = next.take()
+	n.changedUser = next.take()
+	n.addedUser = next.take()
+	return n
+}
+
+// A counter holds the number taken last.
+type counter int
+
+func (c *counter) take() int {
+	*c++
+	return int(*c)
+}
+
+func (c *counter) takeIf(there bool) int {
+	if !there {
+		return 0
+	}
+	return c.take()
+}
