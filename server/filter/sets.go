@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package filter
+
+import (
+	"slices"
+	"strings"
+)
+
+// linear is the size up to which a list is searched without an index.
+const linear = 8
+
+// A set is a list that may be absent: a nil set admits everything and has
+// nothing, an empty one admits nothing.
+type set[T ~string] struct {
+	list  []T
+	index map[T]struct{}
+}
+
+func newSet[T ~string](list []T) *set[T] {
+	s := &set[T]{list: list}
+	if len(list) > linear {
+		s.index = make(map[T]struct{}, len(list))
+		for _, v := range list {
+			s.index[v] = struct{}{}
+		}
+	}
+	return s
+}
+
+func (s *set[T]) has(v T) bool {
+	if s == nil {
+		return false
+	}
+	if s.index != nil {
+		_, ok := s.index[v]
+		return ok
+	}
+	return slices.Contains(s.list, v)
+}
+
+func (s *set[T]) admits(v T) bool { return s == nil || s.has(v) }
+
+func (s *set[T]) empty() bool { return s != nil && len(s.list) == 0 }
+
+// patterns is a set of event types, some with wildcards.
+type patterns struct {
+	exact *set[string]
+	globs []string
+}
+
+func newPatterns(list []string) *patterns {
+	p := &patterns{}
+	var exact []string
+	for _, t := range list {
+		if strings.Contains(t, "*") {
+			p.globs = append(p.globs, t)
+		} else {
+			exact = append(exact, t)
+		}
+	}
+	p.exact = newSet(exact)
+	return p
+}
+
+func (p *patterns) match(typ string) bool {
+	if p == nil {
+		return false
+	}
+	return p.exact.has(typ) || slices.ContainsFunc(p.globs, func(g string) bool { return glob(g, typ) })
+}
+
+func (p *patterns) admits(typ string) bool { return p == nil || p.match(typ) }
+
+func (p *patterns) empty() bool { return p != nil && len(p.globs) == 0 && p.exact.empty() }
+
+// glob reports whether s matches a pattern in which * stands for any sequence
+// of characters. It takes time in proportion to the product of the lengths at
+// worst: on a mismatch only the last star stretches.
+func glob(pattern, s string) bool {
+	star, mark := -1, 0
+	i, j := 0, 0
+	for j < len(s) {
+		switch {
+		case i < len(pattern) && pattern[i] == '*':
+			star, mark = i, j
+			i++
+		case i < len(pattern) && pattern[i] == s[j]:
+			i++
+			j++
+		case star >= 0:
+			mark++
+			i, j = star+1, mark
+		default:
+			return false
+		}
+	}
+	return strings.Trim(pattern[i:], "*") == ""
+}
