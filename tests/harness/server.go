@@ -5,6 +5,7 @@ package harness
 import (
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"touchstone.example/api"
 )
@@ -152,3 +153,6 @@ func (s *Server) Restart(t T) {
 
 // Unique returns a name that no other caller of this server gets.
 func (s *Server) Unique(prefix string) string { return fmt.Sprintf("%s-%d", prefix, s.users.Add(1)) }
+
+// SetClock sets the time at which the next Restart starts.
+func (s *Server) SetClock(at time.Time) { s.options.Clock = at.UTC().Format(time.RFC3339Nano) }
