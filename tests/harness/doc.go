@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package harness drives a server from outside, over HTTP only: it starts
+// servers, registers users and checks every answer against the specification
+// before a test looks at it. It must not know how the server works: it imports
+// the server for nothing but starting one.
+package harness
+
+import (
+	"context"
+
+	"github.com/stretchr/testify/require"
+)
+
+// T is what the harness needs of a test. *testing.T is one, and tests/bench,
+// which is a program, brings its own.
+type T interface {
+	require.TestingT
+	Helper()
+	Name() string
+	Logf(format string, args ...any)
+	Cleanup(func())
+	TempDir() string
+	Context() context.Context
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package harness
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"touchstone.example/api"
+)
+
+// A Server is one homeserver that a test started, and the way to it.
+type Server struct {
+	Name     string
+	Engine   Engine
+	Database string // its URL, to start another server on the same one
+	Routes   *Routes
+	// Judge holds an answer against the operation's JSON Schema.
+	Judge func(op *api.Operation, status int, body []byte) error
+	// Record, if set, sees every request and its answer.
+	Record func(r Request, body []byte, a *Answer)
+
+	at      atomic.Pointer[Addresses]
+	users   atomic.Int64
+	running instance
+	options Options
+}
+
+// Addresses are where a server says it listens, in its ready file.
+type Addresses struct {
+	Client  string `json:"client"`
+	Metrics string `json:"metrics"`
+}
+
+// URL returns the base of the client-server API.
+func (s *Server) URL() string { return s.at.Load().Client }
+
+// MetricsURL returns the base of the metrics, empty where there are none.
+func (s *Server) MetricsURL() string { return s.at.Load().Metrics }
+
+// Options say what kind of server to start. The zero Options are a server in
+// this process on a SQLite database of its own.
+type Options struct {
+	Engine   Engine
+	Database string // an existing one; empty for a new one
+	Name     string // "hs1" if empty
+	Seed     string
+	Clock    string
+	Process  bool     // as a process of its own, which can be killed
+	Settings []string // further settings, as environment variables
+}
+
+// An instance is a server that runs.
+type instance interface {
+	addresses() Addresses
+	stop() error // gracefully
+	kill() error // as the machine would
+}
+
+// settings writes the options as the environment of a laboratory server.
+func (o Options) settings(readyFile string) []string {
+	env := []string{
+		"TOUCHSTONE_LAB=true",
+		"TOUCHSTONE_SERVER_NAME=" + o.Name,
+		"TOUCHSTONE_LISTENERS_CLIENT_ADDRESS=127.0.0.1:0",
+		"TOUCHSTONE_LISTENERS_METRICS_ADDRESS=127.0.0.1:0",
+		"TOUCHSTONE_LISTENERS_LAB_ADDRESS=127.0.0.1:0",
+		"TOUCHSTONE_DATABASE=" + o.Database,
+		"TOUCHSTONE_LOG_LEVEL=warn",
+	}
+	if readyFile != "" {
+		env = append(env, "TOUCHSTONE_READY_FILE="+readyFile)
+	}
+	if o.Seed != "" {
+		env = append(env, "TOUCHSTONE_SEED="+o.Seed)
+	}
+	if o.Clock != "" {
+		env = append(env, "TOUCHSTONE_CLOCK="+o.Clock)
+	}
+	return append(env, o.Settings...)
+}
+
+// Start starts a server and stops it when the test ends. A server in this
+// process then says which of its requests and answers broke a schema, and the
+// test fails for each of them.
+func Start(t T, o Options) *Server {
+	t.Helper()
+	if o.Name == "" {
+		o.Name = "hs1"
+	}
+	if o.Engine == "" {
+		o.Engine = SQLite
+	}
+	if o.Database == "" {
+		o.Database = o.Engine.NewDatabase(t)
+	}
+	s := &Server{Name: o.Name, Engine: o.Engine, Database: o.Database, Routes: operations, Judge: judge, options: o}
+	s.run(t)
+	t.Cleanup(func() {
+		if s.running == nil {
+			return
+		}
+		if err := s.running.stop(); err != nil {
+			t.Errorf("stop %s: %v", s.Name, err)
+		}
+	})
+	return s
+}
+
+func (s *Server) run(t T) {
+	t.Helper()
+	start := startHere
+	if s.options.Process {
+		start = startProcess
+	}
+	running, err := start(t, s.options)
+	if err != nil {
+		t.Errorf("start %s: %v", s.Name, err)
+		t.FailNow()
+	}
+	at := running.addresses()
+	s.running = running
+	s.at.Store(&at)
+}
+
+// Kill ends the server's process with no time to tidy up.
+func (s *Server) Kill(t T) {
+	t.Helper()
+	s.end(t, instance.kill)
+}
+
+// Stop stops the server gracefully.
+func (s *Server) Stop(t T) {
+	t.Helper()
+	s.end(t, instance.stop)
+}
+
+func (s *Server) end(t T, how func(instance) error) {
+	t.Helper()
+	running := s.running
+	s.running = nil
+	if err := how(running); err != nil {
+		t.Errorf("end %s: %v", s.Name, err)
+	}
+}
+
+// Restart starts the server again on the same database; its address changes.
+func (s *Server) Restart(t T) {
+	t.Helper()
+	s.run(t)
+}
+
+// Unique returns a name that no other caller of this server gets.
+func (s *Server) Unique(prefix string) string { return fmt.Sprintf("%s-%d", prefix, s.users.Add(1)) }
+
+// SetClock sets the time at which the next Restart starts.
+func (s *Server) SetClock(at time.Time) { s.options.Clock = at.UTC().Format(time.RFC3339Nano) }
