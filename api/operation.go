@@ -71,7 +71,11 @@ type Exchange struct {
 	R      *http.Request
 	Op     *Operation
 	Params Params
-	body   []byte
-	read   bool
-	router *Router
+
+	rec     *recorder
+	query   Query
+	body    []byte
+	bodyErr error
+	read    bool
+	router  *Router
 }

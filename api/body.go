@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// MaxDepth is how deeply the arrays and objects of a request may nest.
+const MaxDepth = 128
+
+// Body decodes the JSON body into dst, a pointer to a generated type or to a
+// Raw. Where the body is optional and absent, dst stays as it is.
+//
+// What is no JSON text is M_NOT_JSON: syntax (RFC 8259), and what RFC 7493
+// takes from it, that is bytes that are not UTF-8, lone surrogates and repeated
+// members. What is JSON but not what the operation takes is M_BAD_JSON: a
+// member that is missing or has a wrong type or value, and nesting deeper than
+// MaxDepth. A string may hold U+0000.
+//
+// The Content-Type decides nothing: clients "should supply a Content-Type
+// header of application/json …, but this is not required". Departures from the
+// advice go to Checks.Report, which may refuse them.
+//
+// Spec: client-server "API Standards", "Common error codes".
+func (x *Exchange) Body(dst any, required bool) error {
+	body, err := x.RawBody()
+	if err != nil {
+		return err
+	}
+	if len(body) == 0 {
+		if required {
+			return NotJSON("The request has no body, but needs a JSON object")
+		}
+		return nil
+	}
+	if err := x.reportContentType(); err != nil {
+		return err
+	}
+	if err := decode(body, dst); err != nil {
+		return err
+	}
+	if check := x.router.cfg.Checks.Request; check != nil {
+		return check(x.Op, body)
+	}
+	return nil
+}
+
+// RawBody returns the bytes of the body. It reads them once.
+func (x *Exchange) RawBody() ([]byte, error) {
+	if !x.read {
+		x.read = true
+		x.body, x.bodyErr = x.readAll()
+	}
+	return x.body, x.bodyErr
+}
+
+// Stream returns the body as it arrives, for media, and its content type,
+// which may be empty. Reading past the upload limit fails with an error that
+// becomes M_TOO_LARGE.
+func (x *Exchange) Stream() (io.Reader, string, error) {
+	limit := x.router.cfg.MaxUpload
+	if x.R.ContentLength > limit {
+		return nil, "", tooLarge(limit)
+	}
+	x.read, x.bodyErr = true, errStreamed
+	x.deadline()
+	return upload{http.MaxBytesReader(x.W, x.R.Body, limit)}, x.R.Header.Get("Content-Type"), nil
+}
+
+// An upload is a body whose failures are already what the client is told.
+type upload struct{ r io.Reader }
+
+func (u upload) Read(p []byte) (int, error) {
+	n, err := u.r.Read(p)
+	if err != nil && err != io.EOF {
+		err = readError(err)
+	}
+	return n, err
+}
+
+var errStreamed = errors.New("the body has been streamed")
+
+func (x *Exchange) readAll() ([]byte, error) {
+	if x.R.Body == nil || x.R.ContentLength == 0 {
+		return nil, nil
+	}
+	limit := x.limit()
+	if x.R.ContentLength > limit {
+		return nil, tooLarge(limit)
+	}
+	x.deadline()
+	// What a client announces is believed up to 64 KiB; more has to arrive
+	// before memory is set aside for it.
+	buf := bytes.NewBuffer(make([]byte, 0, min(max(x.R.ContentLength, 512), 64<<10)+1))
+	if _, err := buf.ReadFrom(http.MaxBytesReader(x.W, x.R.Body, limit)); err != nil {
+		return nil, readError(err)
+	}
+	return buf.Bytes(), nil
+}
+
+func (x *Exchange) limit() int64 {
+	if x.Op != nil && x.Op.Auth == AuthNone {
+		return x.router.cfg.MaxPublicBody
+	}
+	return x.router.cfg.MaxBody
+}
+
+// deadline bounds how long the body may take. net/http lifts it again once the
+// body has been read.
+func (x *Exchange) deadline() {
+	if f := x.router.cfg.BodyDeadline; f != nil && x.R.ContentLength != 0 {
+		if t := f(x.Op); !t.Equal(time.Time{}) {
+			// A writer without a connection has no deadline to set.
+			_ = http.NewResponseController(x.W).SetReadDeadline(t)
+		}
+	}
+}
+
+func tooLarge(limit int64) *Error {
+	return TooLarge("The request body is larger than %d bytes", limit)
+}
+
+// readError says what a body that could not be read means to the client.
+func readError(err error) error {
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return tooLarge(large.Limit)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		e := Errorf(http.StatusRequestTimeout, "M_UNKNOWN", "The request body took too long")
+		e.Header = map[string]string{"Connection": "close"}
+		e.Err = err
+		return e
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		e := Errorf(http.StatusBadRequest, "M_NOT_JSON", "The request body is shorter than announced")
+		e.Err = err
+		return e
+	}
+	return err
+}
+
+// reportContentType tells the judge of bodies that are not labelled as JSON.
+func (x *Exchange) reportContentType() error {
+	report := x.router.cfg.Checks.Report
+	if report == nil {
+		return nil
+	}
+	ct := x.R.Header.Get("Content-Type")
+	if ct == "" {
+		return report(x.Op, x.R, RuleContentTypeMissing)
+	}
+	if isJSON(ct) {
+		return nil
+	}
+	return report(x.Op, x.R, RuleContentTypeNotJSON)
+}
+
+// isJSON says whether a content type is that of JSON in UTF-8.
+func isJSON(contentType string) bool {
+	media, params, err := mime.ParseMediaType(contentType)
+	charset := params["charset"]
+	return err == nil && media == "application/json" && (charset == "" || strings.EqualFold(charset, "utf-8"))
+}
+
+// when says whether an operation that shares its route is the one meant.
+func (x *Exchange) when(op *Operation) (bool, error) {
+	kind, name, _ := strings.Cut(op.When, ":")
+	switch kind {
+	case "":
+		return true, nil
+	case "query":
+		q := Query{raw: x.R.URL.RawQuery}
+		has := q.Has(name)
+		return has, q.err
+	}
+	body, err := x.RawBody()
+	if err != nil {
+		return false, err
+	}
+	return hasMember(body, name), nil
+}
+
+// hasMember says whether body is an object with the member name. What is not
+// JSON has none: the operation that is chosen then says so.
+func hasMember(body []byte, name string) bool {
+	dec := jsontext.NewDecoder(bytes.NewReader(body))
+	if tok, err := dec.ReadToken(); err != nil || tok.Kind() != '{' {
+		return false
+	}
+	for dec.PeekKind() == '"' {
+		tok, err := dec.ReadToken()
+		if err != nil {
+			return false
+		}
+		if tok.String() == name {
+			return true
+		}
+		if dec.SkipValue() != nil {
+			return false
+		}
+	}
+	return false
+}
+
+// decode reads strict JSON.
+func decode(body []byte, dst any) error {
+	if deeper(body, MaxDepth) {
+		if jsontext.Value(body).IsValid() {
+			return BadJSON("The JSON nests deeper than %d", MaxDepth)
+		}
+	}
+	if err := json.Unmarshal(body, dst); err != nil {
+		return bodyError(body, err)
+	}
+	return nil
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"net/http"
+	"strings"
+)
+
+// allowOrigins sets the headers that let scripts of any origin read the
+// answer. Every answer has them, errors and media too: a browser hides an
+// answer without them from the script that asked.
+//
+// Spec: client-server "Web Browser Clients"; identity "Web browser clients".
+func allowOrigins(h http.Header, r *http.Request) {
+	h["Access-Control-Allow-Origin"] = corsOrigin
+	h["Access-Control-Allow-Methods"] = corsMethods
+	if strings.HasPrefix(r.URL.Path, "/_matrix/identity/") {
+		h["Access-Control-Allow-Headers"] = corsIdentityHeaders
+		return
+	}
+	h["Access-Control-Allow-Headers"] = corsHeaders
+}
+
+var (
+	corsOrigin          = []string{"*"}
+	corsMethods         = []string{"GET, POST, PUT, DELETE, OPTIONS"}
+	corsHeaders         = []string{"X-Requested-With, Content-Type, Authorization"}
+	corsIdentityHeaders = []string{"Origin, X-Requested-With, Content-Type, Accept, Authorization"}
+)

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// fail is the border: what a handler returned becomes what the client sees.
+// An *Error becomes its body. Where the request has ended, nobody is there to
+// hear, and the connection is dropped without an answer. Anything else is an
+// opaque 500, with its text in the log only. An answer that had begun cannot
+// be taken back: the connection is dropped, so that the client does not take a
+// part for the whole.
+func (rt *Router) fail(x *Exchange, err error) {
+	e := rt.clientError(x, err)
+	if e == nil || x.rec.status != 0 {
+		if x.rec.status != 0 {
+			rt.log(x, slog.LevelWarn, "answer broken off", err)
+		}
+		panic(http.ErrAbortHandler)
+	}
+	h := x.W.Header()
+	for k, v := range e.Header {
+		h.Set(k, v)
+	}
+	if x.Op != nil && errors.Is(e, errUnfinished) {
+		h.Set("Touchstone-Unfinished", x.Op.ID)
+	}
+	body := e.AppendJSON(nil)
+	if check := rt.cfg.Checks.Response; check != nil && x.Op != nil {
+		if err := check(x.Op, e.Status, body); err != nil {
+			rt.log(x, slog.LevelError, "the error does not pass the check", err)
+		}
+	}
+	// Whoever cannot be written to is gone.
+	_ = x.writeJSON(e.Status, body)
+}
+
+// clientError returns what the client is told, or nil for nothing.
+func (rt *Router) clientError(x *Exchange, err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	if x.R.Context().Err() != nil {
+		if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+			rt.log(x, slog.LevelWarn, "request ended", err)
+		}
+		return nil
+	}
+	rt.log(x, slog.LevelError, "request failed", err)
+	return internalError()
+}
+
+func internalError() *Error {
+	return Errorf(http.StatusInternalServerError, "M_UNKNOWN", "Internal server error")
+}
+
+func (rt *Router) log(x *Exchange, level slog.Level, msg string, err error) {
+	rt.cfg.Log.LogAttrs(x.R.Context(), level, msg,
+		slog.String("request_id", x.rec.id),
+		slog.String("operation", operationID(x.Op)),
+		slog.String("error", err.Error()))
+}
+
+func operationID(op *Operation) string {
+	if op == nil {
+		return ""
+	}
+	return op.ID
+}
+
+// AppendJSON appends the error object, its further members in order. An Error
+// without a code is the first answer of user-interactive authentication, whose
+// object has neither errcode nor error.
+//
+// Spec: client-server "Standard error response", "User-interactive API in the
+// REST API".
+func (e *Error) AppendJSON(b []byte) []byte {
+	b = append(b, '{')
+	if e.ErrCode != "" {
+		b = append(b, `"errcode":`...)
+		b = appendString(b, e.ErrCode)
+		b = append(b, `,"error":`...)
+		b = appendString(b, cmp.Or(e.Msg, e.ErrCode))
+	}
+	for _, k := range slices.Sorted(maps.Keys(e.Extra)) {
+		v, err := json.Marshal(e.Extra[k], json.Deterministic(true))
+		if err != nil || k == "errcode" || k == "error" {
+			continue
+		}
+		if b[len(b)-1] != '{' {
+			b = append(b, ',')
+		}
+		b = append(appendString(b, k), ':')
+		b = append(b, v...)
+	}
+	return append(b, '}')
+}
+
+// appendString appends a JSON string. Bytes that are not UTF-8 become U+FFFD.
+func appendString(b []byte, s string) []byte {
+	b, err := jsontext.AppendQuote(b, s)
+	_ = err // AppendQuote has then written U+FFFD for the bad bytes
+	return b
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+
+	"touchstone.example/api/id"
+)
+
+// User returns the caller of an operation that needs an access token.
+func (x *Exchange) User(ctx context.Context) (Caller, error) {
+	return identify[Caller](ctx, x, AuthUser)
+}
+
+// OptionalUser returns the caller, or nil where the request names none. A
+// token that is not valid is an error here too.
+func (x *Exchange) OptionalUser(ctx context.Context) (*Caller, error) {
+	kind := AuthOptional
+	if x.router.cfg.Auth[kind] == nil {
+		kind = AuthUser
+	}
+	ok, who, err := x.authenticate(ctx, kind)
+	if err != nil || !ok {
+		return nil, err
+	}
+	c, err := as[Caller](who, kind)
+	return &c, err
+}
+
+// AppService returns the application service that calls.
+func (x *Exchange) AppService(ctx context.Context) (Caller, error) {
+	return identify[Caller](ctx, x, AuthAppService)
+}
+
+// Identity returns the caller of an identity server's operation.
+func (x *Exchange) Identity(ctx context.Context) (Caller, error) {
+	return identify[Caller](ctx, x, AuthIdentity)
+}
+
+// Homeserver checks that the caller is a homeserver with its hs_token.
+func (x *Exchange) Homeserver(ctx context.Context) error {
+	_, err := identify[any](ctx, x, AuthHomeserver)
+	return err
+}
+
+// Server returns the server that signed the request. Since the signature
+// covers the body, that is read first; the authenticator finds it whole in the
+// request's Body.
+//
+// Spec: server-server "Request Authentication".
+func (x *Exchange) Server(ctx context.Context) (id.ServerName, error) {
+	body, err := x.RawBody()
+	if err != nil {
+		return "", err
+	}
+	x.R.Body = io.NopCloser(bytes.NewReader(body))
+	ok, who, err := x.authenticate(ctx, AuthServer)
+	switch {
+	case err != nil:
+		return "", err
+	case !ok:
+		return "", Errorf(http.StatusUnauthorized, "M_UNAUTHORIZED", "The request is not signed")
+	}
+	return as[id.ServerName](who, AuthServer)
+}
+
+func identify[T any](ctx context.Context, x *Exchange, kind Auth) (T, error) {
+	ok, who, err := x.authenticate(ctx, kind)
+	if err == nil && !ok {
+		err = MissingToken()
+	}
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	return as[T](who, kind)
+}
+
+func (x *Exchange) authenticate(ctx context.Context, kind Auth) (bool, any, error) {
+	a := x.router.cfg.Auth[kind]
+	if a == nil {
+		return false, nil, fmt.Errorf("no authenticator for %s", kind)
+	}
+	r := x.R
+	if ctx != r.Context() {
+		r = r.WithContext(ctx)
+	}
+	return a.Authenticate(r)
+}
+
+func as[T any](who any, kind Auth) (T, error) {
+	v, ok := who.(T)
+	if !ok && who != nil {
+		return v, fmt.Errorf("the authenticator for %s returned a %T", kind, who)
+	}
+	return v, nil
+}
+
+// String names the kind.
+func (a Auth) String() string {
+	switch a {
+	case AuthNone:
+		return "none"
+	case AuthOptional:
+		return "optional"
+	case AuthUser:
+		return "user"
+	case AuthAppService:
+		return "appservice"
+	case AuthServer:
+		return "server"
+	case AuthHomeserver:
+		return "homeserver"
+	case AuthIdentity:
+		return "identity"
+	}
+	return fmt.Sprintf("Auth(%d)", uint8(a))
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// deeper says whether JSON nests deeper than max. It reads no further than it
+// must, and does not mind what is no JSON.
+func deeper(body []byte, max int) bool {
+	depth := 0
+	for i := 0; i < len(body); i++ {
+		switch body[i] {
+		case '{', '[':
+			if depth++; depth > max {
+				return true
+			}
+		case '}', ']':
+			depth--
+		case '"':
+			for i++; i < len(body) && body[i] != '"'; i++ {
+				if body[i] == '\\' {
+					i++
+				}
+			}
+		}
+	}
+	return false
+}
+
+// bodyError turns a failure to decode body into M_NOT_JSON or M_BAD_JSON. A
+// decoder stops at the first wrong value; whether the rest is JSON is looked
+// up here, so that the code depends on the body alone and not on what comes
+// first in it.
+func bodyError(body []byte, err error) error {
+	var syntax *jsontext.SyntacticError
+	if !errors.As(err, &syntax) {
+		var v Raw
+		errors.As(json.Unmarshal(body, &v), &syntax)
+	}
+	if syntax != nil {
+		return NotJSON("Not JSON at byte %d%s: %s", syntax.ByteOffset, at(syntax.JSONPointer), reason(syntax.Err))
+	}
+	var semantic *json.SemanticError
+	pointer := ""
+	if errors.As(err, &semantic) {
+		pointer = at(semantic.JSONPointer)
+	}
+	var own *Error
+	switch {
+	case errors.As(err, &own):
+		e := *own
+		e.Msg += pointer
+		return &e
+	case semantic == nil:
+		return err
+	case semantic.Err != nil:
+		return BadJSON("Invalid value%s: %s", pointer, reason(semantic.Err))
+	}
+	return BadJSON("Invalid value%s: a JSON %s does not belong here", pointer, kind(semantic.JSONKind))
+}
+
+// at names the place of a value, unless that is the whole body.
+func at(p jsontext.Pointer) string {
+	if p == "" {
+		return ""
+	}
+	return fmt.Sprintf(" at %q", string(p))
+}
+
+// reason is the text of an error without the name of the package it is from.
+func reason(err error) string {
+	if err == nil {
+		return "malformed"
+	}
+	s := strings.TrimPrefix(err.Error(), "jsontext: ")
+	return strings.TrimPrefix(s, "json: ")
+}
+
+func kind(k jsontext.Kind) string {
+	switch k {
+	case 'n':
+		return "null"
+	case 't', 'f':
+		return "boolean"
+	case '"':
+		return "string"
+	case '0':
+		return "number"
+	case '{':
+		return "object"
+	case '[':
+		return "array"
+	}
+	return "value"
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"net/url"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxParams is how many parameters a path may have.
+const maxParams = 6
+
+// Params are the path parameters of a request, in path order. They are kept
+// as they were sent and decoded when read, each exactly once.
+type Params struct {
+	raw [maxParams]string
+	n   int
+	op  *Operation
+}
+
+// Path returns the i'th parameter, decoded. A parameter that the request left
+// out, which only the last may be, is empty.
+func (p *Params) Path(i int) (string, error) {
+	raw := p.raw[i]
+	if i >= p.n {
+		return "", nil
+	}
+	v := raw
+	if strings.IndexByte(raw, '%') >= 0 {
+		var err error
+		if v, err = url.PathUnescape(raw); err != nil {
+			return "", InvalidParam("Path parameter %q has an invalid percent-encoding", p.name(i))
+		}
+	}
+	if !utf8.ValidString(v) {
+		return "", InvalidParam("Path parameter %q is not UTF-8", p.name(i))
+	}
+	return v, nil
+}
+
+// PathID returns the i'th parameter as an identifier.
+func PathID[T any](p *Params, i int, parse func(string) (T, error)) (T, error) {
+	var zero T
+	s, err := p.Path(i)
+	if err != nil {
+		return zero, err
+	}
+	v, err := parse(s)
+	if err != nil {
+		return zero, InvalidParam("Path parameter %q: %v", p.name(i), err)
+	}
+	return v, nil
+}
+
+// name returns the name of the i'th parameter, for messages.
+func (p *Params) name(i int) string {
+	if p.op == nil {
+		return ""
+	}
+	for seg := range strings.SplitSeq(p.op.Path, "/") {
+		if name, ok := strings.CutPrefix(seg, "{"); ok {
+			if i == 0 {
+				return strings.TrimSuffix(name, "}")
+			}
+			i--
+		}
+	}
+	return ""
+}

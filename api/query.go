@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// A Query reads query parameters. It finds them in the raw query, without a
+// map. The first failure sticks and is what Err returns, so that a generated
+// decoder reads all of its parameters and asks once. Where a parameter that
+// holds one value is repeated, the first one counts.
+type Query struct {
+	raw string
+	err error
+}
+
+// Query returns the reader of the request's query parameters.
+func (x *Exchange) Query() *Query {
+	x.query = Query{raw: x.R.URL.RawQuery}
+	return &x.query
+}
+
+// Err returns the first failure.
+func (q *Query) Err() error { return q.err }
+
+func (q *Query) fail(err *Error) {
+	if q.err == nil {
+		q.err = err
+	}
+}
+
+func (q *Query) invalid(name, why string) {
+	q.fail(InvalidParam("Query parameter %q %s", name, why))
+}
+
+// next cuts the first pair off a raw query. A pair that cannot be decoded is
+// a failure, whatever its name: nobody can say what the client meant by it.
+func (q *Query) next(raw string) (name, value, rest string) {
+	pair, rest, _ := strings.Cut(raw, "&")
+	name, value, _ = strings.Cut(pair, "=")
+	return q.unescape(name), q.unescape(value), rest
+}
+
+func (q *Query) unescape(s string) string {
+	if strings.IndexByte(s, '%') >= 0 || strings.IndexByte(s, '+') >= 0 {
+		out, err := url.QueryUnescape(s)
+		if err != nil {
+			q.fail(InvalidParam("The query has an invalid percent-encoding"))
+			return ""
+		}
+		s = out
+	}
+	if !utf8.ValidString(s) {
+		q.fail(InvalidParam("The query is not UTF-8"))
+		return ""
+	}
+	return s
+}
+
+func (q *Query) lookup(name string) (value string, ok bool) {
+	for raw := q.raw; raw != ""; {
+		var n, v string
+		n, v, raw = q.next(raw)
+		if n == name && !ok {
+			value, ok = v, true
+		}
+	}
+	return value, ok
+}
+
+// String reads an optional string.
+func (q *Query) String(name string) (o Opt[string]) {
+	o.Value, o.Set = q.lookup(name)
+	return o
+}
+
+// Bool reads an optional boolean.
+func (q *Query) Bool(name string) (o Opt[bool]) {
+	switch v, ok := q.lookup(name); {
+	case !ok:
+	case v == "true":
+		o = Some(true)
+	case v == "false":
+		o = Some(false)
+	default:
+		q.invalid(name, "is neither true nor false")
+	}
+	return o
+}
+
+// Int reads an optional integer.
+func (q *Query) Int(name string) (o Opt[int64]) {
+	v, ok := q.lookup(name)
+	if !ok {
+		return o
+	}
+	n, err := strconv.ParseInt(v, 10, 64)
+	if err != nil || v[0] == '+' {
+		q.invalid(name, "is not an integer")
+		return o
+	}
+	return Some(n)
+}
+
+// Float reads an optional number.
+func (q *Query) Float(name string) (o Opt[float64]) {
+	v, ok := q.lookup(name)
+	if !ok {
+		return o
+	}
+	f, err := strconv.ParseFloat(v, 64)
+	if err != nil || f-f != 0 || strings.ContainsAny(v, "xX_") {
+		q.invalid(name, "is not a number")
+		return o
+	}
+	return Some(f)
+}
+
+// Strings reads a parameter that may be repeated.
+func (q *Query) Strings(name string) (vs []string) {
+	for raw := q.raw; raw != ""; {
+		var n, v string
+		if n, v, raw = q.next(raw); n == name {
+			vs = append(vs, v)
+		}
+	}
+	return vs
+}
+
+// Has says whether a parameter is there.
+func (q *Query) Has(name string) bool {
+	_, ok := q.lookup(name)
+	return ok
+}
+
+// Others returns every parameter that is not one of the known: the fields of a
+// third-party lookup, which the specification leaves open.
+func (q *Query) Others(known ...string) map[string]string {
+	var m map[string]string
+	for raw := q.raw; raw != ""; {
+		var n, v string
+		n, v, raw = q.next(raw)
+		if n == "" || slices.Contains(known, n) {
+			continue
+		}
+		if m == nil {
+			m = map[string]string{}
+		}
+		if _, ok := m[n]; !ok {
+			m[n] = v
+		}
+	}
+	return m
+}
+
+// QueryID reads an optional identifier.
+func QueryID[T any](q *Query, name string, parse func(string) (T, error)) (o Opt[T]) {
+	s, ok := q.lookup(name)
+	if !ok {
+		return o
+	}
+	v, err := parse(s)
+	if err != nil {
+		q.fail(InvalidParam("Query parameter %q: %v", name, err))
+		return o
+	}
+	return Some(v)
+}
+
+// QueryIDs reads an identifier that may be repeated.
+func QueryIDs[T any](q *Query, name string, parse func(string) (T, error)) (out []T) {
+	for _, s := range q.Strings(name) {
+		v, err := parse(s)
+		if err != nil {
+			q.fail(InvalidParam("Query parameter %q: %v", name, err))
+			return nil
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// QueryEnum reads an optional string that must be one of the given values.
+func QueryEnum[T ~string](q *Query, name string, allowed ...T) (o Opt[T]) {
+	s, ok := q.lookup(name)
+	if !ok {
+		return o
+	}
+	if !slices.Contains(allowed, T(s)) {
+		q.invalid(name, "has an unknown value")
+		return o
+	}
+	return Some(T(s))
+}
+
+// Required returns the value of a parameter that must be there.
+func Required[T any](q *Query, name string, o Opt[T]) T {
+	if !o.Set {
+		q.fail(MissingParam("Missing query parameter %q", name))
+	}
+	return o.Value
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-openapi/runtime"
+)
+
+// Limits of request bodies, where the Config says nothing.
+const (
+	// DefaultMaxBody holds the largest body that the specification speaks of:
+	// a federation transaction of 50 PDUs and 100 EDUs of 65,536 bytes each.
+	DefaultMaxBody = 10 << 20
+	// DefaultMaxPublicBody is for operations that anyone may call.
+	DefaultMaxPublicBody = 256 << 10
+	// DefaultMaxUpload is for media.
+	DefaultMaxUpload = 50 << 20
+)
+
+// Config is what a Router needs from its surroundings. Its zero value serves
+// public operations.
+type Config struct {
+	// Auth identifies the caller for each kind of Auth. An authenticator gets
+	// the *http.Request and returns a Caller (AuthUser, AuthOptional,
+	// AuthAppService, AuthIdentity), an id.ServerName (AuthServer) or anything
+	// (AuthHomeserver). false means that the request names no caller.
+	// AuthOptional falls back on the authenticator of AuthUser.
+	Auth   map[Auth]runtime.Authenticator
+	Checks Checks
+
+	MaxBody       int64
+	MaxPublicBody int64
+	MaxUpload     int64
+	// BodyDeadline returns when a body must have arrived. Without it, the
+	// server's own time-outs hold.
+	BodyDeadline func(op *Operation) time.Time
+
+	Log       *slog.Logger
+	RequestID func() string    // names a request; without it requests have no names
+	Boundary  func() string    // separates the parts of multipart answers
+	Now       func() time.Time // for durations
+	// Observe is told of every answer; op is nil where no route matched.
+	Observe func(op *Operation, status int, d time.Duration)
+}
+
+// Checks are the hooks of the strict judge. Each costs one comparison when it
+// is nil; an error that it returns is the answer.
+type Checks struct {
+	Request  func(op *Operation, body []byte) error
+	Response func(op *Operation, status int, body []byte) error
+	// Report hears of requests that are served although they depart from the
+	// specification's advice.
+	Report func(op *Operation, r *http.Request, rule Rule) error
+}
+
+// A Rule names a departure that Checks.Report hears of.
+type Rule string
+
+const (
+	RuleContentTypeMissing Rule = "content-type-missing"
+	RuleContentTypeNotJSON Rule = "content-type-not-json"
+	RuleTokenInQuery       Rule = "access-token-in-query"
+)
+
+// A Router finds the operation of a request and runs its handler. It answers
+// every request in Matrix JSON with CORS headers, and redirects none.
+type Router struct {
+	cfg  Config
+	root node
+}
+
+// NewRouter returns a Router without routes.
+func NewRouter(cfg Config) *Router {
+	if cfg.MaxBody == 0 {
+		cfg.MaxBody = DefaultMaxBody
+	}
+	if cfg.MaxPublicBody == 0 {
+		cfg.MaxPublicBody = DefaultMaxPublicBody
+	}
+	if cfg.MaxUpload == 0 {
+		cfg.MaxUpload = DefaultMaxUpload
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Router{cfg: cfg}
+}
+
+// Add mounts an operation. It panics where two operations claim one route and
+// nothing tells them apart, since that is a bug in our own code.
+func (rt *Router) Add(op *Operation, h Handler) {
+	if n := strings.Count(op.Path, "{"); n > maxParams {
+		panic(fmt.Sprintf("api: %s has %d parameters", op.Path, n))
+	}
+	rt.mount(op.Path, op, h)
+	if short, ok := strings.CutSuffix(op.Path, "/"+emptyLast); ok {
+		rt.mount(short, op, h)
+	}
+}
+
+func (rt *Router) mount(path string, op *Operation, h Handler) {
+	n := rt.root.add(path)
+	for _, r := range n.ops {
+		if r.op.Method == op.Method && r.op.When == op.When {
+			panic(fmt.Sprintf("api: %s and %s both claim %s %s", r.op.ID, op.ID, op.Method, path))
+		}
+	}
+	n.ops = append(n.ops, route{op, h})
+	// Whoever has no condition is asked last.
+	slices.SortStableFunc(n.ops, func(a, b route) int {
+		return strings.Compare(b.op.When, a.op.When)
+	})
+}
+
+// ServeHTTP answers one request.
+func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	rec := recorderOf(w)
+	allowOrigins(rec.Header(), r)
+	if r.Method == http.MethodOptions {
+		rec.WriteHeader(http.StatusNoContent)
+		return
+	}
+	x := &Exchange{W: rec, R: r, rec: rec, router: rt}
+	handle, err := rt.match(x)
+	if err == nil {
+		rec.serves(x.Op)
+		err = handle(r.Context(), x)
+	}
+	if err != nil {
+		rt.fail(x, err)
+	}
+}
+
+// match finds the handler of a request.
+func (rt *Router) match(x *Exchange) (Handler, error) {
+	n := rt.root.find(strings.TrimPrefix(rawPath(x.R), "/"), &x.Params)
+	if n == nil {
+		return nil, Unrecognized("Unrecognized request")
+	}
+	var last *route
+	for i := range n.ops {
+		r := &n.ops[i]
+		if r.op.Method != x.R.Method {
+			continue
+		}
+		last = r
+		ok, err := x.when(r.op)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			break
+		}
+	}
+	if last == nil {
+		e := Errorf(http.StatusMethodNotAllowed, "M_UNRECOGNIZED", "Method not allowed")
+		e.Header = map[string]string{"Allow": strings.Join(n.methods(), ", ")}
+		return nil, e
+	}
+	x.Op, x.Params.op = last.op, last.op
+	return last.handle, nil
+}
+
+// rawPath returns the path as it was sent. URL.EscapedPath encodes anew what
+// net/url would have encoded otherwise, and thereby turns %2F into a slash.
+func rawPath(r *http.Request) string {
+	if r.URL.RawPath != "" {
+		return r.URL.RawPath
+	}
+	return r.URL.EscapedPath()
+}
