@@ -26,6 +26,12 @@ type overlay struct {
 	Edits   []*edit  `yaml:"edits"`
 	Formats *formats `yaml:"formats"`
 	Merge   []*merge `yaml:"merge"`
+	Errors  *struct {
+		Common map[string]commonErrors `yaml:"common"` // by API
+		// Operations adds to what the data shows: by API, operation id and
+		// status, the codes that only the prose names.
+		Operations map[string]map[string]map[string][]string `yaml:"operations"`
+	} `yaml:"errors"`
 
 	file string
 }
