@@ -28,7 +28,7 @@ type operation struct {
 func (o *operation) id() string { return o.object["operationId"].(string) }
 
 func distillAPI(src *source, api string) (*document, error) {
-	files, err := src.list("api/" + api)
+	files, err := src.list("api/" + api + "/*.yaml")
 	if err != nil {
 		return nil, err
 	}

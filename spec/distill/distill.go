@@ -36,7 +36,7 @@ func Distill(from, overlayDir string) (Output, error) {
 			return nil, fmt.Errorf("%s: %w", api, err)
 		}
 	}
-	if t.events, err = distillEvents(src); err != nil {
+	if t.events, err = distillSchemas(src, "event-schemas/schema/*.yaml"); err != nil {
 		return nil, err
 	}
 	if err := t.apply(overlays); err != nil {
@@ -46,22 +46,34 @@ func Distill(from, overlayDir string) (Output, error) {
 	if err != nil {
 		return nil, err
 	}
-	errs, err := distillErrors(src)
+	errs, err := distillErrors(src, overlays)
 	if err != nil {
 		return nil, err
 	}
-	return encode(docs, t.events, errs)
-}
-
-func encode(docs, events map[string]object, errs any) (Output, error) {
-	out := Output{"VERSION": []byte(Version + "\n"), "NOTICE": []byte(notice)}
 	files := map[string]any{"errors.json": errs}
 	for name, doc := range docs {
 		files[name+".json"] = doc
 	}
-	for name, schema := range events {
+	for name, schema := range t.events {
 		files["events/"+name+".json"] = schema
 	}
+	for folder, pattern := range map[string]string{
+		"edus": "api/server-server/definitions/event-schemas/*.yaml",
+		"pdus": "api/server-server/definitions/pdu_v*.yaml",
+	} {
+		schemas, err := distillSchemas(src, pattern)
+		if err != nil {
+			return nil, err
+		}
+		for name, schema := range schemas {
+			files[folder+"/"+name+".json"] = schema
+		}
+	}
+	return encode(files)
+}
+
+func encode(files map[string]any) (Output, error) {
+	out := Output{"VERSION": []byte(Version + "\n"), "NOTICE": []byte(notice)}
 	for name, v := range files {
 		b, err := marshal(v)
 		if err != nil {

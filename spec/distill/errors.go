@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -20,21 +21,28 @@ import (
 type errorCodes struct {
 	// Codes says in which parts of the specification each code occurs.
 	Codes map[string][]string `json:"codes"`
+	// Common holds what any operation of an API may answer with.
+	Common map[string]commonErrors `json:"common"`
 	// Operations holds, by API, operation id and status, the codes that the
 	// operation names. Status "any" holds those of its own description.
 	Operations map[string]map[string]map[string][]string `json:"operations"`
 }
 
+type commonErrors struct {
+	Statuses []int    `yaml:"statuses" json:"statuses"`
+	Codes    []string `yaml:"codes" json:"codes"`
+}
+
 var errorCode = regexp.MustCompile(`\bM_[A-Z][A-Z0-9_]*[A-Z0-9]\b`)
 
-func distillErrors(src *source) (*errorCodes, error) {
-	out := &errorCodes{map[string][]string{}, map[string]map[string]map[string][]string{}}
+func distillErrors(src *source, overlays []*overlay) (*errorCodes, error) {
+	out := &errorCodes{map[string][]string{}, map[string]commonErrors{}, map[string]map[string]map[string][]string{}}
 	if err := out.scanFiles(src.root); err != nil {
 		return nil, err
 	}
 	for _, api := range apis {
 		ops := map[string]map[string][]string{}
-		files, err := src.list("api/" + api)
+		files, err := src.list("api/" + api + "/*.yaml")
 		if err != nil {
 			return nil, err
 		}
@@ -45,7 +53,58 @@ func distillErrors(src *source) (*errorCodes, error) {
 		}
 		out.Operations[api] = ops
 	}
+	for _, o := range overlays {
+		if err := out.add(o); err != nil {
+			return nil, fmt.Errorf("overlay %s: %w", o.file, err)
+		}
+	}
 	return out, nil
+}
+
+// add adds what an overlay knows of errors. An addition that the data already
+// has is stale.
+func (e *errorCodes) add(o *overlay) error {
+	if o.Errors == nil {
+		return nil
+	}
+	for api, common := range o.Errors.Common {
+		if _, ok := e.Common[api]; ok || e.Operations[api] == nil {
+			return fmt.Errorf("%s: not an API, or not the only list for it", api)
+		}
+		e.Common[api] = common
+		for _, code := range common.Codes {
+			e.inProse(code)
+		}
+	}
+	for api, ops := range o.Errors.Operations {
+		for id, statuses := range ops {
+			if e.Operations[api] == nil {
+				return fmt.Errorf("no API %q", api)
+			}
+			if e.Operations[api][id] == nil {
+				e.Operations[api][id] = map[string][]string{}
+			}
+			have := e.Operations[api][id]
+			for status, codes := range statuses {
+				for _, code := range codes {
+					if slices.Contains(have[status], code) {
+						return fmt.Errorf("stale: %s already has %s %s", id, status, code)
+					}
+					have[status] = append(have[status], code)
+					e.inProse(code)
+				}
+				slices.Sort(have[status])
+			}
+		}
+	}
+	return nil
+}
+
+// inProse notes a code that the data folder does not know.
+func (e *errorCodes) inProse(code string) {
+	if e.Codes[code] == nil {
+		e.Codes[code] = []string{"prose"}
+	}
 }
 
 // scanFiles finds every code in the whole data folder.

@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"path"
 	"reflect"
 	"slices"
 	"strings"
@@ -31,8 +32,8 @@ func (d *document) assemble(merges []*merge) (object, error) {
 		}
 	}
 	components := object{}
-	if len(d.schemas) > 0 {
-		components["schemas"] = d.schemas
+	if used := d.used(paths); len(used) > 0 {
+		components["schemas"] = used
 	}
 	if len(d.security) > 0 {
 		components["securitySchemes"] = d.security
@@ -43,6 +44,34 @@ func (d *document) assemble(merges []*merge) (object, error) {
 		"paths":      paths,
 		"components": components,
 	}, nil
+}
+
+// used returns the schemas that something refers to. An overlay may have
+// removed the last reference to one.
+func (d *document) used(paths object) object {
+	out := object{}
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case object:
+			if ref, ok := v["$ref"].(string); ok {
+				name := path.Base(ref)
+				if _, seen := out[name]; !seen {
+					out[name] = d.schemas[name]
+					walk(out[name])
+				}
+			}
+			for _, e := range v {
+				walk(e)
+			}
+		case []any:
+			for _, e := range v {
+				walk(e)
+			}
+		}
+	}
+	walk(paths)
+	return out
 }
 
 func (d *document) route(ops []*operation, merges []*merge) (object, error) {

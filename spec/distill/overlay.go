@@ -26,18 +26,25 @@ type overlay struct {
 	Edits   []*edit  `yaml:"edits"`
 	Formats *formats `yaml:"formats"`
 	Merge   []*merge `yaml:"merge"`
+	Errors  *struct {
+		Common map[string]commonErrors `yaml:"common"` // by API
+		// Operations adds to what the data shows: by API, operation id and
+		// status, the codes that only the prose names.
+		Operations map[string]map[string]map[string][]string `yaml:"operations"`
+	} `yaml:"errors"`
 
 	file string
 }
 
 // An edit changes one place. In names a document (an API's folder, or
 // "events"), Operation or Schema the operation id, component or event type in
-// it, At a JSON pointer from there; a list element may be named by its name.
-// Was is what must stand there; without it, nothing may stand there.
+// it. JSON goes on to the schema of a JSON body: "request" or a status. At is
+// a JSON pointer from there; a list element may be named by its name. Was is what must stand there; without it, nothing may stand there.
 type edit struct {
 	In        string    `yaml:"in"`
 	Operation string    `yaml:"operation"`
 	Schema    string    `yaml:"schema"`
+	JSON      string    `yaml:"json"`
 	At        string    `yaml:"at"`
 	Was       yaml.Node `yaml:"was"`
 	Set       yaml.Node `yaml:"set"`
@@ -117,10 +124,7 @@ func (t *tree) edit(e *edit) error {
 	if err != nil {
 		return err
 	}
-	keys := strings.Split(strings.TrimPrefix(e.At, "/"), "/")
-	for i, k := range keys {
-		keys[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(k)
-	}
+	keys := e.keys()
 	parent, last := any(root), keys[len(keys)-1]
 	for i, k := range keys[:len(keys)-1] {
 		if parent = child(parent, k); parent == nil {
@@ -151,6 +155,23 @@ func (t *tree) edit(e *edit) error {
 	}
 	holder[last], err = value(&e.Set)
 	return err
+}
+
+// keys is the edit's path below what find returns.
+func (e *edit) keys() []string {
+	ptr := e.At
+	switch e.JSON {
+	case "":
+	case "request":
+		ptr = "/requestBody/content/application~1json/schema" + ptr
+	default:
+		ptr = "/responses/" + e.JSON + "/content/application~1json/schema" + ptr
+	}
+	keys := strings.Split(strings.TrimPrefix(ptr, "/"), "/")
+	for i, k := range keys {
+		keys[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(k)
+	}
+	return keys
 }
 
 // find returns the mapping from which the edit's pointer starts.

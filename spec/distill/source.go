@@ -34,18 +34,18 @@ type source struct {
 
 func newSource(root string) *source { return &source{root, map[string]any{}} }
 
-// list returns the YAML files directly in a folder, in order.
-func (s *source) list(dir string) ([]string, error) {
-	found, err := filepath.Glob(filepath.Join(s.root, filepath.FromSlash(dir), "*.yaml"))
+// list returns the files that match a pattern, in order.
+func (s *source) list(pattern string) ([]string, error) {
+	found, err := filepath.Glob(filepath.Join(s.root, filepath.FromSlash(pattern)))
 	if err != nil {
 		return nil, err
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("no sources in %s", filepath.Join(s.root, dir))
+		return nil, fmt.Errorf("no sources in %s", filepath.Join(s.root, pattern))
 	}
 	names := make([]string, len(found))
 	for i, f := range found {
-		names[i] = path.Join(dir, filepath.Base(f))
+		names[i] = path.Join(path.Dir(pattern), filepath.Base(f))
 	}
 	return names, nil
 }

@@ -6,10 +6,10 @@ import "fmt"
 
 const dialect = "https://json-schema.org/draft/2020-12/schema"
 
-// distillEvents copies the schema of every event type, each with what it
+// distillSchemas copies the schemas of events, EDUs or PDUs, each with what it
 // refers to under $defs.
-func distillEvents(src *source) (map[string]object, error) {
-	files, err := src.list("event-schemas/schema")
+func distillSchemas(src *source, pattern string) (map[string]object, error) {
+	files, err := src.list(pattern)
 	if err != nil {
 		return nil, err
 	}
