@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -192,7 +191,7 @@ func schemas(v any, ptr string, each func(string)) {
 		}
 	case []any:
 		for i, e := range v {
-			schemas(e, place{ptr: ptr}.down(strconv.Itoa(i)).ptr, each)
+			schemas(e, place{ptr: ptr}.down(string(rune('0'+i))).ptr, each)
 		}
 	}
 }

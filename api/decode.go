@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"errors"
+	"math"
+	"math/bits"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// This file reads JSON for the generated types: one function a kind of value,
+// each refusing what the kind does not allow (null above all) as M_BAD_JSON.
+// Syntax errors come back as the decoder makes them, so that the caller can
+// tell M_NOT_JSON from M_BAD_JSON, and who calls the decoder knows the place.
+
+// Null is a member that may be null. The zero Null is null.
+type Null[T any] struct {
+	Value T
+	Valid bool
+}
+
+// NotNull returns a value that is not null.
+func NotNull[T any](v T) Null[T] { return Null[T]{Value: v, Valid: true} }
+
+// DecodeObject reads one object. names holds the members that the type knows,
+// the required ones first; member reads the value of names[i]. Other members
+// are skipped.
+func DecodeObject(dec *jsontext.Decoder, names []string, required int, member func(i int) error) error {
+	return decodeObject(dec, names, required, member, func([]byte) error { return dec.SkipValue() })
+}
+
+// DecodeOpenObject is DecodeObject for types that keep the members they do not
+// know in extra, by their names.
+func DecodeOpenObject[T any](dec *jsontext.Decoder, names []string, required int, extra *map[string]T, value func(*T, *jsontext.Decoder) error, member func(i int) error) error {
+	return decodeObject(dec, names, required, member, func(name []byte) error {
+		key := string(name) // the decoder reuses the bytes
+		var v T
+		if err := value(&v, dec); err != nil {
+			return err
+		}
+		if *extra == nil {
+			*extra = map[string]T{}
+		}
+		(*extra)[key] = v
+		return nil
+	})
+}
+
+func decodeObject(dec *jsontext.Decoder, names []string, required int, member func(int) error, other func([]byte) error) error {
+	if err := open(dec, '{', "an object"); err != nil {
+		return err
+	}
+	var seen uint64
+	var scratch [64]byte
+	for dec.PeekKind() != '}' {
+		quoted, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		name, err := unquote(scratch[:0], quoted)
+		if err != nil {
+			return err
+		}
+		i := index(names, name)
+		if i < 0 {
+			err = other(name)
+		} else {
+			err = member(i)
+		}
+		if err != nil {
+			return err
+		}
+		if i >= 0 && i < required {
+			seen |= 1 << i
+		}
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	if i := bits.TrailingZeros64(^seen); i < required {
+		return BadJSON("Missing %q", names[i])
+	}
+	return nil
+}
+
+// unquote returns the characters of a JSON string that is known to be valid.
+func unquote(scratch []byte, quoted jsontext.Value) ([]byte, error) {
+	for _, c := range quoted {
+		if c == '\\' {
+			return jsontext.AppendUnquote(scratch, quoted)
+		}
+	}
+	return quoted[1 : len(quoted)-1], nil
+}
+
+func index(names []string, name []byte) int {
+	for i, n := range names {
+		if n == string(name) {
+			return i
+		}
+	}
+	return -1
+}
+
+// open reads the start of an object or an array.
+func open(dec *jsontext.Decoder, kind jsontext.Kind, what string) error {
+	if err := expect(dec, kind, what); err != nil {
+		return err
+	}
+	_, err := dec.ReadToken()
+	return err
+}
+
+// expect refuses the next value unless it is of the kind. It consumes nothing
+// of a right one.
+func expect(dec *jsontext.Decoder, kind jsontext.Kind, what string) error {
+	switch got := dec.PeekKind(); got {
+	case kind:
+		return nil
+	case jsontext.KindInvalid:
+		_, err := dec.ReadValue()
+		return err
+	}
+	if err := dec.SkipValue(); err != nil {
+		return err
+	}
+	return wrong(what)
+}
+
+func wrong(what string) error {
+	return BadJSON("Expected %s", what)
+}
+
+// DecodeOpt reads a member that may be absent, and is not.
+func DecodeOpt[T any](v *Opt[T], dec *jsontext.Decoder, value func(*T, *jsontext.Decoder) error) error {
+	v.Set = true
+	return value(&v.Value, dec)
+}
+
+// DecodeNull reads a value that may be null.
+func DecodeNull[T any](v *Null[T], dec *jsontext.Decoder, value func(*T, *jsontext.Decoder) error) error {
+	if v.Valid = dec.PeekKind() != jsontext.KindNull; !v.Valid {
+		return dec.SkipValue()
+	}
+	return value(&v.Value, dec)
+}
+
+// DecodeList reads an array. An empty one is not nil.
+func DecodeList[T any](v *[]T, dec *jsontext.Decoder, value func(*T, *jsontext.Decoder) error) error {
+	if err := open(dec, '[', "an array"); err != nil {
+		return err
+	}
+	list := []T{}
+	for dec.PeekKind() != ']' {
+		var zero T
+		list = append(list, zero)
+		if err := value(&list[len(list)-1], dec); err != nil {
+			return err
+		}
+	}
+	*v = list
+	_, err := dec.ReadToken()
+	return err
+}
+
+// DecodeMap reads an object whose member names are data, parsed by key. An
+// empty one is not nil.
+func DecodeMap[K ~string, V any](v *map[K]V, dec *jsontext.Decoder, key func(string) (K, error), value func(*V, *jsontext.Decoder) error) error {
+	if err := open(dec, '{', "an object"); err != nil {
+		return err
+	}
+	m := map[K]V{}
+	for dec.PeekKind() != '}' {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		k, err := key(name.String())
+		if err != nil {
+			return err
+		}
+		var e V
+		if err := value(&e, dec); err != nil {
+			return err
+		}
+		m[k] = e
+	}
+	*v = m
+	_, err := dec.ReadToken()
+	return err
+}
+
+// AnyKey is the key of a map whose member names have no grammar.
+func AnyKey(s string) (string, error) { return s, nil }
+
+// DecodeCount refuses a container of n things where fewer than least or more
+// than most are allowed.
+func DecodeCount(err error, n, least, most int) error {
+	if err == nil && (n < least || n > most) {
+		return BadJSON("Wrong number of values (%d)", n)
+	}
+	return err
+}
+
+// DecodeString reads a string.
+func DecodeString[T ~string](v *T, dec *jsontext.Decoder) error {
+	if err := expect(dec, '"', "a string"); err != nil {
+		return err
+	}
+	tok, err := dec.ReadToken()
+	if err != nil {
+		return err
+	}
+	*v = T(tok.String())
+	return nil
+}
+
+// DecodeEnum reads a string that must be one of a closed set.
+func DecodeEnum[T interface {
+	~string
+	Valid() bool
+}](v *T, dec *jsontext.Decoder) error {
+	if err := DecodeString(v, dec); err != nil {
+		return err
+	}
+	if !(*v).Valid() {
+		return BadJSON("Unknown value %q", string(*v))
+	}
+	return nil
+}
+
+// DecodeBool reads true or false.
+func DecodeBool(v *bool, dec *jsontext.Decoder) error {
+	switch dec.PeekKind() {
+	case 't', 'f':
+		tok, err := dec.ReadToken()
+		*v = err == nil && tok.Bool()
+		return err
+	}
+	return expect(dec, 't', "true or false")
+}
+
+// maxInt is the largest integer that every JSON implementation reads exactly.
+const maxInt = 1<<53 - 1
+
+// DecodeInt reads an integer within ±(2^53−1), in any notation.
+func DecodeInt(v *int64, dec *jsontext.Decoder) error {
+	if err := expect(dec, '0', "an integer"); err != nil {
+		return err
+	}
+	raw, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	text := string(raw)
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil && strings.ContainsAny(text, ".eE") {
+		f, ferr := strconv.ParseFloat(text, 64)
+		if ferr != nil || f != math.Trunc(f) {
+			return wrong("an integer")
+		}
+		if math.Abs(f) <= maxInt {
+			n, err = int64(f), nil
+		}
+	}
+	if err != nil || n > maxInt || n < -maxInt {
+		return BadJSON("Integer out of range")
+	}
+	*v = n
+	return nil
+}
+
+// DecodeFloat reads a number.
+func DecodeFloat(v *float64, dec *jsontext.Decoder) error {
+	if err := expect(dec, '0', "a number"); err != nil {
+		return err
+	}
+	raw, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	if *v, err = strconv.ParseFloat(string(raw), 64); err != nil {
+		return BadJSON("Number out of range")
+	}
+	return nil
+}
+
+// DecodeRaw keeps any value as it is.
+func DecodeRaw(v *Raw, dec *jsontext.Decoder) error {
+	raw, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	*v = raw.Clone()
+	return nil
+}
+
+// DecodeRawOf keeps a value as it is, if it is of one of the kinds: a string of
+// the kinds' bytes.
+func DecodeRawOf(v *Raw, dec *jsontext.Decoder, kinds string) error {
+	if k := dec.PeekKind(); k != jsontext.KindInvalid && strings.IndexByte(kinds, byte(k)) < 0 {
+		if err := dec.SkipValue(); err != nil {
+			return err
+		}
+		return BadJSON("A value of this type is not allowed")
+	}
+	return DecodeRaw(v, dec)
+}
+
+// DecodeRawObject keeps an object as it is.
+func DecodeRawObject(v *Raw, dec *jsontext.Decoder) error {
+	if err := expect(dec, '{', "an object"); err != nil {
+		return err
+	}
+	return DecodeRaw(v, dec)
+}
+
+// ParseEnum parses a path or query parameter that must be one of a closed set.
+func ParseEnum[T interface {
+	~string
+	Valid() bool
+}](s string) (T, error) {
+	if v := T(s); v.Valid() {
+		return v, nil
+	}
+	return "", errUnknownValue
+}
+
+var errUnknownValue = errors.New("unknown value")
+
+// RequiredList returns the values of a query parameter that must be there.
+func RequiredList[T any](q *Query, name string, list []T) []T {
+	if len(list) == 0 {
+		q.fail(MissingParam("Missing query parameter %q", name))
+	}
+	return list
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// The documents, as far as the generator reads them. A member that has no
+// field here stops it: json reports the place.
+
+type document struct {
+	OpenAPI    string                           `json:"openapi"`
+	Info       jsontext.Value                   `json:"info"`
+	Paths      map[string]map[string]*operation `json:"paths"` // by path and method
+	Components struct {
+		Schemas         map[string]*schema        `json:"schemas"`
+		SecuritySchemes map[string]jsontext.Value `json:"securitySchemes"`
+	} `json:"components"`
+}
+
+type operation struct {
+	ID          string                `json:"operationId"`
+	UpstreamID  string                `json:"x-upstream-id"` // where an overlay renamed it
+	File        string                `json:"x-file"`
+	Added       string                `json:"x-added"`
+	RateLimited bool                  `json:"x-rate-limited"`
+	Deprecated  bool                  `json:"deprecated"`
+	Reason      string                `json:"x-reason"` // why spec/extra has it
+	Security    []map[string][]string `json:"security"`
+	Parameters  []*parameter          `json:"parameters"`
+	RequestBody *body                 `json:"requestBody"`
+	Responses   map[string]*body      `json:"responses"`
+	Variants    []*operation          `json:"x-operations"` // of a merged route
+	When        string                `json:"x-when"`       // in a variant
+
+	method, path string
+}
+
+type parameter struct {
+	Name       string  `json:"name"`
+	In         string  `json:"in"`
+	Required   bool    `json:"required"`
+	Added      string  `json:"x-added"`
+	Deprecated bool    `json:"deprecated"`
+	MayBeEmpty bool    `json:"x-may-be-empty"` // the router's business
+	Schema     *schema `json:"schema"`
+}
+
+// A body is a request body or a response.
+type body struct {
+	Required    bool                  `json:"required"`
+	Description string                `json:"description"`
+	Added       string                `json:"x-added"`
+	Content     map[string]media      `json:"content"`
+	Headers     map[string]*parameter `json:"headers"`
+}
+
+type media struct {
+	Schema *schema `json:"schema"`
+}
+
+// json returns the schema of a JSON body, or nil.
+func (b *body) json() *schema {
+	if b == nil {
+		return nil
+	}
+	return b.Content["application/json"].Schema
+}
+
+type schema struct {
+	Dialect              string             `json:"$schema"`
+	Defs                 map[string]*schema `json:"$defs"`
+	Ref                  string             `json:"$ref"`
+	Type                 typeNames          `json:"type"`
+	Format               string             `json:"format"`
+	Pattern              string             `json:"pattern"`
+	Enum                 []jsontext.Value   `json:"enum"`
+	Default              jsontext.Value     `json:"default"`
+	Deprecated           bool               `json:"deprecated"`
+	Added                string             `json:"x-added"`
+	Properties           map[string]*schema `json:"properties"`
+	PatternProperties    map[string]*schema `json:"patternProperties"`
+	PatternFormat        string             `json:"x-pattern-format"`
+	PropertyNames        *schema            `json:"propertyNames"`
+	AdditionalProperties *schema            `json:"additionalProperties"`
+	Required             []string           `json:"required"`
+	MinProperties        *int               `json:"minProperties"`
+	MaxProperties        *int               `json:"maxProperties"`
+	Items                *schema            `json:"items"`
+	MinItems             *int               `json:"minItems"`
+	MaxItems             *int               `json:"maxItems"`
+	MaxLength            *int               `json:"maxLength"`
+	AllOf                []*schema          `json:"allOf"`
+	OneOf                []*schema          `json:"oneOf"`
+	AnyOf                []*schema          `json:"anyOf"`
+
+	never bool // the schema false
+}
+
+// UnmarshalJSONFrom also reads the schemas true and false.
+func (s *schema) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	if k := dec.PeekKind(); k == 't' || k == 'f' {
+		s.never = k == 'f'
+		return dec.SkipValue()
+	}
+	type plain schema
+	return json.UnmarshalDecode(dec, (*plain)(s))
+}
+
+// typeNames is the keyword type: one name or several.
+type typeNames []string
+
+func (t *typeNames) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	if dec.PeekKind() == '[' {
+		return json.UnmarshalDecode(dec, (*[]string)(t))
+	}
+	*t = make(typeNames, 1)
+	return json.UnmarshalDecode(dec, &(*t)[0])
+}
+
+func load(name string) (*document, error) {
+	doc := new(document)
+	return doc, read(name, doc)
+}
+
+func read(name string, into any) error {
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	return parse(name, raw, into)
+}
+
+// parse reads a document, and stops on a member that it has no field for.
+func parse(name string, raw []byte, into any) error {
+	if err := json.Unmarshal(raw, into, json.RejectUnknownMembers(true)); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// operations returns the operations in the order of file, path and method. A
+// merged route yields its variants.
+func (d *document) operations() []*operation {
+	var ops []*operation
+	for path, item := range d.Paths {
+		for method, op := range item {
+			list := op.Variants
+			if list == nil {
+				list = []*operation{op}
+			}
+			for _, v := range list {
+				v.path, v.method = path, strings.ToUpper(method)
+				ops = append(ops, v)
+			}
+		}
+	}
+	slices.SortFunc(ops, func(a, b *operation) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.path, b.path),
+			cmp.Compare(a.method, b.method), cmp.Compare(a.ID, b.ID))
+	})
+	return ops
+}

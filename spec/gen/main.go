@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command gen writes the packages of generated/ from the distilled
+// specification in spec/.
+//
+//	go run ./spec/gen -spec spec -out generated
+//
+// It works in passes: load the documents and stop on every keyword that is not
+// known (load, check), fold references and allOf (merge), build the types and
+// operations (model, operation), name them (name), and write Go (emit). It must
+// not hold facts about single operations that belong into an overlay.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+func main() {
+	spec := flag.String("spec", "spec", "folder of the distilled specification")
+	out := flag.String("out", "generated", "folder to write")
+	mod := flag.String("mod", "go.mod", "file that names the module")
+	flag.Parse()
+	log.SetFlags(0)
+	log.SetPrefix("gen: ")
+	if err := run(*spec, *out, *mod); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(spec, out, mod string) error {
+	module, err := modulePath(mod)
+	if err != nil {
+		return err
+	}
+	files, err := generate(spec, module)
+	if err != nil {
+		return err
+	}
+	return write(out, files)
+}
+
+// modulePath reads the module's path, so that a rename of the module needs no
+// change here.
+func modulePath(file string) (string, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(text)) {
+		if path, ok := strings.CutPrefix(line, "module "); ok {
+			return strings.TrimSpace(path), nil
+		}
+	}
+	return "", fmt.Errorf("%s names no module", file)
+}
+
+// generate returns the generated sources by their path below generated/.
+func generate(spec, module string) (map[string][]byte, error) {
+	version, err := os.ReadFile(filepath.Join(spec, "VERSION"))
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{module: module, files: map[string][]byte{}}
+	release := strings.TrimSpace(string(version))
+	var all []*pkg
+	for _, a := range apis {
+		p, err := loadAPI(filepath.Join(spec, release), release, a)
+		if err != nil {
+			return nil, err
+		}
+		if err := w.api(p); err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return w.files, w.ops(all)
+}
+
+// loadAPI takes one API through all passes but the last.
+func loadAPI(dir, release string, a api) (*pkg, error) {
+	doc, err := load(filepath.Join(dir, a.file+".json"))
+	if err != nil {
+		return nil, err
+	}
+	p := &pkg{api: a, doc: doc, release: release}
+	if err := p.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", a.file, err)
+	}
+	if err := p.build(); err != nil {
+		return nil, fmt.Errorf("%s: %w", a.file, err)
+	}
+	if err := p.name(); err != nil {
+		return nil, fmt.Errorf("%s: %w", a.file, err)
+	}
+	return p, nil
+}
+
+// write writes the sources and removes generated files that are no longer
+// made.
+func write(out string, files map[string][]byte) error {
+	stale, err := filepath.Glob(filepath.Join(out, "*", "*.gen.go"))
+	if err != nil {
+		return err
+	}
+	for _, name := range stale {
+		rel, err := filepath.Rel(out, name)
+		if err != nil {
+			return err
+		}
+		if files[filepath.ToSlash(rel)] == nil {
+			if err := os.Remove(name); err != nil {
+				return err
+			}
+		}
+	}
+	for rel, src := range files {
+		name := filepath.Join(out, filepath.FromSlash(rel))
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(name, src, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}

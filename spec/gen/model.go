@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// An api is one document and the package made of it.
+type api struct {
+	file   string // of the document, without .json
+	pkg    string
+	prefix string // of the operation variables in package ops
+	page   string // of the specification's site
+	title  string
+}
+
+var apis = []api{
+	{"client-server", "clientapi", "Client", "client-server-api", "client-server API"},
+	{"server-server", "fedapi", "Fed", "server-server-api", "server-server API"},
+	{"application-service", "asapi", "AS", "application-service-api", "application-service API"},
+	{"identity", "identityapi", "Identity", "identity-service-api", "identity service API"},
+	{"push-gateway", "pushapi", "Push", "push-gateway-api", "push gateway API"},
+}
+
+// A pkg is one API between loading and writing.
+type pkg struct {
+	api
+	doc     *document
+	release string
+
+	ops        []*op
+	objects    []*object
+	enums      map[string]*enum // by their set of values
+	components map[string]*goType
+	errs       []error
+}
+
+func (p *pkg) fail(format string, args ...any) {
+	p.errs = append(p.errs, fmt.Errorf(format, args...))
+}
+
+// build makes the types and operations out of the document.
+func (p *pkg) build() error {
+	p.enums, p.components = map[string]*enum{}, map[string]*goType{}
+	for _, o := range p.doc.operations() {
+		p.ops = append(p.ops, p.operation(o))
+	}
+	return errors.Join(p.errs...)
+}
+
+type kind uint8
+
+const (
+	kString kind = iota
+	kInt
+	kFloat
+	kBool
+	kRaw  // any value, kept as it is
+	kOpen // an object, kept as it is
+	kID
+	kEnum
+	kObject
+	kList
+	kMap
+	kNull // elem, or null
+)
+
+// A goType is how a schema reads in Go.
+type goType struct {
+	kind   kind
+	id     string // kID: the type's name in package id
+	enum   *enum
+	object *object
+	elem   *goType // kList, kMap, kNull
+	key    *goType // kMap
+	kinds  string  // kRaw: the first bytes of allowed values; all when empty
+
+	counted     bool // least and most hold
+	least, most int
+}
+
+// An object is a struct to write.
+type object struct {
+	name   string
+	fixed  bool    // the name is no suggestion
+	parent *object // the struct that it is a part of
+	part   string  // its Go name in there
+	short  string  // what replaces the parent's name, if that is free
+	doc    string
+	fields []*field
+	extra  *goType         // of further members, or nil
+	files  map[string]bool // that use it
+	input  bool            // part of a request body
+	wide   bool            // a component
+}
+
+// A field is a member of an object.
+type field struct {
+	json, name string
+	typ        *goType
+	required   bool
+	note       string // what else is to be said
+}
+
+// An enum is a set of strings.
+type enum struct {
+	name   string
+	owner  *object // where it was met first, to name it
+	part   string
+	values []string
+	files  map[string]bool
+}
+
+// opened are components that are kept as they are: their members go beyond
+// what the specification lists and must survive.
+var opened = map[string]bool{
+	"client_event": true, "client_event_without_room_id": true, "event": true, "room_event": true,
+	"state_event": true, "stripped_state": true, "sync_room_event": true, "sync_state_event": true,
+	"edu": true, "edu_with_example": true,
+}
+
+var formats = map[string]string{
+	"mx-user-id": "UserID", "mx-room-id": "RoomID", "mx-event-id": "EventID",
+	"mx-room-alias": "RoomAlias", "mx-server-name": "ServerName", "mx-mxc-uri": "MXC",
+}
+
+// A spot is where a schema stands: what its Go name is made of and who uses it.
+type spot struct {
+	owner *object
+	part  string
+	file  string
+	input bool
+}
+
+// one is the spot of one element of the list or map at this spot.
+func (at spot) one() spot {
+	at.part = singular(at.part)
+	return at
+}
+
+// typ returns the Go type of a schema.
+func (p *pkg) typ(s *schema, at spot) *goType {
+	if s == nil {
+		return &goType{kind: kRaw}
+	}
+	if name, c := p.component(s); c != nil {
+		return p.named(name, c, at)
+	}
+	s = p.merged(s)
+	if alts := slices.Concat(s.OneOf, s.AnyOf); len(alts) > 0 {
+		return p.either(alts, at)
+	}
+	types := slices.Clone(s.Type)
+	if len(types) == 0 && len(s.Properties)+len(s.PatternProperties) > 0 {
+		types = typeNames{"object"}
+	}
+	if i := slices.Index(types, "null"); i >= 0 && len(types) == 2 {
+		one := *s
+		one.Type = slices.Delete(types, i, i+1)
+		return &goType{kind: kNull, elem: p.typ(&one, at)}
+	}
+	if len(types) != 1 {
+		return &goType{kind: kRaw, kinds: firstBytes(types)}
+	}
+	switch types[0] {
+	case "string":
+		return p.text(s, at)
+	case "integer":
+		return &goType{kind: kInt}
+	case "number":
+		return &goType{kind: kFloat}
+	case "boolean":
+		return &goType{kind: kBool}
+	case "array":
+		t := &goType{kind: kList, elem: p.typ(s.Items, at.one())}
+		return t.count(s.MinItems, s.MaxItems)
+	case "object":
+		return p.objectType(s, at).count(s.MinProperties, s.MaxProperties)
+	}
+	p.fail("%s: type %q", at.part, types[0])
+	return &goType{kind: kRaw}
+}
+
+func (t *goType) count(least, most *int) *goType {
+	if least == nil && most == nil || t.kind != kList && t.kind != kMap {
+		return t
+	}
+	t.counted, t.most = true, 1<<31-1
+	if least != nil {
+		t.least = *least
+	}
+	if most != nil {
+		t.most = *most
+	}
+	return t
+}
+
+// firstBytes returns the first bytes of the values of some JSON types.
+func firstBytes(types []string) string {
+	var b strings.Builder
+	for _, t := range types {
+		b.WriteString(map[string]string{
+			"null": "n", "boolean": "tf", "string": `"`, "number": "0", "integer": "0", "object": "{", "array": "[",
+		}[t])
+	}
+	return b.String()
+}
+
+// either is the type of a value that may follow one of several schemas. Only
+// strings keep a type.
+func (p *pkg) either(alts []*schema, at spot) *goType {
+	texts, objects := 0, 0
+	for _, a := range alts {
+		switch m := p.merged(a); {
+		case slices.Equal(m.Type, typeNames{"string"}):
+			texts++
+		case slices.Equal(m.Type, typeNames{"object"}):
+			objects++
+		}
+	}
+	switch len(alts) {
+	case texts:
+		return &goType{kind: kString}
+	case objects:
+		return &goType{kind: kOpen}
+	case texts + objects:
+		return &goType{kind: kRaw, kinds: `"{`}
+	}
+	return &goType{kind: kRaw}
+}
+
+func (p *pkg) text(s *schema, at spot) *goType {
+	if id := formats[s.Format]; id != "" {
+		return &goType{kind: kID, id: id}
+	}
+	if len(s.Enum) < 2 { // a set of one is a registry that will grow
+		return &goType{kind: kString}
+	}
+	values := make([]string, len(s.Enum))
+	for i, v := range s.Enum {
+		text, err := unquote(v)
+		if err != nil {
+			p.fail("%s: enum value %s is no string", at.part, v)
+		}
+		values[i] = text
+	}
+	slices.Sort(values)
+	set := strings.Join(values, ",")
+	if p.enums[set] == nil {
+		p.enums[set] = &enum{owner: at.owner, part: at.part, values: values, files: map[string]bool{}}
+	}
+	p.enums[set].files[at.file] = true
+	return &goType{kind: kEnum, enum: p.enums[set]}
+}
+
+// objectType is the type of a schema that is an object.
+func (p *pkg) objectType(s *schema, at spot) *goType {
+	more := s.AdditionalProperties
+	free := more != nil && !more.never && more.free()
+	switch {
+	case len(s.Properties) > 0:
+		return &goType{kind: kObject, object: p.object(s, at)}
+	case len(s.PatternProperties) > 1 || len(s.PatternProperties) == 1 && more != nil && !more.never:
+		p.fail("%s: more than one kind of member", at.part)
+	case len(s.PatternProperties) == 1:
+		for pattern, v := range s.PatternProperties {
+			format := p.merged(v).PatternFormat
+			if format == "" || formats[format] == "" {
+				p.fail("%s: members named by %q, without a format", at.part, pattern)
+			}
+			return &goType{kind: kMap, key: &goType{kind: kID, id: formats[format]}, elem: p.typ(v, at.one())}
+		}
+	case more != nil && !more.never && !free:
+		key := &goType{kind: kString}
+		if s.PropertyNames != nil && formats[s.PropertyNames.Format] != "" {
+			key = &goType{kind: kID, id: formats[s.PropertyNames.Format]}
+		}
+		return &goType{kind: kMap, key: key, elem: p.typ(more, at.one())}
+	}
+	return &goType{kind: kOpen}
+}
+
+// free reports whether any value satisfies the schema.
+func (s *schema) free() bool {
+	return len(s.Type) == 0 && s.Ref == "" && len(s.AllOf)+len(s.OneOf)+len(s.AnyOf) == 0 && !s.describes()
+}
+
+// named is the type of a component.
+func (p *pkg) named(name string, c *schema, at spot) *goType {
+	if opened[name] {
+		return &goType{kind: kOpen}
+	}
+	if t := p.components[name]; t != nil {
+		p.use(t, at)
+		return t
+	}
+	p.components[name] = &goType{kind: kOpen} // a component inside itself is kept as it is
+	t := p.typ(c, spot{owner: &object{name: goName(name), fixed: true, wide: true}, file: at.file, input: at.input})
+	p.components[name] = t
+	return t
+}
+
+// use notes that another place uses a type.
+func (p *pkg) use(t *goType, at spot) {
+	switch t.kind {
+	case kList, kMap, kNull:
+		p.use(t.elem, at)
+	case kEnum:
+		t.enum.files[at.file] = true
+	case kObject:
+		o := t.object
+		if o.files[at.file] && (o.input || !at.input) {
+			return
+		}
+		o.files[at.file] = true
+		o.input = o.input || at.input
+		for _, f := range o.fields {
+			p.use(f.typ, at)
+		}
+		if o.extra != nil {
+			p.use(o.extra, at)
+		}
+	}
+}
+
+func (p *pkg) object(s *schema, at spot) *object {
+	o := &object{parent: at.owner, part: at.part, input: at.input, files: map[string]bool{at.file: true}}
+	if at.part == "" { // the schema of the spot itself
+		*o = object{name: at.owner.name, fixed: true, short: at.owner.short, wide: at.owner.wide,
+			doc: at.owner.doc, input: at.input, files: o.files}
+	}
+	p.objects = append(p.objects, o)
+	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
+		prop := s.Properties[name]
+		f := &field{json: name, name: goName(name), required: slices.Contains(s.Required, name)}
+		f.typ = p.typ(prop, spot{owner: o, part: f.name, file: at.file, input: at.input})
+		f.note = notes(prop.Added, prop.Deprecated, prop.Default)
+		if slices.ContainsFunc(o.fields, func(g *field) bool { return g.name == f.name }) {
+			p.fail("%s: two members are called %s", o.name, f.name)
+		}
+		o.fields = append(o.fields, f)
+	}
+	for _, name := range s.Required {
+		if s.Properties[name] == nil {
+			p.fail("%s%s: %q is required and not described", at.owner.name, at.part, name)
+		}
+	}
+	if more := s.AdditionalProperties; more != nil && !more.never {
+		o.extra = p.typ(more, spot{owner: o, part: "Extra", file: at.file, input: at.input})
+	}
+	return o
+}
+
+// notes says what a member's type does not.
+func notes(added string, deprecated bool, def []byte) string {
+	var out []string
+	if def != nil {
+		out = append(out, "default "+string(def))
+	}
+	if added != "" {
+		out = append(out, "since v"+added)
+	}
+	if deprecated {
+		out = append(out, "deprecated")
+	}
+	return strings.Join(out, ", ")
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// initialisms are written in capitals.
+var initialisms = map[string]string{
+	"Id": "ID", "Ids": "IDs", "Url": "URL", "Urls": "URLs", "Uri": "URI", "Uris": "URIs", "Json": "JSON",
+	"Ip": "IP", "Http": "HTTP", "Ts": "TS", "Sso": "SSO", "Mxc": "MXC", "Msisdn": "MSISDN", "Api": "API",
+	"Pdu": "PDU", "Pdus": "PDUs", "Edu": "EDU", "Edus": "EDUs", "Ttl": "TTL", "Tz": "TZ", "Sid": "SID",
+	"Mac": "MAC", "Sdp": "SDP", "Acl": "ACL", "Iv": "IV", "Jwt": "JWT", "Oauth": "OAuth", "P": "P",
+}
+
+var (
+	words  = regexp.MustCompile(`[A-Za-z0-9]+`)
+	humps  = regexp.MustCompile(`[A-Z]+[a-z0-9]*|[a-z0-9]+`)
+	plural = strings.NewReplacer("3pid", "threepid")
+)
+
+// goName turns a name of the specification into an exported Go name.
+func goName(s string) string {
+	s = strings.TrimPrefix(s, "m.")
+	if strings.HasPrefix(s, "3pid") {
+		s = plural.Replace(s)
+	}
+	var b strings.Builder
+	for _, word := range words.FindAllString(s, -1) {
+		for _, hump := range humps.FindAllString(word, -1) {
+			r := []rune(hump)
+			r[0] = unicode.ToUpper(r[0])
+			hump = string(r)
+			if up, ok := initialisms[hump]; ok {
+				hump = up
+			}
+			b.WriteString(hump)
+		}
+	}
+	return b.String()
+}
+
+// singular names one element of a list.
+func singular(s string) string {
+	switch {
+	case s == "":
+		return "Item"
+	case strings.HasSuffix(s, "ies"):
+		return strings.TrimSuffix(s, "ies") + "y"
+	case strings.HasSuffix(s, "ss"), strings.HasSuffix(s, "us"), strings.HasSuffix(s, "IDs"):
+		return s
+	}
+	return strings.TrimSuffix(s, "s")
+}
+
+// renamed are names that read better, or that would be taken otherwise.
+var renamed = map[string]string{
+	"clientapi.ClientServerRequestEmailValidation":  "RequestEmailValidation",
+	"clientapi.ClientServerRequestMSISDNValidation": "RequestMSISDNValidation",
+	"clientapi.SyncRoomsJoin":                       "SyncJoinedRoom",
+	"clientapi.SyncRoomsInvite":                     "SyncInvitedRoom",
+	"clientapi.SyncRoomsKnock":                      "SyncKnockedRoom",
+	"clientapi.SyncRoomsLeave":                      "SyncLeftRoom",
+}
+
+// sets are the names of enums by their values.
+var sets = map[string]string{
+	"b,f":                                    "Direction",
+	"ban,invite,join,knock,leave":            "Membership",
+	"ban,invite,join,leave":                  "OldMembership",
+	"content,override,room,sender,underride": "PushRuleKind",
+	"crop,scale":                             "ThumbnailMethod",
+	"email,msisdn":                           "Medium",
+	"login,register":                         "SSOAction",
+	"no-support,success":                     "UnbindResult",
+	"offline,online,unavailable":             "PresenceState",
+	"private,public":                         "Visibility",
+	"stable,unstable":                        "Stability",
+	"m.fully_read,m.read,m.read.private":     "ReceiptType",
+	"master,self_signing,user_signing":       "KeyUsage",
+	"client,federation":                      "EventFormat",
+}
+
+// name gives every type its name.
+func (p *pkg) name() error {
+	taken := map[string]bool{"Client": true}
+	claim := func(name string) {
+		if taken[name] {
+			p.fail("the name %s is taken twice", name)
+		}
+		taken[name] = true
+	}
+	for _, f := range p.fileNames() {
+		claim(goName(f))
+		claim("Mount" + goName(f))
+	}
+	for _, o := range p.ops {
+		claim(o.name + "Request")
+		if o.result == nil {
+			claim(o.name + "Response")
+		} else {
+			claim(o.name + "Result")
+		}
+		for _, r := range o.result {
+			claim(r.name)
+			taken[r.name] = false // the struct of the same name claims it, if there is one
+		}
+		taken[o.name+"Body"] = false
+	}
+	for _, o := range p.objects {
+		if o.fixed {
+			o.name = p.better(o.name)
+			if !strings.HasSuffix(o.name, "Response") || o.wide {
+				claim(o.name)
+			}
+		}
+	}
+	p.nameEnums(claim, taken)
+	p.nameParts(taken)
+	return errors.Join(p.errs...)
+}
+
+func (p *pkg) better(name string) string {
+	if r, ok := renamed[p.api.pkg+"."+name]; ok {
+		return r
+	}
+	return name
+}
+
+func (p *pkg) fileNames() []string {
+	files := map[string]bool{}
+	for _, o := range p.ops {
+		files[o.File] = true
+	}
+	return slices.Sorted(maps.Keys(files))
+}
+
+func (p *pkg) nameEnums(claim func(string), taken map[string]bool) {
+	for _, set := range slices.Sorted(maps.Keys(p.enums)) {
+		e := p.enums[set]
+		if e.name = sets[set]; e.name != "" {
+			claim(e.name)
+		}
+	}
+}
+
+// nameParts names the structs and enums inside others, outermost first: after
+// the operation and the member, or at full length where that is taken.
+func (p *pkg) nameParts(taken map[string]bool) {
+	type pending struct {
+		owner *object
+		part  string
+		name  *string
+	}
+	var left []pending
+	for _, o := range p.objects {
+		if !o.fixed {
+			left = append(left, pending{o.parent, o.part, &o.name})
+		}
+	}
+	for _, set := range slices.Sorted(maps.Keys(p.enums)) {
+		if e := p.enums[set]; e.name == "" {
+			left = append(left, pending{e.owner, e.part, &e.name})
+		}
+	}
+	for len(left) > 0 {
+		count := map[string]int{}
+		short := func(q pending) string {
+			if q.owner.short != "" {
+				return p.better(q.owner.short + q.part)
+			}
+			return p.better(q.owner.name + q.part)
+		}
+		for _, q := range left {
+			if q.owner.name != "" {
+				count[short(q)]++
+			}
+		}
+		var later []pending
+		names := map[*string]string{}
+		for _, q := range left {
+			if q.owner.name == "" {
+				later = append(later, q)
+				continue
+			}
+			name := short(q)
+			if count[name] > 1 || taken[name] {
+				name = p.better(q.owner.name + q.part)
+			}
+			names[q.name] = name
+		}
+		for _, q := range left {
+			if name, ok := names[q.name]; ok {
+				if taken[name] {
+					p.fail("the name %s is taken twice", name)
+				}
+				taken[name] = true
+				*q.name = name
+			}
+		}
+		if len(later) == len(left) {
+			p.fail("%d types have no name", len(later))
+			return
+		}
+		left = later
+	}
+}
+
+// link is the place of an operation on the specification's site.
+func (p *pkg) link(o *op) string {
+	drop := func(r rune) rune {
+		if strings.ContainsRune("/{}.", r) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}
+	return fmt.Sprintf("https://spec.matrix.org/%s/%s/#%s%s", p.release, p.page,
+		strings.ToLower(o.method), strings.Map(drop, o.path))
+}
