@@ -98,7 +98,11 @@ func (w *writer) api(p *pkg) error {
 	for _, o := range p.ops {
 		p.writeOperation(of(o.File), o)
 	}
-	for _, o := range p.sortedObjects() {
+	objects, err := p.uniqueObjects()
+	if err != nil {
+		return err
+	}
+	for _, o := range objects {
 		writeObject(of(home(o.files)), o)
 	}
 	for _, set := range slices.Sorted(maps.Keys(p.enums)) {
@@ -133,6 +137,28 @@ func home(files map[string]bool) string {
 	return "types"
 }
 
-func (p *pkg) sortedObjects() []*object {
-	return slices.SortedFunc(slices.Values(p.objects), func(a, b *object) int { return strings.Compare(a.name, b.name) })
+// uniqueObjects returns the structs by name. Those that share a name must be
+// alike, and are one.
+func (p *pkg) uniqueObjects() ([]*object, error) {
+	var out []*object
+	slices.SortStableFunc(p.objects, func(a, b *object) int { return strings.Compare(a.name, b.name) })
+	for _, o := range p.objects {
+		if len(out) == 0 || out[len(out)-1].name != o.name {
+			out = append(out, o)
+			continue
+		}
+		first := out[len(out)-1]
+		first.doc, o.doc = "", ""
+		first.parent, o.parent = nil, nil
+		first.input = first.input || o.input
+		o.input = first.input
+		a, b := &source{}, &source{}
+		writeObject(a, first)
+		writeObject(b, o)
+		if a.String() != b.String() {
+			return nil, fmt.Errorf("%s: two types called %s differ:\n%s\n%s", p.api.pkg, o.name, a, b)
+		}
+		maps.Copy(first.files, o.files)
+	}
+	return out, nil
 }

@@ -9,7 +9,7 @@ import (
 
 // writeWrite writes the method that makes a request, for clients.
 func (o *op) writeWrite(s *source) {
-	s.p("func (r *%sRequest) write(o *api.Outgoing) (err error) {", o.name)
+	s.p("func (r *%sRequest) write(o *api.Outgoing) %s {", o.name, map[bool]string{true: "(err error)", false: "error"}[o.upload])
 	var path []string
 	for _, q := range o.params {
 		value := "r." + q.name
@@ -40,7 +40,11 @@ func (o *op) writeWrite(s *source) {
 		if !o.RequestBody.Required {
 			s.p("if r.Body == nil {\nreturn nil\n}")
 		}
-		s.p("var b []byte")
+		if o.body.kind == kObject {
+			s.p("o.Body = r.Body.AppendJSON(nil)\nreturn nil")
+			break
+		}
+		s.p("b := o.Body")
 		s.appendValue("r.Body", o.body, 0)
 		s.p("o.Body = b\nreturn nil")
 	}

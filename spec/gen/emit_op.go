@@ -80,7 +80,7 @@ func (p *pkg) about(o *op) []string {
 		lines = append(lines, fmt.Sprintf("It takes the requests with the query parameter %s.", name))
 	}
 	if o.Deprecated {
-		lines = append(lines, "The specification discourages its use.")
+		lines = append(lines, "It is deprecated by the specification.")
 	}
 	return append(lines, p.link(o))
 }
@@ -155,7 +155,11 @@ func (o *op) writeRead(s *source) {
 			s.p("r.%s = api.Header(x, %q)", q.name, q.Name)
 		}
 	}
-	if query {
+	switch {
+	case query && o.body == nil && !o.upload:
+		s.p("return q.Err()\n}\n")
+		return
+	case query:
 		s.p("if err = q.Err(); err != nil {\nreturn err\n}")
 	}
 	switch {
@@ -249,7 +253,6 @@ func (o *op) writeResults(s *source) {
 	s.p("// A %sResult answers %s %s: %s.\ntype %sResult interface {\napi.Responder\n%s()\n}\n",
 		o.name, o.method, o.path, strings.Join(names, " or "), o.name, seal)
 	for _, r := range o.result {
-		s.p("func (*%s) %s() {}\n", r.name, seal)
 		switch {
 		case r.redirect:
 			s.p("// %s names another place.\ntype %s struct{ api.Redirection }\n", r.name, r.name)
@@ -263,5 +266,6 @@ func (o *op) writeResults(s *source) {
 		default:
 			s.p("// Respond answers.\nfunc (v *%s) Respond(x *api.Exchange) error { return x.Reply(%d, v) }\n", r.name, r.status)
 		}
+		s.p("func (*%s) %s() {}\n", r.name, seal)
 	}
 }

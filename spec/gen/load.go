@@ -6,11 +6,14 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"go.yaml.in/yaml/v3"
 )
 
 // The documents, as far as the generator reads them. A member that has no
@@ -18,6 +21,8 @@ import (
 
 type document struct {
 	OpenAPI    string                           `json:"openapi"`
+	Reason     string                           `json:"x-reason"` // why spec/extra has it
+	Source     string                           `json:"x-source"` // who defines it
 	Info       jsontext.Value                   `json:"info"`
 	Paths      map[string]map[string]*operation `json:"paths"` // by path and method
 	Components struct {
@@ -33,7 +38,6 @@ type operation struct {
 	Added       string                `json:"x-added"`
 	RateLimited bool                  `json:"x-rate-limited"`
 	Deprecated  bool                  `json:"deprecated"`
-	Reason      string                `json:"x-reason"` // why spec/extra has it
 	Security    []map[string][]string `json:"security"`
 	Parameters  []*parameter          `json:"parameters"`
 	RequestBody *body                 `json:"requestBody"`
@@ -41,7 +45,7 @@ type operation struct {
 	Variants    []*operation          `json:"x-operations"` // of a merged route
 	When        string                `json:"x-when"`       // in a variant
 
-	method, path string
+	method, path, source string
 }
 
 type parameter struct {
@@ -89,6 +93,7 @@ type schema struct {
 	Properties           map[string]*schema `json:"properties"`
 	PatternProperties    map[string]*schema `json:"patternProperties"`
 	PatternFormat        string             `json:"x-pattern-format"`
+	Open                 bool               `json:"x-open"` // members that are not described must survive
 	PropertyNames        *schema            `json:"propertyNames"`
 	AdditionalProperties *schema            `json:"additionalProperties"`
 	Required             []string           `json:"required"`
@@ -129,6 +134,53 @@ func (t *typeNames) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 func load(name string) (*document, error) {
 	doc := new(document)
 	return doc, read(name, doc)
+}
+
+// loadExtra reads the documents of our own, YAML files, as one.
+func loadExtra(dir string) (*document, error) {
+	names, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	all := &document{Paths: map[string]map[string]*operation{}}
+	all.Components.Schemas = map[string]*schema{}
+	for _, name := range names {
+		doc := new(document)
+		if err := readYAML(name, doc); err != nil {
+			return nil, err
+		}
+		for path, item := range doc.Paths {
+			if all.Paths[path] != nil {
+				return nil, fmt.Errorf("%s: %s is in another file too", name, path)
+			}
+			all.Paths[path] = item
+			for _, o := range item {
+				o.source = doc.Source
+			}
+		}
+		for c, s := range doc.Components.Schemas {
+			if have := all.Components.Schemas[c]; have != nil && !reflect.DeepEqual(have, s) {
+				return nil, fmt.Errorf("%s: the schema %s is another in another file", name, c)
+			}
+			all.Components.Schemas[c] = s
+		}
+	}
+	return all, nil
+}
+
+func readYAML(name string, into any) error {
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	var v any
+	if err := yaml.Unmarshal(raw, &v); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if raw, err = json.Marshal(v); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return parse(name, raw, into)
 }
 
 func read(name string, into any) error {

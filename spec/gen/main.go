@@ -69,9 +69,17 @@ func generate(spec, module string) (map[string][]byte, error) {
 	release := strings.TrimSpace(string(version))
 	var all []*pkg
 	for _, a := range apis {
-		p, err := loadAPI(filepath.Join(spec, release), release, a)
+		p := &pkg{api: a, release: release}
+		if a == extra {
+			p.doc, err = loadExtra(filepath.Join(spec, "extra"))
+		} else {
+			p.doc, err = load(filepath.Join(spec, release, a.file+".json"))
+		}
 		if err != nil {
 			return nil, err
+		}
+		if err := p.passes(); err != nil {
+			return nil, fmt.Errorf("%s: %w", a.file, err)
 		}
 		if err := w.api(p); err != nil {
 			return nil, err
@@ -81,23 +89,14 @@ func generate(spec, module string) (map[string][]byte, error) {
 	return w.files, w.ops(all)
 }
 
-// loadAPI takes one API through all passes but the last.
-func loadAPI(dir, release string, a api) (*pkg, error) {
-	doc, err := load(filepath.Join(dir, a.file+".json"))
-	if err != nil {
-		return nil, err
+// passes takes a document through all passes but the first and the last.
+func (p *pkg) passes() error {
+	for _, pass := range []func() error{p.check, p.build, p.name} {
+		if err := pass(); err != nil {
+			return err
+		}
 	}
-	p := &pkg{api: a, doc: doc, release: release}
-	if err := p.check(); err != nil {
-		return nil, fmt.Errorf("%s: %w", a.file, err)
-	}
-	if err := p.build(); err != nil {
-		return nil, fmt.Errorf("%s: %w", a.file, err)
-	}
-	if err := p.name(); err != nil {
-		return nil, fmt.Errorf("%s: %w", a.file, err)
-	}
-	return p, nil
+	return nil
 }
 
 // write writes the sources and removes generated files that are no longer

@@ -12,8 +12,11 @@ import (
 // component itself. Marks beside the reference do not count; what the
 // reference alone would say again (type: object) neither.
 func (p *pkg) component(s *schema) (string, *schema) {
-	if len(s.AllOf) == 1 && s.Ref == "" && !s.describes() {
-		return p.component(s.AllOf[0])
+	if s.Ref == "" && !s.describes() {
+		parts := slices.DeleteFunc(slices.Clone(s.AllOf), (*schema).free)
+		if len(parts) == 1 {
+			return p.component(parts[0])
+		}
 	}
 	if s.Ref == "" || s.describes() {
 		return "", nil
@@ -95,6 +98,7 @@ func (p *pkg) over(base, top *schema) *schema {
 	set(&out.MinItems, top.MinItems)
 	set(&out.MaxItems, top.MaxItems)
 	set(&out.MaxLength, top.MaxLength)
+	out.Open = base.Open || top.Open
 	out.Deprecated = base.Deprecated || top.Deprecated
 	out.Required = slices.Concat(base.Required, top.Required)
 	out.Properties = maps.Clone(base.Properties)

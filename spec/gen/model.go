@@ -25,7 +25,11 @@ var apis = []api{
 	{"application-service", "asapi", "AS", "application-service-api", "application-service API"},
 	{"identity", "identityapi", "Identity", "identity-service-api", "identity service API"},
 	{"push-gateway", "pushapi", "Push", "push-gateway-api", "push gateway API"},
+	extra,
 }
+
+// extra are the routes that the specification's documents lack.
+var extra = api{"extra", "extraapi", "Extra", "", "set of routes that the documents lack"}
 
 // A pkg is one API between loading and writing.
 type pkg struct {
@@ -135,6 +139,7 @@ type spot struct {
 	part  string
 	file  string
 	input bool
+	open  bool // inside an object whose further members must survive
 }
 
 // one is the spot of one element of the list or map at this spot.
@@ -263,6 +268,7 @@ func (p *pkg) objectType(s *schema, at spot) *goType {
 	more := s.AdditionalProperties
 	free := more != nil && !more.never && more.free()
 	switch {
+	case s.Open && s.isEvent():
 	case len(s.Properties) > 0:
 		return &goType{kind: kObject, object: p.object(s, at)}
 	case len(s.PatternProperties) > 1 || len(s.PatternProperties) == 1 && more != nil && !more.never:
@@ -285,9 +291,15 @@ func (p *pkg) objectType(s *schema, at spot) *goType {
 	return &goType{kind: kOpen}
 }
 
+// isEvent reports whether the schema describes an event. An event whose
+// further members must survive is kept as it is, all of it.
+func (s *schema) isEvent() bool {
+	return s.Properties["type"] != nil && s.Properties["sender"] != nil && s.Properties["content"] != nil
+}
+
 // free reports whether any value satisfies the schema.
 func (s *schema) free() bool {
-	return len(s.Type) == 0 && s.Ref == "" && len(s.AllOf)+len(s.OneOf)+len(s.AnyOf) == 0 && !s.describes()
+	return s != nil && !s.never && len(s.Type) == 0 && s.Ref == "" && len(s.AllOf)+len(s.OneOf)+len(s.AnyOf) == 0 && !s.describes()
 }
 
 // named is the type of a component.
@@ -335,10 +347,11 @@ func (p *pkg) object(s *schema, at spot) *object {
 			doc: at.owner.doc, input: at.input, files: o.files}
 	}
 	p.objects = append(p.objects, o)
+	at.open = at.open || s.Open
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
 		prop := s.Properties[name]
 		f := &field{json: name, name: goName(name), required: slices.Contains(s.Required, name)}
-		f.typ = p.typ(prop, spot{owner: o, part: f.name, file: at.file, input: at.input})
+		f.typ = p.typ(prop, spot{owner: o, part: f.name, file: at.file, input: at.input, open: at.open})
 		f.note = notes(prop.Added, prop.Deprecated, prop.Default)
 		if slices.ContainsFunc(o.fields, func(g *field) bool { return g.name == f.name }) {
 			p.fail("%s: two members are called %s", o.name, f.name)
@@ -352,6 +365,8 @@ func (p *pkg) object(s *schema, at spot) *object {
 	}
 	if more := s.AdditionalProperties; more != nil && !more.never {
 		o.extra = p.typ(more, spot{owner: o, part: "Extra", file: at.file, input: at.input})
+	} else if at.open {
+		o.extra = &goType{kind: kRaw}
 	}
 	return o
 }

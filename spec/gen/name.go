@@ -15,9 +15,9 @@ import (
 // initialisms are written in capitals.
 var initialisms = map[string]string{
 	"Id": "ID", "Ids": "IDs", "Url": "URL", "Urls": "URLs", "Uri": "URI", "Uris": "URIs", "Json": "JSON",
-	"Ip": "IP", "Http": "HTTP", "Ts": "TS", "Sso": "SSO", "Mxc": "MXC", "Msisdn": "MSISDN", "Api": "API",
+	"Ip": "IP", "Http": "HTTP", "Ts": "TS", "Ms": "MS", "Sso": "SSO", "Mxc": "MXC", "Msisdn": "MSISDN", "Api": "API",
 	"Pdu": "PDU", "Pdus": "PDUs", "Edu": "EDU", "Edus": "EDUs", "Ttl": "TTL", "Tz": "TZ", "Sid": "SID",
-	"Mac": "MAC", "Sdp": "SDP", "Acl": "ACL", "Iv": "IV", "Jwt": "JWT", "Oauth": "OAuth", "P": "P",
+	"Mac": "MAC", "Sdp": "SDP", "Acl": "ACL", "Iv": "IV", "Jwt": "JWT", "Oauth": "OAuth", "3pid": "3PID", "Openid": "OpenID",
 }
 
 var (
@@ -60,14 +60,75 @@ func singular(s string) string {
 	return strings.TrimSuffix(s, "s")
 }
 
-// renamed are names that read better, or that would be taken otherwise.
-var renamed = map[string]string{
-	"clientapi.ClientServerRequestEmailValidation":  "RequestEmailValidation",
-	"clientapi.ClientServerRequestMSISDNValidation": "RequestMSISDNValidation",
-	"clientapi.SyncRoomsJoin":                       "SyncJoinedRoom",
-	"clientapi.SyncRoomsInvite":                     "SyncInvitedRoom",
-	"clientapi.SyncRoomsKnock":                      "SyncKnockedRoom",
-	"clientapi.SyncRoomsLeave":                      "SyncLeftRoom",
+// renamed are names that read better, or that would be taken otherwise. A part
+// of a renamed type is looked up under the new name. Two types of one new name
+// are one type; they must be alike.
+var renamed = map[string]map[string]string{
+	"clientapi": {
+		"ClientServerRequestEmailValidation":               "RequestEmailValidation",
+		"ClientServerRequestMSISDNValidation":              "RequestMSISDNValidation",
+		"Error":                                            "ErrorObject",
+		"GetAccount3PIDsThreepid":                          "AccountThreepid",
+		"GetAuthMetadataAccountManagementActionsSupported": "AccountManagementAction",
+		"GetCapabilitiesCapabilities":                      "ServerCapabilities",
+		"GetJoinedMembersByRoomJoined":                     "JoinedMember",
+		"GetLoginFlowsFlow":                                "LoginFlow",
+		"GetNotificationsNotification":                     "Notification",
+		"GetPushersPusher":                                 "PusherInfo",
+		"GetRoomStateWithKeyFormat":                        "StateFormat",
+		"GetSpaceHierarchyRoom":                            "HierarchyRoom",
+		"GetThreadRootsInclude":                            "ThreadsInclude",
+		"GetWellknownPolicyPublicKeys":                     "PolicyPublicKeys",
+		"GetWellknownSupportContact":                       "SupportContact",
+		"HierarchyRoomChildrenState":                       "HierarchyChild",
+		"InitialSyncRoomMessages":                          "InitialMessages",
+		"Post3PIDsThreePidCreds":                           "ThreepidCredentials",
+		"PostPusherData":                                   "PusherData",
+		"PublicRoomsChunk":                                 "PublicRoom",
+		"PusherInfoData":                                   "PusherData",
+		"QueryKeysDeviceKey":                               "QueriedDeviceKeys",
+		"RoomInitialSyncMessages":                          "InitialMessages",
+		"SearchBodySearchCategories":                       "SearchCategories",
+		"SearchCategoriesRoomEvents":                       "SearchCriteria",
+		"SearchCriteriaGroupingsGroupBy":                   "SearchGroupBy",
+		"SearchCriteriaOrderBy":                            "SearchOrder",
+		"SearchHitContextProfileInfo":                      "SearchProfile",
+		"SearchResponseSearchCategories":                   "SearchAnswers",
+		"SearchAnswersRoomEvents":                          "SearchRoomEvents",
+		"SearchRoomEventsGroup":                            "SearchGroup",
+		"SearchRoomEventsResult":                           "SearchHit",
+		"ServerCapabilitiesAccountModeration":              "AccountModerationCapability",
+		"ServerCapabilitiesProfileFields":                  "ProfileFieldsCapability",
+		"ServerCapabilitiesRoomVersions":                   "RoomVersionsCapability",
+		"SyncInvitedRoomInviteState":                       "SyncStrippedState",
+		"SyncJoinedRoomSummary":                            "SyncRoomSummary",
+		"SyncJoinedRoomUnreadNotifications":                "UnreadCounts",
+		"SyncJoinedRoomUnreadThreadNotification":           "UnreadCounts",
+		"SyncKnockedRoomKnockState":                        "SyncStrippedState",
+		"SyncRoomsInvite":                                  "SyncInvitedRoom",
+		"SyncRoomsJoin":                                    "SyncJoinedRoom",
+		"SyncRoomsKnock":                                   "SyncKnockedRoom",
+		"SyncRoomsLeave":                                   "SyncLeftRoom",
+	},
+	"fedapi": {
+		"BulkPerspectivesKeyQueryServerKey": "KeyCriteria",
+		"GetSpaceHierarchyChildren":         "HierarchyChildRoom",
+		"GetSpaceHierarchyRoom":             "HierarchyRoom",
+		"HierarchyRoomChildrenState":        "HierarchyChild",
+		"Keys":                              "ServerKeys",
+		"PublicRoomsChunk":                  "PublicRoom",
+		"QueryUserEncryptionKeysDeviceKey":  "QueriedDeviceKeys",
+		"SendTransactionPDU":                "PDUResult",
+		"ServerKeysOldVerifyKey":            "OldVerifyKey",
+		"ServerKeysVerifyKey":               "VerifyKey",
+	},
+	"identityapi": {
+		"GetTermsPolicy":   "TermsPolicy",
+		"TermsPolicyExtra": "TermsDocument",
+	},
+	"pushapi": {
+		"NotifyNotification": "Notification",
+	},
 }
 
 // sets are the names of enums by their values.
@@ -128,10 +189,21 @@ func (p *pkg) name() error {
 }
 
 func (p *pkg) better(name string) string {
-	if r, ok := renamed[p.api.pkg+"."+name]; ok {
+	if r, ok := renamed[p.api.pkg][name]; ok {
 		return r
 	}
 	return name
+}
+
+// shared reports whether several types are given the name on purpose.
+func (p *pkg) shared(name string) bool {
+	n := 0
+	for _, to := range renamed[p.api.pkg] {
+		if to == name {
+			n++
+		}
+	}
+	return n > 1
 }
 
 func (p *pkg) fileNames() []string {
@@ -191,14 +263,14 @@ func (p *pkg) nameParts(taken map[string]bool) {
 				continue
 			}
 			name := short(q)
-			if count[name] > 1 || taken[name] {
+			if (count[name] > 1 || taken[name]) && !p.shared(name) {
 				name = p.better(q.owner.name + q.part)
 			}
 			names[q.name] = name
 		}
 		for _, q := range left {
 			if name, ok := names[q.name]; ok {
-				if taken[name] {
+				if taken[name] && !p.shared(name) {
 					p.fail("the name %s is taken twice", name)
 				}
 				taken[name] = true
@@ -215,6 +287,9 @@ func (p *pkg) nameParts(taken map[string]bool) {
 
 // link is the place of an operation on the specification's site.
 func (p *pkg) link(o *op) string {
+	if o.source != "" {
+		return o.source
+	}
 	drop := func(r rune) rune {
 		if strings.ContainsRune("/{}.", r) {
 			return -1

@@ -204,7 +204,7 @@ func (p *pkg) result(out *op, code string, r *body) {
 func (p *pkg) saysNothing(o *op, s *schema) bool {
 	key := p.api.pkg + "." + o.ID
 	if s == nil {
-		return !open[key]
+		return true
 	}
 	m := p.merged(s)
 	if len(m.Properties)+len(m.PatternProperties)+len(m.OneOf)+len(m.AnyOf) > 0 || m.AdditionalProperties != nil || m.Items != nil {
@@ -213,11 +213,7 @@ func (p *pkg) saysNothing(o *op, s *schema) bool {
 	return o.method != http.MethodGet || nothing[key]
 }
 
-var (
-	// nothing are the reading operations that answer with an empty object.
-	nothing = map[string]bool{
-		"asapi.queryUserById": true, "asapi.queryRoomByAlias": true, "identityapi.pingV2": true,
-	}
-	// open are the operations without a schema that answer with something.
-	open = map[string]bool{"fedapi.queryInfo": true}
-)
+// nothing are the reading operations that answer with an empty object.
+var nothing = map[string]bool{
+	"asapi.queryUserById": true, "asapi.queryRoomByAlias": true, "identityapi.pingV2": true,
+}
