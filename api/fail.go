@@ -68,7 +68,7 @@ func internalError() *Error {
 
 func (rt *Router) log(x *Exchange, level slog.Level, msg string, err error) {
 	rt.cfg.Log.LogAttrs(x.R.Context(), level, msg,
-		slog.String("request_id", x.rec.id),
+		x.rec.name(),
 		slog.String("operation", operationID(x.Op)),
 		slog.String("error", err.Error()))
 }

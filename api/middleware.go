@@ -3,6 +3,7 @@
 package api
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -18,18 +19,24 @@ func (rt *Router) Handler() http.Handler {
 	h = CORS(h)
 	h = Observe(h, c.Now, c.Observe)
 	h = AccessLog(h, c.Now, c.Log)
-	return RequestIDs(h, c.RequestID)
+	return RequestIDs(h, c.RequestID, c.Context)
 }
 
 // RequestIDs names every request. The name goes into the log and, as
 // Request-Id, into the answer, where a user can find it to report a fault. What
-// a client sends in its place is not believed.
-func RequestIDs(next http.Handler, source func() string) http.Handler {
+// a client sends in its place is not believed. name, which may be nil, puts it
+// into the context.
+func RequestIDs(next http.Handler, source func() string, name func(context.Context, string) context.Context) http.Handler {
+	if source == nil {
+		return next
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rec := recorderOf(w)
-		if source != nil {
-			rec.id = source()
-			rec.Header().Set("Request-Id", rec.id)
+		rec.id = source()
+		rec.Header().Set("Request-Id", rec.id)
+		if name != nil {
+			rec.quiet = true
+			r = r.WithContext(name(r.Context(), rec.id))
 		}
 		next.ServeHTTP(rec, r)
 	})
@@ -57,7 +64,7 @@ func AccessLog(next http.Handler, now func() time.Time, log *slog.Logger) http.H
 				level = slog.LevelWarn
 			}
 			log.LogAttrs(r.Context(), level, "request",
-				slog.String("request_id", rec.id), slog.String("method", r.Method), operation, slog.Int("status", status),
+				rec.name(), slog.String("method", r.Method), operation, slog.Int("status", status),
 				slog.Duration("duration", read(now).Sub(start)), slog.Int64("bytes", rec.bytes))
 			if panicked != nil {
 				panic(panicked)
@@ -130,7 +137,7 @@ func Recover(next http.Handler, log *slog.Logger) http.Handler {
 			}
 			if v != http.ErrAbortHandler {
 				log.LogAttrs(r.Context(), slog.LevelError, "panic",
-					slog.String("request_id", rec.id), slog.String("operation", operationID(rec.op)),
+					rec.name(), slog.String("operation", operationID(rec.op)),
 					slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
 				if rec.status == 0 {
 					x := Exchange{W: rec, R: r}

@@ -4,6 +4,7 @@ package api
 
 import (
 	"io"
+	"log/slog"
 	"net/http"
 )
 
@@ -16,6 +17,7 @@ type recorder struct {
 	status int // 0 until the answer has begun
 	bytes  int64
 	id     string // the request's name
+	quiet  bool   // log records get the name from the context
 }
 
 // recorderOf returns w where that is a recorder, else a new one on w.
@@ -31,7 +33,7 @@ func recorderOf(w http.ResponseWriter) *recorder {
 		}
 		w = un.Unwrap()
 		if outer, ok := w.(*recorder); ok {
-			rec.outer, rec.id = outer, outer.id
+			rec.outer, rec.id, rec.quiet = outer, outer.id, outer.quiet
 			return rec
 		}
 	}
@@ -42,6 +44,14 @@ func (rec *recorder) serves(op *Operation) {
 	for ; rec != nil; rec = rec.outer {
 		rec.op = op
 	}
+}
+
+// name is the request's name for a log record, once.
+func (rec *recorder) name() slog.Attr {
+	if rec.quiet || rec.id == "" {
+		return slog.Attr{}
+	}
+	return slog.String("request_id", rec.id)
 }
 
 // Unwrap is for http.ResponseController.

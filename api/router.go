@@ -3,6 +3,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -44,9 +45,11 @@ type Config struct {
 	BodyDeadline func(op *Operation) time.Time
 
 	Log       *slog.Logger
-	RequestID func() string    // names a request; without it requests have no names
-	Boundary  func() string    // separates the parts of multipart answers
-	Now       func() time.Time // for durations
+	RequestID func() string // names a request; without it requests have no names
+	// Context puts a request's name where other packages' log records find it.
+	Context  func(ctx context.Context, requestID string) context.Context
+	Boundary func() string    // separates the parts of multipart answers
+	Now      func() time.Time // for durations
 	// Observe is told of every answer; op is nil where no route matched.
 	Observe func(op *Operation, status int, d time.Duration)
 }
@@ -116,7 +119,13 @@ func (rt *Router) mount(path string, op *Operation, h Handler) {
 	n.ops = append(n.ops, route{op, h})
 	// Whoever has no condition is asked last.
 	slices.SortStableFunc(n.ops, func(a, b route) int {
-		return strings.Compare(b.op.When, a.op.When)
+		switch {
+		case a.op.When != "" && b.op.When == "":
+			return -1
+		case a.op.When == "" && b.op.When != "":
+			return 1
+		}
+		return 0
 	})
 }
 
@@ -157,23 +166,32 @@ func (rt *Router) match(x *Exchange) (Handler, error) {
 		e.Header = map[string]string{"Allow": strings.Join(s.other.methods(), ", ")}
 		return nil, e
 	}
-	var last *route
-	for i := range n.ops {
-		r := &n.ops[i]
+	r, err := x.choose(n.ops)
+	if err != nil {
+		return nil, err
+	}
+	x.Op, x.Params.op = r.op, r.op
+	return r.handle, nil
+}
+
+// choose finds the one that is meant among the operations of a route. Where no
+// condition holds, it is the first: that one then says what is missing.
+func (x *Exchange) choose(routes []route) (*route, error) {
+	var first *route
+	for i := range routes {
+		r := &routes[i]
 		if r.op.Method != x.R.Method {
 			continue
 		}
-		last = r
 		ok, err := x.when(r.op)
-		if err != nil {
-			return nil, err
+		if err != nil || ok {
+			return r, err
 		}
-		if ok {
-			break
+		if first == nil {
+			first = r
 		}
 	}
-	x.Op, x.Params.op = last.op, last.op
-	return last.handle, nil
+	return first, nil
 }
 
 // rawPath returns the path as it was sent. URL.EscapedPath encodes anew what
