@@ -75,7 +75,7 @@ func (x *Exchange) Stream() (io.Reader, string, error) {
 	}
 	x.read, x.bodyErr = true, errStreamed
 	x.deadline()
-	return upload{http.MaxBytesReader(x.W, x.R.Body, limit)}, x.R.Header.Get("Content-Type"), nil
+	return upload{http.MaxBytesReader(connection(x.W), x.R.Body, limit)}, x.R.Header.Get("Content-Type"), nil
 }
 
 // An upload is a body whose failures are already what the client is told.
@@ -103,10 +103,22 @@ func (x *Exchange) readAll() ([]byte, error) {
 	// What a client announces is believed up to 64 KiB; more has to arrive
 	// before memory is set aside for it.
 	buf := bytes.NewBuffer(make([]byte, 0, min(max(x.R.ContentLength, 512), 64<<10)+1))
-	if _, err := buf.ReadFrom(http.MaxBytesReader(x.W, x.R.Body, limit)); err != nil {
+	if _, err := buf.ReadFrom(http.MaxBytesReader(connection(x.W), x.R.Body, limit)); err != nil {
 		return nil, readError(err)
 	}
 	return buf.Bytes(), nil
+}
+
+// connection returns the writer that net/http made. MaxBytesReader tells it to
+// close the connection.
+func connection(w http.ResponseWriter) http.ResponseWriter {
+	for {
+		un, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return w
+		}
+		w = un.Unwrap()
+	}
 }
 
 func (x *Exchange) limit() int64 {
@@ -216,9 +228,7 @@ func hasMember(body []byte, name string) bool {
 // decode reads strict JSON.
 func decode(body []byte, dst any) error {
 	if deeper(body, MaxDepth) {
-		if jsontext.Value(body).IsValid() {
-			return BadJSON("The JSON nests deeper than %d", MaxDepth)
-		}
+		return depthError(body)
 	}
 	if err := json.Unmarshal(body, dst); err != nil {
 		return bodyError(body, err)

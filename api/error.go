@@ -96,6 +96,9 @@ func InvalidRoomState(format string, args ...any) *Error {
 func RoomInUse(format string, args ...any) *Error {
 	return Errorf(http.StatusBadRequest, "M_ROOM_IN_USE", format, args...)
 }
+func Unauthorized(format string, args ...any) *Error {
+	return Errorf(http.StatusUnauthorized, "M_UNAUTHORIZED", format, args...)
+}
 func MissingToken() *Error {
 	return Errorf(http.StatusUnauthorized, "M_MISSING_TOKEN", "Missing access token")
 }

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
 
 	"touchstone.example/api/id"
 )
@@ -29,7 +28,10 @@ func (x *Exchange) OptionalUser(ctx context.Context) (*Caller, error) {
 		return nil, err
 	}
 	c, err := as[Caller](who, kind)
-	return &c, err
+	if err != nil {
+		return nil, err
+	}
+	return &c, nil
 }
 
 // AppService returns the application service that calls.
@@ -44,7 +46,10 @@ func (x *Exchange) Identity(ctx context.Context) (Caller, error) {
 
 // Homeserver checks that the caller is a homeserver with its hs_token.
 func (x *Exchange) Homeserver(ctx context.Context) error {
-	_, err := identify[any](ctx, x, AuthHomeserver)
+	ok, _, err := x.authenticate(ctx, AuthHomeserver)
+	if err == nil && !ok {
+		err = MissingToken()
+	}
 	return err
 }
 
@@ -54,6 +59,9 @@ func (x *Exchange) Homeserver(ctx context.Context) error {
 //
 // Spec: server-server "Request Authentication".
 func (x *Exchange) Server(ctx context.Context) (id.ServerName, error) {
+	if !isSigned(x.R) {
+		return "", Unauthorized("The request is not signed")
+	}
 	body, err := x.RawBody()
 	if err != nil {
 		return "", err
@@ -64,7 +72,7 @@ func (x *Exchange) Server(ctx context.Context) (id.ServerName, error) {
 	case err != nil:
 		return "", err
 	case !ok:
-		return "", Errorf(http.StatusUnauthorized, "M_UNAUTHORIZED", "The request is not signed")
+		return "", Unauthorized("The request is not signed")
 	}
 	return as[id.ServerName](who, AuthServer)
 }
@@ -86,6 +94,13 @@ func (x *Exchange) authenticate(ctx context.Context, kind Auth) (bool, any, erro
 	if a == nil {
 		return false, nil, fmt.Errorf("no authenticator for %s", kind)
 	}
+	if report := x.router.cfg.Checks.Report; report != nil && kind != AuthServer {
+		if _, inQuery, ok := accessToken(x.R); ok && inQuery {
+			if err := report(x.Op, x.R, RuleTokenInQuery); err != nil {
+				return false, nil, err
+			}
+		}
+	}
 	r := x.R
 	if ctx != r.Context() {
 		r = r.WithContext(ctx)
@@ -95,7 +110,7 @@ func (x *Exchange) authenticate(ctx context.Context, kind Auth) (bool, any, erro
 
 func as[T any](who any, kind Auth) (T, error) {
 	v, ok := who.(T)
-	if !ok && who != nil {
+	if !ok {
 		return v, fmt.Errorf("the authenticator for %s returned a %T", kind, who)
 	}
 	return v, nil

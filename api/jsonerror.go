@@ -3,6 +3,7 @@
 package api
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -34,6 +35,20 @@ func deeper(body []byte, max int) bool {
 	return false
 }
 
+// depthError says what is wrong with a body that has more brackets than may
+// nest: that they do, or that something before them is not JSON.
+func depthError(body []byte) error {
+	dec := jsontext.NewDecoder(bytes.NewReader(body))
+	for {
+		if _, err := dec.ReadToken(); err != nil {
+			return bodyError(body, err)
+		}
+		if dec.StackDepth() > MaxDepth {
+			return BadJSON("The JSON nests deeper than %d", MaxDepth)
+		}
+	}
+}
+
 // bodyError turns a failure to decode body into M_NOT_JSON or M_BAD_JSON. A
 // decoder stops at the first wrong value; whether the rest is JSON is looked
 // up here, so that the code depends on the body alone and not on what comes
@@ -59,7 +74,7 @@ func bodyError(body []byte, err error) error {
 		e.Msg += pointer
 		return &e
 	case semantic == nil:
-		return err
+		return NotJSON("Not JSON: %s", reason(err))
 	case semantic.Err != nil:
 		return BadJSON("Invalid value%s: %s", pointer, reason(semantic.Err))
 	}

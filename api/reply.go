@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"mime/multipart"
-	"net/http"
 	"net/textproto"
 	"strconv"
 	"sync"
@@ -88,7 +87,7 @@ func (x *Exchange) Send(status int, contentType string, size int64, body io.Read
 	return nil
 }
 
-// A Part is one part of a multipart answer.
+// A Part is one part of a multipart answer. A redirect has no Body.
 type Part struct {
 	Header textproto.MIMEHeader
 	Body   io.Reader
@@ -114,11 +113,12 @@ func (x *Exchange) SendMultipart(status int, parts ...Part) error {
 		if err != nil {
 			return err
 		}
+		if p.Body == nil {
+			continue
+		}
 		if _, err := io.Copy(w, p.Body); err != nil {
 			return fmt.Errorf("send a part: %w", err)
 		}
 	}
 	return m.Close()
 }
-
-var _ http.ResponseWriter = (*recorder)(nil)

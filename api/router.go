@@ -3,6 +3,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -133,16 +134,28 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		rec.serves(x.Op)
 		err = handle(r.Context(), x)
 	}
+	if err == nil && rec.status == 0 {
+		err = errNoAnswer
+	}
 	if err != nil {
 		rt.fail(x, err)
 	}
 }
 
+// errNoAnswer is a bug in a handler: every endpoint answers something.
+var errNoAnswer = errors.New("the handler has not answered")
+
 // match finds the handler of a request.
 func (rt *Router) match(x *Exchange) (Handler, error) {
-	n := rt.root.find(strings.TrimPrefix(rawPath(x.R), "/"), &x.Params)
-	if n == nil {
+	s := search{method: x.R.Method, params: &x.Params}
+	n := rt.root.find(strings.TrimPrefix(rawPath(x.R), "/"), &s)
+	switch {
+	case n == nil && s.other == nil:
 		return nil, Unrecognized("Unrecognized request")
+	case n == nil:
+		e := Errorf(http.StatusMethodNotAllowed, "M_UNRECOGNIZED", "Method not allowed")
+		e.Header = map[string]string{"Allow": strings.Join(s.other.methods(), ", ")}
+		return nil, e
 	}
 	var last *route
 	for i := range n.ops {
@@ -158,11 +171,6 @@ func (rt *Router) match(x *Exchange) (Handler, error) {
 		if ok {
 			break
 		}
-	}
-	if last == nil {
-		e := Errorf(http.StatusMethodNotAllowed, "M_UNRECOGNIZED", "Method not allowed")
-		e.Header = map[string]string{"Allow": strings.Join(n.methods(), ", ")}
-		return nil, e
 	}
 	x.Op, x.Params.op = last.op, last.op
 	return last.handle, nil

@@ -16,8 +16,9 @@ const emptyLast = "{stateKey}"
 
 // A node is one segment of the routes. Literals win over parameters; where
 // the rest of a path does not fit behind a literal, the parameter is tried
-// after it. A parameter takes one segment that is not empty, and no request is
-// ever redirected: a path either is a route, byte for byte, or it is not.
+// after it, and likewise where only the method does not fit. A parameter takes
+// one segment that is not empty, and no request is ever redirected: a path
+// either is a route, byte for byte, or it is not.
 type node struct {
 	literal map[string]*node
 	param   *node // a parameter that must not be empty
@@ -62,42 +63,58 @@ func child(n **node) *node {
 	return *n
 }
 
+// A search looks for the node of one request.
+type search struct {
+	method string
+	params *Params
+	other  *node // the first node that fits the path but not the method
+}
+
 // find returns the node for an escaped path without its first slash, and
 // collects its parameters in order. Every node is visited once at most.
-func (n *node) find(path string, p *Params) *node {
+func (n *node) find(path string, s *search) *node {
 	seg, rest, more := strings.Cut(path, "/")
 	if next := n.literal[seg]; next != nil {
-		if found := next.end(rest, more, p); found != nil {
+		if found := next.behind(rest, more, s); found != nil {
 			return found
 		}
 	}
+	p := s.params
 	mark := p.n
 	if mark == len(p.raw) {
 		return nil
 	}
 	p.raw[mark] = seg
-	p.n++
 	if n.param != nil && seg != "" {
-		if found := n.param.end(rest, more, p); found != nil {
+		p.n = mark + 1
+		if found := n.param.behind(rest, more, s); found != nil {
 			return found
 		}
-		p.n = mark + 1
 	}
 	if n.open != nil && !more {
-		return n.open
+		p.n = mark + 1
+		if found := n.open.behind("", false, s); found != nil {
+			return found
+		}
 	}
 	p.n = mark
 	return nil
 }
 
-func (n *node) end(rest string, more bool, p *Params) *node {
-	switch {
-	case more:
-		return n.find(rest, p)
-	case len(n.ops) == 0:
-		return nil
+// behind goes on with what follows n's segment.
+func (n *node) behind(rest string, more bool, s *search) *node {
+	if more {
+		return n.find(rest, s)
 	}
-	return n
+	for i := range n.ops {
+		if n.ops[i].op.Method == s.method {
+			return n
+		}
+	}
+	if s.other == nil && len(n.ops) > 0 {
+		s.other = n
+	}
+	return nil
 }
 
 // methods returns the methods that a node answers, for the Allow header.

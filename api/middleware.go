@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+)
+
+// Handler returns the router behind its middleware, in the order in which a
+// request meets it: a name, one line in the log and one observation, CORS, and
+// a guard against panics.
+func (rt *Router) Handler() http.Handler {
+	c := &rt.cfg
+	h := Recover(rt, c.Log)
+	h = CORS(h)
+	h = Observe(h, c.Now, c.Observe)
+	h = AccessLog(h, c.Now, c.Log)
+	return RequestIDs(h, c.RequestID)
+}
+
+// RequestIDs names every request. The name goes into the log and, as
+// Request-Id, into the answer, where a user can find it to report a fault. What
+// a client sends in its place is not believed.
+func RequestIDs(next http.Handler, source func() string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rec := recorderOf(w)
+		if source != nil {
+			rec.id = source()
+			rec.Header().Set("Request-Id", rec.id)
+		}
+		next.ServeHTTP(rec, r)
+	})
+}
+
+// statusAborted stands in logs and metrics for a connection that was dropped
+// without a whole answer. It never goes out.
+const statusAborted = 499
+
+// AccessLog writes one line for each request: what it did and how it ended.
+// Neither the query nor a header is in it, since either may hold a token; a
+// path only where no operation has it.
+func AccessLog(next http.Handler, now func() time.Time, log *slog.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rec := recorderOf(w)
+		start := read(now)
+		defer func() {
+			level, operation := slog.LevelInfo, slog.String("path", r.URL.Path[:min(len(r.URL.Path), 200)])
+			if rec.op != nil {
+				operation = slog.String("operation", rec.op.API+"."+rec.op.ID)
+			}
+			panicked := recover()
+			status := rec.outcome(panicked)
+			if status >= http.StatusInternalServerError {
+				level = slog.LevelWarn
+			}
+			log.LogAttrs(r.Context(), level, "request",
+				slog.String("request_id", rec.id), slog.String("method", r.Method), operation, slog.Int("status", status),
+				slog.Duration("duration", read(now).Sub(start)), slog.Int64("bytes", rec.bytes))
+			if panicked != nil {
+				panic(panicked)
+			}
+		}()
+		next.ServeHTTP(rec, r)
+	})
+}
+
+// Observe tells observe how each request ended.
+func Observe(next http.Handler, now func() time.Time, observe func(op *Operation, status int, d time.Duration)) http.Handler {
+	if observe == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rec := recorderOf(w)
+		start := read(now)
+		defer func() {
+			panicked := recover()
+			observe(rec.op, rec.outcome(panicked), read(now).Sub(start))
+			if panicked != nil {
+				panic(panicked)
+			}
+		}()
+		next.ServeHTTP(rec, r)
+	})
+}
+
+func read(now func() time.Time) time.Time {
+	if now == nil {
+		return time.Time{}
+	}
+	return now()
+}
+
+// outcome returns the status of an answer. Recover lets one panic pass, the
+// one that drops the connection.
+func (rec *recorder) outcome(panicked any) int {
+	switch {
+	case panicked != nil:
+		return statusAborted
+	case rec.status == 0:
+		return http.StatusOK
+	}
+	return rec.status
+}
+
+// CORS lets scripts of any origin read the answer, and answers the requests by
+// which browsers ask beforehand.
+func CORS(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		allowOrigins(w.Header(), r)
+		if r.Method == http.MethodOptions {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Recover turns a panic into an opaque 500, with its stack in the log. Where
+// the answer had begun, the connection is dropped.
+func Recover(next http.Handler, log *slog.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rec := recorderOf(w)
+		defer func() {
+			v := recover()
+			if v == nil {
+				return
+			}
+			if v != http.ErrAbortHandler {
+				log.LogAttrs(r.Context(), slog.LevelError, "panic",
+					slog.String("request_id", rec.id), slog.String("operation", operationID(rec.op)),
+					slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
+				if rec.status == 0 {
+					x := Exchange{W: rec, R: r}
+					e := internalError()
+					// Whoever cannot be written to is gone.
+					_ = x.writeJSON(e.Status, e.AppendJSON(nil))
+					return
+				}
+			}
+			panic(http.ErrAbortHandler)
+		}()
+		next.ServeHTTP(rec, r)
+	})
+}
+
+// LimitBody refuses to read more than max bytes of a body. The router has
+// limits of its own; this one is for handlers beside it.
+func LimitBody(next http.Handler, max int64) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, max)
+		next.ServeHTTP(w, r)
+	})
+}

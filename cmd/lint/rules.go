@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"path"
+	"strings"
+)
+
+// A rule is the name that findings and //house:allow comments use.
+type rule string
+
+const (
+	ruleClock     rule = "clock"
+	ruleSleep     rule = "sleep"
+	ruleChance    rule = "chance"
+	ruleGoroutine rule = "goroutine"
+	ruleSPDX      rule = "spdx"
+	ruleSize      rule = "size"
+	ruleSkip      rule = "skip"
+	ruleTodo      rule = "todo"
+	ruleAllow     rule = "allow" // a //house:allow comment that is wrong or idle
+	ruleNote      rule = "note"
+)
+
+const (
+	maxFileLines  = 800 // more is refused
+	longFileLines = 400 // more is noted
+	longFuncLines = 60  // more is noted, outside tests
+)
+
+// ruleHelp says each rule in one line, for -h.
+var ruleHelp = []struct {
+	rule rule
+	text string
+}{
+	{ruleClock, "time.Now, time.Since and time.Until belong to server/env: pass an env.Env"},
+	{ruleSleep, "time.Sleep hides a race: wait for a position, or advance the clock"},
+	{ruleChance, "math/rand and crypto/rand belong to server/env: pass an env.Env"},
+	{ruleGoroutine, "go statements belong to server/run: give the goroutine an owner with run.Group"},
+	{ruleSPDX, "hand-written files begin with an SPDX licence identifier"},
+	{ruleSize, fmt.Sprintf("files have at most %d lines", maxFileLines)},
+	{ruleSkip, "a skipped test says why"},
+	{ruleTodo, "TODO names its issue: TODO(#123): text"},
+	{ruleAllow, "//house:allow RULE REASON has both, and allows something"},
+}
+
+// describe is the text of -h after the usage line.
+func describe() string {
+	var b strings.Builder
+	b.WriteString("Rules:\n")
+	for _, r := range ruleHelp {
+		fmt.Fprintf(&b, "  %-10s %s\n", r.rule, r.text)
+	}
+	fmt.Fprintf(&b, "  %-10s files over %d lines, functions over %d: advice only\n", ruleNote, longFileLines, longFuncLines)
+	return b.String()
+}
+
+func known(r rule) bool {
+	for _, h := range ruleHelp {
+		if h.rule == r {
+			return true
+		}
+	}
+	return false
+}
+
+// An exemption lifts rules from a folder.
+type exemption struct {
+	folder string
+	rules  []rule
+	reason string
+}
+
+var exemptions = []exemption{
+	{"server/env", []rule{ruleClock, ruleSleep, ruleChance}, "it is the source of time and chance"},
+	{"server/run", []rule{ruleGoroutine}, "it is the owner of goroutines"},
+	{"complement", []rule{ruleClock, ruleChance, ruleGoroutine}, "a test tool beside the server: certificates, processes and their real clock"},
+}
+
+// testRules are lifted from tests, which drive real servers from outside, give
+// their generators seeds and wait for what they start.
+var testRules = []rule{ruleClock, ruleChance, ruleGoroutine}
+
+// exempt reports whether a rule does not apply to a file.
+func exempt(r rule, file string) bool {
+	if isTest(file) && contains(testRules, r) {
+		return true
+	}
+	for _, e := range exemptions {
+		if strings.HasPrefix(file, e.folder+"/") && contains(e.rules, r) {
+			return true
+		}
+	}
+	return false
+}
+
+// isTest reports whether a file only ever runs in tests: by its name, or as
+// part of a folder of test helpers.
+func isTest(file string) bool {
+	if strings.HasSuffix(file, "_test.go") {
+		return true
+	}
+	top, _, _ := strings.Cut(file, "/")
+	folder := path.Base(path.Dir(file))
+	return top == "tests" || top == "fuzz" || strings.HasSuffix(folder, "test")
+}
+
+func contains(rules []rule, r rule) bool {
+	for _, x := range rules {
+		if x == r {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package config is the server's settings: what they are, their defaults, and
+// how they come from one YAML file, the environment and the command line. It
+// opens no database and no listener, and nothing outside cmd reads flags.
+package config
+
+import (
+	_ "embed"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strings"
+
+	"touchstone.example/api/id"
+)
+
+// Config is every setting. The yaml tags name the keys; an environment
+// variable is TOUCHSTONE_ and the key path in capitals, such as
+// TOUCHSTONE_LISTENERS_CLIENT_ADDRESS. What each means stands in example.yaml.
+type Config struct {
+	ServerName   id.ServerName `yaml:"server_name"`
+	Database     Secret        `yaml:"database"`
+	DatabaseFile string        `yaml:"database_file"`
+	DataFolder   string        `yaml:"data_folder"`
+	Listeners    Listeners     `yaml:"listeners"`
+	WellKnown    WellKnown     `yaml:"well_known"`
+	Registration Registration  `yaml:"registration"`
+	Passwords    Passwords     `yaml:"passwords"`
+	Federation   Federation    `yaml:"federation"`
+	AppServices  []string      `yaml:"appservices"`
+	RateLimits   RateLimits    `yaml:"rate_limits"`
+	Strictness   Strictness    `yaml:"strictness"`
+	Log          Log           `yaml:"log"`
+	Lab          bool          `yaml:"lab"`
+	Seed         string        `yaml:"seed"`
+	Clock        string        `yaml:"clock"`
+
+	// Notes are remarks about the settings that are no errors, such as an
+	// environment variable that means nothing.
+	Notes []string `yaml:"-"`
+}
+
+// Secret is a setting that must not be printed. It shows itself as asterisks;
+// convert it to a string to use it.
+type Secret string
+
+// String hides the secret.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "***"
+}
+
+// GoString hides the secret from %#v.
+func (s Secret) GoString() string { return s.String() }
+
+// LogValue hides the secret from logs.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// Listeners are the addresses, host:port, that the server answers on. An empty
+// address is a listener that does not exist.
+type Listeners struct {
+	Client     TLSListener `yaml:"client"`
+	Federation TLSListener `yaml:"federation"`
+	Metrics    Listener    `yaml:"metrics"`
+	Lab        Listener    `yaml:"lab"`
+}
+
+// Listener is one address without encryption.
+type Listener struct {
+	Address string `yaml:"address"`
+}
+
+// TLSListener is one address, encrypted if it has a certificate.
+type TLSListener struct {
+	Address     string `yaml:"address"`
+	TLSCertFile string `yaml:"tls_cert_file"`
+	TLSKeyFile  string `yaml:"tls_key_file"`
+}
+
+// WellKnown is what /.well-known/matrix answers; an empty one is not found.
+type WellKnown struct {
+	Client string `yaml:"client"` // a base URL
+	Server string `yaml:"server"` // host:port
+}
+
+// Registration says who may make an account.
+type Registration struct {
+	Enabled          bool   `yaml:"enabled"`
+	Token            Secret `yaml:"token"`
+	TokenFile        string `yaml:"token_file"`
+	SharedSecret     Secret `yaml:"shared_secret"`
+	SharedSecretFile string `yaml:"shared_secret_file"`
+	Guests           bool   `yaml:"guests"`
+}
+
+// Passwords is the cost of an argon2id hash.
+type Passwords struct {
+	MemoryKiB   int `yaml:"memory_kib"`
+	Passes      int `yaml:"passes"`
+	Threads     int `yaml:"threads"`
+	Concurrency int `yaml:"concurrency"` // hashes at a time; 0 is one a processor
+}
+
+// Federation is how the server treats other servers.
+type Federation struct {
+	TrustedCAFile string `yaml:"trusted_ca_file"`
+	AllowPrivate  bool   `yaml:"allow_private"`
+}
+
+// RateLimits turns the limits on requests on and off.
+type RateLimits struct {
+	Enabled bool `yaml:"enabled"`
+}
+
+// Strictness chooses how the specification is applied where deployed software
+// departs from it.
+type Strictness struct {
+	Profile string            `yaml:"profile"` // strict, lenient or synapse
+	Rules   map[string]string `yaml:"rules"`   // rule id to enforce, report or off
+}
+
+// Log is what is logged, and how.
+type Log struct {
+	Level  slog.Level `yaml:"level"`
+	Format string     `yaml:"format"` // auto, text or json
+}
+
+// Default returns the settings of a server that was told nothing: it answers
+// on this machine only, keeps its data in a folder of the working directory
+// and registers nobody.
+func Default() *Config {
+	return &Config{
+		ServerName: "localhost",
+		DataFolder: "touchstone-data",
+		Listeners:  Listeners{Client: TLSListener{Address: "127.0.0.1:8008"}},
+		Passwords:  Passwords{MemoryKiB: 19456, Passes: 2, Threads: 1},
+		RateLimits: RateLimits{Enabled: true},
+		Strictness: Strictness{Profile: "lenient"},
+		Log:        Log{Format: "auto"},
+	}
+}
+
+// LabDefault returns the settings of a laboratory that was told nothing else:
+// everything is temporary, everybody may register, nothing is limited or
+// costly, and the letter of the specification rules.
+func LabDefault() *Config {
+	c := Default()
+	c.Lab = true
+	c.Database = "sqlite::memory:"
+	c.DataFolder = ""
+	c.Listeners.Lab.Address = "127.0.0.1:8009"
+	c.Registration.Enabled = true
+	c.Registration.Guests = true
+	c.Passwords = Passwords{MemoryKiB: 8, Passes: 1, Threads: 1}
+	c.Federation.AllowPrivate = true
+	c.RateLimits.Enabled = false
+	c.Strictness.Profile = "strict"
+	return c
+}
+
+// DatabaseURL returns the database to open: the setting, or else a SQLite file
+// in the data folder.
+func (c *Config) DatabaseURL() (string, error) {
+	if c.Database != "" {
+		return string(c.Database), nil
+	}
+	if c.DataFolder == "" {
+		return "sqlite::memory:", nil
+	}
+	path, err := filepath.Abs(filepath.Join(c.DataFolder, "touchstone.db"))
+	if err != nil {
+		return "", fmt.Errorf("place of the database: %w", err)
+	}
+	return "sqlite://" + filepath.ToSlash(path), nil
+}
+
+// Loopback reports whether the server can be reached from this machine only.
+func (c *Config) Loopback() bool {
+	return isLoopback(c.Listeners.Client.Address) &&
+		(c.Listeners.Federation.Address == "" || isLoopback(c.Listeners.Federation.Address))
+}
+
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+}
+
+// isPrivate reports whether the address is surely out of the internet's reach.
+func isPrivate(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return isLoopback(address) || ip != nil && (ip.IsPrivate() || ip.IsLinkLocalUnicast())
+}
+
+//go:embed example.yaml
+var example string
+
+// Generate writes a file that names, explains and comments out every setting
+// with its default.
+func Generate(w io.Writer) error {
+	_, err := io.WriteString(w, example)
+	return err
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+)
+
+const envPrefix = "TOUCHSTONE_"
+
+// Sources are where settings come from, the later over the earlier: a file,
+// the environment, the command line.
+type Sources struct {
+	File     string                            // path of a YAML file; empty: TOUCHSTONE_CONFIG, or none
+	Env      []string                          // as os.Environ gives it
+	Flags    *Flags                            // may be nil
+	ReadFile func(path string) ([]byte, error) // nil: os.ReadFile
+}
+
+// flagKeys are the flags of the command line and the settings that they set.
+var flagKeys = []struct{ flag, key, usage string }{
+	{"listen", "listeners.client.address", "answer clients on this `address` (host:port)"},
+	{"server-name", "server_name", "the server's `name`, after the colon in user IDs"},
+	{"database", "database", "database `URL`: sqlite:///path, sqlite::memory: or postgres://…"},
+	{"lab", "lab", "be a laboratory: temporary, open to everybody, with a control plane"},
+	{"seed", "seed", "make all chance follow from this `text` (for tests)"},
+	{"clock", "clock", "stand still at this RFC 3339 `time`, or run on from it if it ends in + (for tests)"},
+}
+
+// Flags are the flags of the command line that are settings.
+type Flags struct {
+	config string
+	set    map[string]string
+}
+
+// BindFlags adds --config and the flags of the most used settings to fs. Parse
+// fs before the result is given to Load.
+func BindFlags(fs *flag.FlagSet) *Flags {
+	f := &Flags{set: map[string]string{}}
+	fs.StringVar(&f.config, "config", "", "read settings from this YAML `file`")
+	for _, k := range flagKeys {
+		keep := func(text string) error { f.set[k.key] = text; return nil }
+		if k.flag == "lab" {
+			fs.BoolFunc(k.flag, k.usage, keep)
+		} else {
+			fs.Func(k.flag, k.usage, keep)
+		}
+	}
+	return f
+}
+
+// Load reads all sources, fills in defaults and secrets and checks the result.
+// The error names every problem and the place where it was set.
+func Load(src Sources) (*Config, error) {
+	if src.ReadFile == nil {
+		src.ReadFile = os.ReadFile
+	}
+	name := configFile(src)
+	var data []byte
+	if name != "" {
+		var err error
+		if data, err = src.ReadFile(name); err != nil {
+			return nil, fmt.Errorf("read settings: %w", err)
+		}
+	}
+	l := layered(Default(), name, data, src)
+	if l.cfg.Lab { // a laboratory has other defaults, under the same settings
+		l = layered(LabDefault(), name, data, src)
+		l.labListener()
+	}
+	l.secrets(src)
+	l.validate(src)
+	if len(l.errs) > 0 {
+		return nil, errors.Join(l.errs...)
+	}
+	return l.cfg, nil
+}
+
+func configFile(src Sources) string {
+	if src.Flags != nil && src.Flags.config != "" {
+		return src.Flags.config
+	}
+	if src.File != "" {
+		return src.File
+	}
+	return environment(src.Env)[envPrefix+"CONFIG"]
+}
+
+func layered(base *Config, name string, data []byte, src Sources) *loader {
+	l := &loader{cfg: base, origin: map[string]string{}}
+	if name != "" {
+		l.file(name, bytes.NewReader(data))
+	}
+	l.environment(src.Env)
+	if src.Flags != nil {
+		for _, k := range flagKeys {
+			if text, ok := src.Flags.set[k.key]; ok {
+				l.text(k.key, text, "flag --"+k.flag)
+			}
+		}
+	}
+	return l
+}
+
+func (l *loader) text(path, text, where string) {
+	s, _ := settingAt(path)
+	if err := setText(reflect.ValueOf(l.cfg).Elem().FieldByIndex(s.index), text); err != nil {
+		l.fail(where, "%w", err)
+		return
+	}
+	l.came(path, where)
+}
+
+// environment returns the variables that are ours and not empty.
+func environment(env []string) map[string]string {
+	ours := map[string]string{}
+	for _, kv := range env {
+		if name, value, _ := strings.Cut(kv, "="); strings.HasPrefix(name, envPrefix) && value != "" {
+			ours[name] = value
+		}
+	}
+	return ours
+}
+
+// environment lays the environment over the settings. The flags' names are
+// variables too. A variable that means nothing is only a note: orchestrators
+// make some up from the names of services.
+func (l *loader) environment(env []string) {
+	ours := environment(env)
+	delete(ours, envPrefix+"CONFIG")
+	for _, s := range settings {
+		if text, ok := ours[s.env()]; ok {
+			l.text(s.path, text, "environment "+s.env())
+			delete(ours, s.env())
+		}
+	}
+	for _, k := range flagKeys {
+		name := envPrefix + strings.ToUpper(strings.ReplaceAll(k.flag, "-", "_"))
+		if text, ok := ours[name]; ok {
+			l.text(k.key, text, "environment "+name)
+			delete(ours, name)
+		}
+	}
+	for _, kv := range env { // in the environment's order
+		name, _, _ := strings.Cut(kv, "=")
+		if _, left := ours[name]; left && !strings.HasPrefix(name, envPrefix+"TEST_") {
+			l.cfg.Notes = append(l.cfg.Notes, "the environment variable "+name+" is no setting"+suggestEnv(name))
+		}
+	}
+}
+
+// labListener lets the control plane take any port where the client listener
+// does, so that laboratories can be started side by side.
+func (l *loader) labListener() {
+	_, chosen := l.origin["listeners.lab.address"]
+	if !chosen && strings.HasSuffix(l.cfg.Listeners.Client.Address, ":0") {
+		l.cfg.Listeners.Lab.Address = "127.0.0.1:0"
+	}
+}
+
+// secrets reads the files that hold the value of a setting.
+func (l *loader) secrets(src Sources) {
+	root := reflect.ValueOf(l.cfg).Elem()
+	for _, s := range settings {
+		twin, ok := settingAt(s.path + "_file")
+		path := ""
+		if ok {
+			path = root.FieldByIndex(twin.index).String()
+		}
+		if path == "" {
+			continue
+		}
+		field, where := root.FieldByIndex(s.index), l.origin[twin.path]
+		if _, both := l.origin[s.path]; both {
+			l.fail(where, "%s and %s are both set; keep one", s.path, twin.path)
+			continue
+		}
+		data, err := src.ReadFile(path)
+		if err != nil {
+			l.fail(where, "%s: %w", twin.path, err)
+			continue
+		}
+		field.SetString(strings.TrimRight(string(data), "\r\n"))
+	}
+}

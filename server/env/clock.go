@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package env
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A Clock tells the Matrix-visible time and wakes those who wait for it.
+type Clock interface {
+	// Now returns the time in UTC.
+	Now() time.Time
+	// After returns a timer whose channel receives once, when d has passed on
+	// this clock. Stop it when it is no longer wanted.
+	After(d time.Duration) *Timer
+}
+
+// A Timer waits on a Clock, as time.Timer waits on the machine's.
+type Timer struct {
+	C    <-chan time.Time
+	stop func() bool
+}
+
+// Stop gives the timer up. It reports whether the timer was still waiting.
+func (t *Timer) Stop() bool { return t.stop() }
+
+type systemClock struct{}
+
+func (systemClock) Now() time.Time { return time.Now().UTC() }
+
+func (systemClock) After(d time.Duration) *Timer {
+	t := time.NewTimer(d)
+	return &Timer{C: t.C, stop: t.Stop}
+}
+
+// ParseClock reads the value of the clock setting: empty is the machine's
+// clock, an RFC 3339 time is a clock frozen there, and one followed by a plus
+// sign is a clock that runs on from there.
+func ParseClock(s string) (Clock, error) {
+	if s == "" {
+		return systemClock{}, nil
+	}
+	text, running := strings.CutSuffix(s, "+")
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return nil, fmt.Errorf("clock %q is not an RFC 3339 time such as 2026-01-02T03:04:05Z, with a + at its end if it runs on", s)
+	}
+	if running {
+		return RunningFrom(t), nil
+	}
+	return Frozen(t), nil
+}
+
+// A VirtualClock shows a time of the test's choosing. Frozen, it moves only
+// when told; running, it goes on at the machine's pace.
+type VirtualClock struct {
+	mu      sync.Mutex
+	base    time.Time // the time shown when running started, or while frozen
+	started time.Time // when running started, on the machine's clock
+	running bool
+	waiting []*waiter // by deadline, then by age
+	alarm   *time.Timer
+}
+
+type waiter struct {
+	at time.Time
+	c  chan time.Time
+}
+
+var _ Clock = (*VirtualClock)(nil)
+
+// Frozen returns a clock that stands at t.
+func Frozen(t time.Time) *VirtualClock { return &VirtualClock{base: t.UTC()} }
+
+// RunningFrom returns a clock that shows t now and runs on.
+func RunningFrom(t time.Time) *VirtualClock {
+	return &VirtualClock{base: t.UTC(), started: time.Now(), running: true}
+}
+
+// Now returns the time shown.
+func (c *VirtualClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now()
+}
+
+func (c *VirtualClock) now() time.Time {
+	if c.running {
+		return c.base.Add(time.Since(c.started))
+	}
+	return c.base
+}
+
+// After returns a timer that fires when the clock shows d later than now,
+// however it got there.
+func (c *VirtualClock) After(d time.Duration) *Timer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.now()
+	w := &waiter{at: now.Add(d), c: make(chan time.Time, 1)}
+	if d <= 0 {
+		w.c <- now
+		return &Timer{C: w.c, stop: func() bool { return false }}
+	}
+	i, _ := slices.BinarySearchFunc(c.waiting, w, func(a, b *waiter) int {
+		if a.at.After(b.at) {
+			return 1
+		}
+		return -1
+	})
+	c.waiting = slices.Insert(c.waiting, i, w)
+	c.settle()
+	return &Timer{C: w.c, stop: func() bool { return c.remove(w) }}
+}
+
+func (c *VirtualClock) remove(w *waiter) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := slices.Index(c.waiting, w)
+	if i < 0 {
+		return false
+	}
+	c.waiting = slices.Delete(c.waiting, i, i+1)
+	c.settle()
+	return true
+}
+
+// settle wakes whoever is due, and arms the alarm for the next one if the
+// clock runs by itself.
+func (c *VirtualClock) settle() {
+	now := c.now()
+	due := 0
+	for due < len(c.waiting) && !c.waiting[due].at.After(now) {
+		c.waiting[due].c <- now
+		due++
+	}
+	c.waiting = slices.Delete(c.waiting, 0, due)
+	if c.alarm != nil {
+		c.alarm.Stop()
+		c.alarm = nil
+	}
+	if c.running && len(c.waiting) > 0 {
+		c.alarm = time.AfterFunc(c.waiting[0].at.Sub(now), func() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.settle()
+		})
+	}
+}
+
+// Advance moves the clock forward, frozen or running, and wakes those whose
+// time has come in the order of their deadlines. It panics when d is negative.
+func (c *VirtualClock) Advance(d time.Duration) {
+	if d < 0 {
+		panic("env: Advance moves a clock forward only")
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.base = c.base.Add(d)
+	c.settle()
+}
+
+// Set makes the clock show t, which may lie in the past, as when a snapshot is
+// restored. Timers keep their deadlines.
+func (c *VirtualClock) Set(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.base = t.UTC()
+	if c.running {
+		c.started = time.Now()
+	}
+	c.settle()
+}
+
+// Freeze stops the clock at the time it shows.
+func (c *VirtualClock) Freeze() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.base, c.running = c.now(), false
+	c.settle()
+}
+
+// Run lets the clock go on from the time it shows.
+func (c *VirtualClock) Run() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.running {
+		c.started, c.running = time.Now(), true
+	}
+	c.settle()
+}
+
+// Running reports whether the clock moves by itself.
+func (c *VirtualClock) Running() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.running
+}
+
+// Next returns the earliest time that somebody waits for, and how many wait.
+func (c *VirtualClock) Next() (at time.Time, waiting int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.waiting) == 0 {
+		return time.Time{}, 0
+	}
+	return c.waiting[0].at, len(c.waiting)
+}

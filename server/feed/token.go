@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package feed
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+)
+
+// ErrToken is the answer to a token that this server never made.
+var ErrToken = errors.New("feed: not a token of this server")
+
+// A Place is a boundary in room order: between the events before (Depth, Tie)
+// and those at or after it.
+type Place struct{ Depth, Tie int64 }
+
+// Before reports whether p stands before q.
+func (p Place) Before(q Place) bool {
+	return p.Depth < q.Depth || p.Depth == q.Depth && p.Tie < q.Tie
+}
+
+// A Token is what clients hold between requests: a stream position with the
+// to-device position apart, and for pages of a room also a place in it. Every
+// operation that takes a token accepts both kinds. Clients treat it as opaque.
+//
+// Epoch changes when a backup or snapshot is restored, so that a token from a
+// future that never happened is recognised.
+type Token struct {
+	Epoch    int64
+	Pos      int64
+	ToDevice int64
+	Room     bool // Place is meant
+	Place    Place
+}
+
+const (
+	streamMark = 's'
+	placeMark  = 'p'
+	tokenV1    = "1"
+)
+
+// String writes the token.
+func (t Token) String() string {
+	b := make([]byte, 0, 48)
+	num := func(n int64) {
+		b = append(b, '_')
+		b = strconv.AppendInt(b, n, 36)
+	}
+	if t.Room {
+		b = append(b, placeMark)
+	} else {
+		b = append(b, streamMark)
+	}
+	b = append(b, tokenV1...)
+	num(t.Epoch)
+	num(t.Pos)
+	if t.Room {
+		num(t.Place.Depth)
+		num(t.Place.Tie)
+	} else {
+		num(t.ToDevice)
+	}
+	return string(b)
+}
+
+// ParseToken reads a token; anything that String cannot have written is
+// refused.
+func ParseToken(s string) (Token, error) {
+	if len(s) < 2 || len(s) > 80 || s[0] != streamMark && s[0] != placeMark {
+		return Token{}, ErrToken
+	}
+	parts := strings.Split(s[1:], "_")
+	want := 4
+	if s[0] == placeMark {
+		want = 5
+	}
+	if len(parts) != want || parts[0] != tokenV1 {
+		return Token{}, ErrToken
+	}
+	var nums [4]int64
+	for i, part := range parts[1:] {
+		n, err := strconv.ParseInt(part, 36, 64)
+		if err != nil || strconv.FormatInt(n, 36) != part {
+			return Token{}, ErrToken
+		}
+		nums[i] = n
+	}
+	t := Token{Epoch: nums[0], Pos: nums[1]}
+	if t.Pos < 0 || t.Epoch < 0 {
+		return Token{}, ErrToken
+	}
+	if s[0] == placeMark {
+		t.Room, t.Place = true, Place{Depth: nums[2], Tie: nums[3]}
+	} else {
+		t.ToDevice = nums[2]
+	}
+	return t, nil
+}

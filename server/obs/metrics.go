@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package obs
+
+import (
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Metrics counts what the server does. Labels are names that the program
+// knows (an operation, a query), never ids, so that their number is bounded.
+// All methods may be called on a nil Metrics.
+type Metrics struct {
+	registry     *prometheus.Registry
+	requests     *prometheus.CounterVec
+	durations    *prometheus.HistogramVec
+	feedLag      prometheus.Gauge
+	transactions *prometheus.CounterVec
+	txDurations  *prometheus.HistogramVec
+	queries      *prometheus.CounterVec
+}
+
+// Build says which program this is.
+type Build struct {
+	Version  string // of the module; "(devel)" when built from a checkout
+	Revision string // of the checkout, with -dirty where it was changed
+	Go       string
+	Spec     string // version of the Matrix specification
+}
+
+// ReadBuild returns what the compiler noted down, with the specification's
+// version as given.
+func ReadBuild(spec string) Build {
+	b := Build{Version: "unknown", Revision: "unknown", Go: runtime.Version(), Spec: spec}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return b
+	}
+	if info.Main.Version != "" {
+		b.Version = info.Main.Version
+	}
+	dirty := ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			b.Revision = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = "-dirty"
+		}
+	}
+	b.Revision += dirty
+	return b
+}
+
+// NewMetrics returns counters in a registry of their own, so that several
+// servers can live in one process.
+func NewMetrics(build Build) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "touchstone_requests_total", Help: "Requests answered, by operation and HTTP status.",
+		}, []string{"operation", "status"}),
+		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "touchstone_request_seconds", Help: "Time to answer a request, by operation; long polls include their waiting.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+		}, []string{"operation"}),
+		feedLag: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "touchstone_feed_safe_lag_seconds", Help: "How long the oldest undecided stream position has held back readers.",
+		}),
+		transactions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "touchstone_db_transactions_total", Help: "Database transactions, by kind (read, write) and outcome (ok, retry, error).",
+		}, []string{"kind", "outcome"}),
+		txDurations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "touchstone_db_transaction_seconds", Help: "Time from the start of a database transaction to its end, by kind.",
+			Buckets: []float64{.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5},
+		}, []string{"kind"}),
+		queries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "touchstone_db_queries_total", Help: "Database queries, by their name in the source.",
+		}, []string{"query"}),
+	}
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "touchstone_build_info", Help: "Always 1; the labels say which program this is.",
+		ConstLabels: prometheus.Labels{"version": build.Version, "revision": build.Revision, "go": build.Go, "spec": build.Spec},
+	})
+	info.Set(1)
+	m.registry.MustRegister(m.requests, m.durations, m.feedLag, m.transactions, m.txDurations, m.queries, info,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Request counts one answered request. The operation is the specification's
+// operationId, or empty for a path that is none.
+func (m *Metrics) Request(operation string, status int, took time.Duration) {
+	if m == nil {
+		return
+	}
+	if operation == "" {
+		operation = "none"
+	}
+	m.requests.WithLabelValues(operation, strconv.Itoa(status)).Inc()
+	m.durations.WithLabelValues(operation).Observe(took.Seconds())
+}
+
+// Transaction counts one database transaction: kind is read or write, outcome
+// is ok, retry (it lost against another) or error.
+func (m *Metrics) Transaction(kind, outcome string, took time.Duration) {
+	if m == nil {
+		return
+	}
+	m.transactions.WithLabelValues(kind, outcome).Inc()
+	m.txDurations.WithLabelValues(kind).Observe(took.Seconds())
+}
+
+// Query counts one run of a registered query.
+func (m *Metrics) Query(name string) {
+	if m == nil {
+		return
+	}
+	m.queries.WithLabelValues(name).Inc()
+}
+
+// FeedSafeLag notes how long readers of the stream have been held back.
+func (m *Metrics) FeedSafeLag(lag time.Duration) {
+	if m == nil {
+		return
+	}
+	m.feedLag.Set(lag.Seconds())
+}
+
+// Register adds further metrics, which a feature keeps by itself.
+func (m *Metrics) Register(cs ...prometheus.Collector) {
+	if m == nil {
+		return
+	}
+	m.registry.MustRegister(cs...)
+}
+
+// Handler serves the metrics in Prometheus' format; without metrics, nothing.
+func (m *Metrics) Handler() http.Handler {
+	if m == nil {
+		return http.NotFoundHandler()
+	}
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
+}

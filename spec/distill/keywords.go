@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// A fate says what becomes of a keyword.
+type fate uint8
+
+const (
+	unknown fate = iota // stop
+	keep                // copied, or rewritten by the code that knows it
+	drop                // words for people, or the work of another tool
+)
+
+// An objectKind names what a mapping is and the keywords it may have.
+type objectKind struct {
+	name     string
+	keywords map[string]fate
+}
+
+var (
+	rootKind = objectKind{"document", map[string]fate{
+		"openapi": drop, "info": drop, "paths": keep, "servers": keep, "components": keep,
+	}}
+	serverKind = objectKind{"server", map[string]fate{
+		"url": keep, "variables": keep,
+	}}
+	componentsKind = objectKind{"components", map[string]fate{
+		// All but the security schemes are read where something refers to them.
+		"securitySchemes": keep, "responses": drop, "parameters": drop, "headers": drop,
+		"schemas": drop, "requestBodies": drop, "examples": drop,
+	}}
+	pathItemKind = objectKind{"path item", map[string]fate{
+		"get": keep, "put": keep, "post": keep, "delete": keep,
+	}}
+	operationKind = objectKind{"operation", map[string]fate{
+		"operationId": keep, "security": keep, "parameters": keep, "requestBody": keep,
+		"responses": keep, "deprecated": keep, "x-addedInMatrixVersion": keep,
+		"summary": drop, "description": drop, "tags": drop, "x-changedInMatrixVersion": drop,
+	}}
+	parameterKind = objectKind{"parameter", map[string]fate{
+		"name": keep, "in": keep, "required": keep, "schema": keep, "x-addedInMatrixVersion": keep,
+		"description": drop, "example": drop, "x-changedInMatrixVersion": drop,
+	}}
+	requestBodyKind = objectKind{"request body", map[string]fate{
+		"content": keep, "required": keep,
+		"description": drop,
+	}}
+	responseKind = objectKind{"response", map[string]fate{
+		"content": keep, "headers": keep, "x-addedInMatrixVersion": keep,
+		"description": drop,
+	}}
+	headerKind = objectKind{"header", map[string]fate{
+		"schema": keep, "required": keep, "x-addedInMatrixVersion": keep,
+		"description": drop, "x-changedInMatrixVersion": drop,
+	}}
+	mediaTypeKind = objectKind{"media type", map[string]fate{
+		"schema":  keep,
+		"example": drop, "examples": drop,
+	}}
+	securitySchemeKind = objectKind{"security scheme", map[string]fate{
+		"type": keep, "scheme": keep, "name": keep, "in": keep,
+		"description": drop,
+	}}
+	schemaKind = objectKind{"schema", map[string]fate{
+		"$ref": keep, "type": keep, "enum": keep, "default": keep, "deprecated": keep,
+		"format": keep, "pattern": keep, "maxLength": keep,
+		"properties": keep, "patternProperties": keep, "additionalProperties": keep,
+		"propertyNames": keep, "required": keep, "minProperties": keep, "maxProperties": keep,
+		"items": keep, "minItems": keep, "maxItems": keep,
+		"allOf": keep, "anyOf": keep, "oneOf": keep,
+		"x-pattern-format": keep, "x-addedInMatrixVersion": keep,
+		"title": drop, "description": drop, "example": drop, "$schema": drop,
+		"x-changedInMatrixVersion": drop, "x-weight": drop,
+	}}
+)
+
+// check returns v as a mapping of this kind, or an error that names the place
+// of the first keyword it does not know.
+func (k objectKind) check(at place, v any) (object, error) {
+	o, ok := v.(object)
+	if !ok {
+		return nil, fmt.Errorf("%s: a %s is a mapping, not %T", at, k.name, v)
+	}
+	for _, key := range slices.Sorted(maps.Keys(o)) {
+		if k.keywords[key] == unknown {
+			return nil, fmt.Errorf("%s: unknown keyword %q in a %s", at, key, k.name)
+		}
+	}
+	return o, nil
+}
