@@ -60,7 +60,10 @@ func tooLarge(member string, n, limit int) error {
 }
 
 // check checks the members that newEvent does not decode.
-func (h *header) check() error {
+func (h *header) check(rules *roomver.Rules) error {
+	if h.redacts != nil && !rules.RedactsInContent && !isString(h.redacts) {
+		return wrong("redacts", "a string")
+	}
 	if !isObject(h.hashes) {
 		return wrong("hashes", "an object")
 	}
@@ -152,7 +155,7 @@ func checkEventID(member string, eventID id.EventID, rules *roomver.Rules) error
 	if _, err := id.ParseEventID(string(eventID)); err != nil {
 		return invalid(member, string(eventID), err)
 	}
-	if rules.EventID == roomver.EventIDGiven && Domain(eventID) == "" {
+	if _, ok := eventID.Server(); !ok && rules.EventID == roomver.EventIDGiven {
 		return wrong(member, "an event ID with a domain")
 	}
 	return nil
@@ -163,17 +166,6 @@ func invalid(member, value string, err error) error {
 		return tooLarge(member, len(value), MaxID)
 	}
 	return &FormatError{Member: member, Reason: "is invalid: " + err.Error(), Err: err}
-}
-
-// Domain returns the server in an event ID of room versions 1 and 2, empty for
-// others.
-func Domain(eventID id.EventID) id.ServerName {
-	for i := range len(eventID) {
-		if eventID[i] == ':' {
-			return id.ServerName(eventID[i+1:])
-		}
-	}
-	return ""
 }
 
 func isObject(b []byte) bool { return len(b) > 0 && b[0] == '{' }

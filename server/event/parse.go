@@ -18,9 +18,15 @@ import (
 // for the caller to check. unsigned counts towards the size and is then dropped,
 // since nobody vouches for it.
 //
+// Where JSON is strict, numbers must be written as canonical JSON writes them:
+// what another server signed as 1e3 it cannot have hashed as 1000.
+//
 // Spec: server-server "Checks performed on receipt of a PDU", 1; client-server
-// "Size limits".
+// "Size limits"; room version 6 "Canonical JSON".
 func Parse(rules *roomver.Rules, pdu []byte) (*Event, error) {
+	if rules.StrictJSON && !plainNumbers(pdu) {
+		return nil, &FormatError{Reason: "has a number with a fraction, an exponent or a negative zero", Err: canonjson.ErrNumber}
+	}
 	b, err := canonjson.Append(make([]byte, 0, len(pdu)), pdu, mode(rules))
 	if err != nil {
 		return nil, fmt.Errorf("canonicalise event: %w", err)
@@ -37,11 +43,11 @@ func parseCanonical(rules *roomver.Rules, b []byte) (*Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := h.check(); err != nil {
+	if err := h.check(rules); err != nil {
 		return nil, err
 	}
 	if h.unsigned != nil {
-		b = cutUnsigned(b, h.unsigned)
+		b = cutUnsigned(b)
 	}
 	e, err := newEvent(rules, b, &h)
 	if err != nil {
@@ -124,29 +130,24 @@ func scanHeader(pdu []byte) (h header, err error) {
 	return h, nil
 }
 
-// cutUnsigned removes the member unsigned from b in place. No member that the
+// cutUnsigned removes the member unsigned from b, in place. No member that the
 // header holds sorts after it, so that the header stays valid.
-func cutUnsigned(b, unsigned []byte) []byte {
-	end := len(b) - len(tail(b, unsigned))
-	start := end - len(unsigned) - len(`"unsigned":`)
-	switch {
-	case b[start-1] == ',':
-		start--
-	case b[end] == ',':
-		end++
-	}
-	return append(b[:start], b[end:]...)
-}
-
-// tail returns what follows value in b, of which value is a part.
-func tail(b, value []byte) []byte {
+func cutUnsigned(b []byte) []byte {
 	c := object(b)
-	for _, v, ok := c.next(); ok; _, v, ok = c.next() {
-		if len(v) > 0 && &v[0] == &value[0] {
-			return b[c.i-1:]
+	for start := c.i; ; start = c.i {
+		key, _, ok := c.next()
+		switch {
+		case !ok:
+			return b
+		case string(key) != "unsigned":
+		case c.i < len(b): // c.i is at the next member
+			return append(b[:start], b[c.i:]...)
+		case b[start-1] == ',':
+			return append(b[:start-1], '}')
+		default:
+			return append(b[:start], '}')
 		}
 	}
-	return nil
 }
 
 // newEvent decodes the header of canonical bytes, which the event keeps. The ID
@@ -209,7 +210,7 @@ func (e *Event) decodeTexts(h *header, texts *arena) error {
 			target = Member(h.content, "redacts")
 		}
 		redacts, _ := texts.decode(target)
-		e.redacts = id.EventID(redacts)
+		e.redacts, _ = id.ParseEventID(redacts) // what is no event ID names no event
 	}
 	return nil
 }

@@ -155,9 +155,9 @@ func unquoteKey(key []byte) string {
 
 // Members walks over the members of an object in canonical JSON, in order, such
 // as the content of an event. It yields nothing for any other value.
-func Members(object jsontext.Value) iter.Seq2[string, jsontext.Value] {
+func Members(obj jsontext.Value) iter.Seq2[string, jsontext.Value] {
 	return func(yield func(string, jsontext.Value) bool) {
-		c := cursorOf(object)
+		c := object(obj)
 		for key, value, ok := c.next(); ok; key, value, ok = c.next() {
 			if !yield(unquoteKey(key), value) {
 				return
@@ -178,11 +178,10 @@ func Elements(array jsontext.Value) iter.Seq[jsontext.Value] {
 	}
 }
 
-// Member returns the member of an object in canonical JSON, nil if it has none
-// of that name. The name must not need escaping in JSON, except as a key that
-// comes from an event.
-func Member(object jsontext.Value, name string) jsontext.Value {
-	c := cursorOf(object)
+// Member returns a member of an object in canonical JSON, nil if it has none of
+// that name.
+func Member(obj jsontext.Value, name string) jsontext.Value {
+	c := object(obj)
 	for key, value, ok := c.next(); ok; key, value, ok = c.next() {
 		if string(key) == name || bytes.IndexByte(key, '\\') >= 0 && unquoteKey(key) == name {
 			return value
@@ -194,7 +193,28 @@ func Member(object jsontext.Value, name string) jsontext.Value {
 // Text decodes a JSON string, and tells whether value is one.
 func Text(value jsontext.Value) (string, bool) { return unquote(value) }
 
-func cursorOf(b []byte) cursor { return object(b) }
+// plainNumbers tells whether the numbers in any JSON are written as canonical
+// JSON writes integers, of whatever size. What is not JSON is for others to find.
+func plainNumbers(b []byte) bool {
+	for i := 0; i < len(b); {
+		switch c := b[i]; {
+		case c == '"':
+			if i = skipString(b, i); i < 0 {
+				return true
+			}
+		case c == '-' || c >= '0' && c <= '9':
+			start := i
+			for i++; i < len(b) && b[i] >= '0' && b[i] <= '9'; i++ {
+			}
+			if i < len(b) && (b[i] == '.' || b[i]|0x20 == 'e') || string(b[start:i]) == "-0" {
+				return false
+			}
+		default:
+			i++
+		}
+	}
+	return true
+}
 
 // setMember returns the canonical object with a member set to value, or without
 // the member if value is nil.

@@ -135,6 +135,13 @@ func VerifyJSON(obj []byte, name id.ServerName, keyID id.KeyID, key ed25519.Publ
 	return verify(signed, Member(b, "signatures"), name, keyID, key)
 }
 
+// VerifyCanonical is VerifyJSON for an object that is canonical already, such as
+// a part of an event.
+func VerifyCanonical(obj []byte, name id.ServerName, keyID id.KeyID, key ed25519.PublicKey) error {
+	signed := setMember(setMember(obj, "signatures", nil), "unsigned", nil)
+	return verify(signed, Member(obj, "signatures"), name, keyID, key)
+}
+
 // signedPart returns the canonical form of an object, and that without what
 // signatures do not cover.
 func signedPart(obj []byte, mode canonjson.Mode) (whole, signed []byte, err error) {

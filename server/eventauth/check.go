@@ -109,7 +109,7 @@ func validCreators(create *event.Event) bool {
 func (c *checker) checkRoom() error {
 	if c.rules.CreateEventImplied {
 		// 2
-		if c.create == nil || len(c.ev.RoomID) == 0 || string(c.create.ID[1:]) != string(c.ev.RoomID[1:]) {
+		if c.create == nil || c.create.RoomID != c.ev.RoomID {
 			return reject("room_id does not name an accepted create event", c.n.room)
 		}
 	} else if c.create == nil {
@@ -177,7 +177,8 @@ func (c *checker) checkRedaction(sender int64) error {
 		return nil
 	}
 	// 11.2
-	if target := c.ev.Redacts(); target != "" && event.Domain(target) == event.Domain(c.ev.ID) {
+	own, _ := c.ev.ID.Server()
+	if target, ok := c.ev.Redacts().Server(); ok && target == own {
 		return nil
 	}
 	// 11.3
