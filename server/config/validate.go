@@ -3,15 +3,14 @@
 package config
 
 import (
-	"errors"
 	"maps"
 	"net"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"touchstone.example/api/id"
 	"touchstone.example/server/env"
 )
 
@@ -27,7 +26,7 @@ func (l *loader) bad(path, format string, args ...any) {
 // validate checks the settings by themselves and against each other.
 func (l *loader) validate(src Sources) {
 	c := l.cfg
-	if err := checkServerName(string(c.ServerName)); err != nil {
+	if _, err := id.ParseServerName(string(c.ServerName)); err != nil {
 		l.bad("server_name", "%q is not a server name: %w", c.ServerName, err)
 	}
 	l.database()
@@ -137,7 +136,7 @@ func (l *loader) wellKnown() {
 		}
 	}
 	if w.Server != "" {
-		if err := checkServerName(w.Server); err != nil {
+		if _, err := id.ParseServerName(w.Server); err != nil {
 			l.bad("well_known.server", "%q is not a server name: %w", w.Server, err)
 		}
 	}
@@ -180,13 +179,4 @@ func (l *loader) testing() {
 	if !c.Lab && c.Listeners.Lab.Address != "" {
 		l.bad("listeners.lab.address", "is of use only with lab")
 	}
-}
-
-var serverName = regexp.MustCompile(`^([0-9A-Za-z.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?$`)
-
-func checkServerName(s string) error {
-	if !serverName.MatchString(s) {
-		return errors.New("want a host name or address, with a port or without")
-	}
-	return nil
 }
