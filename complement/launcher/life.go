@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const stopGrace = 10 * time.Second // what engines give a container by default
+
+// running reports whether the process is there, paused or not.
+func (c *container) running() bool {
+	status := c.status()
+	return status == "running" || status == "paused"
+}
+
+// status is the engine's word for what a container does.
+func (c *container) status() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.proc == nil:
+		return "created"
+	case c.proc.ended():
+		return "exited"
+	case c.paused:
+		return "paused"
+	}
+	return "running"
+}
+
+// start runs the image's program, with the files as the last run left them.
+func (e *engine) start(c *container, _ *http.Request) (int, error) {
+	c.life.Lock()
+	defer c.life.Unlock()
+	return e.startLocked(c)
+}
+
+func (e *engine) startLocked(c *container) (int, error) {
+	if c.running() {
+		return http.StatusNotModified, nil
+	}
+	hosts, err := e.hostsFile(c)
+	if err != nil {
+		return 0, err
+	}
+	if err := furnish(c.dir, hosts); err != nil {
+		return 0, fmt.Errorf("prepare the files of %s: %w", c.name, err)
+	}
+	log, err := os.OpenFile(c.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return 0, err
+	}
+	defer log.Close()
+	env := slices.Concat([]string{"PATH=/bin", "HOME=/data", "HOSTNAME=" + c.id[:12], "BIND_ADDRESS=" + c.ip}, c.env)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	forwards, err := forwardAll(c.ip, c.hostPorts)
+	if err != nil {
+		return 0, fmt.Errorf("publish the ports of %s: %w", c.name, err)
+	}
+	proc, err := e.starter.start(c.dir, e.entry, env, log)
+	if err != nil {
+		forwards.close()
+		return 0, fmt.Errorf("start %s: %w", c.name, err)
+	}
+	proc.onEnd(forwards.close)
+	c.proc, c.paused = proc, false
+	return http.StatusNoContent, nil
+}
+
+// hostsFile lists the names that a container knows, and makes sure that its
+// address is its own.
+func (e *engine) hostsFile(c *container) (string, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, other := range e.containers {
+		if other != c && other.ip == c.ip && other.running() {
+			return "", errorf(http.StatusConflict, "the address %s of %s is taken by %s, which has the same name in the network", c.ip, c.name, other.name)
+		}
+	}
+	lines := append([]string{"127.0.0.1 localhost"}, c.hosts...)
+	for name, ip := range c.net.names {
+		lines = append(lines, ip+" "+name)
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n") + "\n", nil
+}
+
+// furnish adds what an engine adds to every container.
+func furnish(dir, hosts string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, d := range []string{"etc", "tmp", "dev", "data"} {
+		if err := root.MkdirAll(d, 0o755); err != nil {
+			return err
+		}
+	}
+	if err := root.Chmod("tmp", 0o777|os.ModeSticky); err != nil {
+		return err
+	}
+	for name, text := range map[string]string{
+		"etc/hosts":       hosts,
+		"etc/resolv.conf": "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n", // other names fail at once
+		"dev/null":        "",
+	} {
+		if err := root.WriteFile(name, []byte(text), 0o666); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *engine) stop(c *container, r *http.Request) (int, error) {
+	grace, err := graceOf(r)
+	if err != nil {
+		return 0, err
+	}
+	c.life.Lock()
+	defer c.life.Unlock()
+	if !c.running() {
+		return http.StatusNotModified, nil
+	}
+	c.stopLocked(grace)
+	return http.StatusNoContent, nil
+}
+
+func (e *engine) restart(c *container, r *http.Request) (int, error) {
+	grace, err := graceOf(r)
+	if err != nil {
+		return 0, err
+	}
+	c.life.Lock()
+	defer c.life.Unlock()
+	c.stopLocked(grace)
+	return e.startLocked(c)
+}
+
+// graceOf reads ?t=seconds; a negative one means for ever.
+func graceOf(r *http.Request) (time.Duration, error) {
+	text := r.FormValue("t")
+	if text == "" {
+		return stopGrace, nil
+	}
+	seconds, err := strconv.Atoi(text)
+	if err != nil {
+		return 0, errorf(http.StatusBadRequest, "t: %v", err)
+	}
+	if seconds < 0 {
+		return 1 << 62, nil
+	}
+	return time.Duration(seconds) * time.Second, nil
+}
+
+// stopLocked asks the process to end, and ends it when its time is up.
+func (c *container) stopLocked(grace time.Duration) {
+	proc := c.current()
+	if proc == nil {
+		return
+	}
+	proc.signal(syscall.SIGTERM)
+	c.resume(proc)
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-proc.done:
+	case <-timer.C:
+		proc.signal(syscall.SIGKILL)
+		<-proc.done
+	}
+}
+
+// kill ends the process, if there is one, at once. It waits for no stop that is
+// under way.
+func (c *container) kill() {
+	if proc := c.current(); proc != nil {
+		proc.signal(syscall.SIGKILL)
+		<-proc.done
+	}
+}
+
+// current is the process that runs now, or nil.
+func (c *container) current() *process {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.proc == nil || c.proc.ended() {
+		return nil
+	}
+	return c.proc
+}
+
+var signals = map[string]syscall.Signal{
+	"HUP": syscall.SIGHUP, "INT": syscall.SIGINT, "QUIT": syscall.SIGQUIT, "ABRT": syscall.SIGABRT,
+	"KILL": syscall.SIGKILL, "USR1": syscall.SIGUSR1, "USR2": syscall.SIGUSR2, "TERM": syscall.SIGTERM,
+}
+
+func (e *engine) killRequest(c *container, r *http.Request) (int, error) {
+	name := strings.TrimPrefix(strings.ToUpper(r.FormValue("signal")), "SIG")
+	if name == "" {
+		name = "KILL"
+	}
+	sig, ok := signals[name]
+	if !ok {
+		return 0, errorf(http.StatusBadRequest, "unknown signal %s", r.FormValue("signal"))
+	}
+	proc := c.current()
+	if proc == nil {
+		return 0, notRunning(c)
+	}
+	if sig == syscall.SIGKILL {
+		c.kill()
+	} else {
+		proc.signal(sig)
+	}
+	return http.StatusNoContent, nil
+}
+
+func notRunning(c *container) error {
+	return errorf(http.StatusConflict, "container %s is not running", c.name)
+}
+
+func (e *engine) pause(c *container, _ *http.Request) (int, error) {
+	proc := c.current()
+	if proc == nil {
+		return 0, notRunning(c)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	proc.signal(syscall.SIGSTOP)
+	c.paused = true
+	return http.StatusNoContent, nil
+}
+
+func (e *engine) unpause(c *container, _ *http.Request) (int, error) {
+	proc := c.current()
+	if proc == nil {
+		return 0, notRunning(c)
+	}
+	c.resume(proc)
+	return http.StatusNoContent, nil
+}
+
+func (c *container) resume(proc *process) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	proc.signal(syscall.SIGCONT)
+	c.paused = false
+}
