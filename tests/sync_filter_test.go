@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tests
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"touchstone.example/tests/harness"
+)
+
+var filterCases = []syncCase{
+	{"a filter by its id does what it does inline", filterByID},
+	{"filters of other users cannot be used", filterOfAnother},
+	{"types and their globs choose events", filterTypes},
+	{"senders choose events", filterSenders},
+	{"rooms choose rooms", filterRooms},
+	{"a state filter leaves the timeline alone", filterState},
+	{"a filtered event still moves the position", filteredEventMoves},
+	{"event_fields leave only what is asked for", filterFields},
+	{"messages takes a filter", filterMessages},
+}
+
+func roomFilter(part string, f harness.O) string {
+	return harness.Filter(harness.O{"room": harness.O{part: f}})
+}
+
+func filterByID(t *testing.T, s *harness.Server) {
+	alice := s.User(t, "alice")
+	room := alice.CreateRoom(t, nil)
+	sendMany(t, alice, room, 10)
+	made := alice.Post(t, harness.Path("v3/user/{}/filter", alice.ID), harness.O{"room": harness.O{"timeline": harness.O{"limit": 3}}})
+	filter := made.At("filter_id").String()
+	require.NotContains(t, filter[:1], "{")
+	require.EqualValues(t, 3, alice.Get(t, harness.Path("v3/user/{}/filter/{}", alice.ID, filter)).At("room", "timeline", "limit").Int())
+	byID := joined(alice.Sync(t, "filter", filter), room).At("timeline", "events").Pluck("event_id")
+	inline := joined(alice.Sync(t, "filter", limit(3)), room).At("timeline", "events").Pluck("event_id")
+	require.Len(t, byID, 3)
+	require.Equal(t, inline, byID)
+}
+
+func filterOfAnother(t *testing.T, s *harness.Server) {
+	alice, bob := s.User(t, "alice"), s.User(t, "bob")
+	made := alice.Post(t, harness.Path("v3/user/{}/filter", alice.ID), harness.O{})
+	path := harness.Path("v3/user/{}/filter/{}", alice.ID, made.At("filter_id"))
+	bob.Fails(t, 403, "M_FORBIDDEN", "GET", path, nil)
+	bob.Fails(t, 403, "M_FORBIDDEN", "POST", harness.Path("v3/user/{}/filter", alice.ID), harness.O{})
+	alice.Fails(t, 404, "M_NOT_FOUND", "GET", harness.Path("v3/user/{}/filter/{}", alice.ID, "none-such"), nil)
+}
+
+func filterTypes(t *testing.T, s *harness.Server) {
+	alice := s.User(t, "alice")
+	room := alice.CreateRoom(t, nil)
+	since := alice.Since(t)
+	for _, typ := range []string{"a.one", "a.two", "b.one"} {
+		alice.SendEvent(t, room, typ, harness.O{})
+	}
+	for _, c := range []struct {
+		filter harness.O
+		want   []string
+	}{
+		{harness.O{"types": []string{"a.*"}}, []string{"a.one", "a.two"}},
+		{harness.O{"types": []string{"*.one"}}, []string{"a.one", "b.one"}},
+		{harness.O{"not_types": []string{"a.*"}}, []string{"b.one"}},
+		{harness.O{"types": []string{"a.*"}, "not_types": []string{"*.two"}}, []string{"a.one"}},
+		{harness.O{"types": []string{}}, []string{}},
+	} {
+		part := joined(alice.Sync(t, "since", since, "filter", roomFilter("timeline", c.filter)), room)
+		require.Equal(t, c.want, types(part.At("timeline", "events")), "%v", c.filter)
+	}
+}
+
+func filterSenders(t *testing.T, s *harness.Server) {
+	alice, bob := s.User(t, "alice"), s.User(t, "bob")
+	room := alice.PublicRoom(t, bob)
+	since := alice.Since(t)
+	mine, his := alice.Send(t, room, "mine"), bob.Send(t, room, "his")
+	part := joined(alice.Sync(t, "since", since, "filter", roomFilter("timeline", harness.O{"senders": []string{bob.ID}})), room)
+	require.Equal(t, []string{his}, part.At("timeline", "events").Pluck("event_id"))
+	part = joined(alice.Sync(t, "since", since, "filter", roomFilter("timeline", harness.O{"not_senders": []string{bob.ID}})), room)
+	require.Equal(t, []string{mine}, part.At("timeline", "events").Pluck("event_id"))
+}
+
+func filterRooms(t *testing.T, s *harness.Server) {
+	alice := s.User(t, "alice")
+	one, two := alice.CreateRoom(t, nil), alice.CreateRoom(t, nil)
+	v := alice.Sync(t, "filter", harness.Filter(harness.O{"room": harness.O{"rooms": []string{one}}}))
+	require.Equal(t, []string{one}, v.At("rooms", "join").Keys())
+	v = alice.Sync(t, "filter", harness.Filter(harness.O{"room": harness.O{"not_rooms": []string{one}}}))
+	require.Equal(t, []string{two}, v.At("rooms", "join").Keys())
+}
+
+func filterState(t *testing.T, s *harness.Server) {
+	alice := s.User(t, "alice")
+	room := alice.CreateRoom(t, harness.O{"name": "n", "topic": "t"})
+	sendMany(t, alice, room, 3)
+	f := harness.Filter(harness.O{"room": harness.O{
+		"state": harness.O{"types": []string{"m.room.topic"}}, "timeline": harness.O{"limit": 2},
+	}})
+	part := joined(alice.Sync(t, "filter", f), room)
+	require.Equal(t, []string{"m.room.topic"}, types(part.At("state", "events")))
+	require.Len(t, part.At("timeline", "events").List(), 2)
+}
+
+func filteredEventMoves(t *testing.T, s *harness.Server) {
+	alice := s.User(t, "alice")
+	room := alice.CreateRoom(t, nil)
+	since := alice.Since(t)
+	f := roomFilter("timeline", harness.O{"types": []string{"wanted"}})
+	sendMany(t, alice, room, 3)
+	v := alice.Sync(t, "since", since, "filter", f)
+	require.Empty(t, harness.Timeline(v, room))
+	want := alice.SendEvent(t, room, "wanted", harness.O{})
+	v = alice.Sync(t, "since", v.At("next_batch"), "filter", f)
+	require.Equal(t, []string{want}, harness.IDs(harness.Timeline(v, room)))
+	require.False(t, joined(v, room).At("timeline", "limited").Bool())
+}
+
+// filterFields: a server may answer with more than was asked for, and must,
+// since the answer has required members.
+func filterFields(t *testing.T, s *harness.Server) {
+	alice := s.User(t, "alice")
+	room := alice.CreateRoom(t, nil)
+	since := alice.Since(t)
+	id := alice.Send(t, room, "kept")
+	f := harness.Filter(harness.O{"event_fields": []string{"content.body", "type"}})
+	ev := harness.Timeline(alice.Sync(t, "since", since, "filter", f), room)[0]
+	require.Equal(t, "kept", ev.At("content", "body").String())
+	require.Equal(t, id, ev.At("event_id").String())
+}
+
+func filterMessages(t *testing.T, s *harness.Server) {
+	alice := s.User(t, "alice")
+	room := alice.CreateRoom(t, nil)
+	want := alice.SendEvent(t, room, "wanted", harness.O{})
+	sendMany(t, alice, room, 5)
+	page := alice.Messages(t, room, "dir", "b", "limit", 2, "filter", harness.Filter(harness.O{"types": []string{"wanted"}}))
+	require.Equal(t, []string{want}, page.At("chunk").Pluck("event_id"))
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tests
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"touchstone.example/tests/harness"
+)
+
+var lazyCases = []syncCase{
+	{"lazy loading brings the members of the timeline and oneself", lazyInitial},
+	{"a new sender's membership comes with the first event", lazyNewSender},
+	{"redundant members come when asked for", lazyRedundant},
+	{"joins in a gap are told even to the lazy", lazyGap},
+	{"without lazy loading all members come", notLazy},
+	{"messages load members lazily", lazyMessages},
+}
+
+// lazy is a filter that loads members lazily.
+func lazy(limit int, redundant bool) string {
+	return harness.Filter(harness.O{"room": harness.O{
+		"timeline": harness.O{"limit": limit},
+		"state":    harness.O{"lazy_load_members": true, "include_redundant_members": redundant},
+	}})
+}
+
+// members returns the users whose membership a list of events tells, sorted.
+func members(lists ...harness.Value) []string {
+	out := []string{}
+	for _, events := range lists {
+		for _, ev := range events.List() {
+			if ev.At("type").String() == "m.room.member" {
+				out = append(out, ev.At("state_key").String())
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func sorted(ids ...string) []string { return slices.Sorted(slices.Values(ids)) }
+
+// crowd is a room of four, in which the last two events are bob's.
+func crowd(t *testing.T, s *harness.Server) (alice, bob, carol, dora *harness.User, room string) {
+	u := s.Users(t, "alice", "bob", "carol", "dora")
+	room = u[0].PublicRoom(t, u[1:]...)
+	for _, member := range []*harness.User{u[2], u[0], u[1], u[1]} {
+		member.Send(t, room, "hello")
+	}
+	return u[0], u[1], u[2], u[3], room
+}
+
+func lazyInitial(t *testing.T, s *harness.Server) {
+	_, bob, _, dora, room := crowd(t, s)
+	part := joined(dora.Sync(t, "filter", lazy(2, false)), room)
+	require.Equal(t, sorted(bob.ID, dora.ID), members(part.At("state", "events")))
+	require.True(t, harness.StateOf(part.At("state", "events"), "m.room.create", "").Exists())
+}
+
+func lazyNewSender(t *testing.T, s *harness.Server) {
+	_, _, carol, dora, room := crowd(t, s)
+	v := dora.Sync(t, "filter", lazy(2, false))
+	carol.Send(t, room, "me too")
+	v = dora.Sync(t, "since", v.At("next_batch"), "filter", lazy(2, false))
+	require.Equal(t, sorted(carol.ID), members(joined(v, room).At("state", "events")))
+}
+
+func lazyRedundant(t *testing.T, s *harness.Server) {
+	_, bob, _, dora, room := crowd(t, s)
+	v := dora.Sync(t, "filter", lazy(2, true))
+	for range 2 {
+		bob.Send(t, room, "again")
+		v = dora.Sync(t, "since", v.At("next_batch"), "filter", lazy(2, true))
+		require.Contains(t, members(joined(v, room).At("state", "events")), bob.ID)
+	}
+}
+
+func lazyGap(t *testing.T, s *harness.Server) {
+	alice, bob, carol, dora, room := crowd(t, s)
+	v := dora.Sync(t, "filter", lazy(2, false))
+	carol.Leave(t, room)
+	erik := s.User(t, "erik")
+	erik.Join(t, room)
+	bob.SetState(t, room, "m.room.member", bob.ID, harness.O{"membership": "join", "displayname": "Robert"})
+	sendMany(t, alice, room, 3)
+	part := joined(dora.Sync(t, "since", v.At("next_batch"), "filter", lazy(2, false)), room)
+	require.True(t, part.At("timeline", "limited").Bool())
+	got := members(part.At("state", "events"))
+	require.Subset(t, got, []string{alice.ID, bob.ID, carol.ID, erik.ID})
+}
+
+func notLazy(t *testing.T, s *harness.Server) {
+	alice, bob, carol, dora, room := crowd(t, s)
+	part := joined(dora.Sync(t, "filter", limit(2)), room)
+	require.Equal(t, sorted(alice.ID, bob.ID, carol.ID, dora.ID), members(part.At("state", "events")))
+}
+
+func lazyMessages(t *testing.T, s *harness.Server) {
+	alice, bob, _, dora, room := crowd(t, s)
+	page := dora.Messages(t, room, "dir", "b", "limit", 3, "filter", harness.Filter(harness.O{"lazy_load_members": true}))
+	require.Len(t, page.At("chunk").List(), 3)
+	require.Equal(t, sorted(alice.ID, bob.ID), members(page.At("state")))
+	require.False(t, dora.Messages(t, room, "dir", "b", "limit", 3).At("state", 0).Exists())
+}
