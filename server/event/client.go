@@ -19,7 +19,17 @@ func (e *Event) ClientJSON() []byte {
 }
 
 // AppendClientJSON is ClientJSON into a buffer of the caller's.
-func (e *Event) AppendClientJSON(b []byte) []byte {
+func (e *Event) AppendClientJSON(b []byte) []byte { return e.appendClient(b, true) }
+
+// SyncJSON returns the event in the client format without its room_id, as
+// answers want it that name the room elsewhere.
+//
+// Spec: client-server "Room event format", ClientEventWithoutRoomID.
+func (e *Event) SyncJSON() []byte {
+	return e.appendClient(make([]byte, 0, len(e.Content)+512), false)
+}
+
+func (e *Event) appendClient(b []byte, room bool) []byte {
 	content := []byte(e.Content)
 	var redacts []byte
 	if e.redacts != "" {
@@ -38,8 +48,10 @@ func (e *Event) AppendClientJSON(b []byte) []byte {
 		b = append(b, `,"redacts":`...)
 		b = append(b, redacts...)
 	}
-	b = append(b, `,"room_id":`...)
-	b = appendQuoted(b, string(e.RoomID))
+	if room {
+		b = append(b, `,"room_id":`...)
+		b = appendQuoted(b, string(e.RoomID))
+	}
 	b = append(b, `,"sender":`...)
 	b = appendQuoted(b, string(e.Sender))
 	if e.StateKey != nil {

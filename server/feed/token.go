@@ -6,23 +6,19 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+
+	"touchstone.example/storage"
 )
 
 // ErrToken is the answer to a token that this server never made.
 var ErrToken = errors.New("feed: not a token of this server")
 
-// A Place is a boundary in room order: between the events before (Depth, Tie)
-// and those at or after it.
-type Place struct{ Depth, Tie int64 }
-
-// Before reports whether p stands before q.
-func (p Place) Before(q Place) bool {
-	return p.Depth < q.Depth || p.Depth == q.Depth && p.Tie < q.Tie
-}
-
 // A Token is what clients hold between requests: a stream position with the
 // to-device position apart, and for pages of a room also a place in it. Every
 // operation that takes a token accepts both kinds. Clients treat it as opaque.
+//
+// Place is a boundary: the events before it have been reached, those at or
+// after it have not.
 //
 // Epoch changes when a backup or snapshot is restored, so that a token from a
 // future that never happened is recognised.
@@ -30,8 +26,8 @@ type Token struct {
 	Epoch    int64
 	Pos      int64
 	ToDevice int64
-	Room     bool // Place is meant
-	Place    Place
+	Room     bool // there is a Place
+	Place    storage.Place
 }
 
 const (
@@ -57,7 +53,7 @@ func (t Token) String() string {
 	num(t.Pos)
 	if t.Room {
 		num(t.Place.Depth)
-		num(t.Place.Tie)
+		num(t.Place.NID)
 	} else {
 		num(t.ToDevice)
 	}
@@ -91,7 +87,7 @@ func ParseToken(s string) (Token, error) {
 		return Token{}, ErrToken
 	}
 	if s[0] == placeMark {
-		t.Room, t.Place = true, Place{Depth: nums[2], Tie: nums[3]}
+		t.Room, t.Place = true, storage.Place{Depth: nums[2], NID: nums[3]}
 	} else {
 		t.ToDevice = nums[2]
 	}

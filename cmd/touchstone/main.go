@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command touchstone is a Matrix homeserver. Without a subcommand it serves.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	_ "golang.org/x/crypto/x509roots/fallback" // certificate authorities for images that have none
+)
+
+// A command is one subcommand.
+type command struct {
+	name, args, about string
+	run               func(ctx context.Context, args []string) error
+}
+
+var commands = []command{
+	{"serve", "[flags]", "serve clients and other servers (the default)", serve},
+	{"check-config", "[flags]", "read the settings, say what is wrong with them and exit", checkConfig},
+	{"generate-config", "", "print a settings file with every setting explained", generateConfig},
+	{"register-user", "[flags]", "make an account on a running server", registerUser},
+	{"health", "[flags]", "ask a running server whether it is well", health},
+	{"version", "", "print what program this is", version},
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:]))
+}
+
+// run dispatches to a subcommand. The exit codes are 0 for success, 1 for
+// failure and 2 for a command line that makes no sense.
+func run(ctx context.Context, args []string) int {
+	name := "serve"
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		name, args = args[0], args[1:]
+	} else if len(args) > 0 && slices.Contains([]string{"-h", "-help", "--help"}, args[0]) {
+		name = "help"
+	}
+	if name == "help" {
+		usage(os.Stdout)
+		return 0
+	}
+	i := slices.IndexFunc(commands, func(c command) bool { return c.name == name })
+	if i < 0 {
+		fmt.Fprintf(os.Stderr, "touchstone: there is no command %q\n\n", name)
+		usage(os.Stderr)
+		return 2
+	}
+	err := commands[i].run(ctx, args)
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.As(err, new(usageError)):
+		return 2
+	}
+	fmt.Fprintf(os.Stderr, "touchstone %s: %s\n", name, err)
+	return 1
+}
+
+// A usageError was already explained on the terminal.
+type usageError struct{ error }
+
+func usage(w io.Writer) {
+	fmt.Fprint(w, "Touchstone is a Matrix homeserver.\n\nUsage: touchstone [command] [flags]\n\nCommands:\n")
+	for _, c := range commands {
+		fmt.Fprintf(w, "  %-16s %s\n", c.name, c.about)
+	}
+	fmt.Fprint(w, "\nRun \"touchstone COMMAND -h\" for a command's flags.\n")
+}
+
+// flags returns the flag set of a subcommand.
+func flags(name string) *flag.FlagSet {
+	fs := flag.NewFlagSet(name, flag.ContinueOnError)
+	fs.Usage = func() {
+		i := slices.IndexFunc(commands, func(c command) bool { return c.name == name })
+		fmt.Fprintf(fs.Output(), "touchstone %s: %s\n\nFlags:\n", name, commands[i].about)
+		fs.PrintDefaults()
+	}
+	return fs
+}
+
+func parse(fs *flag.FlagSet, args []string) error {
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return usageError{err}
+	}
+	if fs.NArg() > 0 {
+		fmt.Fprintf(fs.Output(), "touchstone %s: %q is not a flag\n", fs.Name(), fs.Arg(0))
+		return usageError{errors.New("argument")}
+	}
+	return nil
+}

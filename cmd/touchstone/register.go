@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha1" //nolint: the algorithm is the protocol's
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+
+	"touchstone.example/server/config"
+)
+
+const registerPath = "/_synapse/admin/v1/register"
+
+// registerUser makes an account through the shared secret of the settings, on
+// a server that runs with the same settings.
+func registerUser(ctx context.Context, args []string) error {
+	fs := flags("register-user")
+	settings := config.BindFlags(fs)
+	user := fs.String("user", "", "the `localpart` of the new user, as alice")
+	passwordFile := fs.String("password-file", "", "read the password from the first line of this `file` (default: standard input)")
+	admin := fs.Bool("admin", false, "make an administrator")
+	url := fs.String("url", "", "the `URL` of the server (default: the client listener of the settings)")
+	if err := parse(fs, args); err != nil {
+		return err
+	}
+	cfg, err := config.Load(config.Sources{Env: os.Environ(), Flags: settings})
+	if err != nil {
+		return fmt.Errorf("settings:\n%w", err)
+	}
+	if *user == "" {
+		return errors.New("say who: --user NAME")
+	}
+	if cfg.Registration.SharedSecret == "" {
+		return errors.New("the settings have no registration.shared_secret; set one (or registration.shared_secret_file) and start the server with it")
+	}
+	password, err := readPassword(*passwordFile)
+	if err != nil {
+		return err
+	}
+	if *url == "" {
+		*url = baseURL(cfg.Listeners.Client)
+	}
+	userID, err := register(ctx, *url, string(cfg.Registration.SharedSecret), *user, password, *admin)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stdout, "%s is registered.\n", userID)
+	return nil
+}
+
+func readPassword(file string) (string, error) {
+	in := io.Reader(os.Stdin)
+	if file != "" {
+		f, err := os.Open(file)
+		if err != nil {
+			return "", err
+		}
+		defer f.Close()
+		in = f
+	} else {
+		fmt.Fprint(os.Stderr, "Password: ")
+	}
+	line, err := bufio.NewReader(io.LimitReader(in, 4096)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("read password: %w", err)
+	}
+	line = strings.TrimRight(line, "\r\n")
+	if line == "" {
+		return "", errors.New("the password is empty")
+	}
+	return line, nil
+}
+
+// baseURL is where a listener of this machine answers.
+func baseURL(l config.TLSListener) string {
+	scheme := "http"
+	if l.TLSCertFile != "" {
+		scheme = "https"
+	}
+	host, port, err := net.SplitHostPort(l.Address)
+	if err == nil && (host == "" || host == "0.0.0.0" || host == "::") {
+		return scheme + "://" + net.JoinHostPort("127.0.0.1", port)
+	}
+	return scheme + "://" + l.Address
+}
+
+// register asks for a nonce and proves that it knows the secret.
+func register(ctx context.Context, url, secret, user, password string, admin bool) (string, error) {
+	var nonce struct{ Nonce string }
+	if err := call(ctx, http.MethodGet, url+registerPath, nil, &nonce); err != nil {
+		return "", err
+	}
+	role := "notadmin"
+	if admin {
+		role = "admin"
+	}
+	mac := hmac.New(sha1.New, []byte(secret))
+	mac.Write([]byte(strings.Join([]string{nonce.Nonce, user, password, role}, "\x00")))
+	var made struct {
+		UserID string `json:"user_id"`
+	}
+	err := call(ctx, http.MethodPost, url+registerPath, map[string]any{
+		"nonce": nonce.Nonce, "username": user, "password": password, "admin": admin,
+		"mac": hex.EncodeToString(mac.Sum(nil)),
+	}, &made)
+	return made.UserID, err
+}
+
+// call makes one JSON request.
+func call(ctx context.Context, method, url string, body, answer any) error {
+	var in io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		in = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, url, in)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("is the server running? %w", err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the server answered %s: %s", resp.Status, bytes.TrimSpace(b))
+	}
+	return json.Unmarshal(b, answer)
+}
+
+// health is for container engines, whose images have no shell to ask with.
+func health(ctx context.Context, args []string) error {
+	fs := flags("health")
+	settings := config.BindFlags(fs)
+	url := fs.String("url", "", "the `URL` of the server (default: the client listener of the settings)")
+	if err := parse(fs, args); err != nil {
+		return err
+	}
+	if *url == "" {
+		cfg, err := config.Load(config.Sources{Env: os.Environ(), Flags: settings})
+		if err != nil {
+			return fmt.Errorf("settings:\n%w", err)
+		}
+		*url = baseURL(cfg.Listeners.Client)
+	}
+	var answer struct{}
+	return call(ctx, http.MethodGet, *url+"/health", nil, &answer)
+}

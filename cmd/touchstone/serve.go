@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"touchstone.example/server"
+	"touchstone.example/server/config"
+	"touchstone.example/server/obs"
+	"touchstone.example/spec"
+)
+
+// load reads the settings from the command line and what it points to.
+func load(name string, args []string) (*config.Config, error) {
+	fs := flags(name)
+	settings := config.BindFlags(fs)
+	if err := parse(fs, args); err != nil {
+		return nil, err
+	}
+	cfg, err := config.Load(config.Sources{Env: os.Environ(), Flags: settings})
+	if err != nil {
+		return nil, fmt.Errorf("settings:\n%w", err)
+	}
+	return cfg, nil
+}
+
+func serve(ctx context.Context, args []string) error {
+	cfg, err := load("serve", args)
+	if err != nil {
+		return err
+	}
+	log := obs.NewLogger(os.Stderr, cfg.Log.Level, cfg.Log.Format)
+	for _, note := range cfg.Notes {
+		log.Warn("settings", "note", note)
+	}
+	s, err := server.Start(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	greet(os.Stdout, cfg, s)
+	return s.Wait()
+}
+
+// greet says what runs, where, and what to try next.
+func greet(w io.Writer, cfg *config.Config, s *server.Server) {
+	fmt.Fprintf(w, "Touchstone, a Matrix homeserver for Matrix %s\n\n", spec.Version)
+	fmt.Fprintf(w, "  server name   %s\n", cfg.ServerName)
+	fmt.Fprintf(w, "  clients       %s\n", s.ClientURL())
+	fmt.Fprintf(w, "  database      %s\n", s.DatabaseName())
+	if url := s.MetricsURL(); url != "" {
+		fmt.Fprintf(w, "  metrics       %s\n", url)
+	}
+	switch {
+	case cfg.Registration.Enabled:
+		fmt.Fprint(w, "  registration  open to everybody who reaches this server\n")
+	case cfg.Registration.SharedSecret != "":
+		fmt.Fprint(w, "  registration  by those who know the shared secret (touchstone register-user)\n")
+	default:
+		fmt.Fprint(w, "  registration  off; set registration.enabled or registration.shared_secret, or start with --lab to try things out\n")
+	}
+	if cfg.Lab {
+		fmt.Fprint(w, "  laboratory    everything is temporary and open: keep it from strangers\n")
+	}
+	fmt.Fprintf(w, "\nTry:  curl %s/_matrix/client/versions\n", s.ClientURL())
+	fmt.Fprint(w, "Stop with Ctrl-C.\n")
+}
+
+func checkConfig(_ context.Context, args []string) error {
+	cfg, err := load("check-config", args)
+	if err != nil {
+		return err
+	}
+	for _, note := range cfg.Notes {
+		fmt.Fprintf(os.Stdout, "note: %s\n", note)
+	}
+	fmt.Fprintln(os.Stdout, "The settings are good.")
+	return nil
+}
+
+func generateConfig(_ context.Context, args []string) error {
+	if err := parse(flags("generate-config"), args); err != nil {
+		return err
+	}
+	return config.Generate(os.Stdout)
+}
+
+func version(_ context.Context, args []string) error {
+	if err := parse(flags("version"), args); err != nil {
+		return err
+	}
+	b := obs.ReadBuild(spec.Version)
+	fmt.Fprintf(os.Stdout, "touchstone %s (%s), Matrix %s, %s\n", b.Version, b.Revision, b.Spec, b.Go)
+	return nil
+}
