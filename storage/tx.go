@@ -148,3 +148,25 @@ func (w *Writer) later(ctx context.Context, q *query, args ...any) error {
 	}
 	return w.failed(q, w.s.later(ctx, q, args))
 }
+
+// numbers collects a query's only column.
+func (r *Reader) numbers(ctx context.Context, q *query, args ...any) (list []int64, err error) {
+	err = r.rows(ctx, q, args, func(scan scanFunc) error {
+		var n int64
+		if err := scan(&n); err != nil {
+			return err
+		}
+		list = append(list, n)
+		return nil
+	})
+	return list, err
+}
+
+// mustTouch is exec for a statement that is meant to find a row: ErrNotFound when it does not.
+func (w *Writer) mustTouch(ctx context.Context, q *query, args ...any) error {
+	n, err := w.exec(ctx, q, args...)
+	if err == nil && n == 0 {
+		return ErrNotFound
+	}
+	return err
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storage
+
+import (
+	"context"
+
+	"touchstone.example/api/id"
+)
+
+// An AccountData is a row of account_data.
+type AccountData struct {
+	UserID  id.UserID
+	RoomNID int64 // 0 for global data
+	Type    string
+	Content []byte // JSON; empty when deleted
+	Pos     int64
+}
+
+const accountDataColumns = `user_id, room_nid, type, content, pos`
+
+var (
+	qPutAccountData = q("put_account_data", `INSERT INTO account_data (`+accountDataColumns+`) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (user_id, room_nid, type) DO UPDATE SET content = excluded.content, pos = excluded.pos`)
+	qAccountData      = q("account_data", `SELECT `+accountDataColumns+` FROM account_data WHERE user_id = $1 AND room_nid = $2 AND type = $3`)
+	qAccountDataSince = q("account_data_since", `SELECT `+accountDataColumns+` FROM account_data
+		WHERE user_id = $1 AND pos > $2 AND pos <= $3 ORDER BY room_nid, type`)
+)
+
+// PutAccountData sets one kind of data. Deleted data stays as an empty row, so
+// that clients hear of it.
+func (w *Writer) PutAccountData(ctx context.Context, d *AccountData) error {
+	content := d.Content
+	if content == nil {
+		content = []byte{}
+	}
+	return w.later(ctx, qPutAccountData, d.UserID, d.RoomNID, d.Type, content, d.Pos)
+}
+
+// AccountData returns one kind of data, ErrNotFound when it was never set. Its
+// content is empty when it was deleted.
+func (r *Reader) AccountData(ctx context.Context, userID id.UserID, roomNID int64, typ string) (*AccountData, error) {
+	var d AccountData
+	err := d.scan(func(dst ...any) error { return r.row(ctx, qAccountData, []any{userID, roomNID, typ}, dst...) })
+	if err != nil {
+		return nil, err
+	}
+	return &d, nil
+}
+
+// AccountDataSince lists a user's data, of all rooms and global, that was set
+// in (after, upTo].
+func (r *Reader) AccountDataSince(ctx context.Context, userID id.UserID, after, upTo int64) (list []*AccountData, err error) {
+	err = r.rows(ctx, qAccountDataSince, []any{userID, after, upTo}, func(scan scanFunc) error {
+		d := new(AccountData)
+		list = append(list, d)
+		return d.scan(scan)
+	})
+	return list, err
+}
+
+func (d *AccountData) scan(scan scanFunc) error {
+	var typ Text
+	err := scan(&d.UserID, &d.RoomNID, &typ, &d.Content, &d.Pos)
+	d.Type = string(typ)
+	return err
+}

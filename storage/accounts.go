@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storage
+
+import (
+	"context"
+
+	"touchstone.example/api/id"
+)
+
+// A User is a row of users: an account here.
+type User struct {
+	ID            id.UserID
+	Kind          string // user, guest, bot, support
+	AppserviceID  string // "" for none
+	PasswordHash  string // "" for no password
+	Admin         bool
+	Locked        bool
+	Suspended     bool
+	CreatedAt     int64 // milliseconds
+	DeactivatedAt int64 // milliseconds; 0 while active
+	Erased        bool
+}
+
+const userColumns = `user_id, kind, appservice_id, password_hash, admin, locked, suspended, created_at, deactivated_at, erased`
+
+var (
+	qInsertUser  = q("insert_user", `INSERT INTO users (`+userColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`)
+	qUser        = q("user", `SELECT `+userColumns+` FROM users WHERE user_id = $1`)
+	qPutPassword = q("put_password", `UPDATE users SET password_hash = $2 WHERE user_id = $1`)
+	qPutStanding = q("put_standing", `UPDATE users SET admin = $2, locked = $3, suspended = $4 WHERE user_id = $1`)
+	qDeactivate  = q("deactivate_user", `UPDATE users SET deactivated_at = $2, erased = $3, password_hash = '' WHERE user_id = $1`)
+	qCountUsers  = q("count_users", `SELECT COUNT(*) FROM users`)
+)
+
+// InsertUser makes an account. ErrExists when the name is taken.
+func (w *Writer) InsertUser(ctx context.Context, u *User) error {
+	_, err := w.exec(ctx, qInsertUser, u.ID, u.Kind, u.AppserviceID, u.PasswordHash, u.Admin, u.Locked, u.Suspended,
+		u.CreatedAt, u.DeactivatedAt, u.Erased)
+	return err
+}
+
+// User returns one account.
+func (r *Reader) User(ctx context.Context, userID id.UserID) (*User, error) {
+	var u User
+	err := r.row(ctx, qUser, []any{userID}, &u.ID, &u.Kind, &u.AppserviceID, &u.PasswordHash, &u.Admin, &u.Locked, &u.Suspended,
+		&u.CreatedAt, &u.DeactivatedAt, &u.Erased)
+	if err != nil {
+		return nil, err
+	}
+	return &u, nil
+}
+
+// CountUsers counts the accounts, deactivated ones too.
+func (r *Reader) CountUsers(ctx context.Context) (n int64, err error) {
+	err = r.row(ctx, qCountUsers, nil, &n)
+	return n, err
+}
+
+// PutPassword changes a password. ErrNotFound when there is no such account.
+func (w *Writer) PutPassword(ctx context.Context, userID id.UserID, hash string) error {
+	return w.mustTouch(ctx, qPutPassword, userID, hash)
+}
+
+// PutStanding changes what an account may do at all.
+func (w *Writer) PutStanding(ctx context.Context, userID id.UserID, admin, locked, suspended bool) error {
+	return w.mustTouch(ctx, qPutStanding, userID, admin, locked, suspended)
+}
+
+// DeactivateUser closes an account for good. Its name stays taken.
+func (w *Writer) DeactivateUser(ctx context.Context, userID id.UserID, at int64, erase bool) error {
+	return w.mustTouch(ctx, qDeactivate, userID, at, erase)
+}
+
+// A Device is a row of devices.
+type Device struct {
+	UserID      id.UserID
+	ID          id.DeviceID
+	DisplayName string
+	CreatedAt   int64 // milliseconds
+	SeenAt      int64 // milliseconds
+	SeenIP      string
+	SeenAgent   string
+}
+
+const deviceColumns = `user_id, device_id, display_name, created_at, seen_at, seen_ip, seen_agent`
+
+var (
+	qPutDevice = q("put_device", `INSERT INTO devices (`+deviceColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (user_id, device_id) DO UPDATE SET seen_at = excluded.seen_at, seen_ip = excluded.seen_ip,
+			seen_agent = excluded.seen_agent`)
+	qDevice        = q("device", `SELECT `+deviceColumns+` FROM devices WHERE user_id = $1 AND device_id = $2`)
+	qDevices       = q("devices", `SELECT `+deviceColumns+` FROM devices WHERE user_id = $1 ORDER BY device_id`)
+	qRenameDevice  = q("rename_device", `UPDATE devices SET display_name = $3 WHERE user_id = $1 AND device_id = $2`)
+	qDeleteDevices = q("delete_devices", `DELETE FROM devices WHERE user_id = $1 AND device_id = ANY($2)`)
+)
+
+func (d *Device) scan(scan scanFunc) error {
+	var userID, deviceID, name, agent Text
+	err := scan(&userID, &deviceID, &name, &d.CreatedAt, &d.SeenAt, &d.SeenIP, &agent)
+	d.UserID, d.ID, d.DisplayName, d.SeenAgent = id.UserID(userID), id.DeviceID(deviceID), string(name), string(agent)
+	return err
+}
+
+// PutDevice makes a device; of one that exists it renews only when and from
+// where it was last seen.
+func (w *Writer) PutDevice(ctx context.Context, d *Device) error {
+	return w.later(ctx, qPutDevice, d.UserID, d.ID, d.DisplayName, d.CreatedAt, d.SeenAt, d.SeenIP, d.SeenAgent)
+}
+
+// Device returns one device.
+func (r *Reader) Device(ctx context.Context, userID id.UserID, deviceID id.DeviceID) (*Device, error) {
+	var d Device
+	err := d.scan(func(dst ...any) error { return r.row(ctx, qDevice, []any{userID, deviceID}, dst...) })
+	if err != nil {
+		return nil, err
+	}
+	return &d, nil
+}
+
+// Devices lists a user's devices.
+func (r *Reader) Devices(ctx context.Context, userID id.UserID) (list []*Device, err error) {
+	err = r.rows(ctx, qDevices, []any{userID}, func(scan scanFunc) error {
+		d := new(Device)
+		list = append(list, d)
+		return d.scan(scan)
+	})
+	return list, err
+}
+
+// RenameDevice changes a device's display name. ErrNotFound when there is none.
+func (w *Writer) RenameDevice(ctx context.Context, userID id.UserID, deviceID id.DeviceID, name string) error {
+	return w.mustTouch(ctx, qRenameDevice, userID, deviceID, name)
+}
+
+// DeleteDevices removes devices and all that gives access as them.
+func (w *Writer) DeleteDevices(ctx context.Context, userID id.UserID, devices []id.DeviceID) error {
+	for _, q := range []*query{qDeleteAccessTokensOf, qDeleteRefreshTokensOf, qDeleteDevices} {
+		if err := w.later(ctx, q, userID, devices); err != nil {
+			return err
+		}
+	}
+	return nil
+}

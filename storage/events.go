@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storage
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"touchstone.example/api/id"
+)
+
+// An Event is a row of events. Its bytes and header never change; the fields
+// from Rejected on are verdicts, and do.
+type Event struct {
+	NID            int64
+	ID             id.EventID
+	RoomNID        int64
+	Type           string
+	StateKey       *string
+	Sender         id.UserID
+	Depth          int64 // clamped; with NID, the place in the room
+	Pos            int64 // arrival; 0 for outliers and backfill
+	OriginServerTS int64
+	Redacts        id.EventID // "" when it redacts nothing
+	AuthNIDs       []int64
+	PDU            []byte
+	Client         []byte // client form without unsigned; empty when a query leaves it out
+
+	Rejected    bool
+	SoftFailed  bool
+	Outlier     bool
+	Partial     bool
+	RedactedBy  int64 // NID of the redaction in force, 0 for none
+	StateBefore string
+	StateAfter  string
+}
+
+// A Place is a point in a room's order of events. The zero Place is before
+// all of them.
+type Place struct{ Depth, NID int64 }
+
+// Place is where the event is in its room.
+func (e *Event) Place() Place { return Place{e.Depth, e.NID} }
+
+const eventColumns = `nid, event_id, room_nid, type, state_key, sender, depth, pos, origin_server_ts, redacts, auth_nids,
+	pdu, client, rejected, soft_failed, outlier, partial, redacted_by, state_before, state_after`
+
+func (e *Event) scan(scan scanFunc) error {
+	var typ, sender Text
+	var stateKey *string
+	var pos *int64
+	var auth []byte
+	err := scan(&e.NID, &e.ID, &e.RoomNID, &typ, &stateKey, &sender, &e.Depth, &pos, &e.OriginServerTS, &e.Redacts, &auth,
+		&e.PDU, &e.Client, &e.Rejected, &e.SoftFailed, &e.Outlier, &e.Partial, &e.RedactedBy, &e.StateBefore, &e.StateAfter)
+	if err != nil {
+		return err
+	}
+	e.Type, e.Sender = string(typ), id.UserID(sender)
+	if stateKey != nil {
+		key := original(*stateKey)
+		e.StateKey = &key
+	}
+	if pos != nil {
+		e.Pos = *pos
+	}
+	e.AuthNIDs, err = unpackNIDs(auth)
+	return err
+}
+
+var (
+	qInsertEvent = q("insert_event", `INSERT INTO events (`+eventColumns+`)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`)
+	qEvent       = q("event", `SELECT `+eventColumns+` FROM events WHERE event_id = $1`)
+	qEventsByNID = q("events_by_nid", `SELECT `+eventColumns+` FROM events WHERE nid = ANY($1) ORDER BY nid`)
+	qEventsByID  = q("events_by_id", `SELECT `+eventColumns+` FROM events WHERE event_id = ANY($1) ORDER BY nid`)
+	qEventNIDs   = q("event_nids", `SELECT event_id, nid FROM events WHERE event_id = ANY($1) ORDER BY nid`)
+	qEventIDs    = q("event_ids", `SELECT nid, event_id FROM events WHERE nid = ANY($1) ORDER BY nid`)
+
+	qTimelineNewest = q("timeline_newest", `SELECT `+eventColumns+` FROM events
+		WHERE room_nid = $1 AND pos > $2 AND pos <= $3 AND NOT rejected AND NOT soft_failed ORDER BY pos DESC LIMIT $4`)
+	qPageBack = q("page_back", `SELECT `+eventColumns+` FROM events
+		WHERE room_nid = $1 AND (depth, nid) < ($2, $3) AND COALESCE(pos, 0) <= $4
+			AND NOT outlier AND NOT rejected AND NOT soft_failed ORDER BY depth DESC, nid DESC LIMIT $5`)
+	qPageForward = q("page_forward", `SELECT `+eventColumns+` FROM events
+		WHERE room_nid = $1 AND (depth, nid) > ($2, $3) AND COALESCE(pos, 0) <= $4
+			AND NOT outlier AND NOT rejected AND NOT soft_failed ORDER BY depth, nid LIMIT $5`)
+	qPlaceAt = q("place_at", `SELECT depth, nid FROM events
+		WHERE room_nid = $1 AND pos <= $2 ORDER BY pos DESC LIMIT 1`)
+	qRedactionsOf = q("redactions_of", `SELECT `+eventColumns+` FROM events
+		WHERE redacts = $1 AND redacts <> '' AND NOT rejected AND NOT outlier ORDER BY nid`)
+
+	qPutRedaction = q("put_redaction", `UPDATE events SET redacted_by = $2, client = $3 WHERE nid = $1`)
+	qPutVerdict   = q("put_verdict", `UPDATE events SET rejected = $2, soft_failed = $3, outlier = $4, partial = $5,
+		state_before = $6, state_after = $7, pos = $8, depth = $9 WHERE nid = $1`)
+)
+
+// InsertEvent stores a new event. ErrExists when there is one with that id:
+// perhaps from a later call, since the statement may travel with others.
+func (w *Writer) InsertEvent(ctx context.Context, e *Event) error {
+	return w.later(ctx, qInsertEvent, e.NID, e.ID, e.RoomNID, e.Type, e.StateKey, e.Sender, e.Depth, nullable(e.Pos),
+		e.OriginServerTS, e.Redacts, packNIDs(e.AuthNIDs), e.PDU, e.Client, e.Rejected, e.SoftFailed, e.Outlier, e.Partial,
+		e.RedactedBy, e.StateBefore, e.StateAfter)
+}
+
+// nullable is NULL for what is not there.
+func nullable(n int64) any {
+	if n == 0 {
+		return nil
+	}
+	return n
+}
+
+// Event returns one event by id.
+func (r *Reader) Event(ctx context.Context, eventID id.EventID) (*Event, error) {
+	var e Event
+	err := e.scan(func(dst ...any) error { return r.row(ctx, qEvent, []any{eventID}, dst...) })
+	if err != nil {
+		return nil, err
+	}
+	return &e, nil
+}
+
+// EventsByNID returns those events that exist, in order of their numbers.
+func (r *Reader) EventsByNID(ctx context.Context, nids []int64) ([]*Event, error) {
+	return r.events(ctx, qEventsByNID, nids)
+}
+
+// EventsByID returns those events that exist, in order of their numbers.
+func (r *Reader) EventsByID(ctx context.Context, ids []id.EventID) ([]*Event, error) {
+	return r.events(ctx, qEventsByID, ids)
+}
+
+func (r *Reader) events(ctx context.Context, q *query, args ...any) (list []*Event, err error) {
+	err = r.rows(ctx, q, args, func(scan scanFunc) error {
+		e := new(Event)
+		list = append(list, e)
+		return e.scan(scan)
+	})
+	return list, err
+}
+
+// EventNIDs translates event ids; those that do not exist are missing.
+func (r *Reader) EventNIDs(ctx context.Context, ids []id.EventID) (map[id.EventID]int64, error) {
+	nids := make(map[id.EventID]int64, len(ids))
+	err := r.rows(ctx, qEventNIDs, []any{ids}, func(scan scanFunc) error {
+		var eventID id.EventID
+		var nid int64
+		err := scan(&eventID, &nid)
+		nids[eventID] = nid
+		return err
+	})
+	return nids, err
+}
+
+// EventIDs translates event numbers.
+func (r *Reader) EventIDs(ctx context.Context, nids []int64) (map[int64]id.EventID, error) {
+	ids := make(map[int64]id.EventID, len(nids))
+	err := r.rows(ctx, qEventIDs, []any{nids}, func(scan scanFunc) error {
+		var eventID id.EventID
+		var nid int64
+		err := scan(&nid, &eventID)
+		ids[nid] = eventID
+		return err
+	})
+	return ids, err
+}
+
+// Timeline returns the last events that arrived in (after, upTo], newest
+// first: what /sync shows of a room. Rejected and soft-failed ones are left out.
+func (r *Reader) Timeline(ctx context.Context, roomNID, after, upTo int64, limit int) ([]*Event, error) {
+	return r.events(ctx, qTimelineNewest, roomNID, after, upTo, int64(limit))
+}
+
+// PageBack returns events before a place, latest first, of those that had
+// arrived by a position. It is what /messages shows with dir=b.
+func (r *Reader) PageBack(ctx context.Context, roomNID int64, before Place, upTo int64, limit int) ([]*Event, error) {
+	return r.events(ctx, qPageBack, roomNID, before.Depth, before.NID, upTo, int64(limit))
+}
+
+// PageForward returns events after a place, earliest first, of those that had
+// arrived by a position.
+func (r *Reader) PageForward(ctx context.Context, roomNID int64, after Place, upTo int64, limit int) ([]*Event, error) {
+	return r.events(ctx, qPageForward, roomNID, after.Depth, after.NID, upTo, int64(limit))
+}
+
+// PlaceAt returns the place of the last event that had arrived by a position,
+// ErrNotFound when none had.
+func (r *Reader) PlaceAt(ctx context.Context, roomNID, pos int64) (p Place, err error) {
+	err = r.row(ctx, qPlaceAt, []any{roomNID, pos}, &p.Depth, &p.NID)
+	return p, err
+}
+
+// RedactionsOf lists the accepted events that mean to redact one.
+func (r *Reader) RedactionsOf(ctx context.Context, eventID id.EventID) ([]*Event, error) {
+	return r.events(ctx, qRedactionsOf, eventID)
+}
+
+// PutRedaction puts a redaction in force: clients see the event's new form.
+func (w *Writer) PutRedaction(ctx context.Context, eventNID, redactionNID int64, client []byte) error {
+	return w.later(ctx, qPutRedaction, eventNID, redactionNID, client)
+}
+
+// PutVerdict stores what is now thought of an event: its fields Rejected,
+// SoftFailed, Outlier, Partial, StateBefore and StateAfter, and for an outlier
+// that becomes part of the room, Pos and Depth.
+func (w *Writer) PutVerdict(ctx context.Context, e *Event) error {
+	return w.later(ctx, qPutVerdict, e.NID, e.Rejected, e.SoftFailed, e.Outlier, e.Partial, e.StateBefore, e.StateAfter,
+		nullable(e.Pos), e.Depth)
+}
+
+// packNIDs writes row numbers into one column: auth events are read together
+// with their event, never looked for, so they need no rows of their own.
+func packNIDs(nids []int64) []byte {
+	b := make([]byte, 0, 3*len(nids))
+	for _, nid := range nids {
+		b = binary.AppendUvarint(b, uint64(nid))
+	}
+	return b
+}
+
+func unpackNIDs(b []byte) (nids []int64, err error) {
+	for len(b) > 0 {
+		nid, n := binary.Uvarint(b)
+		if n <= 0 {
+			return nil, fmt.Errorf("packed row numbers end early")
+		}
+		nids, b = append(nids, int64(nid)), b[n:]
+	}
+	return nids, nil
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storage
+
+import (
+	"context"
+
+	"touchstone.example/api/id"
+)
+
+// A Membership is a row of memberships: what one user is to one room now.
+type Membership struct {
+	RoomNID    int64
+	UserID     id.UserID
+	Membership string
+	EventNID   int64
+	Sender     id.UserID // who made it so
+	Pos        int64     // when it became so
+	Local      bool      // the user is one of ours
+	Forgotten  bool
+}
+
+const membershipColumns = `room_nid, user_id, membership, event_nid, sender, pos, local, forgotten`
+
+var (
+	qPutMembership = q("put_membership", `INSERT INTO memberships (`+membershipColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		ON CONFLICT (room_nid, user_id) DO UPDATE SET membership = excluded.membership, event_nid = excluded.event_nid,
+			sender = excluded.sender, pos = excluded.pos, local = excluded.local, forgotten = excluded.forgotten`)
+	qMembership    = q("membership", `SELECT `+membershipColumns+` FROM memberships WHERE room_nid = $1 AND user_id = $2`)
+	qMembershipsOf = q("memberships_of", `SELECT `+membershipColumns+` FROM memberships
+		WHERE user_id = $1 AND membership = ANY($2) AND NOT forgotten ORDER BY room_nid`)
+	qMembers = q("members", `SELECT `+membershipColumns+` FROM memberships
+		WHERE room_nid = $1 AND membership = ANY($2) ORDER BY user_id`)
+	qLocalMembers = q("local_members", `SELECT user_id FROM memberships
+		WHERE room_nid = $1 AND membership = $2 AND local ORDER BY user_id`)
+	qCountMembers = q("count_members", `SELECT room_nid, membership, COUNT(*) FROM memberships
+		WHERE room_nid = ANY($1) AND membership = ANY($2) GROUP BY room_nid, membership ORDER BY room_nid, membership`)
+	qMembershipsIn = q("memberships_in", `SELECT `+membershipColumns+` FROM memberships
+		WHERE user_id = $1 AND room_nid = ANY($2) ORDER BY room_nid`)
+	qPutForgotten = q("put_forgotten", `UPDATE memberships SET forgotten = $3 WHERE room_nid = $1 AND user_id = $2`)
+)
+
+func (m *Membership) scan(scan scanFunc) error {
+	var userID, sender Text
+	err := scan(&m.RoomNID, &userID, &m.Membership, &m.EventNID, &sender, &m.Pos, &m.Local, &m.Forgotten)
+	m.UserID, m.Sender = id.UserID(userID), id.UserID(sender)
+	return err
+}
+
+// PutMembership sets what a user is to a room.
+func (w *Writer) PutMembership(ctx context.Context, m *Membership) error {
+	return w.later(ctx, qPutMembership, m.RoomNID, m.UserID, m.Membership, m.EventNID, m.Sender, m.Pos, m.Local, m.Forgotten)
+}
+
+// PutForgotten makes a room forgotten by a user, or remembered again.
+func (w *Writer) PutForgotten(ctx context.Context, roomNID int64, userID id.UserID, forgotten bool) error {
+	return w.later(ctx, qPutForgotten, roomNID, userID, forgotten)
+}
+
+// Membership returns what a user is to a room, ErrNotFound when it never was anything.
+func (r *Reader) Membership(ctx context.Context, roomNID int64, userID id.UserID) (*Membership, error) {
+	var m Membership
+	err := m.scan(func(dst ...any) error { return r.row(ctx, qMembership, []any{roomNID, userID}, dst...) })
+	if err != nil {
+		return nil, err
+	}
+	return &m, nil
+}
+
+// MembershipsOf lists the rooms to which a user is one of these, and which it has not forgotten.
+func (r *Reader) MembershipsOf(ctx context.Context, userID id.UserID, memberships ...string) ([]*Membership, error) {
+	return r.memberships(ctx, qMembershipsOf, userID, memberships)
+}
+
+// MembershipsIn returns what a user is to several rooms, forgotten ones too.
+func (r *Reader) MembershipsIn(ctx context.Context, userID id.UserID, roomNIDs []int64) ([]*Membership, error) {
+	return r.memberships(ctx, qMembershipsIn, userID, roomNIDs)
+}
+
+// Members lists the users who are one of these to a room.
+func (r *Reader) Members(ctx context.Context, roomNID int64, memberships ...string) ([]*Membership, error) {
+	return r.memberships(ctx, qMembers, roomNID, memberships)
+}
+
+func (r *Reader) memberships(ctx context.Context, q *query, args ...any) (list []*Membership, err error) {
+	err = r.rows(ctx, q, args, func(scan scanFunc) error {
+		m := new(Membership)
+		list = append(list, m)
+		return m.scan(scan)
+	})
+	return list, err
+}
+
+// LocalMembers lists those of our users who are something to a room.
+func (r *Reader) LocalMembers(ctx context.Context, roomNID int64, membership string) (list []id.UserID, err error) {
+	err = r.rows(ctx, qLocalMembers, []any{roomNID, membership}, func(scan scanFunc) error {
+		var userID Text
+		err := scan(&userID)
+		list = append(list, id.UserID(userID))
+		return err
+	})
+	return list, err
+}
+
+// CountMembers counts the users who are each of these to several rooms:
+// counts[roomNID][membership].
+func (r *Reader) CountMembers(ctx context.Context, roomNIDs []int64, memberships ...string) (map[int64]map[string]int64, error) {
+	counts := make(map[int64]map[string]int64, len(roomNIDs))
+	err := r.rows(ctx, qCountMembers, []any{roomNIDs, memberships}, func(scan scanFunc) error {
+		var roomNID, n int64
+		var membership string
+		if err := scan(&roomNID, &membership, &n); err != nil {
+			return err
+		}
+		if counts[roomNID] == nil {
+			counts[roomNID] = map[string]int64{}
+		}
+		counts[roomNID][membership] = n
+		return nil
+	})
+	return counts, err
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storage
+
+import (
+	"context"
+
+	"touchstone.example/api/id"
+)
+
+// A Room is a row of rooms.
+type Room struct {
+	NID         int64
+	ID          id.RoomID
+	RoomVersion string
+	Version     int64  // counts commits; CommitRoom compares and sets it
+	StateRoot   string // current state; "" when nothing is known
+	MaxDepth    int64
+	Public      bool
+	Partial     bool
+	Blocked     bool
+	CreatedAt   int64 // milliseconds
+}
+
+const roomColumns = `nid, room_id, room_version, version, state_root, max_depth, public, partial, blocked, created_at`
+
+func (room *Room) scan(scan scanFunc) error {
+	return scan(&room.NID, &room.ID, &room.RoomVersion, &room.Version, &room.StateRoot, &room.MaxDepth,
+		&room.Public, &room.Partial, &room.Blocked, &room.CreatedAt)
+}
+
+var (
+	qInsertRoom = q("insert_room", `INSERT INTO rooms (`+roomColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`)
+	qRoom       = q("room", `SELECT `+roomColumns+` FROM rooms WHERE room_id = $1`)
+	qRoomsByNID = q("rooms_by_nid", `SELECT `+roomColumns+` FROM rooms WHERE nid = ANY($1) ORDER BY nid`)
+	qCommitRoom = q("commit_room", `UPDATE rooms SET version = version + 1, state_root = $3, max_depth = $4, partial = $5
+		WHERE nid = $1 AND version = $2`)
+	qPutRoomPublic  = q("put_room_public", `UPDATE rooms SET public = $2 WHERE nid = $1`)
+	qPutRoomBlocked = q("put_room_blocked", `UPDATE rooms SET blocked = $2 WHERE nid = $1`)
+	qPublicRooms    = q("public_rooms", `SELECT nid FROM rooms WHERE public ORDER BY nid`)
+
+	qExtremities       = q("extremities", `SELECT event_nid FROM extremities WHERE room_nid = $1 ORDER BY event_nid`)
+	qInsertExtremity   = q("insert_extremity", `INSERT INTO extremities (room_nid, event_nid) VALUES ($1, $2)`)
+	qDeleteExtremities = q("delete_extremities", `DELETE FROM extremities WHERE room_nid = $1 AND event_nid = ANY($2)`)
+	qInsertGap         = q("insert_gap", `INSERT INTO gaps (room_nid, event_id, event_nid) VALUES ($1, $2, $3)
+		ON CONFLICT (room_nid, event_id, event_nid) DO NOTHING`)
+	qDeleteGap = q("delete_gap", `DELETE FROM gaps WHERE room_nid = $1 AND event_id = $2`)
+	qGaps      = q("gaps", `SELECT g.event_id, g.event_nid, e.depth FROM gaps g JOIN events e ON e.nid = g.event_nid
+		WHERE g.room_nid = $1 ORDER BY e.depth DESC, g.event_nid DESC, g.event_id LIMIT $2`)
+
+	qInsertAlias = q("insert_alias", `INSERT INTO room_aliases (alias, room_nid, creator, created_at) VALUES ($1, $2, $3, $4)`)
+	qAlias       = q("alias", `SELECT room_nid, creator, created_at FROM room_aliases WHERE alias = $1`)
+	qAliases     = q("aliases", `SELECT alias FROM room_aliases WHERE room_nid = $1 ORDER BY alias`)
+	qDeleteAlias = q("delete_alias", `DELETE FROM room_aliases WHERE alias = $1`)
+	qRoomIDs     = q("room_ids", `SELECT nid, room_id FROM rooms WHERE nid = ANY($1) ORDER BY nid`)
+)
+
+// InsertRoom makes a room. ErrExists when there is one with that id.
+func (w *Writer) InsertRoom(ctx context.Context, room *Room) error {
+	_, err := w.exec(ctx, qInsertRoom, room.NID, room.ID, room.RoomVersion, room.Version, room.StateRoot, room.MaxDepth,
+		room.Public, room.Partial, room.Blocked, room.CreatedAt)
+	return err
+}
+
+// Room returns one room by id.
+func (r *Reader) Room(ctx context.Context, roomID id.RoomID) (*Room, error) {
+	var room Room
+	err := room.scan(func(dst ...any) error { return r.row(ctx, qRoom, []any{roomID}, dst...) })
+	if err != nil {
+		return nil, err
+	}
+	return &room, nil
+}
+
+// RoomsByNID returns those rooms that exist, by number.
+func (r *Reader) RoomsByNID(ctx context.Context, nids []int64) (map[int64]*Room, error) {
+	rooms := make(map[int64]*Room, len(nids))
+	err := r.rows(ctx, qRoomsByNID, []any{nids}, func(scan scanFunc) error {
+		var room Room
+		if err := room.scan(scan); err != nil {
+			return err
+		}
+		rooms[room.NID] = &room
+		return nil
+	})
+	return rooms, err
+}
+
+// CommitRoom is the last check of a commit to a room: it sets what changed
+// with the commit if nobody else has committed since room was read, and is
+// ErrConflict otherwise. The room's version is then one more.
+func (w *Writer) CommitRoom(ctx context.Context, room *Room) error {
+	n, err := w.exec(ctx, qCommitRoom, room.NID, room.Version, room.StateRoot, room.MaxDepth, room.Partial)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return ErrConflict
+	}
+	return nil
+}
+
+// RoomIDs translates room numbers.
+func (r *Reader) RoomIDs(ctx context.Context, nids []int64) (map[int64]id.RoomID, error) {
+	ids := make(map[int64]id.RoomID, len(nids))
+	err := r.rows(ctx, qRoomIDs, []any{nids}, func(scan scanFunc) error {
+		var nid int64
+		var roomID id.RoomID
+		if err := scan(&nid, &roomID); err != nil {
+			return err
+		}
+		ids[nid] = roomID
+		return nil
+	})
+	return ids, err
+}
+
+// PutRoomPublic puts a room into the published directory or takes it out.
+func (w *Writer) PutRoomPublic(ctx context.Context, roomNID int64, public bool) error {
+	return w.later(ctx, qPutRoomPublic, roomNID, public)
+}
+
+// PutRoomBlocked blocks a room or lets it go on.
+func (w *Writer) PutRoomBlocked(ctx context.Context, roomNID int64, blocked bool) error {
+	return w.later(ctx, qPutRoomBlocked, roomNID, blocked)
+}
+
+// PublicRooms lists the published directory.
+func (r *Reader) PublicRooms(ctx context.Context) ([]int64, error) {
+	return r.numbers(ctx, qPublicRooms)
+}
+
+// Extremities lists the events that the room's next one will follow.
+func (r *Reader) Extremities(ctx context.Context, roomNID int64) ([]int64, error) {
+	return r.numbers(ctx, qExtremities, roomNID)
+}
+
+// ReplaceExtremities makes one event an extremity in place of those it follows.
+func (w *Writer) ReplaceExtremities(ctx context.Context, roomNID int64, followed []int64, by int64) error {
+	if len(followed) > 0 {
+		if err := w.later(ctx, qDeleteExtremities, roomNID, followed); err != nil {
+			return err
+		}
+	}
+	return w.later(ctx, qInsertExtremity, roomNID, by)
+}
+
+// A Gap is an event we do not have and a stored one that follows it.
+type Gap struct {
+	EventID  id.EventID
+	EventNID int64 // the stored event
+	Depth    int64 // the stored event's
+}
+
+// Gaps lists where the room's history is missing, latest first.
+func (r *Reader) Gaps(ctx context.Context, roomNID int64, limit int) (list []Gap, err error) {
+	err = r.rows(ctx, qGaps, []any{roomNID, int64(limit)}, func(scan scanFunc) error {
+		var g Gap
+		if err := scan(&g.EventID, &g.EventNID, &g.Depth); err != nil {
+			return err
+		}
+		list = append(list, g)
+		return nil
+	})
+	return list, err
+}
+
+// InsertGap notes that a stored event follows one that we do not have.
+func (w *Writer) InsertGap(ctx context.Context, roomNID int64, missing id.EventID, eventNID int64) error {
+	return w.later(ctx, qInsertGap, roomNID, missing, eventNID)
+}
+
+// DeleteGap notes that an event has arrived. It reports whether a stored one
+// follows it, so that it is no extremity.
+func (w *Writer) DeleteGap(ctx context.Context, roomNID int64, arrived id.EventID) (followed bool, err error) {
+	n, err := w.exec(ctx, qDeleteGap, roomNID, arrived)
+	return n > 0, err
+}
+
+// An Alias is a local alias of a room.
+type Alias struct {
+	Alias     id.RoomAlias
+	RoomNID   int64
+	Creator   id.UserID
+	CreatedAt int64 // milliseconds
+}
+
+// InsertAlias makes an alias. ErrExists when it is taken.
+func (w *Writer) InsertAlias(ctx context.Context, a Alias) error {
+	_, err := w.exec(ctx, qInsertAlias, a.Alias, a.RoomNID, a.Creator, a.CreatedAt)
+	return err
+}
+
+// Alias returns one alias.
+func (r *Reader) Alias(ctx context.Context, alias id.RoomAlias) (*Alias, error) {
+	a := Alias{Alias: alias}
+	if err := r.row(ctx, qAlias, []any{alias}, &a.RoomNID, &a.Creator, &a.CreatedAt); err != nil {
+		return nil, err
+	}
+	return &a, nil
+}
+
+// Aliases lists the local aliases of a room.
+func (r *Reader) Aliases(ctx context.Context, roomNID int64) (list []id.RoomAlias, err error) {
+	err = r.rows(ctx, qAliases, []any{roomNID}, func(scan scanFunc) error {
+		var alias id.RoomAlias
+		if err := scan(&alias); err != nil {
+			return err
+		}
+		list = append(list, alias)
+		return nil
+	})
+	return list, err
+}
+
+// DeleteAlias removes an alias. ErrNotFound when there is none.
+func (w *Writer) DeleteAlias(ctx context.Context, alias id.RoomAlias) error {
+	return w.mustTouch(ctx, qDeleteAlias, alias)
+}

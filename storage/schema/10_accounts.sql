@@ -1,0 +1,91 @@
+-- The people and programs with an account here.
+
+CREATE TABLE users (
+	user_id        TEXT    NOT NULL PRIMARY KEY,
+	kind           TEXT    NOT NULL, -- user, guest, bot, support
+	appservice_id  TEXT    NOT NULL, -- '': none
+	password_hash  TEXT    NOT NULL, -- '': no password
+	admin          BOOLEAN NOT NULL,
+	locked         BOOLEAN NOT NULL,
+	suspended      BOOLEAN NOT NULL,
+	created_at     BIGINT  NOT NULL,
+	deactivated_at BIGINT  NOT NULL, -- 0: active
+	erased         BOOLEAN NOT NULL
+);
+
+CREATE TABLE devices (
+	user_id      TEXT   NOT NULL,
+	device_id    TEXT   NOT NULL,
+	display_name TEXT   NOT NULL,
+	created_at   BIGINT NOT NULL,
+	seen_at      BIGINT NOT NULL,
+	seen_ip      TEXT   NOT NULL,
+	seen_agent   TEXT   NOT NULL,
+	PRIMARY KEY (user_id, device_id)
+);
+
+-- Tokens are kept as hashes: reading the database gives nobody access.
+CREATE TABLE access_tokens (
+	token_hash TEXT   NOT NULL PRIMARY KEY,
+	user_id    TEXT   NOT NULL,
+	device_id  TEXT   NOT NULL, -- '': none, as for guests of old and admin tokens
+	client_id  TEXT   NOT NULL, -- the OAuth client; '': the login API
+	scopes     TEXT   NOT NULL, -- OAuth scopes, a space between; '': everything
+	refresh    TEXT   NOT NULL, -- hash of the refresh token it came with; '': none
+	created_at BIGINT NOT NULL,
+	expires_at BIGINT NOT NULL, -- 0: never
+	used_at    BIGINT NOT NULL  -- 0: not yet
+);
+CREATE INDEX access_tokens_by_device ON access_tokens (user_id, device_id);
+
+-- A refresh token stays until its successor has been used, so that an answer
+-- lost on the way can be asked for again.
+CREATE TABLE refresh_tokens (
+	token_hash TEXT   NOT NULL PRIMARY KEY,
+	user_id    TEXT   NOT NULL,
+	device_id  TEXT   NOT NULL,
+	client_id  TEXT   NOT NULL,
+	scopes     TEXT   NOT NULL,
+	successor  TEXT   NOT NULL, -- hash of the token it was exchanged for; '': in use
+	created_at BIGINT NOT NULL,
+	expires_at BIGINT NOT NULL  -- 0: never
+);
+CREATE INDEX refresh_tokens_by_device ON refresh_tokens (user_id, device_id);
+
+-- One row a field: displayname, avatar_url, m.tz and whatever else people set.
+CREATE TABLE profiles (
+	user_id TEXT  NOT NULL,
+	field   TEXT  NOT NULL,
+	value   BYTEA NOT NULL, -- JSON
+	PRIMARY KEY (user_id, field)
+);
+
+CREATE TABLE account_data (
+	user_id  TEXT   NOT NULL,
+	room_nid BIGINT NOT NULL, -- 0: global
+	type     TEXT   NOT NULL,
+	content  BYTEA  NOT NULL, -- JSON; empty: deleted
+	pos      BIGINT NOT NULL,
+	PRIMARY KEY (user_id, room_nid, type)
+);
+CREATE INDEX account_data_by_pos ON account_data (user_id, pos);
+
+CREATE TABLE filters (
+	user_id   TEXT   NOT NULL,
+	filter_id BIGINT NOT NULL,
+	hash      TEXT   NOT NULL, -- the same filter gets the same id
+	filter    BYTEA  NOT NULL, -- JSON
+	PRIMARY KEY (user_id, filter_id)
+);
+CREATE UNIQUE INDEX filters_by_hash ON filters (user_id, hash);
+
+CREATE TABLE ui_auth_sessions (
+	session_id TEXT   NOT NULL PRIMARY KEY,
+	operation  TEXT   NOT NULL, -- what it authorises, and nothing else
+	user_id    TEXT   NOT NULL, -- '': nobody yet
+	request    BYTEA  NOT NULL, -- the first request's body
+	completed  TEXT   NOT NULL, -- stages, a space between
+	result     TEXT   NOT NULL, -- what completion made, a user id for one; '': nothing yet
+	created_at BIGINT NOT NULL
+);
+CREATE INDEX ui_auth_sessions_by_age ON ui_auth_sessions (created_at);

@@ -1,0 +1,69 @@
+-- Rooms and their events.
+
+CREATE TABLE rooms (
+	nid          BIGINT  NOT NULL PRIMARY KEY,
+	room_id      TEXT    NOT NULL UNIQUE,
+	room_version TEXT    NOT NULL,
+	version      BIGINT  NOT NULL, -- counts commits; each compares and sets it
+	state_root   TEXT    NOT NULL, -- current state; '': nothing known
+	max_depth    BIGINT  NOT NULL,
+	public       BOOLEAN NOT NULL, -- in the published directory
+	partial      BOOLEAN NOT NULL, -- joined, state still being fetched
+	blocked      BOOLEAN NOT NULL,
+	created_at   BIGINT  NOT NULL
+);
+CREATE INDEX rooms_public ON rooms (nid) WHERE public;
+
+-- The bytes of an event never change; the columns after them are verdicts, and
+-- do. A place in the room is (depth, nid): depth is clamped when the event is
+-- stored, and neither changes while the event is part of the room's graph.
+CREATE TABLE events (
+	nid              BIGINT  NOT NULL PRIMARY KEY,
+	event_id         TEXT    NOT NULL UNIQUE,
+	room_nid         BIGINT  NOT NULL,
+	type             TEXT    NOT NULL,
+	state_key        TEXT,             -- NULL: not a state event
+	sender           TEXT    NOT NULL,
+	depth            BIGINT  NOT NULL,
+	pos              BIGINT,           -- arrival; NULL: outlier or backfilled
+	origin_server_ts BIGINT  NOT NULL,
+	redacts          TEXT    NOT NULL, -- the event id it means to redact; '': none
+	auth_nids        BYTEA   NOT NULL, -- its auth events, see PackNIDs
+	pdu              BYTEA   NOT NULL, -- as signed
+	client           BYTEA   NOT NULL, -- as clients see it, without unsigned
+	rejected         BOOLEAN NOT NULL,
+	soft_failed      BOOLEAN NOT NULL,
+	outlier          BOOLEAN NOT NULL,
+	partial          BOOLEAN NOT NULL, -- judged by incomplete state
+	redacted_by      BIGINT  NOT NULL, -- nid of the redaction in force; 0: none
+	state_before     TEXT    NOT NULL, -- root of the state it was judged by; '': not known
+	state_after      TEXT    NOT NULL
+);
+CREATE INDEX events_by_place ON events (room_nid, depth, nid);
+CREATE UNIQUE INDEX events_by_pos ON events (room_nid, pos) WHERE pos IS NOT NULL;
+CREATE INDEX events_by_time ON events (room_nid, origin_server_ts);
+CREATE INDEX events_redacting ON events (redacts) WHERE redacts <> '';
+
+-- The events that the next one of a room will follow.
+CREATE TABLE extremities (
+	room_nid  BIGINT NOT NULL,
+	event_nid BIGINT NOT NULL,
+	PRIMARY KEY (room_nid, event_nid)
+);
+
+-- Events that stored ones follow and that we do not have: where backfill goes
+-- on. When one arrives, it is already followed.
+CREATE TABLE gaps (
+	room_nid  BIGINT NOT NULL,
+	event_id  TEXT   NOT NULL,
+	event_nid BIGINT NOT NULL, -- the stored event that follows it
+	PRIMARY KEY (room_nid, event_id, event_nid)
+);
+
+CREATE TABLE room_aliases (
+	alias      TEXT   NOT NULL PRIMARY KEY,
+	room_nid   BIGINT NOT NULL,
+	creator    TEXT   NOT NULL,
+	created_at BIGINT NOT NULL
+);
+CREATE INDEX room_aliases_by_room ON room_aliases (room_nid);

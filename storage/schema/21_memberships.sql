@@ -1,0 +1,15 @@
+-- Current membership, one row for each user who ever had any in a room: the
+-- room's state again, by user.
+CREATE TABLE memberships (
+	room_nid   BIGINT  NOT NULL,
+	user_id    TEXT    NOT NULL,
+	membership TEXT    NOT NULL,
+	event_nid  BIGINT  NOT NULL,
+	sender     TEXT    NOT NULL, -- who made it so: tells a kick from a leave
+	pos        BIGINT  NOT NULL, -- when it became so
+	local      BOOLEAN NOT NULL, -- the user is one of ours
+	forgotten  BOOLEAN NOT NULL,
+	PRIMARY KEY (room_nid, user_id)
+);
+CREATE INDEX memberships_by_user ON memberships (user_id, membership);
+CREATE INDEX memberships_by_room ON memberships (room_nid, membership, local);

@@ -1,0 +1,14 @@
+-- Room state: content-addressed nodes shared by all states that contain them,
+-- and the room's current state since each position.
+
+CREATE TABLE state_nodes (
+	node_id TEXT  NOT NULL PRIMARY KEY,
+	body    BYTEA NOT NULL
+);
+
+CREATE TABLE room_state (
+	room_nid BIGINT NOT NULL,
+	pos      BIGINT NOT NULL,
+	root     TEXT   NOT NULL,
+	PRIMARY KEY (room_nid, pos)
+);

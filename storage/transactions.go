@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storage
+
+import (
+	"context"
+
+	"touchstone.example/api/id"
+)
+
+// A TxnKey is a request with a transaction id: the same one again is the same
+// request, and is answered as before.
+type TxnKey struct {
+	UserID    id.UserID
+	DeviceID  id.DeviceID
+	Operation string // the endpoint with its path parameters
+	TxnID     string
+}
+
+// A TxnResult is what a request with a transaction id led to.
+type TxnResult struct {
+	EventNID int64  // the event it made; 0 for none
+	Answer   []byte // the body it was answered with; empty when it is made from the event
+}
+
+var (
+	qInsertTxn = q("insert_txn", `INSERT INTO transactions (user_id, device_id, operation, txn_id, event_nid, answer, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`)
+	qTxn = q("txn", `SELECT event_nid, answer FROM transactions
+		WHERE user_id = $1 AND device_id = $2 AND operation = $3 AND txn_id = $4`)
+	qTxnIDs = q("txn_ids", `SELECT event_nid, txn_id FROM transactions
+		WHERE user_id = $1 AND device_id = $2 AND event_nid = ANY($3) AND event_nid <> 0`)
+	qDeleteTxns = q("delete_txns", `DELETE FROM transactions WHERE created_at < $1`)
+)
+
+// InsertTxn remembers what a request led to, in the same transaction as that.
+// ErrExists when the request was there before, perhaps from a later call.
+func (w *Writer) InsertTxn(ctx context.Context, k TxnKey, res TxnResult, now int64) error {
+	answer := res.Answer
+	if answer == nil {
+		answer = []byte{}
+	}
+	return w.later(ctx, qInsertTxn, k.UserID, k.DeviceID, k.Operation, k.TxnID, res.EventNID, answer, now)
+}
+
+// Txn returns what a request led to, ErrNotFound when it is new.
+func (r *Reader) Txn(ctx context.Context, k TxnKey) (res TxnResult, err error) {
+	err = r.row(ctx, qTxn, []any{k.UserID, k.DeviceID, k.Operation, k.TxnID}, &res.EventNID, &res.Answer)
+	return res, err
+}
+
+// TxnIDs returns the transaction ids that a device gave to events: what its
+// own sync shows as unsigned.transaction_id.
+func (r *Reader) TxnIDs(ctx context.Context, userID id.UserID, deviceID id.DeviceID, eventNIDs []int64) (map[int64]string, error) {
+	ids := map[int64]string{}
+	err := r.rows(ctx, qTxnIDs, []any{userID, deviceID, eventNIDs}, func(scan scanFunc) error {
+		var nid int64
+		var txnID Text
+		err := scan(&nid, &txnID)
+		ids[nid] = string(txnID)
+		return err
+	})
+	return ids, err
+}
+
+// DeleteTxns forgets requests made before a time.
+func (w *Writer) DeleteTxns(ctx context.Context, before int64) (int64, error) {
+	return w.exec(ctx, qDeleteTxns, before)
+}
