@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
 	oaerrors "github.com/go-openapi/errors"
 )
 
@@ -128,6 +127,5 @@ func Unfinished() *Error {
 
 var errUnfinished = fmt.Errorf("unfinished operation")
 
-func errNull(dec *jsontext.Decoder) error {
-	return BadJSON("null is not allowed after %q", dec.StackPointer())
-}
+// errNull refuses null for a member that may be absent instead.
+var errNull = BadJSON("null does not belong here")

@@ -35,6 +35,8 @@ func deeper(body []byte, max int) bool {
 	return false
 }
 
+var errMore = errors.New("more than one value")
+
 // depthError says what is wrong with a body that has more brackets than may
 // nest: that they do, or that something before them is not JSON.
 func depthError(body []byte) error {
@@ -43,8 +45,11 @@ func depthError(body []byte) error {
 		if _, err := dec.ReadToken(); err != nil {
 			return bodyError(body, err)
 		}
-		if dec.StackDepth() > MaxDepth {
+		switch dec.StackDepth() {
+		case MaxDepth + 1:
 			return BadJSON("The JSON nests deeper than %d", MaxDepth)
+		case 0:
+			return bodyError(body, errMore)
 		}
 	}
 }

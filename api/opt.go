@@ -35,7 +35,7 @@ func (o Opt[T]) IsZero() bool { return !o.Set }
 // UnmarshalJSONFrom reads a present value.
 func (o *Opt[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	if dec.PeekKind() == 'n' {
-		return errNull(dec)
+		return errNull
 	}
 	if err := json.UnmarshalDecode(dec, &o.Value); err != nil {
 		return err
