@@ -59,12 +59,12 @@ func (r *QueryLocationByAliasRequest) write(o *api.Outgoing) error {
 // QueryLocationByAliasResponse answers GET /_matrix/app/v1/thirdparty/location.
 type QueryLocationByAliasResponse struct{ Body []Location }
 
-// UnmarshalJSONFrom reads the answer.
+// UnmarshalJSONFrom reads the value.
 func (v *QueryLocationByAliasResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeList(&v.Body, dec, (*Location).UnmarshalJSONFrom)
 }
 
-// AppendJSON writes the answer.
+// AppendJSON writes the value.
 func (v *QueryLocationByAliasResponse) AppendJSON(b []byte) []byte {
 	b = api.AppendList(b, v.Body)
 	return b
@@ -99,12 +99,12 @@ func (r *QueryLocationByProtocolRequest) write(o *api.Outgoing) error {
 // QueryLocationByProtocolResponse answers GET /_matrix/app/v1/thirdparty/location/{protocol}.
 type QueryLocationByProtocolResponse struct{ Body []Location }
 
-// UnmarshalJSONFrom reads the answer.
+// UnmarshalJSONFrom reads the value.
 func (v *QueryLocationByProtocolResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeList(&v.Body, dec, (*Location).UnmarshalJSONFrom)
 }
 
-// AppendJSON writes the answer.
+// AppendJSON writes the value.
 func (v *QueryLocationByProtocolResponse) AppendJSON(b []byte) []byte {
 	b = api.AppendList(b, v.Body)
 	return b
@@ -159,12 +159,12 @@ func (r *QueryThirdpartyUserByIDRequest) write(o *api.Outgoing) error {
 // QueryThirdpartyUserByIDResponse answers GET /_matrix/app/v1/thirdparty/user.
 type QueryThirdpartyUserByIDResponse struct{ Body []User }
 
-// UnmarshalJSONFrom reads the answer.
+// UnmarshalJSONFrom reads the value.
 func (v *QueryThirdpartyUserByIDResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeList(&v.Body, dec, (*User).UnmarshalJSONFrom)
 }
 
-// AppendJSON writes the answer.
+// AppendJSON writes the value.
 func (v *QueryThirdpartyUserByIDResponse) AppendJSON(b []byte) []byte {
 	b = api.AppendList(b, v.Body)
 	return b
@@ -199,12 +199,12 @@ func (r *QueryUserByProtocolRequest) write(o *api.Outgoing) error {
 // QueryUserByProtocolResponse answers GET /_matrix/app/v1/thirdparty/user/{protocol}.
 type QueryUserByProtocolResponse struct{ Body []User }
 
-// UnmarshalJSONFrom reads the answer.
+// UnmarshalJSONFrom reads the value.
 func (v *QueryUserByProtocolResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeList(&v.Body, dec, (*User).UnmarshalJSONFrom)
 }
 
-// AppendJSON writes the answer.
+// AppendJSON writes the value.
 func (v *QueryUserByProtocolResponse) AppendJSON(b []byte) []byte {
 	b = api.AppendList(b, v.Body)
 	return b

@@ -60,12 +60,12 @@ func (r *GetAccountDataRequest) write(o *api.Outgoing) error {
 // GetAccountDataResponse answers GET /_matrix/client/v3/user/{userId}/account_data/{type}.
 type GetAccountDataResponse struct{ Body api.Raw }
 
-// UnmarshalJSONFrom reads the answer.
+// UnmarshalJSONFrom reads the value.
 func (v *GetAccountDataResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeRawObject(&v.Body, dec)
 }
 
-// AppendJSON writes the answer.
+// AppendJSON writes the value.
 func (v *GetAccountDataResponse) AppendJSON(b []byte) []byte {
 	b = api.AppendObject(b, v.Body)
 	return b
@@ -134,12 +134,12 @@ func (r *GetAccountDataPerRoomRequest) write(o *api.Outgoing) error {
 // GetAccountDataPerRoomResponse answers GET /_matrix/client/v3/user/{userId}/rooms/{roomId}/account_data/{type}.
 type GetAccountDataPerRoomResponse struct{ Body api.Raw }
 
-// UnmarshalJSONFrom reads the answer.
+// UnmarshalJSONFrom reads the value.
 func (v *GetAccountDataPerRoomResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeRawObject(&v.Body, dec)
 }
 
-// AppendJSON writes the answer.
+// AppendJSON writes the value.
 func (v *GetAccountDataPerRoomResponse) AppendJSON(b []byte) []byte {
 	b = api.AppendObject(b, v.Body)
 	return b

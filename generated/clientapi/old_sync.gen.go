@@ -79,12 +79,12 @@ func (r *GetOneEventRequest) write(o *api.Outgoing) error {
 // GetOneEventResponse answers GET /_matrix/client/v3/events/{eventId}.
 type GetOneEventResponse struct{ Body api.Raw }
 
-// UnmarshalJSONFrom reads the answer.
+// UnmarshalJSONFrom reads the value.
 func (v *GetOneEventResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeRawObject(&v.Body, dec)
 }
 
-// AppendJSON writes the answer.
+// AppendJSON writes the value.
 func (v *GetOneEventResponse) AppendJSON(b []byte) []byte {
 	b = api.AppendObject(b, v.Body)
 	return b

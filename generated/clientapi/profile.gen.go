@@ -108,12 +108,12 @@ func (r *GetProfileFieldRequest) write(o *api.Outgoing) error {
 // GetProfileFieldResponse answers GET /_matrix/client/v3/profile/{userId}/{keyName}.
 type GetProfileFieldResponse struct{ Body api.Raw }
 
-// UnmarshalJSONFrom reads the answer.
+// UnmarshalJSONFrom reads the value.
 func (v *GetProfileFieldResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeRawObject(&v.Body, dec)
 }
 
-// AppendJSON writes the answer.
+// AppendJSON writes the value.
 func (v *GetProfileFieldResponse) AppendJSON(b []byte) []byte {
 	b = api.AppendObject(b, v.Body)
 	return b

@@ -64,12 +64,12 @@ func (r *GetOneRoomEventRequest) write(o *api.Outgoing) error {
 // GetOneRoomEventResponse answers GET /_matrix/client/v3/rooms/{roomId}/event/{eventId}.
 type GetOneRoomEventResponse struct{ Body api.Raw }
 
-// UnmarshalJSONFrom reads the answer.
+// UnmarshalJSONFrom reads the value.
 func (v *GetOneRoomEventResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeRawObject(&v.Body, dec)
 }
 
-// AppendJSON writes the answer.
+// AppendJSON writes the value.
 func (v *GetOneRoomEventResponse) AppendJSON(b []byte) []byte {
 	b = api.AppendObject(b, v.Body)
 	return b
@@ -154,12 +154,12 @@ func (r *GetRoomStateRequest) write(o *api.Outgoing) error {
 // GetRoomStateResponse answers GET /_matrix/client/v3/rooms/{roomId}/state.
 type GetRoomStateResponse struct{ Body []api.Raw }
 
-// UnmarshalJSONFrom reads the answer.
+// UnmarshalJSONFrom reads the value.
 func (v *GetRoomStateResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeList(&v.Body, dec, api.DecodeRawObject)
 }
 
-// AppendJSON writes the answer.
+// AppendJSON writes the value.
 func (v *GetRoomStateResponse) AppendJSON(b []byte) []byte {
 	b = api.AppendRaws(b, v.Body)
 	return b
@@ -202,12 +202,12 @@ func (r *GetRoomStateWithKeyRequest) write(o *api.Outgoing) error {
 // GetRoomStateWithKeyResponse answers GET /_matrix/client/v3/rooms/{roomId}/state/{eventType}/{stateKey}.
 type GetRoomStateWithKeyResponse struct{ Body api.Raw }
 
-// UnmarshalJSONFrom reads the answer.
+// UnmarshalJSONFrom reads the value.
 func (v *GetRoomStateWithKeyResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeRawObject(&v.Body, dec)
 }
 
-// AppendJSON writes the answer.
+// AppendJSON writes the value.
 func (v *GetRoomStateWithKeyResponse) AppendJSON(b []byte) []byte {
 	b = api.AppendObject(b, v.Body)
 	return b

@@ -63,12 +63,12 @@ func (r *QueryLocationByAliasRequest) write(o *api.Outgoing) error {
 // QueryLocationByAliasResponse answers GET /_matrix/client/v3/thirdparty/location.
 type QueryLocationByAliasResponse struct{ Body []Location }
 
-// UnmarshalJSONFrom reads the answer.
+// UnmarshalJSONFrom reads the value.
 func (v *QueryLocationByAliasResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeList(&v.Body, dec, (*Location).UnmarshalJSONFrom)
 }
 
-// AppendJSON writes the answer.
+// AppendJSON writes the value.
 func (v *QueryLocationByAliasResponse) AppendJSON(b []byte) []byte {
 	b = api.AppendList(b, v.Body)
 	return b
@@ -103,12 +103,12 @@ func (r *QueryLocationByProtocolRequest) write(o *api.Outgoing) error {
 // QueryLocationByProtocolResponse answers GET /_matrix/client/v3/thirdparty/location/{protocol}.
 type QueryLocationByProtocolResponse struct{ Body []Location }
 
-// UnmarshalJSONFrom reads the answer.
+// UnmarshalJSONFrom reads the value.
 func (v *QueryLocationByProtocolResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeList(&v.Body, dec, (*Location).UnmarshalJSONFrom)
 }
 
-// AppendJSON writes the answer.
+// AppendJSON writes the value.
 func (v *QueryLocationByProtocolResponse) AppendJSON(b []byte) []byte {
 	b = api.AppendList(b, v.Body)
 	return b
@@ -151,12 +151,12 @@ type GetProtocolsRequest struct {
 // GetProtocolsResponse answers GET /_matrix/client/v3/thirdparty/protocols.
 type GetProtocolsResponse struct{ Body map[string]Protocol }
 
-// UnmarshalJSONFrom reads the answer.
+// UnmarshalJSONFrom reads the value.
 func (v *GetProtocolsResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeMap(&v.Body, dec, api.AnyKey, (*Protocol).UnmarshalJSONFrom)
 }
 
-// AppendJSON writes the answer.
+// AppendJSON writes the value.
 func (v *GetProtocolsResponse) AppendJSON(b []byte) []byte {
 	b = append(b, '{')
 	{
@@ -195,12 +195,12 @@ func (r *QueryUserByIDRequest) write(o *api.Outgoing) error {
 // QueryUserByIDResponse answers GET /_matrix/client/v3/thirdparty/user.
 type QueryUserByIDResponse struct{ Body []User }
 
-// UnmarshalJSONFrom reads the answer.
+// UnmarshalJSONFrom reads the value.
 func (v *QueryUserByIDResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeList(&v.Body, dec, (*User).UnmarshalJSONFrom)
 }
 
-// AppendJSON writes the answer.
+// AppendJSON writes the value.
 func (v *QueryUserByIDResponse) AppendJSON(b []byte) []byte {
 	b = api.AppendList(b, v.Body)
 	return b
@@ -235,12 +235,12 @@ func (r *QueryUserByProtocolRequest) write(o *api.Outgoing) error {
 // QueryUserByProtocolResponse answers GET /_matrix/client/v3/thirdparty/user/{protocol}.
 type QueryUserByProtocolResponse struct{ Body []User }
 
-// UnmarshalJSONFrom reads the answer.
+// UnmarshalJSONFrom reads the value.
 func (v *QueryUserByProtocolResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeList(&v.Body, dec, (*User).UnmarshalJSONFrom)
 }
 
-// AppendJSON writes the answer.
+// AppendJSON writes the value.
 func (v *QueryUserByProtocolResponse) AppendJSON(b []byte) []byte {
 	b = api.AppendList(b, v.Body)
 	return b

@@ -52,12 +52,12 @@ func (r *SendInviteV1Request) write(o *api.Outgoing) error {
 // SendInviteV1Response answers PUT /_matrix/federation/v1/invite/{roomId}/{eventId}.
 type SendInviteV1Response struct{ Body []api.Raw }
 
-// UnmarshalJSONFrom reads the answer.
+// UnmarshalJSONFrom reads the value.
 func (v *SendInviteV1Response) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeList(&v.Body, dec, api.DecodeRaw)
 }
 
-// AppendJSON writes the answer.
+// AppendJSON writes the value.
 func (v *SendInviteV1Response) AppendJSON(b []byte) []byte {
 	b = api.AppendRaws(b, v.Body)
 	return b

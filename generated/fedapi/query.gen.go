@@ -97,12 +97,12 @@ func (r *QueryInfoRequest) write(o *api.Outgoing) error {
 // QueryInfoResponse answers GET /_matrix/federation/v1/query/{queryType}.
 type QueryInfoResponse struct{ Body api.Raw }
 
-// UnmarshalJSONFrom reads the answer.
+// UnmarshalJSONFrom reads the value.
 func (v *QueryInfoResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeRawObject(&v.Body, dec)
 }
 
-// AppendJSON writes the answer.
+// AppendJSON writes the value.
 func (v *QueryInfoResponse) AppendJSON(b []byte) []byte {
 	b = api.AppendObject(b, v.Body)
 	return b

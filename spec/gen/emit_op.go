@@ -228,17 +228,21 @@ func (o *op) readQuery(q *param) string {
 // writeResponse names the one JSON answer of an operation.
 func (o *op) writeResponse(s *source) {
 	name := o.name + "Response"
-	t := o.answer
-	switch {
-	case t.kind == kObject && t.object.name == name:
-		return
-	case t.kind == kObject:
-		s.p("// %s answers %s %s.\ntype %s = %s\n", name, o.method, o.path, name, t)
+	if o.answer.kind != kObject || o.answer.object.name != name {
+		writeNamed(s, name, fmt.Sprintf("answers %s %s.", o.method, o.path), o.answer)
+	}
+}
+
+// writeNamed gives a type a name of its own: another name where it is a
+// struct, a struct around it where it is not.
+func writeNamed(s *source, name, doc string, t *goType) {
+	if t.kind == kObject {
+		s.p("// %s %s\ntype %s = %s\n", name, doc, name, t)
 		return
 	}
-	s.p("// %s answers %s %s.\ntype %s struct{ Body %s }\n", name, o.method, o.path, name, t)
-	s.p("// UnmarshalJSONFrom reads the answer.\nfunc (v *%s) UnmarshalJSONFrom(dec *jsontext.Decoder) error {\nreturn %s\n}\n", name, t.call("&v.Body", false))
-	s.p("// AppendJSON writes the answer.\nfunc (v *%s) AppendJSON(b []byte) []byte {", name)
+	s.p("// %s %s\ntype %s struct{ Body %s }\n", name, doc, name, t)
+	s.p("// UnmarshalJSONFrom reads the value.\nfunc (v *%s) UnmarshalJSONFrom(dec *jsontext.Decoder) error {\nreturn %s\n}\n", name, t.call("&v.Body", false))
+	s.p("// AppendJSON writes the value.\nfunc (v *%s) AppendJSON(b []byte) []byte {", name)
 	s.appendValue("v.Body", t, 0)
 	s.p("return b\n}\n")
 }

@@ -4,7 +4,9 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -29,6 +31,8 @@ type document struct {
 		Schemas         map[string]*schema        `json:"schemas"`
 		SecuritySchemes map[string]jsontext.Value `json:"securitySchemes"`
 	} `json:"components"`
+
+	raw map[string]any // of spec/extra, merged
 }
 
 type operation struct {
@@ -142,13 +146,19 @@ func loadExtra(dir string) (*document, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := &document{Paths: map[string]map[string]*operation{}}
+	paths, schemas := map[string]any{}, map[string]any{}
+	all := &document{Paths: map[string]map[string]*operation{}, raw: map[string]any{
+		"openapi": "3.1.0", "info": map[string]any{"title": "Extra routes", "version": "1"},
+		"paths": paths, "components": map[string]any{"schemas": schemas},
+	}}
 	all.Components.Schemas = map[string]*schema{}
 	for _, name := range names {
-		doc := new(document)
-		if err := readYAML(name, doc); err != nil {
+		doc, raw, err := readYAML(name)
+		if err != nil {
 			return nil, err
 		}
+		maps.Copy(paths, raw.Paths)
+		maps.Copy(schemas, raw.Components.Schemas)
 		for path, item := range doc.Paths {
 			if all.Paths[path] != nil {
 				return nil, fmt.Errorf("%s: %s is in another file too", name, path)
@@ -168,19 +178,28 @@ func loadExtra(dir string) (*document, error) {
 	return all, nil
 }
 
-func readYAML(name string, into any) error {
-	raw, err := os.ReadFile(name)
+// rawDocument is a document whose parts are not looked at.
+type rawDocument struct {
+	Paths      map[string]any `yaml:"paths"`
+	Components struct {
+		Schemas map[string]any `yaml:"schemas"`
+	} `yaml:"components"`
+}
+
+func readYAML(name string) (*document, *rawDocument, error) {
+	text, err := os.ReadFile(name)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	var v any
-	if err := yaml.Unmarshal(raw, &v); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+	raw, doc := new(rawDocument), new(document)
+	var all any
+	if err := errors.Join(yaml.Unmarshal(text, &all), yaml.Unmarshal(text, raw)); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if raw, err = json.Marshal(v); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+	if text, err = json.Marshal(all); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return parse(name, raw, into)
+	return doc, raw, parse(name, text, doc)
 }
 
 func read(name string, into any) error {

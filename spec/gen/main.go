@@ -86,7 +86,17 @@ func generate(spec, module string) (map[string][]byte, error) {
 		}
 		all = append(all, p)
 	}
-	return w.files, w.ops(all)
+	if err := w.ops(all); err != nil {
+		return nil, err
+	}
+	p, list, err := loadEvents(filepath.Join(spec, release), release)
+	if err != nil {
+		return nil, fmt.Errorf("events: %w", err)
+	}
+	if err := w.events(p, list); err != nil {
+		return nil, err
+	}
+	return w.files, w.schemas(all, list)
 }
 
 // passes takes a document through all passes but the first and the last.

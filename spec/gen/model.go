@@ -312,7 +312,7 @@ func (p *pkg) named(name string, c *schema, at spot) *goType {
 		return t
 	}
 	p.components[name] = &goType{kind: kOpen} // a component inside itself is kept as it is
-	t := p.typ(c, spot{owner: &object{name: goName(name), fixed: true, wide: true}, file: at.file, input: at.input})
+	t := p.typ(c, spot{owner: &object{name: goName(name), fixed: true, wide: true}, file: at.file, input: at.input, open: p.api == eventAPI})
 	p.components[name] = t
 	return t
 }
@@ -348,20 +348,24 @@ func (p *pkg) object(s *schema, at spot) *object {
 	}
 	p.objects = append(p.objects, o)
 	at.open = at.open || s.Open
-	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
-		prop := s.Properties[name]
+	members := maps.Clone(s.Properties)
+	for _, name := range s.Required {
+		if members[name] == nil {
+			members[name] = &schema{} // required, but not described
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		prop := members[name]
 		f := &field{json: name, name: goName(name), required: slices.Contains(s.Required, name)}
+		if short, ok := strings.CutPrefix(name, "m."); ok && members[short] != nil {
+			f.name = "M" + f.name
+		}
 		f.typ = p.typ(prop, spot{owner: o, part: f.name, file: at.file, input: at.input, open: at.open})
 		f.note = notes(prop.Added, prop.Deprecated, prop.Default)
 		if slices.ContainsFunc(o.fields, func(g *field) bool { return g.name == f.name }) {
 			p.fail("%s: two members are called %s", o.name, f.name)
 		}
 		o.fields = append(o.fields, f)
-	}
-	for _, name := range s.Required {
-		if s.Properties[name] == nil {
-			p.fail("%s%s: %q is required and not described", at.owner.name, at.part, name)
-		}
 	}
 	if more := s.AdditionalProperties; more != nil && !more.never {
 		o.extra = p.typ(more, spot{owner: o, part: "Extra", file: at.file, input: at.input})

@@ -122,6 +122,11 @@ var renamed = map[string]map[string]string{
 		"ServerKeysOldVerifyKey":            "OldVerifyKey",
 		"ServerKeysVerifyKey":               "VerifyKey",
 	},
+	"events": {
+		"KeyVerificationMRelatesTo": "VerificationRelation",
+		"MTextContentBlockItem":     "TextBlock",
+		"RoomTopicMTopic":           "TopicBlock",
+	},
 	"identityapi": {
 		"GetTermsPolicy":   "TermsPolicy",
 		"TermsPolicyExtra": "TermsDocument",
@@ -133,20 +138,24 @@ var renamed = map[string]map[string]string{
 
 // sets are the names of enums by their values.
 var sets = map[string]string{
-	"b,f":                                    "Direction",
-	"ban,invite,join,knock,leave":            "Membership",
-	"ban,invite,join,leave":                  "OldMembership",
-	"content,override,room,sender,underride": "PushRuleKind",
-	"crop,scale":                             "ThumbnailMethod",
-	"email,msisdn":                           "Medium",
-	"login,register":                         "SSOAction",
-	"no-support,success":                     "UnbindResult",
-	"offline,online,unavailable":             "PresenceState",
-	"private,public":                         "Visibility",
-	"stable,unstable":                        "Stability",
-	"m.fully_read,m.read,m.read.private":     "ReceiptType",
-	"master,self_signing,user_signing":       "KeyUsage",
-	"client,federation":                      "EventFormat",
+	"can_join,forbidden":                                      "GuestAccess",
+	"invited,joined,shared,world_readable":                    "HistoryVisibility",
+	"invite,knock,knock_restricted,private,public,restricted": "JoinRule",
+	"decimal,emoji":                                           "ShortAuthentication",
+	"b,f":                                                     "Direction",
+	"ban,invite,join,knock,leave":                             "Membership",
+	"ban,invite,join,leave":                                   "OldMembership",
+	"content,override,room,sender,underride":                  "PushRuleKind",
+	"crop,scale":                                              "ThumbnailMethod",
+	"email,msisdn":                                            "Medium",
+	"login,register":                                          "SSOAction",
+	"no-support,success":                                      "UnbindResult",
+	"offline,online,unavailable":                              "PresenceState",
+	"private,public":                                          "Visibility",
+	"stable,unstable":                                         "Stability",
+	"m.fully_read,m.read,m.read.private":                      "ReceiptType",
+	"master,self_signing,user_signing":                        "KeyUsage",
+	"client,federation":                                       "EventFormat",
 }
 
 // name gives every type its name.
