@@ -23,6 +23,7 @@ type Event struct {
 	Pos            int64 // arrival; 0 for outliers and backfill
 	OriginServerTS int64
 	Redacts        id.EventID // "" when it redacts nothing
+	ReplacesNID    int64      // the state event that it took the place of, 0 for none
 	AuthNIDs       []int64
 	PDU            []byte
 	Client         []byte // client form without unsigned; empty when a query leaves it out
@@ -43,7 +44,7 @@ type Place struct{ Depth, NID int64 }
 // Place is where the event is in its room.
 func (e *Event) Place() Place { return Place{e.Depth, e.NID} }
 
-const eventColumns = `nid, event_id, room_nid, type, state_key, sender, depth, pos, origin_server_ts, redacts, auth_nids,
+const eventColumns = `nid, event_id, room_nid, type, state_key, sender, depth, pos, origin_server_ts, redacts, replaces_nid, auth_nids,
 	pdu, client, rejected, soft_failed, outlier, partial, redacted_by, state_before, state_after`
 
 func (e *Event) scan(scan scanFunc) error {
@@ -51,7 +52,7 @@ func (e *Event) scan(scan scanFunc) error {
 	var stateKey *string
 	var pos *int64
 	var auth []byte
-	err := scan(&e.NID, &e.ID, &e.RoomNID, &typ, &stateKey, &sender, &e.Depth, &pos, &e.OriginServerTS, &e.Redacts, &auth,
+	err := scan(&e.NID, &e.ID, &e.RoomNID, &typ, &stateKey, &sender, &e.Depth, &pos, &e.OriginServerTS, &e.Redacts, &e.ReplacesNID, &auth,
 		&e.PDU, &e.Client, &e.Rejected, &e.SoftFailed, &e.Outlier, &e.Partial, &e.RedactedBy, &e.StateBefore, &e.StateAfter)
 	if err != nil {
 		return err
@@ -70,7 +71,7 @@ func (e *Event) scan(scan scanFunc) error {
 
 var (
 	qInsertEvent = q("insert_event", `INSERT INTO events (`+eventColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`)
 	qEvent       = q("event", `SELECT `+eventColumns+` FROM events WHERE event_id = $1`)
 	qEventsByNID = q("events_by_nid", `SELECT `+eventColumns+` FROM events WHERE nid = ANY($1) ORDER BY nid`)
 	qEventsByID  = q("events_by_id", `SELECT `+eventColumns+` FROM events WHERE event_id = ANY($1) ORDER BY nid`)
@@ -87,6 +88,8 @@ var (
 			AND NOT outlier AND NOT rejected AND NOT soft_failed ORDER BY depth, nid LIMIT $5`)
 	qPlaceAt = q("place_at", `SELECT depth, nid FROM events
 		WHERE room_nid = $1 AND pos <= $2 ORDER BY pos DESC LIMIT 1`)
+	qMemberEvents = q("member_events", `SELECT `+eventColumns+` FROM events
+		WHERE room_nid = $1 AND state_key = $2 AND type = 'm.room.member' AND NOT rejected AND NOT outlier ORDER BY depth, nid`)
 	qRedactionsOf = q("redactions_of", `SELECT `+eventColumns+` FROM events
 		WHERE redacts = $1 AND redacts <> '' AND NOT rejected AND NOT outlier ORDER BY nid`)
 
@@ -99,7 +102,7 @@ var (
 // perhaps from a later call, since the statement may travel with others.
 func (w *Writer) InsertEvent(ctx context.Context, e *Event) error {
 	return w.later(ctx, qInsertEvent, e.NID, e.ID, e.RoomNID, e.Type, e.StateKey, e.Sender, e.Depth, nullable(e.Pos),
-		e.OriginServerTS, e.Redacts, packNIDs(e.AuthNIDs), e.PDU, e.Client, e.Rejected, e.SoftFailed, e.Outlier, e.Partial,
+		e.OriginServerTS, e.Redacts, e.ReplacesNID, packNIDs(e.AuthNIDs), e.PDU, e.Client, e.Rejected, e.SoftFailed, e.Outlier, e.Partial,
 		e.RedactedBy, e.StateBefore, e.StateAfter)
 }
 
@@ -189,6 +192,12 @@ func (r *Reader) PageForward(ctx context.Context, roomNID int64, after Place, up
 func (r *Reader) PlaceAt(ctx context.Context, roomNID, pos int64) (p Place, err error) {
 	err = r.row(ctx, qPlaceAt, []any{roomNID, pos}, &p.Depth, &p.NID)
 	return p, err
+}
+
+// MemberEvents lists the events that made a user's memberships of a room, in
+// the order of the room.
+func (r *Reader) MemberEvents(ctx context.Context, roomNID int64, userID id.UserID) ([]*Event, error) {
+	return r.events(ctx, qMemberEvents, roomNID, userID)
 }
 
 // RedactionsOf lists the accepted events that mean to redact one.

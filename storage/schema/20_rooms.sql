@@ -28,6 +28,7 @@ CREATE TABLE events (
 	pos              BIGINT,           -- arrival; NULL: outlier or backfilled
 	origin_server_ts BIGINT  NOT NULL,
 	redacts          TEXT    NOT NULL, -- the event id it means to redact; '': none
+	replaces_nid     BIGINT  NOT NULL, -- the state event whose place it took; 0: none
 	auth_nids        BYTEA   NOT NULL, -- its auth events, see PackNIDs
 	pdu              BYTEA   NOT NULL, -- as signed
 	client           BYTEA   NOT NULL, -- as clients see it, without unsigned
@@ -41,6 +42,7 @@ CREATE TABLE events (
 );
 CREATE INDEX events_by_place ON events (room_nid, depth, nid);
 CREATE UNIQUE INDEX events_by_pos ON events (room_nid, pos) WHERE pos IS NOT NULL;
+CREATE INDEX events_of_members ON events (room_nid, state_key) WHERE type = 'm.room.member';
 CREATE INDEX events_by_time ON events (room_nid, origin_server_ts);
 CREATE INDEX events_redacting ON events (redacts) WHERE redacts <> '';
 
