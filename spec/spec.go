@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package spec embeds the distilled specification, for those that read it at
-// run time: the judge of requests and answers, and the lab. It decides nothing;
-// package generated/schemas says where in it an operation's schemas are.
+// Package spec embeds the pinned specification, so that the program can judge
+// traffic without a file beside it. It holds data only; package
+// generated/schemas says where in it an operation's schemas are.
 package spec
 
 import (
@@ -10,16 +10,18 @@ import (
 	"io/fs"
 )
 
-//go:embed all:v1.19
-var files embed.FS
+// Version names the pinned release and its folder.
+const Version = "v1.19"
 
-// Release is the release of the specification.
-const Release = "v1.19"
+// Files holds the release's folder and extra/.
+//
+//go:embed v1.19 extra/*.yaml
+var Files embed.FS
 
 // FS returns the files of the release: a document for each API, and the folders
 // events, edus and pdus with one schema a file.
 func FS() fs.FS {
-	sub, err := fs.Sub(files, Release)
+	sub, err := fs.Sub(Files, Version)
 	if err != nil {
 		panic(err) // the folder is embedded above
 	}

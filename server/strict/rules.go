@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package strict
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A Setting says what becomes of a violation of a rule.
+type Setting uint8
+
+const (
+	Off     Setting = iota // nobody looks
+	Report                 // it is written down
+	Enforce                // it is written down and refused
+)
+
+var settingNames = [...]string{"off", "report", "enforce"}
+
+func (s Setting) String() string { return settingNames[s] }
+
+// MarshalText writes the setting's name.
+func (s Setting) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads the setting's name.
+func (s *Setting) UnmarshalText(text []byte) error {
+	i := slices.Index(settingNames[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("%q is none of %s", text, strings.Join(settingNames[:], ", "))
+	}
+	*s = Setting(i)
+	return nil
+}
+
+// The profiles. Strict is the letter of the specification, Lenient what
+// deployed clients need, Synapse the departures that clients lean on.
+const (
+	Strict  = "strict"
+	Lenient = "lenient"
+	Synapse = "synapse"
+)
+
+// A Rule is one thing that the specification asks for, or one departure of
+// deployed software, with its setting in each profile.
+type Rule struct {
+	ID      string `json:"id"`
+	Says    string `json:"says"`
+	Section string `json:"section"` // below https://spec.matrix.org/v1.19/
+
+	Strict  Setting `json:"strict"`
+	Lenient Setting `json:"lenient"`
+	Synapse Setting `json:"synapse"`
+}
+
+// Link is the address of the rule's section.
+func (r *Rule) Link() string { return site + r.Section }
+
+const site = "https://spec.matrix.org/v1.19/"
+
+const (
+	apiStandards  = "client-server-api/#api-standards"
+	standardError = "client-server-api/#standard-error-response"
+	errorCodes    = "client-server-api/#common-error-codes"
+)
+
+// Rules returns the table of all rules, in order of their ids.
+//
+// The rules of answers hold for the server's own answers, which are looked at
+// only where the configuration asks for it.
+func Rules() []Rule {
+	return []Rule{
+		{"access-token-in-query", "an access token stands in the Authorization header; the query string is deprecated", "client-server-api/#using-access-tokens", Report, Off, Off},
+		{"answer-alternatives", "an answer's value follows one of the alternatives", apiStandards, Enforce, Report, Report},
+		{"answer-enum", "an answer's value is one of those listed; lists grow", apiStandards, Report, Report, Report},
+		{"answer-errcode", "an error code is common or named by the operation", errorCodes, Enforce, Report, Report},
+		{"answer-error-shape", "an error has errcode and error, both strings", standardError, Enforce, Report, Report},
+		{"answer-format", "an answer's strings follow their formats and patterns", apiStandards, Enforce, Report, Report},
+		{"answer-json", "an answer is JSON where the operation says so", apiStandards, Enforce, Report, Report},
+		{"answer-limits", "an answer's lists and objects have as many elements as they may", apiStandards, Enforce, Report, Report},
+		{"answer-required", "an answer's object has its required members", apiStandards, Enforce, Report, Report},
+		{"answer-status", "an answer's status is common or declared by the operation", errorCodes, Enforce, Report, Report},
+		{"answer-type", "an answer's value has its JSON type", apiStandards, Enforce, Report, Report},
+		{"answer-unknown-member", "an answer's object has no members but those described", apiStandards, Report, Off, Off},
+		{"content-type-missing", "a JSON body should be labelled as one", apiStandards, Report, Off, Off},
+		{"content-type-not-json", "a JSON body should not be labelled as something else", apiStandards, Report, Off, Off},
+		{"event-content", "an event's content follows the schema of its type", "client-server-api/#types-of-room-events", Report, Off, Off},
+		{"federation-event", "a PDU or EDU follows its format", "server-server-api/#pdus", Report, Off, Off},
+		{"request-alternatives", "a request's value follows one of the alternatives", apiStandards, Enforce, Off, Off},
+		{"request-enum", "a request's value is one of those listed; lists grow, and the closed ones are refused elsewhere", apiStandards, Report, Off, Off},
+		{"request-format", "a request's strings follow their formats and patterns", apiStandards, Enforce, Off, Off},
+		{"request-limits", "a request's lists and objects have as many elements as they may", apiStandards, Enforce, Off, Off},
+		{"request-required", "a request's object has its required members", apiStandards, Enforce, Off, Off},
+		{"request-type", "a request's value has its JSON type", apiStandards, Enforce, Off, Off},
+		{"request-unknown-member", "a request's object has no members but those described; others are ignored", apiStandards, Report, Off, Off},
+	}
+}
+
+// Settings holds the setting of every rule.
+type Settings map[string]Setting
+
+// Resolve returns a profile's settings with changes to single rules. An
+// unknown profile, rule or setting is an error that lists what there is.
+func Resolve(profile string, changes map[string]string) (Settings, error) {
+	pick := map[string]func(Rule) Setting{
+		Strict:  func(r Rule) Setting { return r.Strict },
+		Lenient: func(r Rule) Setting { return r.Lenient },
+		Synapse: func(r Rule) Setting { return r.Synapse },
+	}[profile]
+	if pick == nil {
+		return nil, fmt.Errorf("no strictness profile %q: there are %s, %s and %s", profile, Strict, Lenient, Synapse)
+	}
+	out := Settings{}
+	for _, r := range Rules() {
+		out[r.ID] = pick(r)
+	}
+	for _, id := range slices.Sorted(maps.Keys(changes)) {
+		if _, ok := out[id]; !ok {
+			return nil, fmt.Errorf("no strictness rule %q: there are %s", id, strings.Join(slices.Sorted(maps.Keys(out)), ", "))
+		}
+		var s Setting
+		if err := s.UnmarshalText([]byte(changes[id])); err != nil {
+			return nil, fmt.Errorf("strictness rule %s: %w", id, err)
+		}
+		out[id] = s
+	}
+	return out, nil
+}
+
+// any reports whether a rule whose id has one of the prefixes is on.
+func (s Settings) any(prefixes ...string) bool {
+	for id, set := range s {
+		for _, p := range prefixes {
+			if set != Off && strings.HasPrefix(id, p) {
+				return true
+			}
+		}
+	}
+	return false
+}

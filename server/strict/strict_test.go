@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package strict_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"touchstone.example/api"
+	"touchstone.example/server/strict"
+	"touchstone.example/spec"
+)
+
+func newJudge(t *testing.T, profile string, changes map[string]string) *strict.Judge {
+	t.Helper()
+	settings, err := strict.Resolve(profile, changes)
+	require.NoError(t, err)
+	j, err := strict.New(strict.Config{Spec: spec.Files, Settings: settings, Answers: true, Measure: true})
+	require.NoError(t, err)
+	return j
+}
+
+func client(id string) *api.Operation {
+	return &api.Operation{API: "clientapi", ID: id, Auth: api.AuthUser}
+}
+
+// the rules that a judge has noted, with their pointers.
+func noted(j *strict.Judge) []string {
+	out := []string{}
+	for _, c := range j.Log().All() {
+		out = append(out, c.Rule+" "+c.Pointer)
+	}
+	return out
+}
+
+func TestRequests(t *testing.T) {
+	fed := &api.Operation{API: "fedapi", ID: "sendJoinV2", Auth: api.AuthServer}
+	for _, c := range []struct {
+		name, body string
+		op         *api.Operation
+		want       []string
+		refused    bool
+	}{
+		{"a right body", `{"preset":"public_chat","invite":["@a:b.c"]}`, client("createRoom"), nil, false},
+		{"an empty body of optional members", `{}`, client("createRoom"), nil, false},
+		{"a wrong type", `{"invite":"@a:b.c"}`, client("createRoom"), []string{"request-type /invite"}, true},
+		{"null is not absent", `{"name":null}`, client("createRoom"), []string{"request-type /name"}, true},
+		{"a wrong type deep inside", `{"invite_3pid":[{"id_server":"a","id_access_token":"b","medium":"email","address":1}]}`, client("createRoom"), []string{"request-type /invite_3pid/0/address"}, true},
+		{"a missing member", `{"reason":"x"}`, client("kick"), []string{"request-required "}, true},
+		{"a bad identifier", `{"invite":["a:b.c"]}`, client("createRoom"), []string{"request-format /invite/0", "request-format /invite/0"}, true},
+		{"an identifier that only its grammar refuses", `{"invite":["@a"]}`, client("createRoom"), []string{"request-format /invite/0"}, true},
+		{"a bad name of a member", `{"messages":{"@a":{}}}`, client("sendToDevice"), []string{"request-format /messages"}, true},
+		{"an unlisted value is only written down", `{"preset":"nice"}`, client("createRoom"), []string{"request-enum /preset"}, false},
+		{"an unknown member is only written down", `{"nmae":"x"}`, client("createRoom"), []string{"request-unknown-member "}, false},
+		{"too many members", `{}`, client("setProfileField"), []string{"request-limits "}, true},
+		{"no alternative", `{"one_time_keys":{"a:b":1}}`, client("uploadKeys"), []string{"request-alternatives /one_time_keys/a:b"}, true},
+		{"an open object takes anything", `{"m":[1,{"n":null}]}`, client("sendMessage"), nil, false},
+		{"an array is no object", `[]`, client("sendMessage"), []string{"request-type "}, true},
+		{"each of two operations on a route has its own body", `{"user_id":"@a:b.c"}`, client("inviteBy3PID"), []string{"request-required ", "request-unknown-member "}, true},
+		{"members beyond those listed in a signed object", `{"type":"m.room.member","state_key":"@a:b","sender":"@a:b","origin_server_ts":1,"content":{"membership":"join"},"depth":1}`, fed, nil, false},
+		{"an operation without a body", `{"x":1}`, client("logout"), nil, false},
+		{"an operation of ours", `{"nonce":"n","username":"u","password":"p"}`, &api.Operation{API: "extraapi", ID: "registerWithSharedSecret"}, []string{"request-required "}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			j := newJudge(t, strict.Strict, nil)
+			err := j.Request(c.op, []byte(c.body))
+			require.ElementsMatch(t, c.want, noted(j))
+			if !c.refused {
+				require.NoError(t, err)
+				return
+			}
+			var e *api.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, []any{400, "M_BAD_JSON"}, []any{e.Status, e.ErrCode})
+		})
+	}
+}
+
+func TestRequestThatIsNoJSON(t *testing.T) {
+	for _, body := range []string{``, `{`, `{} {}`} {
+		var e *api.Error
+		require.ErrorAs(t, newJudge(t, strict.Strict, nil).Request(client("kick"), []byte(body)), &e)
+		require.Equal(t, "M_NOT_JSON", e.ErrCode)
+	}
+}
+
+func TestAnswers(t *testing.T) {
+	for _, c := range []struct {
+		name, op string
+		status   int
+		body     string
+		want     []string
+		refused  bool
+	}{
+		{"a right answer", "sendMessage", 200, `{"event_id":"$a:b"}`, nil, false},
+		{"a missing member", "sendMessage", 200, `{}`, []string{"answer-required "}, true},
+		{"a wrong type", "sendMessage", 200, `{"event_id":1}`, []string{"answer-type /event_id"}, true},
+		{"a bad identifier", "sendMessage", 200, `{"event_id":"a"}`, []string{"answer-format /event_id", "answer-format /event_id"}, true},
+		{"an unlisted value is only written down", "getPresence", 200, `{"presence":"asleep"}`, []string{"answer-enum /presence"}, false},
+		{"an unknown member is only written down", "sendMessage", 200, `{"event_id":"$a:b","room":1}`, []string{"answer-unknown-member "}, false},
+		{"no JSON", "sendMessage", 200, `event`, []string{"answer-json "}, true},
+		{"an undeclared success", "sendMessage", 201, `{}`, []string{"answer-status "}, true},
+		{"an undeclared failure", "sendMessage", 409, `{"errcode":"M_UNKNOWN","error":"x"}`, []string{"answer-status "}, true},
+		{"a second success", "updateDevice", 201, `{}`, nil, false},
+		{"a common failure", "getJoinedRooms", 403, `{"errcode":"M_FORBIDDEN","error":"x"}`, nil, false},
+		{"an error without text", "getJoinedRooms", 403, `{"errcode":"M_FORBIDDEN"}`, []string{"answer-error-shape /error"}, true},
+		{"an error with a number", "getJoinedRooms", 403, `{"errcode":403,"error":"x"}`, []string{"answer-error-shape /errcode"}, true},
+		{"an error that is no object", "getJoinedRooms", 403, `"no"`, []string{"answer-error-shape /errcode", "answer-error-shape /error"}, true},
+		{"an error that is no JSON", "getJoinedRooms", 500, `oops`, []string{"answer-json "}, true},
+		{"a code of the operation", "putRoomKeys", 403, `{"errcode":"M_WRONG_ROOM_KEYS_VERSION","error":"x","current_version":"1"}`, nil, false},
+		{"a code of another operation", "sendMessage", 403, `{"errcode":"M_WRONG_ROOM_KEYS_VERSION","error":"x"}`, []string{"answer-errcode /errcode"}, true},
+		{"a code that only the prose gives the operation", "changePassword", 400, `{"errcode":"M_WEAK_PASSWORD","error":"x"}`, nil, false},
+		{"a code in another namespace", "sendMessage", 403, `{"errcode":"ORG.EXAMPLE_NO","error":"x"}`, nil, false},
+		{"the first answer of interactive authentication", "deleteDevice", 401, `{"flows":[{"stages":["m.login.dummy"]}],"params":{},"session":"s"}`, nil, false},
+		{"a failed stage", "deleteDevice", 401, `{"errcode":"M_FORBIDDEN","error":"x","flows":[{"stages":["m.login.password"]}],"session":"s","completed":[]}`, nil, false},
+		{"a failed stage with wrong flows", "deleteDevice", 401, `{"errcode":"M_FORBIDDEN","error":"x","flows":[{}]}`, []string{"answer-required /flows/0"}, true},
+		{"a wrong token where interactive authentication is", "deleteDevice", 401, `{"errcode":"M_UNKNOWN_TOKEN","error":"x","soft_logout":true}`, nil, false},
+		{"neither flows nor an error", "deleteDevice", 401, `{"session":"s"}`, []string{"answer-error-shape /errcode", "answer-error-shape /error"}, true},
+		{"one event's content", "getRoomStateWithKey", 200, `{"name":"x"}`, nil, false},
+		{"one event", "getRoomStateWithKey", 200, `{"type":"m.room.name","state_key":"","content":{},"event_id":"$a:b","sender":"@a:b","origin_server_ts":1,"room_id":"!a:b"}`, nil, false},
+		{"sync, as the prose extends it", "sync", 200, `{"next_batch":"s","device_unused_fallback_key_types":[],"to_device":{"events":[{"type":"m.x","sender":"@a:b","content":{}}]},"device_lists":{"changed":["@a:b"]}}`, nil, false},
+		{"sync without the fallback keys", "sync", 200, `{"next_batch":"s"}`, []string{"answer-required "}, true},
+		{"sync with a wrong device list", "sync", 200, `{"next_batch":"s","device_unused_fallback_key_types":[],"device_lists":{"changed":[1]}}`, []string{"answer-type /device_lists/changed/0"}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			j := newJudge(t, strict.Strict, nil)
+			err := j.Answer(client(c.op), c.status, []byte(c.body))
+			require.ElementsMatch(t, c.want, noted(j))
+			require.Equal(t, c.refused, err != nil, "%v", err)
+			require.Equal(t, c.refused, len(j.Log().Enforced(strict.Answer)) > 0)
+			require.Empty(t, j.Log().Enforced(strict.Request))
+		})
+	}
+}
+
+func TestRangesOfStatuses(t *testing.T) {
+	op := &api.Operation{API: "identityapi", ID: "emailSubmitTokenGetV2"}
+	j := newJudge(t, strict.Strict, nil)
+	require.NoError(t, j.Answer(op, 302, nil))
+	require.NoError(t, j.Answer(op, 418, []byte(`{"errcode":"M_UNKNOWN","error":"x"}`)))
+	require.Error(t, j.Answer(op, 503, []byte(`{"errcode":"M_UNKNOWN","error":"x"}`)))
+}
+
+func TestUnknownOperationIsABug(t *testing.T) {
+	j := newJudge(t, strict.Strict, nil)
+	require.ErrorContains(t, j.Request(client("nothing"), []byte(`{}`)), "no operation nothing in clientapi")
+	require.ErrorContains(t, j.Answer(&api.Operation{API: "otherapi", ID: "x"}, 200, []byte(`{}`)), `no API "otherapi"`)
+}
+
+func TestViolationSaysEverything(t *testing.T) {
+	j := newJudge(t, strict.Strict, nil)
+	require.Error(t, j.Request(client("kick"), []byte(`{"user_id":1}`)))
+	all := j.Log().All()
+	require.Len(t, all, 1)
+	require.Equal(t, strict.Violation{
+		Rule: "request-type", Setting: strict.Enforce, Direction: strict.Request, API: "clientapi", Operation: "kick",
+		Pointer: "/user_id", Keyword: "type",
+		Schema:   all[0].Schema,
+		Expected: "expected string, but got number",
+		Link:     "https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3roomsroomidkick",
+		Who:      "client",
+	}, all[0].Violation)
+	require.Contains(t, all[0].Schema, "client-server.json#/paths/")
+	require.Equal(t, `kick request at "/user_id": expected string, but got number (request-type, sent by the client, `+
+		`https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3roomsroomidkick)`, all[0].Error())
+}
+
+// A violation may be shown to people; what the traffic said must not.
+func TestViolationsHoldNoValues(t *testing.T) {
+	j := newJudge(t, strict.Strict, nil)
+	require.Error(t, j.Request(client("createRoom"), []byte(`{"preset":"s3cret","invite":["s3cret"],"name":{"s":"s3cret"}}`)))
+	require.NotEmpty(t, j.Log().All())
+	require.NotContains(t, fmt.Sprint(j.Log().All()), "s3cret")
+}
+
+func TestSettings(t *testing.T) {
+	wrong := []byte(`{"user_id":1}`)
+	j := newJudge(t, strict.Strict, map[string]string{"request-type": "report"})
+	require.NoError(t, j.Request(client("kick"), wrong))
+	require.Equal(t, strict.Report, j.Log().All()[0].Setting)
+	require.Empty(t, j.Log().Enforced(strict.Request))
+
+	j = newJudge(t, strict.Strict, map[string]string{"request-type": "off"})
+	require.NoError(t, j.Request(client("kick"), wrong))
+	require.Empty(t, j.Log().All())
+
+	j = newJudge(t, strict.Lenient, nil)
+	require.NoError(t, j.Request(client("kick"), wrong))
+	require.Empty(t, j.Log().All())
+	require.NoError(t, j.Answer(client("kick"), 200, []byte(`[]`)))
+	require.Len(t, j.Log().All(), 1, "answers that are judged at all are at least written down")
+}
+
+func TestHooksThatNobodyNeedsAreNil(t *testing.T) {
+	hooks := func(profile string, answers bool) []bool {
+		settings, err := strict.Resolve(profile, nil)
+		require.NoError(t, err)
+		j, err := strict.New(strict.Config{Spec: spec.Files, Settings: settings, Answers: answers})
+		require.NoError(t, err)
+		c := j.Checks()
+		return []bool{c.Request != nil, c.Response != nil, c.Report != nil}
+	}
+	require.Equal(t, []bool{true, true, true}, hooks(strict.Strict, true))
+	require.Equal(t, []bool{true, false, true}, hooks(strict.Strict, false))
+	require.Equal(t, []bool{false, true, false}, hooks(strict.Lenient, true))
+	require.Equal(t, []bool{false, false, false}, hooks(strict.Lenient, false))
+	require.Equal(t, []bool{false, false, false}, hooks(strict.Synapse, false))
+}
+
+func TestResolveRefusesWhatItDoesNotKnow(t *testing.T) {
+	_, err := strict.Resolve("stern", nil)
+	require.ErrorContains(t, err, `no strictness profile "stern": there are strict, lenient and synapse`)
+	_, err = strict.Resolve(strict.Strict, map[string]string{"request-typ": "off"})
+	require.ErrorContains(t, err, `no strictness rule "request-typ": there are access-token-in-query, `)
+	_, err = strict.Resolve(strict.Strict, map[string]string{"request-type": "on"})
+	require.ErrorContains(t, err, `strictness rule request-type: "on" is none of off, report, enforce`)
+	_, err = strict.New(strict.Config{Spec: spec.Files, Settings: strict.Settings{}})
+	require.ErrorContains(t, err, "no setting for rule")
+}
+
+func TestRulesAreInOrder(t *testing.T) {
+	last := ""
+	for _, r := range strict.Rules() {
+		require.Less(t, last, r.ID)
+		require.NotEmpty(t, r.Says)
+		require.Regexp(t, `^https://spec\.matrix\.org/v1\.19/[a-z-]+/#[a-z0-9-]+$`, r.Link())
+		last = r.ID
+	}
+}
+
+func TestAdviceAboutHeaders(t *testing.T) {
+	r, err := http.NewRequest("POST", "/", nil)
+	require.NoError(t, err)
+	for _, rule := range []api.Rule{api.RuleContentTypeMissing, api.RuleContentTypeNotJSON, api.RuleTokenInQuery} {
+		j := newJudge(t, strict.Strict, nil)
+		require.NoError(t, j.Checks().Report(client("kick"), r, rule))
+		require.Equal(t, []string{string(rule) + " "}, noted(j))
+
+		j = newJudge(t, strict.Strict, map[string]string{string(rule): "enforce"})
+		var e *api.Error
+		require.ErrorAs(t, j.Checks().Report(client("kick"), r, rule), &e)
+		require.Equal(t, 400, e.Status)
+	}
+}
+
+func TestOthersNoteViolations(t *testing.T) {
+	j := newJudge(t, strict.Strict, map[string]string{"event-content": "enforce"})
+	err := j.Note(strict.Violation{Rule: "event-content", Direction: strict.Event, Operation: "m.x", Expected: "more", Who: "client"})
+	var v *strict.Violation
+	require.True(t, errors.As(err, &v))
+	require.Equal(t, "https://spec.matrix.org/v1.19/client-server-api/#types-of-room-events", v.Link)
+	require.Panics(t, func() { _ = j.Note(strict.Violation{Rule: "no-such-rule"}) })
+}
+
+func TestLogCounts(t *testing.T) {
+	j := newJudge(t, strict.Strict, nil)
+	for range 3 {
+		_ = j.Request(client("createRoom"), []byte(`{"invite":["@a:b.c",1,2]}`))
+	}
+	all := j.Log().All()
+	require.Len(t, all, 1, "one place of the schema is one kind of violation")
+	require.Equal(t, []any{6, "/invite/1"}, []any{all[0].Times, all[0].Pointer})
+	j.Log().Reset()
+	require.Empty(t, j.Log().All())
+}
+
+func TestLogIsBounded(t *testing.T) {
+	var l strict.Log
+	for i := range 5000 {
+		l.Add(strict.Violation{Rule: "x", Expected: fmt.Sprint(i)})
+	}
+	require.Len(t, l.All(), 4096)
+	require.Equal(t, 904, l.Lost())
+}
+
+func TestCoverage(t *testing.T) {
+	j := newJudge(t, strict.Strict, nil)
+	require.NoError(t, j.Request(client("createRoom"), []byte(`{
+		"name": "x", "nmae": "y",
+		"initial_state": [{"type": "m.room.name", "content": {"name": "x", "more": {"a": [{"b": 1}]}}}],
+		"creation_content": {"m.federate": false}}`)))
+	got := j.Coverage()
+	require.Equal(t, []int{5, 5, 1}, []int{got.Typed, got.Bare, got.Unknown},
+		"described are name, initial_state, its type and content, and creation_content")
+}
+
+func TestManyAtOnce(t *testing.T) {
+	j := newJudge(t, strict.Strict, nil)
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			for range 20 {
+				if err := j.Request(client("createRoom"), []byte(`{"name":"x"}`)); err != nil {
+					t.Error(err)
+				}
+				if j.Answer(client("sync"), 200, []byte(fmt.Sprintf(`{"next_batch":%d}`, i))) == nil {
+					t.Error("a number passed for a token")
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for _, c := range j.Log().All() {
+		require.Equal(t, 320, c.Times)
+	}
+}
