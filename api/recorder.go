@@ -79,6 +79,12 @@ func (rec *recorder) ReadFrom(r io.Reader) (int64, error) {
 	return n, err
 }
 
+// FlushError begins the answer if nothing has yet.
+func (rec *recorder) FlushError() error {
+	rec.begin()
+	return http.NewResponseController(rec.ResponseWriter).Flush()
+}
+
 func (rec *recorder) begin() {
 	if rec.status == 0 {
 		rec.status = http.StatusOK

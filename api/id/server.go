@@ -44,14 +44,14 @@ func (s ServerName) IsIP() bool {
 
 // splitPort cuts a server name before its port. It is not meant to judge.
 func splitPort(s string) (host, port string, hasPort bool) {
-	if end := strings.IndexByte(s, ']'); strings.HasPrefix(s, "[") && end > 0 {
-		rest := s[end+1:]
-		if rest == "" {
-			return s, "", false
-		}
-		return s[:end+1], strings.TrimPrefix(rest, ":"), true
+	if !strings.HasPrefix(s, "[") {
+		return strings.Cut(s, ":")
 	}
-	return strings.Cut(s, ":")
+	end := strings.IndexByte(s, ']') + 1
+	if end == 0 || end == len(s) {
+		return s, "", false
+	}
+	return s[:end], strings.TrimPrefix(s[end:], ":"), true
 }
 
 // serverRule returns the rule that s breaks as a server name.
