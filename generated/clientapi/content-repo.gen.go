@@ -322,11 +322,10 @@ func (r *UploadContentRequest) read(x *api.Exchange) (err error) {
 	return err
 }
 
-func (r *UploadContentRequest) write(o *api.Outgoing) (err error) {
+func (r *UploadContentRequest) write(o *api.Outgoing) error {
 	api.SetString(o, "filename", r.Filename)
 	o.SetHeader("Content-Type", r.ContentType)
-	o.Body, err = io.ReadAll(r.Body)
-	return err
+	return o.ReadBody(r.Body)
 }
 
 // UploadContent calls POST /_matrix/media/v3/upload.
@@ -362,12 +361,11 @@ func (r *UploadContentToMXCRequest) read(x *api.Exchange) (err error) {
 	return err
 }
 
-func (r *UploadContentToMXCRequest) write(o *api.Outgoing) (err error) {
+func (r *UploadContentToMXCRequest) write(o *api.Outgoing) error {
 	api.SetString(o, "filename", r.Filename)
 	o.SetHeader("Content-Type", r.ContentType)
 	o.Params = []string{string(r.ServerName), r.MediaID}
-	o.Body, err = io.ReadAll(r.Body)
-	return err
+	return o.ReadBody(r.Body)
 }
 
 // UploadContentToMXC calls PUT /_matrix/media/v3/upload/{serverName}/{mediaId}.
