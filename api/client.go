@@ -212,6 +212,13 @@ func (o *Outgoing) SetInt(name string, v Opt[int64]) {
 	}
 }
 
+// SetFloat sets a query parameter.
+func (o *Outgoing) SetFloat(name string, v Opt[float64]) {
+	if v.Set {
+		o.Query.Set(name, strconv.FormatFloat(v.Value, 'g', -1, 64))
+	}
+}
+
 // SetBool sets a query parameter.
 func (o *Outgoing) SetBool(name string, v Opt[bool]) {
 	if v.Set {

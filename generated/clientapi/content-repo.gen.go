@@ -107,7 +107,7 @@ func (r *GetContentRequest) write(o *api.Outgoing) error {
 	return nil
 }
 
-// A GetContentResult answers GET /_matrix/media/v3/download/{serverName}/{mediaId}: [*GetContentOK] or [*GetContentRedirect].
+// GetContentResult answers GET /_matrix/media/v3/download/{serverName}/{mediaId}: [*GetContentOK] or [*GetContentRedirect].
 type GetContentResult interface {
 	api.Responder
 	getContentResult()
@@ -173,7 +173,7 @@ func (r *GetContentOverrideNameRequest) write(o *api.Outgoing) error {
 	return nil
 }
 
-// A GetContentOverrideNameResult answers GET /_matrix/media/v3/download/{serverName}/{mediaId}/{fileName}: [*GetContentOverrideNameOK] or [*GetContentOverrideNameRedirect].
+// GetContentOverrideNameResult answers GET /_matrix/media/v3/download/{serverName}/{mediaId}/{fileName}: [*GetContentOverrideNameOK] or [*GetContentOverrideNameRedirect].
 type GetContentOverrideNameResult interface {
 	api.Responder
 	getContentOverrideNameResult()
@@ -271,7 +271,7 @@ func (r *GetContentThumbnailRequest) write(o *api.Outgoing) error {
 	return nil
 }
 
-// A GetContentThumbnailResult answers GET /_matrix/media/v3/thumbnail/{serverName}/{mediaId}: [*GetContentThumbnailOK] or [*GetContentThumbnailRedirect].
+// GetContentThumbnailResult answers GET /_matrix/media/v3/thumbnail/{serverName}/{mediaId}: [*GetContentThumbnailOK] or [*GetContentThumbnailRedirect].
 type GetContentThumbnailResult interface {
 	api.Responder
 	getContentThumbnailResult()

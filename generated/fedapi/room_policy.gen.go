@@ -34,9 +34,7 @@ func (r *AskPolicyServerToSignRequest) read(x *api.Exchange) (err error) {
 }
 
 func (r *AskPolicyServerToSignRequest) write(o *api.Outgoing) error {
-	b := o.Body
-	b = api.AppendObject(b, r.Body)
-	o.Body = b
+	o.Body = api.AppendObject(nil, r.Body)
 	return nil
 }
 

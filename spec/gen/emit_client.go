@@ -44,6 +44,10 @@ func (o *op) writeWrite(s *source) {
 			s.p("o.Body = r.Body.AppendJSON(nil)\nreturn nil")
 			break
 		}
+		if f := appenders[o.body.kind]; f != "" {
+			s.p("o.Body = %s(nil, r.Body)\nreturn nil", f)
+			break
+		}
 		s.p("b := o.Body")
 		s.appendValue("r.Body", o.body, 0)
 		s.p("o.Body = b\nreturn nil")
