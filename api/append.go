@@ -111,16 +111,20 @@ func AppendList[T any, P interface {
 // AppendMembers appends the members of a map, sorted by name, to an object that
 // is open.
 func AppendMembers[K ~string, V any](b []byte, m map[K]V, value func([]byte, V) []byte) []byte {
-	var keys [8]K
+	var keys [keysOnStack]K
 	for _, k := range Keys(keys[:0], m) {
 		b = value(AppendName(b, k), m[k])
 	}
 	return b
 }
 
+// keysOnStack is how many keys of a map are sorted without an allocation.
+const keysOnStack = 32
+
 // Keys appends the keys of m to dst, sorted. Generated encoders pass a small
 // array of their own, so that most maps cost no allocation.
 func Keys[K ~string, V any](dst []K, m map[K]V) []K {
+	dst = slices.Grow(dst, len(m))
 	for k := range m {
 		dst = append(dst, k)
 	}

@@ -43,7 +43,8 @@ type Incoming struct {
 }
 
 // Call makes a request and returns its success. Any other answer becomes an
-// *Error with its status, and what it has of an error object. write may be nil.
+// *Error with its status and what it has of an error object; that of
+// user-interactive authentication has no errcode. write may be nil.
 func Call(ctx context.Context, d Doer, op *Operation, write func(*Outgoing) error) (*Incoming, error) {
 	out := Outgoing{Query: url.Values{}, Header: http.Header{}}
 	if write != nil {
@@ -97,7 +98,7 @@ func fillPath(path string, params []string) string {
 
 // readErrorObject turns an answer into the error that it is.
 func readErrorObject(status int, header http.Header, body []byte) *Error {
-	e := &Error{Status: status, ErrCode: "M_UNKNOWN", Msg: http.StatusText(status)}
+	e := &Error{Status: status}
 	var members map[string]Raw
 	if json.Unmarshal(body, &members, jsontext.AllowDuplicateNames(true)) == nil {
 		for name, raw := range members {
@@ -118,6 +119,9 @@ func readErrorObject(status int, header http.Header, body []byte) *Error {
 				e.Extra[name] = v
 			}
 		}
+	}
+	if len(members) == 0 {
+		e.ErrCode, e.Msg = "M_UNKNOWN", http.StatusText(status)
 	}
 	if after := header.Get("Retry-After"); after != "" {
 		e.Header = map[string]string{"Retry-After": after}
@@ -181,6 +185,19 @@ func (in *Incoming) FederatedMedia() (m FederatedMedia, err error) {
 	return m, nil
 }
 
+// ReadBody reads a body that is bytes. Their type is what the header says, or
+// not known.
+func (o *Outgoing) ReadBody(r io.Reader) (err error) {
+	if o.Header.Get("Content-Type") == "" {
+		o.Header.Set("Content-Type", "application/octet-stream")
+	}
+	o.Body = []byte{}
+	if r != nil {
+		o.Body, err = io.ReadAll(r)
+	}
+	return err
+}
+
 // SetHeader sets a header field.
 func (o *Outgoing) SetHeader(name string, v Opt[string]) {
 	if v.Set {
@@ -192,6 +209,13 @@ func (o *Outgoing) SetHeader(name string, v Opt[string]) {
 func (o *Outgoing) SetInt(name string, v Opt[int64]) {
 	if v.Set {
 		o.Query.Set(name, strconv.FormatInt(v.Value, 10))
+	}
+}
+
+// SetFloat sets a query parameter.
+func (o *Outgoing) SetFloat(name string, v Opt[float64]) {
+	if v.Set {
+		o.Query.Set(name, strconv.FormatFloat(v.Value, 'g', -1, 64))
 	}
 }
 

@@ -95,9 +95,7 @@ func (r *SetAccountDataRequest) read(x *api.Exchange) (err error) {
 
 func (r *SetAccountDataRequest) write(o *api.Outgoing) error {
 	o.Params = []string{string(r.UserID), r.Type}
-	b := o.Body
-	b = api.AppendObject(b, r.Body)
-	o.Body = b
+	o.Body = api.AppendObject(nil, r.Body)
 	return nil
 }
 
@@ -173,9 +171,7 @@ func (r *SetAccountDataPerRoomRequest) read(x *api.Exchange) (err error) {
 
 func (r *SetAccountDataPerRoomRequest) write(o *api.Outgoing) error {
 	o.Params = []string{string(r.UserID), string(r.RoomID), r.Type}
-	b := o.Body
-	b = api.AppendObject(b, r.Body)
-	o.Body = b
+	o.Body = api.AppendObject(nil, r.Body)
 	return nil
 }
 

@@ -326,7 +326,7 @@ func (v *GetWhoIsResponse) AppendJSON(b []byte) []byte {
 		b = api.AppendKey(b, `"devices":`)
 		b = append(b, '{')
 		{
-			var k0 [8]string
+			var k0 [32]string
 			for _, k := range api.Keys(k0[:0], v.Devices) {
 				b = api.AppendName(b, k)
 				e0 := v.Devices[k]

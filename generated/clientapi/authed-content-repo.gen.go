@@ -74,7 +74,7 @@ func (r *GetContentAuthedRequest) write(o *api.Outgoing) error {
 	return nil
 }
 
-// A GetContentAuthedResult answers GET /_matrix/client/v1/media/download/{serverName}/{mediaId}: [*GetContentAuthedOK] or [*GetContentAuthedRedirect].
+// GetContentAuthedResult answers GET /_matrix/client/v1/media/download/{serverName}/{mediaId}: [*GetContentAuthedOK] or [*GetContentAuthedRedirect].
 type GetContentAuthedResult interface {
 	api.Responder
 	getContentAuthedResult()
@@ -134,7 +134,7 @@ func (r *GetContentOverrideNameAuthedRequest) write(o *api.Outgoing) error {
 	return nil
 }
 
-// A GetContentOverrideNameAuthedResult answers GET /_matrix/client/v1/media/download/{serverName}/{mediaId}/{fileName}: [*GetContentOverrideNameAuthedOK] or [*GetContentOverrideNameAuthedRedirect].
+// GetContentOverrideNameAuthedResult answers GET /_matrix/client/v1/media/download/{serverName}/{mediaId}/{fileName}: [*GetContentOverrideNameAuthedOK] or [*GetContentOverrideNameAuthedRedirect].
 type GetContentOverrideNameAuthedResult interface {
 	api.Responder
 	getContentOverrideNameAuthedResult()
@@ -226,7 +226,7 @@ func (r *GetContentThumbnailAuthedRequest) write(o *api.Outgoing) error {
 	return nil
 }
 
-// A GetContentThumbnailAuthedResult answers GET /_matrix/client/v1/media/thumbnail/{serverName}/{mediaId}: [*GetContentThumbnailAuthedOK] or [*GetContentThumbnailAuthedRedirect].
+// GetContentThumbnailAuthedResult answers GET /_matrix/client/v1/media/thumbnail/{serverName}/{mediaId}: [*GetContentThumbnailAuthedOK] or [*GetContentThumbnailAuthedRedirect].
 type GetContentThumbnailAuthedResult interface {
 	api.Responder
 	getContentThumbnailAuthedResult()

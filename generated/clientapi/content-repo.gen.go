@@ -107,7 +107,7 @@ func (r *GetContentRequest) write(o *api.Outgoing) error {
 	return nil
 }
 
-// A GetContentResult answers GET /_matrix/media/v3/download/{serverName}/{mediaId}: [*GetContentOK] or [*GetContentRedirect].
+// GetContentResult answers GET /_matrix/media/v3/download/{serverName}/{mediaId}: [*GetContentOK] or [*GetContentRedirect].
 type GetContentResult interface {
 	api.Responder
 	getContentResult()
@@ -173,7 +173,7 @@ func (r *GetContentOverrideNameRequest) write(o *api.Outgoing) error {
 	return nil
 }
 
-// A GetContentOverrideNameResult answers GET /_matrix/media/v3/download/{serverName}/{mediaId}/{fileName}: [*GetContentOverrideNameOK] or [*GetContentOverrideNameRedirect].
+// GetContentOverrideNameResult answers GET /_matrix/media/v3/download/{serverName}/{mediaId}/{fileName}: [*GetContentOverrideNameOK] or [*GetContentOverrideNameRedirect].
 type GetContentOverrideNameResult interface {
 	api.Responder
 	getContentOverrideNameResult()
@@ -271,7 +271,7 @@ func (r *GetContentThumbnailRequest) write(o *api.Outgoing) error {
 	return nil
 }
 
-// A GetContentThumbnailResult answers GET /_matrix/media/v3/thumbnail/{serverName}/{mediaId}: [*GetContentThumbnailOK] or [*GetContentThumbnailRedirect].
+// GetContentThumbnailResult answers GET /_matrix/media/v3/thumbnail/{serverName}/{mediaId}: [*GetContentThumbnailOK] or [*GetContentThumbnailRedirect].
 type GetContentThumbnailResult interface {
 	api.Responder
 	getContentThumbnailResult()
@@ -322,11 +322,10 @@ func (r *UploadContentRequest) read(x *api.Exchange) (err error) {
 	return err
 }
 
-func (r *UploadContentRequest) write(o *api.Outgoing) (err error) {
+func (r *UploadContentRequest) write(o *api.Outgoing) error {
 	api.SetString(o, "filename", r.Filename)
 	o.SetHeader("Content-Type", r.ContentType)
-	o.Body, err = io.ReadAll(r.Body)
-	return err
+	return o.ReadBody(r.Body)
 }
 
 // UploadContent calls POST /_matrix/media/v3/upload.
@@ -362,12 +361,11 @@ func (r *UploadContentToMXCRequest) read(x *api.Exchange) (err error) {
 	return err
 }
 
-func (r *UploadContentToMXCRequest) write(o *api.Outgoing) (err error) {
+func (r *UploadContentToMXCRequest) write(o *api.Outgoing) error {
 	api.SetString(o, "filename", r.Filename)
 	o.SetHeader("Content-Type", r.ContentType)
 	o.Params = []string{string(r.ServerName), r.MediaID}
-	o.Body, err = io.ReadAll(r.Body)
-	return err
+	return o.ReadBody(r.Body)
 }
 
 // UploadContentToMXC calls PUT /_matrix/media/v3/upload/{serverName}/{mediaId}.

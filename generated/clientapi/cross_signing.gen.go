@@ -64,7 +64,7 @@ func (r *UploadCrossSigningSignaturesRequest) write(o *api.Outgoing) error {
 	b := o.Body
 	b = append(b, '{')
 	{
-		var k0 [8]id.UserID
+		var k0 [32]id.UserID
 		for _, k := range api.Keys(k0[:0], r.Body) {
 			b = api.AppendName(b, k)
 			e0 := r.Body[k]
@@ -193,13 +193,13 @@ func (v *UploadCrossSigningSignaturesResponse) AppendJSON(b []byte) []byte {
 		b = api.AppendKey(b, `"failures":`)
 		b = append(b, '{')
 		{
-			var k0 [8]id.UserID
+			var k0 [32]id.UserID
 			for _, k := range api.Keys(k0[:0], v.Failures) {
 				b = api.AppendName(b, k)
 				e0 := v.Failures[k]
 				b = append(b, '{')
 				{
-					var k1 [8]string
+					var k1 [32]string
 					for _, k := range api.Keys(k1[:0], e0) {
 						b = api.AppendName(b, k)
 						e1 := e0[k]

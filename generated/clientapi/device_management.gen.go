@@ -135,7 +135,7 @@ func (r *UpdateDeviceRequest) write(o *api.Outgoing) error {
 	return nil
 }
 
-// A UpdateDeviceResult answers PUT /_matrix/client/v3/devices/{deviceId}: [*UpdateDeviceOK] or [*UpdateDeviceCreated].
+// UpdateDeviceResult answers PUT /_matrix/client/v3/devices/{deviceId}: [*UpdateDeviceOK] or [*UpdateDeviceCreated].
 type UpdateDeviceResult interface {
 	api.Responder
 	updateDeviceResult()

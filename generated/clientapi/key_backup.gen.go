@@ -465,7 +465,7 @@ func (v *GetRoomKeysResponse) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"rooms":`)
 	b = append(b, '{')
 	{
-		var k0 [8]id.RoomID
+		var k0 [32]id.RoomID
 		for _, k := range api.Keys(k0[:0], v.Rooms) {
 			b = api.AppendName(b, k)
 			e0 := v.Rooms[k]
@@ -684,7 +684,7 @@ func (v *PutRoomKeysBody) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"rooms":`)
 	b = append(b, '{')
 	{
-		var k0 [8]id.RoomID
+		var k0 [32]id.RoomID
 		for _, k := range api.Keys(k0[:0], v.Rooms) {
 			b = api.AppendName(b, k)
 			e0 := v.Rooms[k]
@@ -755,7 +755,7 @@ func (v *RoomKeyBackup) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"sessions":`)
 	b = append(b, '{')
 	{
-		var k0 [8]string
+		var k0 [32]string
 		for _, k := range api.Keys(k0[:0], v.Sessions) {
 			b = api.AppendName(b, k)
 			e0 := v.Sessions[k]

@@ -145,7 +145,7 @@ func (v *ClaimKeysBody) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"one_time_keys":`)
 	b = append(b, '{')
 	{
-		var k0 [8]id.UserID
+		var k0 [32]id.UserID
 		for _, k := range api.Keys(k0[:0], v.OneTimeKeys) {
 			b = api.AppendName(b, k)
 			e0 := v.OneTimeKeys[k]
@@ -200,13 +200,13 @@ func (v *ClaimKeysResponse) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"one_time_keys":`)
 	b = append(b, '{')
 	{
-		var k0 [8]id.UserID
+		var k0 [32]id.UserID
 		for _, k := range api.Keys(k0[:0], v.OneTimeKeys) {
 			b = api.AppendName(b, k)
 			e0 := v.OneTimeKeys[k]
 			b = append(b, '{')
 			{
-				var k1 [8]string
+				var k1 [32]string
 				for _, k := range api.Keys(k1[:0], e0) {
 					b = api.AppendName(b, k)
 					e1 := e0[k]
@@ -268,7 +268,7 @@ func (v *DeviceKeys) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"signatures":`)
 	b = append(b, '{')
 	{
-		var k0 [8]id.UserID
+		var k0 [32]id.UserID
 		for _, k := range api.Keys(k0[:0], v.Signatures) {
 			b = api.AppendName(b, k)
 			e0 := v.Signatures[k]
@@ -368,7 +368,7 @@ func (v *QueriedDeviceKeys) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"signatures":`)
 	b = append(b, '{')
 	{
-		var k0 [8]id.UserID
+		var k0 [32]id.UserID
 		for _, k := range api.Keys(k0[:0], v.Signatures) {
 			b = api.AppendName(b, k)
 			e0 := v.Signatures[k]
@@ -445,7 +445,7 @@ func (v *QueryKeysBody) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"device_keys":`)
 	b = append(b, '{')
 	{
-		var k0 [8]id.UserID
+		var k0 [32]id.UserID
 		for _, k := range api.Keys(k0[:0], v.DeviceKeys) {
 			b = api.AppendName(b, k)
 			e0 := v.DeviceKeys[k]
@@ -498,13 +498,13 @@ func (v *QueryKeysResponse) AppendJSON(b []byte) []byte {
 		b = api.AppendKey(b, `"device_keys":`)
 		b = append(b, '{')
 		{
-			var k0 [8]id.UserID
+			var k0 [32]id.UserID
 			for _, k := range api.Keys(k0[:0], v.DeviceKeys) {
 				b = api.AppendName(b, k)
 				e0 := v.DeviceKeys[k]
 				b = append(b, '{')
 				{
-					var k1 [8]string
+					var k1 [32]string
 					for _, k := range api.Keys(k1[:0], e0) {
 						b = api.AppendName(b, k)
 						e1 := e0[k]
@@ -526,7 +526,7 @@ func (v *QueryKeysResponse) AppendJSON(b []byte) []byte {
 		b = api.AppendKey(b, `"master_keys":`)
 		b = append(b, '{')
 		{
-			var k0 [8]id.UserID
+			var k0 [32]id.UserID
 			for _, k := range api.Keys(k0[:0], v.MasterKeys) {
 				b = api.AppendName(b, k)
 				e0 := v.MasterKeys[k]
@@ -539,7 +539,7 @@ func (v *QueryKeysResponse) AppendJSON(b []byte) []byte {
 		b = api.AppendKey(b, `"self_signing_keys":`)
 		b = append(b, '{')
 		{
-			var k0 [8]id.UserID
+			var k0 [32]id.UserID
 			for _, k := range api.Keys(k0[:0], v.SelfSigningKeys) {
 				b = api.AppendName(b, k)
 				e0 := v.SelfSigningKeys[k]
@@ -552,7 +552,7 @@ func (v *QueryKeysResponse) AppendJSON(b []byte) []byte {
 		b = api.AppendKey(b, `"user_signing_keys":`)
 		b = append(b, '{')
 		{
-			var k0 [8]id.UserID
+			var k0 [32]id.UserID
 			for _, k := range api.Keys(k0[:0], v.UserSigningKeys) {
 				b = api.AppendName(b, k)
 				e0 := v.UserSigningKeys[k]

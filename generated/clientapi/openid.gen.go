@@ -39,9 +39,7 @@ func (r *RequestOpenIDTokenRequest) read(x *api.Exchange) (err error) {
 
 func (r *RequestOpenIDTokenRequest) write(o *api.Outgoing) error {
 	o.Params = []string{string(r.UserID)}
-	b := o.Body
-	b = api.AppendObject(b, r.Body)
-	o.Body = b
+	o.Body = api.AppendObject(nil, r.Body)
 	return nil
 }
 

@@ -143,9 +143,7 @@ func (r *SetProfileFieldRequest) read(x *api.Exchange) (err error) {
 
 func (r *SetProfileFieldRequest) write(o *api.Outgoing) error {
 	o.Params = []string{string(r.UserID), r.KeyName}
-	b := o.Body
-	b = api.AppendObject(b, r.Body)
-	o.Body = b
+	o.Body = api.AppendObject(nil, r.Body)
 	return nil
 }
 

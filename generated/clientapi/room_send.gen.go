@@ -47,9 +47,7 @@ func (r *SendMessageRequest) read(x *api.Exchange) (err error) {
 
 func (r *SendMessageRequest) write(o *api.Outgoing) error {
 	o.Params = []string{string(r.RoomID), r.EventType, r.TxnID}
-	b := o.Body
-	b = api.AppendObject(b, r.Body)
-	o.Body = b
+	o.Body = api.AppendObject(nil, r.Body)
 	return nil
 }
 

@@ -47,9 +47,7 @@ func (r *SetRoomStateWithKeyRequest) read(x *api.Exchange) (err error) {
 
 func (r *SetRoomStateWithKeyRequest) write(o *api.Outgoing) error {
 	o.Params = []string{string(r.RoomID), r.EventType, r.StateKey}
-	b := o.Body
-	b = api.AppendObject(b, r.Body)
-	o.Body = b
+	o.Body = api.AppendObject(nil, r.Body)
 	return nil
 }
 

@@ -242,7 +242,7 @@ func (v *GetJoinedMembersByRoomResponse) AppendJSON(b []byte) []byte {
 		b = api.AppendKey(b, `"joined":`)
 		b = append(b, '{')
 		{
-			var k0 [8]id.UserID
+			var k0 [32]id.UserID
 			for _, k := range api.Keys(k0[:0], v.Joined) {
 				b = api.AppendName(b, k)
 				e0 := v.Joined[k]

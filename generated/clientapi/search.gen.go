@@ -427,7 +427,7 @@ func (v *SearchHitContext) AppendJSON(b []byte) []byte {
 		b = api.AppendKey(b, `"profile_info":`)
 		b = append(b, '{')
 		{
-			var k0 [8]id.UserID
+			var k0 [32]id.UserID
 			for _, k := range api.Keys(k0[:0], v.ProfileInfo) {
 				b = api.AppendName(b, k)
 				e0 := v.ProfileInfo[k]
@@ -549,13 +549,13 @@ func (v *SearchRoomEvents) AppendJSON(b []byte) []byte {
 		b = api.AppendKey(b, `"groups":`)
 		b = append(b, '{')
 		{
-			var k0 [8]string
+			var k0 [32]string
 			for _, k := range api.Keys(k0[:0], v.Groups) {
 				b = api.AppendName(b, k)
 				e0 := v.Groups[k]
 				b = append(b, '{')
 				{
-					var k1 [8]string
+					var k1 [32]string
 					for _, k := range api.Keys(k1[:0], e0) {
 						b = api.AppendName(b, k)
 						e1 := e0[k]
@@ -583,7 +583,7 @@ func (v *SearchRoomEvents) AppendJSON(b []byte) []byte {
 		b = api.AppendKey(b, `"state":`)
 		b = append(b, '{')
 		{
-			var k0 [8]id.RoomID
+			var k0 [32]id.RoomID
 			for _, k := range api.Keys(k0[:0], v.State) {
 				b = api.AppendName(b, k)
 				e0 := v.State[k]

@@ -44,7 +44,7 @@ func (r *RedirectToSSORequest) write(o *api.Outgoing) error {
 	return nil
 }
 
-// A RedirectToSSOResult answers GET /_matrix/client/v3/login/sso/redirect: [*RedirectToSSORedirect].
+// RedirectToSSOResult answers GET /_matrix/client/v3/login/sso/redirect: [*RedirectToSSORedirect].
 type RedirectToSSOResult interface {
 	api.Responder
 	redirectToSSOResult()
@@ -92,7 +92,7 @@ func (r *RedirectToIDPRequest) write(o *api.Outgoing) error {
 	return nil
 }
 
-// A RedirectToIDPResult answers GET /_matrix/client/v3/login/sso/redirect/{idpId}: [*RedirectToIDPRedirect].
+// RedirectToIDPResult answers GET /_matrix/client/v3/login/sso/redirect/{idpId}: [*RedirectToIDPRedirect].
 type RedirectToIDPResult interface {
 	api.Responder
 	redirectToIDPResult()

@@ -256,7 +256,7 @@ func (v *SyncJoinedRoom) AppendJSON(b []byte) []byte {
 		b = api.AppendKey(b, `"unread_thread_notifications":`)
 		b = append(b, '{')
 		{
-			var k0 [8]id.EventID
+			var k0 [32]id.EventID
 			for _, k := range api.Keys(k0[:0], v.UnreadThreadNotifications) {
 				b = api.AppendName(b, k)
 				e0 := v.UnreadThreadNotifications[k]
@@ -501,7 +501,7 @@ func (v *SyncRooms) AppendJSON(b []byte) []byte {
 		b = api.AppendKey(b, `"invite":`)
 		b = append(b, '{')
 		{
-			var k0 [8]id.RoomID
+			var k0 [32]id.RoomID
 			for _, k := range api.Keys(k0[:0], v.Invite) {
 				b = api.AppendName(b, k)
 				e0 := v.Invite[k]
@@ -514,7 +514,7 @@ func (v *SyncRooms) AppendJSON(b []byte) []byte {
 		b = api.AppendKey(b, `"join":`)
 		b = append(b, '{')
 		{
-			var k0 [8]id.RoomID
+			var k0 [32]id.RoomID
 			for _, k := range api.Keys(k0[:0], v.Join) {
 				b = api.AppendName(b, k)
 				e0 := v.Join[k]
@@ -527,7 +527,7 @@ func (v *SyncRooms) AppendJSON(b []byte) []byte {
 		b = api.AppendKey(b, `"knock":`)
 		b = append(b, '{')
 		{
-			var k0 [8]id.RoomID
+			var k0 [32]id.RoomID
 			for _, k := range api.Keys(k0[:0], v.Knock) {
 				b = api.AppendName(b, k)
 				e0 := v.Knock[k]
@@ -540,7 +540,7 @@ func (v *SyncRooms) AppendJSON(b []byte) []byte {
 		b = api.AppendKey(b, `"leave":`)
 		b = append(b, '{')
 		{
-			var k0 [8]id.RoomID
+			var k0 [32]id.RoomID
 			for _, k := range api.Keys(k0[:0], v.Leave) {
 				b = api.AppendName(b, k)
 				e0 := v.Leave[k]

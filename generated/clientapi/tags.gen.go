@@ -144,7 +144,7 @@ func (v *GetRoomTagsResponse) AppendJSON(b []byte) []byte {
 		b = api.AppendKey(b, `"tags":`)
 		b = append(b, '{')
 		{
-			var k0 [8]string
+			var k0 [32]string
 			for _, k := range api.Keys(k0[:0], v.Tags) {
 				b = api.AppendName(b, k)
 				e0 := v.Tags[k]

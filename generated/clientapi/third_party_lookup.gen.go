@@ -160,7 +160,7 @@ func (v *GetProtocolsResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 func (v *GetProtocolsResponse) AppendJSON(b []byte) []byte {
 	b = append(b, '{')
 	{
-		var k0 [8]string
+		var k0 [32]string
 		for _, k := range api.Keys(k0[:0], v.Body) {
 			b = api.AppendName(b, k)
 			e0 := v.Body[k]
@@ -321,7 +321,7 @@ func (v *Protocol) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"field_types":`)
 	b = append(b, '{')
 	{
-		var k0 [8]string
+		var k0 [32]string
 		for _, k := range api.Keys(k0[:0], v.FieldTypes) {
 			b = api.AppendName(b, k)
 			e0 := v.FieldTypes[k]

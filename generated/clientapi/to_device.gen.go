@@ -77,7 +77,7 @@ func (v *SendToDeviceBody) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"messages":`)
 	b = append(b, '{')
 	{
-		var k0 [8]id.UserID
+		var k0 [32]id.UserID
 		for _, k := range api.Keys(k0[:0], v.Messages) {
 			b = api.AppendName(b, k)
 			e0 := v.Messages[k]

@@ -86,7 +86,7 @@ func (v *CrossSigningKey) AppendJSON(b []byte) []byte {
 		b = api.AppendKey(b, `"signatures":`)
 		b = append(b, '{')
 		{
-			var k0 [8]id.UserID
+			var k0 [32]id.UserID
 			for _, k := range api.Keys(k0[:0], v.Signatures) {
 				b = api.AppendName(b, k)
 				e0 := v.Signatures[k]

@@ -64,7 +64,7 @@ func (v *CallInviteContent) AppendJSON(b []byte) []byte {
 		b = api.AppendKey(b, `"sdp_stream_metadata":`)
 		b = append(b, '{')
 		{
-			var k0 [8]string
+			var k0 [32]string
 			for _, k := range api.Keys(k0[:0], v.SDPStreamMetadata) {
 				b = api.AppendName(b, k)
 				e0 := v.SDPStreamMetadata[k]

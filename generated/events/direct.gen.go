@@ -23,7 +23,7 @@ func (v *DirectContent) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 func (v *DirectContent) AppendJSON(b []byte) []byte {
 	b = append(b, '{')
 	{
-		var k0 [8]id.UserID
+		var k0 [32]id.UserID
 		for _, k := range api.Keys(k0[:0], v.Body) {
 			b = api.AppendName(b, k)
 			e0 := v.Body[k]

@@ -33,7 +33,7 @@ func (v *ReceiptEDUItem) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"m.read":`)
 	b = append(b, '{')
 	{
-		var k0 [8]id.UserID
+		var k0 [32]id.UserID
 		for _, k := range api.Keys(k0[:0], v.Read) {
 			b = api.AppendName(b, k)
 			e0 := v.Read[k]
@@ -124,7 +124,7 @@ func (v *ReceiptEDU) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 func (v *ReceiptEDU) AppendJSON(b []byte) []byte {
 	b = append(b, '{')
 	{
-		var k0 [8]id.RoomID
+		var k0 [32]id.RoomID
 		for _, k := range api.Keys(k0[:0], v.Body) {
 			b = api.AppendName(b, k)
 			e0 := v.Body[k]

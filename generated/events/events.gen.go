@@ -5,6 +5,10 @@
 // reads what somebody else wrote: enums are open, further members are kept.
 package events
 
+import (
+	"github.com/go-json-experiment/json/jsontext"
+)
+
 // A Kind says where events of a type occur.
 type Kind uint8
 
@@ -160,3 +164,185 @@ const (
 	TypeTag                          = "m.tag"
 	TypeTyping                       = "m.typing"
 )
+
+// A Content is what this package has a type for.
+type Content interface {
+	AppendJSON(b []byte) []byte
+	UnmarshalJSONFrom(dec *jsontext.Decoder) error
+}
+
+// New returns an empty content by the name of its schema, such as
+// events/m.room.member or edus/m.typing; or nil.
+func New(schema string) Content {
+	switch schema {
+	case "events/m.accepted_terms":
+		return new(AcceptedTermsContent)
+	case "events/m.call.answer":
+		return new(CallAnswerContent)
+	case "events/m.call.candidates":
+		return new(CallCandidatesContent)
+	case "events/m.call.hangup":
+		return new(CallHangupContent)
+	case "events/m.call.invite":
+		return new(CallInviteContent)
+	case "events/m.call.negotiate":
+		return new(CallNegotiateContent)
+	case "events/m.call.reject":
+		return new(CallRejectContent)
+	case "events/m.call.sdp_stream_metadata_changed":
+		return new(CallSDPStreamMetadataChangedContent)
+	case "events/m.call.select_answer":
+		return new(CallSelectAnswerContent)
+	case "events/m.direct":
+		return new(DirectContent)
+	case "events/m.dummy":
+		return new(DummyContent)
+	case "events/m.forwarded_room_key":
+		return new(ForwardedRoomKeyContent)
+	case "events/m.fully_read":
+		return new(FullyReadContent)
+	case "events/m.identity_server":
+		return new(IdentityServerContent)
+	case "events/m.ignored_user_list":
+		return new(IgnoredUserListContent)
+	case "events/m.image_pack.rooms":
+		return new(ImagePackRoomsContent)
+	case "events/m.invite_permission_config":
+		return new(InvitePermissionConfigContent)
+	case "events/m.key.verification.accept":
+		return new(KeyVerificationAcceptContent)
+	case "events/m.key.verification.cancel":
+		return new(KeyVerificationCancelContent)
+	case "events/m.key.verification.done":
+		return new(KeyVerificationDoneContent)
+	case "events/m.key.verification.key":
+		return new(KeyVerificationKeyContent)
+	case "events/m.key.verification.mac":
+		return new(KeyVerificationMACContent)
+	case "events/m.key.verification.ready":
+		return new(KeyVerificationReadyContent)
+	case "events/m.key.verification.request":
+		return new(KeyVerificationRequestContent)
+	case "events/m.key.verification.start$m.reciprocate.v1":
+		return new(KeyVerificationStartReciprocateV1Content)
+	case "events/m.key.verification.start$m.sas.v1":
+		return new(KeyVerificationStartSasV1Content)
+	case "events/m.key.verification.start":
+		return new(KeyVerificationStartContent)
+	case "events/m.key_backup":
+		return new(KeyBackupContent)
+	case "events/m.marked_unread":
+		return new(MarkedUnreadContent)
+	case "events/m.policy.rule.room":
+		return new(PolicyRuleRoomContent)
+	case "events/m.policy.rule.server":
+		return new(PolicyRuleServerContent)
+	case "events/m.policy.rule.user":
+		return new(PolicyRuleUserContent)
+	case "events/m.presence":
+		return new(PresenceContent)
+	case "events/m.push_rules":
+		return new(PushRulesContent)
+	case "events/m.reaction":
+		return new(ReactionContent)
+	case "events/m.receipt":
+		return new(ReceiptContent)
+	case "events/m.recent_emoji":
+		return new(RecentEmojiContent)
+	case "events/m.room.avatar":
+		return new(RoomAvatarContent)
+	case "events/m.room.canonical_alias":
+		return new(RoomCanonicalAliasContent)
+	case "events/m.room.create":
+		return new(RoomCreateContent)
+	case "events/m.room.encrypted":
+		return new(RoomEncryptedContent)
+	case "events/m.room.encryption":
+		return new(RoomEncryptionContent)
+	case "events/m.room.guest_access":
+		return new(RoomGuestAccessContent)
+	case "events/m.room.history_visibility":
+		return new(RoomHistoryVisibilityContent)
+	case "events/m.room.image_pack":
+		return new(RoomImagePackContent)
+	case "events/m.room.join_rules":
+		return new(RoomJoinRulesContent)
+	case "events/m.room.member":
+		return new(RoomMemberContent)
+	case "events/m.room.message$m.audio":
+		return new(RoomMessageAudioContent)
+	case "events/m.room.message$m.emote":
+		return new(RoomMessageEmoteContent)
+	case "events/m.room.message$m.file":
+		return new(RoomMessageFileContent)
+	case "events/m.room.message$m.image":
+		return new(RoomMessageImageContent)
+	case "events/m.room.message$m.key.verification.request":
+		return new(RoomMessageKeyVerificationRequestContent)
+	case "events/m.room.message$m.location":
+		return new(RoomMessageLocationContent)
+	case "events/m.room.message$m.notice":
+		return new(RoomMessageNoticeContent)
+	case "events/m.room.message$m.server_notice":
+		return new(RoomMessageServerNoticeContent)
+	case "events/m.room.message$m.text":
+		return new(RoomMessageTextContent)
+	case "events/m.room.message$m.video":
+		return new(RoomMessageVideoContent)
+	case "events/m.room.message":
+		return new(RoomMessageContent)
+	case "events/m.room.name":
+		return new(RoomNameContent)
+	case "events/m.room.pinned_events":
+		return new(RoomPinnedEventsContent)
+	case "events/m.room.policy":
+		return new(RoomPolicyContent)
+	case "events/m.room.power_levels":
+		return new(RoomPowerLevelsContent)
+	case "events/m.room.redaction":
+		return new(RoomRedactionContent)
+	case "events/m.room.server_acl":
+		return new(RoomServerACLContent)
+	case "events/m.room.third_party_invite":
+		return new(RoomThirdPartyInviteContent)
+	case "events/m.room.tombstone":
+		return new(RoomTombstoneContent)
+	case "events/m.room.topic":
+		return new(RoomTopicContent)
+	case "events/m.room_key":
+		return new(RoomKeyContent)
+	case "events/m.room_key.withheld":
+		return new(RoomKeyWithheldContent)
+	case "events/m.room_key_bundle":
+		return new(RoomKeyBundleContent)
+	case "events/m.room_key_request":
+		return new(RoomKeyRequestContent)
+	case "events/m.secret.request":
+		return new(SecretRequestContent)
+	case "events/m.secret.send":
+		return new(SecretSendContent)
+	case "events/m.space.child":
+		return new(SpaceChildContent)
+	case "events/m.space.parent":
+		return new(SpaceParentContent)
+	case "events/m.sticker":
+		return new(StickerContent)
+	case "events/m.tag":
+		return new(TagContent)
+	case "events/m.typing":
+		return new(TypingContent)
+	case "edus/m.device_list_update":
+		return new(DeviceListUpdateEDU)
+	case "edus/m.direct_to_device":
+		return new(DirectToDeviceEDU)
+	case "edus/m.presence":
+		return new(PresenceEDU)
+	case "edus/m.receipt":
+		return new(ReceiptEDU)
+	case "edus/m.signing_key_update":
+		return new(SigningKeyUpdateEDU)
+	case "edus/m.typing":
+		return new(TypingEDU)
+	}
+	return nil
+}

@@ -34,7 +34,7 @@ func (v *ImagePackRoomsContent) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"rooms":`)
 	b = append(b, '{')
 	{
-		var k0 [8]string
+		var k0 [32]string
 		for _, k := range api.Keys(k0[:0], v.Rooms) {
 			b = api.AppendName(b, k)
 			e0 := v.Rooms[k]

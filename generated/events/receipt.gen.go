@@ -37,7 +37,7 @@ func (v *ReceiptItem) AppendJSON(b []byte) []byte {
 		b = api.AppendKey(b, `"m.read":`)
 		b = append(b, '{')
 		{
-			var k0 [8]id.UserID
+			var k0 [32]id.UserID
 			for _, k := range api.Keys(k0[:0], v.Read) {
 				b = api.AppendName(b, k)
 				e0 := v.Read[k]
@@ -50,7 +50,7 @@ func (v *ReceiptItem) AppendJSON(b []byte) []byte {
 		b = api.AppendKey(b, `"m.read.private":`)
 		b = append(b, '{')
 		{
-			var k0 [8]id.UserID
+			var k0 [32]id.UserID
 			for _, k := range api.Keys(k0[:0], v.ReadPrivate) {
 				b = api.AppendName(b, k)
 				e0 := v.ReadPrivate[k]
@@ -147,7 +147,7 @@ func (v *ReceiptContent) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 func (v *ReceiptContent) AppendJSON(b []byte) []byte {
 	b = append(b, '{')
 	{
-		var k0 [8]id.EventID
+		var k0 [32]id.EventID
 		for _, k := range api.Keys(k0[:0], v.Body) {
 			b = api.AppendName(b, k)
 			e0 := v.Body[k]

@@ -37,7 +37,7 @@ func (v *RoomImagePackContent) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"images":`)
 	b = append(b, '{')
 	{
-		var k0 [8]string
+		var k0 [32]string
 		for _, k := range api.Keys(k0[:0], v.Images) {
 			b = api.AppendName(b, k)
 			e0 := v.Images[k]

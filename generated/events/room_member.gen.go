@@ -151,7 +151,7 @@ func (v *SignedThirdPartyInvite) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"signatures":`)
 	b = append(b, '{')
 	{
-		var k0 [8]id.ServerName
+		var k0 [32]id.ServerName
 		for _, k := range api.Keys(k0[:0], v.Signatures) {
 			b = api.AppendName(b, k)
 			e0 := v.Signatures[k]

@@ -47,7 +47,7 @@ func (r *GetContentRequest) write(o *api.Outgoing) error {
 	return nil
 }
 
-// A GetContentResult answers GET /_matrix/federation/v1/media/download/{mediaId}: [*GetContentOK].
+// GetContentResult answers GET /_matrix/federation/v1/media/download/{mediaId}: [*GetContentOK].
 type GetContentResult interface {
 	api.Responder
 	getContentResult()
@@ -108,7 +108,7 @@ func (r *GetContentThumbnailRequest) write(o *api.Outgoing) error {
 	return nil
 }
 
-// A GetContentThumbnailResult answers GET /_matrix/federation/v1/media/thumbnail/{mediaId}: [*GetContentThumbnailOK].
+// GetContentThumbnailResult answers GET /_matrix/federation/v1/media/thumbnail/{mediaId}: [*GetContentThumbnailOK].
 type GetContentThumbnailResult interface {
 	api.Responder
 	getContentThumbnailResult()

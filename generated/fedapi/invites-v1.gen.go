@@ -43,9 +43,7 @@ func (r *SendInviteV1Request) read(x *api.Exchange) (err error) {
 
 func (r *SendInviteV1Request) write(o *api.Outgoing) error {
 	o.Params = []string{string(r.RoomID), string(r.EventID)}
-	b := o.Body
-	b = api.AppendObject(b, r.Body)
-	o.Body = b
+	o.Body = api.AppendObject(nil, r.Body)
 	return nil
 }
 

@@ -50,9 +50,7 @@ func (r *SendJoinV2Request) read(x *api.Exchange) (err error) {
 func (r *SendJoinV2Request) write(o *api.Outgoing) error {
 	o.SetBool("omit_members", r.OmitMembers)
 	o.Params = []string{string(r.RoomID), string(r.EventID)}
-	b := o.Body
-	b = api.AppendObject(b, r.Body)
-	o.Body = b
+	o.Body = api.AppendObject(nil, r.Body)
 	return nil
 }
 

@@ -104,13 +104,13 @@ func (v *BulkPerspectivesKeyQueryBody) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"server_keys":`)
 	b = append(b, '{')
 	{
-		var k0 [8]string
+		var k0 [32]string
 		for _, k := range api.Keys(k0[:0], v.ServerKeys) {
 			b = api.AppendName(b, k)
 			e0 := v.ServerKeys[k]
 			b = append(b, '{')
 			{
-				var k1 [8]string
+				var k1 [32]string
 				for _, k := range api.Keys(k1[:0], e0) {
 					b = api.AppendName(b, k)
 					e1 := e0[k]

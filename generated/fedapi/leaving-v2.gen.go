@@ -41,9 +41,7 @@ func (r *SendLeaveV2Request) read(x *api.Exchange) (err error) {
 
 func (r *SendLeaveV2Request) write(o *api.Outgoing) error {
 	o.Params = []string{string(r.RoomID), string(r.EventID)}
-	b := o.Body
-	b = api.AppendObject(b, r.Body)
-	o.Body = b
+	o.Body = api.AppendObject(nil, r.Body)
 	return nil
 }
 

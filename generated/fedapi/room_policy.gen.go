@@ -5,6 +5,8 @@ package fedapi
 import (
 	"context"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"touchstone.example/api"
 	"touchstone.example/api/id"
 	"touchstone.example/generated/ops"
@@ -14,7 +16,7 @@ import (
 type RoomPolicy interface {
 	// AskPolicyServerToSign is POST /_matrix/policy/v1/sign.
 	// https://spec.matrix.org/v1.19/server-server-api/#post_matrixpolicyv1sign
-	AskPolicyServerToSign(ctx context.Context, origin id.ServerName, req *AskPolicyServerToSignRequest) (*api.Empty, error)
+	AskPolicyServerToSign(ctx context.Context, origin id.ServerName, req *AskPolicyServerToSignRequest) (*AskPolicyServerToSignResponse, error)
 }
 
 // MountRoomPolicy mounts the operations of room_policy.yaml.
@@ -32,13 +34,25 @@ func (r *AskPolicyServerToSignRequest) read(x *api.Exchange) (err error) {
 }
 
 func (r *AskPolicyServerToSignRequest) write(o *api.Outgoing) error {
-	b := o.Body
-	b = api.AppendObject(b, r.Body)
-	o.Body = b
+	o.Body = api.AppendObject(nil, r.Body)
 	return nil
 }
 
+// AskPolicyServerToSignResponse answers POST /_matrix/policy/v1/sign.
+type AskPolicyServerToSignResponse struct{ Body api.Raw }
+
+// UnmarshalJSONFrom reads the value.
+func (v *AskPolicyServerToSignResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	return api.DecodeRawObject(&v.Body, dec)
+}
+
+// AppendJSON writes the value.
+func (v *AskPolicyServerToSignResponse) AppendJSON(b []byte) []byte {
+	b = api.AppendObject(b, v.Body)
+	return b
+}
+
 // AskPolicyServerToSign calls POST /_matrix/policy/v1/sign.
-func (c *Client) AskPolicyServerToSign(ctx context.Context, req *AskPolicyServerToSignRequest) (*api.Empty, error) {
-	return api.CallJSON[api.Empty](ctx, c.Doer, &ops.FedAskPolicyServerToSign, req.write)
+func (c *Client) AskPolicyServerToSign(ctx context.Context, req *AskPolicyServerToSignRequest) (*AskPolicyServerToSignResponse, error) {
+	return api.CallJSON[AskPolicyServerToSignResponse](ctx, c.Doer, &ops.FedAskPolicyServerToSign, req.write)
 }

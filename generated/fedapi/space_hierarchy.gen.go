@@ -135,14 +135,14 @@ type HierarchyChildRoom struct {
 	AllowedRoomIDs   []id.RoomID           `json:"allowed_room_ids,omitzero"`
 	AvatarURL        api.Opt[string]       `json:"avatar_url,omitzero"`
 	CanonicalAlias   api.Opt[id.RoomAlias] `json:"canonical_alias,omitzero"`
-	Encryption       api.Opt[string]       `json:"encryption,omitzero"`
+	Encryption       api.Opt[string]       `json:"encryption,omitzero"` // since v1.15
 	GuestCanJoin     bool                  `json:"guest_can_join"`
 	JoinRule         api.Opt[string]       `json:"join_rule,omitzero"`
 	Name             api.Opt[string]       `json:"name,omitzero"`
 	NumJoinedMembers int64                 `json:"num_joined_members"`
 	RoomID           id.RoomID             `json:"room_id"`
-	RoomType         api.Opt[string]       `json:"room_type,omitzero"`
-	RoomVersion      api.Opt[string]       `json:"room_version,omitzero"`
+	RoomType         api.Opt[string]       `json:"room_type,omitzero"`    // since v1.4
+	RoomVersion      api.Opt[string]       `json:"room_version,omitzero"` // since v1.15
 	Topic            api.Opt[string]       `json:"topic,omitzero"`
 	WorldReadable    bool                  `json:"world_readable"`
 }
@@ -239,14 +239,14 @@ type HierarchyRoom struct {
 	AvatarURL        api.Opt[string]       `json:"avatar_url,omitzero"`
 	CanonicalAlias   api.Opt[id.RoomAlias] `json:"canonical_alias,omitzero"`
 	ChildrenState    []HierarchyChild      `json:"children_state"`
-	Encryption       api.Opt[string]       `json:"encryption,omitzero"`
+	Encryption       api.Opt[string]       `json:"encryption,omitzero"` // since v1.15
 	GuestCanJoin     bool                  `json:"guest_can_join"`
 	JoinRule         api.Opt[string]       `json:"join_rule,omitzero"`
 	Name             api.Opt[string]       `json:"name,omitzero"`
 	NumJoinedMembers int64                 `json:"num_joined_members"`
 	RoomID           id.RoomID             `json:"room_id"`
-	RoomType         api.Opt[string]       `json:"room_type,omitzero"`
-	RoomVersion      api.Opt[string]       `json:"room_version,omitzero"`
+	RoomType         api.Opt[string]       `json:"room_type,omitzero"`    // since v1.4
+	RoomVersion      api.Opt[string]       `json:"room_version,omitzero"` // since v1.15
 	Topic            api.Opt[string]       `json:"topic,omitzero"`
 	WorldReadable    bool                  `json:"world_readable"`
 }

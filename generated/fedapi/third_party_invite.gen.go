@@ -62,9 +62,7 @@ func (r *ExchangeThirdPartyInviteRequest) read(x *api.Exchange) (err error) {
 
 func (r *ExchangeThirdPartyInviteRequest) write(o *api.Outgoing) error {
 	o.Params = []string{string(r.RoomID)}
-	b := o.Body
-	b = api.AppendObject(b, r.Body)
-	o.Body = b
+	o.Body = api.AppendObject(nil, r.Body)
 	return nil
 }
 
@@ -197,7 +195,7 @@ func (v *SignedThirdPartyInvite) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"signatures":`)
 	b = append(b, '{')
 	{
-		var k0 [8]id.ServerName
+		var k0 [32]id.ServerName
 		for _, k := range api.Keys(k0[:0], v.Signatures) {
 			b = api.AppendName(b, k)
 			e0 := v.Signatures[k]

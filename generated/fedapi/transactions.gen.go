@@ -140,7 +140,7 @@ func (v *SendTransactionResponse) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"pdus":`)
 	b = append(b, '{')
 	{
-		var k0 [8]id.EventID
+		var k0 [32]id.EventID
 		for _, k := range api.Keys(k0[:0], v.PDUs) {
 			b = api.AppendName(b, k)
 			e0 := v.PDUs[k]

@@ -50,7 +50,7 @@ func (v *CrossSigningKey) AppendJSON(b []byte) []byte {
 		b = api.AppendKey(b, `"signatures":`)
 		b = append(b, '{')
 		{
-			var k0 [8]id.UserID
+			var k0 [32]id.UserID
 			for _, k := range api.Keys(k0[:0], v.Signatures) {
 				b = api.AppendName(b, k)
 				e0 := v.Signatures[k]
@@ -140,7 +140,7 @@ func (v *ServerKeys) AppendJSON(b []byte) []byte {
 		b = api.AppendKey(b, `"old_verify_keys":`)
 		b = append(b, '{')
 		{
-			var k0 [8]string
+			var k0 [32]string
 			for _, k := range api.Keys(k0[:0], v.OldVerifyKeys) {
 				b = api.AppendName(b, k)
 				e0 := v.OldVerifyKeys[k]
@@ -154,7 +154,7 @@ func (v *ServerKeys) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"signatures":`)
 	b = append(b, '{')
 	{
-		var k0 [8]string
+		var k0 [32]string
 		for _, k := range api.Keys(k0[:0], v.Signatures) {
 			b = api.AppendName(b, k)
 			e0 := v.Signatures[k]
@@ -169,7 +169,7 @@ func (v *ServerKeys) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"verify_keys":`)
 	b = append(b, '{')
 	{
-		var k0 [8]string
+		var k0 [32]string
 		for _, k := range api.Keys(k0[:0], v.VerifyKeys) {
 			b = api.AppendName(b, k)
 			e0 := v.VerifyKeys[k]

@@ -91,7 +91,7 @@ func (v *ClaimUserEncryptionKeysBody) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"one_time_keys":`)
 	b = append(b, '{')
 	{
-		var k0 [8]id.UserID
+		var k0 [32]id.UserID
 		for _, k := range api.Keys(k0[:0], v.OneTimeKeys) {
 			b = api.AppendName(b, k)
 			e0 := v.OneTimeKeys[k]
@@ -133,13 +133,13 @@ func (v *ClaimUserEncryptionKeysResponse) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"one_time_keys":`)
 	b = append(b, '{')
 	{
-		var k0 [8]id.UserID
+		var k0 [32]id.UserID
 		for _, k := range api.Keys(k0[:0], v.OneTimeKeys) {
 			b = api.AppendName(b, k)
 			e0 := v.OneTimeKeys[k]
 			b = append(b, '{')
 			{
-				var k1 [8]string
+				var k1 [32]string
 				for _, k := range api.Keys(k1[:0], e0) {
 					b = api.AppendName(b, k)
 					e1 := e0[k]
@@ -205,7 +205,7 @@ func (v *QueriedDeviceKeys) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"signatures":`)
 	b = append(b, '{')
 	{
-		var k0 [8]id.UserID
+		var k0 [32]id.UserID
 		for _, k := range api.Keys(k0[:0], v.Signatures) {
 			b = api.AppendName(b, k)
 			e0 := v.Signatures[k]
@@ -279,7 +279,7 @@ func (v *QueryUserEncryptionKeysBody) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"device_keys":`)
 	b = append(b, '{')
 	{
-		var k0 [8]id.UserID
+		var k0 [32]id.UserID
 		for _, k := range api.Keys(k0[:0], v.DeviceKeys) {
 			b = api.AppendName(b, k)
 			e0 := v.DeviceKeys[k]
@@ -321,13 +321,13 @@ func (v *QueryUserEncryptionKeysResponse) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"device_keys":`)
 	b = append(b, '{')
 	{
-		var k0 [8]id.UserID
+		var k0 [32]id.UserID
 		for _, k := range api.Keys(k0[:0], v.DeviceKeys) {
 			b = api.AppendName(b, k)
 			e0 := v.DeviceKeys[k]
 			b = append(b, '{')
 			{
-				var k1 [8]string
+				var k1 [32]string
 				for _, k := range api.Keys(k1[:0], e0) {
 					b = api.AppendName(b, k)
 					e1 := e0[k]
@@ -342,7 +342,7 @@ func (v *QueryUserEncryptionKeysResponse) AppendJSON(b []byte) []byte {
 		b = api.AppendKey(b, `"master_keys":`)
 		b = append(b, '{')
 		{
-			var k0 [8]id.UserID
+			var k0 [32]id.UserID
 			for _, k := range api.Keys(k0[:0], v.MasterKeys) {
 				b = api.AppendName(b, k)
 				e0 := v.MasterKeys[k]
@@ -355,7 +355,7 @@ func (v *QueryUserEncryptionKeysResponse) AppendJSON(b []byte) []byte {
 		b = api.AppendKey(b, `"self_signing_keys":`)
 		b = append(b, '{')
 		{
-			var k0 [8]id.UserID
+			var k0 [32]id.UserID
 			for _, k := range api.Keys(k0[:0], v.SelfSigningKeys) {
 				b = api.AppendName(b, k)
 				e0 := v.SelfSigningKeys[k]

@@ -75,7 +75,7 @@ func (r *EmailSubmitTokenGetV2Request) write(o *api.Outgoing) error {
 	return nil
 }
 
-// A EmailSubmitTokenGetV2Result answers GET /_matrix/identity/v2/validate/email/submitToken: [*EmailSubmitTokenGetV2OK] or [*EmailSubmitTokenGetV2Redirect].
+// EmailSubmitTokenGetV2Result answers GET /_matrix/identity/v2/validate/email/submitToken: [*EmailSubmitTokenGetV2OK] or [*EmailSubmitTokenGetV2Redirect].
 type EmailSubmitTokenGetV2Result interface {
 	api.Responder
 	emailSubmitTokenGetV2Result()

@@ -75,7 +75,7 @@ func (r *MSISDNSubmitTokenGetV2Request) write(o *api.Outgoing) error {
 	return nil
 }
 
-// A MSISDNSubmitTokenGetV2Result answers GET /_matrix/identity/v2/validate/msisdn/submitToken: [*MSISDNSubmitTokenGetV2OK] or [*MSISDNSubmitTokenGetV2Redirect].
+// MSISDNSubmitTokenGetV2Result answers GET /_matrix/identity/v2/validate/msisdn/submitToken: [*MSISDNSubmitTokenGetV2OK] or [*MSISDNSubmitTokenGetV2Redirect].
 type MSISDNSubmitTokenGetV2Result interface {
 	api.Responder
 	mSISDNSubmitTokenGetV2Result()

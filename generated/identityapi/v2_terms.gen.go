@@ -103,7 +103,7 @@ func (v *GetTermsResponse) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"policies":`)
 	b = append(b, '{')
 	{
-		var k0 [8]string
+		var k0 [32]string
 		for _, k := range api.Keys(k0[:0], v.Policies) {
 			b = api.AppendName(b, k)
 			e0 := v.Policies[k]
@@ -168,7 +168,7 @@ func (v *TermsPolicy) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"version":`)
 	b = api.AppendString(b, v.Version)
 	{
-		var k0 [8]string
+		var k0 [32]string
 		for _, k := range api.Keys(k0[:0], v.Extra) {
 			b = api.AppendName(b, k)
 			e0 := v.Extra[k]

@@ -6,7 +6,7 @@ import (
 	"touchstone.example/api"
 )
 
-// Operations of the application-service API.
+// Operations of the application-service API of Matrix.
 var (
 	ASPing                    = api.Operation{API: "asapi", ID: "ping", Method: "POST", Path: "/_matrix/app/v1/ping", File: "ping", Auth: api.AuthHomeserver, Added: "1.7", Statuses: []int{200}}
 	ASQueryLocationByAlias    = api.Operation{API: "asapi", ID: "queryLocationByAlias", Method: "GET", Path: "/_matrix/app/v1/thirdparty/location", File: "protocols", Auth: api.AuthHomeserver, Statuses: []int{200, 401, 403, 404}}

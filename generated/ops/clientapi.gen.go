@@ -6,7 +6,7 @@ import (
 	"touchstone.example/api"
 )
 
-// Operations of the client-server API.
+// Operations of the client-server API of Matrix.
 var (
 	ClientGetAccountData                           = api.Operation{API: "clientapi", ID: "getAccountData", Method: "GET", Path: "/_matrix/client/v3/user/{userId}/account_data/{type}", File: "account-data", Auth: api.AuthUser, Statuses: []int{200, 403, 404}}
 	ClientSetAccountData                           = api.Operation{API: "clientapi", ID: "setAccountData", Method: "PUT", Path: "/_matrix/client/v3/user/{userId}/account_data/{type}", File: "account-data", Auth: api.AuthUser, Statuses: []int{200, 400, 403, 405}}

@@ -6,7 +6,7 @@ import (
 	"touchstone.example/api"
 )
 
-// Operations of the set of routes that the documents lack.
+// Operations of what a server offers besides the documents of Matrix.
 var (
 	ExtraGetHealth                = api.Operation{API: "extraapi", ID: "getHealth", Method: "GET", Path: "/health", File: "health", Auth: api.AuthNone, Statuses: []int{200, 503}}
 	ExtraGetRegisterNonce         = api.Operation{API: "extraapi", ID: "getRegisterNonce", Method: "GET", Path: "/_synapse/admin/v1/register", File: "synapse_register", Auth: api.AuthNone, Statuses: []int{200, 400}}

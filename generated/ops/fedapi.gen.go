@@ -6,7 +6,7 @@ import (
 	"touchstone.example/api"
 )
 
-// Operations of the server-server API.
+// Operations of the server-server API of Matrix.
 var (
 	FedBackfillRoom               = api.Operation{API: "fedapi", ID: "backfillRoom", Method: "GET", Path: "/_matrix/federation/v1/backfill/{roomId}", File: "backfill", Auth: api.AuthServer, Statuses: []int{200}}
 	FedGetMissingPreviousEvents   = api.Operation{API: "fedapi", ID: "getMissingPreviousEvents", Method: "POST", Path: "/_matrix/federation/v1/get_missing_events/{roomId}", File: "backfill", Auth: api.AuthServer, Statuses: []int{200}}

@@ -6,7 +6,7 @@ import (
 	"touchstone.example/api"
 )
 
-// Operations of the identity service API.
+// Operations of the identity service API of Matrix.
 var (
 	IdentityBindV2                   = api.Operation{API: "identityapi", ID: "bindV2", Method: "POST", Path: "/_matrix/identity/v2/3pid/bind", File: "v2_associations", Auth: api.AuthIdentity, Statuses: []int{200, 400, 403, 404}}
 	IdentityGetValidated3pidV2       = api.Operation{API: "identityapi", ID: "getValidated3pidV2", Method: "GET", Path: "/_matrix/identity/v2/3pid/getValidated3pid", File: "v2_associations", Auth: api.AuthIdentity, Statuses: []int{200, 400, 403, 404}}
@@ -15,13 +15,13 @@ var (
 	IdentityLogout                   = api.Operation{API: "identityapi", ID: "logout", Method: "POST", Path: "/_matrix/identity/v2/account/logout", File: "v2_auth", Auth: api.AuthIdentity, Statuses: []int{200, 401, 403}}
 	IdentityRegisterAccount          = api.Operation{API: "identityapi", ID: "registerAccount", Method: "POST", Path: "/_matrix/identity/v2/account/register", File: "v2_auth", Auth: api.AuthNone, Statuses: []int{200}}
 	IdentityEmailRequestTokenV2      = api.Operation{API: "identityapi", ID: "emailRequestTokenV2", Method: "POST", Path: "/_matrix/identity/v2/validate/email/requestToken", File: "v2_email_associations", Auth: api.AuthIdentity, Statuses: []int{200, 400, 403}}
-	IdentityEmailSubmitTokenGetV2    = api.Operation{API: "identityapi", ID: "emailSubmitTokenGetV2", Method: "GET", Path: "/_matrix/identity/v2/validate/email/submitToken", File: "v2_email_associations", Auth: api.AuthIdentity, Statuses: []int{200, 300, 403, 400}}
+	IdentityEmailSubmitTokenGetV2    = api.Operation{API: "identityapi", ID: "emailSubmitTokenGetV2", Method: "GET", Path: "/_matrix/identity/v2/validate/email/submitToken", File: "v2_email_associations", Auth: api.AuthIdentity, Statuses: []int{200, 300, 400, 403}}
 	IdentityEmailSubmitTokenPostV2   = api.Operation{API: "identityapi", ID: "emailSubmitTokenPostV2", Method: "POST", Path: "/_matrix/identity/v2/validate/email/submitToken", File: "v2_email_associations", Auth: api.AuthIdentity, Statuses: []int{200, 400, 403}}
 	IdentityBlindlySignStuffV2       = api.Operation{API: "identityapi", ID: "blindlySignStuffV2", Method: "POST", Path: "/_matrix/identity/v2/sign-ed25519", File: "v2_invitation_signing", Auth: api.AuthIdentity, Statuses: []int{200, 403, 404}}
 	IdentityGetHashDetails           = api.Operation{API: "identityapi", ID: "getHashDetails", Method: "GET", Path: "/_matrix/identity/v2/hash_details", File: "v2_lookup", Auth: api.AuthIdentity, Statuses: []int{200}}
 	IdentityLookupUsersV2            = api.Operation{API: "identityapi", ID: "lookupUsersV2", Method: "POST", Path: "/_matrix/identity/v2/lookup", File: "v2_lookup", Auth: api.AuthIdentity, Statuses: []int{200, 400}}
 	IdentityMSISDNRequestTokenV2     = api.Operation{API: "identityapi", ID: "msisdnRequestTokenV2", Method: "POST", Path: "/_matrix/identity/v2/validate/msisdn/requestToken", File: "v2_phone_associations", Auth: api.AuthIdentity, Statuses: []int{200, 400, 403}}
-	IdentityMSISDNSubmitTokenGetV2   = api.Operation{API: "identityapi", ID: "msisdnSubmitTokenGetV2", Method: "GET", Path: "/_matrix/identity/v2/validate/msisdn/submitToken", File: "v2_phone_associations", Auth: api.AuthIdentity, Statuses: []int{200, 300, 403, 400}}
+	IdentityMSISDNSubmitTokenGetV2   = api.Operation{API: "identityapi", ID: "msisdnSubmitTokenGetV2", Method: "GET", Path: "/_matrix/identity/v2/validate/msisdn/submitToken", File: "v2_phone_associations", Auth: api.AuthIdentity, Statuses: []int{200, 300, 400, 403}}
 	IdentityMSISDNSubmitTokenPostV2  = api.Operation{API: "identityapi", ID: "msisdnSubmitTokenPostV2", Method: "POST", Path: "/_matrix/identity/v2/validate/msisdn/submitToken", File: "v2_phone_associations", Auth: api.AuthIdentity, Statuses: []int{200, 400, 403}}
 	IdentityPingV2                   = api.Operation{API: "identityapi", ID: "pingV2", Method: "GET", Path: "/_matrix/identity/v2", File: "v2_ping", Auth: api.AuthNone, Statuses: []int{200}}
 	IdentityIsEphemeralPubKeyValidV2 = api.Operation{API: "identityapi", ID: "isEphemeralPubKeyValidV2", Method: "GET", Path: "/_matrix/identity/v2/pubkey/ephemeral/isvalid", File: "v2_pubkey", Auth: api.AuthNone, Statuses: []int{200}}

@@ -6,7 +6,7 @@ import (
 	"touchstone.example/api"
 )
 
-// Operations of the push gateway API.
+// Operations of the push gateway API of Matrix.
 var (
 	PushNotify = api.Operation{API: "pushapi", ID: "notify", Method: "POST", Path: "/_matrix/push/v1/notify", File: "push_notifier", Auth: api.AuthNone, Statuses: []int{200}}
 )

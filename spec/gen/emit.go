@@ -132,9 +132,9 @@ func (p *pkg) writeTypes(of func(file string) *source) error {
 }
 
 func (p *pkg) packageDoc() string {
-	return fmt.Sprintf(`// Package %s is the %s of Matrix %s: for each file of the
-// specification an interface to serve, a function that mounts it, and the types
-// of its requests and answers; and a Client. It decides nothing.
+	return fmt.Sprintf(`// Package %s is %s %s:
+// for each file of operations an interface to serve, a function that mounts it,
+// and the types of its requests and answers; and a Client. It decides nothing.
 `, p.api.pkg, p.title, p.release)
 }
 

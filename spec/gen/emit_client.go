@@ -9,7 +9,7 @@ import (
 
 // writeWrite writes the method that makes a request, for clients.
 func (o *op) writeWrite(s *source) {
-	s.p("func (r *%sRequest) write(o *api.Outgoing) %s {", o.name, map[bool]string{true: "(err error)", false: "error"}[o.upload])
+	s.p("func (r *%sRequest) write(o *api.Outgoing) error {", o.name)
 	var path []string
 	for _, q := range o.params {
 		value := "r." + q.name
@@ -33,7 +33,7 @@ func (o *op) writeWrite(s *source) {
 	}
 	switch {
 	case o.upload:
-		s.p("o.Body, err = io.ReadAll(r.Body)\nreturn err")
+		s.p("return o.ReadBody(r.Body)")
 	case o.body == nil:
 		s.p("return nil")
 	default:
@@ -42,6 +42,10 @@ func (o *op) writeWrite(s *source) {
 		}
 		if o.body.kind == kObject {
 			s.p("o.Body = r.Body.AppendJSON(nil)\nreturn nil")
+			break
+		}
+		if f := appenders[o.body.kind]; f != "" {
+			s.p("o.Body = %s(nil, r.Body)\nreturn nil", f)
 			break
 		}
 		s.p("b := o.Body")

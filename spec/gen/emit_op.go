@@ -254,7 +254,7 @@ func (o *op) writeResults(s *source) {
 		names[i] = "[*" + r.name + "]"
 	}
 	seal := strings.ToLower(o.name[:1]) + o.name[1:] + "Result"
-	s.p("// A %sResult answers %s %s: %s.\ntype %sResult interface {\napi.Responder\n%s()\n}\n",
+	s.p("// %sResult answers %s %s: %s.\ntype %sResult interface {\napi.Responder\n%s()\n}\n",
 		o.name, o.method, o.path, strings.Join(names, " or "), o.name, seal)
 	for _, r := range o.result {
 		switch {

@@ -15,7 +15,7 @@ func (w *writer) ops(all []*pkg) error {
 	index.p("// All lists every operation, by API, file, path and method.\nvar All = []*api.Operation{")
 	for _, p := range all {
 		s := &source{}
-		s.p("// Operations of the %s.\nvar (", p.title)
+		s.p("// Operations of %s.\nvar (", p.title)
 		for _, o := range p.ops {
 			s.p("%s%s = %s", p.prefix, o.name, o.literal(p))
 			index.p("&%s%s,", p.prefix, o.name)
@@ -44,11 +44,11 @@ func (o *op) literal(p *pkg) string {
 	if o.Added != "" {
 		fmt.Fprintf(&b, ", Added: %q", o.Added)
 	}
-	var codes []string
-	for _, code := range slices.Sorted(maps.Keys(o.Responses)) {
-		codes = append(codes, strings.ReplaceAll(code, "XX", "00"))
+	codes := map[string]bool{}
+	for code := range o.Responses {
+		codes[strings.ReplaceAll(code, "XX", "00")] = true
 	}
-	fmt.Fprintf(&b, ", Statuses: []int{%s}", strings.Join(codes, ", "))
+	fmt.Fprintf(&b, ", Statuses: []int{%s}", strings.Join(slices.Sorted(maps.Keys(codes)), ", "))
 	if o.When != "" {
 		fmt.Fprintf(&b, ", When: %q", o.When)
 	}

@@ -278,7 +278,7 @@ func (s *source) appendMembers(e string, t *goType, depth int) {
 		s.p("b = api.AppendMembers(b, %s, %s)", e, f)
 		return
 	}
-	s.p("{\nvar k%d [8]%s\nfor _, k := range api.Keys(k%d[:0], %s) {\nb = api.AppendName(b, k)\ne%d := %s[k]", depth, t.key, depth, e, depth, e)
+	s.p("{\nvar k%d [32]%s\nfor _, k := range api.Keys(k%d[:0], %s) {\nb = api.AppendName(b, k)\ne%d := %s[k]", depth, t.key, depth, e, depth, e)
 	s.appendValue(fmt.Sprintf("e%d", depth), t.elem, depth+1)
 	s.p("}\n}")
 }

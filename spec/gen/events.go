@@ -190,13 +190,34 @@ func (w *writer) events(p *pkg, list []*event) error {
 			return err
 		}
 	}
-	return w.add(p.api.pkg, "events", eventsDoc, kindTable(kinds))
+	return w.add(p.api.pkg, "events", eventsDoc, kindTable(kinds)+contentTable(list))
 }
 
 const eventsDoc = `// Package events has the contents of the event types that the specification
 // defines, and of the ephemeral data units between servers. Whoever reads them
 // reads what somebody else wrote: enums are open, further members are kept.
 `
+
+// contentTable finds contents by the names of their schemas.
+func contentTable(list []*event) string {
+	s := &source{}
+	s.p(`
+// A Content is what this package has a type for.
+type Content interface {
+	AppendJSON(b []byte) []byte
+	UnmarshalJSONFrom(dec *jsontext.Decoder) error
+}
+
+// New returns an empty content by the name of its schema, such as
+// events/m.room.member or edus/m.typing; or nil.
+func New(schema string) Content {
+	switch schema {`)
+	for _, e := range list {
+		s.p("case %q:\nreturn new(%s)", strings.TrimSuffix(e.path, ".json"), e.name)
+	}
+	s.p("}\nreturn nil\n}")
+	return s.String()
+}
 
 func kindTable(kinds map[string]string) string {
 	s := &source{}

@@ -212,7 +212,12 @@ func read(name string, into any) error {
 
 // parse reads a document, and stops on a member that it has no field for.
 func parse(name string, raw []byte, into any) error {
-	if err := json.Unmarshal(raw, into, json.RejectUnknownMembers(true)); err != nil {
+	err := json.Unmarshal(raw, into, json.RejectUnknownMembers(true))
+	var semantic *json.SemanticError
+	if errors.As(err, &semantic) && semantic.Err != nil { // its own text shortens the place
+		return fmt.Errorf("%s: at %s: %w", name, semantic.JSONPointer, semantic.Err)
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil

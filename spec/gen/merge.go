@@ -119,9 +119,8 @@ func (p *pkg) member(base, top *schema) *schema {
 	if name, _ := p.component(top); name != "" {
 		return top
 	}
-	marks := len(top.AllOf)+len(top.OneOf)+len(top.AnyOf)+len(top.Type) == 0 && !top.describes()
-	if marks {
-		return base
+	if top.free() { // only marks
+		return &schema{AllOf: []*schema{base}, Added: top.Added, Deprecated: top.Deprecated}
 	}
 	return p.over(p.merged(base), p.merged(top))
 }

@@ -16,20 +16,20 @@ type api struct {
 	pkg    string
 	prefix string // of the operation variables in package ops
 	page   string // of the specification's site
-	title  string
+	title  string // what the package is
 }
 
 var apis = []api{
-	{"client-server", "clientapi", "Client", "client-server-api", "client-server API"},
-	{"server-server", "fedapi", "Fed", "server-server-api", "server-server API"},
-	{"application-service", "asapi", "AS", "application-service-api", "application-service API"},
-	{"identity", "identityapi", "Identity", "identity-service-api", "identity service API"},
-	{"push-gateway", "pushapi", "Push", "push-gateway-api", "push gateway API"},
+	{"client-server", "clientapi", "Client", "client-server-api", "the client-server API of Matrix"},
+	{"server-server", "fedapi", "Fed", "server-server-api", "the server-server API of Matrix"},
+	{"application-service", "asapi", "AS", "application-service-api", "the application-service API of Matrix"},
+	{"identity", "identityapi", "Identity", "identity-service-api", "the identity service API of Matrix"},
+	{"push-gateway", "pushapi", "Push", "push-gateway-api", "the push gateway API of Matrix"},
 	extra,
 }
 
 // extra are the routes that the specification's documents lack.
-var extra = api{"extra", "extraapi", "Extra", "", "set of routes that the documents lack"}
+var extra = api{"extra", "extraapi", "Extra", "", "what a server offers besides the documents of Matrix"}
 
 // A pkg is one API between loading and writing.
 type pkg struct {

@@ -210,8 +210,12 @@ func (p *pkg) saysNothing(o *op, s *schema) bool {
 	if len(m.Properties)+len(m.PatternProperties)+len(m.OneOf)+len(m.AnyOf) > 0 || m.AdditionalProperties != nil || m.Items != nil {
 		return false
 	}
-	return o.method != http.MethodGet || nothing[key]
+	return o.method != http.MethodGet && !something[key] || nothing[key]
 }
+
+// something are the other operations whose answer, an object without described
+// members, has some.
+var something = map[string]bool{"fedapi.askPolicyServerToSign": true}
 
 // nothing are the reading operations that answer with an empty object.
 var nothing = map[string]bool{
