@@ -48,6 +48,7 @@ type Options struct {
 	Seed     string
 	Clock    string
 	Process  bool     // as a process of its own, which can be killed
+	Durable  bool     // its database outlives it; a process's always does
 	Settings []string // further settings, as environment variables
 }
 
@@ -93,7 +94,7 @@ func Start(t T, o Options) *Server {
 		o.Engine = SQLite
 	}
 	if o.Database == "" {
-		o.Database = o.Engine.NewDatabase(t)
+		o.Database = o.Engine.NewDatabase(t, o.Durable || o.Process)
 	}
 	s := &Server{Name: o.Name, Engine: o.Engine, Database: o.Database, Routes: operations, Judge: judge, options: o}
 	s.run(t)
