@@ -30,7 +30,7 @@ func newOperationWorld(t *testing.T, s *harness.Server, operation string) *opera
 	w.event = w.alice.Send(t, w.room, "hello")
 	w.paths = map[string]string{
 		"roomId": w.room, "eventId": w.event, "userId": w.alice.ID, "deviceId": w.alice.Device, "roomIdOrAlias": w.room,
-		"eventType": "org.example.test", "stateKey": "", "txnId": harness.Txn(), "keyName": "displayname", "type": "org.example.test",
+		"eventType": "org.example.test", "stateKey": "", "txnId": s.Unique("txn"), "keyName": "displayname", "type": "org.example.test",
 		"roomAlias": "#" + s.Unique("alias") + ":hs1", "serverName": "hs1", "kind": "override", "ruleId": ".m.rule.master",
 		"receiptType": "m.read", "relType": "m.thread",
 	}

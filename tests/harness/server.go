@@ -18,8 +18,9 @@ type Server struct {
 	Routes   *Routes
 	// Judge holds an answer against the operation's JSON Schema.
 	Judge func(op *api.Operation, status int, body []byte) error
-	// Record, if set, sees every request and its answer.
-	Record func(r Request, body []byte, a *Answer)
+	// Record, if set, is told of every request before it is sent, and what it
+	// returns is told of the answer.
+	Record func(r Request, body []byte) func(a *Answer)
 
 	at      atomic.Pointer[Addresses]
 	users   atomic.Int64
