@@ -21,6 +21,8 @@ type Server struct {
 	// Record, if set, is told of every request before it is sent, and what it
 	// returns is told of the answer.
 	Record func(r Request, body []byte) func(a *Answer)
+	// Unchecked has answers pass that nobody looked at: for benchmarks.
+	Unchecked bool
 
 	at      atomic.Pointer[Addresses]
 	users   atomic.Int64
