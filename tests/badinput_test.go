@@ -32,9 +32,12 @@ func newWorld(t *testing.T, s *harness.Server) world {
 	return world{alice, alice.CreateRoom(t, nil)}
 }
 
+// txn is a transaction id of its own.
+func (w world) txn() string { return w.alice.Server.Unique("txn") }
+
 // send is a message event with this body, as it is.
 func (w world) send(content string) harness.Request {
-	return w.put(harness.Path("v3/rooms/{}/send/m.room.message/{}", w.room, harness.Txn()), content)
+	return w.put(harness.Path("v3/rooms/{}/send/m.room.message/{}", w.room, w.txn()), content)
 }
 
 func (w world) put(path, body string) harness.Request {
@@ -187,7 +190,7 @@ func (w world) badIDs() []badInput {
 		return w.post(harness.Path("v3/rooms/{}/invite", w.room), `{"user_id":"`+who+`"}`)
 	}
 	return []badInput{
-		{"an event type of 256 bytes", w.put(harness.Path("v3/rooms/{}/send/{}/{}", w.room, long, harness.Txn()), `{}`), 413, "M_TOO_LARGE"},
+		{"an event type of 256 bytes", w.put(harness.Path("v3/rooms/{}/send/{}/{}", w.room, long, w.txn()), `{}`), 413, "M_TOO_LARGE"},
 		{"a state event type of 256 bytes", w.put(harness.Path("v3/rooms/{}/state/{}/", w.room, long), `{}`), 413, "M_TOO_LARGE"},
 		{"a state key of 256 bytes", w.put(harness.Path("v3/rooms/{}/state/test/{}", w.room, long), `{}`), 413, "M_TOO_LARGE"},
 		{"a state key of 255 bytes", w.put(harness.Path("v3/rooms/{}/state/test/{}", w.room, long[1:]), `{}`), 200, ""},
@@ -227,7 +230,7 @@ func (w world) badRoutes() []badInput {
 		{"a method of no RFC", request("BREW", harness.Path("v3/login")), 405, "M_UNRECOGNIZED"},
 		{"another method on send", request("GET", harness.Path("v3/rooms/{}/send/a/b", w.room)), 405, "M_UNRECOGNIZED"},
 		{"an encoded slash in a room id", request("GET", harness.Path("v3/rooms/{}/state", "!a/b:hs1")), 403, "M_FORBIDDEN"},
-		{"an encoded slash in an event type", w.put(harness.Path("v3/rooms/{}/send/{}/{}", w.room, "a/b", harness.Txn()), `{}`), 200, ""},
+		{"an encoded slash in an event type", w.put(harness.Path("v3/rooms/{}/send/{}/{}", w.room, "a/b", w.txn()), `{}`), 200, ""},
 		{"bytes that are not UTF-8 in a path", request("GET", harness.Path("v3/profile/")+"%ff"), 400, "M_INVALID_PARAM"},
 	}
 }

@@ -56,7 +56,7 @@ func TestEventSizeLimit(t *testing.T) {
 func TestOversizedBodies(t *testing.T) {
 	s := harness.Start(t, harness.Options{})
 	w := newWorld(t, s)
-	send := harness.Path("v3/rooms/{}/send/m.room.message/{}", w.room, harness.Txn())
+	send := harness.Path("v3/rooms/{}/send/m.room.message/{}", w.room, w.txn())
 	login := harness.Path("v3/login")
 	for _, c := range []struct {
 		name, head string

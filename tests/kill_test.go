@@ -182,13 +182,13 @@ func (k *killTest) settle(t *testing.T) {
 	} {
 		k.compare(t, name, events)
 	}
-	texts := map[string]string{}
+	bodyOf := map[string]string{}
 	for _, ev := range whole {
-		texts[ev.At("event_id").String()] = ev.At("content", "body").String()
+		bodyOf[ev.At("event_id").String()] = ev.At("content", "body").String()
 	}
 	requireOnce(t, harness.IDs(whole), k.synced)
 	for _, id := range k.synced {
-		require.True(t, k.tried[texts[id]], "%s was never sent", texts[id])
+		require.True(t, k.tried[bodyOf[id]], "%s was never sent", bodyOf[id])
 	}
 }
 

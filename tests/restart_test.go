@@ -13,7 +13,7 @@ import (
 // TestRestart: everything that a client holds means the same after the server
 // was stopped and started.
 func TestRestart(t *testing.T) {
-	eachEngine(t, func(t *testing.T, s *harness.Server) {
+	eachDurable(t, func(t *testing.T, s *harness.Server) {
 		u := s.Users(t, "alice", "bob", "carol")
 		alice, bob, carol := u[0], u[1], u[2]
 		room := alice.PublicRoom(t, bob)
@@ -36,7 +36,7 @@ func TestRestart(t *testing.T) {
 		require.Equal(t, once, alice.Put(t, txn, harness.Text("once")).At("event_id").String(), "the transaction is remembered")
 		alice.Send(t, room, "after the restart")
 		v := bob.Sync(t, "since", since, "filter", filter)
-		require.Equal(t, []string{"before the restart", "after the restart"}, bodies(harness.Timeline(v, room)))
+		require.Equal(t, []string{"before the restart", "after the restart"}, texts(harness.Timeline(v, room)))
 		page := bob.Messages(t, room, "dir", "b", "from", prev, "limit", 5)
 		require.Contains(t, sent, page.At("chunk", 0, "event_id").String())
 		require.Equal(t, "Alice", alice.Get(t, profile).At("displayname").String())

@@ -58,7 +58,7 @@ func inviteRejected(t *testing.T, s *harness.Server) {
 	require.False(t, invited(v, room).Exists())
 	part := left(v, room)
 	require.True(t, part.Exists())
-	require.NotContains(t, bodies(part.At("timeline", "events").List()), "secret")
+	require.NotContains(t, texts(part.At("timeline", "events").List()), "secret")
 	require.Empty(t, bob.Sync(t).At("rooms", "invite").Keys())
 	require.Empty(t, bob.Sync(t, "since", v.At("next_batch")).At("rooms", "leave").Keys())
 }
@@ -190,7 +190,7 @@ func joinedAndLeft(t *testing.T, s *harness.Server) {
 	bob.Leave(t, room)
 	alice.Send(t, room, "without bob")
 	part := left(bob.Sync(t, "since", since), room)
-	shown := bodies(part.At("timeline", "events").List())
+	shown := texts(part.At("timeline", "events").List())
 	require.Equal(t, []string{"with bob"}, shown)
 	require.Contains(t, part.At("timeline", "events").Pluck("event_id"), during)
 }

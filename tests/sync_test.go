@@ -67,8 +67,8 @@ func types(events harness.Value) []string {
 	return slices.Sorted(slices.Values(events.Pluck("type")))
 }
 
-// bodies returns the texts of messages in a list of events.
-func bodies(events []harness.Value) []string {
+// texts returns the texts of messages in a list of events.
+func texts(events []harness.Value) []string {
 	out := []string{}
 	for _, ev := range events {
 		if ev.At("type").String() == "m.room.message" && ev.At("content", "body").Exists() {

@@ -49,7 +49,7 @@ func initialIsLimited(t *testing.T, s *harness.Server) {
 	state := part.At("state", "events")
 	require.NotEmpty(t, harness.StateOf(state, "m.room.create", "").Raw())
 	require.Equal(t, "join", harness.StateOf(state, "m.room.member", alice.ID).At("content", "membership").String())
-	require.Empty(t, bodies(state.List()))
+	require.Empty(t, texts(state.List()))
 }
 
 func shortRoomComesWhole(t *testing.T, s *harness.Server) {

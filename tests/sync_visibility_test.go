@@ -48,7 +48,7 @@ func visibilityOfMember(t *testing.T, s *harness.Server) {
 		bob.Leave(t, room)
 		say(times[3])
 		// Having left, he sees what he saw, and nothing after.
-		after := bodies(reversed(bob.Messages(t, room, "dir", "b", "limit", 100).At("chunk").List()))
+		after := texts(reversed(bob.Messages(t, room, "dir", "b", "limit", 100).At("chunk").List()))
 		if visibility != "world_readable" {
 			require.NotContains(t, after, times[3], visibility)
 		}
@@ -57,8 +57,8 @@ func visibilityOfMember(t *testing.T, s *harness.Server) {
 		say(times[4])
 
 		page := bob.Messages(t, room, "dir", "b", "limit", 100)
-		require.Equal(t, want, bodies(reversed(page.At("chunk").List())), visibility)
-		require.Subset(t, want, bodies(harness.Timeline(bob.Sync(t, "since", since, "filter", limit(100)), room)), visibility)
+		require.Equal(t, want, texts(reversed(page.At("chunk").List())), visibility)
+		require.Subset(t, want, texts(harness.Timeline(bob.Sync(t, "since", since, "filter", limit(100)), room)), visibility)
 		for _, when := range times {
 			path := harness.Path("v3/rooms/{}/event/{}", room, ids[when])
 			if contains(want, when) {
@@ -81,7 +81,7 @@ func worldReadable(t *testing.T, s *harness.Server) {
 
 	require.Equal(t, "open", eve.Get(t, harness.Path("v3/rooms/{}/event/{}", room, open)).At("content", "body").String())
 	eve.Fails(t, 404, "M_NOT_FOUND", "GET", harness.Path("v3/rooms/{}/event/{}", room, hidden), nil)
-	require.Equal(t, []string{"open"}, bodies(eve.Messages(t, room, "dir", "b").At("chunk").List()))
+	require.Equal(t, []string{"open"}, texts(eve.Messages(t, room, "dir", "b").At("chunk").List()))
 	eve.Get(t, harness.Path("v3/rooms/{}/state", room))
 	require.False(t, joined(eve.Sync(t), room).Exists())
 	eve.Fails(t, 403, "M_FORBIDDEN", "PUT", harness.Path("v3/rooms/{}/send/m.room.message/{}", room, harness.Txn()), harness.Text("x"))
@@ -99,7 +99,7 @@ func visibilityDoesNotReachBack(t *testing.T, s *harness.Server) {
 	set("shared")
 	alice.Send(t, room, "shared again")
 	bob.Join(t, room)
-	got := bodies(reversed(bob.Messages(t, room, "dir", "b", "limit", 100).At("chunk").List()))
+	got := texts(reversed(bob.Messages(t, room, "dir", "b", "limit", 100).At("chunk").List()))
 	require.Equal(t, []string{"shared", "shared again"}, got)
 }
 

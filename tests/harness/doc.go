@@ -6,20 +6,8 @@
 // the server for nothing but starting one.
 package harness
 
-import (
-	"context"
+import "testing"
 
-	"github.com/stretchr/testify/require"
-)
-
-// T is what the harness needs of a test. *testing.T is one, and tests/bench,
-// which is a program, brings its own.
-type T interface {
-	require.TestingT
-	Helper()
-	Name() string
-	Logf(format string, args ...any)
-	Cleanup(func())
-	TempDir() string
-	Context() context.Context
-}
+// T is what the harness needs of a test. tests/bench, which is a program,
+// brings its own.
+type T = testing.TB

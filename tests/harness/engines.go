@@ -5,6 +5,8 @@ package harness
 import (
 	"fmt"
 	"path/filepath"
+
+	"touchstone.example/storage/storagetest"
 )
 
 // An Engine is a kind of database.
@@ -15,14 +17,29 @@ const (
 	Postgres Engine = "postgres"
 )
 
-// NewDatabase returns the URL of an empty database, gone when the test ends.
-func (e Engine) NewDatabase(t T) string {
+// Engines are those that this machine has.
+func Engines() []Engine {
+	var engines []Engine
+	for _, name := range storagetest.Engines() {
+		engines = append(engines, Engine(name))
+	}
+	return engines
+}
+
+// EngineReport says on which engines the tests run, and why.
+func EngineReport() string { return storagetest.Explain() }
+
+// NewDatabase returns the URL of an empty database, gone when the test ends. A
+// durable one outlives its server.
+func (e Engine) NewDatabase(t T, durable bool) string {
 	t.Helper()
-	switch e {
-	case SQLite:
+	switch {
+	case e == Postgres:
+		return storagetest.PostgresURL(t)
+	case e == SQLite && durable:
 		return "sqlite://" + filepath.ToSlash(filepath.Join(t.TempDir(), "touchstone.db"))
-	case Postgres:
-		return newPostgres(t)
+	case e == SQLite:
+		return "sqlite::memory:"
 	}
 	panic(fmt.Sprintf("no engine %q", string(e)))
 }

@@ -32,9 +32,7 @@ func TidyUp() {
 
 // Main runs a package's tests, says which engines they run on, and tidies up.
 func Main(m interface{ Run() int }) {
-	for _, line := range EngineReport() {
-		fmt.Fprintln(os.Stderr, line)
-	}
+	fmt.Fprintln(os.Stderr, EngineReport())
 	code := m.Run()
 	TidyUp()
 	os.Exit(code)

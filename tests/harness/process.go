@@ -36,7 +36,8 @@ var Binary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-type process struct {
+// A Process is a server that runs on its own.
+type Process struct {
 	cmd    *exec.Cmd
 	log    *bytes.Buffer
 	at     Addresses
@@ -53,9 +54,9 @@ func startProcess(t T, o Options) (instance, error) {
 }
 
 // Exec starts a built program and waits until it serves.
-func Exec(binary, folder string, o Options) (*process, error) {
+func Exec(binary, folder string, o Options) (*Process, error) {
 	ready := filepath.Join(folder, fmt.Sprintf("ready-%d.json", time.Now().UnixNano()))
-	p := &process{cmd: exec.Command(binary, "serve"), log: &bytes.Buffer{}, exited: make(chan struct{})}
+	p := &Process{cmd: exec.Command(binary, "serve"), log: &bytes.Buffer{}, exited: make(chan struct{})}
 	p.cmd.Dir = folder
 	p.cmd.Env = append(os.Environ(), o.settings(ready)...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
@@ -75,7 +76,7 @@ func Exec(binary, folder string, o Options) (*process, error) {
 }
 
 // awaitReady looks for the ready file, which the server writes in one step.
-func (p *process) awaitReady(file string) error {
+func (p *Process) awaitReady(file string) error {
 	deadline := time.After(startTimeout)
 	tick := time.NewTicker(500 * time.Microsecond)
 	defer tick.Stop()
@@ -93,9 +94,18 @@ func (p *process) awaitReady(file string) error {
 	}
 }
 
-func (p *process) addresses() Addresses { return p.at }
+func (p *Process) addresses() Addresses { return p.at }
 
-func (p *process) kill() error {
+// ClientURL returns the base of the client-server API.
+func (p *Process) ClientURL() string { return p.at.Client }
+
+// Pid returns the process id.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
+// Kill ends the process with no time to tidy up.
+func (p *Process) Kill() error { return p.kill() }
+
+func (p *Process) kill() error {
 	if err := p.cmd.Process.Kill(); err != nil {
 		return err
 	}
@@ -103,7 +113,7 @@ func (p *process) kill() error {
 	return nil
 }
 
-func (p *process) stop() error {
+func (p *Process) stop() error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}

@@ -30,8 +30,8 @@ func (u *User) PublicRoom(t T, members ...*User) string {
 
 var txns atomic.Int64
 
-// Txn returns a transaction id that was not used before.
-func Txn() string { return fmt.Sprintf("txn-%d", txns.Add(1)) }
+// Txn returns a transaction id that was not used before in this run.
+func Txn() string { return fmt.Sprintf("t-%d", txns.Add(1)) }
 
 // Text is the content of a text message.
 func Text(body string) O { return O{"msgtype": "m.text", "body": body} }
@@ -45,7 +45,7 @@ func (u *User) Send(t T, room, body string) string {
 // SendEvent sends a message event and returns its id.
 func (u *User) SendEvent(t T, room, typ string, content any) string {
 	t.Helper()
-	return u.Put(t, Path("v3/rooms/{}/send/{}/{}", room, typ, Txn()), content).At("event_id").String()
+	return u.Put(t, Path("v3/rooms/{}/send/{}/{}", room, typ, u.Server.Unique("txn")), content).At("event_id").String()
 }
 
 // TrySend sends a text message under a transaction id, to a server that may
@@ -106,7 +106,7 @@ func (u *User) member(t T, verb, room string, who *User) {
 // Redact redacts an event and returns the redaction's id.
 func (u *User) Redact(t T, room, event string) string {
 	t.Helper()
-	return u.Put(t, Path("v3/rooms/{}/redact/{}/{}", room, event, Txn()), O{"reason": "test"}).At("event_id").String()
+	return u.Put(t, Path("v3/rooms/{}/redact/{}/{}", room, event, u.Server.Unique("txn")), O{"reason": "test"}).At("event_id").String()
 }
 
 // Messages returns one page.

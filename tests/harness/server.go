@@ -18,8 +18,11 @@ type Server struct {
 	Routes   *Routes
 	// Judge holds an answer against the operation's JSON Schema.
 	Judge func(op *api.Operation, status int, body []byte) error
-	// Record, if set, sees every request and its answer.
-	Record func(r Request, body []byte, a *Answer)
+	// Record, if set, is told of every request before it is sent, and what it
+	// returns is told of the answer.
+	Record func(r Request, body []byte) func(a *Answer)
+	// Unchecked has answers pass that nobody looked at: for benchmarks.
+	Unchecked bool
 
 	at      atomic.Pointer[Addresses]
 	users   atomic.Int64
@@ -48,6 +51,7 @@ type Options struct {
 	Seed     string
 	Clock    string
 	Process  bool     // as a process of its own, which can be killed
+	Durable  bool     // its database outlives it; a process's always does
 	Settings []string // further settings, as environment variables
 }
 
@@ -93,7 +97,7 @@ func Start(t T, o Options) *Server {
 		o.Engine = SQLite
 	}
 	if o.Database == "" {
-		o.Database = o.Engine.NewDatabase(t)
+		o.Database = o.Engine.NewDatabase(t, o.Durable || o.Process)
 	}
 	s := &Server{Name: o.Name, Engine: o.Engine, Database: o.Database, Routes: operations, Judge: judge, options: o}
 	s.run(t)

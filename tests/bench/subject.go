@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+)
+
+// A subject stands where the harness expects a test. A failure ends the
+// program, after the tidying.
+type subject struct {
+	testing.TB // for the methods that nobody here calls
+	name       string
+	ctx        context.Context
+	cancel     context.CancelFunc
+	cleanups   []func()
+}
+
+func newSubject(name string) *subject {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &subject{name: name, ctx: ctx, cancel: cancel}
+}
+
+type failure struct{ text string }
+
+func (f failure) Error() string { return f.text }
+
+func (t *subject) Helper()                           {}
+func (t *subject) Name() string                      { return t.name }
+func (t *subject) Context() context.Context          { return t.ctx }
+func (t *subject) Cleanup(f func())                  { t.cleanups = append(t.cleanups, f) }
+func (t *subject) Logf(format string, args ...any)   { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+func (t *subject) Errorf(format string, args ...any) { panic(failure{fmt.Sprintf(format, args...)}) }
+func (t *subject) FailNow()                          { panic(failure{"failed"}) }
+func (t *subject) Skip(args ...any)                  { panic(failure{fmt.Sprint(args...)}) }
+
+func (t *subject) TempDir() string {
+	folder, err := os.MkdirTemp("", "touchstone-bench-")
+	if err != nil {
+		t.Errorf("%v", err)
+	}
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	return folder
+}
+
+// must ends the program for an error.
+func (t *subject) must(err error) {
+	if err != nil {
+		t.Errorf("%v", err)
+	}
+}
+
+// sub runs one part, and tidies up after it.
+func (t *subject) sub(name string, f func(*subject)) {
+	s := newSubject(name)
+	defer func() {
+		if failed := s.end(recover()); failed != nil {
+			panic(failed)
+		}
+	}()
+	f(s)
+}
+
+// end tidies up, the last first, and returns what went wrong. Bugs go on as
+// panics.
+func (t *subject) end(panicked any) (failed error) {
+	f, isFailure := panicked.(failure)
+	t.cancel()
+	for i := range t.cleanups {
+		t.cleanups[len(t.cleanups)-1-i]()
+	}
+	t.cleanups = nil
+	switch {
+	case panicked == nil:
+		return nil
+	case isFailure:
+		return f
+	}
+	panic(panicked)
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tests
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"touchstone.example/tests/bodies"
+	"touchstone.example/tests/harness"
+)
+
+// An operationWorld is what the requests of one operation speak of: alice, who
+// makes them, bob and carol, and rooms in which something has happened.
+type operationWorld struct {
+	alice, bob, carol *harness.User
+	room              string // alice's; bob is in it, carol is not
+	event             string // alice's message there
+	paths             map[string]string
+	body              map[string]any // by place; "" is the whole body
+	want              int            // the status, where success is another
+}
+
+// newOperationWorld makes a world and sets the stage for one operation.
+func newOperationWorld(t *testing.T, s *harness.Server, operation string) *operationWorld {
+	u := s.Users(t, "alice", "bob", "carol")
+	w := &operationWorld{alice: u[0], bob: u[1], carol: u[2]}
+	w.room = w.alice.PublicRoom(t, w.bob)
+	w.event = w.alice.Send(t, w.room, "hello")
+	w.paths = map[string]string{
+		"roomId": w.room, "eventId": w.event, "userId": w.alice.ID, "deviceId": w.alice.Device, "roomIdOrAlias": w.room,
+		"eventType": "org.example.test", "stateKey": "", "txnId": s.Unique("txn"), "keyName": "displayname", "type": "org.example.test",
+		"roomAlias": "#" + s.Unique("alias") + ":hs1", "serverName": "hs1", "kind": "override", "ruleId": ".m.rule.master",
+		"receiptType": "m.read", "relType": "m.thread",
+	}
+	w.body = map[string]any{
+		"user_id": w.bob.ID, "room_version": "12", "invite/0": w.bob.ID, "creation_content": map[string]any{},
+		"power_level_content_override": map[string]any{}, "initial_state/0/state_key": "", "event_id": w.event, "room_id": w.room,
+	}
+	if set := stage[operation]; set != nil {
+		set(t, w)
+	}
+	return w
+}
+
+// stage sets what an operation needs beyond the common world.
+var stage = map[string]func(t *testing.T, w *operationWorld){
+	"login": func(t *testing.T, w *operationWorld) {
+		w.body["type"], w.body["password"] = "m.login.password", harness.Password
+		w.body[""] = map[string]any{"type": "m.login.password", "password": harness.Password,
+			"identifier": map[string]any{"type": "m.id.user", "user": w.alice.ID}}
+	},
+	"register": func(t *testing.T, w *operationWorld) {
+		w.body[""] = map[string]any{"username": w.alice.Server.Unique("new"), "password": harness.Password}
+	},
+	"getRoomStateWithKey": func(_ *testing.T, w *operationWorld) { w.paths["eventType"] = "m.room.create" },
+	"getProfileField":     setName,
+	"deleteProfileField":  setName,
+	"setProfileField": func(_ *testing.T, w *operationWorld) {
+		w.body[""] = map[string]any{"displayname": "Alice"}
+	},
+	"joinRoom":     joinable,
+	"joinRoomById": joinable,
+	"knockRoom": func(t *testing.T, w *operationWorld) {
+		room := w.bob.CreateRoom(t, harness.O{"initial_state": []harness.O{
+			{"type": "m.room.join_rules", "state_key": "", "content": harness.O{"join_rule": "knock"}}}})
+		w.paths["roomIdOrAlias"] = room
+	},
+	"forgetRoom": func(t *testing.T, w *operationWorld) { w.alice.Leave(t, w.room) },
+	"inviteUser": func(_ *testing.T, w *operationWorld) { w.body["user_id"] = w.carol.ID },
+	"unban":      func(t *testing.T, w *operationWorld) { w.alice.Ban(t, w.room, w.bob) },
+	"getFilter": func(t *testing.T, w *operationWorld) {
+		made := w.alice.Post(t, harness.Path("v3/user/{}/filter", w.alice.ID), harness.O{})
+		w.paths["filterId"] = made.At("filter_id").String()
+	},
+	"deleteDevices": func(_ *testing.T, w *operationWorld) { w.body["devices"] = []any{w.alice.Device} },
+	"setPushRule":   func(_ *testing.T, w *operationWorld) { w.paths["ruleId"] = "mine" },
+}
+
+func setName(t *testing.T, w *operationWorld) {
+	w.alice.Put(t, harness.Path("v3/profile/{}/displayname", w.alice.ID), harness.O{"displayname": "Alice"})
+}
+
+func joinable(t *testing.T, w *operationWorld) {
+	room := w.bob.PublicRoom(t)
+	w.paths["roomId"], w.paths["roomIdOrAlias"] = room, room
+}
+
+func (w *operationWorld) pathValue(name string) string {
+	if v, ok := w.paths[name]; ok {
+		return v
+	}
+	return "text"
+}
+
+func (w *operationWorld) queryValue(p bodies.Param) string {
+	switch {
+	case p.Name == "user_id":
+		return w.bob.ID
+	case p.Name == "username":
+		return w.alice.Server.Unique("free")
+	case len(p.Schema.Enum) > 0:
+		return p.Schema.Enum[0]
+	case p.Schema.Is("string"):
+		return bodies.Text(p.Schema.Format)
+	}
+	return "1"
+}
+
+func (w *operationWorld) bodyValue(place string, s *bodies.Schema) (any, bool) {
+	if v, ok := w.body[place]; ok {
+		return v, true
+	}
+	if s.Format == "mx-user-id" {
+		return w.bob.ID, true
+	}
+	return nil, false
+}
+
+// escape writes a path segment.
+func escape(v string) string { return strings.ReplaceAll(url.PathEscape(v), "+", "%2B") }
