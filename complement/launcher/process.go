@@ -7,7 +7,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -58,13 +57,12 @@ func (s *starter) probe() error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(self, "-h")
-	cmd.SysProcAttr = attributes("/")
-	cmd.Stdout, cmd.Stderr = io.Discard, io.Discard
+	cmd := &exec.Cmd{Path: self, Args: []string{self, "-h"}, Env: []string{}, SysProcAttr: attributes("/")}
 	if err := s.run(cmd); err != nil {
 		return fmt.Errorf("start a process in a chroot: %w (be root, or let users make user namespaces)", err)
 	}
-	cmd.Wait() // what it says does not matter
+	cmd.Process.Kill() // that it started is the answer
+	cmd.Wait()
 	return nil
 }
 
