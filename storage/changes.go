@@ -19,7 +19,9 @@ type Change struct {
 var (
 	qInsertChange = q("insert_change", `INSERT INTO changes (pos, n, kind, room_nid, user_id, ref) VALUES ($1, $2, $3, $4, $5, $6)`)
 	qChanges      = q("changes", `SELECT pos, kind, room_nid, user_id, ref FROM changes
-		WHERE pos > $1 AND pos <= $2 ORDER BY pos, n LIMIT $3`)
+		WHERE pos > $1 AND pos <= $2 AND pos <= COALESCE((SELECT c.pos FROM changes c
+			WHERE c.pos > $1 AND c.pos <= $2 ORDER BY c.pos, c.n LIMIT 1 OFFSET $3), $2)
+		ORDER BY pos, n`)
 	qCompactChanges = q("compact_changes", `DELETE FROM changes WHERE pos < $1
 		AND pos < (SELECT MAX(pos) FROM changes)`)
 	qCursor    = q("cursor", `SELECT pos FROM cursors WHERE name = $1`)
@@ -44,9 +46,11 @@ func (w *Writer) InsertChange(ctx context.Context, c Change) error {
 	return w.later(ctx, qInsertChange, c.Pos, int64(n), c.Kind, c.RoomNID, c.UserID, c.Ref)
 }
 
-// Changes reads the log in (after, upTo], oldest first, at most limit rows.
+// Changes reads the log in (after, upTo], oldest first. When there is more than
+// limit it stops after the position of row limit, so that the last row's
+// position is where to go on.
 func (r *Reader) Changes(ctx context.Context, after, upTo int64, limit int) (list []Change, err error) {
-	err = r.rows(ctx, qChanges, []any{after, upTo, int64(limit)}, func(scan scanFunc) error {
+	err = r.rows(ctx, qChanges, []any{after, upTo, int64(limit - 1)}, func(scan scanFunc) error {
 		var c Change
 		if err := scan(&c.Pos, &c.Kind, &c.RoomNID, &c.UserID, &c.Ref); err != nil {
 			return err

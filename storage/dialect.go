@@ -28,4 +28,21 @@ var (
 	dPgLockChanges = only("pg_lock_changes", `LOCK TABLE changes IN ROW EXCLUSIVE MODE`)
 	dPgForceID     = only("pg_force_id", `SELECT pg_current_xact_id()`)
 	dPgPositions   = only("pg_positions", `SELECT nextval('positions') FROM generate_series(1, $1)`)
+
+	// The fence. A sequence's last value is what anybody drew, committed or not.
+	dPgLastPosition = only("pg_last_position", `SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM positions`)
+	dPgFenceID      = only("pg_fence_id", `SELECT CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)`)
+	dPgOldestID     = only("pg_oldest_id", `SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT)`)
+
+	// The ids of the transactions that hold the lock Reserve takes on changes.
+	dPgWriters = only("pg_writers", `SELECT CAST(CAST(own.transactionid AS TEXT) AS BIGINT)
+		FROM pg_locks AS held JOIN pg_locks AS own ON own.virtualtransaction = held.virtualtransaction
+		WHERE held.locktype = 'relation' AND held.mode = 'RowExclusiveLock'
+			AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+			AND held.relation = CAST('changes' AS regclass)
+			AND own.locktype = 'transactionid' AND own.mode = 'ExclusiveLock' AND own.granted`)
+
+	dPgLockAlone  = only("pg_lock_alone", `SELECT pg_try_advisory_lock($1)`)
+	dPgLockShared = only("pg_lock_shared", `SELECT pg_try_advisory_lock_shared($1)`)
+	dPgRing       = only("pg_ring", `SELECT pg_notify($1, $2)`)
 )

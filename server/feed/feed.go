@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package feed knows up to which stream position everything is decided, and
+// wakes those who wait for something to change. Everything that a client can
+// see change has a position, drawn with storage.Writer.Reserve and written to
+// the log of changes in the same transaction.
+//
+// Positions are drawn before transactions commit, and commit in any order, so
+// the newest row says nothing about the ones before it: only Safe does. What
+// reads a stream reads (since, Safe()] and takes Safe() as its next since. The
+// feed holds no facts, only positions: whoever it wakes asks the database.
+package feed
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"touchstone.example/storage"
+)
+
+// A Group starts the feed's goroutines and waits for them.
+type Group interface {
+	Go(name string, fn func(ctx context.Context) error)
+}
+
+// Options are the settings of a feed. The zero value suits one server.
+type Options struct {
+	// Shared says that several servers use the same PostgreSQL database.
+	// Without it the feed refuses to run beside another server.
+	Shared bool
+	// Log hears of what holds the stream up. Nil means slog.Default.
+	Log *slog.Logger
+	// Poll is how often to look for the other servers' commits when their
+	// doorbell may have been lost. Zero means a second.
+	Poll time.Duration
+	// Patience is how long any transaction of the cluster may hold the stream
+	// up before only those count that write to it. Zero means a second.
+	Patience time.Duration
+}
+
+// A Feed follows the stream of one database.
+type Feed struct {
+	db     *storage.DB
+	opts   Options
+	safe   atomic.Int64
+	newest atomic.Int64
+	table  waiters
+
+	mu      sync.Mutex // guards what follows, and orders publications
+	open    []*ticket
+	top     int64            // the highest position decided or drawn
+	pending []storage.Change // committed, past Safe
+	woken   []*waiter        // reused
+
+	doubtful []doubtful // commits that were not answered
+
+	doorbell atomic.Pointer[storage.Doorbell]
+	kick     chan struct{} // something was committed, or is in doubt
+	bell     chan struct{} // Shared: tell the others
+}
+
+// Open starts following. It returns once Safe is known.
+func Open(ctx context.Context, db *storage.DB, group Group, opts Options) (*Feed, error) {
+	if opts.Log == nil {
+		opts.Log = slog.Default()
+	}
+	if opts.Poll == 0 {
+		opts.Poll = time.Second
+	}
+	if opts.Patience == 0 {
+		opts.Patience = time.Second
+	}
+	f := &Feed{db: db, opts: opts, kick: make(chan struct{}, 1), bell: make(chan struct{}, 1)}
+	if db.Engine() == "sqlite" {
+		if opts.Shared {
+			return nil, fmt.Errorf("several servers need PostgreSQL: SQLite serves one")
+		}
+		last, err := db.LastPosition(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("last position: %w", err)
+		}
+		f.start(last)
+	} else if err := f.openPostgres(ctx, group); err != nil {
+		return nil, err
+	}
+	db.WatchPositions(f)
+	return f, nil
+}
+
+func (f *Feed) start(safe int64) {
+	f.top = safe
+	f.safe.Store(safe)
+	f.newest.Store(safe)
+	f.table.init(safe)
+}
+
+// Safe is the position up to which nothing is undecided: what is there now is
+// all there will ever be.
+func (f *Feed) Safe() int64 { return f.safe.Load() }
+
+// SafeLag is how many positions are drawn and not safe yet, as far as this
+// server knows.
+func (f *Feed) SafeLag() int64 { return max(0, f.newest.Load()-f.safe.Load()) }
+
+// Wait waits until something changed after since for one of the keys, or for
+// anybody when there are none, and returns the safe position then. It may
+// return early: whoever finds nothing new in (since, safe] waits again from
+// safe. When ctx ends first, Wait returns its error and a safe position up to
+// which nothing has changed for the keys.
+func (f *Feed) Wait(ctx context.Context, since int64, keys ...Key) (int64, error) {
+	if safe, changed := f.check(since, keys); changed {
+		return safe, nil
+	}
+	w := f.table.register(keys)
+	defer f.table.remove(w)
+	for {
+		safe, changed := f.check(since, keys)
+		if changed {
+			return safe, nil
+		}
+		select {
+		case <-w.wake:
+		case <-ctx.Done():
+			safe, changed = f.check(since, keys)
+			if changed {
+				return safe, nil
+			}
+			return safe, ctx.Err()
+		}
+	}
+}
+
+// WaitFor waits until a position is safe: after a write of one's own, until
+// everybody can read it.
+func (f *Feed) WaitFor(ctx context.Context, pos int64) error {
+	for safe := f.Safe(); safe < pos; {
+		var err error
+		if safe, err = f.Wait(ctx, safe); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check looks for changes after since, which may be another server's position
+// that is not safe here yet. A key's last change is noted before it becomes
+// safe; finding it so early, check lets the publication finish.
+func (f *Feed) check(since int64, keys []Key) (safe int64, changed bool) {
+	safe = f.Safe()
+	last := safe
+	if len(keys) > 0 {
+		last = f.table.last(keys, since)
+	}
+	if last > safe {
+		f.mu.Lock()
+		safe = f.Safe()
+		f.mu.Unlock()
+	}
+	return max(safe, since), last > since
+}
+
+// publish makes a position safe and wakes those whom the changes up to it
+// concern. The caller holds mu.
+func (f *Feed) publish(safe int64, changes []storage.Change) {
+	f.woken = f.woken[:0]
+	for _, c := range changes {
+		if c.RoomNID != 0 {
+			f.woken = f.table.note(Key{room: c.RoomNID}, c.Pos, f.woken)
+		}
+		if c.UserID != "" {
+			f.woken = f.table.note(Key{user: c.UserID}, c.Pos, f.woken)
+		}
+	}
+	f.safe.Store(safe)
+	f.woken = f.table.everybody(f.woken)
+	for _, w := range f.woken {
+		select {
+		case w.wake <- struct{}{}:
+		default: // woken already
+		}
+	}
+	clear(f.woken)
+}
+
+// release publishes what is safe among the pending changes.
+func (f *Feed) release(safe int64) {
+	if safe <= f.Safe() {
+		return
+	}
+	slices.SortStableFunc(f.pending, func(a, b storage.Change) int { return int(a.Pos - b.Pos) })
+	n := 0
+	for n < len(f.pending) && f.pending[n].Pos <= safe {
+		n++
+	}
+	f.publish(safe, f.pending[:n])
+	f.pending = slices.Delete(f.pending, 0, n)
+}

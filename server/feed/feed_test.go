@@ -1,0 +1,532 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package feed_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"touchstone.example/api/id"
+	"touchstone.example/server/feed"
+	"touchstone.example/storage"
+	"touchstone.example/storage/storagetest"
+)
+
+// group is the least that runs a feed's goroutines.
+type group struct {
+	t   testing.TB
+	ctx context.Context
+	wg  sync.WaitGroup
+}
+
+func newGroup(t testing.TB) *group {
+	ctx, cancel := context.WithCancel(context.Background())
+	g := &group{t: t, ctx: ctx}
+	t.Cleanup(func() {
+		cancel()
+		g.wg.Wait()
+	})
+	return g
+}
+
+func (g *group) Go(name string, fn func(context.Context) error) {
+	g.wg.Go(func() {
+		if err := fn(g.ctx); err != nil {
+			g.t.Errorf("%s: %v", name, err)
+		}
+	})
+}
+
+func open(t testing.TB, db *storage.DB, opts feed.Options) *feed.Feed {
+	t.Helper()
+	f, err := feed.Open(context.Background(), db, newGroup(t), opts)
+	require.NoError(t, err)
+	return f
+}
+
+// A kind is a way to run a feed; servers are databases with a feed each.
+type server struct {
+	*storage.DB
+	*feed.Feed
+}
+
+// each runs a test on SQLite, on PostgreSQL alone, and on PostgreSQL with
+// several servers.
+func each(t *testing.T, fn func(t *testing.T, servers []server)) {
+	serve := func(t *testing.T, url string, n int, opts feed.Options) (list []server) {
+		for range n {
+			db := storagetest.OpenURL(t, url)
+			list = append(list, server{db, open(t, db, opts)})
+		}
+		return list
+	}
+	t.Run("sqlite", func(t *testing.T) { fn(t, serve(t, "sqlite::memory:", 1, feed.Options{})) })
+	t.Run("postgres", func(t *testing.T) { fn(t, serve(t, storagetest.PostgresURL(t), 1, feed.Options{})) })
+	t.Run("postgres-shared", func(t *testing.T) {
+		fn(t, serve(t, storagetest.PostgresURL(t), 3, feed.Options{Shared: true, Poll: 50 * time.Millisecond}))
+	})
+}
+
+// commit writes one change and returns its position.
+func commit(t testing.TB, db *storage.DB, c storage.Change) (pos int64) {
+	t.Helper()
+	require.NoError(t, db.Write(context.Background(), func(w *storage.Writer) (err error) {
+		pos, err = insert(w, c)
+		return err
+	}))
+	return pos
+}
+
+func insert(w *storage.Writer, c storage.Change) (int64, error) {
+	pos, err := w.Reserve(context.Background())
+	if err != nil {
+		return 0, err
+	}
+	c.Pos, c.Kind = pos, "test"
+	return pos, w.InsertChange(context.Background(), c)
+}
+
+func TestWhatOneWritesOneReads(t *testing.T) {
+	each(t, func(t *testing.T, servers []server) {
+		for i := range 20 {
+			writer := servers[i%len(servers)]
+			pos := commit(t, writer.DB, storage.Change{RoomNID: 1})
+			if len(servers) == 1 {
+				require.Equal(t, pos, writer.Safe(), "at once")
+				require.Zero(t, writer.SafeLag())
+			}
+			for _, s := range servers {
+				require.NoError(t, s.WaitFor(t.Context(), pos))
+				require.GreaterOrEqual(t, s.Safe(), pos)
+			}
+		}
+	})
+}
+
+func TestSafeStopsBeforeTheFirstUndecidedPosition(t *testing.T) {
+	url := storagetest.PostgresURL(t)
+	db := storagetest.OpenURL(t, url)
+	f := open(t, db, feed.Options{})
+	reserved, finish, done := make(chan int64), make(chan error), make(chan error)
+	go func() {
+		done <- db.Write(t.Context(), func(w *storage.Writer) error {
+			pos, err := insert(w, storage.Change{RoomNID: 1})
+			if err != nil {
+				return err
+			}
+			reserved <- pos
+			return <-finish
+		})
+	}()
+	for _, outcome := range []error{nil, errors.New("no")} {
+		first := <-reserved
+		second := commit(t, db, storage.Change{RoomNID: 2})
+		require.Greater(t, second, first)
+		require.Equal(t, first-1, f.Safe())
+		require.EqualValues(t, 2, f.SafeLag())
+		finish <- outcome
+		require.ErrorIs(t, <-done, outcome)
+		require.Equal(t, second, f.Safe(), "decided, either way")
+		if outcome == nil {
+			go func() {
+				done <- db.Write(t.Context(), func(w *storage.Writer) error {
+					pos, err := insert(w, storage.Change{RoomNID: 1})
+					if err != nil {
+						return err
+					}
+					reserved <- pos
+					return <-finish
+				})
+			}()
+		}
+	}
+}
+
+// A writer that has drawn a position and written nothing yet is the hardest to
+// see: nothing of it is in any table.
+func TestTheFenceSeesAWriterBetweenReserveAndItsFirstWrite(t *testing.T) {
+	url := storagetest.PostgresURL(t)
+	a, b := storagetest.OpenURL(t, url), storagetest.OpenURL(t, url)
+	opts := feed.Options{Shared: true, Patience: time.Millisecond, Poll: 10 * time.Millisecond}
+	feedA, feedB := open(t, a, opts), open(t, b, opts)
+	reserved, finish, done := make(chan int64), make(chan struct{}), make(chan error)
+	go func() {
+		done <- a.Write(t.Context(), func(w *storage.Writer) error {
+			pos, err := w.Reserve(t.Context())
+			if err != nil {
+				return err
+			}
+			reserved <- pos
+			<-finish
+			return w.InsertChange(t.Context(), storage.Change{Pos: pos, Kind: "test", RoomNID: 1})
+		})
+	}()
+	first := <-reserved
+	second := commit(t, b, storage.Change{RoomNID: 2})
+	fence, err := b.TakeFence(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, second, fence.Position)
+	for _, patient := range []bool{true, false} {
+		passed, err := b.FencePassed(t.Context(), fence, patient)
+		require.NoError(t, err)
+		require.False(t, passed, "patient: %v", patient)
+	}
+	require.Less(t, feedA.Safe(), first)
+	require.Less(t, feedB.Safe(), first)
+	close(finish)
+	require.NoError(t, <-done)
+	for _, f := range []*feed.Feed{feedA, feedB} {
+		require.NoError(t, f.WaitFor(t.Context(), second))
+	}
+	for _, patient := range []bool{true, false} {
+		passed, err := b.FencePassed(t.Context(), fence, patient)
+		require.NoError(t, err)
+		require.True(t, passed)
+	}
+}
+
+func TestAStrangersLongTransactionDoesNotStallTheStream(t *testing.T) {
+	url := storagetest.PostgresURL(t)
+	db := storagetest.OpenURL(t, url)
+	stranger, err := pgx.Connect(t.Context(), storagetest.ForeignURL(t))
+	require.NoError(t, err)
+	defer stranger.Close(context.Background())
+	tx, err := stranger.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `SELECT pg_current_xact_id()`)
+	require.NoError(t, err)
+
+	f := open(t, db, feed.Options{Shared: true, Patience: 5 * time.Millisecond})
+	pos := commit(t, db, storage.Change{RoomNID: 1})
+	fence, err := db.TakeFence(t.Context())
+	require.NoError(t, err)
+	passed, err := db.FencePassed(t.Context(), fence, true)
+	require.NoError(t, err)
+	require.False(t, passed, "the stranger does hold the plain fence up")
+	require.NoError(t, f.WaitFor(t.Context(), pos))
+	require.NoError(t, tx.Rollback(t.Context()))
+}
+
+// Thirty writers, a third of which give up, and readers that collect what is
+// behind Safe: each change must be seen exactly once, and none too late.
+func TestNothingIsLostAndNothingComesTwice(t *testing.T) {
+	each(t, func(t *testing.T, servers []server) {
+		const writers, rounds = 30, 20
+		var mu sync.Mutex
+		committed := map[int64]bool{}
+		var wg sync.WaitGroup
+		for n := range writers {
+			wg.Go(func() {
+				random := rand.New(rand.NewPCG(1, uint64(n)))
+				db := servers[n%len(servers)].DB
+				for range rounds {
+					var pos int64
+					err := db.Write(context.Background(), func(w *storage.Writer) (err error) {
+						if pos, err = insert(w, storage.Change{RoomNID: int64(n + 1)}); err != nil {
+							return err
+						}
+						for range random.IntN(20) {
+							runtime.Gosched()
+						}
+						if random.IntN(3) == 0 {
+							return errors.New("changed my mind")
+						}
+						return nil
+					})
+					if err == nil {
+						mu.Lock()
+						if committed[pos] {
+							t.Errorf("position %d was committed twice", pos)
+						}
+						committed[pos] = true
+						mu.Unlock()
+					}
+				}
+			})
+		}
+		stop := make(chan struct{})
+		seen := make([]map[int64]bool, len(servers))
+		var readers sync.WaitGroup
+		for i, s := range servers {
+			seen[i] = map[int64]bool{}
+			readers.Go(func() { collect(t, s, seen[i], stop) })
+		}
+		wg.Wait()
+		last := commit(t, servers[0].DB, storage.Change{UserID: "@last:test"})
+		committed[last] = true
+		for _, s := range servers {
+			require.NoError(t, s.WaitFor(t.Context(), last))
+		}
+		close(stop)
+		readers.Wait()
+		for i := range servers {
+			require.Equal(t, committed, seen[i], "server %d", i)
+		}
+	})
+}
+
+// collect reads the stream as every reader does, to the end after stop.
+func collect(t *testing.T, s server, seen map[int64]bool, stop <-chan struct{}) {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		<-stop
+		cancel()
+	}()
+	for since, stopping := int64(0), false; !stopping; {
+		safe, err := s.Wait(ctx, since)
+		stopping = err != nil
+		err = s.Read(context.Background(), func(r *storage.Reader) error {
+			list, err := r.Changes(context.Background(), since, safe, 100000)
+			for _, c := range list {
+				if seen[c.Pos] {
+					t.Errorf("position %d came twice", c.Pos)
+				}
+				seen[c.Pos] = true
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		since = safe
+	}
+}
+
+func TestOnlyThoseConcernedAreWoken(t *testing.T) {
+	each(t, func(t *testing.T, servers []server) {
+		type result struct {
+			who  string
+			safe int64
+			err  error
+		}
+		woken := make(chan result)
+		var start []int64
+		pos := commit(t, servers[0].DB, storage.Change{RoomNID: 9})
+		for _, s := range servers {
+			require.NoError(t, s.WaitFor(t.Context(), pos))
+			start = append(start, s.Safe())
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		waiting := 0
+		wait := func(i int, who string, keys ...feed.Key) {
+			waiting++
+			go func() {
+				safe, err := servers[i].Wait(ctx, start[i], keys...)
+				woken <- result{who, safe, err}
+			}()
+		}
+		for i := range servers {
+			wait(i, "room", feed.Room(7), feed.Room(1))
+			wait(i, "user", feed.User("@a:test"), feed.Room(3))
+			wait(i, "anybody")
+			wait(i, "other", feed.Room(2), feed.User("@b:test"))
+		}
+		pos = commit(t, servers[0].DB, storage.Change{RoomNID: 1, UserID: "@a:test"})
+		var got []string
+		for range 3 * len(servers) {
+			r := <-woken
+			require.NoError(t, r.err)
+			require.GreaterOrEqual(t, r.safe, pos)
+			got = append(got, r.who)
+		}
+		require.NotContains(t, got, "other")
+		cancel()
+		for range len(servers) {
+			r := <-woken
+			require.Equal(t, "other", r.who)
+			require.ErrorIs(t, r.err, context.Canceled)
+			require.GreaterOrEqual(t, r.safe, pos, "its token may advance without a look at the database")
+		}
+	})
+}
+
+func TestAWaiterThatComesLateIsNotKept(t *testing.T) {
+	each(t, func(t *testing.T, servers []server) {
+		s := servers[0]
+		start := s.Safe()
+		first := commit(t, s.DB, storage.Change{RoomNID: 1})
+		second := commit(t, s.DB, storage.Change{RoomNID: 2})
+		require.NoError(t, s.WaitFor(t.Context(), second))
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		for since, changed := range map[int64]bool{start: true, first - 1: true, first: false, second: false} {
+			_, err := s.Wait(over, since, feed.Room(1))
+			require.Equal(t, changed, err == nil, "since %d", since)
+		}
+		_, err := s.Wait(over, first, feed.Room(2))
+		require.NoError(t, err)
+		_, err = s.Wait(over, second+1000, feed.Room(2))
+		require.Error(t, err, "another server's position of the future")
+	})
+}
+
+// After more keys than are remembered, a waiter may be woken for nothing but
+// never kept from something.
+func TestForgottenKeysCountAsChanged(t *testing.T) {
+	db := storagetest.Open(t)
+	f := open(t, db, feed.Options{})
+	first := commit(t, db, storage.Change{RoomNID: 1})
+	for i := range 200 {
+		commitMany(t, db, int64(i*1000+10), 1000)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := f.Wait(over, first-1, feed.Room(1))
+	require.NoError(t, err)
+	last := commit(t, db, storage.Change{RoomNID: 1})
+	_, err = f.Wait(over, last-1, feed.Room(1))
+	require.NoError(t, err)
+	_, err = f.Wait(over, last, feed.Room(1))
+	require.ErrorIs(t, err, context.Canceled)
+	_, err = f.Wait(over, last-1, feed.Room(2))
+	require.ErrorIs(t, err, context.Canceled, "recent positions are exact for all keys")
+}
+
+func commitMany(t testing.TB, db *storage.DB, from int64, n int) {
+	require.NoError(t, db.Write(context.Background(), func(w *storage.Writer) error {
+		positions, err := w.ReserveN(context.Background(), n)
+		for i, pos := range positions {
+			if err == nil {
+				err = w.InsertChange(context.Background(), storage.Change{Pos: pos, Kind: "k", RoomNID: from + int64(i)})
+			}
+		}
+		return err
+	}))
+}
+
+func TestAServerThatCountsOnBeingAloneRefusesCompany(t *testing.T) {
+	url := storagetest.PostgresURL(t)
+	first := storagetest.OpenURL(t, url)
+	open(t, first, feed.Options{})
+	for _, shared := range []bool{true, false} {
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		_, err := feed.Open(ctx, storagetest.OpenURL(t, url), newGroup(t), feed.Options{Shared: shared})
+		require.ErrorIs(t, err, storage.ErrBusy)
+		cancel()
+	}
+	_, err := feed.Open(t.Context(), storagetest.Open(t), newGroup(t), feed.Options{Shared: true})
+	require.ErrorContains(t, err, "SQLite")
+}
+
+func TestPositionsGoOnAfterARestart(t *testing.T) {
+	storagetest.EachURL(t, func(t *testing.T, url string) {
+		var last int64
+		for range 3 {
+			db, err := storage.Open(t.Context(), url, storage.Options{Checks: true})
+			require.NoError(t, err)
+			ctx, cancel := context.WithCancel(t.Context())
+			g := &group{t: t, ctx: ctx}
+			f, err := feed.Open(ctx, db, g, feed.Options{})
+			require.NoError(t, err)
+			require.GreaterOrEqual(t, f.Safe(), last)
+			token := f.Safe()
+			pos := commit(t, db, storage.Change{RoomNID: 1})
+			require.Greater(t, pos, token)
+			require.Error(t, db.Write(ctx, func(w *storage.Writer) error {
+				_, err := insert(w, storage.Change{RoomNID: 1})
+				require.NoError(t, err)
+				return errors.New("no")
+			}))
+			last = f.Safe()
+			cancel()
+			g.wg.Wait()
+			require.NoError(t, db.Close())
+		}
+	})
+}
+
+func TestADoorbellThatWasLostIsReplaced(t *testing.T) {
+	url := storagetest.PostgresURL(t)
+	a, b := storagetest.OpenURL(t, url), storagetest.OpenURL(t, url)
+	opts := feed.Options{Shared: true, Poll: 10 * time.Millisecond}
+	open(t, a, opts)
+	f := open(t, b, opts)
+	admin, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	defer admin.Close(context.Background())
+	_, err = admin.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE 'LISTEN%'`)
+	require.NoError(t, err)
+	for range 3 {
+		pos := commit(t, a, storage.Change{RoomNID: 1})
+		require.NoError(t, f.WaitFor(t.Context(), pos))
+	}
+}
+
+func BenchmarkFanOut(b *testing.B) {
+	for _, n := range []int{50, 1000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			db := storagetest.Open(b)
+			f := open(b, db, feed.Options{})
+			keys := make([]feed.Key, 20)
+			for i := range keys {
+				keys[i] = feed.Room(int64(i + 1))
+			}
+			var ready, done sync.WaitGroup
+			stop := make(chan struct{})
+			rounds := make([]chan int64, n)
+			for i := range rounds {
+				rounds[i] = make(chan int64)
+				own := append(slices.Clone(keys), feed.User(id.UserID(fmt.Sprintf("@u%d:test", i))))
+				go func() {
+					for {
+						select {
+						case since := <-rounds[i]:
+							ready.Done()
+							f.Wait(context.Background(), since, own...)
+							done.Done()
+						case <-stop:
+							return
+						}
+					}
+				}()
+			}
+			for b.Loop() {
+				b.StopTimer()
+				ready.Add(n)
+				done.Add(n)
+				since := f.Safe()
+				for _, c := range rounds {
+					c <- since
+				}
+				ready.Wait()
+				b.StartTimer()
+				commit(b, db, storage.Change{RoomNID: 1})
+				done.Wait()
+			}
+			close(stop)
+		})
+	}
+}
+
+func BenchmarkIdleWaiter(b *testing.B) {
+	f := open(b, storagetest.Open(b), feed.Options{})
+	keys := make([]feed.Key, 21)
+	for i := range keys {
+		keys[i] = feed.Room(int64(i + 1))
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for b.Loop() {
+		wg.Go(func() { f.Wait(ctx, 0, keys...) })
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	b.ReportMetric(float64(after.HeapInuse+after.StackInuse-before.HeapInuse-before.StackInuse)/float64(b.N), "B/waiter")
+	cancel()
+	wg.Wait()
+}

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package feed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"touchstone.example/storage"
+)
+
+// openPostgres takes the database's doorbell, waits until the positions of
+// whoever was here before are decided, and starts the goroutines.
+func (f *Feed) openPostgres(ctx context.Context, group Group) error {
+	bell, err := f.takeDoorbell(ctx)
+	if err != nil {
+		return err
+	}
+	fence, err := f.db.TakeFence(ctx)
+	if err == nil {
+		err = f.await(ctx, fence)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("first safe position: %w", err), bell.Close())
+	}
+	f.start(fence.Position)
+	f.doorbell.Store(bell)
+	group.Go("feed: doorbell", f.listen)
+	if f.opts.Shared {
+		group.Go("feed: ring", f.ring)
+		group.Go("feed: fence", f.follow)
+	} else {
+		group.Go("feed: doubts", f.resolve)
+	}
+	return nil
+}
+
+// takeover is how long a server waits for the one before it to be gone:
+// PostgreSQL may notice a killed client late.
+const takeover = 15 * time.Second
+
+func (f *Feed) takeDoorbell(ctx context.Context) (*storage.Doorbell, error) {
+	ctx, cancel := context.WithTimeout(ctx, takeover)
+	defer cancel()
+	for {
+		bell, err := f.db.OpenDoorbell(ctx, !f.opts.Shared)
+		if err == nil || !errors.Is(err, storage.ErrBusy) {
+			return bell, err
+		}
+		if pause(ctx, 100*time.Millisecond) != nil {
+			return nil, fmt.Errorf("%w (let all of them share it, or stop the other)", err)
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// await waits until a fence is passed.
+func (f *Feed) await(ctx context.Context, fence storage.Fence) error {
+	patience := time.NewTimer(f.opts.Patience)
+	defer patience.Stop()
+	patient := true
+	for delay := time.Millisecond; ; delay = min(2*delay, 20*time.Millisecond) {
+		passed, err := f.db.FencePassed(ctx, fence, patient)
+		if err != nil || passed {
+			return err
+		}
+		select {
+		case <-patience.C:
+			patient = false
+			f.opts.Log.WarnContext(ctx, "a long transaction holds the stream up; going by the locks on changes from here",
+				"safe", f.Safe(), "position", fence.Position)
+		default:
+		}
+		if err := pause(ctx, delay); err != nil {
+			return err
+		}
+	}
+}
+
+// listen hears of the others' commits. Its connection also holds the lock that
+// says how we share the database, and is replaced when it breaks.
+func (f *Feed) listen(ctx context.Context) error {
+	bell := f.doorbell.Load()
+	defer func() { bell.Close() }()
+	for {
+		err := bell.Wait(ctx)
+		for err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			f.opts.Log.WarnContext(ctx, "the doorbell was lost; taking a new one", "error", err)
+			bell.Close()
+			var next *storage.Doorbell
+			if next, err = f.takeDoorbell(ctx); err == nil {
+				bell = next
+				f.doorbell.Store(bell)
+			} else if errors.Is(err, storage.ErrBusy) {
+				return fmt.Errorf("feed: %w", err) // another server has taken the database over
+			} else if pause(ctx, f.opts.Poll) != nil {
+				return nil
+			}
+		}
+		signal(f.kick)
+	}
+}
+
+// ring tells the others of our commits: many of them by one ring.
+func (f *Feed) ring(ctx context.Context) error {
+	for {
+		select {
+		case <-f.bell:
+		case <-ctx.Done():
+			return nil
+		}
+		if err := f.db.Ring(ctx, f.doorbell.Load()); err != nil && ctx.Err() == nil {
+			f.opts.Log.WarnContext(ctx, "the others were not told of a commit; they will see for themselves", "error", err)
+		}
+	}
+}
+
+// signal leaves a note that something is to be done, unless there is one.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// committed hears of the end of a transaction of ours; the caller holds mu.
+func (f *Feed) committed(o storage.Outcome) {
+	if o != storage.RolledBack {
+		signal(f.kick)
+		signal(f.bell)
+	}
+}
+
+// follow moves Safe by fences: behind what we or others committed, as soon as
+// everything drawn before is decided.
+func (f *Feed) follow(ctx context.Context) error {
+	poll := time.NewTicker(f.opts.Poll)
+	defer poll.Stop()
+	for {
+		select {
+		case <-f.kick:
+		case <-poll.C:
+			last, err := f.db.LastPosition(ctx)
+			if err == nil && last <= f.Safe() {
+				continue // a fence costs a transaction id: none while nothing happens
+			}
+		case <-ctx.Done():
+			return nil
+		}
+		if err := f.advance(ctx); err != nil && ctx.Err() == nil {
+			f.opts.Log.WarnContext(ctx, "the stream does not advance; trying again", "error", err)
+			signal(f.kick)
+			if pause(ctx, f.opts.Poll) != nil {
+				return nil
+			}
+		}
+	}
+}
+
+// batch is how many changes are read at once.
+const batch = 1000
+
+// advance puts up one fence, waits for it, and publishes what is behind it.
+func (f *Feed) advance(ctx context.Context) error {
+	fence, err := f.db.TakeFence(ctx)
+	if err != nil {
+		return err
+	}
+	f.drawn(fence.Position)
+	if fence.Position <= f.Safe() {
+		return nil
+	}
+	if err := f.await(ctx, fence); err != nil {
+		return err
+	}
+	for f.Safe() < fence.Position {
+		var changes []storage.Change
+		err := f.db.Read(ctx, func(r *storage.Reader) (err error) {
+			changes, err = r.Changes(ctx, f.Safe(), fence.Position, batch)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		safe := fence.Position
+		if len(changes) >= batch {
+			safe = changes[len(changes)-1].Pos
+		}
+		f.mu.Lock()
+		f.publish(safe, changes)
+		f.mu.Unlock()
+	}
+	return nil
+}
+
+// doubtful is a transaction whose commit was not answered.
+type doubtful struct {
+	ticket  *ticket
+	changes []storage.Change
+}
+
+// resolve settles doubtful transactions: their connections are gone, and what
+// becomes of them is decided behind the next fence.
+func (f *Feed) resolve(ctx context.Context) error {
+	for {
+		select {
+		case <-f.kick:
+		case <-ctx.Done():
+			return nil
+		}
+		f.mu.Lock()
+		list := f.doubtful
+		f.doubtful = nil
+		f.mu.Unlock()
+		if len(list) == 0 {
+			continue
+		}
+		fence, err := f.db.TakeFence(ctx)
+		if err == nil {
+			err = f.await(ctx, fence)
+		}
+		f.mu.Lock()
+		if err != nil {
+			f.doubtful = append(f.doubtful, list...)
+		} else {
+			for _, d := range list {
+				f.settle(d.ticket, true, d.changes) // waking somebody for nothing does no harm
+			}
+		}
+		f.mu.Unlock()
+		if err != nil && ctx.Err() == nil {
+			f.opts.Log.WarnContext(ctx, "a commit stays in doubt; trying again", "error", err)
+			signal(f.kick)
+			if pause(ctx, f.opts.Poll) != nil {
+				return nil
+			}
+		}
+	}
+}

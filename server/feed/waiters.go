@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package feed
+
+import (
+	"hash/maphash"
+	"slices"
+	"sync"
+
+	"touchstone.example/api/id"
+)
+
+// A Key is what a waiting client is interested in: a room, or what concerns
+// one user alone.
+type Key struct {
+	room int64
+	user string
+}
+
+// Room is the interest in a room.
+func Room(roomNID int64) Key { return Key{room: roomNID} }
+
+// User is the interest in what concerns one user.
+func User(userID id.UserID) Key { return Key{user: string(userID)} }
+
+const (
+	shards = 64
+	// keysPerShard bounds what is remembered of keys nobody waits for.
+	keysPerShard = 1024
+)
+
+// waiters knows who waits for which keys, and when each key last changed.
+type waiters struct {
+	seed   maphash.Seed
+	shards [shards]shard
+	all    shard // under the zero Key: those who wait for anything
+}
+
+type shard struct {
+	mu   sync.Mutex
+	keys map[Key]*entry
+	// floor is an upper bound of the last change of keys that are not in the map.
+	floor int64
+}
+
+// An entry is one key: its last change, as far as it is after the floor, and
+// the ring of those who wait.
+type entry struct {
+	last int64
+	head *link
+}
+
+// A waiter is one Wait.
+type waiter struct {
+	wake  chan struct{}
+	links []link // one a key
+}
+
+// A link hangs a waiter into the list of one key.
+type link struct {
+	key        Key
+	waiter     *waiter
+	prev, next *link
+}
+
+func (t *waiters) init(floor int64) {
+	t.seed = maphash.MakeSeed()
+	t.all.keys = map[Key]*entry{}
+	for i := range t.shards {
+		t.shards[i].keys = map[Key]*entry{}
+		t.shards[i].floor = floor
+	}
+}
+
+func (t *waiters) shard(k Key) *shard {
+	if k == (Key{}) {
+		return &t.all
+	}
+	return &t.shards[maphash.Comparable(t.seed, k)%shards]
+}
+
+// register makes a waiter for the keys, or for anything when there are none.
+func (t *waiters) register(keys []Key) *waiter {
+	w := &waiter{wake: make(chan struct{}, 1), links: make([]link, max(1, len(keys)))}
+	for i := range w.links {
+		l := &w.links[i]
+		l.waiter = w
+		if len(keys) > 0 {
+			l.key = keys[i]
+		}
+		t.shard(l.key).add(l)
+	}
+	return w
+}
+
+func (t *waiters) remove(w *waiter) {
+	for i := range w.links {
+		t.shard(w.links[i].key).remove(&w.links[i])
+	}
+}
+
+func (s *shard) add(l *link) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.keys[l.key]
+	if e == nil {
+		e = &entry{}
+		s.keys[l.key] = e
+	}
+	l.next = e.head
+	if e.head != nil {
+		e.head.prev = l
+	}
+	e.head = l
+}
+
+func (s *shard) remove(l *link) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l.next != nil {
+		l.next.prev = l.prev
+	}
+	if l.prev != nil {
+		l.prev.next = l.next
+		return
+	}
+	e := s.keys[l.key]
+	e.head = l.next
+	if e.head == nil && e.last <= s.floor {
+		delete(s.keys, l.key)
+	}
+}
+
+// last returns a bound of the keys' last change: exact when it is after since,
+// or when nothing had to be forgotten.
+func (t *waiters) last(keys []Key, since int64) (last int64) {
+	for _, k := range keys {
+		s := t.shard(k)
+		s.mu.Lock()
+		last = max(last, s.floor)
+		if e := s.keys[k]; e != nil {
+			last = max(last, e.last)
+		}
+		s.mu.Unlock()
+		if last > since {
+			return last
+		}
+	}
+	return last
+}
+
+// note remembers a change of a key and adds those who wait for it to the list.
+func (t *waiters) note(k Key, pos int64, woken []*waiter) []*waiter {
+	s := t.shard(k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.keys[k]
+	if e == nil {
+		if len(s.keys) >= keysPerShard {
+			s.forget()
+		}
+		e = &entry{}
+		s.keys[k] = e
+	}
+	e.last = pos
+	for l := e.head; l != nil; l = l.next {
+		woken = append(woken, l.waiter)
+	}
+	return woken
+}
+
+// everybody adds those who wait for anything to the list.
+func (t *waiters) everybody(woken []*waiter) []*waiter {
+	t.all.mu.Lock()
+	defer t.all.mu.Unlock()
+	if e := t.all.keys[Key{}]; e != nil {
+		for l := e.head; l != nil; l = l.next {
+			woken = append(woken, l.waiter)
+		}
+	}
+	return woken
+}
+
+// forget raises the floor over the older half of the keys that nobody waits for.
+func (s *shard) forget() {
+	var idle []int64
+	for _, e := range s.keys {
+		if e.head == nil {
+			idle = append(idle, e.last)
+		}
+	}
+	if len(idle) == 0 {
+		return
+	}
+	slices.Sort(idle)
+	s.floor = max(s.floor, idle[len(idle)/2])
+	for k, e := range s.keys {
+		if e.head == nil && e.last <= s.floor {
+			delete(s.keys, k)
+		}
+	}
+}

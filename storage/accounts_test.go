@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storage_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"touchstone.example/api/id"
+	"touchstone.example/storage"
+	"touchstone.example/storage/storagetest"
+)
+
+func TestUsers(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		u := &storage.User{ID: "@a:t", Kind: "user", PasswordHash: "h", CreatedAt: 4}
+		write(t, db, func(ctx context.Context, w *storage.Writer) error { return w.InsertUser(ctx, u) })
+		require.ErrorIs(t, db.Write(t.Context(), func(w *storage.Writer) error { return w.InsertUser(t.Context(), u) }), storage.ErrExists)
+		write(t, db, func(ctx context.Context, w *storage.Writer) error {
+			got, err := w.User(ctx, "@a:t")
+			require.NoError(t, err)
+			require.Equal(t, u, got)
+			require.NoError(t, w.PutPassword(ctx, "@a:t", "h2"))
+			require.NoError(t, w.PutStanding(ctx, "@a:t", true, true, true))
+			got, err = w.User(ctx, "@a:t")
+			require.NoError(t, err)
+			require.Equal(t, "h2", got.PasswordHash)
+			require.True(t, got.Admin && got.Locked && got.Suspended)
+			require.NoError(t, w.DeactivateUser(ctx, "@a:t", 9, true))
+			got, err = w.User(ctx, "@a:t")
+			require.NoError(t, err)
+			require.EqualValues(t, 9, got.DeactivatedAt)
+			require.Empty(t, got.PasswordHash)
+			require.True(t, got.Erased)
+			require.ErrorIs(t, w.PutPassword(ctx, "@b:t", "h"), storage.ErrNotFound)
+			n, err := w.CountUsers(ctx)
+			require.EqualValues(t, 1, n)
+			return err
+		})
+	})
+}
+
+func TestDevicesAndTheirTokens(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		access := &storage.AccessToken{Hash: "a1", UserID: "@a:t", DeviceID: "D\x00", ClientID: "c", Scopes: "s", Refresh: "r1", CreatedAt: 1, ExpiresAt: 2}
+		refresh := &storage.RefreshToken{Hash: "r1", UserID: "@a:t", DeviceID: "D\x00", ClientID: "c", Scopes: "s", CreatedAt: 1, ExpiresAt: 3}
+		write(t, db, func(ctx context.Context, w *storage.Writer) error {
+			for _, d := range []id.DeviceID{"D\x00", "E", "F"} {
+				require.NoError(t, w.PutDevice(ctx, &storage.Device{UserID: "@a:t", ID: d, DisplayName: "n\x00", CreatedAt: 1, SeenAt: 1}))
+			}
+			require.NoError(t, w.PutDevice(ctx, &storage.Device{UserID: "@a:t", ID: "E", DisplayName: "other", CreatedAt: 7, SeenAt: 8, SeenIP: "ip", SeenAgent: "x"}))
+			require.NoError(t, w.RenameDevice(ctx, "@a:t", "F", "eff"))
+			require.ErrorIs(t, w.RenameDevice(ctx, "@a:t", "G", "gee"), storage.ErrNotFound)
+			require.NoError(t, w.InsertAccessToken(ctx, access))
+			require.NoError(t, w.InsertAccessToken(ctx, &storage.AccessToken{Hash: "a2", UserID: "@a:t", DeviceID: "E"}))
+			require.NoError(t, w.TouchAccessToken(ctx, "a1", 5))
+			require.NoError(t, w.InsertRefreshToken(ctx, refresh))
+			return w.PutSuccessor(ctx, "r1", "r2")
+		})
+		access.UsedAt, refresh.Successor = 5, "r2"
+		read(t, db, func(ctx context.Context, r *storage.Reader) error {
+			got, err := r.AccessToken(ctx, "a1")
+			require.NoError(t, err)
+			require.Equal(t, access, got)
+			gotRefresh, err := r.RefreshToken(ctx, "r1")
+			require.NoError(t, err)
+			require.Equal(t, refresh, gotRefresh)
+			list, err := r.Devices(ctx, "@a:t")
+			require.NoError(t, err)
+			require.Equal(t, []*storage.Device{
+				{UserID: "@a:t", ID: "D\x00", DisplayName: "n\x00", CreatedAt: 1, SeenAt: 1},
+				{UserID: "@a:t", ID: "E", DisplayName: "n\x00", CreatedAt: 1, SeenAt: 8, SeenIP: "ip", SeenAgent: "x"},
+				{UserID: "@a:t", ID: "F", DisplayName: "eff", CreatedAt: 1, SeenAt: 1},
+			}, list)
+			d, err := r.Device(ctx, "@a:t", "D\x00")
+			require.Equal(t, list[0], d)
+			return err
+		})
+		write(t, db, func(ctx context.Context, w *storage.Writer) error {
+			require.NoError(t, w.DeletePredecessors(ctx, "r2"))
+			_, err := w.RefreshToken(ctx, "r1")
+			require.ErrorIs(t, err, storage.ErrNotFound)
+			require.NoError(t, w.InsertRefreshToken(ctx, refresh))
+			require.NoError(t, w.DeleteDevices(ctx, "@a:t", []id.DeviceID{"D\x00", "none"}))
+			_, err = w.AccessToken(ctx, "a1")
+			require.ErrorIs(t, err, storage.ErrNotFound)
+			_, err = w.RefreshToken(ctx, "r1")
+			require.ErrorIs(t, err, storage.ErrNotFound)
+			_, err = w.Device(ctx, "@a:t", "D\x00")
+			require.ErrorIs(t, err, storage.ErrNotFound)
+			require.NoError(t, w.InsertAccessToken(ctx, access))
+			require.NoError(t, w.DeleteOtherAccess(ctx, "@a:t", "a2", "E"))
+			_, err = w.AccessToken(ctx, "a1")
+			require.ErrorIs(t, err, storage.ErrNotFound)
+			list, err := w.Devices(ctx, "@a:t")
+			require.NoError(t, err)
+			require.Len(t, list, 1)
+			require.NoError(t, w.DeleteAccessToken(ctx, "a2"))
+			require.ErrorIs(t, w.DeleteAccessToken(ctx, "a2"), storage.ErrNotFound)
+			return nil
+		})
+	})
+}
+
+func TestProfiles(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		write(t, db, func(ctx context.Context, w *storage.Writer) error {
+			require.NoError(t, w.PutProfileField(ctx, "@a:t", storage.ProfileField{Name: "displayname", Value: []byte(`"A"`)}))
+			require.NoError(t, w.PutProfileField(ctx, "@a:t", storage.ProfileField{Name: "displayname", Value: []byte(`"B"`)}))
+			require.NoError(t, w.PutProfileField(ctx, "@a:t", storage.ProfileField{Name: "avatar_url", Value: []byte(`""`)}))
+			require.NoError(t, w.PutProfileField(ctx, "@b:t", storage.ProfileField{Name: "x\x00", Value: []byte(`1`)}))
+			value, err := w.ProfileField(ctx, "@a:t", "displayname")
+			require.NoError(t, err)
+			require.Equal(t, `"B"`, string(value))
+			a := []storage.ProfileField{{Name: "avatar_url", Value: []byte(`""`)}, {Name: "displayname", Value: []byte(`"B"`)}}
+			fields, err := w.Profile(ctx, "@a:t")
+			require.NoError(t, err)
+			require.Equal(t, a, fields)
+			profiles, err := w.Profiles(ctx, []id.UserID{"@b:t", "@a:t", "@c:t"})
+			require.NoError(t, err)
+			require.Equal(t, map[id.UserID][]storage.ProfileField{"@a:t": a, "@b:t": {{Name: "x\x00", Value: []byte(`1`)}}}, profiles)
+			require.NoError(t, w.DeleteProfileField(ctx, "@a:t", "displayname"))
+			_, err = w.ProfileField(ctx, "@a:t", "displayname")
+			require.ErrorIs(t, err, storage.ErrNotFound)
+			require.NoError(t, w.DeleteProfile(ctx, "@a:t"))
+			fields, err = w.Profile(ctx, "@a:t")
+			require.Empty(t, fields)
+			return err
+		})
+	})
+}
+
+func TestAccountDataFiltersAndUIAuth(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		write(t, db, func(ctx context.Context, w *storage.Writer) error {
+			d := &storage.AccountData{UserID: "@a:t", RoomNID: 3, Type: "t\x00", Content: []byte(`{}`), Pos: 4}
+			require.NoError(t, w.PutAccountData(ctx, &storage.AccountData{UserID: "@a:t", RoomNID: 3, Type: "t\x00", Content: []byte(`1`), Pos: 1}))
+			require.NoError(t, w.PutAccountData(ctx, d))
+			require.NoError(t, w.PutAccountData(ctx, &storage.AccountData{UserID: "@a:t", Type: "gone", Pos: 2}))
+			got, err := w.AccountData(ctx, "@a:t", 3, "t\x00")
+			require.NoError(t, err)
+			require.Equal(t, d, got)
+			list, err := w.AccountDataSince(ctx, "@a:t", 1, 4)
+			require.NoError(t, err)
+			require.Len(t, list, 2)
+			require.Equal(t, "gone", list[0].Type)
+			require.Empty(t, list[0].Content)
+			list, err = w.AccountDataSince(ctx, "@a:t", 2, 3)
+			require.NoError(t, err)
+			require.Empty(t, list)
+
+			first, err := w.InsertFilter(ctx, "@a:t", "h1", []byte(`{"a":1}`))
+			require.NoError(t, err)
+			second, err := w.InsertFilter(ctx, "@a:t", "h2", []byte(`{"a":2}`))
+			require.NoError(t, err)
+			again, err := w.InsertFilter(ctx, "@a:t", "h1", []byte(`{"a":1}`))
+			require.NoError(t, err)
+			require.Equal(t, first, again)
+			require.NotEqual(t, first, second)
+			filter, err := w.Filter(ctx, "@a:t", second)
+			require.NoError(t, err)
+			require.Equal(t, `{"a":2}`, string(filter))
+
+			s := &storage.UIAuthSession{ID: "s", Operation: "register", Request: []byte{}, CreatedAt: 10}
+			require.NoError(t, w.InsertUIAuthSession(ctx, s))
+			s.Completed, s.UserID, s.Result = "m.login.dummy", "@a:t", "done"
+			require.NoError(t, w.PutUIAuthSession(ctx, s))
+			gotSession, err := w.UIAuthSession(ctx, "s")
+			require.NoError(t, err)
+			s.Request = gotSession.Request // nil or empty
+			require.Empty(t, s.Request)
+			require.Equal(t, s, gotSession)
+			n, err := w.DeleteUIAuthSessions(ctx, 11)
+			require.EqualValues(t, 1, n)
+			return err
+		})
+	})
+}
+
+func TestServerInfoInstancesAndCursors(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		write(t, db, func(ctx context.Context, w *storage.Writer) error {
+			epoch, err := w.Epoch(ctx)
+			require.NoError(t, err)
+			require.EqualValues(t, 1, epoch)
+			require.NoError(t, w.PutEpoch(ctx, 42))
+			epoch, err = w.Epoch(ctx)
+			require.NoError(t, err)
+			require.EqualValues(t, 42, epoch)
+
+			require.NoError(t, w.PutInstance(ctx, "b", 100))
+			require.NoError(t, w.PutInstance(ctx, "b", 200))
+			require.NoError(t, w.PutInstance(ctx, "a", 150))
+			require.NoError(t, w.PutInstance(ctx, "c", 300))
+			require.NoError(t, w.DeleteInstance(ctx, "c"))
+			require.NoError(t, w.DeleteInstances(ctx, 160))
+			list, err := w.Instances(ctx)
+			require.NoError(t, err)
+			require.Equal(t, []storage.Instance{{ID: "b", StartedAt: 100, SeenAt: 200}}, list)
+
+			_, err = w.OldestCursor(ctx)
+			require.ErrorIs(t, err, storage.ErrNotFound)
+			require.NoError(t, w.PutCursor(ctx, "push", 3))
+			require.NoError(t, w.PutCursor(ctx, "push", 5))
+			require.NoError(t, w.PutCursor(ctx, "search", 4))
+			pos, err := w.Cursor(ctx, "push")
+			require.NoError(t, err)
+			require.EqualValues(t, 5, pos)
+			pos, err = w.OldestCursor(ctx)
+			require.EqualValues(t, 4, pos)
+			return err
+		})
+	})
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// How several servers on one PostgreSQL find out which stream positions are
+// decided. Package feed calls this; on SQLite, where there is one server, only
+// LastPosition has an answer.
+
+// A Fence separates the transactions that may have drawn a position up to
+// Position from later ones: the former have an id below ID.
+type Fence struct {
+	Position int64
+	ID       int64
+	passed   bool
+}
+
+// LastPosition returns the last position anybody drew.
+func (db *DB) LastPosition(ctx context.Context) (pos int64, err error) {
+	e, ok := db.engine.(*pg)
+	if !ok {
+		err := db.Read(ctx, func(r *Reader) error { return r.row(ctx, qLastPosition, nil, &pos) })
+		return pos, err
+	}
+	err = e.pool.QueryRow(ctx, dPgLastPosition.text).Scan(&pos)
+	return pos, pgError(err)
+}
+
+// TakeFence puts up a fence behind the positions drawn so far. The order of its
+// statements is what makes it right: first the position, then the id.
+func (db *DB) TakeFence(ctx context.Context) (f Fence, err error) {
+	e, err := db.postgres()
+	if err != nil {
+		return f, err
+	}
+	batch := &pgx.Batch{}
+	batch.Queue(dPgLastPosition.text).QueryRow(func(row pgx.Row) error { return row.Scan(&f.Position) })
+	batch.Queue(dPgFenceID.text).QueryRow(func(row pgx.Row) error { return row.Scan(&f.ID) })
+	batch.Queue(dPgOldestID.text).QueryRow(func(row pgx.Row) error {
+		var oldest int64
+		err := row.Scan(&oldest)
+		f.passed = oldest >= f.ID
+		return err
+	})
+	return f, pgError(e.pool.SendBatch(ctx, batch).Close())
+}
+
+// FencePassed says whether every transaction before the fence has ended. Any
+// transaction of the whole cluster counts, until patience is over: then those
+// do that hold the lock on changes which Reserve takes.
+func (db *DB) FencePassed(ctx context.Context, f Fence, patient bool) (bool, error) {
+	if f.passed {
+		return true, nil
+	}
+	e, err := db.postgres()
+	if err != nil {
+		return false, err
+	}
+	if patient {
+		var oldest int64
+		err := e.pool.QueryRow(ctx, dPgOldestID.text).Scan(&oldest)
+		return oldest >= f.ID, pgError(err)
+	}
+	rows, err := e.pool.Query(ctx, dPgWriters.text)
+	if err != nil {
+		return false, pgError(err)
+	}
+	writers, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err != nil {
+		return false, pgError(err)
+	}
+	for _, id := range writers {
+		// Locks carry the low 32 bits of an id, which wrap around.
+		if int32(uint32(id)-uint32(f.ID)) < 0 {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+func (db *DB) postgres() (*pg, error) {
+	if e, ok := db.engine.(*pg); ok {
+		return e, nil
+	}
+	return nil, fmt.Errorf("a fence is PostgreSQL's, not %s's", db.Engine())
+}
+
+const (
+	doorbell = "touchstone_positions"
+	// soloLock is held exclusively by a server that counts on being alone.
+	soloLock = 0x736f6c6f // "solo"
+)
+
+// A Doorbell is a connection that hears of others' commits, and that keeps
+// servers which count on being alone from running beside others.
+type Doorbell struct {
+	conn *pgx.Conn
+	name string
+}
+
+// OpenDoorbell connects. With alone set, ErrBusy means that another server
+// uses the database; without, that one does which counts on being alone.
+func (db *DB) OpenDoorbell(ctx context.Context, alone bool) (*Doorbell, error) {
+	e, err := db.postgres()
+	if err != nil {
+		return nil, err
+	}
+	cfg := e.pool.Config().ConnConfig
+	conn, err := pgx.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return nil, pgError(err)
+	}
+	d := &Doorbell{conn: conn, name: strconv.FormatUint(uint64(conn.PgConn().PID()), 10)}
+	lock := dPgLockShared
+	if alone {
+		lock = dPgLockAlone
+	}
+	var locked bool
+	err = conn.QueryRow(ctx, lock.text, int64(soloLock)).Scan(&locked)
+	if err == nil && !locked {
+		err = fmt.Errorf("%w: another server uses this database", ErrBusy)
+	}
+	if err == nil {
+		_, err = conn.Exec(ctx, "LISTEN "+doorbell)
+	}
+	if err != nil {
+		return nil, errors.Join(pgError(err), d.Close())
+	}
+	return d, nil
+}
+
+// Wait returns when another server has committed something, or with an error
+// when the connection is lost.
+func (d *Doorbell) Wait(ctx context.Context) error {
+	for {
+		n, err := d.conn.WaitForNotification(ctx)
+		if err != nil {
+			return pgError(err)
+		}
+		if n.Payload != d.name {
+			return nil
+		}
+	}
+}
+
+// Close ends the connection, and its lock with it.
+func (d *Doorbell) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	err := d.conn.Close(ctx)
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) {
+		return pgError(err)
+	}
+	return nil // a connection that was lost is closed too
+}
+
+// Ring tells the other servers' doorbells. It may get lost, and is never part
+// of a transaction: NOTIFY makes commits wait for each other.
+func (db *DB) Ring(ctx context.Context, from *Doorbell) error {
+	e, err := db.postgres()
+	if err != nil {
+		return err
+	}
+	_, err = e.pool.Exec(ctx, dPgRing.text, doorbell, from.name)
+	return pgError(err)
+}

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storage_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"touchstone.example/api/id"
+	"touchstone.example/storage"
+	"touchstone.example/storage/storagetest"
+)
+
+func write(t *testing.T, db *storage.DB, fn func(ctx context.Context, w *storage.Writer) error) {
+	t.Helper()
+	require.NoError(t, db.Write(t.Context(), func(w *storage.Writer) error { return fn(t.Context(), w) }))
+}
+
+func read(t *testing.T, db *storage.DB, fn func(ctx context.Context, r *storage.Reader) error) {
+	t.Helper()
+	require.NoError(t, db.Read(t.Context(), func(r *storage.Reader) error { return fn(t.Context(), r) }))
+}
+
+func TestARoomCommitComparesTheVersion(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		room := &storage.Room{NID: 7, ID: "!a:test", RoomVersion: "12", Version: 1, CreatedAt: 5}
+		write(t, db, func(ctx context.Context, w *storage.Writer) error { return w.InsertRoom(ctx, room) })
+		err := db.Write(t.Context(), func(w *storage.Writer) error { return w.InsertRoom(t.Context(), &storage.Room{NID: 8, ID: room.ID}) })
+		require.ErrorIs(t, err, storage.ErrExists)
+
+		next := *room
+		next.StateRoot, next.MaxDepth, next.Partial = "root", 3, true
+		write(t, db, func(ctx context.Context, w *storage.Writer) error { return w.CommitRoom(ctx, &next) })
+		err = db.Write(t.Context(), func(w *storage.Writer) error { return w.CommitRoom(t.Context(), &next) })
+		require.ErrorIs(t, err, storage.ErrConflict, "the version has gone on")
+		write(t, db, func(ctx context.Context, w *storage.Writer) error {
+			require.NoError(t, w.PutRoomPublic(ctx, 7, true))
+			return w.PutRoomBlocked(ctx, 7, true)
+		})
+
+		next.Version, next.Public, next.Blocked = 2, true, true
+		read(t, db, func(ctx context.Context, r *storage.Reader) error {
+			got, err := r.Room(ctx, "!a:test")
+			require.NoError(t, err)
+			require.Equal(t, &next, got)
+			_, err = r.Room(ctx, "!b:test")
+			require.ErrorIs(t, err, storage.ErrNotFound)
+			rooms, err := r.RoomsByNID(ctx, []int64{7, 9})
+			require.NoError(t, err)
+			require.Equal(t, map[int64]*storage.Room{7: &next}, rooms)
+			ids, err := r.RoomIDs(ctx, []int64{7, 9})
+			require.NoError(t, err)
+			require.Equal(t, map[int64]id.RoomID{7: "!a:test"}, ids)
+			public, err := r.PublicRooms(ctx)
+			require.Equal(t, []int64{7}, public)
+			return err
+		})
+	})
+}
+
+func TestExtremitiesAndGaps(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		write(t, db, func(ctx context.Context, w *storage.Writer) error {
+			require.NoError(t, w.ReplaceExtremities(ctx, 1, nil, 10))
+			require.NoError(t, w.ReplaceExtremities(ctx, 1, nil, 11))
+			require.NoError(t, w.ReplaceExtremities(ctx, 2, nil, 10))
+			require.NoError(t, w.ReplaceExtremities(ctx, 1, []int64{10, 11, 99}, 12))
+			require.NoError(t, w.InsertEvent(ctx, event(1, 12, 5)))
+			require.NoError(t, w.InsertGap(ctx, 1, "$missing", 12))
+			require.NoError(t, w.InsertGap(ctx, 1, "$missing", 12))
+			return w.InsertGap(ctx, 1, "$other", 12)
+		})
+		write(t, db, func(ctx context.Context, w *storage.Writer) error {
+			got, err := w.Extremities(ctx, 1)
+			require.NoError(t, err)
+			require.Equal(t, []int64{12}, got)
+			got, err = w.Extremities(ctx, 2)
+			require.NoError(t, err)
+			require.Equal(t, []int64{10}, got)
+			followed, err := w.DeleteGap(ctx, 1, "$missing")
+			require.NoError(t, err)
+			require.True(t, followed)
+			followed, err = w.DeleteGap(ctx, 1, "$missing")
+			require.NoError(t, err)
+			require.False(t, followed)
+			gaps, err := w.Gaps(ctx, 1, 10)
+			require.Equal(t, []storage.Gap{{EventID: "$other", EventNID: 12, Depth: 5}}, gaps)
+			return err
+		})
+	})
+}
+
+func TestAliases(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		a := storage.Alias{Alias: "#a:test", RoomNID: 1, Creator: "@u:test", CreatedAt: 3}
+		write(t, db, func(ctx context.Context, w *storage.Writer) error { return w.InsertAlias(ctx, a) })
+		require.ErrorIs(t, db.Write(t.Context(), func(w *storage.Writer) error { return w.InsertAlias(t.Context(), a) }), storage.ErrExists)
+		write(t, db, func(ctx context.Context, w *storage.Writer) error {
+			got, err := w.Alias(ctx, "#a:test")
+			require.NoError(t, err)
+			require.Equal(t, &a, got)
+			list, err := w.Aliases(ctx, 1)
+			require.NoError(t, err)
+			require.Equal(t, []id.RoomAlias{"#a:test"}, list)
+			require.NoError(t, w.DeleteAlias(ctx, "#a:test"))
+			require.ErrorIs(t, w.DeleteAlias(ctx, "#a:test"), storage.ErrNotFound)
+			return nil
+		})
+	})
+}
+
+func event(roomNID, nid, depth int64) *storage.Event {
+	return &storage.Event{
+		NID: nid, ID: id.EventID(fmt.Sprintf("$e%d", nid)), RoomNID: roomNID, Type: "m.room.message", Sender: "@u:test",
+		Depth: depth, OriginServerTS: 1000 + nid, AuthNIDs: []int64{1, 300, 1 << 40},
+		PDU: []byte("{\"nul\":\"\x00\"}"), Client: []byte(`{}`), StateBefore: "b", StateAfter: "a",
+	}
+}
+
+func TestAnEventComesBackAsItWas(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		key := "nul \x00 key"
+		a, b := event(1, 1, 1), event(1, 2, 2)
+		a.Type, a.StateKey, a.Pos = "m.\x00", &key, 9
+		b.AuthNIDs, b.Redacts, b.Outlier, b.Partial, b.SoftFailed, b.Rejected, b.RedactedBy = nil, "$e1", true, true, true, false, 4
+		write(t, db, func(ctx context.Context, w *storage.Writer) error {
+			require.NoError(t, w.InsertEvent(ctx, a))
+			return w.InsertEvent(ctx, b)
+		})
+		read(t, db, func(ctx context.Context, r *storage.Reader) error {
+			got, err := r.Event(ctx, "$e1")
+			require.NoError(t, err)
+			require.Equal(t, a, got)
+			require.Equal(t, storage.Place{Depth: 1, NID: 1}, got.Place())
+			_, err = r.Event(ctx, "$none")
+			require.ErrorIs(t, err, storage.ErrNotFound)
+			list, err := r.EventsByNID(ctx, []int64{2, 1, 77})
+			require.NoError(t, err)
+			require.Equal(t, []*storage.Event{a, b}, list)
+			list, err = r.EventsByID(ctx, []id.EventID{"$e2", "$none"})
+			require.NoError(t, err)
+			require.Equal(t, []*storage.Event{b}, list)
+			nids, err := r.EventNIDs(ctx, []id.EventID{"$e2", "$e1", "$none"})
+			require.NoError(t, err)
+			require.Equal(t, map[id.EventID]int64{"$e1": 1, "$e2": 2}, nids)
+			ids, err := r.EventIDs(ctx, []int64{2, 77})
+			require.Equal(t, map[int64]id.EventID{2: "$e2"}, ids)
+			return err
+		})
+		err := db.Write(t.Context(), func(w *storage.Writer) error { return w.InsertEvent(t.Context(), a) })
+		require.ErrorIs(t, err, storage.ErrExists)
+	})
+}
+
+func TestVerdictsChange(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		e, redaction := event(1, 1, 7), event(1, 2, 8)
+		e.Outlier, redaction.Redacts = true, e.ID
+		write(t, db, func(ctx context.Context, w *storage.Writer) error {
+			require.NoError(t, w.InsertEvent(ctx, e))
+			return w.InsertEvent(ctx, redaction)
+		})
+		e.Outlier, e.Rejected, e.SoftFailed, e.Partial, e.StateBefore, e.StateAfter, e.Pos, e.Depth = false, false, false, true, "x", "y", 3, 6
+		write(t, db, func(ctx context.Context, w *storage.Writer) error {
+			require.NoError(t, w.PutVerdict(ctx, e))
+			return w.PutRedaction(ctx, e.NID, redaction.NID, []byte("redacted"))
+		})
+		e.RedactedBy, e.Client = redaction.NID, []byte("redacted")
+		read(t, db, func(ctx context.Context, r *storage.Reader) error {
+			got, err := r.Event(ctx, e.ID)
+			require.NoError(t, err)
+			require.Equal(t, e, got)
+			list, err := r.RedactionsOf(ctx, e.ID)
+			require.Equal(t, []*storage.Event{redaction}, list)
+			return err
+		})
+	})
+}
+
+func eventIDs(list []*storage.Event) (ids []id.EventID) {
+	for _, e := range list {
+		ids = append(ids, e.ID)
+	}
+	return ids
+}
+
+func TestTwoOrdersOfEvents(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		write(t, db, func(ctx context.Context, w *storage.Writer) error {
+			for _, e := range []struct {
+				nid, depth, pos int64
+				change          func(*storage.Event)
+			}{
+				{nid: 1, depth: 1, pos: 1},
+				{nid: 2, depth: 3, pos: 2},
+				{nid: 3, depth: 2, pos: 3}, // arrived late
+				{nid: 4, depth: 3, pos: 4}, // a fork: as deep as 2
+				{nid: 5, depth: 2},         // backfilled
+				{nid: 6, depth: 4, change: func(e *storage.Event) { e.Outlier = true }},
+				{nid: 7, depth: 4, pos: 5, change: func(e *storage.Event) { e.Rejected = true }},
+				{nid: 8, depth: 4, pos: 6, change: func(e *storage.Event) { e.SoftFailed = true }},
+				{nid: 9, depth: 5, pos: 7},
+			} {
+				row := event(1, e.nid, e.depth)
+				row.Pos = e.pos
+				if e.change != nil {
+					e.change(row)
+				}
+				require.NoError(t, w.InsertEvent(ctx, row))
+			}
+			return w.InsertEvent(ctx, event(2, 20, 1))
+		})
+		read(t, db, func(ctx context.Context, r *storage.Reader) error {
+			list, err := r.Timeline(ctx, 1, 1, 7, 3)
+			require.NoError(t, err)
+			require.Equal(t, []id.EventID{"$e9", "$e4", "$e3"}, eventIDs(list))
+			list, err = r.PageBack(ctx, 1, storage.Place{Depth: 5, NID: 9}, 6, 4)
+			require.NoError(t, err)
+			require.Equal(t, []id.EventID{"$e4", "$e2", "$e5", "$e3"}, eventIDs(list))
+			list, err = r.PageBack(ctx, 1, list[3].Place(), 6, 4)
+			require.NoError(t, err)
+			require.Equal(t, []id.EventID{"$e1"}, eventIDs(list))
+			list, err = r.PageForward(ctx, 1, storage.Place{Depth: 2, NID: 3}, 3, 10)
+			require.NoError(t, err)
+			require.Equal(t, []id.EventID{"$e5", "$e2"}, eventIDs(list), "nothing that arrived after position 3")
+			place, err := r.PlaceAt(ctx, 1, 3)
+			require.NoError(t, err)
+			require.Equal(t, storage.Place{Depth: 2, NID: 3}, place)
+			_, err = r.PlaceAt(ctx, 1, 0)
+			require.ErrorIs(t, err, storage.ErrNotFound)
+			return nil
+		})
+	})
+}
+
+func TestMemberships(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		put := func(room int64, user id.UserID, membership string, local bool) {
+			write(t, db, func(ctx context.Context, w *storage.Writer) error {
+				return w.PutMembership(ctx, &storage.Membership{
+					RoomNID: room, UserID: user, Membership: membership, EventNID: 1, Sender: user, Pos: 2, Local: local,
+				})
+			})
+		}
+		put(1, "@a:test", "invite", true)
+		put(1, "@a:test", "join", true)
+		put(1, "@b:test", "join", true)
+		put(1, "@c:far", "join", false)
+		put(2, "@a:test", "leave", true)
+		put(3, "@a:test", "leave", true)
+		put(3, "@b:test", "invite", true)
+		write(t, db, func(ctx context.Context, w *storage.Writer) error { return w.PutForgotten(ctx, 3, "@a:test", true) })
+		read(t, db, func(ctx context.Context, r *storage.Reader) error {
+			m, err := r.Membership(ctx, 1, "@a:test")
+			require.NoError(t, err)
+			require.Equal(t, &storage.Membership{RoomNID: 1, UserID: "@a:test", Membership: "join", EventNID: 1, Sender: "@a:test", Pos: 2, Local: true}, m)
+			_, err = r.Membership(ctx, 9, "@a:test")
+			require.ErrorIs(t, err, storage.ErrNotFound)
+			list, err := r.MembershipsOf(ctx, "@a:test", "join", "leave")
+			require.NoError(t, err)
+			require.Len(t, list, 2)
+			require.EqualValues(t, 1, list[0].RoomNID)
+			require.EqualValues(t, 2, list[1].RoomNID)
+			list, err = r.MembershipsIn(ctx, "@a:test", []int64{3, 9})
+			require.NoError(t, err)
+			require.Len(t, list, 1)
+			require.True(t, list[0].Forgotten)
+			list, err = r.Members(ctx, 1, "join")
+			require.NoError(t, err)
+			require.Len(t, list, 3)
+			require.Equal(t, id.UserID("@c:far"), list[2].UserID)
+			local, err := r.LocalMembers(ctx, 1, "join")
+			require.NoError(t, err)
+			require.Equal(t, []id.UserID{"@a:test", "@b:test"}, local)
+			counts, err := r.CountMembers(ctx, []int64{1, 2, 3}, "join", "invite")
+			require.Equal(t, map[int64]map[string]int64{1: {"join": 3}, 3: {"invite": 1}}, counts)
+			return err
+		})
+	})
+}
+
+func TestUnreadIsTheDefaultAndTheExceptions(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		write(t, db, func(ctx context.Context, w *storage.Writer) error {
+			for pos := int64(1); pos <= 4; pos++ {
+				require.NoError(t, w.InsertUnread(ctx, storage.Unread{RoomNID: 1, ThreadNID: 9 * (pos / 4), Pos: pos, Sender: id.UserID([]string{"", "@a:t", "@a:t", "@b:t", "@a:t"}[pos])}))
+			}
+			require.NoError(t, w.InsertUnreadException(ctx, storage.UnreadException{UserID: "@b:t", RoomNID: 1, Pos: 2, Notify: -1}))
+			return w.InsertUnreadException(ctx, storage.UnreadException{UserID: "@b:t", RoomNID: 1, ThreadNID: 9, Pos: 4, Highlight: 1})
+		})
+		read(t, db, func(ctx context.Context, r *storage.Reader) error {
+			got, err := r.Unread(ctx, "@b:t", 1, 0, 4)
+			require.NoError(t, err)
+			require.Equal(t, map[int64]storage.UnreadCount{0: {Notify: 1}, 9: {Notify: 1, Highlight: 1}}, got)
+			got, err = r.Unread(ctx, "@a:t", 1, 2, 4)
+			require.NoError(t, err)
+			require.Equal(t, map[int64]storage.UnreadCount{0: {Notify: 1}}, got)
+			return nil
+		})
+	})
+}
+
+func TestTransactionIDs(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		k := storage.TxnKey{UserID: "@a:t", DeviceID: "D", Operation: "send !a:t m.room.message", TxnID: "1\x00"}
+		write(t, db, func(ctx context.Context, w *storage.Writer) error {
+			_, err := w.Txn(ctx, k)
+			require.ErrorIs(t, err, storage.ErrNotFound)
+			return w.InsertTxn(ctx, k, storage.TxnResult{EventNID: 5, Answer: []byte("{}")}, 1000)
+		})
+		require.ErrorIs(t, db.Write(t.Context(), func(w *storage.Writer) error {
+			return w.InsertTxn(t.Context(), k, storage.TxnResult{}, 1000)
+		}), storage.ErrExists)
+		write(t, db, func(ctx context.Context, w *storage.Writer) error {
+			res, err := w.Txn(ctx, k)
+			require.NoError(t, err)
+			require.Equal(t, storage.TxnResult{EventNID: 5, Answer: []byte("{}")}, res)
+			ids, err := w.TxnIDs(ctx, "@a:t", "D", []int64{4, 5, 0})
+			require.NoError(t, err)
+			require.Equal(t, map[int64]string{5: "1\x00"}, ids)
+			n, err := w.DeleteTxns(ctx, 1001)
+			require.EqualValues(t, 1, n)
+			return err
+		})
+	})
+}
