@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"path"
 	"regexp"
 	"strings"
@@ -89,7 +90,11 @@ func leaves(out []finding, e *jsonschema.ValidationError) []finding {
 		_, name, _ := strings.Cut(expected, "is not valid ")
 		expected = "a valid " + strings.Trim(name, "'")
 	}
-	return append(out, finding{e.InstanceLocation, keyword, trimURL(e.AbsoluteKeywordLocation), expected})
+	at, err := url.PathUnescape(e.InstanceLocation) // the library writes it as in a URL
+	if err != nil {
+		at = e.InstanceLocation
+	}
+	return append(out, finding{at, keyword, trimURL(e.AbsoluteKeywordLocation), expected})
 }
 
 // trimURL leaves the file and the pointer.
@@ -123,7 +128,31 @@ func decode(body []byte) (any, error) {
 	if _, err := dec.Token(); err != io.EOF {
 		return nil, errors.New("more follows the JSON value")
 	}
-	return v, nil
+	return tame(v), nil
+}
+
+// tame replaces numbers of absurd size, which the schema library would write
+// out in full or stumble over, by others that are as large and as whole.
+func tame(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		_, exp, _ := strings.Cut(strings.ToLower(v.String()), "e")
+		switch {
+		case strings.HasPrefix(exp, "-") && len(exp) > 4:
+			return json.Number("1e-999")
+		case len(v) > 400 || len(exp) > 4:
+			return json.Number("1e999")
+		}
+	case map[string]any:
+		for k, e := range v {
+			v[k] = tame(e)
+		}
+	case []any:
+		for i, e := range v {
+			v[i] = tame(e)
+		}
+	}
+	return v
 }
 
 // formats are the specification's string formats. Values that are no strings

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 
@@ -59,6 +60,7 @@ func TestRequests(t *testing.T) {
 		{"an unknown member is only written down", `{"nmae":"x"}`, client("createRoom"), []string{"request-unknown-member "}, false},
 		{"too many members", `{}`, client("setProfileField"), []string{"request-limits "}, true},
 		{"no alternative", `{"one_time_keys":{"a:b":1}}`, client("uploadKeys"), []string{"request-alternatives /one_time_keys/a:b"}, true},
+		{"a name that is not fit for a URL", `{"one_time_keys":{"a~/ %<é":1}}`, client("uploadKeys"), []string{"request-alternatives /one_time_keys/a~0~1 %<é"}, true},
 		{"an open object takes anything", `{"m":[1,{"n":null}]}`, client("sendMessage"), nil, false},
 		{"an array is no object", `[]`, client("sendMessage"), []string{"request-type "}, true},
 		{"each of two operations on a route has its own body", `{"user_id":"@a:b.c"}`, client("inviteBy3PID"), []string{"request-required ", "request-unknown-member "}, true},
@@ -86,6 +88,19 @@ func TestRequestThatIsNoJSON(t *testing.T) {
 		var e *api.Error
 		require.ErrorAs(t, newJudge(t, strict.Strict, nil).Request(client("kick"), []byte(body)), &e)
 		require.Equal(t, "M_NOT_JSON", e.ErrCode)
+	}
+}
+
+// Numbers that no machine can write out must not stop the judge.
+func TestRequestsWithAbsurdNumbers(t *testing.T) {
+	digits := strings.Repeat("9", 1<<20)
+	for number, whole := range map[string]bool{
+		"1e9999999999": true, "-1E+9999999999": true, digits: true,
+		"1e-9999999999": false, "1." + digits: true, "0.5": false, "5e-1": false, "50e-1": true,
+	} {
+		j := newJudge(t, strict.Strict, nil)
+		err := j.Request(client("defineFilter"), []byte(`{"presence":{"limit":`+number+`}}`))
+		require.Equal(t, whole, err == nil, "%.20s", number)
 	}
 }
 
@@ -143,7 +158,7 @@ func TestRangesOfStatuses(t *testing.T) {
 	j := newJudge(t, strict.Strict, nil)
 	require.NoError(t, j.Answer(op, 302, nil))
 	require.NoError(t, j.Answer(op, 418, []byte(`{"errcode":"M_UNKNOWN","error":"x"}`)))
-	require.Error(t, j.Answer(op, 503, []byte(`{"errcode":"M_UNKNOWN","error":"x"}`)))
+	require.Error(t, j.Answer(op, 505, []byte(`{"errcode":"M_UNKNOWN","error":"x"}`)))
 }
 
 func TestUnknownOperationIsABug(t *testing.T) {
