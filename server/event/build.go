@@ -102,6 +102,9 @@ func (d *Draft) content(rules *roomver.Rules) ([]byte, error) {
 	if !isObject(content) {
 		return nil, wrong("content", "an object")
 	}
+	if nesting(content) >= canonjson.MaxDepth { // the event is one level more
+		return nil, &FormatError{Member: "content", Reason: "nests too deeply", Err: canonjson.ErrDepth}
+	}
 	if d.Redacts != "" && rules.RedactsInContent {
 		content = setMember(content, "redacts", appendQuoted(nil, string(d.Redacts)))
 	}

@@ -73,11 +73,13 @@ func (h *header) check(rules *roomver.Rules) error {
 	if !isObject(h.signatures) {
 		return wrong("signatures", "an object")
 	}
-	for _, keys := range Members(h.signatures) {
+	servers := object(h.signatures)
+	for _, keys, ok := servers.next(); ok; _, keys, ok = servers.next() {
 		if !isObject(keys) {
 			return wrong("signatures", "an object of objects")
 		}
-		for _, signature := range Members(keys) {
+		each := object(keys)
+		for _, signature, ok := each.next(); ok; _, signature, ok = each.next() {
 			if !isString(signature) {
 				return wrong("signatures", "an object of objects of strings")
 			}

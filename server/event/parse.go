@@ -24,6 +24,18 @@ import (
 // Spec: server-server "Checks performed on receipt of a PDU", 1; client-server
 // "Size limits"; room version 6 "Canonical JSON".
 func Parse(rules *roomver.Rules, pdu []byte) (*Event, error) {
+	b, err := canonicalPDU(rules, pdu)
+	if err != nil {
+		return nil, err
+	}
+	return parseCanonical(rules, b)
+}
+
+// canonicalPDU returns a canonical copy of an event from outside.
+func canonicalPDU(rules *roomver.Rules, pdu []byte) ([]byte, error) {
+	if canonjson.IsCanonical(pdu, mode(rules)) {
+		return bytes.Clone(pdu), nil
+	}
 	if rules.StrictJSON && !plainNumbers(pdu) {
 		return nil, &FormatError{Reason: "has a number with a fraction, an exponent or a negative zero", Err: canonjson.ErrNumber}
 	}
@@ -31,7 +43,7 @@ func Parse(rules *roomver.Rules, pdu []byte) (*Event, error) {
 	if err != nil {
 		return nil, fmt.Errorf("canonicalise event: %w", err)
 	}
-	return parseCanonical(rules, b)
+	return b, nil
 }
 
 // parseCanonical is Parse for canonical bytes, which the event keeps.

@@ -5,6 +5,7 @@ package event
 import (
 	"bytes"
 	"iter"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -153,6 +154,20 @@ func unquoteKey(key []byte) string {
 	return s
 }
 
+// compareKey compares a key as a cursor returns it with a name, by code points.
+func compareKey(key []byte, name string) int {
+	if bytes.IndexByte(key, '\\') >= 0 {
+		return strings.Compare(unquoteKey(key), name)
+	}
+	switch {
+	case string(key) == name:
+		return 0
+	case string(key) < name:
+		return -1
+	}
+	return 1
+}
+
 // Members walks over the members of an object in canonical JSON, in order, such
 // as the content of an event. It yields nothing for any other value.
 func Members(obj jsontext.Value) iter.Seq2[string, jsontext.Value] {
@@ -183,7 +198,7 @@ func Elements(array jsontext.Value) iter.Seq[jsontext.Value] {
 func Member(obj jsontext.Value, name string) jsontext.Value {
 	c := object(obj)
 	for key, value, ok := c.next(); ok; key, value, ok = c.next() {
-		if string(key) == name || bytes.IndexByte(key, '\\') >= 0 && unquoteKey(key) == name {
+		if compareKey(key, name) == 0 {
 			return value
 		}
 	}
@@ -216,6 +231,25 @@ func plainNumbers(b []byte) bool {
 	return true
 }
 
+// nesting tells how deeply arrays and objects nest in canonical JSON.
+func nesting(b []byte) int {
+	deepest, depth := 0, 0
+	for i := 0; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			if i = skipString(b, i) - 1; i < 0 {
+				return deepest
+			}
+		case '{', '[':
+			depth++
+			deepest = max(deepest, depth)
+		case '}', ']':
+			depth--
+		}
+	}
+	return deepest
+}
+
 // setMember returns the canonical object with a member set to value, or without
 // the member if value is nil.
 func setMember(obj []byte, name string, value []byte) []byte {
@@ -223,11 +257,12 @@ func setMember(obj []byte, name string, value []byte) []byte {
 	out = append(out, '{')
 	c := object(obj)
 	for key, old, ok := c.next(); ok; key, old, ok = c.next() {
-		if value != nil && unquoteKey(key) >= name {
+		order := compareKey(key, name)
+		if value != nil && order >= 0 {
 			out = appendMember(out, name, value)
 			value = nil
 		}
-		if string(key) != name && unquoteKey(key) != name {
+		if order != 0 {
 			out = appendRawMember(out, key, old)
 		}
 	}

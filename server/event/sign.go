@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"touchstone.example/api/canonjson"
@@ -108,6 +109,24 @@ func (e *Event) SignedBy(server id.ServerName) []id.KeyID {
 		}
 	}
 	return keys
+}
+
+// RequiredSigners lists the servers whose signatures an event from outside needs
+// to be valid at all. The authorization rules may need more.
+//
+// Spec: server-server "Validating hashes and signatures on received events".
+func (e *Event) RequiredSigners() []id.ServerName {
+	var servers []id.ServerName
+	thirdParty := e.Type == TypeMember && e.Membership() == "invite" && e.ContentMember("third_party_invite") != nil
+	if !thirdParty {
+		servers = append(servers, e.Sender.Server())
+	}
+	if e.rules.EventIDServerSigns {
+		if server, ok := e.ID.Server(); ok && !slices.Contains(servers, server) {
+			servers = append(servers, server)
+		}
+	}
+	return servers
 }
 
 // SignJSON returns any JSON object, such as a server's keys, in canonical form
