@@ -179,6 +179,12 @@ var plain = func() (t [256]bool) {
 // without quotes: bytes order as code points do, and only escapes have to be
 // undone.
 func compareKeys(a, b []byte) int {
+	if len(a) > 0 && len(b) > 0 && a[0] != b[0] && a[0] != '\\' && b[0] != '\\' {
+		return int(a[0]) - int(b[0])
+	}
+	if bytes.IndexByte(a, '\\') < 0 && bytes.IndexByte(b, '\\') < 0 {
+		return bytes.Compare(a, b)
+	}
 	for len(a) > 0 && len(b) > 0 {
 		if a[0] != b[0] || a[0] == '\\' {
 			ca, na := keyByte(a)
