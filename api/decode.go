@@ -9,7 +9,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"touchstone.example/api/id"
 )
 
 // This file reads JSON for the generated types: one function a kind of value,
@@ -82,7 +85,7 @@ func decodeObject(dec *jsontext.Decoder, names []string, required int, member fu
 		return err
 	}
 	if i := bits.TrailingZeros64(^seen); i < required {
-		return BadJSON("Missing %q", names[i])
+		return placed(dec, BadJSON("Missing %q", names[i]))
 	}
 	return nil
 }
@@ -128,11 +131,16 @@ func expect(dec *jsontext.Decoder, kind jsontext.Kind, what string) error {
 	if err := dec.SkipValue(); err != nil {
 		return err
 	}
-	return wrong(what)
+	return wrong(dec, what)
 }
 
-func wrong(what string) error {
-	return BadJSON("Expected %s", what)
+func wrong(dec *jsontext.Decoder, what string) error {
+	return placed(dec, BadJSON("Expected %s", what))
+}
+
+// placed gives an error the place of the value that has just been read.
+func placed(dec *jsontext.Decoder, err error) error {
+	return &json.SemanticError{JSONPointer: dec.StackPointer(), Err: err}
 }
 
 // DecodeOpt reads a member that may be absent, and is not.
@@ -181,7 +189,7 @@ func DecodeMap[K ~string, V any](v *map[K]V, dec *jsontext.Decoder, key func(str
 		}
 		k, err := key(name.String())
 		if err != nil {
-			return err
+			return placed(dec, err)
 		}
 		var e V
 		if err := value(&e, dec); err != nil {
@@ -199,9 +207,22 @@ func AnyKey(s string) (string, error) { return s, nil }
 
 // DecodeCount refuses a container of n things where fewer than least or more
 // than most are allowed.
-func DecodeCount(err error, n, least, most int) error {
+func DecodeCount(dec *jsontext.Decoder, err error, n, least, most int) error {
 	if err == nil && (n < least || n > most) {
-		return BadJSON("Wrong number of values (%d)", n)
+		return placed(dec, BadJSON("Wrong number of values (%d)", n))
+	}
+	return err
+}
+
+// DecodeID reads an identifier, by its grammar.
+func DecodeID[T any, P interface {
+	*T
+	json.UnmarshalerFrom
+}](v *T, dec *jsontext.Decoder) error {
+	err := P(v).UnmarshalJSONFrom(dec)
+	var bad *id.Error
+	if errors.As(err, &bad) {
+		return placed(dec, err)
 	}
 	return err
 }
@@ -228,7 +249,7 @@ func DecodeEnum[T interface {
 		return err
 	}
 	if !(*v).Valid() {
-		return BadJSON("Unknown value %q", string(*v))
+		return placed(dec, BadJSON("Unknown value %q", string(*v)))
 	}
 	return nil
 }
@@ -261,14 +282,14 @@ func DecodeInt(v *int64, dec *jsontext.Decoder) error {
 	if err != nil && strings.ContainsAny(text, ".eE") {
 		f, ferr := strconv.ParseFloat(text, 64)
 		if ferr != nil || f != math.Trunc(f) {
-			return wrong("an integer")
+			return wrong(dec, "an integer")
 		}
 		if math.Abs(f) <= maxInt {
 			n, err = int64(f), nil
 		}
 	}
 	if err != nil || n > maxInt || n < -maxInt {
-		return BadJSON("Integer out of range")
+		return placed(dec, BadJSON("Integer out of range"))
 	}
 	*v = n
 	return nil
@@ -284,7 +305,7 @@ func DecodeFloat(v *float64, dec *jsontext.Decoder) error {
 		return err
 	}
 	if *v, err = strconv.ParseFloat(string(raw), 64); err != nil {
-		return BadJSON("Number out of range")
+		return placed(dec, BadJSON("Number out of range"))
 	}
 	return nil
 }
@@ -306,7 +327,7 @@ func DecodeRawOf(v *Raw, dec *jsontext.Decoder, kinds string) error {
 		if err := dec.SkipValue(); err != nil {
 			return err
 		}
-		return BadJSON("A value of this type is not allowed")
+		return placed(dec, BadJSON("A value of this type is not allowed"))
 	}
 	return DecodeRaw(v, dec)
 }

@@ -89,7 +89,7 @@ func (v *BanBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeObject(dec, membersOfBanBody, 1, func(i int) error {
 		switch i {
 		case 0: // user_id
-			return v.UserID.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.UserID, dec)
 		default: // reason
 			return api.DecodeOpt(&v.Reason, dec, api.DecodeString)
 		}
@@ -121,7 +121,7 @@ func (v *UnbanBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeObject(dec, membersOfUnbanBody, 1, func(i int) error {
 		switch i {
 		case 0: // user_id
-			return v.UserID.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.UserID, dec)
 		default: // reason
 			return api.DecodeOpt(&v.Reason, dec, api.DecodeString)
 		}

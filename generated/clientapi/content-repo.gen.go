@@ -386,7 +386,7 @@ func (v *CreateContentResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeObject(dec, membersOfCreateContentResponse, 1, func(i int) error {
 		switch i {
 		case 0: // content_uri
-			return v.ContentURI.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.ContentURI, dec)
 		default: // unused_expires_at
 			return api.DecodeOpt(&v.UnusedExpiresAt, dec, api.DecodeInt)
 		}
@@ -480,7 +480,7 @@ func (v *UploadContentResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeObject(dec, membersOfUploadContentResponse, 1, func(i int) error {
 		switch i {
 		default: // content_uri
-			return v.ContentURI.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.ContentURI, dec)
 		}
 	})
 }

@@ -70,7 +70,7 @@ func (v *CreateRoomBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		case 1: // initial_state
 			return api.DecodeList(&v.InitialState, dec, (*CreateRoomInitialState).UnmarshalJSONFrom)
 		case 2: // invite
-			return api.DecodeList(&v.Invite, dec, (*id.UserID).UnmarshalJSONFrom)
+			return api.DecodeList(&v.Invite, dec, api.DecodeID)
 		case 3: // invite_3pid
 			return api.DecodeList(&v.Invite3PID, dec, (*Invite3PID).UnmarshalJSONFrom)
 		case 4: // is_direct
@@ -196,7 +196,7 @@ func (v *CreateRoomResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeObject(dec, membersOfCreateRoomResponse, 1, func(i int) error {
 		switch i {
 		default: // room_id
-			return v.RoomID.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.RoomID, dec)
 		}
 	})
 }

@@ -138,7 +138,7 @@ func (v *GetLocalAliasesResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error
 	return api.DecodeObject(dec, membersOfGetLocalAliasesResponse, 1, func(i int) error {
 		switch i {
 		default: // aliases
-			return api.DecodeList(&v.Aliases, dec, (*id.RoomAlias).UnmarshalJSONFrom)
+			return api.DecodeList(&v.Aliases, dec, api.DecodeID)
 		}
 	})
 }
@@ -164,9 +164,9 @@ func (v *GetRoomIDByAliasResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) erro
 	return api.DecodeObject(dec, membersOfGetRoomIDByAliasResponse, 0, func(i int) error {
 		switch i {
 		case 0: // room_id
-			return api.DecodeOpt(&v.RoomID, dec, (*id.RoomID).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.RoomID, dec, api.DecodeID)
 		default: // servers
-			return api.DecodeList(&v.Servers, dec, (*id.ServerName).UnmarshalJSONFrom)
+			return api.DecodeList(&v.Servers, dec, api.DecodeID)
 		}
 	})
 }
@@ -197,7 +197,7 @@ func (v *SetRoomAliasBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeObject(dec, membersOfSetRoomAliasBody, 1, func(i int) error {
 		switch i {
 		default: // room_id
-			return v.RoomID.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.RoomID, dec)
 		}
 	})
 }

@@ -124,11 +124,11 @@ func (v *EventFilter) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		case 0: // limit
 			return api.DecodeOpt(&v.Limit, dec, api.DecodeInt)
 		case 1: // not_senders
-			return api.DecodeList(&v.NotSenders, dec, (*id.UserID).UnmarshalJSONFrom)
+			return api.DecodeList(&v.NotSenders, dec, api.DecodeID)
 		case 2: // not_types
 			return api.DecodeList(&v.NotTypes, dec, api.DecodeString)
 		case 3: // senders
-			return api.DecodeList(&v.Senders, dec, (*id.UserID).UnmarshalJSONFrom)
+			return api.DecodeList(&v.Senders, dec, api.DecodeID)
 		default: // types
 			return api.DecodeList(&v.Types, dec, api.DecodeString)
 		}
@@ -245,9 +245,9 @@ func (v *SyncFilterRoom) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		case 2: // include_leave
 			return api.DecodeOpt(&v.IncludeLeave, dec, api.DecodeBool)
 		case 3: // not_rooms
-			return api.DecodeList(&v.NotRooms, dec, (*id.RoomID).UnmarshalJSONFrom)
+			return api.DecodeList(&v.NotRooms, dec, api.DecodeID)
 		case 4: // rooms
-			return api.DecodeList(&v.Rooms, dec, (*id.RoomID).UnmarshalJSONFrom)
+			return api.DecodeList(&v.Rooms, dec, api.DecodeID)
 		case 5: // state
 			v.State = new(RoomEventFilter)
 			return v.State.UnmarshalJSONFrom(dec)

@@ -62,7 +62,7 @@ func (v *InviteUserBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeObject(dec, membersOfInviteUserBody, 1, func(i int) error {
 		switch i {
 		case 0: // user_id
-			return v.UserID.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.UserID, dec)
 		default: // reason
 			return api.DecodeOpt(&v.Reason, dec, api.DecodeString)
 		}

@@ -165,7 +165,7 @@ func (v *JoinRoomByIDResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeObject(dec, membersOfJoinRoomByIDResponse, 1, func(i int) error {
 		switch i {
 		default: // room_id
-			return v.RoomID.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.RoomID, dec)
 		}
 	})
 }
@@ -190,7 +190,7 @@ func (v *JoinRoomResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeObject(dec, membersOfJoinRoomResponse, 1, func(i int) error {
 		switch i {
 		default: // room_id
-			return v.RoomID.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.RoomID, dec)
 		}
 	})
 }
@@ -219,9 +219,9 @@ func (v *ThirdPartySigned) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeOpenObject(dec, membersOfThirdPartySigned, 4, &v.Extra, api.DecodeRaw, func(i int) error {
 		switch i {
 		case 0: // mxid
-			return v.Mxid.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.Mxid, dec)
 		case 1: // sender
-			return v.Sender.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.Sender, dec)
 		case 2: // signatures
 			return api.DecodeMap(&v.Signatures, dec, api.AnyKey, func(v *map[string]string, dec *jsontext.Decoder) error {
 				return api.DecodeMap(v, dec, api.AnyKey, api.DecodeString)

@@ -94,7 +94,7 @@ func (v *KnockRoomResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeObject(dec, membersOfKnockRoomResponse, 1, func(i int) error {
 		switch i {
 		default: // room_id
-			return v.RoomID.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.RoomID, dec)
 		}
 	})
 }

@@ -45,7 +45,7 @@ func (v *GetJoinedRoomsResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error 
 	return api.DecodeObject(dec, membersOfGetJoinedRoomsResponse, 1, func(i int) error {
 		switch i {
 		default: // joined_rooms
-			return api.DecodeList(&v.JoinedRooms, dec, (*id.RoomID).UnmarshalJSONFrom)
+			return api.DecodeList(&v.JoinedRooms, dec, api.DecodeID)
 		}
 	})
 }

@@ -226,11 +226,11 @@ func (v *LoginResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		case 1: // device_id
 			return api.DecodeString(&v.DeviceID, dec)
 		case 2: // user_id
-			return v.UserID.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.UserID, dec)
 		case 3: // expires_in_ms
 			return api.DecodeOpt(&v.ExpiresInMS, dec, api.DecodeInt)
 		case 4: // home_server
-			return api.DecodeOpt(&v.HomeServer, dec, (*id.ServerName).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.HomeServer, dec, api.DecodeID)
 		case 5: // refresh_token
 			return api.DecodeOpt(&v.RefreshToken, dec, api.DecodeString)
 		default: // well_known

@@ -64,7 +64,7 @@ func (v *GetMutualRoomsResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error 
 		case 0: // count
 			return api.DecodeInt(&v.Count, dec)
 		case 1: // joined
-			return api.DecodeList(&v.Joined, dec, (*id.RoomID).UnmarshalJSONFrom)
+			return api.DecodeList(&v.Joined, dec, api.DecodeID)
 		default: // next_batch
 			return api.DecodeOpt(&v.NextBatch, dec, api.DecodeString)
 		}

@@ -222,7 +222,7 @@ func (v *InitialSyncRoom) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		case 0: // membership
 			return api.DecodeString(&v.Membership, dec)
 		case 1: // room_id
-			return v.RoomID.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.RoomID, dec)
 		case 2: // account_data
 			return api.DecodeList(&v.AccountData, dec, api.DecodeRawObject)
 		case 3: // invite

@@ -167,7 +167,7 @@ func (v *GetUserProfileResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error 
 	return api.DecodeOpenObject(dec, membersOfGetUserProfileResponse, 0, &v.Extra, api.DecodeRaw, func(i int) error {
 		switch i {
 		case 0: // avatar_url
-			return api.DecodeOpt(&v.AvatarURL, dec, (*id.MXC).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.AvatarURL, dec, api.DecodeID)
 		case 1: // displayname
 			return api.DecodeOpt(&v.Displayname, dec, api.DecodeString)
 		default: // m.tz

@@ -95,7 +95,7 @@ func (v *RedactEventResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeObject(dec, membersOfRedactEventResponse, 0, func(i int) error {
 		switch i {
 		default: // event_id
-			return api.DecodeOpt(&v.EventID, dec, (*id.EventID).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.EventID, dec, api.DecodeID)
 		}
 	})
 }

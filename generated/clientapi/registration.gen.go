@@ -241,7 +241,7 @@ func (v *RegisterResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeObject(dec, membersOfRegisterResponse, 1, func(i int) error {
 		switch i {
 		case 0: // user_id
-			return v.UserID.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.UserID, dec)
 		case 1: // access_token
 			return api.DecodeOpt(&v.AccessToken, dec, api.DecodeString)
 		case 2: // device_id
@@ -249,7 +249,7 @@ func (v *RegisterResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		case 3: // expires_in_ms
 			return api.DecodeOpt(&v.ExpiresInMS, dec, api.DecodeInt)
 		case 4: // home_server
-			return api.DecodeOpt(&v.HomeServer, dec, (*id.ServerName).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.HomeServer, dec, api.DecodeID)
 		default: // refresh_token
 			return api.DecodeOpt(&v.RefreshToken, dec, api.DecodeString)
 		}

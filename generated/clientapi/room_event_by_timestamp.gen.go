@@ -66,7 +66,7 @@ func (v *GetEventByTimestampResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) e
 	return api.DecodeObject(dec, membersOfGetEventByTimestampResponse, 2, func(i int) error {
 		switch i {
 		case 0: // event_id
-			return v.EventID.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.EventID, dec)
 		default: // origin_server_ts
 			return api.DecodeInt(&v.OriginServerTS, dec)
 		}

@@ -63,7 +63,7 @@ func (v *RoomInitialSyncResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error
 	return api.DecodeObject(dec, membersOfRoomInitialSyncResponse, 1, func(i int) error {
 		switch i {
 		case 0: // room_id
-			return v.RoomID.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.RoomID, dec)
 		case 1: // account_data
 			return api.DecodeList(&v.AccountData, dec, api.DecodeRawObject)
 		case 2: // membership

@@ -68,7 +68,7 @@ func (v *SendMessageResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeObject(dec, membersOfSendMessageResponse, 1, func(i int) error {
 		switch i {
 		default: // event_id
-			return v.EventID.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.EventID, dec)
 		}
 	})
 }

@@ -68,7 +68,7 @@ func (v *SetRoomStateWithKeyResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) e
 	return api.DecodeObject(dec, membersOfSetRoomStateWithKeyResponse, 1, func(i int) error {
 		switch i {
 		default: // event_id
-			return v.EventID.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.EventID, dec)
 		}
 	})
 }

@@ -79,15 +79,15 @@ func (v *GetRoomSummaryResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error 
 		case 1: // num_joined_members
 			return api.DecodeInt(&v.NumJoinedMembers, dec)
 		case 2: // room_id
-			return v.RoomID.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.RoomID, dec)
 		case 3: // world_readable
 			return api.DecodeBool(&v.WorldReadable, dec)
 		case 4: // allowed_room_ids
-			return api.DecodeList(&v.AllowedRoomIDs, dec, (*id.RoomID).UnmarshalJSONFrom)
+			return api.DecodeList(&v.AllowedRoomIDs, dec, api.DecodeID)
 		case 5: // avatar_url
 			return api.DecodeOpt(&v.AvatarURL, dec, api.DecodeString)
 		case 6: // canonical_alias
-			return api.DecodeOpt(&v.CanonicalAlias, dec, (*id.RoomAlias).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.CanonicalAlias, dec, api.DecodeID)
 		case 7: // encryption
 			return api.DecodeOpt(&v.Encryption, dec, api.DecodeString)
 		case 8: // join_rule

@@ -85,7 +85,7 @@ func (v *SupportContact) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		case 1: // email_address
 			return api.DecodeOpt(&v.EmailAddress, dec, api.DecodeString)
 		default: // matrix_id
-			return api.DecodeOpt(&v.MatrixID, dec, (*id.UserID).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.MatrixID, dec, api.DecodeID)
 		}
 	})
 }

@@ -127,9 +127,9 @@ func (v *SyncDeviceLists) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeObject(dec, membersOfSyncDeviceLists, 0, func(i int) error {
 		switch i {
 		case 0: // changed
-			return api.DecodeList(&v.Changed, dec, (*id.UserID).UnmarshalJSONFrom)
+			return api.DecodeList(&v.Changed, dec, api.DecodeID)
 		default: // left
-			return api.DecodeList(&v.Left, dec, (*id.UserID).UnmarshalJSONFrom)
+			return api.DecodeList(&v.Left, dec, api.DecodeID)
 		}
 	})
 }
@@ -441,7 +441,7 @@ func (v *SyncRoomSummary) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeObject(dec, membersOfSyncRoomSummary, 0, func(i int) error {
 		switch i {
 		case 0: // m.heroes
-			return api.DecodeList(&v.Heroes, dec, (*id.UserID).UnmarshalJSONFrom)
+			return api.DecodeList(&v.Heroes, dec, api.DecodeID)
 		case 1: // m.invited_member_count
 			return api.DecodeOpt(&v.InvitedMemberCount, dec, api.DecodeInt)
 		default: // m.joined_member_count
@@ -622,7 +622,7 @@ func (v *SyncToDeviceEvent) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		case 0: // content
 			return api.DecodeRawObject(&v.Content, dec)
 		case 1: // sender
-			return v.Sender.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.Sender, dec)
 		default: // type
 			return api.DecodeString(&v.Type, dec)
 		}

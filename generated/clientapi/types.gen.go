@@ -62,7 +62,7 @@ func (v *CrossSigningKey) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		switch i {
 		case 0: // keys
 			err := api.DecodeMap(&v.Keys, dec, api.AnyKey, api.DecodeString)
-			return api.DecodeCount(err, len(v.Keys), 1, 1)
+			return api.DecodeCount(dec, err, len(v.Keys), 1, 1)
 		case 1: // usage
 			return api.DecodeList(&v.Usage, dec, api.DecodeEnum)
 		case 2: // user_id
@@ -361,15 +361,15 @@ func (v *RoomEventFilter) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		case 3: // limit
 			return api.DecodeOpt(&v.Limit, dec, api.DecodeInt)
 		case 4: // not_rooms
-			return api.DecodeList(&v.NotRooms, dec, (*id.RoomID).UnmarshalJSONFrom)
+			return api.DecodeList(&v.NotRooms, dec, api.DecodeID)
 		case 5: // not_senders
-			return api.DecodeList(&v.NotSenders, dec, (*id.UserID).UnmarshalJSONFrom)
+			return api.DecodeList(&v.NotSenders, dec, api.DecodeID)
 		case 6: // not_types
 			return api.DecodeList(&v.NotTypes, dec, api.DecodeString)
 		case 7: // rooms
-			return api.DecodeList(&v.Rooms, dec, (*id.RoomID).UnmarshalJSONFrom)
+			return api.DecodeList(&v.Rooms, dec, api.DecodeID)
 		case 8: // senders
-			return api.DecodeList(&v.Senders, dec, (*id.UserID).UnmarshalJSONFrom)
+			return api.DecodeList(&v.Senders, dec, api.DecodeID)
 		case 9: // types
 			return api.DecodeList(&v.Types, dec, api.DecodeString)
 		default: // unread_thread_notifications

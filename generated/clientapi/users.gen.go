@@ -119,7 +119,7 @@ func (v *SearchUserDirectoryResult) UnmarshalJSONFrom(dec *jsontext.Decoder) err
 	return api.DecodeObject(dec, membersOfSearchUserDirectoryResult, 1, func(i int) error {
 		switch i {
 		case 0: // user_id
-			return v.UserID.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.UserID, dec)
 		case 1: // avatar_url
 			return api.DecodeOpt(&v.AvatarURL, dec, api.DecodeString)
 		default: // display_name

@@ -47,7 +47,7 @@ func (v *GetTokenOwnerResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeObject(dec, membersOfGetTokenOwnerResponse, 1, func(i int) error {
 		switch i {
 		case 0: // user_id
-			return v.UserID.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.UserID, dec)
 		case 1: // device_id
 			return api.DecodeOpt(&v.DeviceID, dec, api.DecodeString)
 		default: // is_guest

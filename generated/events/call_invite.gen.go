@@ -38,7 +38,7 @@ func (v *CallInviteContent) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		case 4: // version
 			return api.DecodeString(&v.Version, dec)
 		case 5: // invitee
-			return api.DecodeOpt(&v.Invitee, dec, (*id.UserID).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.Invitee, dec, api.DecodeID)
 		default: // sdp_stream_metadata
 			return api.DecodeMap(&v.SDPStreamMetadata, dec, api.AnyKey, (*SDPStreamMetadataItem).UnmarshalJSONFrom)
 		}

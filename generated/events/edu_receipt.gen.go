@@ -62,7 +62,7 @@ func (v *ReceiptEDUItemRead) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 			return v.Data.UnmarshalJSONFrom(dec)
 		default: // event_ids
 			err := api.DecodeList(&v.EventIDs, dec, api.DecodeString)
-			return api.DecodeCount(err, len(v.EventIDs), 1, 1)
+			return api.DecodeCount(dec, err, len(v.EventIDs), 1, 1)
 		}
 	})
 }

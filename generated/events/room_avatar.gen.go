@@ -36,7 +36,7 @@ func (v *AvatarInfo) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 			v.ThumbnailInfo = new(ThumbnailInfo)
 			return v.ThumbnailInfo.UnmarshalJSONFrom(dec)
 		case 4: // thumbnail_url
-			return api.DecodeOpt(&v.ThumbnailURL, dec, (*id.MXC).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.ThumbnailURL, dec, api.DecodeID)
 		default: // w
 			return api.DecodeOpt(&v.W, dec, api.DecodeInt)
 		}
@@ -91,7 +91,7 @@ func (v *RoomAvatarContent) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 			v.Info = new(AvatarInfo)
 			return v.Info.UnmarshalJSONFrom(dec)
 		default: // url
-			return api.DecodeOpt(&v.URL, dec, (*id.MXC).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.URL, dec, api.DecodeID)
 		}
 	})
 }

@@ -23,9 +23,9 @@ func (v *RoomCanonicalAliasContent) UnmarshalJSONFrom(dec *jsontext.Decoder) err
 	return api.DecodeOpenObject(dec, membersOfRoomCanonicalAliasContent, 0, &v.Extra, api.DecodeRaw, func(i int) error {
 		switch i {
 		case 0: // alias
-			return api.DecodeOpt(&v.Alias, dec, (*id.RoomAlias).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.Alias, dec, api.DecodeID)
 		default: // alt_aliases
-			return api.DecodeList(&v.AltAliases, dec, (*id.RoomAlias).UnmarshalJSONFrom)
+			return api.DecodeList(&v.AltAliases, dec, api.DecodeID)
 		}
 	})
 }

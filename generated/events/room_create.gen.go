@@ -27,9 +27,9 @@ func (v *RoomCreateContent) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeOpenObject(dec, membersOfRoomCreateContent, 0, &v.Extra, api.DecodeRaw, func(i int) error {
 		switch i {
 		case 0: // additional_creators
-			return api.DecodeList(&v.AdditionalCreators, dec, (*id.UserID).UnmarshalJSONFrom)
+			return api.DecodeList(&v.AdditionalCreators, dec, api.DecodeID)
 		case 1: // creator
-			return api.DecodeOpt(&v.Creator, dec, (*id.UserID).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.Creator, dec, api.DecodeID)
 		case 2: // m.federate
 			return api.DecodeOpt(&v.Federate, dec, api.DecodeBool)
 		case 3: // predecessor
@@ -88,9 +88,9 @@ func (v *RoomCreatePredecessor) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeOpenObject(dec, membersOfRoomCreatePredecessor, 1, &v.Extra, api.DecodeRaw, func(i int) error {
 		switch i {
 		case 0: // room_id
-			return v.RoomID.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.RoomID, dec)
 		default: // event_id
-			return api.DecodeOpt(&v.EventID, dec, (*id.EventID).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.EventID, dec, api.DecodeID)
 		}
 	})
 }

@@ -68,7 +68,7 @@ func (v *RoomImagePackImage) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeOpenObject(dec, membersOfRoomImagePackImage, 1, &v.Extra, api.DecodeRaw, func(i int) error {
 		switch i {
 		case 0: // url
-			return v.URL.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.URL, dec)
 		case 1: // body
 			return api.DecodeOpt(&v.Body, dec, api.DecodeString)
 		default: // info
@@ -113,7 +113,7 @@ func (v *RoomImagePackPack) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		case 0: // attribution
 			return api.DecodeOpt(&v.Attribution, dec, api.DecodeString)
 		case 1: // avatar_url
-			return api.DecodeOpt(&v.AvatarURL, dec, (*id.MXC).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.AvatarURL, dec, api.DecodeID)
 		case 2: // display_name
 			return api.DecodeOpt(&v.DisplayName, dec, api.DecodeString)
 		default: // usage

@@ -25,7 +25,7 @@ func (v *RoomJoinRulesAllow) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		case 0: // type
 			return api.DecodeString(&v.Type, dec)
 		default: // room_id
-			return api.DecodeOpt(&v.RoomID, dec, (*id.RoomID).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.RoomID, dec, api.DecodeID)
 		}
 	})
 }

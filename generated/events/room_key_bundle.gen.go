@@ -25,7 +25,7 @@ func (v *RoomKeyBundleContent) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		case 0: // file
 			return api.DecodeRawObject(&v.File, dec)
 		default: // room_id
-			return v.RoomID.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.RoomID, dec)
 		}
 	})
 }

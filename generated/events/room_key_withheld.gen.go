@@ -35,7 +35,7 @@ func (v *RoomKeyWithheldContent) UnmarshalJSONFrom(dec *jsontext.Decoder) error 
 		case 3: // reason
 			return api.DecodeOpt(&v.Reason, dec, api.DecodeString)
 		case 4: // room_id
-			return api.DecodeOpt(&v.RoomID, dec, (*id.RoomID).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.RoomID, dec, api.DecodeID)
 		default: // session_id
 			return api.DecodeOpt(&v.SessionID, dec, api.DecodeString)
 		}

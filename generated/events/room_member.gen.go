@@ -38,7 +38,7 @@ func (v *RoomMemberContent) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		case 3: // is_direct
 			return api.DecodeOpt(&v.IsDirect, dec, api.DecodeBool)
 		case 4: // join_authorised_via_users_server
-			return api.DecodeOpt(&v.JoinAuthorisedViaUsersServer, dec, (*id.UserID).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.JoinAuthorisedViaUsersServer, dec, api.DecodeID)
 		case 5: // reason
 			return api.DecodeOpt(&v.Reason, dec, api.DecodeString)
 		default: // third_party_invite
@@ -132,7 +132,7 @@ func (v *SignedThirdPartyInvite) UnmarshalJSONFrom(dec *jsontext.Decoder) error 
 	return api.DecodeOpenObject(dec, membersOfSignedThirdPartyInvite, 3, &v.Extra, api.DecodeRaw, func(i int) error {
 		switch i {
 		case 0: // mxid
-			return v.Mxid.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.Mxid, dec)
 		case 1: // signatures
 			return api.DecodeMap(&v.Signatures, dec, id.ParseServerName, func(v *map[string]string, dec *jsontext.Decoder) error {
 				return api.DecodeMap(v, dec, api.AnyKey, api.DecodeString)

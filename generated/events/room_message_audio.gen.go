@@ -44,7 +44,7 @@ func (v *RoomMessageAudioContent) UnmarshalJSONFrom(dec *jsontext.Decoder) error
 			v.Info = new(RoomMessageAudioInfo)
 			return v.Info.UnmarshalJSONFrom(dec)
 		default: // url
-			return api.DecodeOpt(&v.URL, dec, (*id.MXC).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.URL, dec, api.DecodeID)
 		}
 	})
 }

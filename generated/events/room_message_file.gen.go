@@ -44,7 +44,7 @@ func (v *RoomMessageFileContent) UnmarshalJSONFrom(dec *jsontext.Decoder) error 
 			v.Info = new(RoomMessageFileInfo)
 			return v.Info.UnmarshalJSONFrom(dec)
 		default: // url
-			return api.DecodeOpt(&v.URL, dec, (*id.MXC).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.URL, dec, api.DecodeID)
 		}
 	})
 }
@@ -110,7 +110,7 @@ func (v *RoomMessageFileInfo) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 			v.ThumbnailInfo = new(ThumbnailInfo)
 			return v.ThumbnailInfo.UnmarshalJSONFrom(dec)
 		default: // thumbnail_url
-			return api.DecodeOpt(&v.ThumbnailURL, dec, (*id.MXC).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.ThumbnailURL, dec, api.DecodeID)
 		}
 	})
 }

@@ -44,7 +44,7 @@ func (v *RoomMessageImageContent) UnmarshalJSONFrom(dec *jsontext.Decoder) error
 			v.Info = new(ImageInfo)
 			return v.Info.UnmarshalJSONFrom(dec)
 		default: // url
-			return api.DecodeOpt(&v.URL, dec, (*id.MXC).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.URL, dec, api.DecodeID)
 		}
 	})
 }

@@ -74,7 +74,7 @@ func (v *RoomMessageLocationInfo) UnmarshalJSONFrom(dec *jsontext.Decoder) error
 			v.ThumbnailInfo = new(ThumbnailInfo)
 			return v.ThumbnailInfo.UnmarshalJSONFrom(dec)
 		default: // thumbnail_url
-			return api.DecodeOpt(&v.ThumbnailURL, dec, (*id.MXC).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.ThumbnailURL, dec, api.DecodeID)
 		}
 	})
 }

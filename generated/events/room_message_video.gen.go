@@ -44,7 +44,7 @@ func (v *RoomMessageVideoContent) UnmarshalJSONFrom(dec *jsontext.Decoder) error
 			v.Info = new(RoomMessageVideoInfo)
 			return v.Info.UnmarshalJSONFrom(dec)
 		default: // url
-			return api.DecodeOpt(&v.URL, dec, (*id.MXC).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.URL, dec, api.DecodeID)
 		}
 	})
 }
@@ -117,7 +117,7 @@ func (v *RoomMessageVideoInfo) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 			v.ThumbnailInfo = new(ThumbnailInfo)
 			return v.ThumbnailInfo.UnmarshalJSONFrom(dec)
 		case 6: // thumbnail_url
-			return api.DecodeOpt(&v.ThumbnailURL, dec, (*id.MXC).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.ThumbnailURL, dec, api.DecodeID)
 		default: // w
 			return api.DecodeOpt(&v.W, dec, api.DecodeInt)
 		}

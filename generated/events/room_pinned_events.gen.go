@@ -22,7 +22,7 @@ func (v *RoomPinnedEventsContent) UnmarshalJSONFrom(dec *jsontext.Decoder) error
 	return api.DecodeOpenObject(dec, membersOfRoomPinnedEventsContent, 1, &v.Extra, api.DecodeRaw, func(i int) error {
 		switch i {
 		default: // pinned
-			return api.DecodeList(&v.Pinned, dec, (*id.EventID).UnmarshalJSONFrom)
+			return api.DecodeList(&v.Pinned, dec, api.DecodeID)
 		}
 	})
 }

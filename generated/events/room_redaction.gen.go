@@ -25,7 +25,7 @@ func (v *RoomRedactionContent) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		case 0: // reason
 			return api.DecodeOpt(&v.Reason, dec, api.DecodeString)
 		default: // redacts
-			return api.DecodeOpt(&v.Redacts, dec, (*id.EventID).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.Redacts, dec, api.DecodeID)
 		}
 	})
 }

@@ -42,7 +42,7 @@ func (v *ImageInfo) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 			v.ThumbnailInfo = new(ThumbnailInfo)
 			return v.ThumbnailInfo.UnmarshalJSONFrom(dec)
 		case 6: // thumbnail_url
-			return api.DecodeOpt(&v.ThumbnailURL, dec, (*id.MXC).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.ThumbnailURL, dec, api.DecodeID)
 		default: // w
 			return api.DecodeOpt(&v.W, dec, api.DecodeInt)
 		}

@@ -22,7 +22,7 @@ func (v *TypingContent) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeOpenObject(dec, membersOfTypingContent, 1, &v.Extra, api.DecodeRaw, func(i int) error {
 		switch i {
 		default: // user_ids
-			return api.DecodeList(&v.UserIDs, dec, (*id.UserID).UnmarshalJSONFrom)
+			return api.DecodeList(&v.UserIDs, dec, api.DecodeID)
 		}
 	})
 }

@@ -167,9 +167,9 @@ func (v *RegisterWithSharedSecretResponse) UnmarshalJSONFrom(dec *jsontext.Decod
 		case 1: // device_id
 			return api.DecodeString(&v.DeviceID, dec)
 		case 2: // home_server
-			return v.HomeServer.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.HomeServer, dec)
 		default: // user_id
-			return v.UserID.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.UserID, dec)
 		}
 	})
 }

@@ -108,13 +108,13 @@ func (v *PublicRoom) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		case 1: // num_joined_members
 			return api.DecodeInt(&v.NumJoinedMembers, dec)
 		case 2: // room_id
-			return v.RoomID.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.RoomID, dec)
 		case 3: // world_readable
 			return api.DecodeBool(&v.WorldReadable, dec)
 		case 4: // avatar_url
 			return api.DecodeOpt(&v.AvatarURL, dec, api.DecodeString)
 		case 5: // canonical_alias
-			return api.DecodeOpt(&v.CanonicalAlias, dec, (*id.RoomAlias).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.CanonicalAlias, dec, api.DecodeID)
 		case 6: // join_rule
 			return api.DecodeOpt(&v.JoinRule, dec, api.DecodeString)
 		case 7: // name

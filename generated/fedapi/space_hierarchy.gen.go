@@ -105,7 +105,7 @@ func (v *HierarchyChild) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		case 1: // origin_server_ts
 			return api.DecodeInt(&v.OriginServerTS, dec)
 		case 2: // sender
-			return v.Sender.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.Sender, dec)
 		case 3: // state_key
 			return api.DecodeString(&v.StateKey, dec)
 		default: // type
@@ -158,15 +158,15 @@ func (v *HierarchyChildRoom) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		case 1: // num_joined_members
 			return api.DecodeInt(&v.NumJoinedMembers, dec)
 		case 2: // room_id
-			return v.RoomID.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.RoomID, dec)
 		case 3: // world_readable
 			return api.DecodeBool(&v.WorldReadable, dec)
 		case 4: // allowed_room_ids
-			return api.DecodeList(&v.AllowedRoomIDs, dec, (*id.RoomID).UnmarshalJSONFrom)
+			return api.DecodeList(&v.AllowedRoomIDs, dec, api.DecodeID)
 		case 5: // avatar_url
 			return api.DecodeOpt(&v.AvatarURL, dec, api.DecodeString)
 		case 6: // canonical_alias
-			return api.DecodeOpt(&v.CanonicalAlias, dec, (*id.RoomAlias).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.CanonicalAlias, dec, api.DecodeID)
 		case 7: // encryption
 			return api.DecodeOpt(&v.Encryption, dec, api.DecodeString)
 		case 8: // join_rule
@@ -264,15 +264,15 @@ func (v *HierarchyRoom) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		case 2: // num_joined_members
 			return api.DecodeInt(&v.NumJoinedMembers, dec)
 		case 3: // room_id
-			return v.RoomID.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.RoomID, dec)
 		case 4: // world_readable
 			return api.DecodeBool(&v.WorldReadable, dec)
 		case 5: // allowed_room_ids
-			return api.DecodeList(&v.AllowedRoomIDs, dec, (*id.RoomID).UnmarshalJSONFrom)
+			return api.DecodeList(&v.AllowedRoomIDs, dec, api.DecodeID)
 		case 6: // avatar_url
 			return api.DecodeOpt(&v.AvatarURL, dec, api.DecodeString)
 		case 7: // canonical_alias
-			return api.DecodeOpt(&v.CanonicalAlias, dec, (*id.RoomAlias).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.CanonicalAlias, dec, api.DecodeID)
 		case 8: // encryption
 			return api.DecodeOpt(&v.Encryption, dec, api.DecodeString)
 		case 9: // join_rule

@@ -92,7 +92,7 @@ func (v *OnBindThirdPartyIdentifierBody) UnmarshalJSONFrom(dec *jsontext.Decoder
 		case 2: // medium
 			return api.DecodeString(&v.Medium, dec)
 		default: // mxid
-			return v.Mxid.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.Mxid, dec)
 		}
 	})
 }
@@ -132,11 +132,11 @@ func (v *OnBindThirdPartyIdentifierInvite) UnmarshalJSONFrom(dec *jsontext.Decod
 		case 1: // medium
 			return api.DecodeString(&v.Medium, dec)
 		case 2: // mxid
-			return v.Mxid.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.Mxid, dec)
 		case 3: // room_id
-			return v.RoomID.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.RoomID, dec)
 		case 4: // sender
-			return v.Sender.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.Sender, dec)
 		default: // signed
 			return v.Signed.UnmarshalJSONFrom(dec)
 		}
@@ -176,7 +176,7 @@ func (v *SignedThirdPartyInvite) UnmarshalJSONFrom(dec *jsontext.Decoder) error 
 	return api.DecodeOpenObject(dec, membersOfSignedThirdPartyInvite, 3, &v.Extra, api.DecodeRaw, func(i int) error {
 		switch i {
 		case 0: // mxid
-			return v.Mxid.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.Mxid, dec)
 		case 1: // signatures
 			return api.DecodeMap(&v.Signatures, dec, id.ParseServerName, func(v *map[string]string, dec *jsontext.Decoder) error {
 				return api.DecodeMap(v, dec, api.AnyKey, api.DecodeString)

@@ -26,7 +26,7 @@ func (v *CrossSigningKey) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		switch i {
 		case 0: // keys
 			err := api.DecodeMap(&v.Keys, dec, api.AnyKey, api.DecodeString)
-			return api.DecodeCount(err, len(v.Keys), 1, 1)
+			return api.DecodeCount(dec, err, len(v.Keys), 1, 1)
 		case 1: // usage
 			return api.DecodeList(&v.Usage, dec, api.DecodeString)
 		case 2: // user_id

@@ -69,13 +69,13 @@ func (v *StoreInviteV2Body) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		case 1: // medium
 			return api.DecodeString(&v.Medium, dec)
 		case 2: // room_id
-			return v.RoomID.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.RoomID, dec)
 		case 3: // sender
-			return v.Sender.UnmarshalJSONFrom(dec)
+			return api.DecodeID(&v.Sender, dec)
 		case 4: // room_alias
-			return api.DecodeOpt(&v.RoomAlias, dec, (*id.RoomAlias).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.RoomAlias, dec, api.DecodeID)
 		case 5: // room_avatar_url
-			return api.DecodeOpt(&v.RoomAvatarURL, dec, (*id.MXC).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.RoomAvatarURL, dec, api.DecodeID)
 		case 6: // room_join_rules
 			return api.DecodeOpt(&v.RoomJoinRules, dec, api.DecodeString)
 		case 7: // room_name
@@ -83,7 +83,7 @@ func (v *StoreInviteV2Body) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		case 8: // room_type
 			return api.DecodeOpt(&v.RoomType, dec, api.DecodeString)
 		case 9: // sender_avatar_url
-			return api.DecodeOpt(&v.SenderAvatarURL, dec, (*id.MXC).UnmarshalJSONFrom)
+			return api.DecodeOpt(&v.SenderAvatarURL, dec, api.DecodeID)
 		default: // sender_display_name
 			return api.DecodeOpt(&v.SenderDisplayName, dec, api.DecodeString)
 		}

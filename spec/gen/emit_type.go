@@ -145,7 +145,7 @@ func (f *field) read(input bool) string {
 	case f.required || t.nilable():
 		call := t.call("&"+to, input)
 		if t.counted {
-			return fmt.Sprintf("err := %s\nreturn api.DecodeCount(err, len(%s), %d, %d)", call, to, t.least, t.most)
+			return fmt.Sprintf("err := %s\nreturn api.DecodeCount(dec, err, len(%s), %d, %d)", call, to, t.least, t.most)
 		}
 		return "return " + call
 	default:
@@ -170,10 +170,6 @@ func (t *goType) call(to string, input bool) string {
 		if t.kinds != "" {
 			return fmt.Sprintf("api.DecodeRawOf(%s, dec, `%s`)", to, t.kinds)
 		}
-	case kID:
-		if strings.HasPrefix(to, "&") {
-			return to[1:] + ".UnmarshalJSONFrom(dec)"
-		}
 	}
 	return t.decoder(input) + "(" + to + ", dec)"
 }
@@ -196,7 +192,9 @@ func (t *goType) decoder(input bool) string {
 			return "api.DecodeEnum"
 		}
 		return "api.DecodeString"
-	case kID, kObject:
+	case kID:
+		return "api.DecodeID"
+	case kObject:
 		return "(*" + t.String() + ").UnmarshalJSONFrom"
 	case kRaw:
 		if t.kinds == "" {
