@@ -18,12 +18,14 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"touchstone.example/server/config"
 )
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
 // container lays out a folder as Complement lays out a container, with an
-// authority of the kind it makes.
+// authority of the kind it makes, only smaller.
 func container(t *testing.T) Environment {
 	t.Helper()
 	root := t.TempDir()
@@ -35,7 +37,7 @@ func container(t *testing.T) Environment {
 
 func writeAuthority(t *testing.T, env Environment) {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	key, err := rsa.GenerateKey(rand.Reader, 1024)
 	require.NoError(t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Complement Test CA"},
@@ -120,6 +122,31 @@ log:
 	comment, settings, _ := strings.Cut(string(text), "\n")
 	require.True(t, strings.HasPrefix(comment, "# "), comment)
 	require.Equal(t, strings.TrimPrefix(want, "\n"), settings)
+}
+
+// The server refuses keys that it does not know, so this is the proof that the
+// names above are its names.
+func TestTheServerTakesTheSettings(t *testing.T) {
+	env := container(t)
+	place(t, env.Complement, "appservice/a.yaml", nil)
+	file, err := Prepare(env, noon)
+	require.NoError(t, err)
+
+	cfg, err := config.Load(config.Sources{File: file})
+	require.NoError(t, err)
+	require.Empty(t, cfg.Notes)
+	require.EqualValues(t, "hs1", cfg.ServerName)
+	require.Equal(t, config.Registration{Enabled: true, Guests: true, SharedSecret: "complement"}, cfg.Registration)
+	require.False(t, cfg.RateLimits.Enabled)
+	require.Equal(t, config.Federation{TrustedCAFile: env.Complement + "/ca/ca.crt", AllowPrivate: true}, cfg.Federation)
+	require.Len(t, cfg.AppServices, 1)
+	url, err := cfg.DatabaseURL()
+	require.NoError(t, err)
+	require.Equal(t, "sqlite://"+env.Data+"/touchstone.db", url, "in the folder that a restart finds again")
+
+	cfg, err = config.Load(config.Sources{File: file, Env: []string{"TOUCHSTONE_STRICTNESS_PROFILE=strict"}})
+	require.NoError(t, err)
+	require.Equal(t, "strict", cfg.Strictness.Profile, "variables that Complement passes on win")
 }
 
 func certificate(env Environment) (cert, key string) {

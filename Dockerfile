@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# make image fills bin/image, with one static binary and the folders that a
+# program expects, and builds this from it. Nothing is pulled or compiled here.
+#
+#   docker run -p 8008:8008 -v touchstone:/data touchstone
+#   docker run -p 8008:8008 touchstone --lab
+#
+# Settings are TOUCHSTONE_... variables; "docker run touchstone generate-config"
+# explains them. The listener for other servers is off until it has an address
+# (TOUCHSTONE_LISTENERS_FEDERATION_ADDRESS=:8448).
+
+FROM scratch
+LABEL org.opencontainers.image.title="Touchstone" \
+      org.opencontainers.image.description="A Matrix homeserver, generated from the specification" \
+      org.opencontainers.image.licenses="Apache-2.0"
+
+# The user of /data. Give a folder of the host to 65532, or run as its owner.
+COPY --chown=65532:65532 bin/image/ /
+USER 65532:65532
+WORKDIR /data
+
+ENV TOUCHSTONE_LISTENERS_CLIENT_ADDRESS=:8008
+EXPOSE 8008 8448
+HEALTHCHECK --interval=5s --timeout=3s CMD ["/touchstone", "health"]
+ENTRYPOINT ["/touchstone"]

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# What a developer of Touchstone runs. "make" alone lists it.
+
+# One static binary and no C compiler; the race detector alone needs one.
+export CGO_ENABLED = 0
+
+PKG       ?= ./...
+RACE      ?= ./...
+BENCH     ?= .
+FUZZTIME  ?= 10s
+UPSTREAM  ?= ../shared/matrix-spec
+CONTAINER ?= docker
+BUILD     = go build -trimpath -ldflags='-s -w'
+
+.PHONY: help
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
+
+.PHONY: run
+run: ## start a server on 127.0.0.1:8008 (ARGS="--lab" for a laboratory)
+	@[ "$$(GOPROXY=off go list -f '{{.Stale}}' modernc.org/sqlite/lib 2>&1)" = false ] || \
+		echo 'The first build takes a minute or two: it fetches modules and compiles SQLite. Later ones take seconds.'
+	go run ./cmd/touchstone $(ARGS)
+
+.PHONY: build
+build: ## the server, as bin/touchstone
+	$(BUILD) -o bin/touchstone ./cmd/touchstone
+
+.PHONY: test
+test: ## all tests, on PostgreSQL too where there is one (PKG=./storage/... for some)
+	go test $(PKG)
+
+.PHONY: test-race
+test-race: ## tests under the race detector, with a C compiler (RACE=./server/run/... for some)
+	CGO_ENABLED=1 go test -race $(RACE)
+
+.PHONY: test-clients
+test-clients: ## conversations through real client libraries
+	go test -count=1 -v -run 'TestConversation' ./tests
+
+.PHONY: check
+check: generate-compare lint test ## what must pass before every commit
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck and the house rules
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted by gofmt:" $$unformatted; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+	go run ./cmd/lint -q
+
+.PHONY: spec
+spec: ## distil a checkout of the Matrix specification into spec/ (UPSTREAM=path)
+	go run ./spec/distill -from $(UPSTREAM) -to spec
+
+.PHONY: spec-compare
+spec-compare: ## see that spec/ is what distilling UPSTREAM gives
+	rm -rf bin/_spec && mkdir -p bin/_spec && cp -R spec/overlay bin/_spec
+	go run ./spec/distill -from $(UPSTREAM) -to bin/_spec
+	@for part in bin/_spec/*; do diff -r "spec/$${part##*/}" "$$part" || exit 1; done
+
+.PHONY: generate
+generate: ## write generated/ from spec/
+	go run ./spec/gen -spec spec -out generated
+
+.PHONY: generate-compare
+generate-compare: ## see that generated/ is what spec/ gives
+	@rm -rf bin/_generated
+	go run ./spec/gen -spec spec -out bin/_generated
+	@diff -r generated bin/_generated || { echo 'generated/ differs from what spec/ gives: make generate'; exit 1; }
+
+.PHONY: bench
+bench: ## benchmarks, with the machine's facts (BENCH=Send for some)
+	go test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME (10s)
+	@for target in $$(go test -list '^Fuzz' ./fuzz | grep '^Fuzz'); do \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./fuzz || exit 1; done
+
+.PHONY: image-rootfs
+image-rootfs: ## the files of the container image, in bin/image
+	mkdir -p bin/image/data bin/image/tmp && chmod 1777 bin/image/tmp
+	$(BUILD) -o bin/image/touchstone ./cmd/touchstone
+
+.PHONY: image
+image: image-rootfs ## the container image "touchstone" (CONTAINER=podman for another engine)
+	$(CONTAINER) build -t touchstone .
+
+.PHONY: complement-rootfs
+complement-rootfs: ## the files of Complement's image, in bin/complement
+	mkdir -p bin/complement/tmp && chmod 1777 bin/complement/tmp
+	$(BUILD) -o bin/complement/bin/entry ./complement/image
+
+.PHONY: complement-image
+complement-image: complement-rootfs ## the image that Complement tests, "touchstone-complement"
+	$(CONTAINER) build -t touchstone-complement -f complement/Dockerfile .

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command image is the program of Complement's image: Touchstone, told by
+// Complement's environment what server to be.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"touchstone.example/complement/entry"
+	"touchstone.example/server"
+	"touchstone.example/server/config"
+	"touchstone.example/server/obs"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := serve(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "complement image:", err)
+		os.Exit(1)
+	}
+}
+
+// serve prepares this start and runs the server until it is told to end.
+func serve(ctx context.Context) error {
+	env, err := entry.Read(os.Getenv)
+	if err != nil {
+		return err
+	}
+	settings, err := entry.Prepare(env, time.Now())
+	if err != nil {
+		return err
+	}
+	cfg, err := config.Load(config.Sources{File: settings, Env: os.Environ()})
+	if err != nil {
+		return fmt.Errorf("settings:\n%w", err)
+	}
+	s, err := server.Start(ctx, cfg, obs.NewLogger(os.Stderr, cfg.Log.Level, cfg.Log.Format))
+	if err != nil {
+		return err
+	}
+	return s.Wait()
+}
