@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pushrules
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// A condition is compiled: it looks at an event for a user.
+type condition interface {
+	holds(ev *Event, in *input) bool
+}
+
+// input is what a condition may look at besides the event.
+type input struct {
+	room        *RoomInfo
+	displayName string
+	mentioned   bool // the content's m.mentions names the user
+	about       bool // it is a membership event about the user
+}
+
+type wireCondition struct {
+	Kind    jsontext.Value `json:"kind"`
+	Key     jsontext.Value `json:"key"`
+	Pattern jsontext.Value `json:"pattern"`
+	Is      jsontext.Value `json:"is"`
+	Value   jsontext.Value `json:"value"`
+}
+
+// parseCondition compiles a condition. One of an unknown kind is nil: it is
+// legal and never holds.
+//
+// Spec: client-server "Conditions".
+func parseCondition(raw jsontext.Value) (condition, error) {
+	var w wireCondition
+	if raw.Kind() != '{' {
+		return nil, errors.New("a condition is an object")
+	}
+	if err := json.Unmarshal(raw, &w); err != nil {
+		return nil, err
+	}
+	kind, err := w.text("kind", w.Kind)
+	if err != nil {
+		return nil, err
+	}
+	switch kind {
+	case "event_match":
+		return w.eventMatch()
+	case "event_property_is":
+		path, value, err := w.property()
+		return propertyIs{path, value}, err
+	case "event_property_contains":
+		path, value, err := w.property()
+		return propertyContains{path, value}, err
+	case "contains_display_name":
+		return containsDisplayName{}, nil
+	case "room_member_count":
+		is, err := w.text("is", w.Is)
+		if err != nil {
+			return nil, err
+		}
+		return parseMemberCount(is)
+	case "sender_notification_permission":
+		key, err := w.text("key", w.Key)
+		return senderPermission(key), err
+	default:
+		return nil, nil
+	}
+}
+
+func (w *wireCondition) text(name string, v jsontext.Value) (string, error) {
+	if v == nil {
+		return "", fmt.Errorf("a condition needs a %s", name)
+	}
+	s, err := stringOf(v)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	return s, nil
+}
+
+func (w *wireCondition) eventMatch() (condition, error) {
+	key, err := w.text("key", w.Key)
+	if err != nil {
+		return nil, err
+	}
+	glob, err := w.text("pattern", w.Pattern)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPattern(glob); err != nil {
+		return nil, err
+	}
+	path := splitPath(key)
+	if len(path) == 2 && path[0] == "content" && path[1] == "body" {
+		return bodyMatch{newPattern(glob)}, nil
+	}
+	return eventMatch{path, newPattern(glob)}, nil
+}
+
+func (w *wireCondition) property() (path []string, value scalar, err error) {
+	key, err := w.text("key", w.Key)
+	if err != nil {
+		return nil, value, err
+	}
+	if w.Value == nil {
+		return nil, value, errors.New("a condition needs a value")
+	}
+	if value = scalarOf(w.Value); value.kind == 0 {
+		return nil, value, errors.New("value: want a string, an integer, a boolean or null")
+	}
+	return splitPath(key), value, nil
+}
+
+// eventMatch is a glob over all of a string.
+type eventMatch struct {
+	path    []string
+	pattern pattern
+}
+
+func (c eventMatch) holds(ev *Event, _ *input) bool {
+	n := ev.root.at(c.path)
+	return n != nil && n.value.kind == '"' && c.pattern.whole(fold(n.value.text))
+}
+
+// bodyMatch is a glob over words of the content's body.
+type bodyMatch struct{ pattern pattern }
+
+func (c bodyMatch) holds(ev *Event, _ *input) bool {
+	return ev.hasBody && c.pattern.words(ev.body)
+}
+
+type propertyIs struct {
+	path  []string
+	value scalar
+}
+
+func (c propertyIs) holds(ev *Event, _ *input) bool {
+	n := ev.root.at(c.path)
+	return n != nil && n.value == c.value
+}
+
+type propertyContains struct {
+	path  []string
+	value scalar
+}
+
+func (c propertyContains) holds(ev *Event, _ *input) bool {
+	n := ev.root.at(c.path)
+	return n != nil && n.items[c.value]
+}
+
+// containsDisplayName looks for the user's name in the body. The specification
+// does not say whether it has to stand as a word; it does here, so that a name
+// of one letter does not match everything.
+type containsDisplayName struct{}
+
+func (containsDisplayName) holds(ev *Event, in *input) bool {
+	return in.displayName != "" && ev.hasBody && literal(in.displayName).words(ev.body)
+}
+
+// senderPermission asks whether the sender may notify in the way of this key.
+type senderPermission string
+
+func (c senderPermission) holds(_ *Event, in *input) bool {
+	need := int64(50) // the default of m.room.power_levels' notifications.room
+	if in.room.NotificationLevel != nil {
+		need = in.room.NotificationLevel(string(c))
+	}
+	return in.room.SenderLevel >= need
+}
+
+// memberCount compares the number of members.
+type memberCount struct {
+	op string
+	n  int
+}
+
+func parseMemberCount(is string) (condition, error) {
+	digits := strings.TrimLeft(is, "=<>")
+	op := is[:len(is)-len(digits)]
+	n, err := strconv.ParseUint(digits, 10, 31)
+	if err != nil {
+		return nil, fmt.Errorf("is: %q does not end in a decimal integer", is)
+	}
+	switch op {
+	case "", "==", "<", ">", ">=", "<=":
+		return memberCount{op, int(n)}, nil
+	default:
+		return nil, fmt.Errorf("is: %q is no comparison", op)
+	}
+}
+
+func (c memberCount) holds(_ *Event, in *input) bool {
+	switch n := in.room.Members; c.op {
+	case "<":
+		return n < c.n
+	case ">":
+		return n > c.n
+	case ">=":
+		return n >= c.n
+	case "<=":
+		return n <= c.n
+	default:
+		return n == c.n
+	}
+}
+
+// aboutMe and mentionsMe are the conditions of default rules that name the user.
+// They compare exactly and are the same for everybody, so that compiled default
+// rules can be shared.
+type (
+	aboutMe    struct{}
+	mentionsMe struct{}
+)
+
+func (aboutMe) holds(_ *Event, in *input) bool    { return in.about }
+func (mentionsMe) holds(_ *Event, in *input) bool { return in.mentioned }

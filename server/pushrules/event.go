@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pushrules
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"touchstone.example/api/id"
+)
+
+// An Event is an event taken apart once, to be looked at by the rules of many
+// users. It is safe for use by several goroutines.
+type Event struct {
+	root     *node
+	sender   id.UserID
+	roomID   id.RoomID
+	stateKey id.UserID // of m.room.member events: whom it is about
+	mentions *node     // the list in the content's m.mentions, or nil
+	body     string    // the content's body, folded
+	hasBody  bool
+}
+
+// A node is a value of the event. Objects have members, lists have items, of
+// which only those that rules can compare are kept.
+type node struct {
+	value   scalar
+	members map[string]*node
+	items   map[scalar]bool
+}
+
+// A scalar is a value that is neither an object nor a list; its kind is 0 for
+// those and for numbers that are no integers of canonical JSON.
+type scalar struct {
+	kind jsontext.Kind
+	text string // a string's text, or an integer in canonical form
+}
+
+// NewEvent takes an event in the format for clients apart, with its room_id and
+// event_id.
+func NewEvent(raw jsontext.Value) (*Event, error) {
+	// Rooms of old versions hold duplicate names and worse.
+	dec := jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	root, err := readNode(dec)
+	if err != nil {
+		return nil, fmt.Errorf("push rules: read event: %w", err)
+	}
+	if root.members == nil {
+		return nil, errors.New("push rules: an event is an object")
+	}
+	e := &Event{root: root}
+	e.sender = id.UserID(e.text("sender"))
+	e.roomID = id.RoomID(e.text("room_id"))
+	if e.text("type") == "m.room.member" {
+		e.stateKey = id.UserID(e.text("state_key"))
+	}
+	e.mentions = root.at([]string{"content", "m.mentions", "user_ids"})
+	if body := root.at([]string{"content", "body"}); body != nil && body.value.kind == '"' {
+		e.body, e.hasBody = fold(body.value.text), true
+	}
+	return e, nil
+}
+
+// mentioned reports whether the content's m.mentions names the user.
+func (e *Event) mentioned(user id.UserID) bool {
+	return e.mentions != nil && user != "" && e.mentions.items[scalar{'"', string(user)}]
+}
+
+// about reports whether this is a membership event about the user.
+func (e *Event) about(user id.UserID) bool { return user != "" && e.stateKey == user }
+
+func (e *Event) text(name string) string {
+	n := e.root.members[name]
+	if n == nil || n.value.kind != '"' {
+		return ""
+	}
+	return n.value.text
+}
+
+func readNode(dec *jsontext.Decoder) (*node, error) {
+	switch kind := dec.PeekKind(); kind {
+	case '{':
+		return readObject(dec)
+	case '[':
+		return readList(dec)
+	default:
+		v, err := dec.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		return &node{value: scalarOf(v)}, nil
+	}
+}
+
+func readObject(dec *jsontext.Decoder) (*node, error) {
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, err
+	}
+	n := &node{members: map[string]*node{}}
+	for dec.PeekKind() == '"' {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return nil, err
+		}
+		key := name.String()
+		if n.members[key], err = readNode(dec); err != nil {
+			return nil, err
+		}
+	}
+	_, err := dec.ReadToken()
+	return n, err
+}
+
+func readList(dec *jsontext.Decoder) (*node, error) {
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, err
+	}
+	n := &node{items: map[scalar]bool{}}
+	for {
+		switch dec.PeekKind() {
+		case ']':
+			_, err := dec.ReadToken()
+			return n, err
+		case '{', '[':
+			if err := dec.SkipValue(); err != nil {
+				return nil, err
+			}
+		default:
+			v, err := dec.ReadValue()
+			if err != nil {
+				return nil, err
+			}
+			if s := scalarOf(v); s.kind != 0 {
+				n.items[s] = true
+			}
+		}
+	}
+}
+
+// at follows a path of names. It returns nil where there is nothing.
+func (n *node) at(path []string) *node {
+	for _, name := range path {
+		if n = n.members[name]; n == nil {
+			return nil
+		}
+	}
+	return n
+}
+
+func scalarOf(v jsontext.Value) scalar {
+	switch kind := v.Kind(); kind {
+	case '"':
+		if bytes.IndexByte(v, '\\') < 0 {
+			return scalar{kind, string(v[1 : len(v)-1])}
+		}
+		text, _ := jsontext.AppendUnquote(nil, v) // mends what is not UTF-8
+		return scalar{kind, string(text)}
+	case '0':
+		if text, ok := integer(string(v)); ok {
+			return scalar{kind, text}
+		}
+		return scalar{}
+	case 't', 'f', 'n':
+		return scalar{kind: kind}
+	default:
+		return scalar{}
+	}
+}
+
+// integer returns the canonical form of a number that is an integer of canonical
+// JSON, in whatever notation.
+func integer(s string) (string, bool) {
+	const limit = 1<<53 - 1
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return strconv.FormatInt(n, 10), -limit <= n && n <= limit
+	}
+	if !strings.ContainsAny(s, ".eE") {
+		return "", false
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || f != math.Trunc(f) || math.Abs(f) > limit {
+		return "", false
+	}
+	return strconv.FormatInt(int64(f), 10), true
+}
+
+// splitPath splits a dot-separated path. A backslash before a dot or a backslash
+// makes it part of the name; other escapes are left as they are.
+//
+// Spec: appendices "Dot-separated property paths".
+func splitPath(path string) []string {
+	var names []string
+	var name strings.Builder
+	for i := 0; i < len(path); i++ {
+		switch c := path[i]; {
+		case c == '\\' && i+1 < len(path) && (path[i+1] == '.' || path[i+1] == '\\'):
+			i++
+			name.WriteByte(path[i])
+		case c == '.':
+			names = append(names, name.String())
+			name.Reset()
+		default:
+			name.WriteByte(c)
+		}
+	}
+	return append(names, name.String())
+}
