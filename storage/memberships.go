@@ -33,6 +33,8 @@ var (
 		WHERE room_nid = $1 AND membership = ANY($2) ORDER BY user_id`)
 	qLocalMembers = q("local_members", `SELECT user_id FROM memberships
 		WHERE room_nid = $1 AND membership = $2 AND local ORDER BY user_id`)
+	qFirstMembers = q("first_members", `SELECT user_id FROM memberships
+		WHERE room_nid = $1 AND membership = ANY($2) AND user_id <> $3 ORDER BY pos, user_id LIMIT $4`)
 	qCountMembers = q("count_members", `SELECT room_nid, membership, COUNT(*) FROM memberships
 		WHERE room_nid = ANY($1) AND membership = ANY($2) GROUP BY room_nid, membership ORDER BY room_nid, membership`)
 	qMembershipsIn = q("memberships_in", `SELECT `+membershipColumns+` FROM memberships
@@ -94,6 +96,18 @@ func (r *Reader) memberships(ctx context.Context, q *query, args ...any) (list [
 // LocalMembers lists those of our users who are something to a room.
 func (r *Reader) LocalMembers(ctx context.Context, roomNID int64, membership string) (list []id.UserID, err error) {
 	err = r.rows(ctx, qLocalMembers, []any{roomNID, membership}, func(scan scanFunc) error {
+		var userID Text
+		err := scan(&userID)
+		list = append(list, id.UserID(userID))
+		return err
+	})
+	return list, err
+}
+
+// FirstMembers lists the users who were first to be one of these to a room, but
+// for one user.
+func (r *Reader) FirstMembers(ctx context.Context, roomNID int64, but id.UserID, limit int, memberships ...string) (list []id.UserID, err error) {
+	err = r.rows(ctx, qFirstMembers, []any{roomNID, memberships, but, int64(limit)}, func(scan scanFunc) error {
 		var userID Text
 		err := scan(&userID)
 		list = append(list, id.UserID(userID))

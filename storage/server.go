@@ -12,6 +12,8 @@ var (
 	qServerInfo    = q("server_info", `SELECT value FROM server_info WHERE name = $1`)
 	qPutServerInfo = q("put_server_info", `INSERT INTO server_info (name, value) VALUES ($1, $2)
 		ON CONFLICT (name) DO UPDATE SET value = excluded.value`)
+	qEnsureServerInfo = q("ensure_server_info", `INSERT INTO server_info (name, value) VALUES ($1, $2)
+		ON CONFLICT (name) DO NOTHING`)
 	qPutInstance = q("put_instance", `INSERT INTO instances (instance_id, started_at, seen_at) VALUES ($1, $2, $2)
 		ON CONFLICT (instance_id) DO UPDATE SET seen_at = excluded.seen_at`)
 	qDeleteInstance  = q("delete_instance", `DELETE FROM instances WHERE instance_id = $1`)
@@ -29,6 +31,15 @@ func (r *Reader) ServerInfo(ctx context.Context, name string) (string, error) {
 // PutServerInfo sets one of the server's own values.
 func (w *Writer) PutServerInfo(ctx context.Context, name, value string) error {
 	return w.later(ctx, qPutServerInfo, name, value)
+}
+
+// EnsureServerInfo sets one of the server's own values if it has none yet, and
+// returns what it then is.
+func (w *Writer) EnsureServerInfo(ctx context.Context, name, value string) (string, error) {
+	if err := w.later(ctx, qEnsureServerInfo, name, value); err != nil {
+		return "", err
+	}
+	return w.ServerInfo(ctx, name)
 }
 
 // Epoch returns the epoch of stream tokens. Restoring a snapshot or a backup

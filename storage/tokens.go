@@ -86,6 +86,15 @@ func (w *Writer) DeleteAccessToken(ctx context.Context, hash string) error {
 	return w.mustTouch(ctx, qDeleteAccessToken, hash)
 }
 
+// DeleteDeviceAccess removes the tokens of one device, and leaves the device.
+func (w *Writer) DeleteDeviceAccess(ctx context.Context, userID id.UserID, deviceID id.DeviceID) error {
+	devices := []id.DeviceID{deviceID}
+	if err := w.later(ctx, qDeleteAccessTokensOf, userID, devices); err != nil {
+		return err
+	}
+	return w.later(ctx, qDeleteRefreshTokensOf, userID, devices)
+}
+
 // DeleteOtherAccess removes all of a user's devices and tokens but these: ""
 // spares none.
 func (w *Writer) DeleteOtherAccess(ctx context.Context, userID id.UserID, keepToken string, keepDevice id.DeviceID) error {

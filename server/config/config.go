@@ -37,6 +37,7 @@ type Config struct {
 	Lab          bool          `yaml:"lab"`
 	Seed         string        `yaml:"seed"`
 	Clock        string        `yaml:"clock"`
+	ReadyFile    string        `yaml:"ready_file"`
 
 	// Notes are remarks about the settings that are no errors, such as an
 	// environment variable that means nothing.

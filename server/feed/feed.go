@@ -47,6 +47,7 @@ type Options struct {
 type Feed struct {
 	db     *storage.DB
 	opts   Options
+	epoch  int64
 	safe   atomic.Int64
 	newest atomic.Int64
 	table  waiters
@@ -76,6 +77,13 @@ func Open(ctx context.Context, db *storage.DB, group Group, opts Options) (*Feed
 		opts.Patience = time.Second
 	}
 	f := &Feed{db: db, opts: opts, kick: make(chan struct{}, 1), bell: make(chan struct{}, 1)}
+	err := db.Read(ctx, func(tx *storage.Reader) (err error) {
+		f.epoch, err = tx.Epoch(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("epoch: %w", err)
+	}
 	if db.Engine() == "sqlite" {
 		if opts.Shared {
 			return nil, fmt.Errorf("several servers need PostgreSQL: SQLite serves one")
@@ -134,6 +142,16 @@ func (f *Feed) Wait(ctx context.Context, since int64, keys ...Key) (int64, error
 		}
 	}
 }
+
+// Changed reports whether something may have changed after since for one of
+// the keys: what was remembered at since holds as long as it is false.
+func (f *Feed) Changed(since int64, keys ...Key) bool {
+	_, changed := f.check(since, keys)
+	return changed
+}
+
+// Epoch is the epoch that this server's tokens are of.
+func (f *Feed) Epoch() int64 { return f.epoch }
 
 // WaitFor waits until a position is safe: after a write of one's own, until
 // everybody can read it.
