@@ -2,7 +2,10 @@
 
 package storage
 
-import "context"
+import (
+	"context"
+	"testing"
+)
 
 // The tests run queries of their own, which are not registered.
 
@@ -33,3 +36,23 @@ var (
 	PgDDL      = pgDDL
 	Statements = statements
 )
+
+// ForgetNodes empties the cache of state nodes.
+func (db *DB) ForgetNodes() {
+	db.nodes.mu.Lock()
+	defer db.nodes.mu.Unlock()
+	db.nodes.younger, db.nodes.older = nil, nil
+}
+
+var nodeSizes = NewQuery("t_node_sizes", `SELECT COUNT(*), COALESCE(SUM(LENGTH(body) + LENGTH(node_id)), 0) FROM state_nodes`)
+
+// NodeSizes counts the stored state nodes and their bytes.
+func (db *DB) NodeSizes(t testing.TB) (rows, bytes int64) {
+	err := db.Read(context.Background(), func(r *Reader) error {
+		return r.row(context.Background(), nodeSizes, nil, &rows, &bytes)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows, bytes
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package statetrie
+
+import "slices"
+
+// A Fresh is a node that a change made. It may exist already, elsewhere.
+type Fresh struct {
+	ID   NodeID
+	Node *Node
+	Body []byte
+}
+
+// Apply sets entries, or removes those whose NID is 0, and returns the new tree
+// with the nodes it needs beyond the old one's. Where a key comes twice, the
+// last one counts.
+func Apply(root NodeID, set []Entry, load Loader) (NodeID, []Fresh, error) {
+	latest := make(map[Key]int64, len(set))
+	for _, e := range set {
+		latest[e.Key] = e.NID
+	}
+	a := &applying{load: load, nodes: map[NodeID]*Node{}, fresh: map[NodeID]Fresh{}}
+	keys := make([]Key, 0, len(latest))
+	set = make([]Entry, 0, len(latest))
+	for k, nid := range latest {
+		keys = append(keys, k)
+		set = append(set, Entry{k, nid})
+	}
+	sortEntries(set)
+	if err := descend(root, keys, load, func(id NodeID, n *Node, _ []Key) { a.nodes[id] = n }); err != nil {
+		return NodeID{}, nil, err
+	}
+	id, err := a.apply(root, set, 0)
+	if err != nil {
+		return NodeID{}, nil, err
+	}
+	return id, a.needed(id), nil
+}
+
+func sortEntries(list []Entry) {
+	slices.SortFunc(list, func(a, b Entry) int { return a.Key.compare(b.Key) })
+}
+
+type applying struct {
+	load  Loader
+	nodes map[NodeID]*Node // the old tree's, along the paths of the keys
+	fresh map[NodeID]Fresh
+}
+
+// apply changes the tree under one node; set is not empty and ordered.
+func (a *applying) apply(id NodeID, set []Entry, depth int) (NodeID, error) {
+	n := a.nodes[id]
+	if n == nil || n.isLeaf() {
+		var entries []Entry
+		if n != nil {
+			entries = n.entries
+		}
+		return a.build(update(entries, set), depth), nil
+	}
+	changed := *n
+	for len(set) > 0 {
+		step := set[0].Key.step(depth)
+		end := 1
+		for end < len(set) && set[end].Key.step(depth) == step {
+			end++
+		}
+		before, err := a.count(n.kids[step])
+		if err != nil {
+			return NodeID{}, err
+		}
+		kid, err := a.apply(n.kids[step], set[:end], depth+1)
+		if err != nil {
+			return NodeID{}, err
+		}
+		after, err := a.count(kid)
+		if err != nil {
+			return NodeID{}, err
+		}
+		changed.kids[step] = kid
+		changed.count += after - before
+		set = set[end:]
+	}
+	if changed.count > maxLeaf {
+		return a.put(&changed), nil
+	}
+	var entries []Entry
+	for _, kid := range changed.kids {
+		more, err := a.collect(kid)
+		if err != nil {
+			return NodeID{}, err
+		}
+		entries = append(entries, more...)
+	}
+	return a.build(entries, depth), nil
+}
+
+// update merges ordered changes into ordered entries.
+func update(entries, set []Entry) []Entry {
+	merged := make([]Entry, 0, len(entries)+len(set))
+	for len(entries) > 0 || len(set) > 0 {
+		if len(set) == 0 || len(entries) > 0 && entries[0].Key.compare(set[0].Key) < 0 {
+			merged = append(merged, entries[0])
+			entries = entries[1:]
+			continue
+		}
+		if len(entries) > 0 && entries[0].Key == set[0].Key {
+			entries = entries[1:]
+		}
+		if set[0].NID != 0 {
+			merged = append(merged, set[0])
+		}
+		set = set[1:]
+	}
+	return merged
+}
+
+// build makes the tree of ordered entries.
+func (a *applying) build(entries []Entry, depth int) NodeID {
+	if len(entries) == 0 {
+		return NodeID{}
+	}
+	if len(entries) <= maxLeaf {
+		return a.put(leaf(entries))
+	}
+	if depth == maxDepth {
+		panic("statetrie: more equal keys than a leaf holds")
+	}
+	n := &Node{count: len(entries)}
+	for len(entries) > 0 {
+		step := entries[0].Key.step(depth)
+		end := 1
+		for end < len(entries) && entries[end].Key.step(depth) == step {
+			end++
+		}
+		n.kids[step] = a.build(entries[:end:end], depth+1)
+		entries = entries[end:]
+	}
+	return a.put(n)
+}
+
+func (a *applying) put(n *Node) NodeID {
+	body := n.encode()
+	id := hash(body)
+	if a.nodes[id] == nil {
+		a.nodes[id] = n
+		a.fresh[id] = Fresh{id, n, body}
+	}
+	return id
+}
+
+// node gets a node beside the paths, which only a collapse needs.
+func (a *applying) node(id NodeID) (*Node, error) {
+	if n := a.nodes[id]; n != nil {
+		return n, nil
+	}
+	nodes, err := a.load.load([]NodeID{id})
+	if err != nil {
+		return nil, err
+	}
+	a.nodes[id] = nodes[id]
+	return nodes[id], nil
+}
+
+func (a *applying) count(id NodeID) (int, error) {
+	if id == (NodeID{}) {
+		return 0, nil
+	}
+	n, err := a.node(id)
+	if err != nil {
+		return 0, err
+	}
+	return n.count, nil
+}
+
+// collect returns the entries of a small tree.
+func (a *applying) collect(id NodeID) ([]Entry, error) {
+	if id == (NodeID{}) {
+		return nil, nil
+	}
+	n, err := a.node(id)
+	if err != nil {
+		return nil, err
+	}
+	if n.isLeaf() {
+		return n.entries, nil
+	}
+	var entries []Entry
+	for _, kid := range n.kids {
+		more, err := a.collect(kid)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, more...)
+	}
+	return entries, nil
+}
+
+// needed returns the fresh nodes that the new tree consists of, parents first:
+// those of a subtree that collapsed are not part of it.
+func (a *applying) needed(root NodeID) (list []Fresh) {
+	var visit func(id NodeID)
+	visit = func(id NodeID) {
+		f, ok := a.fresh[id]
+		if !ok {
+			return
+		}
+		delete(a.fresh, id)
+		list = append(list, f)
+		for _, kid := range f.Node.kids {
+			if kid != (NodeID{}) {
+				visit(kid)
+			}
+		}
+	}
+	visit(root)
+	return list
+}
