@@ -16,10 +16,11 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"touchstone.example/api"
+	"touchstone.example/spec"
 )
 
 // release is the folder of the pinned documents.
-const release = "v1.19"
+const release = spec.Version
 
 // files says where an API's documents stand and which page of the
 // specification they belong to.
@@ -79,12 +80,12 @@ type rawErrors struct {
 }
 
 // load reads the documents of an API.
-func load(spec fs.FS, name string) (*document, error) {
+func load(from fs.FS, name string) (*document, error) {
 	f, ok := files[name]
 	if !ok {
 		return nil, fmt.Errorf("no API %q", name)
 	}
-	raw, err := fs.ReadFile(spec, release+"/errors.json")
+	raw, err := fs.ReadFile(from, release+"/errors.json")
 	if err != nil {
 		return nil, err
 	}
@@ -95,10 +96,10 @@ func load(spec fs.FS, name string) (*document, error) {
 	d := &document{page: f.page, operations: map[string]*operation{}}
 	if f.page == "" {
 		d.setCommon(errs, "client-server")
-		return d, d.readExtra(spec)
+		return d, d.readExtra(from)
 	}
 	d.setCommon(errs, f.file)
-	if raw, err = fs.ReadFile(spec, release+"/"+f.file+".json"); err != nil {
+	if raw, err = fs.ReadFile(from, release+"/"+f.file+".json"); err != nil {
 		return nil, err
 	}
 	return d, d.read("spec:///"+f.file+".json", raw, errs.Operations[f.file])
@@ -115,13 +116,13 @@ func (d *document) setCommon(errs rawErrors, api string) {
 }
 
 // readExtra reads our own documents, which are written in YAML.
-func (d *document) readExtra(spec fs.FS) error {
-	names, err := fs.Glob(spec, "extra/*.yaml")
+func (d *document) readExtra(from fs.FS) error {
+	names, err := fs.Glob(from, "extra/*.yaml")
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		raw, err := fs.ReadFile(spec, name)
+		raw, err := fs.ReadFile(from, name)
 		if err != nil {
 			return err
 		}
@@ -206,7 +207,7 @@ func (o *operation) declares(status int) (*schema, bool) {
 
 // A library holds the documents that have been needed so far.
 type library struct {
-	spec fs.FS
+	from fs.FS
 	mu   sync.Mutex
 	docs map[string]*document
 	// events are schemas of single events, by file name.
@@ -220,7 +221,7 @@ func (l *library) operation(op *api.Operation) (*document, *operation, error) {
 	d := l.docs[op.API]
 	if d == nil {
 		var err error
-		if d, err = load(l.spec, op.API); err != nil {
+		if d, err = load(l.from, op.API); err != nil {
 			return nil, nil, fmt.Errorf("strict: %w", err)
 		}
 		l.docs[op.API] = d
@@ -239,7 +240,7 @@ func (l *library) event(name string) (*schema, error) {
 	if s, ok := l.events[name]; ok {
 		return s, nil
 	}
-	raw, err := fs.ReadFile(l.spec, path.Join(release, name+".json"))
+	raw, err := fs.ReadFile(l.from, path.Join(release, name+".json"))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
 		return nil, nil
 	}

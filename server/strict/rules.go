@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"touchstone.example/spec"
 )
 
 // A Setting says what becomes of a violation of a rule.
@@ -48,7 +50,7 @@ const (
 type Rule struct {
 	ID      string `json:"id"`
 	Says    string `json:"says"`
-	Section string `json:"section"` // below https://spec.matrix.org/v1.19/
+	Section string `json:"section"` // below https://spec.matrix.org/<release>/
 
 	Strict  Setting `json:"strict"`
 	Lenient Setting `json:"lenient"`
@@ -58,7 +60,7 @@ type Rule struct {
 // Link is the address of the rule's section.
 func (r *Rule) Link() string { return site + r.Section }
 
-const site = "https://spec.matrix.org/v1.19/"
+const site = "https://spec.matrix.org/" + spec.Version + "/"
 
 const (
 	apiStandards  = "client-server-api/#api-standards"

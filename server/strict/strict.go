@@ -41,7 +41,7 @@ type Judge struct {
 // New returns a Judge. Documents and schemas are read when they are needed.
 func New(cfg Config) (*Judge, error) {
 	j := &Judge{cfg: cfg, rules: map[string]Rule{}}
-	j.lib = library{spec: cfg.Spec, docs: map[string]*document{}, events: map[string]*schema{}}
+	j.lib = library{from: cfg.Spec, docs: map[string]*document{}, events: map[string]*schema{}}
 	for _, r := range Rules() {
 		j.rules[r.ID] = r
 		if _, ok := cfg.Settings[r.ID]; !ok {

@@ -299,7 +299,7 @@ func broken(v any, put func(any), each func()) {
 }
 
 func newLibrary() *library {
-	return &library{spec: spec.Files, docs: map[string]*document{}, events: map[string]*schema{}}
+	return &library{from: spec.Files, docs: map[string]*document{}, events: map[string]*schema{}}
 }
 
 func TestVerdictsAgreeWithUpstreamsOwnFiles(t *testing.T) {
