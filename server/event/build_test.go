@@ -141,6 +141,7 @@ func TestClientsSeeNothingOfTheFederationFormat(t *testing.T) {
 	e := build(t, rulesOf(t, "12"), event.Draft{Type: "m.room.name", StateKey: text("k\"☃"), Content: []byte(`{"name":"x"}`)})
 	require.Equal(t, `{"content":{"name":"x"},"event_id":"`+string(e.ID)+`","origin_server_ts":1000000,"room_id":"`+
 		string(e.RoomID)+`","sender":"@u:domain","state_key":"k\"☃","type":"m.room.name"}`, string(e.ClientJSON()))
+	require.Equal(t, strings.Replace(string(e.ClientJSON()), `"room_id":"`+string(e.RoomID)+`",`, "", 1), string(e.SyncJSON()))
 }
 
 func TestBuildRefuses(t *testing.T) {

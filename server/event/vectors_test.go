@@ -5,6 +5,7 @@ package event_test
 import (
 	"crypto/ed25519"
 	"encoding/base64"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -85,4 +86,54 @@ func TestParseReadsTheSpecsSignedEvent(t *testing.T) {
 		require.NotContains(t, string(e.PDU()), "unsigned")
 		require.Len(t, e.ID, 44)
 	}
+}
+
+// The hash of the first event of "Event Signing", and its reference hash as the
+// ID that rooms read.
+func TestHashesOfTheSpecsEvent(t *testing.T) {
+	in := []byte(`{"room_id":"!x:domain","sender":"@a:domain","origin":"domain","origin_server_ts":1000000,"signatures":{},"hashes":{},"type":"X","content":{},"prev_events":[],"auth_events":[],"depth":3,"unsigned":{"age_ts":1000000}}`)
+	rules := rulesOf(t, "4")
+	hash, err := event.ContentHash(rules, in)
+	require.NoError(t, err)
+	require.Equal(t, "5jM4wQpv6lnBo7CLIghJuHdW+s2CMBJPUOGOC89ncos", event.EncodeBase64(hash[:]))
+	signed, err := event.HashAndSign(rules, in, specSigner(t))
+	require.NoError(t, err)
+	again, err := event.ContentHash(rules, signed)
+	require.NoError(t, err)
+	require.Equal(t, hash, again, "neither hashes nor signatures count")
+	e, err := event.Parse(rules, signed)
+	require.NoError(t, err)
+	reference, err := event.ReferenceHash(rules, signed)
+	require.NoError(t, err)
+	require.Equal(t, e.ReferenceHash(), reference)
+	require.Equal(t, string(e.ID), "$"+base64.RawURLEncoding.EncodeToString(reference[:]))
+}
+
+func TestOnlyObjectsAreHashedSignedAndRedacted(t *testing.T) {
+	rules := rulesOf(t, "12")
+	for _, in := range []string{``, `[]`, `"x"`, `{`, `{"a":1.5}`} {
+		_, err := event.ContentHash(rules, []byte(in))
+		require.Error(t, err)
+		_, err = event.ReferenceHash(rules, []byte(in))
+		require.Error(t, err)
+		_, err = event.HashAndSign(rules, []byte(in), specSigner(t))
+		require.Error(t, err)
+		_, err = event.RedactJSON(rules, []byte(in))
+		require.Error(t, err)
+		_, err = event.SignJSON([]byte(in), specSigner(t))
+		require.Error(t, err)
+	}
+}
+
+func TestASignatureMustFitIntoTheEvent(t *testing.T) {
+	rules := rulesOf(t, "12")
+	size := len(build(t, rules, event.Draft{Type: "x", Content: []byte(`{"a":""}`)}).PDU())
+	full := build(t, rules, event.Draft{Type: "x", Content: []byte(`{"a":"` + strings.Repeat("x", event.MaxSize-size) + `"}`)})
+	require.Len(t, full.PDU(), event.MaxSize)
+	_, err := full.Sign(otherSigner())
+	require.ErrorIs(t, err, event.ErrTooLarge)
+	_, err = full.AddSignatures([]byte(`{"other.example":{"ed25519:1":"x"}}`))
+	require.ErrorIs(t, err, event.ErrTooLarge)
+	_, err = full.AddSignatures([]byte(`{`))
+	require.Error(t, err)
 }

@@ -17,52 +17,59 @@ import (
 
 func serverName(i int) id.ServerName { return id.ServerName("s" + strconv.Itoa(i) + ".example") }
 
+var (
+	powerKey = event.StateKey{Type: "m.room.power_levels"}
+	ruleKey  = event.StateKey{Type: "m.room.join_rules"}
+)
+
+func memberKey(user string) event.StateKey { return event.StateKey{Type: "m.room.member", Key: user} }
+
+// selections are the auth events of events by @s:x.
+var selections = []struct {
+	name, typ string
+	stateKey  *string
+	content   string
+	want      []event.StateKey
+	restrict  []event.StateKey // more where joins can be restricted
+}{
+	{"a message", "m.room.message", nil, `{"membership":"join"}`, []event.StateKey{powerKey, memberKey("@s:x")}, nil},
+	{"a state event", "m.room.name", text(""), `{}`, []event.StateKey{powerKey, memberKey("@s:x")}, nil},
+	{"a join", "m.room.member", text("@s:x"), `{"membership":"join"}`, []event.StateKey{powerKey, memberKey("@s:x"), ruleKey}, nil},
+	{"an invite", "m.room.member", text("@t:x"), `{"membership":"invite"}`, []event.StateKey{powerKey, memberKey("@s:x"), memberKey("@t:x"), ruleKey}, nil},
+	{"a knock", "m.room.member", text("@s:x"), `{"membership":"knock"}`, []event.StateKey{powerKey, memberKey("@s:x"), ruleKey}, nil},
+	{"a leave", "m.room.member", text("@s:x"), `{"membership":"leave"}`, []event.StateKey{powerKey, memberKey("@s:x")}, nil},
+	{"a ban", "m.room.member", text("@t:x"), `{"membership":"ban"}`, []event.StateKey{powerKey, memberKey("@s:x"), memberKey("@t:x")}, nil},
+	{"a membership without a state key", "m.room.member", nil, `{"membership":"ban"}`, []event.StateKey{powerKey, memberKey("@s:x")}, nil},
+	{
+		"a third-party invite", "m.room.member", text("@t:x"),
+		`{"membership":"invite","third_party_invite":{"signed":{"token":"t"}}}`,
+		[]event.StateKey{powerKey, memberKey("@s:x"), memberKey("@t:x"), ruleKey, {Type: "m.room.third_party_invite", Key: "t"}}, nil,
+	},
+	{
+		"a third-party invite without a token", "m.room.member", text("@t:x"),
+		`{"membership":"invite","third_party_invite":{"signed":{}}}`,
+		[]event.StateKey{powerKey, memberKey("@s:x"), memberKey("@t:x"), ruleKey}, nil,
+	},
+	{
+		"a join with a third-party invite", "m.room.member", text("@s:x"),
+		`{"membership":"join","third_party_invite":{"signed":{"token":"t"}}}`,
+		[]event.StateKey{powerKey, memberKey("@s:x"), ruleKey}, nil,
+	},
+	{
+		"a join that a member vouches for", "m.room.member", text("@s:x"),
+		`{"join_authorised_via_users_server":"@v:x","membership":"join"}`,
+		[]event.StateKey{powerKey, memberKey("@s:x"), ruleKey}, []event.StateKey{memberKey("@v:x")},
+	},
+	{
+		"a leave that a member vouches for", "m.room.member", text("@s:x"),
+		`{"join_authorised_via_users_server":"@v:x","membership":"leave"}`,
+		[]event.StateKey{powerKey, memberKey("@s:x")}, nil,
+	},
+}
+
 // Spec: server-server "Auth events selection".
 func TestAuthEventsSelection(t *testing.T) {
-	power := event.StateKey{Type: "m.room.power_levels"}
-	rule := event.StateKey{Type: "m.room.join_rules"}
-	member := func(user string) event.StateKey { return event.StateKey{Type: "m.room.member", Key: user} }
-	for _, tc := range []struct {
-		name, typ string
-		stateKey  *string
-		content   string
-		want      []event.StateKey
-		restrict  []event.StateKey // more where joins can be restricted
-	}{
-		{"a message", "m.room.message", nil, `{"membership":"join"}`, []event.StateKey{power, member("@s:x")}, nil},
-		{"a state event", "m.room.name", text(""), `{}`, []event.StateKey{power, member("@s:x")}, nil},
-		{"a join", "m.room.member", text("@s:x"), `{"membership":"join"}`, []event.StateKey{power, member("@s:x"), rule}, nil},
-		{"an invite", "m.room.member", text("@t:x"), `{"membership":"invite"}`, []event.StateKey{power, member("@s:x"), member("@t:x"), rule}, nil},
-		{"a knock", "m.room.member", text("@s:x"), `{"membership":"knock"}`, []event.StateKey{power, member("@s:x"), rule}, nil},
-		{"a leave", "m.room.member", text("@s:x"), `{"membership":"leave"}`, []event.StateKey{power, member("@s:x")}, nil},
-		{"a ban", "m.room.member", text("@t:x"), `{"membership":"ban"}`, []event.StateKey{power, member("@s:x"), member("@t:x")}, nil},
-		{"a membership without a state key", "m.room.member", nil, `{"membership":"ban"}`, []event.StateKey{power, member("@s:x")}, nil},
-		{
-			"a third-party invite", "m.room.member", text("@t:x"),
-			`{"membership":"invite","third_party_invite":{"signed":{"token":"t"}}}`,
-			[]event.StateKey{power, member("@s:x"), member("@t:x"), rule, {Type: "m.room.third_party_invite", Key: "t"}}, nil,
-		},
-		{
-			"a third-party invite without a token", "m.room.member", text("@t:x"),
-			`{"membership":"invite","third_party_invite":{"signed":{}}}`,
-			[]event.StateKey{power, member("@s:x"), member("@t:x"), rule}, nil,
-		},
-		{
-			"a join with a third-party invite", "m.room.member", text("@s:x"),
-			`{"membership":"join","third_party_invite":{"signed":{"token":"t"}}}`,
-			[]event.StateKey{power, member("@s:x"), rule}, nil,
-		},
-		{
-			"a join that a member vouches for", "m.room.member", text("@s:x"),
-			`{"join_authorised_via_users_server":"@v:x","membership":"join"}`,
-			[]event.StateKey{power, member("@s:x"), rule}, []event.StateKey{member("@v:x")},
-		},
-		{
-			"a leave that a member vouches for", "m.room.member", text("@s:x"),
-			`{"join_authorised_via_users_server":"@v:x","membership":"leave"}`,
-			[]event.StateKey{power, member("@s:x")}, nil,
-		},
-	} {
+	for _, tc := range selections {
 		t.Run(tc.name, func(t *testing.T) {
 			for _, rules := range roomver.All() {
 				want := tc.want
@@ -82,66 +89,70 @@ func TestAuthEventsSelection(t *testing.T) {
 	}
 }
 
+// A list of auth events of a join by @user:two.example, changed.
+type authList func(t *testing.T, r *fixtureRoom, state eventauth.StateMap, list []*event.Event) []*event.Event
+
+var authLists = []struct {
+	name        string
+	change      authList
+	old, newest string // rule in versions 1 to 11 and 12
+}{
+	{"the selected events are allowed", nil, "", ""},
+	{
+		"fewer than the selected events are allowed",
+		func(_ *testing.T, _ *fixtureRoom, _ eventauth.StateMap, list []*event.Event) []*event.Event {
+			return list[:len(list)-1]
+		}, "", "",
+	},
+	{
+		"two events for the same key are rejected",
+		func(_ *testing.T, _ *fixtureRoom, _ eventauth.StateMap, list []*event.Event) []*event.Event {
+			return append(list, list[len(list)-1])
+		}, "2.1", "3.1",
+	},
+	{
+		"an event that is not to be selected is rejected",
+		func(_ *testing.T, _ *fixtureRoom, state eventauth.StateMap, list []*event.Event) []*event.Event {
+			return append(list, state.Event("m.room.member", "@mod:two.example"))
+		}, "2.2", "3.2",
+	},
+	{
+		"a message is rejected",
+		func(_ *testing.T, r *fixtureRoom, _ eventauth.StateMap, list []*event.Event) []*event.Event {
+			return append(list, r.build(fixtureEvent{Type: "m.room.message", Sender: "@user:two.example", Content: json.RawMessage(`{}`)}))
+		}, "2.2", "3.2",
+	},
+	{
+		"the create event is rejected where the room ID implies it, and needed elsewhere",
+		func(_ *testing.T, r *fixtureRoom, state eventauth.StateMap, list []*event.Event) []*event.Event {
+			if r.rules.CreateEventImplied {
+				return append(list, state.Event("m.room.create", ""))
+			}
+			return list[1:]
+		}, "2.4", "3.2",
+	},
+	{
+		"an event of another room is rejected",
+		func(_ *testing.T, r *fixtureRoom, _ eventauth.StateMap, list []*event.Event) []*event.Event {
+			room := id.RoomID("!other:one.example")
+			if r.rules.RoomIDIsCreateHash {
+				room = "!aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+			}
+			strange := r.build(fixtureEvent{
+				Type: "m.room.join_rules", StateKey: text(""), Sender: "@admin:one.example",
+				Content: json.RawMessage(`{"join_rule":"public"}`), RoomID: room,
+			})
+			return append(list[:len(list)-1], strange)
+		}, "2.5", "3.4",
+	},
+}
+
 func TestAuthEventsAreCheckedThemselves(t *testing.T) {
 	join := fixtureEvent{
 		Type: "m.room.member", StateKey: text("@user:two.example"), Sender: "@user:two.example",
 		Content: json.RawMessage(`{"membership":"join"}`),
 	}
-	type change func(t *testing.T, r *fixtureRoom, state eventauth.StateMap, list []*event.Event) []*event.Event
-	for _, tc := range []struct {
-		name        string
-		change      change
-		old, newest string // rule in versions 1 to 11 and 12
-	}{
-		{"the selected events are allowed", nil, "", ""},
-		{
-			"fewer than the selected events are allowed",
-			func(_ *testing.T, _ *fixtureRoom, _ eventauth.StateMap, list []*event.Event) []*event.Event {
-				return list[:len(list)-1]
-			}, "", "",
-		},
-		{
-			"two events for the same key are rejected",
-			func(_ *testing.T, _ *fixtureRoom, _ eventauth.StateMap, list []*event.Event) []*event.Event {
-				return append(list, list[len(list)-1])
-			}, "2.1", "3.1",
-		},
-		{
-			"an event that is not to be selected is rejected",
-			func(_ *testing.T, _ *fixtureRoom, state eventauth.StateMap, list []*event.Event) []*event.Event {
-				return append(list, state.Event("m.room.member", "@mod:two.example"))
-			}, "2.2", "3.2",
-		},
-		{
-			"a message is rejected",
-			func(_ *testing.T, r *fixtureRoom, _ eventauth.StateMap, list []*event.Event) []*event.Event {
-				return append(list, r.build(fixtureEvent{Type: "m.room.message", Sender: "@user:two.example", Content: json.RawMessage(`{}`)}))
-			}, "2.2", "3.2",
-		},
-		{
-			"the create event is rejected where the room ID implies it, and needed elsewhere",
-			func(_ *testing.T, r *fixtureRoom, state eventauth.StateMap, list []*event.Event) []*event.Event {
-				if r.rules.CreateEventImplied {
-					return append(list, state.Event("m.room.create", ""))
-				}
-				return list[1:]
-			}, "2.4", "3.2",
-		},
-		{
-			"an event of another room is rejected",
-			func(_ *testing.T, r *fixtureRoom, _ eventauth.StateMap, list []*event.Event) []*event.Event {
-				room := id.RoomID("!other:one.example")
-				if r.rules.RoomIDIsCreateHash {
-					room = "!aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-				}
-				strange := r.build(fixtureEvent{
-					Type: "m.room.join_rules", StateKey: text(""), Sender: "@admin:one.example",
-					Content: json.RawMessage(`{"join_rule":"public"}`), RoomID: room,
-				})
-				return append(list[:len(list)-1], strange)
-			}, "2.5", "3.4",
-		},
-	} {
+	for _, tc := range authLists {
 		t.Run(tc.name, func(t *testing.T) {
 			for _, rules := range roomver.All() {
 				var f fixture
