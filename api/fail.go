@@ -24,7 +24,7 @@ import (
 func (rt *Router) fail(x *Exchange, err error) {
 	e := rt.clientError(x, err)
 	if e == nil || x.rec.status != 0 {
-		if x.rec.status != 0 {
+		if x.rec.status != 0 && x.R.Context().Err() == nil {
 			rt.log(x, slog.LevelWarn, "answer broken off", err)
 		}
 		panic(http.ErrAbortHandler)
@@ -54,7 +54,7 @@ func (rt *Router) clientError(x *Exchange, err error) *Error {
 	}
 	if x.R.Context().Err() != nil {
 		if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
-			rt.log(x, slog.LevelWarn, "request ended", err)
+			rt.log(x, slog.LevelDebug, "request ended", err)
 		}
 		return nil
 	}

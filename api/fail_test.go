@@ -115,6 +115,21 @@ func TestABrokenAnswerDropsTheConnection(t *testing.T) {
 	require.Contains(t, out.String(), "disk gone")
 }
 
+func TestAClientThatLeavesIsNoNews(t *testing.T) {
+	ctx, leave := context.WithCancel(context.Background())
+	closed := false
+	log, out := logged()
+	rt := answer(Config{Log: log}, func(_ context.Context, x *Exchange) error {
+		leave()
+		return x.Send(200, "image/png", -1, breaking{&closed})
+	})
+	require.PanicsWithValue(t, http.ErrAbortHandler, func() {
+		rt.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/x", nil).WithContext(ctx))
+	})
+	require.True(t, closed)
+	require.Empty(t, out.String())
+}
+
 func TestResponsesAreChecked(t *testing.T) {
 	type seen struct {
 		op     string
