@@ -34,7 +34,7 @@ import (
 // whose members they do not describe, each with what the generated types say.
 var faults = map[string]string{
 	"client-server sync 200 response":              `the answer to sync: M_BAD_JSON: Missing "device_unused_fallback_key_types"`,
-	"client-server getProtocols 200 composed":      `the answer to getProtocols: M_BAD_JSON: Missing "icon"`,
+	"client-server getProtocols 200 composed":      `the answer to getProtocols: M_BAD_JSON: Missing "icon" at "/gitter"`,
 	"server-server getSpaceHierarchy 200 response": "not the same", // children with children_state
 }
 
