@@ -26,7 +26,8 @@ type container struct {
 	hosts    []string // "address name", besides those of the network
 	dir      string
 	net      *network
-	ip       string
+	aliases  []string
+	ip       string // guarded by the engine
 	created  time.Time
 
 	life sync.Mutex // held while it is started, stopped or committed
@@ -107,7 +108,7 @@ func (e *engine) register(c *container, req containerRequest) (files string, err
 			if c.ip, err = n.join(endpoint.Aliases); err != nil {
 				return "", err
 			}
-			c.net = n
+			c.net, c.aliases = n, endpoint.Aliases
 		}
 		if c.net == nil {
 			return "", notFound("network", name)
@@ -205,6 +206,9 @@ func (e *engine) containerInspect(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	e.mu.Lock()
+	ip := c.ip
+	e.mu.Unlock()
 	status := c.status()
 	running := status == "running" || status == "paused"
 	c.mu.Lock()
@@ -223,7 +227,7 @@ func (e *engine) containerInspect(r *http.Request) (int, any, error) {
 		"Id": c.id, "Name": "/" + c.name, "Image": c.image, "Created": c.created.Format(time.RFC3339Nano),
 		"State":           map[string]any{"Status": status, "Running": running, "Paused": status == "paused", "Pid": pid, "ExitCode": exit},
 		"Config":          map[string]any{"Labels": c.labels, "Env": c.env, "Image": c.image},
-		"NetworkSettings": map[string]any{"Ports": ports, "Networks": map[string]any{c.net.name: map[string]any{"IPAddress": c.ip}}},
+		"NetworkSettings": map[string]any{"Ports": ports, "Networks": map[string]any{c.net.name: map[string]any{"IPAddress": ip}}},
 	}, nil
 }
 

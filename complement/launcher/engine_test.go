@@ -178,16 +178,18 @@ func splitURL(raw string) (host, port string, err error) {
 	return u.Hostname(), u.Port(), nil
 }
 
-func TestOneNameIsOneServerAtATime(t *testing.T) {
+func TestANameLeadsToTheNewestServer(t *testing.T) {
 	b := newBench(t)
 	first := b.create("first", request(imageName, "hs1"))
-	second := b.create("second", request(imageName, "hs1"))
 	b.up(first)
-	status, out := b.call("POST", "/containers/"+second+"/start", nil)
-	require.Equal(t, 409, status)
-	require.Contains(t, out["message"], "first")
-	b.act(first, "kill")
+	second := b.create("second", request(imageName, "hs1"))
 	b.up(second)
+	b.act(second, "restart")
+	b.ready(second)
+	peer := b.create("peer", request(imageName, "hs2"))
+	b.up(peer)
+	require.Equal(t, "2", b.ask(peer, "/fetch?url=https://hs1:8448/starts"))
+	require.Equal(t, 1, b.starts(first), "the older one goes on by itself")
 
 	elsewhere := request(imageName, "hs1")
 	elsewhere["NetworkingConfig"] = map[string]any{"EndpointsConfig": map[string]any{
@@ -195,7 +197,26 @@ func TestOneNameIsOneServerAtATime(t *testing.T) {
 	}}
 	third := b.create("third", elsewhere)
 	b.up(third)
-	require.NotEqual(t, b.ask(second, "/env?name=BIND_ADDRESS"), b.ask(third, "/env?name=BIND_ADDRESS"))
+	addresses := map[string]bool{}
+	for _, id := range []string{first, second, third} {
+		addresses[b.ask(id, "/env?name=BIND_ADDRESS")] = true
+	}
+	require.Len(t, addresses, 3)
+}
+
+func TestAFullNetwork(t *testing.T) {
+	n := newNetwork("net", nil, "127.64.0.")
+	for i := firstOther; i <= lastOther; i++ {
+		ip, err := n.join([]string{fmt.Sprintf("server%d", i)})
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprintf("127.64.0.%d", i), ip)
+	}
+	_, err := n.join([]string{"one too many"})
+	require.ErrorContains(t, err, "full")
+	ip, err := n.join([]string{"hs19", "also"})
+	require.NoError(t, err)
+	require.Equal(t, "127.64.0.20", ip)
+	require.Equal(t, ip, n.names["also"])
 }
 
 func TestNetworks(t *testing.T) {

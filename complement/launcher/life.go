@@ -49,7 +49,7 @@ func (e *engine) startLocked(c *container) (int, error) {
 	if c.running() {
 		return http.StatusNotModified, nil
 	}
-	hosts, err := e.hostsFile(c)
+	ip, hosts, err := e.settle(c)
 	if err != nil {
 		return 0, err
 	}
@@ -61,10 +61,10 @@ func (e *engine) startLocked(c *container) (int, error) {
 		return 0, err
 	}
 	defer log.Close()
-	env := slices.Concat([]string{"PATH=/bin", "HOME=/data", "HOSTNAME=" + c.id[:12], "BIND_ADDRESS=" + c.ip}, c.env)
+	env := slices.Concat([]string{"PATH=/bin", "HOME=/data", "HOSTNAME=" + c.id[:12], "BIND_ADDRESS=" + ip}, c.env)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	forwards, err := forwardAll(c.ip, c.hostPorts)
+	forwards, err := forwardAll(ip, c.hostPorts)
 	if err != nil {
 		return 0, fmt.Errorf("publish the ports of %s: %w", c.name, err)
 	}
@@ -78,14 +78,18 @@ func (e *engine) startLocked(c *container) (int, error) {
 	return http.StatusNoContent, nil
 }
 
-// hostsFile lists the names that a container knows, and makes sure that its
-// address is its own.
-func (e *engine) hostsFile(c *container) (string, error) {
+// settle makes sure that a container's address is its own, and lists the names
+// that it knows. A test that fails may leave a server behind, and the next one
+// start another of the same name: the name then leads to the new one.
+func (e *engine) settle(c *container) (ip, hosts string, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, other := range e.containers {
 		if other != c && other.ip == c.ip && other.running() {
-			return "", errorf(http.StatusConflict, "the address %s of %s is taken by %s, which has the same name in the network", c.ip, c.name, other.name)
+			if c.ip, err = c.net.move(c.aliases); err != nil {
+				return "", "", err
+			}
+			break
 		}
 	}
 	lines := append([]string{"127.0.0.1 localhost"}, c.hosts...)
@@ -93,7 +97,7 @@ func (e *engine) hostsFile(c *container) (string, error) {
 		lines = append(lines, ip+" "+name)
 	}
 	slices.Sort(lines)
-	return strings.Join(lines, "\n") + "\n", nil
+	return c.ip, strings.Join(lines, "\n") + "\n", nil
 }
 
 // furnish adds what an engine adds to every container.

@@ -81,25 +81,33 @@ func newNetwork(name string, labels map[string]string, prefix string) *network {
 	return n
 }
 
-// join returns the address for a server of these names.
+// join returns the address for a server of these names: the one that they have,
+// or else a new one.
 func (n *network) join(aliases []string) (string, error) {
-	ip := ""
-	for _, a := range aliases {
-		if ip = n.names[a]; ip != "" {
-			break
+	for _, known := range aliases {
+		if ip := n.names[known]; ip != "" {
+			n.lead(aliases, ip)
+			return ip, nil
 		}
 	}
-	if ip == "" {
-		if n.next > lastOther {
-			return "", errorf(http.StatusConflict, "network %s is full", n.name)
-		}
-		ip = fmt.Sprintf("%s%d", n.prefix, n.next)
-		n.next++
+	return n.move(aliases)
+}
+
+// move gives the names a new address.
+func (n *network) move(aliases []string) (string, error) {
+	if n.next > lastOther {
+		return "", errorf(http.StatusConflict, "network %s is full", n.name)
 	}
+	ip := fmt.Sprintf("%s%d", n.prefix, n.next)
+	n.next++
+	n.lead(aliases, ip)
+	return ip, nil
+}
+
+func (n *network) lead(aliases []string, ip string) {
 	for _, a := range aliases {
 		n.names[a] = ip
 	}
-	return ip, nil
 }
 
 // ---- the API ----

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command results sums up what "go test -json" printed for packages of
+// Complement, names what failed, and compares with what is expected.
+//
+//	go run ./complement/results run.json ...
+//
+// It exits with status 1 if something is worse than expected: a test failed,
+// was skipped or did not run that is expected to pass, or a package did not
+// build. What is better than expected is printed too, and costs nothing: write
+// it down with -update.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+)
+
+func main() {
+	expect := flag.String("expect", "complement/expectations", "`folder` with what is expected, one file a package")
+	update := flag.Bool("update", false, "write what happened as what is expected; reasons are kept")
+	partial := flag.Bool("partial", false, "not every test was run (go test -run), so none is missed")
+	flag.Usage = func() {
+		fmt.Fprint(flag.CommandLine.Output(), "usage: results [flags] FILE...\n\nFILE is the output of go test -json, - the standard input.\n\n")
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	if flag.NArg() == 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	worse, err := run(os.Stdout, *expect, *update, *partial, flag.Args())
+	switch {
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "results:", err)
+		os.Exit(2)
+	case worse:
+		os.Exit(1)
+	}
+}
+
+// run reports on the files and says whether something is worse than expected.
+func run(out io.Writer, expect string, update, partial bool, files []string) (worse bool, err error) {
+	seen := runs{}
+	for _, name := range files {
+		if err := seen.readFile(name); err != nil {
+			return false, err
+		}
+	}
+	for _, pkg := range seen.names() {
+		p := seen[pkg]
+		want, err := readExpectations(expect, pkg)
+		if err != nil {
+			return false, err
+		}
+		p.summary(out)
+		diff := want.compare(p, partial)
+		diff.print(out)
+		worse = worse || diff.worse()
+		if !update {
+			continue
+		}
+		if p.broken() {
+			return true, fmt.Errorf("%s did not run to its end: nothing is written", pkg)
+		}
+		if err := want.update(p, partial).write(expect); err != nil {
+			return false, err
+		}
+	}
+	return worse && !update, nil
+}

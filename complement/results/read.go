@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+)
+
+// A status is how a test ended, in the words of go test.
+type status string
+
+const (
+	pass status = "pass"
+	fail status = "fail"
+	skip status = "skip"
+)
+
+// A packageRun is what happened in one package.
+type packageRun struct {
+	name    string // as "tests/csapi"
+	tests   map[string]status
+	ended   status   // of the package as a whole, empty if it never ended
+	seconds float64  // of the package as a whole
+	output  []string // what belongs to no test, such as the compiler's errors
+}
+
+// runs are packages by name.
+type runs map[string]*packageRun
+
+// An event is one line of go test -json.
+type event struct {
+	Action, Package, ImportPath, Test, Output string
+	Elapsed                                   float64
+}
+
+func (r runs) readFile(name string) error {
+	if name == "-" {
+		return r.read(os.Stdin)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := r.read(f); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+func (r runs) read(in io.Reader) error {
+	lines := bufio.NewReader(in)
+	for {
+		line, err := lines.ReadString('\n')
+		if line != "" {
+			var e event
+			if json.Unmarshal([]byte(line), &e) == nil {
+				r.add(e)
+			} // else a line of something that go test ran
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// module is what the packages of a checkout have before their folder.
+const module = "github.com/matrix-org/complement/"
+
+func (r runs) add(e event) {
+	name := e.Package
+	if name == "" { // a build says for which package it was: "path [path.test]"
+		name, _, _ = strings.Cut(e.ImportPath, " ")
+	}
+	name = strings.TrimPrefix(name, module)
+	if name == "" {
+		return
+	}
+	p := r[name]
+	if p == nil {
+		p = &packageRun{name: name, tests: map[string]status{}}
+		r[name] = p
+	}
+	switch e.Action {
+	case "run":
+		p.tests[e.Test] = fail // unless it ends otherwise
+	case "output", "build-output":
+		if e.Test == "" {
+			p.output = append(p.output, e.Output)
+		}
+	case "pass", "fail", "skip":
+		if e.Test != "" {
+			p.tests[e.Test] = status(e.Action)
+			return
+		}
+		p.ended, p.seconds = status(e.Action), e.Elapsed
+	}
+}
+
+func (r runs) names() []string { return slices.Sorted(maps.Keys(r)) }
+
+// broken reports whether the package failed without a test that did: it did not
+// build, panicked or ran out of time.
+func (p *packageRun) broken() bool {
+	if p.ended == pass || p.ended == skip {
+		return false
+	}
+	return p.ended == "" || !slices.Contains(slices.Collect(maps.Values(p.tests)), fail)
+}
+
+// count returns how many tests ended so, of the top level and in all.
+func (p *packageRun) count(s status) (top, all int) {
+	for name, got := range p.tests {
+		if got != s {
+			continue
+		}
+		all++
+		if !strings.Contains(name, "/") {
+			top++
+		}
+	}
+	return top, all
+}
+
+func (p *packageRun) summary(out io.Writer) {
+	topPass, allPass := p.count(pass)
+	topFail, allFail := p.count(fail)
+	topSkip, allSkip := p.count(skip)
+	fmt.Fprintf(out, "%s: tests %d passed, %d failed, %d skipped; with subtests %d, %d, %d; %.0f s\n",
+		p.name, topPass, topFail, topSkip, allPass, allFail, allSkip, p.seconds)
+	if p.broken() {
+		fmt.Fprintf(out, "  the package itself failed:\n")
+		for _, line := range last(p.output, 30) {
+			fmt.Fprintf(out, "    %s\n", strings.TrimRight(line, "\n"))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.tests)) {
+		if s := p.tests[name]; s != pass {
+			fmt.Fprintf(out, "  %s %s\n", s, name)
+		}
+	}
+}
+
+func last(lines []string, n int) []string { return lines[max(0, len(lines)-n):] }
