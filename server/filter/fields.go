@@ -11,7 +11,7 @@ import (
 
 // Fields is the list event_fields: which members of an event to return.
 //
-// Spec: client-server "Filtering", appendices "Dot-separated property paths".
+// Spec: client-server "Filtering".
 type Fields struct {
 	all   bool
 	below map[string]*Fields
@@ -23,7 +23,7 @@ func newFields(paths []string) *Fields {
 	root := &Fields{}
 	for _, path := range paths {
 		node := root
-		for _, name := range splitPath(path) {
+		for _, name := range SplitPath(path) {
 			next := node.below[name]
 			if next == nil {
 				next = &Fields{}
@@ -39,9 +39,12 @@ func newFields(paths []string) *Fields {
 	return root
 }
 
-// splitPath splits at dots that have no backslash before them. An escaped dot
-// or backslash is itself; other escapes are left as they are.
-func splitPath(path string) []string {
+// SplitPath splits a dot-separated property path into names. A backslash before
+// a dot or a backslash makes that part of the name; other escapes are left as
+// they are.
+//
+// Spec: appendices "Dot-separated property paths".
+func SplitPath(path string) []string {
 	var names []string
 	var name strings.Builder
 	for i := 0; i < len(path); i++ {

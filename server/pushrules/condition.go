@@ -10,6 +10,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"touchstone.example/server/filter"
 )
 
 // A condition is compiled: it looks at an event for a user.
@@ -97,7 +99,7 @@ func (w *wireCondition) eventMatch() (condition, error) {
 	if err := checkPattern(glob); err != nil {
 		return nil, err
 	}
-	path := splitPath(key)
+	path := filter.SplitPath(key)
 	if len(path) == 2 && path[0] == "content" && path[1] == "body" {
 		return bodyMatch{newPattern(glob)}, nil
 	}
@@ -115,7 +117,7 @@ func (w *wireCondition) property() (path []string, value scalar, err error) {
 	if value = scalarOf(w.Value); value.kind == 0 {
 		return nil, value, errors.New("value: want a string, an integer, a boolean or null")
 	}
-	return splitPath(key), value, nil
+	return filter.SplitPath(key), value, nil
 }
 
 // eventMatch is a glob over all of a string.

@@ -189,25 +189,3 @@ func integer(s string) (string, bool) {
 	}
 	return strconv.FormatInt(int64(f), 10), true
 }
-
-// splitPath splits a dot-separated path. A backslash before a dot or a backslash
-// makes it part of the name; other escapes are left as they are.
-//
-// Spec: appendices "Dot-separated property paths".
-func splitPath(path string) []string {
-	var names []string
-	var name strings.Builder
-	for i := 0; i < len(path); i++ {
-		switch c := path[i]; {
-		case c == '\\' && i+1 < len(path) && (path[i+1] == '.' || path[i+1] == '\\'):
-			i++
-			name.WriteByte(path[i])
-		case c == '.':
-			names = append(names, name.String())
-			name.Reset()
-		default:
-			name.WriteByte(c)
-		}
-	}
-	return append(names, name.String())
-}
