@@ -18,19 +18,19 @@ import (
 	_ "golang.org/x/crypto/x509roots/fallback" // certificate authorities for images that have none
 )
 
-// A command is one subcommand.
-type command struct {
-	name, args, about string
-	run               func(ctx context.Context, args []string) error
+// about says what each subcommand does.
+var about = [][2]string{
+	{"serve", "serve clients and other servers (the default)"},
+	{"check-config", "read the settings, say what is wrong with them and exit"},
+	{"generate-config", "print a settings file with every setting explained"},
+	{"register-user", "make an account on a running server"},
+	{"health", "ask a running server whether it is well"},
+	{"version", "print what program this is"},
 }
 
-var commands = []command{
-	{"serve", "[flags]", "serve clients and other servers (the default)", serve},
-	{"check-config", "[flags]", "read the settings, say what is wrong with them and exit", checkConfig},
-	{"generate-config", "", "print a settings file with every setting explained", generateConfig},
-	{"register-user", "[flags]", "make an account on a running server", registerUser},
-	{"health", "[flags]", "ask a running server whether it is well", health},
-	{"version", "", "print what program this is", version},
+var commands = map[string]func(ctx context.Context, args []string) error{
+	"serve": serve, "check-config": checkConfig, "generate-config": generateConfig,
+	"register-user": registerUser, "health": health, "version": version,
 }
 
 func main() {
@@ -52,13 +52,13 @@ func run(ctx context.Context, args []string) int {
 		usage(os.Stdout)
 		return 0
 	}
-	i := slices.IndexFunc(commands, func(c command) bool { return c.name == name })
-	if i < 0 {
+	command, ok := commands[name]
+	if !ok {
 		fmt.Fprintf(os.Stderr, "touchstone: there is no command %q\n\n", name)
 		usage(os.Stderr)
 		return 2
 	}
-	err := commands[i].run(ctx, args)
+	err := command(ctx, args)
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return 0
@@ -74,8 +74,8 @@ type usageError struct{ error }
 
 func usage(w io.Writer) {
 	fmt.Fprint(w, "Touchstone is a Matrix homeserver.\n\nUsage: touchstone [command] [flags]\n\nCommands:\n")
-	for _, c := range commands {
-		fmt.Fprintf(w, "  %-16s %s\n", c.name, c.about)
+	for _, c := range about {
+		fmt.Fprintf(w, "  %-16s %s\n", c[0], c[1])
 	}
 	fmt.Fprint(w, "\nRun \"touchstone COMMAND -h\" for a command's flags.\n")
 }
@@ -84,8 +84,8 @@ func usage(w io.Writer) {
 func flags(name string) *flag.FlagSet {
 	fs := flag.NewFlagSet(name, flag.ContinueOnError)
 	fs.Usage = func() {
-		i := slices.IndexFunc(commands, func(c command) bool { return c.name == name })
-		fmt.Fprintf(fs.Output(), "touchstone %s: %s\n\nFlags:\n", name, commands[i].about)
+		i := slices.IndexFunc(about, func(c [2]string) bool { return c[0] == name })
+		fmt.Fprintf(fs.Output(), "touchstone %s: %s\n\nFlags:\n", name, about[i][1])
 		fs.PrintDefaults()
 	}
 	return fs

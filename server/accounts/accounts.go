@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package accounts is who people are here and how they prove it: registration,
+// passwords, logging in and out, access tokens, devices and user-interactive
+// authentication. It must not know what anybody does in a room.
+package accounts
+
+import (
+	"context"
+	"log/slog"
+
+	"touchstone.example/api"
+	"touchstone.example/api/id"
+	"touchstone.example/generated/clientapi"
+	"touchstone.example/generated/extraapi"
+	"touchstone.example/server/config"
+	"touchstone.example/server/env"
+	"touchstone.example/server/feed"
+	"touchstone.example/storage"
+)
+
+var (
+	_ clientapi.Registration     = (*Accounts)(nil)
+	_ clientapi.Login            = (*Accounts)(nil)
+	_ clientapi.Logout           = (*Accounts)(nil)
+	_ clientapi.Whoami           = (*Accounts)(nil)
+	_ clientapi.DeviceManagement = (*Accounts)(nil)
+	_ extraapi.SynapseRegister   = (*Accounts)(nil)
+)
+
+// Deps are what Accounts works with.
+type Deps struct {
+	DB           *storage.DB
+	Feed         *feed.Feed
+	Env          *env.Env
+	Log          *slog.Logger
+	Name         id.ServerName
+	Registration config.Registration
+	Passwords    config.Passwords
+	// WellKnown is the base URL to tell clients at login, empty for none.
+	WellKnown string
+}
+
+// Accounts serves the accounts of one server.
+type Accounts struct {
+	Deps
+	hasher hasher
+	tokens tokenCache
+	nonces nonces
+}
+
+// New returns the accounts of a database.
+func New(d Deps) *Accounts {
+	return &Accounts{Deps: d, hasher: newHasher(d.Passwords)}
+}
+
+// changeAccess is the kind of the changes that take access away or change what
+// it is worth. It wakes nobody's sync with news; it ends what is remembered.
+const changeAccess = "access"
+
+// revoke writes the change that makes every process forget a user's tokens.
+func revoke(ctx context.Context, tx *storage.Writer, user id.UserID) error {
+	pos, err := tx.Reserve(ctx)
+	if err != nil {
+		return err
+	}
+	return tx.InsertChange(ctx, storage.Change{Pos: pos, Kind: changeAccess, UserID: string(user)})
+}
+
+// done answers an operation that returns nothing.
+func done(err error) (*api.Empty, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &api.Empty{}, nil
+}

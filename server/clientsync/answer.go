@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package clientsync
+
+import (
+	"context"
+	"fmt"
+
+	"touchstone.example/api"
+	"touchstone.example/api/id"
+	"touchstone.example/generated/clientapi"
+	"touchstone.example/server/rooms"
+	"touchstone.example/storage"
+)
+
+// An assembly puts one answer together, on one snapshot.
+type assembly struct {
+	*Sync
+	*window
+	tx    *storage.Reader
+	out   *clientapi.SyncResponse
+	view  *rooms.View
+	rooms map[int64]*storage.Room // by row: those that the answer may be about
+	// memberships are the user's as of upTo.
+	memberships map[int64]*storage.Membership
+}
+
+// answer tells what changed in the window.
+func (s *Sync) answer(ctx context.Context, w *window, upTo int64) (*clientapi.SyncResponse, error) {
+	w.upTo, w.now = upTo, s.Env.NowTS()
+	var out *clientapi.SyncResponse
+	err := s.DB.Read(ctx, func(tx *storage.Reader) error {
+		a := &assembly{
+			Sync: s, window: w, tx: tx, out: s.nothing(upTo),
+			view: &rooms.View{Caller: w.who, Now: w.now, Memberships: map[int64]string{}},
+		}
+		out = a.out
+		return a.run(ctx)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sync of %s: %w", w.who.User, err)
+	}
+	return out, nil
+}
+
+func (a *assembly) run(ctx context.Context) error {
+	touched, err := a.touched(ctx)
+	if err != nil {
+		return err
+	}
+	if err := a.loadRooms(ctx, touched); err != nil {
+		return err
+	}
+	all := clientapi.SyncRooms{}
+	if err := a.joined(ctx, &all); err != nil {
+		return err
+	}
+	if err := a.invited(ctx, &all); err != nil {
+		return err
+	}
+	if err := a.left(ctx, &all); err != nil {
+		return err
+	}
+	if err := a.accountData(ctx, &all); err != nil {
+		return err
+	}
+	if all.Join != nil || all.Invite != nil || all.Knock != nil || all.Leave != nil {
+		a.out.Rooms = &all
+	}
+	return nil
+}
+
+// maxChanges is how many rows of the log are read to find out which rooms an
+// answer is about; after a longer absence all the user's rooms are looked at.
+const maxChanges = 1000
+
+// touched lists the rooms that anything happened in; nil means all of them.
+func (a *assembly) touched(ctx context.Context) ([]int64, error) {
+	if a.initial || a.full {
+		return nil, nil
+	}
+	if a.upTo-a.since > maxChanges {
+		return nil, nil // cheaper than reading what all users did
+	}
+	changes, err := a.tx.Changes(ctx, a.since, a.upTo, maxChanges+1)
+	if err != nil {
+		return nil, err
+	}
+	if len(changes) > maxChanges {
+		return nil, nil
+	}
+	seen := map[int64]bool{}
+	out := []int64{}
+	for _, c := range changes {
+		if c.RoomNID != 0 && !seen[c.RoomNID] {
+			seen[c.RoomNID] = true
+			out = append(out, c.RoomNID)
+		}
+	}
+	return out, nil
+}
+
+// loadRooms reads the user's memberships of the rooms that the answer may be
+// about, and the rooms.
+func (a *assembly) loadRooms(ctx context.Context, touched []int64) error {
+	var list []*storage.Membership
+	var err error
+	if touched == nil {
+		list, err = a.tx.MembershipsOf(ctx, a.who.User, "join", "invite", "knock", "leave", "ban")
+	} else {
+		list, err = a.tx.MembershipsIn(ctx, a.who.User, touched)
+	}
+	if err != nil {
+		return err
+	}
+	a.memberships = make(map[int64]*storage.Membership, len(list))
+	nids := make([]int64, 0, len(list))
+	for _, m := range list {
+		if m.Pos > a.upTo {
+			if m, err = a.membershipAt(ctx, m, a.upTo); err != nil {
+				return err
+			}
+		}
+		if m == nil || m.Forgotten {
+			continue
+		}
+		a.memberships[m.RoomNID] = m
+		nids = append(nids, m.RoomNID)
+	}
+	a.rooms, err = a.tx.RoomsByNID(ctx, nids)
+	if err != nil {
+		return err
+	}
+	for nid, room := range a.rooms {
+		if !a.filter.Room.Rooms.Match(room.ID) {
+			delete(a.rooms, nid)
+		}
+	}
+	return nil
+}
+
+// membershipAt is what the user was to a room at an earlier position, nil for
+// nothing yet.
+func (a *assembly) membershipAt(ctx context.Context, now *storage.Membership, pos int64) (*storage.Membership, error) {
+	if now.Pos <= pos {
+		return now, nil
+	}
+	events, err := a.tx.MemberEvents(ctx, now.RoomNID, a.who.User)
+	if err != nil {
+		return nil, err
+	}
+	var m *storage.Membership
+	for _, e := range events {
+		if e.Pos == 0 || e.Pos > pos {
+			continue
+		}
+		membership := rooms.MembershipOf(e)
+		if m != nil && m.Membership == membership {
+			m.EventNID = e.NID // a new profile
+			continue
+		}
+		m = &storage.Membership{
+			RoomNID: e.RoomNID, UserID: a.who.User, Membership: membership,
+			EventNID: e.NID, Sender: e.Sender, Pos: e.Pos, Local: now.Local,
+		}
+	}
+	return m, nil
+}
+
+// withMembership lists the rooms to which the user is one of these, in the
+// order of their rows.
+func (a *assembly) withMembership(memberships ...string) []*storage.Room {
+	var out []*storage.Room
+	for nid, room := range a.rooms {
+		for _, m := range memberships {
+			if a.memberships[nid].Membership == m {
+				out = append(out, room)
+			}
+		}
+	}
+	sortRooms(out)
+	return out
+}
+
+// invited tells of invitations and knocks that are new in the window.
+func (a *assembly) invited(ctx context.Context, all *clientapi.SyncRooms) error {
+	for _, room := range a.withMembership("invite", "knock") {
+		m := a.memberships[room.NID]
+		if !a.initial && !a.full && m.Pos <= a.since {
+			continue
+		}
+		stripped, err := a.stripped(ctx, room, m)
+		if err != nil {
+			return err
+		}
+		if m.Membership == "knock" {
+			put(&all.Knock, room.ID, clientapi.SyncKnockedRoom{KnockState: &clientapi.SyncStrippedState{Events: stripped}})
+		} else {
+			put(&all.Invite, room.ID, clientapi.SyncInvitedRoom{InviteState: &clientapi.SyncStrippedState{Events: stripped}})
+		}
+	}
+	return nil
+}
+
+// strippedTypes are the state events of an invitation.
+//
+// Spec: client-server "Stripped state".
+var strippedTypes = []string{
+	"m.room.create", "m.room.name", "m.room.avatar", "m.room.topic",
+	"m.room.join_rules", "m.room.canonical_alias", "m.room.encryption",
+}
+
+// stripped is the state that lets a user who is not in a room know it, as it
+// was at the invitation, which comes last.
+func (a *assembly) stripped(ctx context.Context, room *storage.Room, m *storage.Membership) ([]api.Raw, error) {
+	root, err := a.tx.RoomStateAt(ctx, room.NID, m.Pos)
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]storage.StateKey, 0, len(strippedTypes)+1)
+	for _, typ := range strippedTypes {
+		keys = append(keys, storage.StateKey{Type: typ})
+	}
+	keys = append(keys, storage.StateKey{Type: "m.room.member", Key: string(a.who.User)})
+	found, err := a.tx.StateGet(ctx, root, keys...)
+	if err != nil {
+		return nil, err
+	}
+	events, err := eventsOf(ctx, a.tx, found)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]api.Raw, len(events))
+	for i, e := range events {
+		out[i] = rooms.AppendStripped(nil, e)
+	}
+	return out, nil
+}
+
+// accountData tells of the user's own data, global and by room.
+func (a *assembly) accountData(ctx context.Context, all *clientapi.SyncRooms) error {
+	since := a.since
+	if a.initial {
+		since = 0
+	}
+	rows, err := a.tx.AccountDataSince(ctx, a.who.User, since, a.upTo)
+	if err != nil {
+		return err
+	}
+	var global []api.Raw
+	if a.initial {
+		rules, err := a.PushRules(ctx, a.tx, a.who.User)
+		if err != nil {
+			return err
+		}
+		if a.filter.AccountData.Match("m.push_rules", "") {
+			global = append(global, accountEvent("m.push_rules", rules))
+		}
+	}
+	for _, d := range rows {
+		if d.RoomNID != 0 {
+			if err := a.roomData(ctx, all, d); err != nil {
+				return err
+			}
+			continue
+		}
+		if a.filter.AccountData.Match(d.Type, "") {
+			global = append(global, accountEvent(d.Type, d.Content))
+		}
+	}
+	if global != nil {
+		a.out.AccountData = &clientapi.EventBatch{Events: global}
+	}
+	return nil
+}
+
+// roomData adds one piece of a user's data about a joined room.
+func (a *assembly) roomData(ctx context.Context, all *clientapi.SyncRooms, d *storage.AccountData) error {
+	room := a.rooms[d.RoomNID]
+	if room == nil || a.memberships[d.RoomNID].Membership != "join" {
+		return nil
+	}
+	if !a.filter.Room.AccountData.Match(accountHeader(d.Type, room.ID)) {
+		return nil
+	}
+	j, ok := all.Join[room.ID]
+	if !ok {
+		var err error
+		if j, err = a.emptyJoin(ctx, room); err != nil {
+			return err
+		}
+	}
+	if j.AccountData == nil {
+		j.AccountData = &clientapi.EventBatch{}
+	}
+	j.AccountData.Events = append(j.AccountData.Events, accountEvent(d.Type, d.Content))
+	put(&all.Join, room.ID, j)
+	return nil
+}
+
+func accountEvent(typ string, content []byte) api.Raw {
+	b := append([]byte(`{"content":`), content...)
+	b = api.AppendString(append(b, `,"type":`...), typ)
+	return append(b, '}')
+}
+
+func put[V any](m *map[id.RoomID]V, key id.RoomID, v V) {
+	if *m == nil {
+		*m = map[id.RoomID]V{}
+	}
+	(*m)[key] = v
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package clientsync answers /sync: it waits until something that a user may
+// see has changed and puts the difference between two positions together from
+// one snapshot. It writes nothing.
+package clientsync
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"touchstone.example/api"
+	"touchstone.example/api/id"
+	"touchstone.example/generated/clientapi"
+	"touchstone.example/server/env"
+	"touchstone.example/server/feed"
+	"touchstone.example/server/filter"
+	"touchstone.example/storage"
+)
+
+var _ clientapi.Sync = (*Sync)(nil)
+
+// maxWait bounds a long poll, whatever the client asks for: connections that
+// stay open longer are cut by what lies between.
+const maxWait = 2 * time.Minute
+
+// Deps are what Sync works with.
+type Deps struct {
+	DB   *storage.DB
+	Feed *feed.Feed
+	Env  *env.Env
+	Log  *slog.Logger
+	// PushRules returns the content of a user's m.push_rules.
+	PushRules func(ctx context.Context, tx *storage.Reader, user id.UserID) (api.Raw, error)
+}
+
+// Sync serves /sync.
+type Sync struct {
+	Deps
+	keys keyCache
+}
+
+// New returns the sync of a server.
+func New(d Deps) *Sync { return &Sync{Deps: d} }
+
+// A window is what one answer is about: what changed for a user in
+// (since, upTo], seen through a filter.
+type window struct {
+	who        api.Caller
+	filter     *filter.Filter
+	since      int64
+	upTo       int64
+	initial    bool // no since: everything
+	full       bool // full_state
+	stateAfter bool // use_state_after
+	now        int64
+}
+
+// Sync returns what has changed since a token, waiting for a change for as
+// long as the client asks.
+//
+// Spec: client-server sync.
+func (s *Sync) Sync(ctx context.Context, who api.Caller, req *clientapi.SyncRequest) (*clientapi.SyncResponse, error) {
+	w := &window{
+		who: who, initial: !req.Since.Set, full: req.FullState.Value, stateAfter: req.UseStateAfter.Value,
+	}
+	var err error
+	if w.filter, err = s.loadFilter(ctx, who.User, req.Filter); err != nil {
+		return nil, err
+	}
+	if req.Since.Set {
+		token, err := feed.ParseToken(req.Since.Value)
+		if err != nil {
+			return nil, api.InvalidParam("since: %s", err)
+		}
+		w.since = token.Pos
+		if token.Epoch != s.Feed.Epoch() {
+			w.since, w.initial = 0, true // of a history that was taken back
+		}
+	}
+	if w.initial || w.full {
+		return s.answer(ctx, w, s.Feed.Safe())
+	}
+	return s.wait(ctx, w, time.Duration(req.Timeout.Or(0))*time.Millisecond)
+}
+
+// wait answers as soon as there is something to say, and at the latest when
+// the time is up.
+func (s *Sync) wait(ctx context.Context, w *window, timeout time.Duration) (*clientapi.SyncResponse, error) {
+	waiting, cancel := context.WithTimeout(ctx, min(max(timeout, 0), maxWait))
+	defer cancel()
+	for seen := w.since; ; {
+		keys, err := s.keys.of(ctx, s.DB, s.Feed, w.who.User)
+		if err != nil {
+			return nil, fmt.Errorf("rooms of %s: %w", w.who.User, err)
+		}
+		upTo, timedOut := s.Feed.Wait(waiting, seen, keys...)
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if timedOut != nil {
+			return s.nothing(upTo), nil
+		}
+		out, err := s.answer(ctx, w, upTo)
+		if err != nil || !empty(out) {
+			return out, err
+		}
+		seen = upTo
+	}
+}
+
+func (s *Sync) nothing(upTo int64) *clientapi.SyncResponse {
+	return &clientapi.SyncResponse{NextBatch: s.token(upTo), DeviceUnusedFallbackKeyTypes: []string{}}
+}
+
+func (s *Sync) token(pos int64) string {
+	return feed.Token{Epoch: s.Feed.Epoch(), Pos: pos}.String()
+}
+
+// empty reports whether an answer tells nothing, so that the client can go on
+// waiting.
+func empty(out *clientapi.SyncResponse) bool {
+	return out.Rooms == nil && out.AccountData == nil && out.Presence == nil &&
+		out.ToDevice == nil && out.DeviceLists == nil
+}

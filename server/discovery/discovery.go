@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package discovery says what this server is, where it is and what it can do:
+// versions, capabilities, well-known documents and its health. It decides
+// nothing for anybody else.
+package discovery
+
+import (
+	"context"
+
+	"touchstone.example/api"
+	"touchstone.example/generated/clientapi"
+	"touchstone.example/generated/extraapi"
+	"touchstone.example/generated/fedapi"
+	"touchstone.example/server/config"
+	"touchstone.example/server/roomver"
+	"touchstone.example/storage"
+)
+
+var (
+	_ clientapi.Versions     = (*Discovery)(nil)
+	_ clientapi.Wellknown    = (*Discovery)(nil)
+	_ clientapi.Support      = (*Discovery)(nil)
+	_ clientapi.PolicyServer = (*Discovery)(nil)
+	_ clientapi.Capabilities = (*Discovery)(nil)
+	_ fedapi.Wellknown       = (*Discovery)(nil)
+	_ fedapi.Version         = (*Discovery)(nil)
+	_ extraapi.Health        = (*Discovery)(nil)
+)
+
+// Discovery serves what a server says about itself.
+type Discovery struct {
+	DB        *storage.DB
+	WellKnown config.WellKnown
+	Program   string // the program's version
+}
+
+// versions are the releases of the specification whose behaviour is served:
+// every one since the first that was not called r0, since each is compatible
+// with those before it.
+var versions = []string{
+	"v1.1", "v1.2", "v1.3", "v1.4", "v1.5", "v1.6", "v1.7", "v1.8", "v1.9", "v1.10",
+	"v1.11", "v1.12", "v1.13", "v1.14", "v1.15", "v1.16", "v1.17", "v1.18", "v1.19",
+}
+
+// GetVersions lists the releases of the specification that are served.
+//
+// Spec: client-server getVersions.
+func (d *Discovery) GetVersions(context.Context, *api.Caller, *clientapi.GetVersionsRequest) (*clientapi.GetVersionsResponse, error) {
+	return &clientapi.GetVersionsResponse{Versions: versions}, nil
+}
+
+// GetWellknown tells clients where the server is.
+//
+// Spec: client-server "Well-known URIs".
+func (d *Discovery) GetWellknown(context.Context, *clientapi.GetWellknownRequest) (*clientapi.GetWellknownResponse, error) {
+	if d.WellKnown.Client == "" {
+		return nil, api.NotFound("This server has no well-known document for clients")
+	}
+	return &clientapi.GetWellknownResponse{Homeserver: clientapi.WellknownHomeserver{BaseURL: d.WellKnown.Client}}, nil
+}
+
+// GetWellKnown tells other servers where the server is.
+//
+// Spec: server-server "Resolving server names".
+func (d *Discovery) GetWellKnown(context.Context, *fedapi.GetWellKnownRequest) (*fedapi.GetWellKnownResponse, error) {
+	if d.WellKnown.Server == "" {
+		return nil, api.NotFound("This server has no well-known document for servers")
+	}
+	return &fedapi.GetWellKnownResponse{Server: api.Some(d.WellKnown.Server)}, nil
+}
+
+// GetWellknownSupport would name the operator, whom the settings do not know.
+//
+// Spec: client-server getWellknownSupport.
+func (d *Discovery) GetWellknownSupport(context.Context, *clientapi.GetWellknownSupportRequest) (*clientapi.GetWellknownSupportResponse, error) {
+	return nil, api.NotFound("This server names no contacts")
+}
+
+// GetWellknownPolicy is of policy servers, and this is none.
+//
+// Spec: client-server getWellknownPolicy.
+func (d *Discovery) GetWellknownPolicy(context.Context, *clientapi.GetWellknownPolicyRequest) (*clientapi.GetWellknownPolicyResponse, error) {
+	return nil, api.NotFound("This server is no policy server")
+}
+
+// GetVersion tells other servers what program this is.
+//
+// Spec: server-server getVersion.
+func (d *Discovery) GetVersion(context.Context, *fedapi.GetVersionRequest) (*fedapi.GetVersionResponse, error) {
+	return &fedapi.GetVersionResponse{Server: &fedapi.GetVersionServer{
+		Name: api.Some("Touchstone"), Version: api.Some(d.Program),
+	}}, nil
+}
+
+// GetCapabilities tells clients what they may do here.
+//
+// Spec: client-server "Capabilities negotiation".
+func (d *Discovery) GetCapabilities(context.Context, api.Caller, *clientapi.GetCapabilitiesRequest) (*clientapi.GetCapabilitiesResponse, error) {
+	yes, no := &clientapi.BooleanCapability{Enabled: true}, &clientapi.BooleanCapability{}
+	rooms := &clientapi.RoomVersionsCapability{Default: roomver.Default, Available: map[string]clientapi.Stability{}}
+	for _, rules := range roomver.All() {
+		rooms.Available[rules.Version] = clientapi.StabilityStable
+	}
+	return &clientapi.GetCapabilitiesResponse{Capabilities: clientapi.ServerCapabilities{
+		RoomVersions:    rooms,
+		ChangePassword:  no,
+		ThreepidChanges: no,
+		GetLoginToken:   no,
+		SetDisplayname:  yes,
+		SetAvatarURL:    yes,
+		ProfileFields:   &clientapi.ProfileFieldsCapability{Enabled: true},
+	}}, nil
+}
+
+// GetHealth answers when the server can use its database.
+func (d *Discovery) GetHealth(ctx context.Context, _ *extraapi.GetHealthRequest) (*extraapi.GetHealthResponse, error) {
+	err := d.DB.Read(ctx, func(tx *storage.Reader) error {
+		_, err := tx.Epoch(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &extraapi.GetHealthResponse{Status: "ok"}, nil
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"strconv"
+
+	"touchstone.example/api"
+	"touchstone.example/api/id"
+	"touchstone.example/server/event"
+	"touchstone.example/server/eventauth"
+	"touchstone.example/storage"
+)
+
+// A draft is an event as somebody here wants it, before its room decides what
+// it refers to and whether it is allowed.
+type draft struct {
+	Sender   id.UserID
+	Type     string
+	StateKey *string // nil for message events
+	Content  api.Raw
+	Redacts  id.EventID
+	TS       int64 // zero: now
+}
+
+// extend builds the event that puts d behind the head's tips, and checks it
+// against the current state.
+//
+// Spec: server-server "Checks performed on receipt of a PDU", steps 4 to 6,
+// which coincide for an event that refers to all forward extremities.
+func (r *Rooms) extend(ctx context.Context, h *head, d draft) (*planned, error) {
+	keys := eventauth.AuthKeys(h.rules, d.Type, d.Sender, d.StateKey, d.Content)
+	load := append(keys[:len(keys):len(keys)], keyCreate, keyPowerLevels) // every rule looks at them
+	if d.StateKey != nil {
+		load = append(load, event.StateKey{Type: d.Type, Key: *d.StateKey})
+	}
+	if err := h.ensure(ctx, r.db, load...); err != nil {
+		return nil, err
+	}
+	refs := event.Draft{
+		RoomID: h.room.ID, Sender: d.Sender, Type: d.Type, StateKey: d.StateKey,
+		Content: d.Content, Redacts: d.Redacts, OriginServerTS: d.TS,
+	}
+	if d.TS == 0 {
+		refs.OriginServerTS = r.env.Now().UnixMilli()
+	}
+	hashes := map[id.EventID][sha256.Size]byte{}
+	refer := func(to *stored) id.EventID {
+		if h.rules.ReferencesCarryHashes {
+			hashes[to.ID] = to.ReferenceHash()
+		}
+		return to.ID
+	}
+	for _, tip := range h.tips {
+		refs.PrevEvents = append(refs.PrevEvents, refer(tip))
+		refs.Depth = max(refs.Depth, tip.Depth+1)
+	}
+	refs.Depth = min(max(refs.Depth, 1), h.rules.MaxDepth)
+	var auth []*stored
+	for _, k := range keys {
+		if s := h.get(k.Type, k.Key); s != nil {
+			auth = append(auth, s)
+			refs.AuthEvents = append(refs.AuthEvents, refer(s))
+		}
+	}
+	refs.ReferenceHashes = hashes
+	if d.Type == event.TypeCreate && h.rules.RoomIDIsCreateHash {
+		refs.RoomID = ""
+	}
+	ev, err := event.Build(h.rules, refs, r.signer)
+	if err != nil {
+		return nil, unbuildable(err)
+	}
+	if err := eventauth.Check(h.rules, ev, h, r.verify); err != nil {
+		return nil, rejected(err)
+	}
+	p := &planned{stored: &stored{Event: ev}, auth: auth}
+	if p.unread, err = r.countUnread(h, ev); err != nil {
+		return nil, err
+	}
+	if d.StateKey != nil {
+		p.replaces = h.get(d.Type, *d.StateKey)
+	}
+	return p, nil
+}
+
+// unbuildable says what is wrong with content that cannot become an event.
+//
+// Spec: client-server "Size limits", M_TOO_LARGE.
+func unbuildable(err error) error {
+	if errors.Is(err, event.ErrTooLarge) {
+		return api.TooLarge("%s", err)
+	}
+	return api.BadJSON("%s", err)
+}
+
+// rejected turns the authorization rules' no into an answer.
+func rejected(err error) error {
+	var rejection *eventauth.Rejection
+	if !errors.As(err, &rejection) {
+		return err
+	}
+	return &api.Error{Status: 403, ErrCode: "M_FORBIDDEN", Msg: rejection.Reason, Err: err}
+}
+
+// transaction is the row that makes a client's transaction id idempotent.
+//
+// Spec: client-server "Transaction identifiers": the scope is the device and
+// the endpoint with its path parameters.
+func transaction(who api.Caller, endpoint string, roomNID int64, txnID string) *storage.TxnKey {
+	return &storage.TxnKey{
+		UserID: who.User, DeviceID: who.Device, TxnID: txnID,
+		Operation: strconv.FormatInt(roomNID, 10) + "/" + endpoint,
+	}
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms
+
+import (
+	"context"
+	"maps"
+	"strconv"
+
+	"touchstone.example/api"
+	"touchstone.example/api/id"
+	"touchstone.example/server/event"
+	"touchstone.example/server/visibility"
+	"touchstone.example/storage"
+)
+
+// A View says for whom, and when, events are written out: stored event bytes
+// are copied, and what depends on the reader is put beside them in unsigned.
+//
+// Spec: client-server "Room event format", UnsignedData.
+type View struct {
+	Caller api.Caller
+	Now    int64 // milliseconds, for age
+	// Others are the events that unsigned speaks of, by row: those replaced
+	// by state events and those that redacted events. LoadOthers fills it.
+	Others map[int64]*storage.Event
+	// Memberships are the caller's membership at each event, by row; an event
+	// without one has no unsigned.membership.
+	Memberships map[int64]string
+	// TxnIDs are the transaction ids of the events that the caller's device
+	// has sent, by row. LoadOthers fills it.
+	TxnIDs map[int64]string
+}
+
+// LoadOthers reads what the unsigned data of events refers to.
+func (v *View) LoadOthers(ctx context.Context, tx *storage.Reader, events []*storage.Event) error {
+	var nids, own []int64
+	for _, e := range events {
+		if e.Sender == v.Caller.User {
+			own = append(own, e.NID)
+		}
+		for _, nid := range [...]int64{e.ReplacesNID, e.RedactedBy} {
+			if nid != 0 && v.Others[nid] == nil {
+				nids = append(nids, nid)
+			}
+		}
+	}
+	if len(own) > 0 {
+		ids, err := tx.TxnIDs(ctx, v.Caller.User, v.Caller.Device, own)
+		if err != nil {
+			return err
+		}
+		if v.TxnIDs == nil {
+			v.TxnIDs = ids
+		}
+		maps.Copy(v.TxnIDs, ids)
+	}
+	if len(nids) == 0 {
+		return nil
+	}
+	others, err := tx.EventsByNID(ctx, nids)
+	if err != nil {
+		return err
+	}
+	if v.Others == nil {
+		v.Others = make(map[int64]*storage.Event, len(others))
+	}
+	for _, e := range others {
+		v.Others[e.NID] = e
+	}
+	return nil
+}
+
+// Append writes an event in the client format. roomID is empty where the
+// answer names the room elsewhere.
+func (v *View) Append(b []byte, e *storage.Event, roomID id.RoomID) []byte {
+	b = append(b, e.Client[:len(e.Client)-1]...)
+	if roomID != "" {
+		b = api.AppendString(append(b, `,"room_id":`...), roomID)
+	}
+	b = append(b, `,"unsigned":{"age":`...)
+	b = strconv.AppendInt(b, v.Now-e.OriginServerTS, 10)
+	if m := v.Memberships[e.NID]; m != "" {
+		b = api.AppendString(append(b, `,"membership":`...), m)
+	}
+	if prev := v.Others[e.ReplacesNID]; prev != nil {
+		b = append(append(b, `,"prev_content":`...), Content(prev.Client)...)
+	}
+	if by := v.Others[e.RedactedBy]; by != nil {
+		b = append(append(b, `,"redacted_because":`...), by.Client...)
+	}
+	if prev := v.Others[e.ReplacesNID]; prev != nil {
+		b = api.AppendString(append(b, `,"replaces_state":`...), prev.ID)
+	}
+	if txnID, ok := v.TxnIDs[e.NID]; ok {
+		b = api.AppendString(append(b, `,"transaction_id":`...), txnID)
+	}
+	return append(b, "}}"...)
+}
+
+// Event returns an event in the client format, for answers that hold few.
+func (v *View) Event(e *storage.Event, roomID id.RoomID) api.Raw {
+	return v.Append(make([]byte, 0, len(e.Client)+256), e, roomID)
+}
+
+// AppendStripped writes a state event as stripped state.
+//
+// Spec: client-server "Stripped state".
+func AppendStripped(b []byte, e *storage.Event) []byte {
+	b = append(append(b, `{"content":`...), Content(e.Client)...)
+	b = api.AppendString(append(b, `,"sender":`...), e.Sender)
+	b = api.AppendString(append(b, `,"state_key":`...), *e.StateKey)
+	b = api.AppendString(append(b, `,"type":`...), e.Type)
+	return append(b, '}')
+}
+
+// Content is the content of an event in its stored client form, which begins
+// with it.
+func Content(client []byte) api.Raw { return api.Raw(event.Member(client, "content")) }
+
+// MembershipOf is the membership that a membership event makes.
+func MembershipOf(e *storage.Event) string {
+	return string(visibility.MembershipOf(Content(e.Client)))
+}

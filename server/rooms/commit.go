@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"touchstone.example/api/id"
+	"touchstone.example/storage"
+)
+
+// A plan is what one job adds to its room, in one transaction with what other
+// jobs of the batch add.
+type plan struct {
+	events []*planned
+	also   func(ctx context.Context, tx *storage.Writer) error // rows besides the room's own
+}
+
+// planned is an event that is built and allowed, not yet written.
+type planned struct {
+	*stored
+	auth     []*stored // its auth events
+	replaces *stored   // the state event that it replaces
+	redacts  *stored   // the event that it redacts
+	unread   unread
+	pos      int64
+	txn      *storage.TxnKey // the client's transaction id, if the request has one
+}
+
+// errRepeat says that the transaction id of a job was used before.
+type errRepeat struct {
+	of    *planned
+	event id.EventID
+}
+
+func (e *errRepeat) Error() string { return "transaction id used before for " + string(e.event) }
+
+// maxConflicts bounds how often a batch starts over because another process
+// has moved the room on.
+const maxConflicts = 16
+
+// add runs a job in its room's lane and returns the ids of the events that are
+// in the room when it returns: the job's own, or those of the request that it
+// repeats.
+func (r *Rooms) add(ctx context.Context, nid int64, build func(context.Context, *head) (*plan, error)) ([]id.EventID, error) {
+	j := &job{build: build}
+	if err := r.lanes.run(ctx, nid, j, func(ctx context.Context, jobs []*job) { r.commit(ctx, nid, jobs) }); err != nil {
+		return nil, err
+	}
+	// Whoever has written reads it at once, wherever reading goes by the feed.
+	return j.ids, r.feed.WaitFor(ctx, j.pos)
+}
+
+// commit plans the jobs of a batch one after the other on the room's head and
+// writes them in one transaction. A job that may not do what it wants fails
+// alone.
+func (r *Rooms) commit(ctx context.Context, nid int64, jobs []*job) {
+	for _, j := range jobs {
+		j.err = errors.New("rooms: the commit did not finish")
+	}
+	for conflicts := 0; len(jobs) > 0; {
+		err := r.tryCommit(ctx, nid, &jobs)
+		var repeat *errRepeat
+		switch {
+		case errors.As(err, &repeat):
+			jobs = repeat.settle(jobs)
+		case conflicts < maxConflicts && (errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrExists)):
+			conflicts++
+		default:
+			for _, j := range jobs {
+				j.err = err
+			}
+			return
+		}
+	}
+}
+
+// settle answers the job that repeats an earlier request and returns the others.
+func (e *errRepeat) settle(jobs []*job) []*job {
+	kept := make([]*job, 0, len(jobs))
+	for _, j := range jobs {
+		if slices.Contains(j.plan.events, e.of) {
+			j.ids, j.err = []id.EventID{e.event}, nil
+		} else {
+			kept = append(kept, j)
+		}
+	}
+	return kept
+}
+
+// tryCommit plans and writes once. Jobs that are refused while planning are
+// taken out of jobs with their error set.
+func (r *Rooms) tryCommit(ctx context.Context, nid int64, jobs *[]*job) error {
+	h := r.heads.take(nid)
+	cached := h != nil
+	if !cached {
+		var err error
+		if h, err = r.loadHead(ctx, nid); err != nil {
+			return err
+		}
+	}
+	tips := h.tips
+	planned := (*jobs)[:0:0]
+	for _, j := range *jobs {
+		if j.plan, j.err = j.build(ctx, h); j.err != nil {
+			continue
+		}
+		if len(j.plan.events) == 0 {
+			continue // nothing to do, and that is done
+		}
+		planned = append(planned, j)
+		for _, p := range j.plan.events {
+			h.apply(p)
+		}
+	}
+	if cached && len(planned) < len(*jobs) {
+		if err := r.stillAt(ctx, h.room); err != nil {
+			return err // what refused a job may no longer be so
+		}
+	}
+	*jobs = planned
+	if len(planned) == 0 {
+		r.heads.put(h)
+		return nil
+	}
+	if err := r.write(ctx, h, tips, planned); err != nil {
+		return err // h is dropped: it holds what is not in the database
+	}
+	for _, j := range planned {
+		for _, p := range j.plan.events {
+			j.ids, j.pos = append(j.ids, p.ID), p.pos
+		}
+		j.err = nil
+	}
+	r.heads.put(h)
+	return nil
+}
+
+// stillAt reports a conflict when another process has moved the room on.
+func (r *Rooms) stillAt(ctx context.Context, room *storage.Room) error {
+	return r.db.Read(ctx, func(tx *storage.Reader) error {
+		now, err := roomByNID(ctx, tx, room.NID)
+		if err == nil && now.Version != room.Version {
+			err = storage.ErrConflict
+		}
+		return err
+	})
+}
+
+// apply moves the head past an event that extends it.
+func (h *head) apply(p *planned) {
+	h.tips = []*stored{p.stored}
+	if p.StateKey != nil {
+		h.state[p.Key()] = p.stored
+	}
+}

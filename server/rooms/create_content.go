@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/go-json-experiment/json"
+
+	"touchstone.example/api"
+	"touchstone.example/api/id"
+	"touchstone.example/server/roomver"
+)
+
+// object is event content under construction.
+type object map[string]any
+
+// encode writes content with sorted members.
+func (o object) encode() api.Raw {
+	b, err := json.Marshal(map[string]any(o), json.Deterministic(true))
+	if err != nil {
+		panic("rooms: content does not encode: " + err.Error())
+	}
+	return b
+}
+
+// members reads a JSON object's members without their values' meaning.
+func members(raw api.Raw) (object, error) {
+	out := object{}
+	if len(raw) == 0 {
+		return out, nil
+	}
+	var m map[string]api.Raw
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return nil, err
+	}
+	for k, v := range m {
+		out[k] = v
+	}
+	return out, nil
+}
+
+// createContent is the m.room.create event of a new room: the caller's
+// creation_content, over which the server writes creator and room_version.
+//
+// Spec: client-server createRoom "creation_content"; room version 12,
+// additional_creators.
+func createContent(rules *roomver.Rules, creator id.UserID, given api.Raw, alsoCreators []id.UserID) (object, error) {
+	content, err := members(given)
+	if err != nil {
+		return nil, err
+	}
+	delete(content, "creator")
+	if rules.CreatorInContent {
+		content["creator"] = creator
+	}
+	content["room_version"] = rules.Version
+	if rules.CreatorsPrivileged && len(alsoCreators) > 0 {
+		var named []id.UserID
+		if raw, ok := content["additional_creators"].(api.Raw); ok {
+			if err := json.Unmarshal(raw, &named); err != nil {
+				return nil, err
+			}
+		}
+		for _, u := range alsoCreators {
+			if u != creator && !slices.Contains(named, u) {
+				named = append(named, u)
+			}
+		}
+		if len(named) > 0 {
+			content["additional_creators"] = named
+		}
+	}
+	return content, nil
+}
+
+// powerLevels is the default m.room.power_levels of a new room with the
+// request's override on top: each top-level member replaces the default's.
+//
+// Spec: client-server createRoom, step 3 and power_level_content_override.
+func powerLevels(rules *roomver.Rules, creator id.UserID, equals []id.UserID, override api.Raw) (object, error) {
+	users := object{}
+	tombstone := 100
+	if rules.CreatorsPrivileged {
+		tombstone = 150 // step 3: explicitly higher than state_default
+	} else {
+		users[string(creator)] = 100
+		for _, u := range equals {
+			users[string(u)] = 100
+		}
+	}
+	content := object{
+		"users":         map[string]any(users),
+		"users_default": 0,
+		"events": map[string]any{
+			"m.room.name":               50,
+			"m.room.avatar":             50,
+			"m.room.canonical_alias":    50,
+			"m.room.power_levels":       100,
+			"m.room.history_visibility": 100,
+			"m.room.encryption":         100,
+			"m.room.server_acl":         100,
+			"m.room.tombstone":          tombstone,
+		},
+		"events_default": 0,
+		"state_default":  50,
+		"ban":            50,
+		"kick":           50,
+		"redact":         50,
+		"invite":         0,
+		"notifications":  map[string]any{"room": 50},
+	}
+	over, err := members(override)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(content, over)
+	return content, nil
+}
+
+// topicContent carries the topic as plain text in both of its forms.
+//
+// Spec: client-server m.room.topic, m.topic.
+func topicContent(topic string) object {
+	return object{
+		"topic":   topic,
+		"m.topic": map[string]any{"m.text": []any{map[string]any{"body": topic, "mimetype": "text/plain"}}},
+	}
+}
+
+// A preset is the state that createRoom's preset implies.
+type preset struct{ joinRule, visibility, guests string }
+
+var presets = map[string]preset{
+	"private_chat":         {"invite", "shared", "can_join"},
+	"trusted_private_chat": {"invite", "shared", "can_join"},
+	"public_chat":          {"public", "shared", "forbidden"},
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"touchstone.example/api"
+	"touchstone.example/api/id"
+	"touchstone.example/generated/clientapi"
+	"touchstone.example/server/event"
+	"touchstone.example/server/roomver"
+	"touchstone.example/storage"
+)
+
+// CreateRoom makes a room with all the events that the request implies, in the
+// order that the specification gives, in one transaction.
+//
+// Spec: client-server createRoom.
+func (r *Rooms) CreateRoom(ctx context.Context, who api.Caller, req *clientapi.CreateRoomRequest) (*clientapi.CreateRoomResponse, error) {
+	c, err := r.newCreation(ctx, who, &req.Body)
+	if err != nil {
+		return nil, err
+	}
+	drafts, err := c.drafts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := &plan{also: c.also}
+	for _, d := range drafts {
+		ev, err := r.extend(ctx, c.head, d)
+		if err != nil {
+			return nil, c.refused(d, err)
+		}
+		if d.Type == event.TypeCreate {
+			c.head.room.ID = ev.RoomID
+		}
+		c.head.apply(ev)
+		p.events = append(p.events, ev)
+	}
+	if err := r.found(ctx, c.head, p); err != nil {
+		if errors.Is(err, storage.ErrExists) {
+			return nil, api.RoomInUse("The alias %s is taken", c.alias)
+		}
+		return nil, fmt.Errorf("create room: %w", err)
+	}
+	if err := r.feed.WaitFor(ctx, p.events[len(p.events)-1].pos); err != nil {
+		return nil, err
+	}
+	return &clientapi.CreateRoomResponse{RoomID: c.head.room.ID}, nil
+}
+
+// A creation is a room on its way into being.
+type creation struct {
+	r      *Rooms
+	who    api.Caller
+	body   *clientapi.CreateRoomBody
+	head   *head
+	preset string
+	public bool
+	alias  id.RoomAlias // empty if none was asked for
+}
+
+func (r *Rooms) newCreation(ctx context.Context, who api.Caller, body *clientapi.CreateRoomBody) (*creation, error) {
+	version := body.RoomVersion.Or(roomver.Default)
+	rules, ok := roomver.Get(version)
+	if !ok {
+		return nil, api.UnsupportedRoomVersion("Room version %q is unknown", version)
+	}
+	c := &creation{r: r, who: who, body: body, public: body.Visibility.Or("private") == "public"}
+	c.preset = string(body.Preset.Value)
+	switch {
+	case body.Preset.Set:
+	case c.public:
+		c.preset = "public_chat"
+	default:
+		c.preset = "private_chat"
+	}
+	for _, u := range body.Invite {
+		if err := r.mayInvite(ctx, who, u); err != nil {
+			return nil, err
+		}
+	}
+	if len(body.Invite3PID) > 0 {
+		return nil, api.Forbidden("This server has no identity server to invite third-party identifiers with")
+	}
+	if body.RoomAliasName.Set {
+		var err error
+		if c.alias, err = id.ParseRoomAlias("#" + body.RoomAliasName.Value + ":" + string(r.name)); err != nil {
+			return nil, api.InvalidParam("room_alias_name: %s", err)
+		}
+	}
+	c.head = &head{rules: rules, state: map[event.StateKey]*stored{}}
+	c.head.room = &storage.Room{RoomVersion: rules.Version, Public: c.public, CreatedAt: r.env.NowTS()}
+	if !rules.RoomIDIsCreateHash {
+		c.head.room.ID = id.RoomID("!" + r.env.Rand.Token("room id", string(who.User), 18) + ":" + string(r.name))
+	}
+	return c, nil
+}
+
+// drafts lists the events of the new room in their order.
+//
+// Spec: client-server createRoom, steps 1 to 8.
+func (c *creation) drafts(ctx context.Context) ([]draft, error) {
+	creator, rules := c.who.User, c.head.rules
+	var equals []id.UserID // trusted_private_chat: invitees like the creator
+	if c.preset == "trusted_private_chat" {
+		equals = c.body.Invite
+	}
+	create, err := createContent(rules, creator, c.body.CreationContent, equals)
+	if err != nil {
+		return nil, api.BadJSON("creation_content: %s", err)
+	}
+	levels, err := powerLevels(rules, creator, equals, c.body.PowerLevelContentOverride)
+	if err != nil {
+		return nil, api.BadJSON("power_level_content_override: %s", err)
+	}
+	join, err := c.r.memberContent(ctx, creator, "join", api.Opt[string]{})
+	if err != nil {
+		return nil, err
+	}
+	out := []draft{
+		c.state(event.TypeCreate, "", create.encode()),
+		c.state(event.TypeMember, string(creator), join.encode()),
+		c.state(event.TypePowerLevels, "", levels.encode()),
+	}
+	if c.alias != "" {
+		out = append(out, c.state("m.room.canonical_alias", "", object{"alias": c.alias}.encode()))
+	}
+	out = append(out, c.presetDrafts()...)
+	for _, s := range c.body.InitialState {
+		if c.body.Name.Set && s.Type == "m.room.name" || c.body.Topic.Set && s.Type == "m.room.topic" {
+			continue // overridden by name and topic
+		}
+		out = append(out, c.state(s.Type, s.StateKey.Or(""), s.Content))
+	}
+	if c.body.Name.Set {
+		out = append(out, c.state("m.room.name", "", object{"name": c.body.Name.Value}.encode()))
+	}
+	if c.body.Topic.Set {
+		out = append(out, c.state("m.room.topic", "", topicContent(c.body.Topic.Value).encode()))
+	}
+	invites, err := c.invites(ctx)
+	return append(out, invites...), err
+}
+
+// presetDrafts are the state events of the preset, but for those that
+// initial_state takes the place of.
+func (c *creation) presetDrafts() []draft {
+	p := presets[c.preset]
+	var out []draft
+	for _, d := range []draft{
+		c.state(event.TypeJoinRules, "", object{"join_rule": p.joinRule}.encode()),
+		c.state("m.room.history_visibility", "", object{"history_visibility": p.visibility}.encode()),
+		c.state("m.room.guest_access", "", object{"guest_access": p.guests}.encode()),
+	} {
+		given := slices.ContainsFunc(c.body.InitialState, func(s clientapi.CreateRoomInitialState) bool {
+			return s.Type == d.Type && s.StateKey.Or("") == ""
+		})
+		if !given {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+func (c *creation) invites(ctx context.Context) ([]draft, error) {
+	var out []draft
+	for i, u := range c.body.Invite {
+		if u == c.who.User || slices.Contains(c.body.Invite[:i], u) {
+			continue
+		}
+		content, err := c.r.memberContent(ctx, u, "invite", api.Opt[string]{})
+		if err != nil {
+			return nil, err
+		}
+		if c.body.IsDirect.Value {
+			content["is_direct"] = true
+		}
+		out = append(out, c.state(event.TypeMember, string(u), content.encode()))
+	}
+	return out, nil
+}
+
+func (c *creation) state(typ, key string, content api.Raw) draft {
+	return draft{Sender: c.who.User, Type: typ, StateKey: &key, Content: content}
+}
+
+// refused says what is wrong with the initial state that a request implies.
+//
+// Spec: client-server createRoom, 400 M_INVALID_ROOM_STATE.
+func (c *creation) refused(d draft, err error) error {
+	var e *api.Error
+	if errors.As(err, &e) && e.ErrCode == "M_FORBIDDEN" {
+		return api.InvalidRoomState("%s: %s", d.Type, e.Msg)
+	}
+	return err
+}
+
+// also records what a new room has besides its events: its alias, and its
+// place in the published room directory.
+func (c *creation) also(ctx context.Context, tx *storage.Writer) error {
+	if c.alias == "" {
+		return nil
+	}
+	return tx.InsertAlias(ctx, storage.Alias{
+		Alias: c.alias, RoomNID: c.head.room.NID, Creator: c.who.User, CreatedAt: c.r.env.NowTS(),
+	})
+}
+
+// found writes a new room. Nobody else can know it yet, so it needs no lane.
+func (r *Rooms) found(ctx context.Context, h *head, p *plan) error {
+	room := *h.room
+	err := r.db.Write(ctx, func(tx *storage.Writer) (err error) {
+		room = *h.room
+		if room.NID, err = tx.NextID(ctx, "rooms"); err != nil {
+			return err
+		}
+		h.room.NID = room.NID
+		if err := tx.InsertRoom(ctx, &room); err != nil {
+			return err
+		}
+		return r.writeBatch(ctx, tx, &room, nil, p)
+	})
+	if err != nil {
+		return err
+	}
+	room.Version++
+	h.room = &room
+	r.heads.put(h)
+	return nil
+}

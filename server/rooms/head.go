@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"touchstone.example/api"
+	"touchstone.example/api/id"
+	"touchstone.example/server/event"
+	"touchstone.example/server/roomver"
+	"touchstone.example/storage"
+)
+
+// A head is what is needed to add to a room: its current state, as far as it
+// has been asked for, and its forward extremities. It belongs to the room's
+// lane and is true as long as version is the one in the database, which the
+// commit compares.
+type head struct {
+	room  *storage.Room
+	rules *roomver.Rules
+	tips  []*stored
+	state map[event.StateKey]*stored // loaded so far; nil: known to be absent
+}
+
+// stored is an event with the number of its row.
+type stored struct {
+	*event.Event
+	nid int64
+}
+
+// maxHeads and maxHeadState bound the memory that heads take.
+const (
+	maxHeads     = 512
+	maxHeadState = 4096
+)
+
+// heads keeps the heads of the rooms written to last. An entry is only a
+// guess: the commit finds out when another process has moved the room on.
+type heads struct {
+	mu    sync.Mutex
+	rooms map[int64]*head
+}
+
+func (c *heads) take(nid int64) *head {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := c.rooms[nid]
+	delete(c.rooms, nid)
+	return h
+}
+
+func (c *heads) put(h *head) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.rooms == nil {
+		c.rooms = map[int64]*head{}
+	}
+	if len(c.rooms) >= maxHeads {
+		for nid := range c.rooms { // any will do: a lost head is read again
+			delete(c.rooms, nid)
+			break
+		}
+	}
+	if len(h.state) > maxHeadState {
+		h.state = map[event.StateKey]*stored{}
+	}
+	c.rooms[h.room.NID] = h
+}
+
+// loadHead reads a room's head from the database.
+func (r *Rooms) loadHead(ctx context.Context, nid int64) (*head, error) {
+	h := &head{state: map[event.StateKey]*stored{}}
+	err := r.db.Read(ctx, func(tx *storage.Reader) (err error) {
+		if h.room, err = roomByNID(ctx, tx, nid); err != nil {
+			return err
+		}
+		if h.rules, err = rulesOf(h.room); err != nil {
+			return err
+		}
+		tips, err := tx.Extremities(ctx, nid)
+		if err != nil {
+			return err
+		}
+		h.tips, err = readEvents(ctx, tx, h.rules, tips)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load head of room %d: %w", nid, err)
+	}
+	return h, nil
+}
+
+func roomByNID(ctx context.Context, tx *storage.Reader, nid int64) (*storage.Room, error) {
+	rooms, err := tx.RoomsByNID(ctx, []int64{nid})
+	if err != nil {
+		return nil, err
+	}
+	if rooms[nid] == nil {
+		return nil, storage.ErrNotFound
+	}
+	return rooms[nid], nil
+}
+
+func rulesOf(room *storage.Room) (*roomver.Rules, error) {
+	rules, ok := roomver.Get(room.RoomVersion)
+	if !ok {
+		return nil, fmt.Errorf("room %s has unknown version %q", room.ID, room.RoomVersion)
+	}
+	return rules, nil
+}
+
+// ensure loads the state at keys that the head does not hold yet.
+func (h *head) ensure(ctx context.Context, db *storage.DB, keys ...event.StateKey) error {
+	var missing []storage.StateKey
+	for _, k := range keys {
+		if _, known := h.state[k]; !known {
+			missing = append(missing, storage.StateKey{Type: k.Type, Key: k.Key})
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return db.Read(ctx, func(tx *storage.Reader) error {
+		evs, err := stateEvents(ctx, tx, h.rules, h.room.StateRoot, missing)
+		if err != nil {
+			return err
+		}
+		for _, k := range missing {
+			h.state[event.StateKey{Type: k.Type, Key: k.Key}] = nil
+		}
+		for _, s := range evs {
+			h.state[s.Key()] = s
+		}
+		return nil
+	})
+}
+
+// Event is the current state at a key; only keys that were ensured may be
+// asked for. It makes the head an eventauth.State.
+func (h *head) Event(typ, key string) *event.Event {
+	if s := h.get(typ, key); s != nil {
+		return s.Event
+	}
+	return nil
+}
+
+func (h *head) get(typ, key string) *stored {
+	s, known := h.state[event.StateKey{Type: typ, Key: key}]
+	if !known {
+		panic("rooms: state " + typ + " was not loaded")
+	}
+	return s
+}
+
+// stateEvents reads the events at some keys of a state.
+func stateEvents(ctx context.Context, tx *storage.Reader, rules *roomver.Rules, root string, keys []storage.StateKey) ([]*stored, error) {
+	found, err := tx.StateGet(ctx, root, keys...)
+	if err != nil {
+		return nil, err
+	}
+	nids := make([]int64, 0, len(found))
+	for _, nid := range found {
+		nids = append(nids, nid)
+	}
+	return readEvents(ctx, tx, rules, nids)
+}
+
+func readEvents(ctx context.Context, tx *storage.Reader, rules *roomver.Rules, nids []int64) ([]*stored, error) {
+	if len(nids) == 0 {
+		return nil, nil
+	}
+	rows, err := tx.EventsByNID(ctx, nids)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*stored, 0, len(rows))
+	for _, row := range rows {
+		ev, err := event.Trusted(rules, row.ID, row.PDU)
+		if err != nil {
+			return nil, fmt.Errorf("stored event %s: %w", row.ID, err)
+		}
+		out = append(out, &stored{Event: ev, nid: row.NID})
+	}
+	return out, nil
+}
+
+// roomNID finds the room a client names. A room this server does not know is
+// answered like one the caller is not in, so that nobody can probe for rooms.
+func (r *Rooms) roomNID(ctx context.Context, roomID id.RoomID) (int64, error) {
+	if nid, ok := r.nids.get(roomID); ok {
+		return nid, nil
+	}
+	var room *storage.Room
+	err := r.db.Read(ctx, func(tx *storage.Reader) (err error) {
+		room, err = tx.Room(ctx, roomID)
+		return err
+	})
+	if errors.Is(err, storage.ErrNotFound) {
+		return 0, api.Forbidden("You are not in room %s", roomID)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("find room %s: %w", roomID, err)
+	}
+	r.nids.put(roomID, room.NID)
+	return room.NID, nil
+}

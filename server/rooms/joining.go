@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+
+	"touchstone.example/api"
+	"touchstone.example/api/id"
+	"touchstone.example/generated/clientapi"
+	"touchstone.example/server/event"
+	"touchstone.example/server/eventauth"
+	"touchstone.example/storage"
+)
+
+var _ clientapi.Joining = (*Rooms)(nil)
+
+// JoinRoomByID joins the caller to a room that this server is in.
+//
+// Spec: client-server joinRoomById.
+func (r *Rooms) JoinRoomByID(ctx context.Context, who api.Caller, req *clientapi.JoinRoomByIDRequest) (*clientapi.JoinRoomByIDResponse, error) {
+	if err := r.join(ctx, who, req.RoomID, req.Body.Reason, req.Body.ThirdPartySigned); err != nil {
+		return nil, err
+	}
+	return &clientapi.JoinRoomByIDResponse{RoomID: req.RoomID}, nil
+}
+
+// JoinRoom joins the caller to a room by its ID or an alias.
+//
+// Spec: client-server joinRoom.
+func (r *Rooms) JoinRoom(ctx context.Context, who api.Caller, req *clientapi.JoinRoomRequest) (*clientapi.JoinRoomResponse, error) {
+	roomID, err := r.named(ctx, req.RoomIDOrAlias)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.join(ctx, who, roomID, req.Body.Reason, req.Body.ThirdPartySigned); err != nil {
+		return nil, err
+	}
+	return &clientapi.JoinRoomResponse{RoomID: roomID}, nil
+}
+
+// named finds the room that an ID or alias names.
+func (r *Rooms) named(ctx context.Context, name string) (id.RoomID, error) {
+	if strings.HasPrefix(name, "!") {
+		roomID, err := id.ParseRoomID(name)
+		if err != nil {
+			return "", api.InvalidParam("%s", err)
+		}
+		return roomID, nil
+	}
+	alias, err := id.ParseRoomAlias(name)
+	if err != nil {
+		return "", api.InvalidParam("%s", err)
+	}
+	var roomID id.RoomID
+	err = r.db.Read(ctx, func(tx *storage.Reader) error {
+		a, err := tx.Alias(ctx, alias)
+		if err != nil {
+			return err
+		}
+		room, err := roomByNID(ctx, tx, a.RoomNID)
+		if err == nil {
+			roomID = room.ID
+		}
+		return err
+	})
+	if errors.Is(err, storage.ErrNotFound) {
+		return "", api.NotFound("Room alias %s is unknown", alias)
+	}
+	if err != nil {
+		return "", fmt.Errorf("find alias %s: %w", alias, err)
+	}
+	return roomID, nil
+}
+
+func (r *Rooms) join(ctx context.Context, who api.Caller, roomID id.RoomID, reason api.Opt[string], signed *clientapi.ThirdPartySigned) error {
+	if _, err := r.roomNID(ctx, roomID); err != nil {
+		var refusal *api.Error
+		if errors.As(err, &refusal) {
+			return api.NotFound("Room %s is unknown to this server", roomID)
+		}
+		return err
+	}
+	t := transition{target: who.User, membership: "join", reason: reason}
+	t.check = func(was string) (bool, error) { return was == "join", nil }
+	if signed != nil {
+		t.extra = object{"third_party_invite": map[string]any{"signed": api.Raw(signed.AppendJSON(nil))}}
+	}
+	return r.move(ctx, who, roomID, t)
+}
+
+// joinRules is the content of m.room.join_rules.
+type joinRules struct {
+	JoinRule string `json:"join_rule"`
+	Allow    []struct {
+		Type   string    `json:"type"`
+		RoomID id.RoomID `json:"room_id"`
+	} `json:"allow"`
+}
+
+// vouch finds, for a join to a restricted room, a member who may invite, and
+// names that member in the event. Users who are invited need nobody.
+//
+// Spec: client-server "Restricted rooms"; server-server "Restricted rooms".
+func (r *Rooms) vouch(ctx context.Context, h *head, user id.UserID, was string, content object) error {
+	if !h.rules.Restricted || was == "join" || was == "invite" {
+		return nil
+	}
+	if err := h.ensure(ctx, r.db, keyCreate, keyJoinRules, keyPowerLevels); err != nil {
+		return err
+	}
+	ev := h.Event(event.TypeJoinRules, "")
+	if ev == nil {
+		return nil
+	}
+	var rules joinRules
+	if err := json.Unmarshal(ev.Content, &rules); err != nil {
+		return nil // the authorization rules say what is wrong with it
+	}
+	if rules.JoinRule != "restricted" && (rules.JoinRule != "knock_restricted" || !h.rules.KnockRestricted) {
+		return nil
+	}
+	var allowed []id.RoomID
+	for _, a := range rules.Allow {
+		if a.Type == "m.room_membership" {
+			allowed = append(allowed, a.RoomID)
+		}
+	}
+	var voucher id.UserID
+	err := r.db.Read(ctx, func(tx *storage.Reader) error {
+		in, err := joinedAny(ctx, tx, user, allowed)
+		if err != nil {
+			return err
+		}
+		if !in {
+			return api.Forbidden("You are in none of the rooms whose members may join %s", h.room.ID)
+		}
+		voucher, err = r.inviter(ctx, tx, h)
+		return err
+	})
+	if err == nil {
+		content["join_authorised_via_users_server"] = voucher
+	}
+	return err
+}
+
+// joinedAny reports whether a user is in one of some rooms.
+func joinedAny(ctx context.Context, tx *storage.Reader, user id.UserID, rooms []id.RoomID) (bool, error) {
+	for _, roomID := range rooms {
+		room, err := tx.Room(ctx, roomID)
+		if errors.Is(err, storage.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		m, err := tx.Membership(ctx, room.NID, user)
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return false, err
+		}
+		if err == nil && m.Membership == "join" {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// inviter returns a member of the room on this server who may invite.
+func (r *Rooms) inviter(ctx context.Context, tx *storage.Reader, h *head) (id.UserID, error) {
+	levels := eventauth.PowerLevelsOf(h.rules, h)
+	members, err := tx.LocalMembers(ctx, h.room.NID, "join")
+	if err != nil {
+		return "", err
+	}
+	for _, u := range members {
+		if levels.User(u) >= levels.Invite() {
+			return u, nil
+		}
+	}
+	return "", api.Forbidden("Nobody on this server may let users into %s", h.room.ID)
+}
+
+// Keys of the state that most rules look at.
+var (
+	keyCreate      = event.StateKey{Type: event.TypeCreate}
+	keyJoinRules   = event.StateKey{Type: event.TypeJoinRules}
+	keyPowerLevels = event.StateKey{Type: event.TypePowerLevels}
+)

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms
+
+import (
+	"context"
+	"sync"
+
+	"touchstone.example/api/id"
+)
+
+// maxBatch bounds how many queued jobs of a room share one commit.
+const maxBatch = 64
+
+// lanes are keyed first-in, first-out queues: one room's writes go one after
+// the other, and those that have queued up are committed together. A lane is
+// never held over the network.
+type lanes struct {
+	mu    sync.Mutex
+	rooms map[int64]*lane
+}
+
+type lane struct{ waiting []*job }
+
+// A job is one caller's wish to change a room. build runs on a room's head
+// and returns what to commit; done is closed when err is final.
+type job struct {
+	build func(ctx context.Context, h *head) (*plan, error)
+	plan  *plan
+	ids   []id.EventID
+	pos   int64 // of the last event
+	err   error
+	done  chan struct{}
+	lead  chan struct{} // closed when this caller must lead the next batch
+}
+
+// run queues j and returns when it is committed or refused. The first caller
+// in an empty lane leads: commit receives its job together with those queued
+// behind it. Leadership then passes to the first that still waits.
+func (l *lanes) run(ctx context.Context, room int64, j *job, commit func(context.Context, []*job)) error {
+	j.done, j.lead = make(chan struct{}), make(chan struct{})
+	l.mu.Lock()
+	if l.rooms == nil {
+		l.rooms = map[int64]*lane{}
+	}
+	q := l.rooms[room]
+	leader := q == nil
+	if leader {
+		q = &lane{}
+		l.rooms[room] = q
+	}
+	q.waiting = append(q.waiting, j)
+	l.mu.Unlock()
+	if !leader {
+		select {
+		case <-j.done:
+			return j.err
+		case <-j.lead:
+		case <-ctx.Done():
+			if l.leave(q, j) {
+				return ctx.Err()
+			}
+			select { // already taken by a leader, or made one
+			case <-j.done:
+				return j.err
+			case <-j.lead:
+			}
+		}
+	}
+	l.batch(ctx, room, q, commit)
+	return j.err
+}
+
+// leave takes j out of the queue, unless a leader has it already.
+func (l *lanes) leave(q *lane, j *job) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case <-j.lead:
+		return false
+	default:
+	}
+	for i, w := range q.waiting {
+		if w == j {
+			q.waiting = append(q.waiting[:i:i], q.waiting[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// batch commits the jobs at the head of the queue and passes the lane on. The
+// batch runs to its end even if the leader's client goes away: others' jobs
+// are in it.
+func (l *lanes) batch(ctx context.Context, room int64, q *lane, commit func(context.Context, []*job)) {
+	l.mu.Lock()
+	n := min(len(q.waiting), maxBatch)
+	jobs := q.waiting[:n:n]
+	q.waiting = q.waiting[n:]
+	l.mu.Unlock()
+	defer func() {
+		l.mu.Lock()
+		if len(q.waiting) > 0 {
+			close(q.waiting[0].lead)
+		} else {
+			delete(l.rooms, room)
+		}
+		l.mu.Unlock()
+		for _, j := range jobs {
+			close(j.done)
+		}
+	}()
+	commit(context.WithoutCancel(ctx), jobs)
+}

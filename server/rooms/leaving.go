@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"touchstone.example/api"
+	"touchstone.example/generated/clientapi"
+	"touchstone.example/storage"
+)
+
+var _ clientapi.Leaving = (*Rooms)(nil)
+
+// LeaveRoom takes the caller out of a room, or turns down an invitation or
+// takes back a knock.
+//
+// Spec: client-server leaveRoom.
+func (r *Rooms) LeaveRoom(ctx context.Context, who api.Caller, req *clientapi.LeaveRoomRequest) (*api.Empty, error) {
+	return done(r.move(ctx, who, req.RoomID, transition{
+		target: who.User, membership: "leave", reason: req.Body.Reason,
+	}))
+}
+
+// ForgetRoom stops showing a room that the caller has left.
+//
+// Spec: client-server forgetRoom.
+func (r *Rooms) ForgetRoom(ctx context.Context, who api.Caller, req *clientapi.ForgetRoomRequest) (*api.Empty, error) {
+	nid, err := r.roomNID(ctx, req.RoomID)
+	if err != nil {
+		return nil, err
+	}
+	return done(r.db.Write(ctx, func(tx *storage.Writer) error {
+		m, err := tx.Membership(ctx, nid, who.User)
+		if errors.Is(err, storage.ErrNotFound) {
+			return api.Forbidden("You were never in room %s", req.RoomID)
+		}
+		if err != nil {
+			return fmt.Errorf("membership of %s: %w", who.User, err)
+		}
+		if m.Membership != "leave" && m.Membership != "ban" {
+			return api.Unknown("You have not left room %s", req.RoomID)
+		}
+		return tx.PutForgotten(ctx, nid, who.User, true)
+	}))
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms
+
+import (
+	"context"
+	"fmt"
+
+	"touchstone.example/api"
+	"touchstone.example/api/id"
+	"touchstone.example/server/event"
+	"touchstone.example/storage"
+)
+
+// A transition is a change of one user's membership that a client asks for.
+type transition struct {
+	target     id.UserID
+	membership string
+	reason     api.Opt[string]
+	// check looks at the target's membership so far ("" if none) and may
+	// refuse what the authorization rules would let pass, or report that
+	// there is nothing to do.
+	check func(was string) (nothing bool, err error)
+	// extra adds members to the content.
+	extra object
+}
+
+// move makes one membership event in a room.
+func (r *Rooms) move(ctx context.Context, who api.Caller, roomID id.RoomID, t transition) error {
+	nid, err := r.roomNID(ctx, roomID)
+	if err != nil {
+		return err
+	}
+	content, err := r.memberContent(ctx, t.target, t.membership, t.reason)
+	if err != nil {
+		return err
+	}
+	for k, v := range t.extra {
+		content[k] = v
+	}
+	key := event.StateKey{Type: event.TypeMember, Key: string(t.target)}
+	_, err = r.add(ctx, nid, func(ctx context.Context, h *head) (*plan, error) {
+		if err := h.ensure(ctx, r.db, key); err != nil {
+			return nil, err
+		}
+		was := ""
+		if s := h.get(key.Type, key.Key); s != nil {
+			was = s.Membership()
+		}
+		if t.check != nil {
+			if nothing, err := t.check(was); err != nil || nothing {
+				return &plan{}, err
+			}
+		}
+		d := draft{Sender: who.User, Type: event.TypeMember, StateKey: &key.Key, Content: content.encode()}
+		if t.membership == "join" {
+			if err := r.vouch(ctx, h, t.target, was, content); err != nil {
+				return nil, err
+			}
+			d.Content = content.encode()
+		}
+		p, err := r.extend(ctx, h, d)
+		if err != nil {
+			return nil, err
+		}
+		return &plan{events: []*planned{p}}, nil
+	})
+	return err
+}
+
+// memberContent is the content of a membership event of one of our users: the
+// profile goes with invitations and joins.
+//
+// Spec: client-server m.room.member; "Profiles", "Events on Change of Profile
+// Information".
+func (r *Rooms) memberContent(ctx context.Context, user id.UserID, membership string, reason api.Opt[string]) (object, error) {
+	content := object{"membership": membership}
+	if reason.Set {
+		content["reason"] = reason.Value
+	}
+	if membership != "join" && membership != "invite" && membership != "knock" || user.Server() != r.name {
+		return content, nil
+	}
+	err := r.db.Read(ctx, func(tx *storage.Reader) error {
+		fields, err := tx.Profile(ctx, user)
+		for _, f := range fields {
+			if f.Name == "displayname" || f.Name == "avatar_url" {
+				content[f.Name] = api.Raw(f.Value)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("profile of %s: %w", user, err)
+	}
+	return content, nil
+}
+
+// mayInvite refuses invitations of users that this server cannot reach.
+func (r *Rooms) mayInvite(_ context.Context, _ api.Caller, target id.UserID) error {
+	if target.Server() != r.name {
+		return api.Forbidden("User %s is on another server, and this server does not federate yet", target)
+	}
+	return nil
+}

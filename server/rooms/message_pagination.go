@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"touchstone.example/api"
+	"touchstone.example/api/id"
+	"touchstone.example/generated/clientapi"
+	"touchstone.example/server/feed"
+	"touchstone.example/server/filter"
+	"touchstone.example/server/visibility"
+	"touchstone.example/storage"
+)
+
+var _ clientapi.MessagePagination = (*Rooms)(nil)
+
+// Limits of a page of /messages.
+const (
+	defaultPage = 10
+	maxPage     = 1000
+	// maxScan bounds how many events one request looks at for those that pass
+	// its filter and may be seen. The page may then hold fewer than asked
+	// for, even none, and its end says where to go on.
+	maxScan = 5000
+)
+
+// GetRoomEvents pages through a room's history, in the order of the room.
+//
+// Spec: client-server getRoomEvents.
+func (r *Rooms) GetRoomEvents(ctx context.Context, who api.Caller, req *clientapi.GetRoomEventsRequest) (*clientapi.GetRoomEventsResponse, error) {
+	nid, err := r.roomNID(ctx, req.RoomID)
+	if err != nil {
+		return nil, err
+	}
+	p, err := r.newPaging(who, req, nid)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.db.Read(ctx, func(tx *storage.Reader) error { return p.read(ctx, tx) }); err != nil {
+		return nil, err
+	}
+	return &p.out, nil
+}
+
+// A paging is one walk through a room.
+type paging struct {
+	r       *Rooms
+	who     api.Caller
+	room    id.RoomID
+	nid     int64
+	forward bool
+	limit   int
+	filter  *filter.RoomEvents
+	from    *feed.Token // nil: from the end of the room that dir starts at
+	to      *feed.Token // nil: to the other end
+	upTo    int64       // what has arrived later is not there yet
+	view    *View
+	out     clientapi.GetRoomEventsResponse
+}
+
+func (r *Rooms) newPaging(who api.Caller, req *clientapi.GetRoomEventsRequest, nid int64) (*paging, error) {
+	p := &paging{
+		r: r, who: who, room: req.RoomID, nid: nid, forward: req.Dir == clientapi.DirectionF,
+		limit: defaultPage, upTo: r.feed.Safe(), view: r.view(who), filter: &filter.RoomEvents{},
+	}
+	p.out.Chunk = []api.Raw{}
+	if req.Filter.Set {
+		var err error
+		if p.filter, err = filter.ParseRoomEvents([]byte(req.Filter.Value)); err != nil {
+			return nil, api.InvalidParam("filter: %s", err)
+		}
+		p.limit = p.filter.Limit(defaultPage, maxPage)
+	}
+	if req.Limit.Set {
+		if req.Limit.Value < 0 {
+			return nil, api.InvalidParam("limit is negative")
+		}
+		p.limit = int(min(req.Limit.Value, maxPage))
+	}
+	for _, t := range []struct {
+		name string
+		in   api.Opt[string]
+		out  **feed.Token
+	}{{"from", req.From, &p.from}, {"to", req.To, &p.to}} {
+		if !t.in.Set {
+			continue
+		}
+		token, err := feed.ParseToken(t.in.Value)
+		if err != nil {
+			return nil, api.InvalidParam("%s: %s", t.name, err)
+		}
+		*t.out = &token
+	}
+	return p, nil
+}
+
+// boundary turns a token into a place of the room: what lies before it has
+// been reached, what lies at or after it has not.
+func (p *paging) boundary(ctx context.Context, tx *storage.Reader, t *feed.Token) (storage.Place, error) {
+	if t.Room {
+		return t.Place, nil
+	}
+	last, err := tx.PlaceAt(ctx, p.nid, t.Pos)
+	if errors.Is(err, storage.ErrNotFound) {
+		return storage.Place{}, nil
+	}
+	last.NID++
+	return last, err
+}
+
+// ends are the boundaries of a room that a walk may use.
+func (p *paging) ends(ctx context.Context, tx *storage.Reader) (from, to storage.Place, err error) {
+	first, last := storage.Place{}, storage.Place{Depth: math.MaxInt64, NID: math.MaxInt64}
+	from, to = last, first
+	if p.forward {
+		from, to = first, last
+	}
+	if p.from != nil {
+		if from, err = p.boundary(ctx, tx, p.from); err != nil {
+			return from, to, err
+		}
+	}
+	if p.to != nil {
+		to, err = p.boundary(ctx, tx, p.to)
+	}
+	return from, to, err
+}
+
+func (p *paging) read(ctx context.Context, tx *storage.Reader) error {
+	room, err := roomByNID(ctx, tx, p.nid)
+	if err != nil {
+		return err
+	}
+	sight, err := NewSight(ctx, tx, p.nid, p.who.User)
+	if err != nil {
+		return err
+	}
+	reach, err := sight.Reach(ctx, room)
+	if err != nil {
+		return err
+	}
+	if reach == visibility.Nowhere {
+		return api.Forbidden("You are not in room %s", p.room)
+	}
+	from, to, err := p.ends(ctx, tx)
+	if err != nil {
+		return err
+	}
+	p.out.Start = p.token(from)
+	events, end, more, err := p.walk(ctx, tx, sight, from, to)
+	if err != nil {
+		return fmt.Errorf("page of room %s: %w", p.room, err)
+	}
+	if more {
+		p.out.End = api.Some(p.token(end))
+	}
+	if err := p.view.LoadOthers(ctx, tx, events); err != nil {
+		return err
+	}
+	for _, e := range events {
+		p.out.Chunk = append(p.out.Chunk, p.view.Event(e, p.room))
+	}
+	if p.filter.LazyLoadMembers {
+		return p.members(ctx, tx, room, events)
+	}
+	return nil
+}
+
+// walk collects the events of the page. end is the boundary that it came to,
+// and more whether there may be events beyond.
+func (p *paging) walk(ctx context.Context, tx *storage.Reader, sight *Sight, from, to storage.Place) (page []*storage.Event, end storage.Place, more bool, err error) {
+	end = from
+	for scanned := 0; ; {
+		n := p.limit - len(page) + 1 // one beyond tells whether there are more
+		batch, err := p.next(ctx, tx, end, n)
+		if err != nil {
+			return nil, end, false, err
+		}
+		for _, e := range batch {
+			if p.beyond(e.Place(), to) {
+				return page, end, false, nil
+			}
+			if len(page) == p.limit {
+				return page, end, true, nil
+			}
+			ok, at, err := p.shows(ctx, sight, e)
+			if err != nil {
+				return nil, end, false, err
+			}
+			if ok {
+				page = append(page, e)
+				p.view.Memberships[e.NID] = string(at)
+			}
+			end = e.Place()
+			if p.forward {
+				end.NID++
+			}
+		}
+		if len(batch) < n {
+			return page, end, false, nil
+		}
+		if scanned += len(batch); scanned >= maxScan {
+			return page, end, true, nil
+		}
+	}
+}
+
+func (p *paging) next(ctx context.Context, tx *storage.Reader, at storage.Place, n int) ([]*storage.Event, error) {
+	if p.forward {
+		return tx.PageForward(ctx, p.nid, storage.Place{Depth: at.Depth, NID: at.NID - 1}, p.upTo, n)
+	}
+	return tx.PageBack(ctx, p.nid, at, p.upTo, n)
+}
+
+// beyond reports whether a place lies past the boundary that ends the walk.
+func (p *paging) beyond(place, to storage.Place) bool {
+	if p.forward {
+		return !after(to, place)
+	}
+	return after(to, place)
+}
+
+func (p *paging) shows(ctx context.Context, sight *Sight, e *storage.Event) (bool, visibility.Membership, error) {
+	h := FilterHeader(e, p.room)
+	if !p.filter.Match(&h) {
+		return false, "", nil
+	}
+	return sight.Sees(ctx, e)
+}
+
+// token writes a boundary of this walk.
+func (p *paging) token(at storage.Place) string {
+	return feed.Token{Epoch: p.r.feed.Epoch(), Pos: p.upTo, Room: true, Place: at}.String()
+}
+
+// members adds the membership events of the senders on the page.
+//
+// Spec: client-server "Lazy-loading room members".
+func (p *paging) members(ctx context.Context, tx *storage.Reader, room *storage.Room, events []*storage.Event) error {
+	members, err := MembersOf(ctx, tx, room.StateRoot, Senders(events))
+	if err != nil {
+		return err
+	}
+	p.out.State, err = p.r.list(ctx, tx, p.who, members, p.room)
+	return err
+}

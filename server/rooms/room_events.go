@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"touchstone.example/api"
+	"touchstone.example/api/id"
+	"touchstone.example/generated/clientapi"
+	"touchstone.example/server/feed"
+	"touchstone.example/server/visibility"
+	"touchstone.example/storage"
+)
+
+var (
+	_ clientapi.Rooms           = (*Rooms)(nil)
+	_ clientapi.ListJoinedRooms = (*Rooms)(nil)
+)
+
+// GetOneRoomEvent returns one event that the caller may see. An event that may
+// not be seen is answered like one that does not exist.
+//
+// Spec: client-server getOneRoomEvent.
+func (r *Rooms) GetOneRoomEvent(ctx context.Context, who api.Caller, req *clientapi.GetOneRoomEventRequest) (*clientapi.GetOneRoomEventResponse, error) {
+	unseen := api.NotFound("Event %s is unknown in room %s, or not for you to see", req.EventID, req.RoomID)
+	view := r.view(who)
+	var body api.Raw
+	err := r.db.Read(ctx, func(tx *storage.Reader) error {
+		e, err := tx.Event(ctx, req.EventID)
+		if err != nil {
+			return err
+		}
+		room, err := roomByNID(ctx, tx, e.RoomNID)
+		if err != nil {
+			return err
+		}
+		if room.ID != req.RoomID || e.Rejected || e.Outlier {
+			return storage.ErrNotFound
+		}
+		sight, err := NewSight(ctx, tx, room.NID, who.User)
+		if err != nil {
+			return err
+		}
+		seen, err := sight.Filter(ctx, []*storage.Event{e}, view.Memberships)
+		if err != nil {
+			return err
+		}
+		if len(seen) == 0 {
+			return storage.ErrNotFound
+		}
+		if err := view.LoadOthers(ctx, tx, seen); err != nil {
+			return err
+		}
+		body = view.Event(e, req.RoomID)
+		return nil
+	})
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, unseen
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read event %s: %w", req.EventID, err)
+	}
+	return &clientapi.GetOneRoomEventResponse{Body: body}, nil
+}
+
+func (r *Rooms) view(who api.Caller) *View {
+	return &View{Caller: who, Now: r.env.NowTS(), Memberships: map[int64]string{}}
+}
+
+// GetJoinedRooms lists the rooms that the caller is in.
+//
+// Spec: client-server getJoinedRooms.
+func (r *Rooms) GetJoinedRooms(ctx context.Context, who api.Caller, _ *clientapi.GetJoinedRoomsRequest) (*clientapi.GetJoinedRoomsResponse, error) {
+	out := &clientapi.GetJoinedRoomsResponse{JoinedRooms: []id.RoomID{}}
+	err := r.db.Read(ctx, func(tx *storage.Reader) error {
+		memberships, err := tx.MembershipsOf(ctx, who.User, "join")
+		if err != nil {
+			return err
+		}
+		nids := make([]int64, len(memberships))
+		for i, m := range memberships {
+			nids[i] = m.RoomNID
+		}
+		ids, err := tx.RoomIDs(ctx, nids)
+		for _, nid := range nids {
+			out.JoinedRooms = append(out.JoinedRooms, ids[nid])
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("rooms of %s: %w", who.User, err)
+	}
+	return out, nil
+}
+
+// readState opens the state of a room that the caller may read: the current
+// one, or that at which the caller left.
+func (r *Rooms) readState(ctx context.Context, who api.Caller, roomID id.RoomID, fn func(tx *storage.Reader, room *storage.Room, root string) error) error {
+	nid, err := r.roomNID(ctx, roomID)
+	if err != nil {
+		return err
+	}
+	return r.db.Read(ctx, func(tx *storage.Reader) error {
+		room, err := roomByNID(ctx, tx, nid)
+		if err != nil {
+			return err
+		}
+		sight, err := NewSight(ctx, tx, nid, who.User)
+		if err != nil {
+			return err
+		}
+		reach, err := sight.Reach(ctx, room)
+		if err != nil {
+			return err
+		}
+		switch reach {
+		case visibility.ToNow:
+			return fn(tx, room, room.StateRoot)
+		case visibility.ToDeparture:
+			root, err := tx.RoomStateAt(ctx, nid, sight.now.Pos)
+			if err != nil {
+				return err
+			}
+			return fn(tx, room, root)
+		}
+		return api.Forbidden("You are not in room %s", roomID)
+	})
+}
+
+// GetRoomState returns the current state of a room, or that at which the
+// caller left it.
+//
+// Spec: client-server getRoomState.
+func (r *Rooms) GetRoomState(ctx context.Context, who api.Caller, req *clientapi.GetRoomStateRequest) (*clientapi.GetRoomStateResponse, error) {
+	out := &clientapi.GetRoomStateResponse{Body: []api.Raw{}}
+	err := r.readState(ctx, who, req.RoomID, func(tx *storage.Reader, _ *storage.Room, root string) error {
+		events, err := WholeState(ctx, tx, root, storage.StateAll)
+		if err != nil {
+			return err
+		}
+		out.Body, err = r.list(ctx, tx, who, events, req.RoomID)
+		return err
+	})
+	return out, err
+}
+
+// list writes events that the caller may see anyway, in the client format.
+func (r *Rooms) list(ctx context.Context, tx *storage.Reader, who api.Caller, events []*storage.Event, roomID id.RoomID) ([]api.Raw, error) {
+	view := r.view(who)
+	if err := view.LoadOthers(ctx, tx, events); err != nil {
+		return nil, err
+	}
+	out := make([]api.Raw, len(events))
+	for i, e := range events {
+		out[i] = view.Event(e, roomID)
+	}
+	return out, nil
+}
+
+// WholeState reads all events of a state, in the order of their rows.
+func WholeState(ctx context.Context, tx *storage.Reader, root string, class storage.StateClass) ([]*storage.Event, error) {
+	nids, err := tx.StateLoad(ctx, root, class)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(nids)
+	return tx.EventsByNID(ctx, nids)
+}
+
+// GetRoomStateWithKey returns one state event's content, or all of it.
+//
+// Spec: client-server getRoomStateWithKey.
+func (r *Rooms) GetRoomStateWithKey(ctx context.Context, who api.Caller, req *clientapi.GetRoomStateWithKeyRequest) (*clientapi.GetRoomStateWithKeyResponse, error) {
+	out := &clientapi.GetRoomStateWithKeyResponse{}
+	err := r.readState(ctx, who, req.RoomID, func(tx *storage.Reader, _ *storage.Room, root string) error {
+		key := storage.StateKey{Type: req.EventType, Key: req.StateKey}
+		found, err := tx.StateGet(ctx, root, key)
+		if err != nil {
+			return err
+		}
+		nid, ok := found[key]
+		if !ok {
+			return api.NotFound("Room %s has no state %s with key %q", req.RoomID, req.EventType, req.StateKey)
+		}
+		events, err := tx.EventsByNID(ctx, []int64{nid})
+		if err != nil {
+			return err
+		}
+		if req.Format.Value != clientapi.StateFormatEvent {
+			out.Body = Content(events[0].Client)
+			return nil
+		}
+		list, err := r.list(ctx, tx, who, events, req.RoomID)
+		if err == nil {
+			out.Body = list[0]
+		}
+		return err
+	})
+	return out, err
+}
+
+// GetMembersByRoom lists the membership events of a room, now or at a token.
+//
+// Spec: client-server getMembersByRoom.
+func (r *Rooms) GetMembersByRoom(ctx context.Context, who api.Caller, req *clientapi.GetMembersByRoomRequest) (*clientapi.GetMembersByRoomResponse, error) {
+	out := &clientapi.GetMembersByRoomResponse{Chunk: []api.Raw{}}
+	err := r.readState(ctx, who, req.RoomID, func(tx *storage.Reader, room *storage.Room, root string) error {
+		if req.At.Set {
+			token, err := feed.ParseToken(req.At.Value)
+			if err != nil {
+				return api.InvalidParam("at: %s", err)
+			}
+			if root, err = tx.RoomStateAt(ctx, room.NID, token.Pos); err != nil {
+				return err
+			}
+		}
+		events, err := WholeState(ctx, tx, root, storage.StateMembers)
+		if err != nil {
+			return err
+		}
+		events = slices.DeleteFunc(events, func(e *storage.Event) bool {
+			m := clientapi.Membership(visibility.MembershipOf(Content(e.Client)))
+			return req.Membership.Set && m != req.Membership.Value || req.NotMembership.Set && m == req.NotMembership.Value
+		})
+		out.Chunk, err = r.list(ctx, tx, who, events, req.RoomID)
+		return err
+	})
+	return out, err
+}
+
+// GetJoinedMembersByRoom lists the members of a room with their profiles in it.
+//
+// Spec: client-server getJoinedMembersByRoom.
+func (r *Rooms) GetJoinedMembersByRoom(ctx context.Context, who api.Caller, req *clientapi.GetJoinedMembersByRoomRequest) (*clientapi.GetJoinedMembersByRoomResponse, error) {
+	out := &clientapi.GetJoinedMembersByRoomResponse{Joined: map[id.UserID]clientapi.JoinedMember{}}
+	err := r.readState(ctx, who, req.RoomID, func(tx *storage.Reader, room *storage.Room, root string) error {
+		if root != room.StateRoot {
+			return api.Forbidden("You are not in room %s", req.RoomID)
+		}
+		events, err := WholeState(ctx, tx, root, storage.StateMembers)
+		if err != nil {
+			return err
+		}
+		for _, e := range events {
+			content := Content(e.Client)
+			if visibility.MembershipOf(content) == visibility.Join {
+				out.Joined[id.UserID(*e.StateKey)] = joinedProfile(content)
+			}
+		}
+		return nil
+	})
+	return out, err
+}

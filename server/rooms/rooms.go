@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package rooms is the one way into a room: it builds events, has them judged
+// by the room's rules and commits them with everything that must change in the
+// same instant. It also answers what clients ask about one room. Other slices
+// stand on it; it imports none of them.
+package rooms
+
+import (
+	"log/slog"
+	"sync"
+
+	"touchstone.example/api/id"
+	"touchstone.example/server/env"
+	"touchstone.example/server/event"
+	"touchstone.example/server/eventauth"
+	"touchstone.example/server/feed"
+	"touchstone.example/storage"
+)
+
+// Deps are what Rooms works with.
+type Deps struct {
+	DB     *storage.DB
+	Feed   *feed.Feed
+	Env    *env.Env
+	Log    *slog.Logger
+	Name   id.ServerName
+	Signer event.Signer
+	// Verify tells whether a server has signed an event.
+	Verify eventauth.Verifier
+}
+
+// Rooms holds the rooms that this server is in.
+type Rooms struct {
+	db     *storage.DB
+	feed   *feed.Feed
+	env    *env.Env
+	log    *slog.Logger
+	name   id.ServerName
+	signer event.Signer
+	verify eventauth.Verifier
+
+	lanes lanes
+	heads heads
+	nids  nidCache
+}
+
+// New returns the rooms of a database.
+func New(d Deps) *Rooms {
+	return &Rooms{
+		db: d.DB, feed: d.Feed, env: d.Env, log: d.Log, name: d.Name,
+		signer: d.Signer, verify: d.Verify,
+	}
+}
+
+// nidCache remembers the row numbers of rooms, which never change.
+type nidCache struct {
+	mu   sync.RWMutex
+	nids map[id.RoomID]int64
+}
+
+const maxNIDs = 65536
+
+func (c *nidCache) get(roomID id.RoomID) (int64, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	nid, ok := c.nids[roomID]
+	return nid, ok
+}
+
+func (c *nidCache) put(roomID id.RoomID, nid int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.nids == nil || len(c.nids) >= maxNIDs {
+		c.nids = map[id.RoomID]int64{}
+	}
+	c.nids[roomID] = nid
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms
+
+import (
+	"context"
+	"errors"
+
+	"touchstone.example/api/id"
+	"touchstone.example/server/visibility"
+	"touchstone.example/storage"
+)
+
+// A Sight decides which events of one room a user may see, and knows the
+// user's membership at each. It is made for one snapshot.
+//
+// Spec: client-server "Room History Visibility".
+type Sight struct {
+	tx   *storage.Reader
+	user id.UserID
+	now  *storage.Membership // nil: none
+	// joins are the places at which the user joined, earliest first; read
+	// when an event from outside the present membership is asked about.
+	joins  []storage.Place
+	asked  bool
+	states map[string]visibility.State // by root
+}
+
+// NewSight looks at a room with a user's eyes.
+func NewSight(ctx context.Context, tx *storage.Reader, roomNID int64, user id.UserID) (*Sight, error) {
+	now, err := tx.Membership(ctx, roomNID, user)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return nil, err
+	}
+	return SightOf(tx, user, now), nil
+}
+
+// SightOf is NewSight where the user's membership, or nil, is known.
+func SightOf(tx *storage.Reader, user id.UserID, now *storage.Membership) *Sight {
+	return &Sight{tx: tx, user: user, now: now, states: map[string]visibility.State{}}
+}
+
+// Membership is what the user is to the room now.
+func (s *Sight) Membership() visibility.Membership {
+	if s.now == nil {
+		return visibility.None
+	}
+	return visibility.Membership(s.now.Membership)
+}
+
+// Filter returns the events that the user may see, and notes in memberships
+// what the user was at each of them.
+func (s *Sight) Filter(ctx context.Context, events []*storage.Event, memberships map[int64]string) ([]*storage.Event, error) {
+	seen := events[:0:0]
+	for _, e := range events {
+		ok, at, err := s.Sees(ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			seen = append(seen, e)
+			memberships[e.NID] = string(at)
+		}
+	}
+	return seen, nil
+}
+
+// Sees decides about one event. at is the user's membership with the event
+// applied.
+func (s *Sight) Sees(ctx context.Context, e *storage.Event) (ok bool, at visibility.Membership, err error) {
+	if s.now != nil && s.now.Membership == "join" && e.Pos > s.now.Pos {
+		return true, visibility.Join, nil
+	}
+	before, err := s.state(ctx, e.RoomNID, e.StateBefore)
+	if err != nil {
+		return false, "", err
+	}
+	after := before.With(s.user, e.Type, e.StateKey, Content(e.Client))
+	viewer, err := s.viewer(ctx, e)
+	if err != nil {
+		return false, "", err
+	}
+	ok, _ = visibility.Event(before, after, viewer)
+	return ok, after.Membership, nil
+}
+
+// Reach decides which state of the room the user may read, and the position
+// at which it was.
+func (s *Sight) Reach(ctx context.Context, room *storage.Room) (visibility.Reach, error) {
+	now, err := s.state(ctx, room.NID, room.StateRoot)
+	if err != nil {
+		return visibility.Nowhere, err
+	}
+	if err := s.loadJoins(ctx, room.NID); err != nil {
+		return visibility.Nowhere, err
+	}
+	reach, _ := visibility.Room(now, visibility.Viewer{EverJoined: len(s.joins) > 0, Forgotten: s.forgotten()})
+	return reach, nil
+}
+
+func (s *Sight) forgotten() bool { return s.now != nil && s.now.Forgotten }
+
+func (s *Sight) viewer(ctx context.Context, e *storage.Event) (visibility.Viewer, error) {
+	if err := s.loadJoins(ctx, e.RoomNID); err != nil {
+		return visibility.Viewer{}, err
+	}
+	v := visibility.Viewer{EverJoined: len(s.joins) > 0, Forgotten: s.forgotten()}
+	for _, p := range s.joins {
+		if after(p, e.Place()) {
+			v.JoinedSince = true
+		}
+	}
+	return v, nil
+}
+
+func after(p, q storage.Place) bool {
+	return p.Depth > q.Depth || p.Depth == q.Depth && p.NID > q.NID
+}
+
+func (s *Sight) loadJoins(ctx context.Context, roomNID int64) error {
+	if s.asked {
+		return nil
+	}
+	events, err := s.tx.MemberEvents(ctx, roomNID, s.user)
+	if err != nil {
+		return err
+	}
+	for _, e := range events {
+		if visibility.MembershipOf(Content(e.Client)) == visibility.Join {
+			s.joins = append(s.joins, e.Place())
+		}
+	}
+	s.asked = true
+	return nil
+}
+
+var keyHistory = storage.StateKey{Type: "m.room.history_visibility"}
+
+// state reads what a state of the room says about the user.
+func (s *Sight) state(ctx context.Context, roomNID int64, root string) (visibility.State, error) {
+	if st, known := s.states[root]; known || root == "" {
+		return st, nil
+	}
+	found, err := s.tx.StateGet(ctx, root, keyHistory, storage.StateKey{Type: "m.room.member", Key: string(s.user)})
+	if err != nil {
+		return visibility.State{}, err
+	}
+	nids := make([]int64, 0, len(found))
+	for _, nid := range found {
+		nids = append(nids, nid)
+	}
+	st := visibility.State{History: visibility.Shared}
+	if len(nids) > 0 {
+		events, err := s.tx.EventsByNID(ctx, nids)
+		if err != nil {
+			return visibility.State{}, err
+		}
+		for _, e := range events {
+			st = st.With(s.user, e.Type, e.StateKey, Content(e.Client))
+		}
+	}
+	s.states[root] = st
+	return st, nil
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms
+
+import (
+	"context"
+
+	"touchstone.example/api/id"
+	"touchstone.example/server/event"
+	"touchstone.example/server/eventauth"
+	"touchstone.example/server/pushrules"
+	"touchstone.example/storage"
+)
+
+// unread is for whom an event counts as unread, decided before it is written.
+type unread struct {
+	everyone bool // who has the default rules and is not named below
+	named    map[id.UserID]storage.UnreadCount
+	all      bool       // a highlight for all members
+	thread   id.EventID // the root of the thread it belongs to, or empty
+}
+
+// countUnread lets the push rules decide about an event. All members have the
+// default rules, which are evaluated once for all.
+//
+// Spec: client-server "Receiving notifications".
+func (r *Rooms) countUnread(h *head, ev *event.Event) (u unread, err error) {
+	e, err := pushrules.NewEvent(ev.ClientJSON())
+	if err != nil {
+		return u, err
+	}
+	levels := eventauth.PowerLevelsOf(h.rules, h)
+	shared := pushrules.Share(e, &pushrules.RoomInfo{
+		SenderLevel: levels.User(ev.Sender), NotificationLevel: levels.Notification,
+	})
+	u.everyone, u.all = shared.Everyone.Notify, shared.Everyone.Highlight
+	for _, user := range shared.Exceptions() {
+		if user.Server() != r.name {
+			continue
+		}
+		if u.named == nil {
+			u.named = map[id.UserID]storage.UnreadCount{}
+		}
+		o := shared.For(user)
+		u.named[user] = storage.UnreadCount{Notify: one(o.Notify) - one(u.everyone), Highlight: one(o.Highlight)}
+	}
+	relates := ev.ContentMember("m.relates_to")
+	if rel, _ := event.Text(event.Member(relates, "rel_type")); rel == "m.thread" {
+		root, _ := event.Text(event.Member(relates, "event_id"))
+		u.thread = id.EventID(root)
+	}
+	return u, nil
+}
+
+func one(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// writeUnread stores for whom an event is unread.
+func (r *Rooms) writeUnread(ctx context.Context, tx *storage.Writer, p *planned, row *storage.Event) error {
+	u := &p.unread
+	if !u.everyone && len(u.named) == 0 {
+		return nil
+	}
+	var thread int64
+	if u.thread != "" {
+		nids, err := tx.EventNIDs(ctx, []id.EventID{u.thread})
+		if err != nil {
+			return err
+		}
+		thread = nids[u.thread]
+	}
+	if u.everyone {
+		err := tx.InsertUnread(ctx, storage.Unread{RoomNID: row.RoomNID, ThreadNID: thread, Pos: row.Pos, Sender: row.Sender})
+		if err != nil {
+			return err
+		}
+	}
+	named := u.named
+	if u.all {
+		members, err := tx.LocalMembers(ctx, row.RoomNID, "join")
+		if err != nil {
+			return err
+		}
+		named = map[id.UserID]storage.UnreadCount{}
+		for _, user := range members {
+			if user != row.Sender {
+				named[user] = storage.UnreadCount{Highlight: 1}
+			}
+		}
+		for user, c := range u.named {
+			named[user] = c
+		}
+	}
+	for user, c := range named {
+		err := tx.InsertUnreadException(ctx, storage.UnreadException{
+			UserID: user, RoomNID: row.RoomNID, ThreadNID: thread, Pos: row.Pos, Notify: c.Notify, Highlight: c.Highlight,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"touchstone.example/api/id"
+	"touchstone.example/server/event"
+	"touchstone.example/storage"
+)
+
+// ChangeEvent is the kind of the changes that events are: Ref is the event's
+// row, and UserID the one whose membership it is, if it is one.
+const ChangeEvent = "event"
+
+// write puts a batch into the database in one transaction: transaction ids,
+// for each event its row with its effects, and last the room's row, if that is
+// still as the batch was planned on. tips are the extremities that the batch
+// follows.
+func (r *Rooms) write(ctx context.Context, h *head, tips []*stored, jobs []*job) error {
+	room := *h.room
+	err := r.db.Write(ctx, func(tx *storage.Writer) error {
+		room = *h.room
+		plans := make([]*plan, len(jobs))
+		for i, j := range jobs {
+			plans[i] = j.plan
+		}
+		return r.writeBatch(ctx, tx, &room, tips, plans...)
+	})
+	if err != nil {
+		return err
+	}
+	room.Version++
+	h.room = &room
+	return nil
+}
+
+// writeBatch writes plans one after the other and then the room's row.
+func (r *Rooms) writeBatch(ctx context.Context, tx *storage.Writer, room *storage.Room, tips []*stored, plans ...*plan) error {
+	var last int64
+	for _, p := range plans {
+		for _, ev := range p.events {
+			if err := r.writeEvent(ctx, tx, room, ev); err != nil {
+				return fmt.Errorf("write event %s: %w", ev.ID, err)
+			}
+			last = ev.nid
+		}
+		if p.also != nil {
+			if err := p.also(ctx, tx); err != nil {
+				return err
+			}
+		}
+	}
+	if err := tx.ReplaceExtremities(ctx, room.NID, numbers(tips), last); err != nil {
+		return err
+	}
+	return tx.CommitRoom(ctx, room)
+}
+
+func numbers(evs []*stored) []int64 {
+	nids := make([]int64, len(evs))
+	for i, s := range evs {
+		nids[i] = s.nid
+	}
+	return nids
+}
+
+// writeEvent writes one event: the state after it, its row, whose membership
+// it changes, what it redacts, for whom it is unread, and the change that
+// tells everybody.
+func (r *Rooms) writeEvent(ctx context.Context, tx *storage.Writer, room *storage.Room, p *planned) (err error) {
+	if p.nid, err = tx.NextID(ctx, "events"); err != nil {
+		return err
+	}
+	row := &storage.Event{
+		NID: p.nid, ID: p.ID, RoomNID: room.NID, Type: p.Type, StateKey: p.StateKey, Sender: p.Sender,
+		Depth: p.Depth, OriginServerTS: p.OriginServerTS, Redacts: p.Redacts(),
+		PDU: p.PDU(), Client: p.SyncJSON(), StateBefore: room.StateRoot,
+	}
+	for _, a := range p.auth {
+		row.AuthNIDs = append(row.AuthNIDs, a.nid)
+	}
+	if p.replaces != nil {
+		row.ReplacesNID = p.replaces.nid
+	}
+	if p.StateKey != nil {
+		key := storage.StateKey{Type: p.Type, Key: *p.StateKey}
+		if room.StateRoot, err = tx.StateApply(ctx, room.StateRoot, storage.StateSet{StateKey: key, NID: p.nid}); err != nil {
+			return err
+		}
+	}
+	row.StateAfter = room.StateRoot
+	room.MaxDepth = max(room.MaxDepth, p.Depth)
+	if p.txn != nil {
+		if err := r.claim(ctx, tx, p); err != nil {
+			return err
+		}
+	}
+	if p.redacts != nil {
+		if err := tx.PutRedaction(ctx, p.redacts.nid, p.nid, p.redacts.Redact().SyncJSON()); err != nil {
+			return err
+		}
+	}
+	if row.Pos, err = tx.Reserve(ctx); err != nil {
+		return err
+	}
+	p.pos = row.Pos
+	return r.writeAt(ctx, tx, room, p, row)
+}
+
+// writeAt writes what carries the event's position.
+func (r *Rooms) writeAt(ctx context.Context, tx *storage.Writer, room *storage.Room, p *planned, row *storage.Event) error {
+	if err := tx.InsertEvent(ctx, row); err != nil {
+		return err
+	}
+	change := storage.Change{Pos: row.Pos, Kind: ChangeEvent, RoomNID: room.NID, Ref: row.NID}
+	if p.StateKey != nil {
+		if err := tx.PutRoomState(ctx, room.NID, row.Pos, room.StateRoot); err != nil {
+			return err
+		}
+		if p.Type == event.TypeMember {
+			change.UserID = *p.StateKey
+			if err := r.writeMembership(ctx, tx, p, row); err != nil {
+				return err
+			}
+		}
+	}
+	if err := r.writeUnread(ctx, tx, p, row); err != nil {
+		return err
+	}
+	return tx.InsertChange(ctx, change)
+}
+
+// writeMembership keeps the room's members. The position of a membership is
+// that of the event which began it: a change of profile moves nothing.
+func (r *Rooms) writeMembership(ctx context.Context, tx *storage.Writer, p *planned, row *storage.Event) error {
+	user := id.UserID(*p.StateKey)
+	m := &storage.Membership{
+		RoomNID: row.RoomNID, UserID: user, Membership: p.Membership(), EventNID: row.NID,
+		Sender: row.Sender, Pos: row.Pos, Local: user.Server() == r.name,
+	}
+	if p.replaces == nil || p.replaces.Membership() != m.Membership {
+		return tx.PutMembership(ctx, m)
+	}
+	was, err := tx.Membership(ctx, row.RoomNID, user)
+	if err != nil {
+		return err
+	}
+	m.Pos = was.Pos
+	return tx.PutMembership(ctx, m)
+}
+
+// claim makes the client's transaction id stand for the event, or reports what
+// it stands for already.
+func (r *Rooms) claim(ctx context.Context, tx *storage.Writer, p *planned) error {
+	used, err := tx.Txn(ctx, *p.txn)
+	if errors.Is(err, storage.ErrNotFound) {
+		return tx.InsertTxn(ctx, *p.txn, storage.TxnResult{EventNID: p.nid}, r.env.NowTS())
+	}
+	if err != nil {
+		return err
+	}
+	events, err := tx.EventIDs(ctx, []int64{used.EventNID})
+	if err != nil {
+		return err
+	}
+	return &errRepeat{of: p, event: events[used.EventNID]}
+}

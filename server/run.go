@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"touchstone.example/api"
+	"touchstone.example/server/config"
+)
+
+// Time-outs of connections. Answers have none: a long poll takes its time.
+const (
+	headerTimeout = 10 * time.Second
+	bodyTimeout   = 60 * time.Second
+	idleTimeout   = 2 * time.Minute
+	// stopPatience is how long requests may still take when the server stops.
+	stopPatience = 5 * time.Second
+)
+
+// A front is one listener and who answers on it.
+type front struct {
+	name   string
+	url    string
+	server *http.Server
+}
+
+type fronts []front
+
+// listen opens the listeners of the settings and serves on them.
+func (s *Server) listen(r *api.Router) error {
+	matrix := r.Handler()
+	metrics := http.NewServeMux()
+	metrics.Handle("GET /metrics", s.metrics.Handler())
+	for _, f := range []struct {
+		name    string
+		at      config.TLSListener
+		handler http.Handler
+	}{
+		{"client", s.cfg.Listeners.Client, matrix},
+		{"federation", s.cfg.Listeners.Federation, matrix},
+		{"metrics", config.TLSListener{Address: s.cfg.Listeners.Metrics.Address}, metrics},
+	} {
+		if f.at.Address == "" {
+			continue
+		}
+		if err := s.open(f.name, f.at, f.handler); err != nil {
+			return fmt.Errorf("%s listener: %w", f.name, err)
+		}
+	}
+	return s.announce()
+}
+
+func (s *Server) open(name string, at config.TLSListener, handler http.Handler) error {
+	l, err := net.Listen("tcp", at.Address)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	srv := &http.Server{
+		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	scheme := "http"
+	serve := func() error { return srv.Serve(l) }
+	if at.TLSCertFile != "" {
+		scheme = "https"
+		serve = func() error { return srv.ServeTLS(l, at.TLSCertFile, at.TLSKeyFile) }
+	}
+	s.fronts = append(s.fronts, front{name: name, url: scheme + "://" + l.Addr().String(), server: srv})
+	s.group.Go("serve "+name, func(context.Context) error {
+		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	s.group.Go("stop "+name, func(stopping context.Context) error {
+		<-stopping.Done()
+		return shutdown(srv, cancel)
+	})
+	return nil
+}
+
+// shutdown lets requests finish: those that wait for news are told to end, and
+// the others have a while.
+func shutdown(srv *http.Server, cancel context.CancelFunc) error {
+	ctx, done := context.WithTimeout(context.Background(), stopPatience)
+	defer done()
+	cancel()
+	if err := srv.Shutdown(ctx); err != nil {
+		return srv.Close()
+	}
+	return nil
+}
+
+// announce writes where the server answers into the file of the settings, for
+// programs that started it on a port of its own choice.
+func (s *Server) announce() error {
+	if s.cfg.ReadyFile == "" {
+		return nil
+	}
+	urls := map[string]string{}
+	for _, f := range s.fronts {
+		urls[f.name] = f.url
+	}
+	b, err := json.Marshal(urls)
+	if err != nil {
+		return err
+	}
+	tmp := filepath.Join(filepath.Dir(s.cfg.ReadyFile), "."+filepath.Base(s.cfg.ReadyFile)+".tmp")
+	if err := os.WriteFile(tmp, append(b, '\n'), 0o600); err != nil {
+		return fmt.Errorf("ready file: %w", err)
+	}
+	return os.Rename(tmp, s.cfg.ReadyFile)
+}
+
+func (s *Server) url(name string) string {
+	for _, f := range s.fronts {
+		if f.name == name {
+			return f.url
+		}
+	}
+	return ""
+}
+
+// ClientURL is where clients reach the server.
+func (s *Server) ClientURL() string { return s.url("client") }
+
+// MetricsURL is where Prometheus reaches the server, empty if nowhere.
+func (s *Server) MetricsURL() string {
+	if url := s.url("metrics"); url != "" {
+		return url + "/metrics"
+	}
+	return ""
+}
+
+// Wait returns when the server has stopped: nil when it was asked to.
+func (s *Server) Wait() error {
+	<-s.group.Done()
+	return s.stop()
+}
+
+// Close stops the server and waits until it has.
+func (s *Server) Close(context.Context) error { return s.stop() }
+
+func (s *Server) stop() error {
+	s.group.Stop()
+	err := s.group.Wait()
+	if s.db != nil {
+		err = errors.Join(err, s.db.Close())
+	}
+	return err
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package server puts the homeserver together and runs it: wire.go builds
+// everything, routes.go is the table of contents, run.go owns the goroutines.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"touchstone.example/api"
+	"touchstone.example/server/config"
+	"touchstone.example/server/env"
+	"touchstone.example/server/feed"
+	"touchstone.example/server/obs"
+	"touchstone.example/server/run"
+	"touchstone.example/server/strict"
+	"touchstone.example/spec"
+	"touchstone.example/storage"
+)
+
+// Server is a running homeserver.
+type Server struct {
+	cfg     *config.Config
+	log     *slog.Logger
+	env     *env.Env
+	build   obs.Build
+	metrics *obs.Metrics
+	db      *storage.DB
+	group   *run.Group
+	feed    *feed.Feed
+	judge   *strict.Judge
+	fronts  fronts
+}
+
+// Start opens everything and returns once the server answers. A nil log is
+// silent. The server stops when ctx ends or Close is called.
+func Start(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Server, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{cfg: cfg, log: log, build: obs.ReadBuild(spec.Version)}
+	s.metrics = obs.NewMetrics(s.build)
+	s.group = run.NewGroup(ctx, log)
+	if err := s.start(ctx); err != nil {
+		return nil, errors.Join(err, s.stop())
+	}
+	return s, nil
+}
+
+func (s *Server) start(ctx context.Context) error {
+	var err error
+	if s.env, err = newEnv(s.cfg); err != nil {
+		return err
+	}
+	settings, err := strict.Resolve(s.cfg.Strictness.Profile, s.cfg.Strictness.Rules)
+	if err != nil {
+		return fmt.Errorf("settings: strictness: %w", err)
+	}
+	if s.judge, err = strict.New(strict.Config{Spec: spec.Files, Settings: settings, Answers: s.cfg.Lab}); err != nil {
+		return fmt.Errorf("read the specification: %w", err)
+	}
+	if err := s.openDatabase(ctx); err != nil {
+		return err
+	}
+	if s.feed, err = feed.Open(ctx, s.db, s.group, feed.Options{Shared: s.db.Engine() == "postgres", Log: s.log}); err != nil {
+		return fmt.Errorf("follow the stream: %w", err)
+	}
+	signer, err := s.identity(ctx)
+	if err != nil {
+		return err
+	}
+	return s.listen(s.router(s.wire(signer)))
+}
+
+// newEnv is the real clock and chance, or what the settings put in their place.
+func newEnv(cfg *config.Config) (*env.Env, error) {
+	if cfg.Seed == "" && cfg.Clock == "" {
+		return env.Real(), nil
+	}
+	out := env.Real()
+	if cfg.Clock != "" {
+		clock, err := env.ParseClock(cfg.Clock)
+		if err != nil {
+			return nil, fmt.Errorf("settings: clock: %w", err)
+		}
+		out.Clock = clock
+	}
+	if cfg.Seed != "" {
+		out = env.Fixed(cfg.Seed, out.Clock)
+	}
+	return out, nil
+}
+
+func (s *Server) openDatabase(ctx context.Context) error {
+	url, err := s.cfg.DatabaseURL()
+	if err != nil {
+		return err
+	}
+	if path, ok := strings.CutPrefix(url, "sqlite://"); ok {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return fmt.Errorf("make the data folder: %w", err)
+		}
+	}
+	s.db, err = storage.Open(ctx, url, storage.Options{Checks: s.cfg.Lab})
+	return err
+}
+
+// router is everything that the client listener answers.
+func (s *Server) router(parts *slices) *api.Router {
+	r := api.NewRouter(api.Config{
+		Auth:      parts.authenticators(),
+		Checks:    s.judge.Checks(),
+		Log:       s.log,
+		RequestID: func() string { return s.env.Rand.Token("request id", "", 12) },
+		Boundary:  func() string { return s.env.Rand.Token("multipart boundary", "", 24) },
+		Context: func(ctx context.Context, name string) context.Context {
+			return obs.With(ctx, slog.String("request_id", name))
+		},
+		Now: newStopwatch(),
+		Observe: func(op *api.Operation, status int, took time.Duration) {
+			name := ""
+			if op != nil {
+				name = op.ID
+			}
+			s.metrics.Request(name, status, took)
+		},
+	})
+	parts.mountClient(r)
+	parts.mountFederation(r)
+	parts.mountExtra(r)
+	return r
+}
+
+// newStopwatch is a clock for durations: real time, whatever the time that
+// clients see.
+func newStopwatch() func() time.Time {
+	since, start := env.Stopwatch(), time.Time{}
+	return func() time.Time { return start.Add(since()) }
+}
+
+// Violations are the departures from the specification in this server's own
+// answers that the strictness settings forbid, since the server started.
+func (s *Server) Violations() []strict.Count { return s.judge.Log().Enforced(strict.Answer) }
+
+// DatabaseName says where the data is, without secrets.
+func (s *Server) DatabaseName() string {
+	url, err := s.cfg.DatabaseURL()
+	if err != nil || s.db.Engine() != "sqlite" {
+		return "PostgreSQL"
+	}
+	if url == "sqlite::memory:" {
+		return "temporary, gone when the server stops"
+	}
+	return strings.TrimPrefix(url, "sqlite://")
+}
