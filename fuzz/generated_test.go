@@ -90,9 +90,9 @@ func requireCause(t *testing.T, text []byte, err error) {
 	require.Error(t, semantic.Err, "%s", text)
 }
 
-// FuzzQuery reads any query into a request with a parameter of every kind. It
+// FuzzRequest reads any query into a request with a parameter of every kind. It
 // must answer, and never with a server error.
-func FuzzQuery(f *testing.F) {
+func FuzzRequest(f *testing.F) {
 	r := api.NewRouter(api.Config{})
 	clientapi.MountContentRepo(r, publicMedia{})
 	f.Add("width=1&height=2&method=crop&animated=true&timeout_ms=5")

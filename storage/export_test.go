@@ -56,3 +56,6 @@ func (db *DB) NodeSizes(t testing.TB) (rows, bytes int64) {
 	}
 	return rows, bytes
 }
+
+// Queued counts the Writes that wait for their first turn on SQLite.
+func (db *DB) Queued() int { return int(db.engine.(*lite).writer.queued.Load()) }

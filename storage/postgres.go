@@ -187,7 +187,8 @@ func (s *pgSession) abandon() {
 }
 
 // commit sends what waits and COMMIT together. Only PostgreSQL's own answer
-// says how it ended.
+// says how it ended: an ERROR is a rollback, but a connection that ends first,
+// even with a FATAL message, may have committed.
 func (s *pgSession) commit(ctx context.Context) (Outcome, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
@@ -196,21 +197,22 @@ func (s *pgSession) commit(ctx context.Context) (Outcome, error) {
 	var tag pgconn.CommandTag
 	if err == nil {
 		tag, err = results.Exec()
-		err = pgError(err)
 	}
-	if closeErr := results.Close(); err == nil {
-		err = pgError(closeErr)
-	}
-	var refused *pgconn.PgError
-	switch {
-	case err == nil && tag.String() == "COMMIT":
+	closed := results.Close()
+	if err == nil && tag.String() == "COMMIT" {
 		return Committed, nil
-	case err == nil:
-		return RolledBack, fmt.Errorf("commit answered with %s", tag)
-	case errors.As(err, &refused):
-		return RolledBack, fmt.Errorf("commit: %w", err)
 	}
-	return Unknown, fmt.Errorf("commit, outcome unknown: %w", err)
+	if err == nil {
+		err = closed
+	}
+	var answer *pgconn.PgError
+	switch {
+	case err == nil:
+		return RolledBack, fmt.Errorf("commit was answered with %s", tag)
+	case errors.As(err, &answer) && answer.SeverityUnlocalized == "ERROR":
+		return RolledBack, fmt.Errorf("commit: %w", pgError(err))
+	}
+	return Unknown, fmt.Errorf("commit, outcome unknown: %w", pgError(err))
 }
 
 // flush sends the queue and reads the results of all but the last statement,
@@ -222,7 +224,7 @@ func (s *pgSession) flush(ctx context.Context) (pgx.BatchResults, error) {
 	for _, q := range names {
 		tag, err := results.Exec()
 		if err != nil && q != nil {
-			return results, fmt.Errorf("query %s, sent with it: %w", q.name, pgError(err))
+			return results, fmt.Errorf("query %s before it: %w", q.name, pgError(err))
 		}
 		if err != nil {
 			return results, pgError(err)

@@ -11,7 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
+	"sync"
 
 	_ "modernc.org/sqlite" // the driver
 )
@@ -22,7 +22,7 @@ import (
 type lite struct {
 	db      *DB
 	pool    *sql.DB
-	readers chan *liteConn // a nil stands for a connection not opened yet
+	readers liteReaders
 	writer  liteWriter
 	cleanup func() error
 	numbers liteNumbers
@@ -45,12 +45,11 @@ func openSQLite(ctx context.Context, db *DB, where string) (engine, error) {
 		return nil, errors.Join(err, cleanup())
 	}
 	pool.SetMaxIdleConns(0) // what is closed here is closed
-	e := &lite{db: db, pool: pool, cleanup: cleanup, readers: make(chan *liteConn, db.opts.MaxReaders)}
+	e := &lite{db: db, pool: pool, cleanup: cleanup}
+	e.readers.slots = make(chan struct{}, db.opts.MaxReaders)
+	e.readers.closed = make(chan struct{})
 	e.writer.turn = make(chan struct{}, 1)
 	e.writer.closed = make(chan struct{})
-	for range db.opts.MaxReaders {
-		e.readers <- nil
-	}
 	if e.writer.conn, err = e.connect(ctx); err != nil {
 		return nil, errors.Join(err, e.close())
 	}
@@ -87,7 +86,7 @@ func liteDSN(path, sync string) string {
 		"synchronous(" + sync + ")",
 		"foreign_keys(0)",
 		"temp_store(MEMORY)",
-		"cache_size(-8192)",
+		"cache_size(-4096)",
 		"journal_size_limit(67108864)",
 		"trusted_schema(0)",
 	}
@@ -115,45 +114,85 @@ func (e *lite) close() error {
 	if e.writer.conn != nil {
 		err = e.writer.conn.conn.Close()
 	}
-	for range cap(e.readers) {
-		if c := <-e.readers; c != nil {
-			err = errors.Join(err, c.conn.Close())
-		}
+	close(e.readers.closed)
+	for range cap(e.readers.slots) {
+		e.readers.slots <- struct{}{} // waits for the readers, one by one
 	}
-	close(e.readers)
+	for _, c := range e.readers.idle {
+		err = errors.Join(err, c.conn.Close())
+	}
 	return errors.Join(err, e.pool.Close(), e.cleanup())
 }
 
 func (e *lite) read(ctx context.Context, r *Reader, fn func() error) error {
-	var c *liteConn
-	var open bool
-	select {
-	case c, open = <-e.readers:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if !open {
-		return ErrClosed
-	}
-	defer func() { e.readers <- c }()
-	if c == nil {
-		var err error
-		if c, err = e.connect(ctx); err != nil {
-			return err
-		}
-	}
-	if err := c.run("BEGIN"); err != nil {
+	c, err := e.takeReader(ctx)
+	if err != nil {
 		return err
 	}
+	err = c.run("BEGIN")
 	defer func() {
 		r.s = nil
-		if err := c.run("ROLLBACK"); err != nil {
-			c.conn.Close() // the error that broke it has reached the caller
+		if err != nil || c.run("ROLLBACK") != nil {
+			c.conn.Close() // what broke it has reached the caller, or will
 			c = nil
 		}
+		e.giveReader(c)
 	}()
+	if err != nil {
+		return err
+	}
 	r.s = c
 	return fn()
+}
+
+// liteReaders are the connections that read. The one used last is used next,
+// so that a quiet server has few.
+type liteReaders struct {
+	slots  chan struct{} // a token for each in use
+	closed chan struct{}
+	mu     sync.Mutex
+	idle   []*liteConn
+}
+
+func (e *lite) takeReader(ctx context.Context) (*liteConn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	select {
+	case <-e.readers.closed:
+		return nil, ErrClosed
+	default:
+	}
+	select {
+	case e.readers.slots <- struct{}{}:
+	case <-e.readers.closed:
+		return nil, ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	e.readers.mu.Lock()
+	if n := len(e.readers.idle); n > 0 {
+		c := e.readers.idle[n-1]
+		e.readers.idle = e.readers.idle[:n-1]
+		e.readers.mu.Unlock()
+		return c, nil
+	}
+	e.readers.mu.Unlock()
+	c, err := e.connect(ctx)
+	if err != nil {
+		<-e.readers.slots
+	}
+	return c, err
+}
+
+// giveReader takes a connection back, or its place when it broke.
+func (e *lite) giveReader(c *liteConn) {
+	if c != nil {
+		e.readers.mu.Lock()
+		e.readers.idle = append(e.readers.idle, c)
+		e.readers.mu.Unlock()
+	}
+	<-e.readers.slots
 }
 
 func (e *lite) retry(error) bool { return false } // one writer: nobody to conflict with
@@ -266,14 +305,5 @@ func (e *lite) start(ctx context.Context) error {
 	if err := e.migrate(ctx); err != nil {
 		return err
 	}
-	// Readers open on demand; opening one now shows a broken set-up at once.
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	c, err := e.connect(ctx)
-	if err != nil {
-		return err
-	}
-	<-e.readers
-	e.readers <- c
 	return e.numbers.load(ctx, e.writer.conn)
 }

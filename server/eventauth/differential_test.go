@@ -159,8 +159,8 @@ func departure(e *event.Event, state eventauth.StateMap) string {
 			return "it lets members and the invited join under any join rule"
 		case e.Membership() == "join" && was == "knock" && rule == "public":
 			return "it keeps who knocks out of public rooms"
-		case e.Membership() == "join" && (rule == "restricted" || rule == "knock_restricted" && !rules.KnockRestricted):
-			return "it knows restricted and knock_restricted as one"
+		case e.Membership() == "join" && rule == "knock_restricted" && !rules.KnockRestricted:
+			return "it knows the join rule knock_restricted too early"
 		}
 	case "m.room.power_levels":
 		old := state.Event("m.room.power_levels", "")

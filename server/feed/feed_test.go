@@ -446,6 +446,32 @@ func TestPositionsGoOnAfterARestart(t *testing.T) {
 	})
 }
 
+// A commit that PostgreSQL does not answer may have happened. Its positions
+// hold the stream up until the next fence tells, and no longer.
+func TestACommitInDoubtIsSettled(t *testing.T) {
+	url := storagetest.PostgresURL(t)
+	db := storagetest.OpenURL(t, url)
+	f := open(t, db, feed.Options{})
+	admin, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	defer admin.Close(context.Background())
+	outcome := storage.Committed
+	err = db.Write(t.Context(), func(w *storage.Writer) error {
+		w.OnEnd(func(o storage.Outcome) { outcome = o })
+		pos, err := insert(w, storage.Change{RoomNID: 1})
+		require.NoError(t, err)
+		_, err = w.Changes(t.Context(), pos, pos, 1) // sends what waits
+		require.NoError(t, err)
+		_, err = admin.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+			WHERE datname = current_database() AND state = 'idle in transaction'`)
+		return err
+	})
+	require.Error(t, err)
+	require.Equal(t, storage.Unknown, outcome)
+	pos := commit(t, db, storage.Change{RoomNID: 2})
+	require.NoError(t, f.WaitFor(t.Context(), pos))
+}
+
 func TestADoorbellThatWasLostIsReplaced(t *testing.T) {
 	url := storagetest.PostgresURL(t)
 	a, b := storagetest.OpenURL(t, url), storagetest.OpenURL(t, url)

@@ -7,8 +7,9 @@
 //
 // It works in passes: load the documents and stop on every keyword that is not
 // known (load, check), fold references and allOf (merge), build the types and
-// operations (model, operation), name them (name), and write Go (emit). It must
-// not hold facts about single operations that belong into an overlay.
+// operations (model, operation), name them (name), and write Go (emit). What the
+// documents say wrongly is corrected in overlays, never here; the tables here
+// are names, and what no keyword can say.
 package main
 
 import (

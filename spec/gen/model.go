@@ -100,7 +100,7 @@ type object struct {
 	extra  *goType         // of further members, or nil
 	files  map[string]bool // that use it
 	input  bool            // part of a request body
-	wide   bool            // a component
+	answer bool            // the one answer of an operation, which has claimed the name
 }
 
 // A field is a member of an object.
@@ -312,7 +312,7 @@ func (p *pkg) named(name string, c *schema, at spot) *goType {
 		return t
 	}
 	p.components[name] = &goType{kind: kOpen} // a component inside itself is kept as it is
-	t := p.typ(c, spot{owner: &object{name: goName(name), fixed: true, wide: true}, file: at.file, input: at.input, open: p.api == eventAPI})
+	t := p.typ(c, spot{owner: &object{name: goName(name), fixed: true}, file: at.file, input: at.input, open: p.api == eventAPI})
 	p.components[name] = t
 	return t
 }
@@ -343,7 +343,7 @@ func (p *pkg) use(t *goType, at spot) {
 func (p *pkg) object(s *schema, at spot) *object {
 	o := &object{parent: at.owner, part: at.part, input: at.input, files: map[string]bool{at.file: true}}
 	if at.part == "" { // the schema of the spot itself
-		*o = object{name: at.owner.name, fixed: true, short: at.owner.short, wide: at.owner.wide,
+		*o = object{name: at.owner.name, fixed: true, short: at.owner.short, answer: at.owner.answer,
 			doc: at.owner.doc, input: at.input, files: o.files}
 	}
 	p.objects = append(p.objects, o)

@@ -21,16 +21,15 @@ var initialisms = map[string]string{
 }
 
 var (
-	words  = regexp.MustCompile(`[A-Za-z0-9]+`)
-	humps  = regexp.MustCompile(`[A-Z]+[a-z0-9]*|[a-z0-9]+`)
-	plural = strings.NewReplacer("3pid", "threepid")
+	words = regexp.MustCompile(`[A-Za-z0-9]+`)
+	humps = regexp.MustCompile(`[A-Z]+[a-z0-9]*|[a-z0-9]+`)
 )
 
 // goName turns a name of the specification into an exported Go name.
 func goName(s string) string {
 	s = strings.TrimPrefix(s, "m.")
-	if strings.HasPrefix(s, "3pid") {
-		s = plural.Replace(s)
+	if rest, ok := strings.CutPrefix(s, "3pid"); ok { // no name starts with a digit
+		s = "threepid" + rest
 	}
 	var b strings.Builder
 	for _, word := range words.FindAllString(s, -1) {
@@ -179,15 +178,15 @@ func (p *pkg) name() error {
 			claim(o.name + "Result")
 		}
 		for _, r := range o.result {
-			claim(r.name)
-			taken[r.name] = false // the struct of the same name claims it, if there is one
+			if r.json == nil { // else its struct claims the name
+				claim(r.name)
+			}
 		}
-		taken[o.name+"Body"] = false
 	}
 	for _, o := range p.objects {
 		if o.fixed {
 			o.name = p.better(o.name)
-			if !strings.HasSuffix(o.name, "Response") || o.wide {
+			if !o.answer {
 				claim(o.name)
 			}
 		}

@@ -20,7 +20,6 @@ type op struct {
 	params []*param
 	body   *goType // nil without one
 	upload bool    // the body is bytes of any type
-	raw    *object // what the answer's type is called
 	answer *goType // of the one JSON answer; nil for no content, or when results has them
 	empty  bool    // the answer says nothing
 	result []*result
@@ -145,14 +144,14 @@ func (p *pkg) answers(out *op) {
 			codes = append(codes, code)
 		}
 	}
-	out.raw = &object{name: out.name + "Response", fixed: true, short: out.name,
+	owner := &object{name: out.name + "Response", fixed: true, short: out.name, answer: true,
 		doc: fmt.Sprintf("answers %s %s.", out.method, out.path)}
 	if len(codes) == 1 && codes[0] == "200" {
 		r := out.Responses["200"]
 		if s := r.json(); s != nil || len(r.Content) == 0 {
 			out.empty = p.saysNothing(out, s)
 			if !out.empty {
-				out.answer = p.typ(s, spot{owner: out.raw, file: out.File})
+				out.answer = p.typ(s, spot{owner: owner, file: out.File})
 			}
 			return
 		}

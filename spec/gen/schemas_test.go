@@ -18,10 +18,10 @@ import (
 	"touchstone.example/spec"
 )
 
-func TestReleaseIsTheDistilledOne(t *testing.T) {
+func TestVersionIsTheDistilledOne(t *testing.T) {
 	version, err := os.ReadFile("../VERSION")
 	require.NoError(t, err)
-	require.Equal(t, spec.Release, strings.TrimSpace(string(version)))
+	require.Equal(t, spec.Version, strings.TrimSpace(string(version)))
 }
 
 // compiler reads what the references of package schemas point into.

@@ -2,8 +2,9 @@
 -- and the room's current state since each position.
 
 CREATE TABLE state_nodes (
-	node_id TEXT  NOT NULL PRIMARY KEY,
-	body    BYTEA NOT NULL
+	node_id TEXT  NOT NULL,
+	body    BYTEA NOT NULL,
+	PRIMARY KEY (node_id)
 );
 
 CREATE TABLE room_state (
