@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -54,6 +55,9 @@ type containerRequest struct {
 	}
 }
 
+// containerName is what engines allow; ours names a folder.
+var containerName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
+
 func (e *engine) containerCreate(r *http.Request) (int, any, error) {
 	var req containerRequest
 	if err := decode(r, &req); err != nil {
@@ -66,13 +70,17 @@ func (e *engine) containerCreate(r *http.Request) (int, any, error) {
 	if req.HostConfig.NanoCPUs != 0 || req.HostConfig.Memory != 0 {
 		warnings = append(warnings, "the launcher does not limit processors or memory")
 	}
+	name := r.FormValue("name")
+	if !containerName.MatchString(name) {
+		return 0, nil, errorf(http.StatusBadRequest, "%q is no name for a container", name)
+	}
 	hosts, err := extraHosts(req.HostConfig.ExtraHosts)
 	if err != nil {
 		return 0, nil, err
 	}
-	c := &container{id: newID(), name: r.FormValue("name"), image: req.Image, labels: map[string]string{},
+	c := &container{id: newID(), name: name, image: req.Image, labels: map[string]string{},
 		env: req.Env, hosts: hosts, created: time.Now(), hostPorts: map[string]string{}}
-	c.dir = filepath.Join(e.dir, "container-"+c.id[:12])
+	c.dir = filepath.Join(e.dir, c.name+"-"+c.id[:12])
 	files, err := e.register(c, req)
 	if err == nil {
 		err = cloneTree(files, c.dir)
@@ -241,7 +249,10 @@ func (e *engine) containerRemove(r *http.Request) (int, any, error) {
 	}
 	c.kill()
 	e.forget(c)
-	if err := os.RemoveAll(c.dir); err != nil {
+	if e.keep {
+		return http.StatusNoContent, nil, nil
+	}
+	if err := errors.Join(os.RemoveAll(c.dir), os.RemoveAll(c.logFile())); err != nil {
 		return 0, nil, fmt.Errorf("remove the files of %s: %w", c.name, err)
 	}
 	return http.StatusNoContent, nil, nil

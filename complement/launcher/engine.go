@@ -21,6 +21,7 @@ import (
 // An engine is what a Docker daemon would be to Complement.
 type engine struct {
 	dir     string // the servers' files
+	keep    bool   // leave the files of removed containers
 	entry   string
 	block   *block
 	starter *starter

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -50,7 +51,21 @@ func TestLifeOfAServer(t *testing.T) {
 	status, _ = b.call("DELETE", "/containers/"+id, nil)
 	require.Equal(t, 204, status)
 	require.Empty(t, b.list("/containers/json?all=1", ""))
-	require.NoDirExists(t, b.e.dir+"/container-"+id[:12])
+	left, err := os.ReadDir(b.e.dir)
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+func TestKeepLeavesTheFiles(t *testing.T) {
+	b := newBench(t)
+	b.e.keep = true
+	id := b.create("one", request(imageName, "hs1"))
+	b.up(id)
+	status, _ := b.call("DELETE", "/containers/"+id+"?force=1", nil)
+	require.Equal(t, 204, status)
+	require.Empty(t, b.list("/containers/json?all=1", ""))
+	require.FileExists(t, b.e.dir+"/one-"+id[:12]+"/data/starts")
+	require.FileExists(t, b.e.dir+"/one-"+id[:12]+".log")
 }
 
 func TestAServerThatDoesNotStopIsKilled(t *testing.T) {
@@ -292,6 +307,7 @@ func TestRefusals(t *testing.T) {
 		{"POST", "/containers/create?name=two", request("nobody/knows", "hs1"), 404, "No such image: nobody/knows"},
 		{"POST", "/containers/create?name=two", change("NetworkingConfig", nil), 400, "the container two is in no network"},
 		{"POST", "/containers/create?name=two", change("HostConfig", map[string]any{"Mounts": []any{map[string]string{"Source": "/"}}}), 501, "the launcher mounts nothing into servers: unset COMPLEMENT_HOST_MOUNTS"},
+		{"POST", "/containers/create?name=../two", request(imageName, "hs1"), 400, `"../two" is no name for a container`},
 		{"POST", "/containers/create?name=two", []byte("{"), 400, "body of /containers/create: unexpected EOF"},
 		{"POST", "/containers/" + id + "/stop?t=soon", nil, 400, `t: strconv.Atoi: parsing "soon": invalid syntax`},
 		{"POST", "/containers/" + id + "/kill?signal=LOUD", nil, 400, "unknown signal LOUD"},

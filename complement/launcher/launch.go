@@ -20,6 +20,9 @@ import (
 // imageName is the one image that exists before Complement commits others.
 const imageName = "launcher"
 
+// maxSocket is how long a socket's name may be in Linux, with a byte of zero.
+const maxSocket = 108
+
 // launch starts the engine, runs the command and returns its exit status, or
 // why there is none.
 func launch(ctx context.Context, opts options) (code int, err error) {
@@ -47,9 +50,13 @@ func launch(ctx context.Context, opts options) (code int, err error) {
 	}
 
 	e := newEngine(dir, opts.entry, block, starter)
+	e.keep = opts.keep
 	e.addImage(&image{id: imageName, tags: []string{imageName + ":latest"}, dir: rootfs})
 	defer e.close()
 	socket := filepath.Join(dir, "docker.sock")
+	if len(socket) >= maxSocket {
+		return 2, fmt.Errorf("%s is too long a name for a socket: choose a shorter -dir", socket)
+	}
 	l, err := net.Listen("unix", socket)
 	if err != nil {
 		return 2, fmt.Errorf("listen for the command: %w", err)

@@ -171,6 +171,15 @@ func TestACommandThatIsKilledFails(t *testing.T) {
 	require.Equal(t, 1, code)
 }
 
+func TestAFolderWithTooLongAName(t *testing.T) {
+	newBench(t) // skips where servers cannot be started
+	dir, err := rootfs()
+	require.NoError(t, err)
+	long := filepath.Join(t.TempDir(), strings.Repeat("x", 100))
+	_, err = launch(t.Context(), options{rootfs: dir, entry: "/bin/entry", dir: long, command: []string{"true"}})
+	require.ErrorContains(t, err, "choose a shorter -dir")
+}
+
 func TestACommandThatDoesNotExist(t *testing.T) {
 	code, err := runCommand(t.Context(), []string{filepath.Join(t.TempDir(), "none")}, nil)
 	require.Error(t, err)
