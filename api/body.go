@@ -39,10 +39,13 @@ func (x *Exchange) Body(dst any, required bool) error {
 		return err
 	}
 	if len(body) == 0 {
-		if required {
-			return NotJSON("The request has no body, but needs a JSON object")
+		if !required {
+			return nil
 		}
-		return nil
+		if refusal := x.departs(RuleBodyMissing, NotJSON("The request has no body, but needs a JSON object")); refusal != nil {
+			return refusal
+		}
+		return decode([]byte("{}"), dst)
 	}
 	if err := x.reportContentType(); err != nil {
 		return err

@@ -17,11 +17,12 @@ import (
 type Query struct {
 	raw string
 	err error
+	x   *Exchange // may be nil
 }
 
 // Query returns the reader of the request's query parameters.
 func (x *Exchange) Query() *Query {
-	x.query = Query{raw: x.R.URL.RawQuery}
+	x.query = Query{raw: x.R.URL.RawQuery, x: x}
 	return &x.query
 }
 
@@ -198,10 +199,18 @@ func QueryEnum[T ~string](q *Query, name string, allowed ...T) (o Opt[T]) {
 	return Some(T(s))
 }
 
-// Required returns the value of a parameter that must be there.
+// Required returns the value of a parameter that must be there. Where the
+// departure is let pass, an absent one is its zero value.
 func Required[T any](q *Query, name string, o Opt[T]) T {
-	if !o.Set {
-		q.fail(MissingParam("Missing query parameter %q", name))
+	if o.Set {
+		return o.Value
+	}
+	refusal := MissingParam("Missing query parameter %q", name)
+	if q.x != nil {
+		refusal = q.x.departs(RuleQueryMissing, refusal)
+	}
+	if refusal != nil {
+		q.fail(refusal)
 	}
 	return o.Value
 }

@@ -37,6 +37,10 @@ type Config struct {
 	Auth   map[Auth]runtime.Authenticator
 	Checks Checks
 
+	// Aliases are further prefixes of paths: an operation below a key is also
+	// served below its value.
+	Aliases map[string]string
+
 	MaxBody       int64
 	MaxPublicBody int64
 	MaxUpload     int64
@@ -71,7 +75,21 @@ const (
 	RuleContentTypeMissing Rule = "content-type-missing"
 	RuleContentTypeNotJSON Rule = "content-type-not-json"
 	RuleTokenInQuery       Rule = "access-token-in-query"
+	// A request that departs in one of these is refused, unless Report is
+	// there and lets it pass.
+	RuleBodyMissing  Rule = "body-missing"
+	RuleQueryMissing Rule = "query-missing"
 )
+
+// departs decides about a request that the specification does not allow: the
+// refusal, or nil where the departure is let pass.
+func (x *Exchange) departs(rule Rule, refusal *Error) *Error {
+	report := x.router.cfg.Checks.Report
+	if report == nil || report(x.Op, x.R, rule) != nil {
+		return refusal
+	}
+	return nil
+}
 
 // A Router finds the operation of a request and runs its handler. It answers
 // every request in Matrix JSON with CORS headers, and redirects none.
@@ -104,12 +122,17 @@ func (rt *Router) Add(op *Operation, h Handler) {
 		panic(fmt.Sprintf("api: %s has %d parameters", op.Path, n))
 	}
 	rt.mount(op.Path, op, h)
-	if short, ok := strings.CutSuffix(op.Path, "/"+emptyLast); ok {
-		rt.mount(short, op, h)
+	for prefix, alias := range rt.cfg.Aliases {
+		if rest, ok := strings.CutPrefix(op.Path, prefix); ok {
+			rt.mount(alias+rest, op, h)
+		}
 	}
 }
 
 func (rt *Router) mount(path string, op *Operation, h Handler) {
+	if short, ok := strings.CutSuffix(path, "/"+emptyLast); ok {
+		rt.mount(short, op, h)
+	}
 	n := rt.root.add(path)
 	for _, r := range n.ops {
 		if r.op.Method == op.Method && r.op.When == op.When {

@@ -112,11 +112,18 @@ func (s *Server) openDatabase(ctx context.Context) error {
 	return err
 }
 
+// legacy are the prefixes of before v1.1, which deployed clients still use.
+var legacy = map[string]string{
+	"/_matrix/client/v3/": "/_matrix/client/r0/",
+	"/_matrix/media/v3/":  "/_matrix/media/r0/",
+}
+
 // router is everything that the client listener answers.
 func (s *Server) router(parts *slices) *api.Router {
 	r := api.NewRouter(api.Config{
 		Auth:      parts.authenticators(),
 		Checks:    s.judge.Checks(),
+		Aliases:   legacy,
 		Log:       s.log,
 		RequestID: func() string { return s.env.Rand.Token("request id", "", 12) },
 		Boundary:  func() string { return s.env.Rand.Token("multipart boundary", "", 24) },

@@ -20,6 +20,7 @@ import (
 	"touchstone.example/server/profiles"
 	"touchstone.example/server/push"
 	"touchstone.example/server/rooms"
+	"touchstone.example/server/strict"
 	"touchstone.example/storage"
 )
 
@@ -43,6 +44,7 @@ func (s *Server) wire(signer event.Signer) *slices {
 	own := signer.Key.Public().(ed25519.PublicKey)
 	out.rooms = rooms.New(rooms.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Name: s.cfg.ServerName, Signer: signer,
+		DefaultVersion: s.cfg.Rooms.DefaultVersion,
 		Verify: func(ev *event.Event, server id.ServerName) bool {
 			return server == signer.Name && ev.VerifySignature(server, signer.KeyID, own) == nil
 		},
@@ -51,8 +53,9 @@ func (s *Server) wire(signer event.Signer) *slices {
 	out.push = &push.Push{}
 	out.sync = clientsync.New(clientsync.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, PushRules: out.push.Content,
+		ForgottenLeave: s.judge.Lenient(strict.ForgottenLeave),
 	})
-	out.discovery = &discovery.Discovery{DB: s.db, WellKnown: s.cfg.WellKnown, Program: s.build.Version}
+	out.discovery = &discovery.Discovery{DB: s.db, WellKnown: s.cfg.WellKnown, Program: s.build.Version, RoomVersion: s.cfg.Rooms.DefaultVersion}
 	return out
 }
 

@@ -106,6 +106,8 @@ registration:
 passwords:
   memory_kib: 8
   passes: 1
+rooms:
+  default_version: "11"
 federation:
   trusted_ca_file: {complement}/ca/ca.crt
   allow_private: true

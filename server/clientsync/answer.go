@@ -121,7 +121,7 @@ func (a *assembly) loadRooms(ctx context.Context, touched []int64) error {
 				return err
 			}
 		}
-		if m == nil || m.Forgotten {
+		if m == nil || m.Forgotten && !(a.ForgottenLeave && !a.initial && m.Pos > a.since) {
 			continue
 		}
 		a.memberships[m.RoomNID] = m

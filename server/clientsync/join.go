@@ -141,7 +141,7 @@ func (p *roomPart) loadTimeline(ctx context.Context) error {
 				break
 			}
 			p.timeline = append(p.timeline, e)
-			p.view.Memberships[e.NID] = string(at)
+			p.view.Memberships[e.NID] = at
 		}
 		if p.limited || len(batch) < n {
 			break

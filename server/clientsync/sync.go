@@ -32,6 +32,9 @@ type Deps struct {
 	Feed *feed.Feed
 	Env  *env.Env
 	Log  *slog.Logger
+	// ForgottenLeave shows the leave of a room that was forgotten at once,
+	// against the letter of the specification (rule forgotten-leave).
+	ForgottenLeave bool
 	// PushRules returns the content of a user's m.push_rules.
 	PushRules func(ctx context.Context, tx *storage.Reader, user id.UserID) (api.Raw, error)
 }

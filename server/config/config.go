@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"touchstone.example/api/id"
+	"touchstone.example/server/roomver"
 )
 
 // Config is every setting. The yaml tags name the keys; an environment
@@ -29,6 +30,7 @@ type Config struct {
 	WellKnown    WellKnown     `yaml:"well_known"`
 	Registration Registration  `yaml:"registration"`
 	Passwords    Passwords     `yaml:"passwords"`
+	Rooms        Rooms         `yaml:"rooms"`
 	Federation   Federation    `yaml:"federation"`
 	AppServices  []string      `yaml:"appservices"`
 	RateLimits   RateLimits    `yaml:"rate_limits"`
@@ -107,6 +109,11 @@ type Passwords struct {
 	Concurrency int `yaml:"concurrency"` // hashes at a time; 0 is one a processor
 }
 
+// Rooms is how new rooms are made.
+type Rooms struct {
+	DefaultVersion string `yaml:"default_version"` // where the client names none
+}
+
 // Federation is how the server treats other servers.
 type Federation struct {
 	TrustedCAFile string `yaml:"trusted_ca_file"`
@@ -140,6 +147,7 @@ func Default() *Config {
 		DataFolder: "touchstone-data",
 		Listeners:  Listeners{Client: TLSListener{Address: "127.0.0.1:8008"}},
 		Passwords:  Passwords{MemoryKiB: 19456, Passes: 2, Threads: 1},
+		Rooms:      Rooms{DefaultVersion: roomver.Default},
 		RateLimits: RateLimits{Enabled: true},
 		Strictness: Strictness{Profile: "lenient"},
 		Log:        Log{Format: "auto"},

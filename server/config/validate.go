@@ -12,6 +12,7 @@ import (
 
 	"touchstone.example/api/id"
 	"touchstone.example/server/env"
+	"touchstone.example/server/roomver"
 )
 
 // bad reports that a setting's value cannot be.
@@ -37,6 +38,11 @@ func (l *loader) validate(src Sources) {
 	for _, rule := range slices.Sorted(maps.Keys(c.Strictness.Rules)) {
 		l.oneOf("strictness.rules", c.Strictness.Rules[rule], "enforce", "report", "off")
 	}
+	var versions []string
+	for _, rules := range roomver.All() {
+		versions = append(versions, rules.Version)
+	}
+	l.oneOf("rooms.default_version", c.Rooms.DefaultVersion, versions...)
 	l.oneOf("log.format", c.Log.Format, "auto", "text", "json")
 	l.readable(src, "federation.trusted_ca_file", c.Federation.TrustedCAFile)
 	for _, file := range c.AppServices {

@@ -30,9 +30,10 @@ var (
 
 // Discovery serves what a server says about itself.
 type Discovery struct {
-	DB        *storage.DB
-	WellKnown config.WellKnown
-	Program   string // the program's version
+	DB          *storage.DB
+	WellKnown   config.WellKnown
+	Program     string // the program's version
+	RoomVersion string // of new rooms
 }
 
 // versions are the releases of the specification whose behaviour is served:
@@ -98,7 +99,7 @@ func (d *Discovery) GetVersion(context.Context, *fedapi.GetVersionRequest) (*fed
 // Spec: client-server "Capabilities negotiation".
 func (d *Discovery) GetCapabilities(context.Context, api.Caller, *clientapi.GetCapabilitiesRequest) (*clientapi.GetCapabilitiesResponse, error) {
 	yes, no := &clientapi.BooleanCapability{Enabled: true}, &clientapi.BooleanCapability{}
-	rooms := &clientapi.RoomVersionsCapability{Default: roomver.Default, Available: map[string]clientapi.Stability{}}
+	rooms := &clientapi.RoomVersionsCapability{Default: d.RoomVersion, Available: map[string]clientapi.Stability{}}
 	for _, rules := range roomver.All() {
 		rooms.Available[rules.Version] = clientapi.StabilityStable
 	}

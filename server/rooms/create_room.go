@@ -65,7 +65,7 @@ type creation struct {
 }
 
 func (r *Rooms) newCreation(ctx context.Context, who api.Caller, body *clientapi.CreateRoomBody) (*creation, error) {
-	version := body.RoomVersion.Or(roomver.Default)
+	version := body.RoomVersion.Or(r.defaultVersion)
 	rules, ok := roomver.Get(version)
 	if !ok {
 		return nil, api.UnsupportedRoomVersion("Room version %q is unknown", version)

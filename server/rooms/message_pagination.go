@@ -194,7 +194,7 @@ func (p *paging) walk(ctx context.Context, tx *storage.Reader, sight *Sight, fro
 			}
 			if ok {
 				page = append(page, e)
-				p.view.Memberships[e.NID] = string(at)
+				p.view.Memberships[e.NID] = at
 			}
 			end = e.Place()
 			if p.forward {
@@ -225,7 +225,7 @@ func (p *paging) beyond(place, to storage.Place) bool {
 	return after(to, place)
 }
 
-func (p *paging) shows(ctx context.Context, sight *Sight, e *storage.Event) (bool, visibility.Membership, error) {
+func (p *paging) shows(ctx context.Context, sight *Sight, e *storage.Event) (ok bool, at string, err error) {
 	h := FilterHeader(e, p.room)
 	if !p.filter.Match(&h) {
 		return false, "", nil

@@ -26,6 +26,8 @@ type Deps struct {
 	Log    *slog.Logger
 	Name   id.ServerName
 	Signer event.Signer
+	// DefaultVersion is the version of rooms that nobody chose one for.
+	DefaultVersion string
 	// Verify tells whether a server has signed an event.
 	Verify eventauth.Verifier
 }
@@ -40,6 +42,8 @@ type Rooms struct {
 	signer event.Signer
 	verify eventauth.Verifier
 
+	defaultVersion string
+
 	lanes lanes
 	heads heads
 	nids  nidCache
@@ -49,7 +53,7 @@ type Rooms struct {
 func New(d Deps) *Rooms {
 	return &Rooms{
 		db: d.DB, feed: d.Feed, env: d.Env, log: d.Log, name: d.Name,
-		signer: d.Signer, verify: d.Verify,
+		signer: d.Signer, verify: d.Verify, defaultVersion: d.DefaultVersion,
 	}
 }
 

@@ -3,6 +3,7 @@
 package rooms
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -59,17 +60,19 @@ func (s *Sight) Filter(ctx context.Context, events []*storage.Event, memberships
 		}
 		if ok {
 			seen = append(seen, e)
-			memberships[e.NID] = string(at)
+			memberships[e.NID] = at
 		}
 	}
 	return seen, nil
 }
 
 // Sees decides about one event. at is the user's membership with the event
-// applied.
-func (s *Sight) Sees(ctx context.Context, e *storage.Event) (ok bool, at visibility.Membership, err error) {
+// applied: leave where the user never had any.
+//
+// Spec: client-server "Room event format", unsigned.membership.
+func (s *Sight) Sees(ctx context.Context, e *storage.Event) (ok bool, at string, err error) {
 	if s.now != nil && s.now.Membership == "join" && e.Pos > s.now.Pos {
-		return true, visibility.Join, nil
+		return true, "join", nil
 	}
 	before, err := s.state(ctx, e.RoomNID, e.StateBefore)
 	if err != nil {
@@ -81,7 +84,7 @@ func (s *Sight) Sees(ctx context.Context, e *storage.Event) (ok bool, at visibil
 		return false, "", err
 	}
 	ok, _ = visibility.Event(before, after, viewer)
-	return ok, after.Membership, nil
+	return ok, cmp.Or(string(after.Membership), string(visibility.Leave)), nil
 }
 
 // Reach decides which state of the room the user may read, and the position

@@ -68,6 +68,12 @@ const (
 	errorCodes    = "client-server-api/#common-error-codes"
 )
 
+// Rules that other packages ask about.
+const (
+	ForgottenLeave     = "forgotten-leave"
+	MessagesWithoutDir = "messages-without-dir"
+)
+
 // Rules returns the table of all rules, in order of their ids.
 //
 // The rules of answers hold for the server's own answers, which are looked at
@@ -86,10 +92,13 @@ func Rules() []Rule {
 		{"answer-status", "an answer's status is common or declared by the operation", errorCodes, Enforce, Report, Report},
 		{"answer-type", "an answer's value has its JSON type", apiStandards, Enforce, Report, Report},
 		{"answer-unknown-member", "an answer's object has no members but those described", apiStandards, Report, Off, Off},
+		{"body-missing", "a request that takes a JSON object has one, if an empty one", apiStandards, Enforce, Report, Off},
 		{"content-type-missing", "a JSON body should be labelled as one", apiStandards, Report, Off, Off},
 		{"content-type-not-json", "a JSON body should not be labelled as something else", apiStandards, Report, Off, Off},
 		{"event-content", "an event's content follows the schema of its type", "client-server-api/#types-of-room-events", Report, Off, Off},
 		{"federation-event", "a PDU or EDU follows its format", "server-server-api/#pdus", Report, Off, Off},
+		{ForgottenLeave, "a room that its user has forgotten is in no sync", "client-server-api/#leaving-rooms", Enforce, Off, Off},
+		{MessagesWithoutDir, "a page of messages says in which direction it goes", "client-server-api/#get_matrixclientv3roomsroomidmessages", Enforce, Enforce, Off},
 		{"request-alternatives", "a request's value follows one of the alternatives", apiStandards, Enforce, Off, Off},
 		{"request-enum", "a request's value is one of those listed; lists grow, and the closed ones are refused elsewhere", apiStandards, Report, Off, Off},
 		{"request-format", "a request's strings follow their formats and patterns", apiStandards, Enforce, Off, Off},
