@@ -119,9 +119,11 @@ func part(t *testing.T, room id.RoomID, alice, bob *person) {
 	require.NoError(t, err)
 	_, err = bob.Whoami(ctx)
 	require.ErrorIs(t, err, mautrix.MUnknownToken)
+	_, err = alice.InviteUser(ctx, room, &mautrix.ReqInviteUser{UserID: bob.UserID}) // something to wake up for
+	require.NoError(t, err)
 	select {
 	case err := <-bob.ended:
-		require.ErrorIs(t, err, mautrix.MUnknownToken, "a waiting sync ends with the token")
+		require.ErrorIs(t, err, mautrix.MUnknownToken, "syncing ends with the token")
 	case <-time.After(awaitTimeout):
 		require.Fail(t, "bob's sync goes on after his logout")
 	}

@@ -74,8 +74,10 @@ var stage = map[string]func(t *testing.T, w *operationWorld){
 		made := w.alice.Post(t, harness.Path("v3/user/{}/filter", w.alice.ID), harness.O{})
 		w.paths["filterId"] = made.At("filter_id").String()
 	},
-	"deleteDevices": func(_ *testing.T, w *operationWorld) { w.body["devices"] = []any{w.alice.Device} },
-	"setPushRule":   func(_ *testing.T, w *operationWorld) { w.paths["ruleId"] = "mine" },
+	"getWellknownPolicy":  func(_ *testing.T, w *operationWorld) { w.want = 404 }, // it is no policy server
+	"getWellknownSupport": func(_ *testing.T, w *operationWorld) { w.want = 404 }, // it names no contacts
+	"deleteDevices":       func(_ *testing.T, w *operationWorld) { w.body["devices"] = []any{w.alice.Device} },
+	"setPushRule":         func(_ *testing.T, w *operationWorld) { w.paths["ruleId"] = "mine" },
 }
 
 func setName(t *testing.T, w *operationWorld) {

@@ -20,7 +20,7 @@ func TestRestart(t *testing.T) {
 		sent := sendMany(t, alice, room, 10)
 		txn := harness.Path("v3/rooms/{}/send/m.room.message/{}", room, harness.Txn())
 		once := alice.Put(t, txn, harness.Text("once")).At("event_id").String()
-		filter := bob.Post(t, harness.Path("v3/user/{}/filter", bob.ID), harness.O{"room": harness.O{"timeline": harness.O{"limit": 3}}}).At("filter_id").String()
+		filter := bob.Post(t, harness.Path("v3/user/{}/filter", bob.ID), harness.O{"room": harness.O{"timeline": harness.O{"limit": 8}}}).At("filter_id").String()
 		before := bob.Sync(t, "filter", filter)
 		since := before.At("next_batch").String()
 		prev := joined(before, room).At("timeline", "prev_batch").String()

@@ -64,7 +64,7 @@ func requireOnce(t *testing.T, want, got []string) {
 
 // types returns the types of events, sorted, each as often as it occurs.
 func types(events harness.Value) []string {
-	return slices.Sorted(slices.Values(events.Pluck("type")))
+	return sorted(events.Pluck("type")...)
 }
 
 // texts returns the texts of messages in a list of events.
