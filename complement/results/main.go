@@ -16,12 +16,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 )
 
 func main() {
 	expect := flag.String("expect", "complement/expectations", "`folder` with what is expected, one file a package")
 	update := flag.Bool("update", false, "write what happened as what is expected; reasons are kept")
 	partial := flag.Bool("partial", false, "not every test was run (go test -run), so none is missed")
+	remaining := flag.String("remaining", "", "only print, as a pattern for go test -run, which tests of those listed in this `file` did not end")
 	flag.Usage = func() {
 		fmt.Fprint(flag.CommandLine.Output(), "usage: results [flags] FILE...\n\nFILE is the output of go test -json, - the standard input.\n\n")
 		flag.PrintDefaults()
@@ -30,6 +32,13 @@ func main() {
 	if flag.NArg() == 0 {
 		flag.Usage()
 		os.Exit(2)
+	}
+	if *remaining != "" {
+		if err := printRemaining(os.Stdout, *remaining, flag.Args()); err != nil {
+			fmt.Fprintln(os.Stderr, "results:", err)
+			os.Exit(2)
+		}
+		return
 	}
 	worse, err := run(os.Stdout, *expect, *update, *partial, flag.Args())
 	switch {
@@ -43,11 +52,9 @@ func main() {
 
 // run reports on the files and says whether something is worse than expected.
 func run(out io.Writer, expect string, update, partial bool, files []string) (worse bool, err error) {
-	seen := runs{}
-	for _, name := range files {
-		if err := seen.readFile(name); err != nil {
-			return false, err
-		}
+	seen, err := readRuns(files)
+	if err != nil {
+		return false, err
 	}
 	for _, pkg := range seen.names() {
 		p := seen[pkg]
@@ -70,4 +77,32 @@ func run(out io.Writer, expect string, update, partial bool, files []string) (wo
 		}
 	}
 	return worse && !update, nil
+}
+
+// printRemaining prints a pattern for the tests that are still to run, or
+// nothing. The list is what go test -list prints for the one package of files.
+func printRemaining(out io.Writer, list string, files []string) error {
+	seen, err := readRuns(files)
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(list)
+	if err != nil {
+		return err
+	}
+	var left []string
+	for _, test := range strings.Fields(string(text)) {
+		if !strings.HasPrefix(test, "Test") {
+			continue
+		}
+		for _, p := range seen {
+			if p.unfinished(test) {
+				left = append(left, test)
+			}
+		}
+	}
+	if len(left) > 0 {
+		fmt.Fprintf(out, "^(%s)$\n", strings.Join(left, "|"))
+	}
+	return nil
 }

@@ -22,13 +22,16 @@ const (
 	skip status = "skip"
 )
 
-// A packageRun is what happened in one package.
+// A packageRun is what happened in one package, in one run or in several: a
+// test that crashes takes the whole run with it, and the rest runs again.
 type packageRun struct {
 	name    string // as "tests/csapi"
 	tests   map[string]status
-	ended   status   // of the package as a whole, empty if it never ended
-	seconds float64  // of the package as a whole
-	output  []string // what belongs to no test, such as the compiler's errors
+	started map[string]int  // how often
+	open    map[string]bool // started last time, and did not end
+	ended   status          // of the last run as a whole, empty if it never ended
+	seconds float64         // of all runs
+	output  []string        // what belongs to no test, such as the compiler's errors
 }
 
 // runs are packages by name.
@@ -38,6 +41,16 @@ type runs map[string]*packageRun
 type event struct {
 	Action, Package, ImportPath, Test, Output string
 	Elapsed                                   float64
+}
+
+func readRuns(files []string) (runs, error) {
+	r := runs{}
+	for _, name := range files {
+		if err := r.readFile(name); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
 }
 
 func (r runs) readFile(name string) error {
@@ -88,12 +101,14 @@ func (r runs) add(e event) {
 	}
 	p := r[name]
 	if p == nil {
-		p = &packageRun{name: name, tests: map[string]status{}}
+		p = &packageRun{name: name, tests: map[string]status{}, started: map[string]int{}, open: map[string]bool{}}
 		r[name] = p
 	}
 	switch e.Action {
 	case "run":
 		p.tests[e.Test] = fail // unless it ends otherwise
+		p.started[e.Test]++
+		p.open[e.Test] = true
 	case "output", "build-output":
 		if e.Test == "" {
 			p.output = append(p.output, e.Output)
@@ -101,22 +116,42 @@ func (r runs) add(e event) {
 	case "pass", "fail", "skip":
 		if e.Test != "" {
 			p.tests[e.Test] = status(e.Action)
+			delete(p.open, e.Test)
 			return
 		}
-		p.ended, p.seconds = status(e.Action), e.Elapsed
+		p.ended = status(e.Action)
+		p.seconds += e.Elapsed
 	}
 }
 
 func (r runs) names() []string { return slices.Sorted(maps.Keys(r)) }
 
-// broken reports whether the package failed without a test that did: it did not
-// build, panicked or ran out of time.
+// attempts is how often a test is started before its crash is believed to be
+// its own.
+const attempts = 2
+
+// unfinished reports whether a test may have been cut off by the crash of
+// another.
+func (p *packageRun) unfinished(test string) bool {
+	_, ran := p.tests[test]
+	return !ran || p.open[test] && p.started[test] < attempts
+}
+
+// broken reports whether the package did not run to its end, or failed without
+// a test that did: it did not build, or ran out of time.
 func (p *packageRun) broken() bool {
+	for test := range p.open {
+		if isTop(test) && p.unfinished(test) {
+			return true
+		}
+	}
 	if p.ended == pass || p.ended == skip {
 		return false
 	}
 	return p.ended == "" || !slices.Contains(slices.Collect(maps.Values(p.tests)), fail)
 }
+
+func isTop(test string) bool { return !strings.Contains(test, "/") }
 
 // count returns how many tests ended so, of the top level and in all.
 func (p *packageRun) count(s status) (top, all int) {
@@ -125,7 +160,7 @@ func (p *packageRun) count(s status) (top, all int) {
 			continue
 		}
 		all++
-		if !strings.Contains(name, "/") {
+		if isTop(name) {
 			top++
 		}
 	}
@@ -145,7 +180,11 @@ func (p *packageRun) summary(out io.Writer) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.tests)) {
-		if s := p.tests[name]; s != pass {
+		s := p.tests[name]
+		switch {
+		case p.open[name]:
+			fmt.Fprintf(out, "  %s %s (it crashed, or another test did)\n", s, name)
+		case s != pass:
 			fmt.Fprintf(out, "  %s %s\n", s, name)
 		}
 	}

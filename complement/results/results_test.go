@@ -80,8 +80,14 @@ func TestDifferences(t *testing.T) {
 		{"a new test passes", "", []string{"run TestA", "pass TestA", "pass"}, false, ""},
 		{"a new test fails", "", []string{"run TestA", "fail TestA", "fail"}, true,
 			"not in the expectations: 1\n    fail TestA\n"},
-		{"a test never ended", "pass TestA\n", []string{"run TestA", "fail"}, true,
+		{"a test crashed", "pass TestA\npass TestB\n", []string{"run TestA", "fail", "run TestA", "fail", "run TestB", "pass TestB", "pass"}, true,
 			"expected to pass: 1\n    fail TestA\n"},
+		{"a test crashed as expected", "fail TestA  # waits\n", []string{"run TestA", "fail", "run TestA", "fail"}, false,
+			"fail TestA (it crashed, or another test did)\n"},
+		{"a test was cut off", "pass TestA\n", []string{"run TestA", "fail", "run TestA", "pass TestA", "pass"}, false,
+			"tests 1 passed, 0 failed"},
+		{"a crash with nothing after it", "fail TestA\n", []string{"run TestA", "fail"}, true,
+			"the package itself failed:"},
 		{"the package never ended", "pass TestA\n", []string{"run TestA", "pass TestA"}, true,
 			"the package itself failed:"},
 	} {
@@ -94,6 +100,26 @@ func TestDifferences(t *testing.T) {
 			require.Contains(t, out, c.want)
 		})
 	}
+}
+
+func TestRemaining(t *testing.T) {
+	list := file(t, "TestA\nTestB\nTestC\nok  \tgithub.com/matrix-org/complement/tests/csapi\t0.1s\n")
+	for _, c := range []struct {
+		name, want string
+		lines      []string
+	}{
+		{"all ended", "", []string{"run TestA", "pass TestA", "run TestB", "fail TestB", "run TestC", "skip TestC", "fail"}},
+		{"the second crashed", "^(TestB|TestC)$\n", []string{"run TestA", "pass TestA", "run TestB", "fail"}},
+		{"and crashed again", "^(TestC)$\n", []string{"run TestA", "pass TestA", "run TestB", "fail", "run TestB", "fail"}},
+		{"and the rest ran", "", []string{"run TestA", "pass TestA", "run TestB", "fail", "run TestB", "fail", "run TestC", "pass TestC", "pass"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var out bytes.Buffer
+			require.NoError(t, printRemaining(&out, list, []string{log(t, c.lines...)}))
+			require.Equal(t, c.want, out.String())
+		})
+	}
+	require.Error(t, printRemaining(new(bytes.Buffer), filepath.Join(t.TempDir(), "none"), []string{log(t, "pass")}))
 }
 
 func TestPartialRunMissesNothing(t *testing.T) {
