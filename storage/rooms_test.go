@@ -275,6 +275,9 @@ func TestMemberships(t *testing.T) {
 			local, err := r.LocalMembers(ctx, 1, "join")
 			require.NoError(t, err)
 			require.Equal(t, []id.UserID{"@a:test", "@b:test"}, local)
+			first, err := r.FirstMembers(ctx, 1, "@a:test", 1, "join", "invite")
+			require.NoError(t, err)
+			require.Equal(t, []id.UserID{"@b:test"}, first)
 			counts, err := r.CountMembers(ctx, []int64{1, 2, 3}, "join", "invite")
 			require.Equal(t, map[int64]map[string]int64{1: {"join": 3}, 3: {"invite": 1}}, counts)
 			return err
