@@ -91,6 +91,13 @@ func TestDevicesAndTheirTokens(t *testing.T) {
 			_, err = w.Device(ctx, "@a:t", "D\x00")
 			require.ErrorIs(t, err, storage.ErrNotFound)
 			require.NoError(t, w.InsertAccessToken(ctx, access))
+			require.NoError(t, w.InsertRefreshToken(ctx, refresh))
+			require.NoError(t, w.DeleteDeviceAccess(ctx, "@a:t", "D\x00"))
+			_, err = w.AccessToken(ctx, "a1")
+			require.ErrorIs(t, err, storage.ErrNotFound)
+			_, err = w.RefreshToken(ctx, "r1")
+			require.ErrorIs(t, err, storage.ErrNotFound)
+			require.NoError(t, w.InsertAccessToken(ctx, access))
 			require.NoError(t, w.DeleteOtherAccess(ctx, "@a:t", "a2", "E"))
 			_, err = w.AccessToken(ctx, "a1")
 			require.ErrorIs(t, err, storage.ErrNotFound)
@@ -189,6 +196,14 @@ func TestServerInfoInstancesAndCursors(t *testing.T) {
 			epoch, err = w.Epoch(ctx)
 			require.NoError(t, err)
 			require.EqualValues(t, 42, epoch)
+			for range 2 {
+				value, err := w.EnsureServerInfo(ctx, "epoch", "7")
+				require.NoError(t, err)
+				require.Equal(t, "42", value)
+				value, err = w.EnsureServerInfo(ctx, "other", "7")
+				require.NoError(t, err)
+				require.Equal(t, "7", value)
+			}
 
 			require.NoError(t, w.PutInstance(ctx, "b", 100))
 			require.NoError(t, w.PutInstance(ctx, "b", 200))

@@ -354,3 +354,22 @@ func TestTextIsOrderedByBytes(t *testing.T) {
 		require.Equal(t, want, got)
 	})
 }
+
+func TestTextIsOrderedByBytesInADatabaseOfAnotherLocale(t *testing.T) {
+	db := storagetest.OpenURL(t, storagetest.PostgresURLIn(t, "LOCALE_PROVIDER icu ICU_LOCALE 'en-US'"))
+	ctx := t.Context()
+	var sorted bool
+	require.NoError(t, db.Read(ctx, func(r *storage.Reader) error {
+		return r.Row(ctx, storage.NewQuery("t_locale", `SELECT CAST('a' AS TEXT) < CAST('B' AS TEXT)`), nil, &sorted)
+	}))
+	require.True(t, sorted, "this database's own order is a dictionary's")
+	require.NoError(t, db.Write(ctx, func(w *storage.Writer) error {
+		require.NoError(t, w.PutServerInfo(ctx, "a", ""))
+		return w.PutServerInfo(ctx, "B", "")
+	}))
+	var n int
+	require.NoError(t, db.Read(ctx, func(r *storage.Reader) error {
+		return r.Row(ctx, infoLike, []any{"a"}, &n)
+	}))
+	require.Equal(t, 1, n, "B is before a")
+}

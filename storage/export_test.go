@@ -59,3 +59,6 @@ func (db *DB) NodeSizes(t testing.TB) (rows, bytes int64) {
 
 // Queued counts the Writes that wait for their first turn on SQLite.
 func (db *DB) Queued() int { return int(db.engine.(*lite).writer.queued.Load()) }
+
+// Lite is the text that SQLite runs.
+func (q *query) Lite() string { return q.lite }

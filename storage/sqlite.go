@@ -6,7 +6,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -67,7 +66,7 @@ func litePlace(where string) (path string, cleanup func() error, sync string, er
 	}
 	path, found := strings.CutPrefix(where, "//")
 	if !found || path == "" {
-		return "", nil, "", fmt.Errorf("write sqlite:///absolute/path, sqlite://relative/path or sqlite::memory:")
+		return "", nil, "", errors.New("write sqlite:///absolute/path, sqlite://relative/path or sqlite::memory: for one that is gone on Close")
 	}
 	if path, err = url.PathUnescape(path); err != nil {
 		return "", nil, "", err

@@ -5,46 +5,27 @@ package feed_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"runtime"
-	"slices"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"touchstone.example/api/id"
 	"touchstone.example/server/feed"
+	"touchstone.example/server/run"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
 )
 
-// group is the least that runs a feed's goroutines.
-type group struct {
-	t   testing.TB
-	ctx context.Context
-	wg  sync.WaitGroup
-}
-
-func newGroup(t testing.TB) *group {
-	ctx, cancel := context.WithCancel(context.Background())
-	g := &group{t: t, ctx: ctx}
+func newGroup(t testing.TB) *run.Group {
+	g := run.NewGroup(context.Background(), nil)
 	t.Cleanup(func() {
-		cancel()
-		g.wg.Wait()
+		g.Stop()
+		require.NoError(t, g.Wait())
 	})
 	return g
-}
-
-func (g *group) Go(name string, fn func(context.Context) error) {
-	g.wg.Go(func() {
-		if err := fn(g.ctx); err != nil {
-			g.t.Errorf("%s: %v", name, err)
-		}
-	})
 }
 
 func open(t testing.TB, db *storage.DB, opts feed.Options) *feed.Feed {
@@ -54,7 +35,7 @@ func open(t testing.TB, db *storage.DB, opts feed.Options) *feed.Feed {
 	return f
 }
 
-// A kind is a way to run a feed; servers are databases with a feed each.
+// A server is a database handle with its feed.
 type server struct {
 	*storage.DB
 	*feed.Feed
@@ -111,110 +92,6 @@ func TestWhatOneWritesOneReads(t *testing.T) {
 			}
 		}
 	})
-}
-
-func TestSafeStopsBeforeTheFirstUndecidedPosition(t *testing.T) {
-	url := storagetest.PostgresURL(t)
-	db := storagetest.OpenURL(t, url)
-	f := open(t, db, feed.Options{})
-	reserved, finish, done := make(chan int64), make(chan error), make(chan error)
-	go func() {
-		done <- db.Write(t.Context(), func(w *storage.Writer) error {
-			pos, err := insert(w, storage.Change{RoomNID: 1})
-			if err != nil {
-				return err
-			}
-			reserved <- pos
-			return <-finish
-		})
-	}()
-	for _, outcome := range []error{nil, errors.New("no")} {
-		first := <-reserved
-		second := commit(t, db, storage.Change{RoomNID: 2})
-		require.Greater(t, second, first)
-		require.Equal(t, first-1, f.Safe())
-		require.EqualValues(t, 2, f.SafeLag())
-		finish <- outcome
-		require.ErrorIs(t, <-done, outcome)
-		require.Equal(t, second, f.Safe(), "decided, either way")
-		if outcome == nil {
-			go func() {
-				done <- db.Write(t.Context(), func(w *storage.Writer) error {
-					pos, err := insert(w, storage.Change{RoomNID: 1})
-					if err != nil {
-						return err
-					}
-					reserved <- pos
-					return <-finish
-				})
-			}()
-		}
-	}
-}
-
-// A writer that has drawn a position and written nothing yet is the hardest to
-// see: nothing of it is in any table.
-func TestTheFenceSeesAWriterBetweenReserveAndItsFirstWrite(t *testing.T) {
-	url := storagetest.PostgresURL(t)
-	a, b := storagetest.OpenURL(t, url), storagetest.OpenURL(t, url)
-	opts := feed.Options{Shared: true, Patience: time.Millisecond, Poll: 10 * time.Millisecond}
-	feedA, feedB := open(t, a, opts), open(t, b, opts)
-	reserved, finish, done := make(chan int64), make(chan struct{}), make(chan error)
-	go func() {
-		done <- a.Write(t.Context(), func(w *storage.Writer) error {
-			pos, err := w.Reserve(t.Context())
-			if err != nil {
-				return err
-			}
-			reserved <- pos
-			<-finish
-			return w.InsertChange(t.Context(), storage.Change{Pos: pos, Kind: "test", RoomNID: 1})
-		})
-	}()
-	first := <-reserved
-	second := commit(t, b, storage.Change{RoomNID: 2})
-	fence, err := b.TakeFence(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, second, fence.Position)
-	for _, patient := range []bool{true, false} {
-		passed, err := b.FencePassed(t.Context(), fence, patient)
-		require.NoError(t, err)
-		require.False(t, passed, "patient: %v", patient)
-	}
-	require.Less(t, feedA.Safe(), first)
-	require.Less(t, feedB.Safe(), first)
-	close(finish)
-	require.NoError(t, <-done)
-	for _, f := range []*feed.Feed{feedA, feedB} {
-		require.NoError(t, f.WaitFor(t.Context(), second))
-	}
-	for _, patient := range []bool{true, false} {
-		passed, err := b.FencePassed(t.Context(), fence, patient)
-		require.NoError(t, err)
-		require.True(t, passed)
-	}
-}
-
-func TestAStrangersLongTransactionDoesNotStallTheStream(t *testing.T) {
-	url := storagetest.PostgresURL(t)
-	db := storagetest.OpenURL(t, url)
-	stranger, err := pgx.Connect(t.Context(), storagetest.ForeignURL(t))
-	require.NoError(t, err)
-	defer stranger.Close(context.Background())
-	tx, err := stranger.Begin(t.Context())
-	require.NoError(t, err)
-	_, err = tx.Exec(t.Context(), `SELECT pg_current_xact_id()`)
-	require.NoError(t, err)
-
-	f := open(t, db, feed.Options{Shared: true, Patience: 5 * time.Millisecond})
-	pos := commit(t, db, storage.Change{RoomNID: 1})
-	fence, err := db.TakeFence(t.Context())
-	require.NoError(t, err)
-	passed, err := db.FencePassed(t.Context(), fence, true)
-	require.NoError(t, err)
-	require.False(t, passed, "the stranger does hold the plain fence up")
-	require.NoError(t, f.WaitFor(t.Context(), pos))
-	require.NoError(t, tx.Rollback(t.Context()))
 }
 
 // Thirty writers, a third of which give up, and readers that collect what is
@@ -405,154 +282,41 @@ func commitMany(t testing.TB, db *storage.DB, from int64, n int) {
 	}))
 }
 
-func TestAServerThatCountsOnBeingAloneRefusesCompany(t *testing.T) {
-	url := storagetest.PostgresURL(t)
-	first := storagetest.OpenURL(t, url)
-	open(t, first, feed.Options{})
-	for _, shared := range []bool{true, false} {
-		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-		_, err := feed.Open(ctx, storagetest.OpenURL(t, url), newGroup(t), feed.Options{Shared: shared})
-		require.ErrorIs(t, err, storage.ErrBusy)
-		cancel()
-	}
-	_, err := feed.Open(t.Context(), storagetest.Open(t), newGroup(t), feed.Options{Shared: true})
-	require.ErrorContains(t, err, "SQLite")
-}
-
 func TestPositionsGoOnAfterARestart(t *testing.T) {
 	storagetest.EachURL(t, func(t *testing.T, url string) {
 		var last int64
 		for range 3 {
 			db, err := storage.Open(t.Context(), url, storage.Options{Checks: true})
 			require.NoError(t, err)
-			ctx, cancel := context.WithCancel(t.Context())
-			g := &group{t: t, ctx: ctx}
-			f, err := feed.Open(ctx, db, g, feed.Options{})
+			g := run.NewGroup(t.Context(), nil)
+			f, err := feed.Open(t.Context(), db, g, feed.Options{})
 			require.NoError(t, err)
 			require.GreaterOrEqual(t, f.Safe(), last)
 			token := f.Safe()
 			pos := commit(t, db, storage.Change{RoomNID: 1})
 			require.Greater(t, pos, token)
-			require.Error(t, db.Write(ctx, func(w *storage.Writer) error {
+			require.Error(t, db.Write(t.Context(), func(w *storage.Writer) error {
 				_, err := insert(w, storage.Change{RoomNID: 1})
 				require.NoError(t, err)
 				return errors.New("no")
 			}))
 			last = f.Safe()
-			cancel()
-			g.wg.Wait()
+			g.Stop()
+			require.NoError(t, g.Wait())
 			require.NoError(t, db.Close())
 		}
 	})
 }
 
-// A commit that PostgreSQL does not answer may have happened. Its positions
-// hold the stream up until the next fence tells, and no longer.
-func TestACommitInDoubtIsSettled(t *testing.T) {
-	url := storagetest.PostgresURL(t)
-	db := storagetest.OpenURL(t, url)
+func TestChangedAsksWithoutWaiting(t *testing.T) {
+	db := storagetest.Open(t)
+	require.NoError(t, db.Write(t.Context(), func(w *storage.Writer) error { return w.PutEpoch(t.Context(), 7) }))
 	f := open(t, db, feed.Options{})
-	admin, err := pgx.Connect(t.Context(), url)
-	require.NoError(t, err)
-	defer admin.Close(context.Background())
-	outcome := storage.Committed
-	err = db.Write(t.Context(), func(w *storage.Writer) error {
-		w.OnEnd(func(o storage.Outcome) { outcome = o })
-		pos, err := insert(w, storage.Change{RoomNID: 1})
-		require.NoError(t, err)
-		_, err = w.Changes(t.Context(), pos, pos, 1) // sends what waits
-		require.NoError(t, err)
-		_, err = admin.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-			WHERE datname = current_database() AND state = 'idle in transaction'`)
-		return err
-	})
-	require.Error(t, err)
-	require.Equal(t, storage.Unknown, outcome)
-	pos := commit(t, db, storage.Change{RoomNID: 2})
-	require.NoError(t, f.WaitFor(t.Context(), pos))
-}
-
-func TestADoorbellThatWasLostIsReplaced(t *testing.T) {
-	url := storagetest.PostgresURL(t)
-	a, b := storagetest.OpenURL(t, url), storagetest.OpenURL(t, url)
-	opts := feed.Options{Shared: true, Poll: 10 * time.Millisecond}
-	open(t, a, opts)
-	f := open(t, b, opts)
-	admin, err := pgx.Connect(t.Context(), url)
-	require.NoError(t, err)
-	defer admin.Close(context.Background())
-	_, err = admin.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-		WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE 'LISTEN%'`)
-	require.NoError(t, err)
-	for range 3 {
-		pos := commit(t, a, storage.Change{RoomNID: 1})
-		require.NoError(t, f.WaitFor(t.Context(), pos))
-	}
-}
-
-func BenchmarkFanOut(b *testing.B) {
-	for _, n := range []int{50, 1000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			db := storagetest.Open(b)
-			f := open(b, db, feed.Options{})
-			keys := make([]feed.Key, 20)
-			for i := range keys {
-				keys[i] = feed.Room(int64(i + 1))
-			}
-			var ready, done sync.WaitGroup
-			stop := make(chan struct{})
-			rounds := make([]chan int64, n)
-			for i := range rounds {
-				rounds[i] = make(chan int64)
-				own := append(slices.Clone(keys), feed.User(id.UserID(fmt.Sprintf("@u%d:test", i))))
-				go func() {
-					for {
-						select {
-						case since := <-rounds[i]:
-							ready.Done()
-							f.Wait(context.Background(), since, own...)
-							done.Done()
-						case <-stop:
-							return
-						}
-					}
-				}()
-			}
-			for b.Loop() {
-				b.StopTimer()
-				ready.Add(n)
-				done.Add(n)
-				since := f.Safe()
-				for _, c := range rounds {
-					c <- since
-				}
-				ready.Wait()
-				b.StartTimer()
-				commit(b, db, storage.Change{RoomNID: 1})
-				done.Wait()
-			}
-			close(stop)
-		})
-	}
-}
-
-func BenchmarkIdleWaiter(b *testing.B) {
-	f := open(b, storagetest.Open(b), feed.Options{})
-	keys := make([]feed.Key, 21)
-	for i := range keys {
-		keys[i] = feed.Room(int64(i + 1))
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	for b.Loop() {
-		wg.Go(func() { f.Wait(ctx, 0, keys...) })
-	}
-	runtime.GC()
-	runtime.ReadMemStats(&after)
-	b.ReportMetric(float64(after.HeapInuse+after.StackInuse-before.HeapInuse-before.StackInuse)/float64(b.N), "B/waiter")
-	cancel()
-	wg.Wait()
+	require.EqualValues(t, 7, f.Epoch())
+	since := f.Safe()
+	require.False(t, f.Changed(since, feed.Room(1)))
+	pos := commit(t, db, storage.Change{RoomNID: 1})
+	require.True(t, f.Changed(since, feed.Room(1)))
+	require.False(t, f.Changed(since, feed.Room(2)))
+	require.False(t, f.Changed(pos, feed.Room(1)))
 }

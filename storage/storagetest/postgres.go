@@ -75,8 +75,21 @@ func PostgresURL(t testing.TB) string {
 		t.Skip(s.skip)
 	}
 	require.NoError(t, s.err, s.why)
-	name := s.createDatabase(t)
+	name, err := s.createDatabase(t, "TEMPLATE "+templateName())
+	require.NoError(t, err)
 	return s.database(name)
+}
+
+// PostgresURLIn returns a new database with nothing in it, of another locale
+// than the cluster's. The test is skipped where PostgreSQL cannot make it.
+func PostgresURLIn(t testing.TB, locale string) string {
+	t.Helper()
+	PostgresURL(t) // skips, or fails with the reason
+	name, err := postgres().createDatabase(t, "TEMPLATE template0 ENCODING 'UTF8' "+locale)
+	if err != nil {
+		t.Skipf("%s: %v", locale, err)
+	}
+	return postgres().database(name)
 }
 
 // ForeignURL returns another, empty database of the same server, for tests
@@ -93,15 +106,18 @@ func (s *server) database(name string) string {
 	return u.String()
 }
 
-func (s *server) createDatabase(t testing.TB) string {
+// createDatabase makes a database that is dropped with the test. The error is
+// PostgreSQL's refusal of what was asked for.
+func (s *server) createDatabase(t testing.TB, how string) (string, error) {
 	ctx := context.Background()
 	conn, err := pgx.Connect(ctx, s.url.String())
 	require.NoError(t, err)
 	defer conn.Close(ctx)
 	var name string
 	require.NoError(t, conn.QueryRow(ctx, `SELECT 'ts_' || replace(CAST(gen_random_uuid() AS TEXT), '-', '')`).Scan(&name))
-	_, err = conn.Exec(ctx, `CREATE DATABASE `+name+` TEMPLATE `+templateName())
-	require.NoError(t, err)
+	if _, err = conn.Exec(ctx, `CREATE DATABASE `+name+` `+how); err != nil {
+		return "", err
+	}
 	t.Cleanup(func() {
 		conn, err := pgx.Connect(ctx, s.url.String())
 		require.NoError(t, err)
@@ -109,7 +125,7 @@ func (s *server) createDatabase(t testing.TB) string {
 		_, err = conn.Exec(ctx, `DROP DATABASE `+name+` WITH (FORCE)`)
 		require.NoError(t, err)
 	})
-	return name
+	return name, nil
 }
 
 func templateName() string { return "ts_template_" + storage.SchemaFingerprint() }

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package feed_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"touchstone.example/server/feed"
+	"touchstone.example/storage"
+	"touchstone.example/storage/storagetest"
+)
+
+func TestSafeStopsBeforeTheFirstUndecidedPosition(t *testing.T) {
+	url := storagetest.PostgresURL(t)
+	db := storagetest.OpenURL(t, url)
+	f := open(t, db, feed.Options{})
+	reserved, finish, done := make(chan int64), make(chan error), make(chan error)
+	go func() {
+		done <- db.Write(t.Context(), func(w *storage.Writer) error {
+			pos, err := insert(w, storage.Change{RoomNID: 1})
+			if err != nil {
+				return err
+			}
+			reserved <- pos
+			return <-finish
+		})
+	}()
+	for _, outcome := range []error{nil, errors.New("no")} {
+		first := <-reserved
+		second := commit(t, db, storage.Change{RoomNID: 2})
+		require.Greater(t, second, first)
+		require.Equal(t, first-1, f.Safe())
+		require.EqualValues(t, 2, f.SafeLag())
+		finish <- outcome
+		require.ErrorIs(t, <-done, outcome)
+		require.Equal(t, second, f.Safe(), "decided, either way")
+		if outcome == nil {
+			go func() {
+				done <- db.Write(t.Context(), func(w *storage.Writer) error {
+					pos, err := insert(w, storage.Change{RoomNID: 1})
+					if err != nil {
+						return err
+					}
+					reserved <- pos
+					return <-finish
+				})
+			}()
+		}
+	}
+}
+
+// A writer that has drawn a position and written nothing yet is the hardest to
+// see: nothing of it is in any table.
+func TestTheFenceSeesAWriterBetweenReserveAndItsFirstWrite(t *testing.T) {
+	url := storagetest.PostgresURL(t)
+	a, b := storagetest.OpenURL(t, url), storagetest.OpenURL(t, url)
+	opts := feed.Options{Shared: true, Patience: time.Millisecond, Poll: 10 * time.Millisecond}
+	feedA, feedB := open(t, a, opts), open(t, b, opts)
+	reserved, finish, done := make(chan int64), make(chan struct{}), make(chan error)
+	go func() {
+		done <- a.Write(t.Context(), func(w *storage.Writer) error {
+			pos, err := w.Reserve(t.Context())
+			if err != nil {
+				return err
+			}
+			reserved <- pos
+			<-finish
+			return w.InsertChange(t.Context(), storage.Change{Pos: pos, Kind: "test", RoomNID: 1})
+		})
+	}()
+	first := <-reserved
+	second := commit(t, b, storage.Change{RoomNID: 2})
+	fence, err := b.TakeFence(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, second, fence.Position)
+	for _, patient := range []bool{true, false} {
+		passed, err := b.FencePassed(t.Context(), fence, patient)
+		require.NoError(t, err)
+		require.False(t, passed, "patient: %v", patient)
+	}
+	require.Less(t, feedA.Safe(), first)
+	require.Less(t, feedB.Safe(), first)
+	close(finish)
+	require.NoError(t, <-done)
+	for _, f := range []*feed.Feed{feedA, feedB} {
+		require.NoError(t, f.WaitFor(t.Context(), second))
+	}
+	for _, patient := range []bool{true, false} {
+		passed, err := b.FencePassed(t.Context(), fence, patient)
+		require.NoError(t, err)
+		require.True(t, passed)
+	}
+}
+
+func TestAStrangersLongTransactionDoesNotStallTheStream(t *testing.T) {
+	url := storagetest.PostgresURL(t)
+	db := storagetest.OpenURL(t, url)
+	stranger, err := pgx.Connect(t.Context(), storagetest.ForeignURL(t))
+	require.NoError(t, err)
+	defer stranger.Close(context.Background())
+	tx, err := stranger.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `SELECT pg_current_xact_id()`)
+	require.NoError(t, err)
+
+	f := open(t, db, feed.Options{Shared: true, Patience: 5 * time.Millisecond})
+	pos := commit(t, db, storage.Change{RoomNID: 1})
+	fence, err := db.TakeFence(t.Context())
+	require.NoError(t, err)
+	passed, err := db.FencePassed(t.Context(), fence, true)
+	require.NoError(t, err)
+	require.False(t, passed, "the stranger does hold the plain fence up")
+	require.NoError(t, f.WaitFor(t.Context(), pos))
+	require.NoError(t, tx.Rollback(t.Context()))
+}
+
+func TestAServerThatCountsOnBeingAloneRefusesCompany(t *testing.T) {
+	url := storagetest.PostgresURL(t)
+	first := storagetest.OpenURL(t, url)
+	open(t, first, feed.Options{})
+	for _, shared := range []bool{true, false} {
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		_, err := feed.Open(ctx, storagetest.OpenURL(t, url), newGroup(t), feed.Options{Shared: shared})
+		require.ErrorIs(t, err, storage.ErrBusy)
+		cancel()
+	}
+	_, err := feed.Open(t.Context(), storagetest.Open(t), newGroup(t), feed.Options{Shared: true})
+	require.ErrorContains(t, err, "SQLite")
+}
+
+// A commit that PostgreSQL does not answer may have happened. Its positions
+// hold the stream up until the next fence tells, and no longer.
+func TestACommitInDoubtIsSettled(t *testing.T) {
+	url := storagetest.PostgresURL(t)
+	db := storagetest.OpenURL(t, url)
+	f := open(t, db, feed.Options{})
+	admin, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	defer admin.Close(context.Background())
+	outcome := storage.Committed
+	err = db.Write(t.Context(), func(w *storage.Writer) error {
+		w.OnEnd(func(o storage.Outcome) { outcome = o })
+		pos, err := insert(w, storage.Change{RoomNID: 1})
+		require.NoError(t, err)
+		_, err = w.Changes(t.Context(), pos, pos, 1) // sends what waits
+		require.NoError(t, err)
+		_, err = admin.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+			WHERE datname = current_database() AND state = 'idle in transaction'`)
+		return err
+	})
+	require.Error(t, err)
+	require.Equal(t, storage.Unknown, outcome)
+	pos := commit(t, db, storage.Change{RoomNID: 2})
+	require.NoError(t, f.WaitFor(t.Context(), pos))
+}
+
+func TestADoorbellThatWasLostIsReplaced(t *testing.T) {
+	url := storagetest.PostgresURL(t)
+	a, b := storagetest.OpenURL(t, url), storagetest.OpenURL(t, url)
+	opts := feed.Options{Shared: true, Poll: 10 * time.Millisecond}
+	open(t, a, opts)
+	f := open(t, b, opts)
+	admin, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	defer admin.Close(context.Background())
+	_, err = admin.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE 'LISTEN%'`)
+	require.NoError(t, err)
+	for range 3 {
+		pos := commit(t, a, storage.Change{RoomNID: 1})
+		require.NoError(t, f.WaitFor(t.Context(), pos))
+	}
+}

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux || darwin
+
+package storage
+
+var (
+	LockFile = lockFile
+	Sweep    = sweep
+)
