@@ -45,6 +45,11 @@ func (s *Server) wire(signer event.Signer) *slices {
 	out.rooms = rooms.New(rooms.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Name: s.cfg.ServerName, Signer: signer,
 		DefaultVersion: s.cfg.Rooms.DefaultVersion,
+		Departures: rooms.Departures{
+			JoinExtraContent: s.judge.Lenient(strict.JoinExtraContent),
+			JoinedProfile:    s.judge.Lenient(strict.JoinedProfile),
+			StateIdempotent:  s.judge.Lenient(strict.StateIdempotent),
+		},
 		Verify: func(ev *event.Event, server id.ServerName) bool {
 			return server == signer.Name && ev.VerifySignature(server, signer.KeyID, own) == nil
 		},
@@ -54,6 +59,7 @@ func (s *Server) wire(signer event.Signer) *slices {
 	out.sync = clientsync.New(clientsync.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, PushRules: out.push.Content,
 		ForgottenLeave: s.judge.Lenient(strict.ForgottenLeave),
+		JoinedLimited:  s.judge.Lenient(strict.JoinedLimited),
 	})
 	out.discovery = &discovery.Discovery{DB: s.db, WellKnown: s.cfg.WellKnown, Program: s.build.Version, RoomVersion: s.cfg.Rooms.DefaultVersion}
 	return out

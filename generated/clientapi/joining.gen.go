@@ -85,15 +85,16 @@ func (c *Client) JoinRoomByID(ctx context.Context, req *JoinRoomByIDRequest) (*J
 
 // JoinRoomBody is the body of POST /_matrix/client/v3/join/{roomIdOrAlias}.
 type JoinRoomBody struct {
-	Reason           api.Opt[string]   `json:"reason,omitzero"` // since v1.1
-	ThirdPartySigned *ThirdPartySigned `json:"third_party_signed,omitzero"`
+	Reason           api.Opt[string]    `json:"reason,omitzero"` // since v1.1
+	ThirdPartySigned *ThirdPartySigned  `json:"third_party_signed,omitzero"`
+	Extra            map[string]api.Raw `json:",embed"` // further members
 }
 
 var membersOfJoinRoomBody = []string{"reason", "third_party_signed"}
 
 // UnmarshalJSONFrom reads and checks the object.
 func (v *JoinRoomBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	return api.DecodeObject(dec, membersOfJoinRoomBody, 0, func(i int) error {
+	return api.DecodeOpenObject(dec, membersOfJoinRoomBody, 0, &v.Extra, api.DecodeRaw, func(i int) error {
 		switch i {
 		case 0: // reason
 			return api.DecodeOpt(&v.Reason, dec, api.DecodeString)
@@ -115,20 +116,22 @@ func (v *JoinRoomBody) AppendJSON(b []byte) []byte {
 		b = api.AppendKey(b, `"third_party_signed":`)
 		b = v.ThirdPartySigned.AppendJSON(b)
 	}
+	b = api.AppendMembers(b, v.Extra, api.AppendRaw)
 	return append(b, '}')
 }
 
 // JoinRoomByIDBody is the body of POST /_matrix/client/v3/rooms/{roomId}/join.
 type JoinRoomByIDBody struct {
-	Reason           api.Opt[string]   `json:"reason,omitzero"` // since v1.1
-	ThirdPartySigned *ThirdPartySigned `json:"third_party_signed,omitzero"`
+	Reason           api.Opt[string]    `json:"reason,omitzero"` // since v1.1
+	ThirdPartySigned *ThirdPartySigned  `json:"third_party_signed,omitzero"`
+	Extra            map[string]api.Raw `json:",embed"` // further members
 }
 
 var membersOfJoinRoomByIDBody = []string{"reason", "third_party_signed"}
 
 // UnmarshalJSONFrom reads and checks the object.
 func (v *JoinRoomByIDBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	return api.DecodeObject(dec, membersOfJoinRoomByIDBody, 0, func(i int) error {
+	return api.DecodeOpenObject(dec, membersOfJoinRoomByIDBody, 0, &v.Extra, api.DecodeRaw, func(i int) error {
 		switch i {
 		case 0: // reason
 			return api.DecodeOpt(&v.Reason, dec, api.DecodeString)
@@ -150,6 +153,7 @@ func (v *JoinRoomByIDBody) AppendJSON(b []byte) []byte {
 		b = api.AppendKey(b, `"third_party_signed":`)
 		b = v.ThirdPartySigned.AppendJSON(b)
 	}
+	b = api.AppendMembers(b, v.Extra, api.AppendRaw)
 	return append(b, '}')
 }
 

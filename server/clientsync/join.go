@@ -38,6 +38,9 @@ func (a *assembly) joined(ctx context.Context, all *clientapi.SyncRooms) error {
 		if part.nothing() {
 			continue
 		}
+		if fresh := !a.initial && m.Pos > a.since; fresh && a.JoinedLimited {
+			part.limited = true
+		}
 		j := clientapi.SyncJoinedRoom{Timeline: part.timelineBatch()}
 		j.State, j.StateAfter = part.stateBatches()
 		var err error
@@ -133,7 +136,7 @@ func (p *roomPart) loadTimeline(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if !ok {
+			if !ok && !p.isOwn(e) {
 				continue
 			}
 			if len(p.timeline) == limit {
@@ -150,6 +153,12 @@ func (p *roomPart) loadTimeline(ctx context.Context) error {
 	}
 	slices.Reverse(p.timeline)
 	return nil
+}
+
+// isOwn reports whether an event is about the user's own membership. Sync
+// always tells of those, of the one too that ends an invitation.
+func (p *roomPart) isOwn(e *storage.Event) bool {
+	return e.Type == "m.room.member" && e.StateKey != nil && *e.StateKey == string(p.who.User)
 }
 
 // start is the position right before the timeline.
@@ -169,7 +178,9 @@ func (p *roomPart) timelineBatch() *clientapi.TimelineBatch {
 	for i, e := range p.timeline {
 		batch.Events[i] = p.write(e)
 	}
-	token := feed.Token{Epoch: p.Feed.Epoch(), Pos: p.start()}
+	// The token's place is right before the timeline; its position is that of
+	// this answer, at which /members?at shows the members that go with it.
+	token := feed.Token{Epoch: p.Feed.Epoch(), Pos: p.assembly.upTo}
 	if len(p.timeline) > 0 {
 		token.Room, token.Place = true, p.timeline[0].Place()
 	}

@@ -35,6 +35,9 @@ type Deps struct {
 	// ForgottenLeave shows the leave of a room that was forgotten at once,
 	// against the letter of the specification (rule forgotten-leave).
 	ForgottenLeave bool
+	// JoinedLimited calls the timeline of a newly joined room limited (rule
+	// joined-limited), so that clients drop what they had of it.
+	JoinedLimited bool
 	// PushRules returns the content of a user's m.push_rules.
 	PushRules func(ctx context.Context, tx *storage.Reader, user id.UserID) (api.Raw, error)
 }

@@ -9,9 +9,11 @@ import (
 	"strconv"
 
 	"touchstone.example/api"
+	"touchstone.example/api/canonjson"
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
+	"touchstone.example/server/roomver"
 	"touchstone.example/storage"
 )
 
@@ -32,6 +34,10 @@ type draft struct {
 // Spec: server-server "Checks performed on receipt of a PDU", steps 4 to 6,
 // which coincide for an event that refers to all forward extremities.
 func (r *Rooms) extend(ctx context.Context, h *head, d draft) (*planned, error) {
+	var err error
+	if d.Content, err = canonjson.Append(nil, d.Content, numbersOf(h.rules)); err != nil {
+		return nil, api.BadJSON("%s", err)
+	}
 	keys := eventauth.AuthKeys(h.rules, d.Type, d.Sender, d.StateKey, d.Content)
 	load := append(keys[:len(keys):len(keys)], keyCreate, keyPowerLevels) // every rule looks at them
 	if d.StateKey != nil {
@@ -85,6 +91,14 @@ func (r *Rooms) extend(ctx context.Context, h *head, d draft) (*planned, error) 
 		p.replaces = h.get(d.Type, *d.StateKey)
 	}
 	return p, nil
+}
+
+// numbersOf says which numbers the content of a room's events may have.
+func numbersOf(rules *roomver.Rules) canonjson.Mode {
+	if rules.StrictJSON {
+		return canonjson.Strict
+	}
+	return canonjson.Lenient
 }
 
 // unbuildable says what is wrong with content that cannot become an event.

@@ -15,6 +15,7 @@ import (
 // jobs of the batch add.
 type plan struct {
 	events []*planned
+	same   id.EventID                                          // in place of events: what is wanted is there already
 	also   func(ctx context.Context, tx *storage.Writer) error // rows besides the room's own
 }
 
@@ -108,6 +109,7 @@ func (r *Rooms) tryCommit(ctx context.Context, nid int64, jobs *[]*job) error {
 			continue
 		}
 		if len(j.plan.events) == 0 {
+			j.ids = append(j.ids, j.plan.same)
 			continue // nothing to do, and that is done
 		}
 		planned = append(planned, j)

@@ -24,7 +24,7 @@ var _ clientapi.Joining = (*Rooms)(nil)
 //
 // Spec: client-server joinRoomById.
 func (r *Rooms) JoinRoomByID(ctx context.Context, who api.Caller, req *clientapi.JoinRoomByIDRequest) (*clientapi.JoinRoomByIDResponse, error) {
-	if err := r.join(ctx, who, req.RoomID, req.Body.Reason, req.Body.ThirdPartySigned); err != nil {
+	if err := r.join(ctx, who, req.RoomID, clientapi.JoinRoomBody(req.Body)); err != nil {
 		return nil, err
 	}
 	return &clientapi.JoinRoomByIDResponse{RoomID: req.RoomID}, nil
@@ -38,7 +38,7 @@ func (r *Rooms) JoinRoom(ctx context.Context, who api.Caller, req *clientapi.Joi
 	if err != nil {
 		return nil, err
 	}
-	if err := r.join(ctx, who, roomID, req.Body.Reason, req.Body.ThirdPartySigned); err != nil {
+	if err := r.join(ctx, who, roomID, req.Body); err != nil {
 		return nil, err
 	}
 	return &clientapi.JoinRoomResponse{RoomID: roomID}, nil
@@ -78,7 +78,7 @@ func (r *Rooms) named(ctx context.Context, name string) (id.RoomID, error) {
 	return roomID, nil
 }
 
-func (r *Rooms) join(ctx context.Context, who api.Caller, roomID id.RoomID, reason api.Opt[string], signed *clientapi.ThirdPartySigned) error {
+func (r *Rooms) join(ctx context.Context, who api.Caller, roomID id.RoomID, body clientapi.JoinRoomBody) error {
 	if _, err := r.roomNID(ctx, roomID); err != nil {
 		var refusal *api.Error
 		if errors.As(err, &refusal) {
@@ -86,10 +86,17 @@ func (r *Rooms) join(ctx context.Context, who api.Caller, roomID id.RoomID, reas
 		}
 		return err
 	}
-	t := transition{target: who.User, membership: "join", reason: reason}
+	t := transition{target: who.User, membership: "join", reason: body.Reason, extra: object{}}
 	t.check = func(was string) (bool, error) { return was == "join", nil }
-	if signed != nil {
-		t.extra = object{"third_party_invite": map[string]any{"signed": api.Raw(signed.AppendJSON(nil))}}
+	if r.departs.JoinExtraContent {
+		for name, value := range body.Extra {
+			if name != "membership" && name != "join_authorised_via_users_server" {
+				t.extra[name] = value
+			}
+		}
+	}
+	if signed := body.ThirdPartySigned; signed != nil {
+		t.extra["third_party_invite"] = map[string]any{"signed": api.Raw(signed.AppendJSON(nil))}
 	}
 	return r.move(ctx, who, roomID, t)
 }

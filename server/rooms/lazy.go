@@ -55,8 +55,12 @@ func FilterHeader(e *storage.Event, roomID id.RoomID) filter.Header {
 	return filter.Header{Type: e.Type, Sender: e.Sender, RoomID: roomID, RelType: rel, Content: content}
 }
 
-// joinedProfile reads the profile in a member's event.
-func joinedProfile(content api.Raw) (p clientapi.JoinedMember) {
+// joinedProfile reads the profile in a member's event. whole says that what is
+// absent is empty instead.
+func joinedProfile(content api.Raw, whole bool) (p clientapi.JoinedMember) {
+	if whole {
+		p.DisplayName, p.AvatarURL = api.Some(""), api.Some("")
+	}
 	var fields struct {
 		DisplayName api.Raw `json:"displayname"`
 		AvatarURL   api.Raw `json:"avatar_url"`

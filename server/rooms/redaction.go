@@ -37,17 +37,18 @@ func (r *Rooms) RedactEvent(ctx context.Context, who api.Caller, req *clientapi.
 //
 // Spec: client-server sendMessage, "redactions since v1.18".
 func (r *Rooms) sendRedaction(ctx context.Context, who api.Caller, req *clientapi.SendMessageRequest) (*clientapi.SendMessageResponse, error) {
-	target, ok := event.Text(event.Member(req.Body, "redacts"))
+	content, err := members(req.Body)
+	if err != nil {
+		return nil, api.BadJSON("%s", err)
+	}
+	raw, _ := content["redacts"].(api.Raw)
+	target, ok := event.Text(raw)
 	if !ok {
 		return nil, api.BadJSON("redacts is missing")
 	}
 	redacts, err := id.ParseEventID(target)
 	if err != nil {
 		return nil, api.BadJSON("redacts: %s", err)
-	}
-	content, err := members(req.Body)
-	if err != nil {
-		return nil, api.BadJSON("%s", err)
 	}
 	delete(content, "redacts") // the room version says where it stands
 	d := draft{Sender: who.User, Type: event.TypeRedaction, Content: content.encode(), Redacts: redacts}

@@ -238,7 +238,11 @@ func (r *Rooms) GetMembersByRoom(ctx context.Context, who api.Caller, req *clien
 func (r *Rooms) GetJoinedMembersByRoom(ctx context.Context, who api.Caller, req *clientapi.GetJoinedMembersByRoomRequest) (*clientapi.GetJoinedMembersByRoomResponse, error) {
 	out := &clientapi.GetJoinedMembersByRoomResponse{Joined: map[id.UserID]clientapi.JoinedMember{}}
 	err := r.readState(ctx, who, req.RoomID, func(tx *storage.Reader, room *storage.Room, root string) error {
-		if root != room.StateRoot {
+		m, err := tx.Membership(ctx, room.NID, who.User)
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return err
+		}
+		if err != nil || m.Membership != "join" {
 			return api.Forbidden("You are not in room %s", req.RoomID)
 		}
 		events, err := WholeState(ctx, tx, root, storage.StateMembers)
@@ -248,7 +252,7 @@ func (r *Rooms) GetJoinedMembersByRoom(ctx context.Context, who api.Caller, req 
 		for _, e := range events {
 			content := Content(e.Client)
 			if visibility.MembershipOf(content) == visibility.Join {
-				out.Joined[id.UserID(*e.StateKey)] = joinedProfile(content)
+				out.Joined[id.UserID(*e.StateKey)] = joinedProfile(content, r.departs.JoinedProfile)
 			}
 		}
 		return nil

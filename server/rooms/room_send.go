@@ -3,6 +3,7 @@
 package rooms
 
 import (
+	"bytes"
 	"context"
 
 	"touchstone.example/api"
@@ -37,6 +38,9 @@ func (r *Rooms) SendMessage(ctx context.Context, who api.Caller, req *clientapi.
 // Spec: client-server setRoomStateWithKey.
 func (r *Rooms) SetRoomStateWithKey(ctx context.Context, who api.Caller, req *clientapi.SetRoomStateWithKeyRequest) (*clientapi.SetRoomStateWithKeyResponse, error) {
 	d := draft{Sender: who.User, Type: req.EventType, StateKey: &req.StateKey, Content: req.Body}
+	if err := r.checkState(ctx, req); err != nil {
+		return nil, err
+	}
 	eventID, err := r.send(ctx, who, req.RoomID, d, "", "")
 	if err != nil {
 		return nil, err
@@ -56,6 +60,9 @@ func (r *Rooms) send(ctx context.Context, who api.Caller, roomID id.RoomID, d dr
 		if err != nil {
 			return nil, err
 		}
+		if r.departs.StateIdempotent && p.changesNothing() {
+			return &plan{same: p.replaces.ID}, nil
+		}
 		if endpoint != "" {
 			p.txn = transaction(who, endpoint, nid, txnID)
 		}
@@ -65,4 +72,9 @@ func (r *Rooms) send(ctx context.Context, who api.Caller, roomID id.RoomID, d dr
 		return "", err
 	}
 	return ids[0], nil
+}
+
+// changesNothing reports whether an event sets state to what it is already.
+func (p *planned) changesNothing() bool {
+	return p.replaces != nil && p.replaces.Sender == p.Sender && bytes.Equal(p.replaces.Content, p.Content)
 }

@@ -28,8 +28,17 @@ type Deps struct {
 	Signer event.Signer
 	// DefaultVersion is the version of rooms that nobody chose one for.
 	DefaultVersion string
+	Departures     Departures
 	// Verify tells whether a server has signed an event.
 	Verify eventauth.Verifier
+}
+
+// Departures from the letter of the specification that deployed clients lean
+// on, each a strictness rule of that name.
+type Departures struct {
+	JoinExtraContent bool // members of a join's body go into the event
+	JoinedProfile    bool // joined_members always has both members of a profile
+	StateIdempotent  bool // setting state to what it is makes no event
 }
 
 // Rooms holds the rooms that this server is in.
@@ -43,6 +52,7 @@ type Rooms struct {
 	verify eventauth.Verifier
 
 	defaultVersion string
+	departs        Departures
 
 	lanes lanes
 	heads heads
@@ -54,6 +64,7 @@ func New(d Deps) *Rooms {
 	return &Rooms{
 		db: d.DB, feed: d.Feed, env: d.Env, log: d.Log, name: d.Name,
 		signer: d.Signer, verify: d.Verify, defaultVersion: d.DefaultVersion,
+		departs: d.Departures,
 	}
 }
 

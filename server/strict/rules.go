@@ -71,7 +71,11 @@ const (
 // Rules that other packages ask about.
 const (
 	ForgottenLeave     = "forgotten-leave"
+	JoinExtraContent   = "join-extra-content"
+	JoinedLimited      = "joined-limited"
+	JoinedProfile      = "joined-profile"
 	MessagesWithoutDir = "messages-without-dir"
+	StateIdempotent    = "state-idempotent"
 )
 
 // Rules returns the table of all rules, in order of their ids.
@@ -98,6 +102,9 @@ func Rules() []Rule {
 		{"event-content", "an event's content follows the schema of its type", "client-server-api/#types-of-room-events", Report, Off, Off},
 		{"federation-event", "a PDU or EDU follows its format", "server-server-api/#pdus", Report, Off, Off},
 		{ForgottenLeave, "a room that its user has forgotten is in no sync", "client-server-api/#leaving-rooms", Enforce, Off, Off},
+		{JoinExtraContent, "members of a join's body that are not described stay out of the membership event", "client-server-api/#post_matrixclientv3joinroomidoralias", Enforce, Off, Off},
+		{JoinedLimited, "the timeline of a newly joined room is limited only if its limit cut it", "client-server-api/#get_matrixclientv3sync", Enforce, Off, Off},
+		{JoinedProfile, "joined_members has no name or picture where the member has none", "client-server-api/#get_matrixclientv3roomsroomidjoined_members", Enforce, Enforce, Off},
 		{MessagesWithoutDir, "a page of messages says in which direction it goes", "client-server-api/#get_matrixclientv3roomsroomidmessages", Enforce, Enforce, Off},
 		{"request-alternatives", "a request's value follows one of the alternatives", apiStandards, Enforce, Off, Off},
 		{"request-enum", "a request's value is one of those listed; lists grow, and the closed ones are refused elsewhere", apiStandards, Report, Off, Off},
@@ -106,6 +113,7 @@ func Rules() []Rule {
 		{"request-required", "a request's object has its required members", apiStandards, Enforce, Off, Off},
 		{"request-type", "a request's value has its JSON type", apiStandards, Enforce, Off, Off},
 		{"request-unknown-member", "a request's object has no members but those described; others are ignored", apiStandards, Report, Off, Off},
+		{StateIdempotent, "each request to set state makes an event, also one that changes nothing", "client-server-api/#put_matrixclientv3roomsroomidstateeventtypestatekey", Enforce, Off, Off},
 	}
 }
 

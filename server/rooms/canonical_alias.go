@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/go-json-experiment/json"
+
+	"touchstone.example/api"
+	"touchstone.example/api/id"
+	"touchstone.example/generated/clientapi"
+	"touchstone.example/server/event"
+	"touchstone.example/storage"
+)
+
+const typeCanonicalAlias = "m.room.canonical_alias"
+
+// checkState refuses state whose content only this server can know to be
+// wrong: a canonical alias that does not lead to its room.
+//
+// Spec: client-server setRoomStateWithKey, 400; "Room aliases".
+func (r *Rooms) checkState(ctx context.Context, req *clientapi.SetRoomStateWithKeyRequest) error {
+	if req.EventType != typeCanonicalAlias || req.StateKey != "" {
+		return nil
+	}
+	named, err := aliasesIn(req.Body)
+	if err != nil {
+		return err
+	}
+	if len(named) == 0 {
+		return nil
+	}
+	nid, err := r.roomNID(ctx, req.RoomID)
+	if err != nil {
+		return err
+	}
+	return r.db.Read(ctx, func(tx *storage.Reader) error {
+		before, err := r.currentAliases(ctx, tx, nid)
+		if err != nil {
+			return err
+		}
+		for _, alias := range named {
+			if slices.Contains(before, alias) {
+				continue // only what is new must be right
+			}
+			a, err := tx.Alias(ctx, alias)
+			if errors.Is(err, storage.ErrNotFound) || err == nil && a.RoomNID != nid {
+				return api.Errorf(400, "M_BAD_ALIAS", "Alias %s does not lead to this room", alias)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// aliasesIn lists the aliases that the content of m.room.canonical_alias names.
+func aliasesIn(body api.Raw) ([]id.RoomAlias, error) {
+	var content struct {
+		Alias      api.Raw   `json:"alias"`
+		AltAliases []api.Raw `json:"alt_aliases"`
+	}
+	if err := json.Unmarshal(body, &content); err != nil {
+		return nil, api.BadJSON("%s", err)
+	}
+	named := content.AltAliases
+	if alias := string(content.Alias); alias != "" && alias != "null" && alias != `""` {
+		named = append(named, content.Alias)
+	}
+	out := make([]id.RoomAlias, len(named))
+	for i, raw := range named {
+		text, ok := event.Text(raw)
+		if !ok {
+			return nil, api.BadJSON("an alias is not a string")
+		}
+		var err error
+		if out[i], err = id.ParseRoomAlias(text); err != nil {
+			return nil, api.InvalidParam("%s", err)
+		}
+	}
+	return out, nil
+}
+
+// currentAliases lists the aliases that the room's state names now.
+func (r *Rooms) currentAliases(ctx context.Context, tx *storage.Reader, nid int64) ([]id.RoomAlias, error) {
+	room, err := roomByNID(ctx, tx, nid)
+	if err != nil {
+		return nil, err
+	}
+	key := storage.StateKey{Type: typeCanonicalAlias}
+	found, err := tx.StateGet(ctx, room.StateRoot, key)
+	if err != nil || found[key] == 0 {
+		return nil, err
+	}
+	events, err := tx.EventsByNID(ctx, []int64{found[key]})
+	if err != nil {
+		return nil, err
+	}
+	before, err := aliasesIn(Content(events[0].Client))
+	if err != nil {
+		return nil, nil // what was wrong before counts for nothing
+	}
+	return before, nil
+}
