@@ -37,7 +37,7 @@ func anonymous(t *testing.T, s *harness.Server, method, path string, body any) *
 
 func sceneAnonymous(t *testing.T, s *harness.Server) {
 	for _, path := range []string{
-		"/_matrix/client/versions", "/.well-known/matrix/client", "/.well-known/matrix/server", "/.well-known/matrix/support",
+		"/_matrix/client/versions", "/.well-known/matrix/client", "/.well-known/matrix/server", "/.well-known/matrix/support", "/.well-known/matrix/policy_server",
 		harness.Path("v3/login"), harness.Path("v3/register/available") + "?username=alice", harness.Path("v3/sync"),
 	} {
 		anonymous(t, s, http.MethodGet, path, nil)
@@ -62,7 +62,9 @@ func sceneAccounts(t *testing.T, s *harness.Server) (alice, bob *harness.User) {
 	for _, u := range []*harness.User{alice, bob, alice.Login(t, "PHONE")} {
 		u.Get(t, harness.Path("v3/account/whoami"))
 		u.Get(t, harness.Path("v3/capabilities"))
-		u.Get(t, harness.Path("v3/pushrules/"))
+		for _, path := range []string{"", "global/", "global/override/.m.rule.master", "global/override/.m.rule.master/enabled", "global/override/.m.rule.master/actions"} {
+			u.Get(t, harness.Path("v3/pushrules/"+path))
+		}
 		u.Get(t, harness.Path("v3/joined_rooms"))
 		u.Get(t, harness.Path("v3/devices"))
 		u.Do(t, http.MethodGet, harness.Path("v3/devices/{}", "PHONE"), nil)

@@ -54,7 +54,7 @@ func keep(t *testing.T, first, second []string) {
 // play runs the scenario against a fresh server and writes down what happened.
 func play(t *testing.T, e harness.Engine) []string {
 	var transcript []string
-	t.Run("play", func(t *testing.T) {
+	played := t.Run("play", func(t *testing.T) {
 		s := harness.Start(t, harness.Options{
 			Engine: e, Seed: "transcript", Clock: "2026-01-02T03:04:05Z",
 			Settings: []string{"TOUCHSTONE_WELL_KNOWN_CLIENT=https://client.example.org", "TOUCHSTONE_WELL_KNOWN_SERVER=federation.example.org:443"},
@@ -65,6 +65,7 @@ func play(t *testing.T, e harness.Engine) []string {
 		playRest(t, s, r.touched)
 		transcript = r.lines
 	})
+	require.True(t, played)
 	return transcript
 }
 
@@ -113,7 +114,9 @@ func playRest(t *testing.T, s *harness.Server, touched map[string]bool) {
 		}
 		c := &operationCase{op: op, doc: docs[op.API+" "+op.ID], s: s, w: w, alice: w.alice}
 		a := s.Do(t, c.request(c.minimal()))
-		require.True(t, a.Unfinished() || !c.reachable(), "the scenario should call %s, which is served: %s", op.ID, a)
+		if !a.Unfinished() && c.reachable() {
+			t.Errorf("the scenario should call %s, which is served: %s", op.ID, a)
+		}
 	}
 }
 

@@ -56,6 +56,10 @@ func (b *bench) count(s *harness.Server, name string, do func()) {
 		do()
 	}
 	after := b.scrape(s)
+	if after.sum("touchstone_db_transactions_total") == 0 {
+		b.Logf("  %s: the server's metrics count no transactions", name)
+		return
+	}
 	per := func(prefix string) float64 { return (after.sum(prefix) - before.sum(prefix)) / repeats }
 	b.add(name+": write transactions", per(`touchstone_db_transactions_total{kind="write"`), "", "")
 	b.add(name+": read transactions", per(`touchstone_db_transactions_total{kind="read"`), "", "")

@@ -32,7 +32,7 @@ func startHere(t T, o Options) (instance, error) {
 }
 
 func (h *here) addresses() Addresses {
-	return Addresses{Client: h.s.ClientURL(), Metrics: h.s.MetricsURL()}
+	return Addresses{Client: h.s.ClientURL(), Metrics: strings.TrimSuffix(h.s.MetricsURL(), "/metrics")}
 }
 
 // stop also asks the server what it thinks of its own answers.

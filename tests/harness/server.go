@@ -105,6 +105,8 @@ func Start(t T, o Options) *Server {
 		if s.running == nil {
 			return
 		}
+		// A connection that was made and not used looks busy to the server.
+		transport.CloseIdleConnections()
 		if err := s.running.stop(); err != nil {
 			t.Errorf("stop %s: %v", s.Name, err)
 		}
@@ -144,6 +146,7 @@ func (s *Server) end(t T, how func(instance) error) {
 	t.Helper()
 	running := s.running
 	s.running = nil
+	transport.CloseIdleConnections()
 	if err := how(running); err != nil {
 		t.Errorf("end %s: %v", s.Name, err)
 	}
