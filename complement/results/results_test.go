@@ -171,6 +171,39 @@ func TestUpdate(t *testing.T) {
 	require.False(t, worse, out)
 }
 
+func TestOperationsThatAreWaitedFor(t *testing.T) {
+	var b strings.Builder
+	say := func(action, test, output string) {
+		fmt.Fprintf(&b, `{"Action":%q,"Package":"github.com/matrix-org/complement/tests/csapi","Test":%q,"Output":%q}`+"\n", action, test, output)
+	}
+	for _, test := range []string{"TestA", "TestA/x", "TestA/y", "TestB", "TestC"} {
+		say("run", test, "")
+	}
+	say("output", "TestA", "        Touchstone-Unfinished: setTyping\r\n")
+	say("output", "TestA/x", "        Touchstone-Unfinished: postReceipt\r\n")
+	say("output", "TestB", "        Touchstone-Unfinished: search\r\n")
+	for _, test := range []string{"TestA/x", "TestA/y", "TestA", "TestC"} {
+		say("fail", test, "")
+	}
+	say("pass", "TestB", "")
+	say("fail", "", "")
+	run := file(t, b.String())
+
+	folder := expected(t, "fail TestA  # waits for whoami\nfail TestC  # a reason of ours\n")
+	text, err := runUpdate(t, folder, false, run)
+	require.NoError(t, err)
+	require.Contains(t, text, `
+fail TestA  # waits for postReceipt, setTyping
+fail TestA/x  # waits for postReceipt
+fail TestA/y  # waits for setTyping
+pass TestB
+fail TestC  # a reason of ours
+`)
+	out, worse := report(t, folder, false, run)
+	require.False(t, worse)
+	require.Contains(t, out, "  fail TestA/y  # waits for setTyping\n")
+}
+
 func TestBadExpectations(t *testing.T) {
 	run := log(t, "run TestA", "pass TestA", "pass")
 	for text, want := range map[string]string{
