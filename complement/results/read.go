@@ -31,6 +31,7 @@ type packageRun struct {
 	started map[string]int             // how often
 	open    map[string]bool            // started last time, and did not end
 	met     map[string]map[string]bool // unfinished operations by the test that called them
+	said    map[string]string          // the first complaint of each test
 	ended   status                     // of the last run as a whole, empty if it never ended
 	seconds float64                    // of all runs
 	output  []string                   // what belongs to no test, such as the compiler's errors
@@ -103,7 +104,7 @@ func (r runs) add(e event) {
 	}
 	p := r[name]
 	if p == nil {
-		p = &packageRun{name: name, tests: map[string]status{}, started: map[string]int{}, open: map[string]bool{}, met: map[string]map[string]bool{}}
+		p = &packageRun{name: name, tests: map[string]status{}, started: map[string]int{}, open: map[string]bool{}, met: map[string]map[string]bool{}, said: map[string]string{}}
 		r[name] = p
 	}
 	switch e.Action {
@@ -116,6 +117,8 @@ func (r runs) add(e event) {
 			p.output = append(p.output, e.Output)
 		} else if m := unfinished.FindStringSubmatch(e.Output); m != nil {
 			p.meet(e.Test, m[1])
+		} else if m := complaint.FindStringSubmatch(e.Output); m != nil && p.said[e.Test] == "" {
+			p.said[e.Test] = m[1] + m[2]
 		}
 	case "pass", "fail", "skip":
 		if e.Test != "" {
@@ -131,6 +134,9 @@ func (r runs) add(e event) {
 // unfinished is a header of our answers that COMPLEMENT_DEBUG prints: the
 // operation is not written yet.
 var unfinished = regexp.MustCompile(`(?i)\bTouchstone-Unfinished: (\w+)`)
+
+// complaint is how Complement prints a failed assertion: in red.
+var complaint = regexp.MustCompile(`^\s+(\w+\.go:\d+: )\x1b\[31m([^\x1b\n]{1,160})`)
 
 func (p *packageRun) meet(test, operation string) {
 	if p.met[test] == nil {
@@ -219,10 +225,14 @@ func (p *packageRun) summary(out io.Writer) {
 		if p.open[name] {
 			fmt.Fprint(out, " (it crashed, or another test did)")
 		}
-		if why := p.reason(name); why != "" {
+		why := p.reason(name)
+		if why != "" {
 			fmt.Fprint(out, "  # ", why)
 		}
 		fmt.Fprintln(out)
+		if said := p.said[name]; said != "" && why == "" {
+			fmt.Fprintf(out, "       %s\n", said)
+		}
 	}
 }
 
