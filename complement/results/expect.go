@@ -142,7 +142,8 @@ func (d difference) print(out io.Writer) {
 }
 
 // update returns expectations that the run fulfils. Reasons stay with tests
-// that still do not pass; of a partial run, so does everything that did not run.
+// that still do not pass, but for operations that they no longer wait for. Of a
+// partial run, everything that did not run stays too.
 func (x *expectations) update(p *packageRun, partial bool) *expectations {
 	next := &expectations{pkg: x.pkg, heading: x.heading, tests: map[string]expectation{}}
 	if partial {
@@ -152,6 +153,9 @@ func (x *expectations) update(p *packageRun, partial bool) *expectations {
 		e := expectation{status: got}
 		if got != pass {
 			e.reason = x.tests[name].reason
+			if why := p.reason(name); e.reason == "" || why != "" && strings.HasPrefix(e.reason, waits) {
+				e.reason = why
+			}
 		}
 		next.tests[name] = e
 	}

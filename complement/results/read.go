@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -27,11 +28,13 @@ const (
 type packageRun struct {
 	name    string // as "tests/csapi"
 	tests   map[string]status
-	started map[string]int  // how often
-	open    map[string]bool // started last time, and did not end
-	ended   status          // of the last run as a whole, empty if it never ended
-	seconds float64         // of all runs
-	output  []string        // what belongs to no test, such as the compiler's errors
+	started map[string]int             // how often
+	open    map[string]bool            // started last time, and did not end
+	met     map[string]map[string]bool // unfinished operations by the test that called them
+	said    map[string]string          // the first complaint of each test
+	ended   status                     // of the last run as a whole, empty if it never ended
+	seconds float64                    // of all runs
+	output  []string                   // what belongs to no test, such as the compiler's errors
 }
 
 // runs are packages by name.
@@ -101,7 +104,7 @@ func (r runs) add(e event) {
 	}
 	p := r[name]
 	if p == nil {
-		p = &packageRun{name: name, tests: map[string]status{}, started: map[string]int{}, open: map[string]bool{}}
+		p = &packageRun{name: name, tests: map[string]status{}, started: map[string]int{}, open: map[string]bool{}, met: map[string]map[string]bool{}, said: map[string]string{}}
 		r[name] = p
 	}
 	switch e.Action {
@@ -112,6 +115,10 @@ func (r runs) add(e event) {
 	case "output", "build-output":
 		if e.Test == "" {
 			p.output = append(p.output, e.Output)
+		} else if m := unfinished.FindStringSubmatch(e.Output); m != nil {
+			p.meet(e.Test, m[1])
+		} else if m := complaint.FindStringSubmatch(e.Output); m != nil && p.said[e.Test] == "" {
+			p.said[e.Test] = m[1] + m[2]
 		}
 	case "pass", "fail", "skip":
 		if e.Test != "" {
@@ -122,6 +129,36 @@ func (r runs) add(e event) {
 		p.ended = status(e.Action)
 		p.seconds += e.Elapsed
 	}
+}
+
+// unfinished is a header of our answers that COMPLEMENT_DEBUG prints: the
+// operation is not written yet.
+var unfinished = regexp.MustCompile(`(?i)\bTouchstone-Unfinished: (\w+)`)
+
+// complaint is how Complement prints a failed assertion: in red.
+var complaint = regexp.MustCompile(`^\s+(\w+\.go:\d+: )\x1b\[31m([^\x1b\n]{1,160})`)
+
+func (p *packageRun) meet(test, operation string) {
+	if p.met[test] == nil {
+		p.met[test] = map[string]bool{}
+	}
+	p.met[test][operation] = true
+}
+
+// waitsFor names the unfinished operations that a test called, itself or in its
+// subtests, or else those of the tests around it, which prepared it.
+func (p *packageRun) waitsFor(test string) []string {
+	found := map[string]bool{}
+	for other, operations := range p.met {
+		if other == test || strings.HasPrefix(other, test+"/") {
+			maps.Copy(found, operations)
+		}
+	}
+	for around := test; len(found) == 0 && !isTop(around); {
+		around = around[:strings.LastIndexByte(around, '/')]
+		maps.Copy(found, p.met[around])
+	}
+	return slices.Sorted(maps.Keys(found))
 }
 
 func (r runs) names() []string { return slices.Sorted(maps.Keys(r)) }
@@ -181,13 +218,33 @@ func (p *packageRun) summary(out io.Writer) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.tests)) {
 		s := p.tests[name]
-		switch {
-		case p.open[name]:
-			fmt.Fprintf(out, "  %s %s (it crashed, or another test did)\n", s, name)
-		case s != pass:
-			fmt.Fprintf(out, "  %s %s\n", s, name)
+		if s == pass {
+			continue
+		}
+		fmt.Fprintf(out, "  %s %s", s, name)
+		if p.open[name] {
+			fmt.Fprint(out, " (it crashed, or another test did)")
+		}
+		why := p.reason(name)
+		if why != "" {
+			fmt.Fprint(out, "  # ", why)
+		}
+		fmt.Fprintln(out)
+		if said := p.said[name]; said != "" && why == "" {
+			fmt.Fprintf(out, "       %s\n", said)
 		}
 	}
 }
+
+// reason says what a failed test waits for, as far as its output tells.
+func (p *packageRun) reason(test string) string {
+	operations := p.waitsFor(test)
+	if p.tests[test] != fail || len(operations) == 0 {
+		return ""
+	}
+	return waits + strings.Join(operations, ", ")
+}
+
+const waits = "waits for "
 
 func last(lines []string, n int) []string { return lines[max(0, len(lines)-n):] }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -169,6 +170,43 @@ func TestUpdate(t *testing.T) {
 	require.NotContains(t, text, "TestGone")
 	out, worse := report(t, folder, false, first)
 	require.False(t, worse, out)
+}
+
+func TestOperationsThatAreWaitedFor(t *testing.T) {
+	var b strings.Builder
+	say := func(action, test, output string) {
+		line, err := json.Marshal(event{Action: action, Package: module + "tests/csapi", Test: test, Output: output})
+		require.NoError(t, err)
+		b.Write(append(line, '\n'))
+	}
+	for _, test := range []string{"TestA", "TestA/x", "TestA/y", "TestB", "TestC"} {
+		say("run", test, "")
+	}
+	say("output", "TestA", "        Touchstone-Unfinished: setTyping\r\n")
+	say("output", "TestA/x", "        Touchstone-Unfinished: postReceipt\r\n")
+	say("output", "TestC", "    c_test.go:7: \x1b[31mgot 1, want 2\x1b[39m\n")
+	say("output", "TestC", "    c_test.go:8: \x1b[31mgot 2, want 3\x1b[39m\n")
+	say("output", "TestB", "        Touchstone-Unfinished: search\r\n")
+	for _, test := range []string{"TestA/x", "TestA/y", "TestA", "TestC"} {
+		say("fail", test, "")
+	}
+	say("pass", "TestB", "")
+	say("fail", "", "")
+	run := file(t, b.String())
+
+	folder := expected(t, "fail TestA  # waits for whoami\nfail TestC  # a reason of ours\n")
+	text, err := runUpdate(t, folder, false, run)
+	require.NoError(t, err)
+	require.Contains(t, text, `
+fail TestA  # waits for postReceipt, setTyping
+fail TestA/x  # waits for postReceipt
+fail TestA/y  # waits for setTyping
+pass TestB
+fail TestC  # a reason of ours
+`)
+	out, worse := report(t, folder, false, run)
+	require.False(t, worse)
+	require.Contains(t, out, "  fail TestA/y  # waits for setTyping\n  fail TestC\n       c_test.go:7: got 1, want 2\n")
 }
 
 func TestBadExpectations(t *testing.T) {
