@@ -20,7 +20,6 @@ import (
 // Time-outs of connections. Answers have none: a long poll takes its time.
 const (
 	headerTimeout = 10 * time.Second
-	bodyTimeout   = 60 * time.Second
 	idleTimeout   = 2 * time.Minute
 	// stopPatience is how long requests may still take when the server stops.
 	stopPatience = 5 * time.Second
@@ -37,7 +36,7 @@ type fronts []front
 
 // listen opens the listeners of the settings and serves on them.
 func (s *Server) listen(r *api.Router) error {
-	matrix := r.Handler()
+	matrix := s.dated(r.Handler())
 	metrics := http.NewServeMux()
 	metrics.Handle("GET /metrics", s.metrics.Handler())
 	for _, f := range []struct {
@@ -57,6 +56,18 @@ func (s *Server) listen(r *api.Router) error {
 		}
 	}
 	return s.announce()
+}
+
+// dated says in the Date header what time it is for clients, where that is not
+// the real time.
+func (s *Server) dated(next http.Handler) http.Handler {
+	if s.cfg.Clock == "" {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", s.env.Now().Format(http.TimeFormat))
+		next.ServeHTTP(w, r)
+	})
 }
 
 func (s *Server) open(name string, at config.TLSListener, handler http.Handler) error {

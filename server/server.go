@@ -72,6 +72,7 @@ func (s *Server) start(ctx context.Context) error {
 	if s.feed, err = feed.Open(ctx, s.db, s.group, feed.Options{Shared: s.db.Engine() == "postgres", Log: s.log}); err != nil {
 		return fmt.Errorf("follow the stream: %w", err)
 	}
+	s.metrics.Watch(obs.Sources{Database: s.db.Stats, FeedLag: s.feed.SafeLag})
 	signer, err := s.identity(ctx)
 	if err != nil {
 		return err
@@ -129,6 +130,9 @@ func (s *Server) router(parts *slices) *api.Router {
 		Boundary:  func() string { return s.env.Rand.Token("multipart boundary", "", 24) },
 		Context: func(ctx context.Context, name string) context.Context {
 			return obs.With(ctx, slog.String("request_id", name))
+		},
+		BodyDeadline: func(*api.Operation) time.Time {
+			return env.Real().Now().Add(time.Duration(s.cfg.Listeners.Client.BodyTimeout))
 		},
 		Now: newStopwatch(),
 		Observe: func(op *api.Operation, status int, took time.Duration) {

@@ -4,6 +4,7 @@ package clientsync
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"touchstone.example/api"
@@ -70,6 +71,21 @@ func (a *assembly) run(ctx context.Context) error {
 	return nil
 }
 
+// ChangeAccess is the kind of the changes that take access away.
+const ChangeAccess = "access"
+
+// stillHere ends the wait of a device that was logged out meanwhile.
+func (a *assembly) stillHere(ctx context.Context) error {
+	if a.who.Device == "" {
+		return nil
+	}
+	_, err := a.tx.Device(ctx, a.who.User, a.who.Device)
+	if errors.Is(err, storage.ErrNotFound) {
+		return api.UnknownToken(false)
+	}
+	return err
+}
+
 // maxChanges is how many rows of the log are read to find out which rooms an
 // answer is about; after a longer absence all the user's rooms are looked at.
 const maxChanges = 1000
@@ -92,6 +108,11 @@ func (a *assembly) touched(ctx context.Context) ([]int64, error) {
 	seen := map[int64]bool{}
 	out := []int64{}
 	for _, c := range changes {
+		if c.Kind == ChangeAccess && c.UserID == string(a.who.User) {
+			if err := a.stillHere(ctx); err != nil {
+				return nil, err
+			}
+		}
 		if c.RoomNID != 0 && !seen[c.RoomNID] {
 			seen[c.RoomNID] = true
 			out = append(out, c.RoomNID)

@@ -13,6 +13,7 @@ import (
 	"net"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"touchstone.example/api/id"
 	"touchstone.example/server/roomver"
@@ -83,7 +84,25 @@ type TLSListener struct {
 	Address     string `yaml:"address"`
 	TLSCertFile string `yaml:"tls_cert_file"`
 	TLSKeyFile  string `yaml:"tls_key_file"`
+	// BodyTimeout is how long the body of a request may take to arrive.
+	BodyTimeout Duration `yaml:"body_timeout"`
 }
+
+// Duration is a time span as Go writes it: 300ms, 60s, 5m.
+type Duration time.Duration
+
+// UnmarshalText reads a span.
+func (d *Duration) UnmarshalText(text []byte) error {
+	span, err := time.ParseDuration(string(text))
+	if err == nil && span <= 0 {
+		err = fmt.Errorf("%s is no time at all", span)
+	}
+	*d = Duration(span)
+	return err
+}
+
+// MarshalText writes a span.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
 // WellKnown is what /.well-known/matrix answers; an empty one is not found.
 type WellKnown struct {
@@ -145,7 +164,10 @@ func Default() *Config {
 	return &Config{
 		ServerName: "localhost",
 		DataFolder: "touchstone-data",
-		Listeners:  Listeners{Client: TLSListener{Address: "127.0.0.1:8008"}},
+		Listeners: Listeners{
+			Client:     TLSListener{Address: "127.0.0.1:8008", BodyTimeout: Duration(time.Minute)},
+			Federation: TLSListener{BodyTimeout: Duration(time.Minute)},
+		},
 		Passwords:  Passwords{MemoryKiB: 19456, Passes: 2, Threads: 1},
 		Rooms:      Rooms{DefaultVersion: roomver.Default},
 		RateLimits: RateLimits{Enabled: true},

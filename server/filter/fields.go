@@ -4,6 +4,7 @@ package filter
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -14,14 +15,15 @@ import (
 // Spec: client-server "Filtering".
 type Fields struct {
 	all   bool
+	keep  bool // the object stays even if nothing of it does
 	below map[string]*Fields
 }
 
 // newFields compiles paths into a tree. A path whose prefix is listed too adds
 // nothing to it.
 func newFields(paths []string) *Fields {
-	root := &Fields{}
-	for _, path := range paths {
+	root := &Fields{below: map[string]*Fields{"content": {keep: true}}}
+	for _, path := range slices.Concat(paths, always) {
 		node := root
 		for _, name := range SplitPath(path) {
 			next := node.below[name]
@@ -62,10 +64,17 @@ func SplitPath(path string) []string {
 	return append(names, name.String())
 }
 
-// Project appends the event with only the listed members. Members keep their
-// order and their bytes. An object on the way to a member is kept only if the
-// member is there. A nil Fields appends the event as it is, as does an event
-// that is no object.
+// always are the members that stay whatever a filter lists: an event without
+// them is none. The specification lets a server include more than was asked for.
+//
+// Spec: client-server "Filtering", event_fields; "Room event format".
+var always = []string{"event_id", "origin_server_ts", "sender", "state_key", "type"}
+
+// Project appends the event with only the listed members and those that no
+// event can be without, of which content may be empty. Members keep their order
+// and their bytes. An object on the way to a member is kept only if the member
+// is there. A nil Fields appends the event as it is, as does an event that is
+// no object.
 func (f *Fields) Project(dst, event []byte) []byte {
 	if f == nil {
 		return append(dst, event...)
@@ -110,6 +119,7 @@ func (f *Fields) project(dst, object []byte) (_ []byte, kept bool, err error) {
 			if dst, added, err = want.project(dst, value); err != nil {
 				return dst, false, err
 			}
+			added = added || want.keep
 		}
 		if !added {
 			dst = dst[:nameAt]

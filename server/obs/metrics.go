@@ -12,19 +12,17 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"touchstone.example/storage"
 )
 
 // Metrics counts what the server does. Labels are names that the program
 // knows (an operation, a query), never ids, so that their number is bounded.
 // All methods may be called on a nil Metrics.
 type Metrics struct {
-	registry     *prometheus.Registry
-	requests     *prometheus.CounterVec
-	durations    *prometheus.HistogramVec
-	feedLag      prometheus.Gauge
-	transactions *prometheus.CounterVec
-	txDurations  *prometheus.HistogramVec
-	queries      *prometheus.CounterVec
+	registry  *prometheus.Registry
+	requests  *prometheus.CounterVec
+	durations *prometheus.HistogramVec
 }
 
 // Build says which program this is.
@@ -71,26 +69,13 @@ func NewMetrics(build Build) *Metrics {
 			Name: "touchstone_request_seconds", Help: "Time to answer a request, by operation; long polls include their waiting.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
 		}, []string{"operation"}),
-		feedLag: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "touchstone_feed_safe_lag_seconds", Help: "How long the oldest undecided stream position has held back readers.",
-		}),
-		transactions: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "touchstone_db_transactions_total", Help: "Database transactions, by kind (read, write) and outcome (ok, retry, error).",
-		}, []string{"kind", "outcome"}),
-		txDurations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "touchstone_db_transaction_seconds", Help: "Time from the start of a database transaction to its end, by kind.",
-			Buckets: []float64{.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5},
-		}, []string{"kind"}),
-		queries: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "touchstone_db_queries_total", Help: "Database queries, by their name in the source.",
-		}, []string{"query"}),
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "touchstone_build_info", Help: "Always 1; the labels say which program this is.",
 		ConstLabels: prometheus.Labels{"version": build.Version, "revision": build.Revision, "go": build.Go, "spec": build.Spec},
 	})
 	info.Set(1)
-	m.registry.MustRegister(m.requests, m.durations, m.feedLag, m.transactions, m.txDurations, m.queries, info,
+	m.registry.MustRegister(m.requests, m.durations, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -108,30 +93,28 @@ func (m *Metrics) Request(operation string, status int, took time.Duration) {
 	m.durations.WithLabelValues(operation).Observe(took.Seconds())
 }
 
-// Transaction counts one database transaction: kind is read or write, outcome
-// is ok, retry (it lost against another) or error.
-func (m *Metrics) Transaction(kind, outcome string, took time.Duration) {
-	if m == nil {
-		return
-	}
-	m.transactions.WithLabelValues(kind, outcome).Inc()
-	m.txDurations.WithLabelValues(kind).Observe(took.Seconds())
+// Sources are the counts that others keep, read when somebody asks for the
+// metrics.
+type Sources struct {
+	Database func() storage.Stats
+	FeedLag  func() int64 // positions drawn that readers may not see yet
 }
 
-// Query counts one run of a registered query.
-func (m *Metrics) Query(name string) {
-	if m == nil {
-		return
+// Watch shows the counts of others.
+func (m *Metrics) Watch(s Sources) {
+	count := func(name, help string, labels prometheus.Labels, read func(storage.Stats) int64) {
+		m.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels},
+			func() float64 { return float64(read(s.Database())) }))
 	}
-	m.queries.WithLabelValues(name).Inc()
-}
-
-// FeedSafeLag notes how long readers of the stream have been held back.
-func (m *Metrics) FeedSafeLag(lag time.Duration) {
-	if m == nil {
-		return
-	}
-	m.feedLag.Set(lag.Seconds())
+	const transactions = "touchstone_db_transactions_total"
+	const help = "Database transactions begun, by kind (read, write)."
+	count(transactions, help, prometheus.Labels{"kind": "read"}, func(s storage.Stats) int64 { return s.Reads })
+	count(transactions, help, prometheus.Labels{"kind": "write"}, func(s storage.Stats) int64 { return s.Writes })
+	count("touchstone_db_queries_total", "Database statements run.", nil, func(s storage.Stats) int64 { return s.Queries })
+	count("touchstone_db_retries_total", "Write transactions run again after a conflict.", nil, func(s storage.Stats) int64 { return s.Retries })
+	m.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "touchstone_feed_lag_positions", Help: "Stream positions drawn that readers must not see yet.",
+	}, func() float64 { return float64(s.FeedLag()) }))
 }
 
 // Register adds further metrics, which a feature keeps by itself.

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/server/obs"
+	"touchstone.example/storage"
 )
 
 func TestLogFormats(t *testing.T) {
@@ -88,9 +89,7 @@ func TestMetrics(t *testing.T) {
 	m.Request("sync", 200, 20*time.Millisecond)
 	m.Request("sync", 200, 3*time.Second)
 	m.Request("", 404, time.Millisecond)
-	m.Transaction("write", "retry", time.Millisecond)
-	m.Query("qUserByID")
-	m.FeedSafeLag(1500 * time.Millisecond)
+	m.Watch(sources)
 	own := prometheus.NewCounter(prometheus.CounterOpts{Name: "touchstone_own_total", Help: "Of a feature."})
 	m.Register(own)
 	own.Inc()
@@ -102,10 +101,11 @@ func TestMetrics(t *testing.T) {
 		`touchstone_requests_total{operation="none",status="404"} 1`,
 		`touchstone_request_seconds_bucket{operation="sync",le="0.025"} 1`,
 		`touchstone_request_seconds_count{operation="sync"} 2`,
-		`touchstone_db_transactions_total{kind="write",outcome="retry"} 1`,
-		`touchstone_db_transaction_seconds_count{kind="write"} 1`,
-		`touchstone_db_queries_total{query="qUserByID"} 1`,
-		`touchstone_feed_safe_lag_seconds 1.5`,
+		`touchstone_db_transactions_total{kind="read"} 1`,
+		`touchstone_db_transactions_total{kind="write"} 2`,
+		`touchstone_db_queries_total 3`,
+		`touchstone_db_retries_total 4`,
+		`touchstone_feed_lag_positions 5`,
 		`touchstone_build_info{go="go1",revision="abc",spec="v1.19",version="v1"} 1`,
 		`touchstone_own_total 1`,
 		`go_goroutines `,
@@ -114,19 +114,23 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// sources are counts that somebody keeps.
+var sources = obs.Sources{
+	Database: func() storage.Stats { return storage.Stats{Reads: 1, Writes: 2, Queries: 3, Retries: 4} },
+	FeedLag:  func() int64 { return 5 },
+}
+
 func TestSeveralServersInOneProcess(t *testing.T) {
 	a, b := obs.NewMetrics(obs.ReadBuild("v1.19")), obs.NewMetrics(obs.ReadBuild("v1.19"))
-	a.Query("q")
-	require.Contains(t, scrape(a).Body.String(), `query="q"`)
-	require.NotContains(t, scrape(b).Body.String(), `query="q"`)
+	a.Watch(sources)
+	require.Contains(t, scrape(a).Body.String(), `touchstone_db_queries_total`)
+	require.NotContains(t, scrape(b).Body.String(), `touchstone_db_queries_total`)
 }
 
 func TestNoMetricsCountNothing(t *testing.T) {
 	var m *obs.Metrics
 	m.Request("sync", 200, 0)
-	m.Transaction("read", "ok", 0)
-	m.Query("q")
-	m.FeedSafeLag(0)
+	m.Watch(sources)
 	m.Register(nil)
 	require.Equal(t, http.StatusNotFound, scrape(m).Code)
 }

@@ -21,17 +21,60 @@ import (
 //
 // Spec: client-server createRoom.
 func (r *Rooms) CreateRoom(ctx context.Context, who api.Caller, req *clientapi.CreateRoomRequest) (*clientapi.CreateRoomResponse, error) {
-	c, err := r.newCreation(ctx, who, &req.Body)
-	if err != nil {
-		return nil, err
+	for {
+		c, err := r.newCreation(ctx, who, &req.Body)
+		if err != nil {
+			return nil, err
+		}
+		p, err := c.plan(ctx)
+		if err != nil {
+			return nil, err
+		}
+		err = r.found(ctx, c.head, p)
+		switch {
+		case err == nil:
+			err = r.feed.WaitFor(ctx, p.events[len(p.events)-1].pos)
+			return &clientapi.CreateRoomResponse{RoomID: c.head.room.ID}, err
+		case errors.Is(err, errAliasTaken):
+			return nil, api.RoomInUse("The alias %s is taken", c.alias)
+		case !errors.Is(err, storage.ErrExists):
+			return nil, fmt.Errorf("create room: %w", err)
+		}
+		// Another process made a room with the same create event in the same
+		// millisecond, and so the same ID: the next has another.
 	}
+}
+
+// errAliasTaken says why a room cannot be made with its alias.
+var errAliasTaken = errors.New("the alias is taken")
+
+// birthday is the time of a create event. Where the event's hash is the room's
+// ID, no two of this process are the same, so that two rooms that a user makes
+// alike at one instant are two.
+func (r *Rooms) birthday() int64 {
+	for {
+		last, now := r.lastBirth.Load(), r.env.NowTS()
+		if now <= last {
+			now = last + 1
+		}
+		if r.lastBirth.CompareAndSwap(last, now) {
+			return now
+		}
+	}
+}
+
+// plan builds all events of the new room.
+func (c *creation) plan(ctx context.Context) (*plan, error) {
 	drafts, err := c.drafts(ctx)
 	if err != nil {
 		return nil, err
 	}
 	p := &plan{also: c.also}
 	for _, d := range drafts {
-		ev, err := r.extend(ctx, c.head, d)
+		if d.Type == event.TypeCreate && c.head.rules.RoomIDIsCreateHash {
+			d.TS = c.r.birthday()
+		}
+		ev, err := c.r.extend(ctx, c.head, d)
 		if err != nil {
 			return nil, c.refused(d, err)
 		}
@@ -41,16 +84,7 @@ func (r *Rooms) CreateRoom(ctx context.Context, who api.Caller, req *clientapi.C
 		c.head.apply(ev)
 		p.events = append(p.events, ev)
 	}
-	if err := r.found(ctx, c.head, p); err != nil {
-		if errors.Is(err, storage.ErrExists) {
-			return nil, api.RoomInUse("The alias %s is taken", c.alias)
-		}
-		return nil, fmt.Errorf("create room: %w", err)
-	}
-	if err := r.feed.WaitFor(ctx, p.events[len(p.events)-1].pos); err != nil {
-		return nil, err
-	}
-	return &clientapi.CreateRoomResponse{RoomID: c.head.room.ID}, nil
+	return p, nil
 }
 
 // A creation is a room on its way into being.
@@ -206,9 +240,13 @@ func (c *creation) also(ctx context.Context, tx *storage.Writer) error {
 	if c.alias == "" {
 		return nil
 	}
-	return tx.InsertAlias(ctx, storage.Alias{
+	err := tx.InsertAlias(ctx, storage.Alias{
 		Alias: c.alias, RoomNID: c.head.room.NID, Creator: c.who.User, CreatedAt: c.r.env.NowTS(),
 	})
+	if errors.Is(err, storage.ErrExists) {
+		return errAliasTaken
+	}
+	return err
 }
 
 // found writes a new room. Nobody else can know it yet, so it needs no lane.

@@ -9,6 +9,7 @@ package rooms
 import (
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"touchstone.example/api/id"
 	"touchstone.example/server/env"
@@ -53,6 +54,8 @@ type Rooms struct {
 
 	defaultVersion string
 	departs        Departures
+
+	lastBirth atomic.Int64 // of a room, in milliseconds
 
 	lanes lanes
 	heads heads
