@@ -33,8 +33,7 @@ var (
 		WHERE room_nid = $1 AND membership = ANY($2) ORDER BY user_id`)
 	qLocalMembers = q("local_members", `SELECT user_id FROM memberships
 		WHERE room_nid = $1 AND membership = $2 AND local ORDER BY user_id`)
-	qFirstMembers = q("first_members", `SELECT user_id FROM memberships
-		WHERE room_nid = $1 AND membership = ANY($2) AND user_id <> $3 ORDER BY pos, user_id LIMIT $4`)
+	qMarkRead     = q("mark_read", `UPDATE memberships SET read_pos = $3 WHERE room_nid = $1 AND user_id = $2 AND read_pos < $3`)
 	qCountMembers = q("count_members", `SELECT room_nid, membership, COUNT(*) FROM memberships
 		WHERE room_nid = ANY($1) AND membership = ANY($2) GROUP BY room_nid, membership ORDER BY room_nid, membership`)
 	qMembershipsIn = q("memberships_in", `SELECT `+membershipColumns+` FROM memberships
@@ -104,16 +103,9 @@ func (r *Reader) LocalMembers(ctx context.Context, roomNID int64, membership str
 	return list, err
 }
 
-// FirstMembers lists the users who were first to be one of these to a room, but
-// for one user.
-func (r *Reader) FirstMembers(ctx context.Context, roomNID int64, but id.UserID, limit int, memberships ...string) (list []id.UserID, err error) {
-	err = r.rows(ctx, qFirstMembers, []any{roomNID, memberships, but, int64(limit)}, func(scan scanFunc) error {
-		var userID Text
-		err := scan(&userID)
-		list = append(list, id.UserID(userID))
-		return err
-	})
-	return list, err
+// MarkRead notes that a user has read a room's main timeline up to a position.
+func (w *Writer) MarkRead(ctx context.Context, roomNID int64, userID id.UserID, pos int64) error {
+	return w.later(ctx, qMarkRead, roomNID, userID, pos)
 }
 
 // CountMembers counts the users who are each of these to several rooms:

@@ -275,9 +275,9 @@ func TestMemberships(t *testing.T) {
 			local, err := r.LocalMembers(ctx, 1, "join")
 			require.NoError(t, err)
 			require.Equal(t, []id.UserID{"@a:test", "@b:test"}, local)
-			first, err := r.FirstMembers(ctx, 1, "@a:test", 1, "join", "invite")
+			first, err := r.FirstMembersIn(ctx, []int64{1, 2, 3}, "@a:test", 1, "join", "invite")
 			require.NoError(t, err)
-			require.Equal(t, []id.UserID{"@b:test"}, first)
+			require.Equal(t, map[int64][]id.UserID{1: {"@b:test"}, 3: {"@b:test"}}, first)
 			counts, err := r.CountMembers(ctx, []int64{1, 2, 3}, "join", "invite")
 			require.Equal(t, map[int64]map[string]int64{1: {"join": 3}, 3: {"invite": 1}}, counts)
 			return err
@@ -292,15 +292,24 @@ func TestUnreadIsTheDefaultAndTheExceptions(t *testing.T) {
 				require.NoError(t, w.InsertUnread(ctx, storage.Unread{RoomNID: 1, ThreadNID: 9 * (pos / 4), Pos: pos, Sender: id.UserID([]string{"", "@a:t", "@a:t", "@b:t", "@a:t"}[pos])}))
 			}
 			require.NoError(t, w.InsertUnreadException(ctx, storage.UnreadException{UserID: "@b:t", RoomNID: 1, Pos: 2, Notify: -1}))
+			for _, m := range []storage.Membership{{UserID: "@b:t"}, {UserID: "@a:t", Pos: 1}, {UserID: "@c:t", Pos: 3}} {
+				m.RoomNID, m.Membership = 1, "join"
+				require.NoError(t, w.PutMembership(ctx, &m))
+			}
+			require.NoError(t, w.MarkRead(ctx, 1, "@a:t", 2))
+			require.NoError(t, w.MarkRead(ctx, 1, "@a:t", 1))
 			return w.InsertUnreadException(ctx, storage.UnreadException{UserID: "@b:t", RoomNID: 1, ThreadNID: 9, Pos: 4, Highlight: 1})
 		})
 		read(t, db, func(ctx context.Context, r *storage.Reader) error {
-			got, err := r.Unread(ctx, "@b:t", 1, 0, 4)
-			require.NoError(t, err)
-			require.Equal(t, map[int64]storage.UnreadCount{0: {Notify: 1}, 9: {Notify: 1, Highlight: 1}}, got)
-			got, err = r.Unread(ctx, "@a:t", 1, 2, 4)
-			require.NoError(t, err)
-			require.Equal(t, map[int64]storage.UnreadCount{0: {Notify: 1}}, got)
+			for user, want := range map[id.UserID]map[int64]storage.UnreadCount{
+				"@b:t": {0: {Notify: 1}, 9: {Notify: 1, Highlight: 1}},
+				"@a:t": {0: {Notify: 1}},
+				"@c:t": {9: {Notify: 1}},
+			} {
+				got, err := r.UnreadIn(ctx, user, []int64{1, 2}, 4)
+				require.NoError(t, err)
+				require.Equal(t, map[int64]map[int64]storage.UnreadCount{1: want}, got)
+			}
 			return nil
 		})
 	})
@@ -327,6 +336,39 @@ func TestTransactionIDs(t *testing.T) {
 			n, err := w.DeleteTxns(ctx, 1001)
 			require.EqualValues(t, 1, n)
 			return err
+		})
+	})
+}
+
+func TestTimelinesAndRootsOfSeveralRooms(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		write(t, db, func(ctx context.Context, w *storage.Writer) error {
+			for room := int64(1); room <= 3; room++ {
+				require.NoError(t, w.InsertRoom(ctx, &storage.Room{NID: room, ID: id.RoomID(fmt.Sprintf("!%d:t", room))}))
+				for pos := room; pos <= 9; pos += 3 {
+					require.NoError(t, w.InsertEvent(ctx, &storage.Event{
+						NID: pos, ID: id.EventID(fmt.Sprintf("$%d", pos)), RoomNID: room, Pos: pos, SoftFailed: pos == 7,
+						PDU: []byte("{}"), Client: []byte("{}"),
+					}))
+					require.NoError(t, w.PutRoomState(ctx, room, pos, fmt.Sprint("root", pos)))
+				}
+			}
+			return nil
+		})
+		read(t, db, func(ctx context.Context, r *storage.Reader) error {
+			got, err := r.Timelines(ctx, []int64{1, 2, 3, 4}, 1, 8, 2)
+			require.NoError(t, err)
+			numbers := map[int64][]int64{}
+			for room, events := range got {
+				for _, e := range events {
+					numbers[room] = append(numbers[room], e.NID)
+				}
+			}
+			require.Equal(t, map[int64][]int64{1: {4}, 2: {8, 5}, 3: {6, 3}}, numbers)
+			roots, err := r.RoomRootsAt(ctx, []int64{1, 2, 3, 4}, 2)
+			require.NoError(t, err)
+			require.Equal(t, map[int64]storage.RoomRoot{1: {Since: 1, Root: "root1"}, 2: {Since: 2, Root: "root2"}}, roots)
+			return nil
 		})
 	})
 }

@@ -35,10 +35,6 @@ var (
 	qInsertUnread          = q("insert_unread", `INSERT INTO unread (room_nid, thread_nid, pos, sender) VALUES ($1, $2, $3, $4)`)
 	qInsertUnreadException = q("insert_unread_exception", `INSERT INTO unread_exceptions
 		(user_id, room_nid, thread_nid, pos, notify, highlight) VALUES ($1, $2, $3, $4, $5, $6)`)
-	qUnread = q("unread", `SELECT thread_nid, COUNT(*) FROM unread
-		WHERE room_nid = $1 AND pos > $2 AND pos <= $3 AND sender <> $4 GROUP BY thread_nid`)
-	qUnreadExceptions = q("unread_exceptions", `SELECT thread_nid, CAST(SUM(notify) AS BIGINT), CAST(SUM(highlight) AS BIGINT)
-		FROM unread_exceptions WHERE user_id = $1 AND room_nid = $2 AND pos > $3 AND pos <= $4 GROUP BY thread_nid`)
 )
 
 // InsertUnread counts an event for its room's members.
@@ -49,26 +45,4 @@ func (w *Writer) InsertUnread(ctx context.Context, u Unread) error {
 // InsertUnreadException counts an event differently for one user.
 func (w *Writer) InsertUnreadException(ctx context.Context, x UnreadException) error {
 	return w.later(ctx, qInsertUnreadException, x.UserID, x.RoomNID, x.ThreadNID, x.Pos, x.Notify, x.Highlight)
-}
-
-// Unread counts what a user has not read of a room in (after, upTo], by thread.
-func (r *Reader) Unread(ctx context.Context, userID id.UserID, roomNID, after, upTo int64) (map[int64]UnreadCount, error) {
-	counts := map[int64]UnreadCount{}
-	err := r.rows(ctx, qUnread, []any{roomNID, after, upTo, userID}, func(scan scanFunc) error {
-		var thread, n int64
-		err := scan(&thread, &n)
-		counts[thread] = UnreadCount{Notify: n}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	err = r.rows(ctx, qUnreadExceptions, []any{userID, roomNID, after, upTo}, func(scan scanFunc) error {
-		var thread, notify, highlight int64
-		err := scan(&thread, &notify, &highlight)
-		c := counts[thread]
-		counts[thread] = UnreadCount{Notify: c.Notify + notify, Highlight: c.Highlight + highlight}
-		return err
-	})
-	return counts, err
 }

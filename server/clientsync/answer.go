@@ -6,10 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
+	"touchstone.example/server/filter"
 	"touchstone.example/server/rooms"
 	"touchstone.example/storage"
 )
@@ -18,12 +20,15 @@ import (
 type assembly struct {
 	*Sync
 	*window
-	tx    *storage.Reader
-	out   *clientapi.SyncResponse
-	view  *rooms.View
-	rooms map[int64]*storage.Room // by row: those that the answer may be about
-	// memberships are the user's as of upTo.
+	tx   *storage.Reader
+	out  *clientapi.SyncResponse
+	view *rooms.View
+	// order lists the rooms that the answer may be about, by row; ids are their
+	// names and memberships what the user was to them as of upTo.
+	order       []int64
+	ids         map[int64]id.RoomID
 	memberships map[int64]*storage.Membership
+	ownData     bool // account data may have changed
 }
 
 // answer tells what changed in the window.
@@ -53,13 +58,14 @@ func (a *assembly) run(ctx context.Context) error {
 		return err
 	}
 	all := clientapi.SyncRooms{}
-	if err := a.joined(ctx, &all); err != nil {
+	parts, err := a.fill(ctx, a.parts())
+	if err != nil {
+		return err
+	}
+	if err := a.write(ctx, &all, parts); err != nil {
 		return err
 	}
 	if err := a.invited(ctx, &all); err != nil {
-		return err
-	}
-	if err := a.left(ctx, &all); err != nil {
 		return err
 	}
 	if err := a.accountData(ctx, &all); err != nil {
@@ -135,7 +141,6 @@ func (a *assembly) loadRooms(ctx context.Context, touched []int64) error {
 		return err
 	}
 	a.memberships = make(map[int64]*storage.Membership, len(list))
-	nids := make([]int64, 0, len(list))
 	for _, m := range list {
 		if m.Pos > a.upTo {
 			if m, err = a.membershipAt(ctx, m, a.upTo); err != nil {
@@ -146,17 +151,12 @@ func (a *assembly) loadRooms(ctx context.Context, touched []int64) error {
 			continue
 		}
 		a.memberships[m.RoomNID] = m
-		nids = append(nids, m.RoomNID)
+		a.order = append(a.order, m.RoomNID)
 	}
-	a.rooms, err = a.tx.RoomsByNID(ctx, nids)
-	if err != nil {
+	if a.ids, err = a.names.of(ctx, a.tx, a.order); err != nil {
 		return err
 	}
-	for nid, room := range a.rooms {
-		if !a.filter.Room.Rooms.Match(room.ID) {
-			delete(a.rooms, nid)
-		}
-	}
+	a.order = slices.DeleteFunc(a.order, func(nid int64) bool { return !a.filter.Room.Rooms.Match(a.ids[nid]) })
 	return nil
 }
 
@@ -188,36 +188,21 @@ func (a *assembly) membershipAt(ctx context.Context, now *storage.Membership, po
 	return m, nil
 }
 
-// withMembership lists the rooms to which the user is one of these, in the
-// order of their rows.
-func (a *assembly) withMembership(memberships ...string) []*storage.Room {
-	var out []*storage.Room
-	for nid, room := range a.rooms {
-		for _, m := range memberships {
-			if a.memberships[nid].Membership == m {
-				out = append(out, room)
-			}
-		}
-	}
-	sortRooms(out)
-	return out
-}
-
 // invited tells of invitations and knocks that are new in the window.
 func (a *assembly) invited(ctx context.Context, all *clientapi.SyncRooms) error {
-	for _, room := range a.withMembership("invite", "knock") {
-		m := a.memberships[room.NID]
-		if !a.initial && !a.full && m.Pos <= a.since {
+	for _, nid := range a.order {
+		m := a.memberships[nid]
+		if m.Membership != "invite" && m.Membership != "knock" || !a.initial && !a.full && m.Pos <= a.since {
 			continue
 		}
-		stripped, err := a.stripped(ctx, room, m)
+		stripped, err := a.stripped(ctx, m)
 		if err != nil {
 			return err
 		}
 		if m.Membership == "knock" {
-			put(&all.Knock, room.ID, clientapi.SyncKnockedRoom{KnockState: &clientapi.SyncStrippedState{Events: stripped}})
+			put(&all.Knock, a.ids[nid], clientapi.SyncKnockedRoom{KnockState: &clientapi.SyncStrippedState{Events: stripped}})
 		} else {
-			put(&all.Invite, room.ID, clientapi.SyncInvitedRoom{InviteState: &clientapi.SyncStrippedState{Events: stripped}})
+			put(&all.Invite, a.ids[nid], clientapi.SyncInvitedRoom{InviteState: &clientapi.SyncStrippedState{Events: stripped}})
 		}
 	}
 	return nil
@@ -233,8 +218,8 @@ var strippedTypes = []string{
 
 // stripped is the state that lets a user who is not in a room know it, as it
 // was at the invitation, which comes last.
-func (a *assembly) stripped(ctx context.Context, room *storage.Room, m *storage.Membership) ([]api.Raw, error) {
-	root, err := a.tx.RoomStateAt(ctx, room.NID, m.Pos)
+func (a *assembly) stripped(ctx context.Context, m *storage.Membership) ([]api.Raw, error) {
+	root, err := a.tx.RoomStateAt(ctx, m.RoomNID, m.Pos)
 	if err != nil {
 		return nil, err
 	}
@@ -247,7 +232,11 @@ func (a *assembly) stripped(ctx context.Context, room *storage.Room, m *storage.
 	if err != nil {
 		return nil, err
 	}
-	events, err := eventsOf(ctx, a.tx, found)
+	nids := make([]int64, 0, len(found))
+	for _, nid := range found {
+		nids = append(nids, nid)
+	}
+	events, err := a.tx.EventsByNID(ctx, nids) // by row, so the invitation last
 	if err != nil {
 		return nil, err
 	}
@@ -280,7 +269,7 @@ func (a *assembly) accountData(ctx context.Context, all *clientapi.SyncRooms) er
 	}
 	for _, d := range rows {
 		if d.RoomNID != 0 {
-			if err := a.roomData(ctx, all, d); err != nil {
+			if err := a.roomData(all, d); err != nil {
 				return err
 			}
 			continue
@@ -296,26 +285,28 @@ func (a *assembly) accountData(ctx context.Context, all *clientapi.SyncRooms) er
 }
 
 // roomData adds one piece of a user's data about a joined room.
-func (a *assembly) roomData(ctx context.Context, all *clientapi.SyncRooms, d *storage.AccountData) error {
-	room := a.rooms[d.RoomNID]
-	if room == nil || a.memberships[d.RoomNID].Membership != "join" {
+func (a *assembly) roomData(all *clientapi.SyncRooms, d *storage.AccountData) error {
+	m, roomID := a.memberships[d.RoomNID], a.ids[d.RoomNID]
+	if m == nil || m.Membership != "join" {
 		return nil
 	}
-	if !a.filter.Room.AccountData.Match(accountHeader(d.Type, room.ID)) {
+	if !a.filter.Room.AccountData.Match(&filter.Header{Type: d.Type, RoomID: roomID}) {
 		return nil
 	}
-	j, ok := all.Join[room.ID]
+	j, ok := all.Join[roomID]
 	if !ok {
-		var err error
-		if j, err = a.emptyJoin(ctx, room); err != nil {
-			return err
+		j.Timeline = &clientapi.TimelineBatch{Events: []api.Raw{}}
+		if batch := (&clientapi.StateEventBatch{Events: []api.Raw{}}); a.stateAfter {
+			j.StateAfter = batch
+		} else {
+			j.State = batch
 		}
 	}
 	if j.AccountData == nil {
 		j.AccountData = &clientapi.EventBatch{}
 	}
 	j.AccountData.Events = append(j.AccountData.Events, accountEvent(d.Type, d.Content))
-	put(&all.Join, room.ID, j)
+	put(&all.Join, roomID, j)
 	return nil
 }
 

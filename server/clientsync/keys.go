@@ -52,3 +52,41 @@ func (c *keyCache) of(ctx context.Context, db *storage.DB, f *feed.Feed, user id
 	c.users[user] = entry
 	return entry.keys, nil
 }
+
+// names remembers what rooms are called, which never changes.
+type names struct {
+	mu  sync.RWMutex
+	ids map[int64]id.RoomID
+}
+
+const maxNames = 65536
+
+func (n *names) of(ctx context.Context, tx *storage.Reader, nids []int64) (map[int64]id.RoomID, error) {
+	out := make(map[int64]id.RoomID, len(nids))
+	var unknown []int64
+	n.mu.RLock()
+	for _, nid := range nids {
+		if roomID, ok := n.ids[nid]; ok {
+			out[nid] = roomID
+		} else {
+			unknown = append(unknown, nid)
+		}
+	}
+	n.mu.RUnlock()
+	if len(unknown) == 0 {
+		return out, nil
+	}
+	found, err := tx.RoomIDs(ctx, unknown)
+	if err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ids == nil || len(n.ids) > maxNames {
+		n.ids = map[int64]id.RoomID{}
+	}
+	for nid, roomID := range found {
+		out[nid], n.ids[nid] = roomID, roomID
+	}
+	return out, nil
+}

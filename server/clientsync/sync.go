@@ -45,7 +45,8 @@ type Deps struct {
 // Sync serves /sync.
 type Sync struct {
 	Deps
-	keys keyCache
+	keys  keyCache
+	names names
 }
 
 // New returns the sync of a server.

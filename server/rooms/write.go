@@ -131,6 +131,11 @@ func (r *Rooms) writeAt(ctx context.Context, tx *storage.Writer, room *storage.R
 	if err := r.writeUnread(ctx, tx, p, row); err != nil {
 		return err
 	}
+	// Who sends an event has read what came before it.
+	// Spec: client-server "Receiving notifications".
+	if err := tx.MarkRead(ctx, row.RoomNID, row.Sender, row.Pos); err != nil {
+		return err
+	}
 	return tx.InsertChange(ctx, change)
 }
 

@@ -9,6 +9,7 @@ CREATE TABLE memberships (
 	pos        BIGINT  NOT NULL, -- when it became so
 	local      BOOLEAN NOT NULL, -- the user is one of ours
 	forgotten  BOOLEAN NOT NULL,
+	read_pos   BIGINT  NOT NULL DEFAULT 0, -- up to where the user has read
 	PRIMARY KEY (room_nid, user_id)
 );
 CREATE INDEX memberships_by_user ON memberships (user_id, membership);

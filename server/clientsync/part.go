@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package clientsync
+
+import (
+	"context"
+	"slices"
+
+	"touchstone.example/api/id"
+	"touchstone.example/server/rooms"
+	"touchstone.example/storage"
+)
+
+// A roomPart is what an answer says of one room. The parts of an answer are
+// filled together, each question asked once for all of them.
+type roomPart struct {
+	*assembly
+	nid        int64
+	id         id.RoomID
+	membership *storage.Membership
+	since      int64 // 0: the timeline may start anywhere
+	upTo       int64
+	whole      bool // all of the state, not what changed
+	joined     bool
+
+	timeline []*storage.Event // earliest first
+	limited  bool
+	skipped  bool // something of the window is not in the timeline
+	root     storage.RoomRoot
+	wanted   []int64 // the state to tell, by row
+	state    []*storage.Event
+	named    bool
+	heroes   []id.UserID
+	counts   map[string]int64
+	unread   map[int64]storage.UnreadCount
+}
+
+// parts chooses the rooms that the answer may tell of.
+func (a *assembly) parts() []*roomPart {
+	var out []*roomPart
+	for _, nid := range a.order {
+		m := a.memberships[nid]
+		p := &roomPart{assembly: a, nid: nid, id: a.ids[nid], membership: m, since: a.since, upTo: a.upTo}
+		p.whole = a.initial || a.full
+		if a.initial {
+			p.since = 0
+		}
+		fresh := !a.initial && m.Pos > a.since
+		switch m.Membership {
+		case "join":
+			p.joined = true
+			if fresh { // from the start, as if it were new
+				p.whole, p.since = true, 0
+			}
+		case "leave", "ban":
+			if !fresh && !(a.filter.Room.IncludeLeave && p.whole) {
+				continue
+			}
+			p.upTo = m.Pos
+		default:
+			continue
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// fill reads what all the parts need.
+func (a *assembly) fill(ctx context.Context, parts []*roomPart) ([]*roomPart, error) {
+	if err := a.loadTimelines(ctx, parts); err != nil {
+		return nil, err
+	}
+	parts = slices.DeleteFunc(parts, func(p *roomPart) bool {
+		return p.joined && !p.whole && len(p.timeline) == 0 && !p.skipped
+	})
+	if err := a.loadRoots(ctx, parts); err != nil {
+		return nil, err
+	}
+	for _, p := range parts {
+		if err := p.chooseState(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := a.loadSummaries(ctx, parts); err != nil {
+		return nil, err
+	}
+	if err := a.loadStates(ctx, parts); err != nil {
+		return nil, err
+	}
+	if err := a.loadUnread(ctx, parts); err != nil {
+		return nil, err
+	}
+	parts = slices.DeleteFunc(parts, func(p *roomPart) bool {
+		return p.joined && !p.whole && len(p.timeline) == 0 && len(p.state) == 0 && !p.limited
+	})
+	var all []*storage.Event
+	for _, p := range parts {
+		all = append(append(all, p.timeline...), p.state...)
+	}
+	return parts, a.view.LoadOthers(ctx, a.tx, all)
+}
+
+// loadTimelines reads the last events of each window that pass the filter and
+// may be seen, in the order of their arrival.
+//
+// Spec: client-server "Syncing": the order is that of arrival.
+func (a *assembly) loadTimelines(ctx context.Context, parts []*roomPart) error {
+	type window struct{ since, upTo int64 }
+	groups := map[window][]int64{}
+	var order []window
+	for _, p := range parts {
+		w := window{p.since, p.upTo}
+		if groups[w] == nil {
+			order = append(order, w)
+		}
+		groups[w] = append(groups[w], p.nid)
+	}
+	limit := a.filter.Room.Timeline.Limit(defaultTimeline, maxTimeline)
+	first := map[int64][]*storage.Event{}
+	for _, w := range order {
+		got, err := a.tx.Timelines(ctx, groups[w], w.since, w.upTo, limit+1)
+		if err != nil {
+			return err
+		}
+		for nid, events := range got {
+			first[nid] = events
+		}
+	}
+	for _, p := range parts {
+		if err := p.takeTimeline(ctx, first[p.nid], limit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeTimeline chooses from a first batch of events, newest first, and reads on
+// where the filter leaves too few of them.
+func (p *roomPart) takeTimeline(ctx context.Context, batch []*storage.Event, limit int) error {
+	sight := rooms.SightOf(p.tx, p.who.User, p.membership)
+	for asked := limit + 1; ; {
+		for _, e := range batch {
+			if len(p.timeline) == limit && p.limited {
+				break
+			}
+			show, err := p.shows(ctx, sight, e)
+			switch {
+			case err != nil:
+				return err
+			case !show:
+				p.skipped = true
+			case len(p.timeline) == limit:
+				p.limited, p.skipped = true, true
+			default:
+				p.timeline = append(p.timeline, e)
+			}
+		}
+		if p.limited || len(batch) < asked {
+			break
+		}
+		asked = limit - len(p.timeline) + 1
+		var err error
+		if batch, err = p.tx.Timeline(ctx, p.nid, p.since, batch[len(batch)-1].Pos-1, asked); err != nil {
+			return err
+		}
+	}
+	slices.Reverse(p.timeline)
+	return nil
+}
+
+// shows decides whether an event belongs into the timeline.
+func (p *roomPart) shows(ctx context.Context, sight *rooms.Sight, e *storage.Event) (bool, error) {
+	h := rooms.FilterHeader(e, p.id)
+	if !p.filter.Room.Timeline.Match(&h) {
+		return false, nil
+	}
+	ok, at, err := sight.Sees(ctx, e)
+	if err != nil || !ok && !p.isOwn(e) {
+		return false, err
+	}
+	p.view.Memberships[e.NID] = at
+	return true, nil
+}
+
+// isOwn reports whether an event is about the user's own membership. Sync
+// always tells of those, of the one too that ends an invitation.
+func (p *roomPart) isOwn(e *storage.Event) bool {
+	return e.Type == "m.room.member" && e.StateKey != nil && *e.StateKey == string(p.who.User)
+}
+
+// start is the position right before the timeline.
+func (p *roomPart) start() int64 {
+	if len(p.timeline) == 0 {
+		return p.upTo
+	}
+	return p.timeline[0].Pos - 1
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package clientsync
+
+import (
+	"context"
+	"slices"
+
+	"touchstone.example/server/event"
+	"touchstone.example/server/rooms"
+	"touchstone.example/storage"
+)
+
+// maxHeroes is how many members may stand for a room without a name.
+const maxHeroes = 5
+
+// changesMembers reports whether the room's members may have changed.
+func (p *roomPart) changesMembers() bool {
+	return p.whole || p.skipped || slices.ContainsFunc(p.timeline, func(e *storage.Event) bool {
+		return e.Type == "m.room.member" && e.StateKey != nil
+	})
+}
+
+// loadSummaries describes the rooms whose members may have changed: how many
+// there are, and who stands for a room without a name.
+//
+// Spec: client-server sync, "RoomSummary".
+func (a *assembly) loadSummaries(ctx context.Context, parts []*roomPart) error {
+	var described []*roomPart
+	var nids []int64
+	for _, p := range parts {
+		if p.joined && p.changesMembers() {
+			described, nids = append(described, p), append(nids, p.nid)
+		}
+	}
+	if len(described) == 0 {
+		return nil
+	}
+	counts, err := a.tx.CountMembers(ctx, nids, "join", "invite")
+	if err != nil {
+		return err
+	}
+	for _, p := range described {
+		p.counts = counts[p.nid]
+		if p.counts == nil {
+			p.counts = map[string]int64{}
+		}
+	}
+	if err := a.findNames(ctx, described); err != nil {
+		return err
+	}
+	for _, memberships := range [][]string{{"join", "invite"}, {"leave", "ban"}} {
+		if err := a.findHeroes(ctx, described, memberships); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// findNames finds out which rooms have a name or an alias that is not empty.
+func (a *assembly) findNames(ctx context.Context, parts []*roomPart) error {
+	byNID := map[int64]*roomPart{}
+	var nids []int64
+	for _, p := range parts {
+		found, err := a.tx.StateGet(ctx, p.root.Root,
+			storage.StateKey{Type: "m.room.name"}, storage.StateKey{Type: "m.room.canonical_alias"})
+		if err != nil {
+			return err
+		}
+		for _, nid := range found {
+			byNID[nid] = p
+			nids = append(nids, nid)
+		}
+	}
+	if len(nids) == 0 {
+		return nil
+	}
+	events, err := a.tx.EventsByNID(ctx, nids)
+	for _, e := range events {
+		content := rooms.Content(e.Client)
+		name, _ := event.Text(event.Member(content, "name"))
+		alias, _ := event.Text(event.Member(content, "alias"))
+		if name != "" && e.Type == "m.room.name" || alias != "" && e.Type == "m.room.canonical_alias" {
+			byNID[e.NID].named = true
+		}
+	}
+	return err
+}
+
+func (a *assembly) findHeroes(ctx context.Context, parts []*roomPart, memberships []string) error {
+	var nids []int64
+	for _, p := range parts {
+		if !p.named && len(p.heroes) == 0 {
+			nids = append(nids, p.nid)
+		}
+	}
+	if len(nids) == 0 {
+		return nil
+	}
+	heroes, err := a.tx.FirstMembersIn(ctx, nids, a.who.User, maxHeroes, memberships...)
+	for _, p := range parts {
+		if found := heroes[p.nid]; found != nil {
+			p.heroes = found
+		}
+	}
+	return err
+}
+
+// loadUnread counts what the user has not read of the joined rooms.
+func (a *assembly) loadUnread(ctx context.Context, parts []*roomPart) error {
+	var nids []int64
+	for _, p := range parts {
+		if p.joined {
+			nids = append(nids, p.nid)
+		}
+	}
+	if len(nids) == 0 {
+		return nil
+	}
+	counts, err := a.tx.UnreadIn(ctx, a.who.User, nids, a.upTo)
+	for _, p := range parts {
+		p.unread = counts[p.nid]
+	}
+	return err
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package clientsync
+
+import (
+	"context"
+
+	"touchstone.example/api"
+	"touchstone.example/api/id"
+	"touchstone.example/generated/clientapi"
+	"touchstone.example/server/feed"
+	"touchstone.example/storage"
+)
+
+// Limits of a timeline.
+const (
+	defaultTimeline = 10
+	maxTimeline     = 1000
+)
+
+// write puts the parts into the answer.
+func (a *assembly) write(ctx context.Context, all *clientapi.SyncRooms, parts []*roomPart) error {
+	threads, err := a.threads(ctx, parts)
+	if err != nil {
+		return err
+	}
+	for _, p := range parts {
+		if !p.joined {
+			l := clientapi.SyncLeftRoom{Timeline: p.timelineBatch()}
+			l.State, l.StateAfter = p.stateBatches()
+			put(&all.Leave, p.id, l)
+			continue
+		}
+		if !a.initial && p.membership.Pos > a.since && a.JoinedLimited {
+			p.limited = true
+		}
+		j := clientapi.SyncJoinedRoom{Timeline: p.timelineBatch(), Summary: p.summary()}
+		j.State, j.StateAfter = p.stateBatches()
+		j.UnreadNotifications, j.UnreadThreadNotifications = p.counted(threads)
+		put(&all.Join, p.id, j)
+	}
+	return nil
+}
+
+func (p *roomPart) timelineBatch() *clientapi.TimelineBatch {
+	batch := &clientapi.TimelineBatch{Events: p.events(p.timeline), Limited: api.Some(p.limited)}
+	// The token's place is right before the timeline; its position is that of
+	// this answer, at which /members?at shows the members that go with it.
+	token := feed.Token{Epoch: p.Feed.Epoch(), Pos: p.assembly.upTo}
+	if len(p.timeline) > 0 {
+		token.Room, token.Place = true, p.timeline[0].Place()
+	}
+	batch.PrevBatch = api.Some(token.String())
+	return batch
+}
+
+// events are written as the filter wants them to look.
+func (p *roomPart) events(list []*storage.Event) []api.Raw {
+	out := make([]api.Raw, len(list))
+	for i, e := range list {
+		out[i] = p.view.Event(e, "")
+		if p.filter.Fields != nil {
+			out[i] = p.filter.Fields.Project(nil, out[i])
+		}
+	}
+	return out
+}
+
+// stateBatches puts the state where the client wants it.
+func (p *roomPart) stateBatches() (state, after *clientapi.StateEventBatch) {
+	batch := &clientapi.StateEventBatch{Events: p.events(p.state)}
+	if p.stateAfter {
+		return nil, batch
+	}
+	return batch, nil
+}
+
+func (p *roomPart) summary() *clientapi.SyncRoomSummary {
+	if p.counts == nil {
+		return nil
+	}
+	return &clientapi.SyncRoomSummary{
+		Heroes: p.heroes, JoinedMemberCount: api.Some(p.counts["join"]), InvitedMemberCount: api.Some(p.counts["invite"]),
+	}
+}
+
+// threads names the roots of the threads that have unread events, where the
+// filter wants threads counted apart.
+func (a *assembly) threads(ctx context.Context, parts []*roomPart) (map[int64]id.EventID, error) {
+	var roots []int64
+	for _, p := range parts {
+		for nid := range p.unread {
+			if nid != 0 && a.filter.Room.Timeline.UnreadThreadNotifications {
+				roots = append(roots, nid)
+			}
+		}
+	}
+	if len(roots) == 0 {
+		return nil, nil
+	}
+	return a.tx.EventIDs(ctx, roots)
+}
+
+// counted is what the user has not read: in the whole room, or apart for the
+// main timeline and each thread that has a name.
+func (p *roomPart) counted(threads map[int64]id.EventID) (*clientapi.UnreadCounts, map[id.EventID]clientapi.UnreadCounts) {
+	var main storage.UnreadCount
+	var apart map[id.EventID]clientapi.UnreadCounts
+	for nid, c := range p.unread {
+		if root, ok := threads[nid]; ok {
+			if apart == nil {
+				apart = map[id.EventID]clientapi.UnreadCounts{}
+			}
+			apart[root] = unreadCounts(c)
+			continue
+		}
+		main.Notify += c.Notify
+		main.Highlight += c.Highlight
+	}
+	counts := unreadCounts(main)
+	return &counts, apart
+}
+
+func unreadCounts(c storage.UnreadCount) clientapi.UnreadCounts {
+	return clientapi.UnreadCounts{NotificationCount: api.Some(c.Notify), HighlightCount: api.Some(c.Highlight)}
+}

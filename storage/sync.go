@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storage
+
+import (
+	"context"
+
+	"touchstone.example/api/id"
+)
+
+// The questions of /sync, which asks about many rooms at once: each is one
+// query, however many rooms there are.
+
+var (
+	// The inner query finds where the last $4 events of a room begin; the
+	// condition on pos, said twice, lets both use the index by position.
+	qTimelines = q("timelines", `SELECT `+eventColumns+` FROM (
+			SELECT r.nid AS room, COALESCE((SELECT x.pos FROM events x
+				WHERE x.room_nid = r.nid AND x.pos > $2 AND x.pos <= $3 AND NOT x.rejected AND NOT x.soft_failed
+				ORDER BY x.pos DESC LIMIT 1 OFFSET $4), $2) AS cut
+			FROM rooms r WHERE r.nid = ANY($1)) c
+		JOIN events ON room_nid = c.room AND pos > c.cut AND pos <= $3
+		WHERE NOT rejected AND NOT soft_failed ORDER BY room_nid, pos DESC`)
+	qRoomRootsAt = q("room_roots_at", `SELECT s.room_nid, s.pos, s.root FROM rooms r
+		JOIN room_state s ON s.room_nid = r.nid
+			AND s.pos = (SELECT MAX(t.pos) FROM room_state t WHERE t.room_nid = r.nid AND t.pos <= $2)
+		WHERE r.nid = ANY($1)`)
+	qUnreadIn = q("unread_in", `SELECT u.room_nid, u.thread_nid, COUNT(*) FROM memberships m
+		JOIN unread u ON u.room_nid = m.room_nid AND u.pos > m.pos AND u.pos > m.read_pos AND u.pos <= $3 AND u.sender <> $1
+		WHERE m.user_id = $1 AND m.room_nid = ANY($2) GROUP BY u.room_nid, u.thread_nid`)
+	qUnreadExceptionsIn = q("unread_exceptions_in", `SELECT x.room_nid, x.thread_nid,
+			CAST(SUM(x.notify) AS BIGINT), CAST(SUM(x.highlight) AS BIGINT)
+		FROM memberships m JOIN unread_exceptions x ON x.user_id = m.user_id AND x.room_nid = m.room_nid
+			AND x.pos > m.pos AND x.pos > m.read_pos AND x.pos <= $3
+		WHERE m.user_id = $1 AND m.room_nid = ANY($2) GROUP BY x.room_nid, x.thread_nid`)
+	qFirstMembersIn = q("first_members_in", `SELECT room_nid, user_id FROM (
+			SELECT room_nid, user_id, ROW_NUMBER() OVER (PARTITION BY room_nid ORDER BY pos, user_id) AS n
+			FROM memberships WHERE room_nid = ANY($1) AND membership = ANY($2) AND user_id <> $3) m
+		WHERE n <= $4 ORDER BY room_nid, n`)
+)
+
+// Timelines returns the last events of each room that arrived in (after, upTo],
+// newest first, at most limit of a room. Rejected and soft-failed ones are left
+// out.
+func (r *Reader) Timelines(ctx context.Context, roomNIDs []int64, after, upTo int64, limit int) (map[int64][]*Event, error) {
+	events, err := r.events(ctx, qTimelines, roomNIDs, after, upTo, int64(limit))
+	if err != nil {
+		return nil, err
+	}
+	byRoom := make(map[int64][]*Event, len(roomNIDs))
+	for _, e := range events {
+		byRoom[e.RoomNID] = append(byRoom[e.RoomNID], e)
+	}
+	return byRoom, nil
+}
+
+// A RoomRoot is the root of a room's current state since a position.
+type RoomRoot struct {
+	Since int64
+	Root  string
+}
+
+// RoomRootsAt returns the roots of several rooms' current states as of a
+// position. Rooms that were not known then are missing.
+func (r *Reader) RoomRootsAt(ctx context.Context, roomNIDs []int64, pos int64) (map[int64]RoomRoot, error) {
+	roots := make(map[int64]RoomRoot, len(roomNIDs))
+	err := r.rows(ctx, qRoomRootsAt, []any{roomNIDs, pos}, func(scan scanFunc) error {
+		var roomNID int64
+		var root RoomRoot
+		err := scan(&roomNID, &root.Since, &root.Root)
+		roots[roomNID] = root
+		return err
+	})
+	return roots, err
+}
+
+// UnreadIn counts what a user has not read since joining and since what the
+// user read last, up to a position, in several rooms:
+// counts[roomNID][threadNID].
+func (r *Reader) UnreadIn(ctx context.Context, userID id.UserID, roomNIDs []int64, upTo int64) (map[int64]map[int64]UnreadCount, error) {
+	counts := make(map[int64]map[int64]UnreadCount, len(roomNIDs))
+	add := func(room, thread int64, more UnreadCount) {
+		if counts[room] == nil {
+			counts[room] = map[int64]UnreadCount{}
+		}
+		c := counts[room][thread]
+		counts[room][thread] = UnreadCount{Notify: c.Notify + more.Notify, Highlight: c.Highlight + more.Highlight}
+	}
+	err := r.rows(ctx, qUnreadIn, []any{userID, roomNIDs, upTo}, func(scan scanFunc) error {
+		var room, thread, n int64
+		err := scan(&room, &thread, &n)
+		add(room, thread, UnreadCount{Notify: n})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = r.rows(ctx, qUnreadExceptionsIn, []any{userID, roomNIDs, upTo}, func(scan scanFunc) error {
+		var room, thread int64
+		var c UnreadCount
+		err := scan(&room, &thread, &c.Notify, &c.Highlight)
+		add(room, thread, c)
+		return err
+	})
+	return counts, err
+}
+
+// FirstMembersIn lists for several rooms the users who were first to be one of
+// these, but for one user.
+func (r *Reader) FirstMembersIn(ctx context.Context, roomNIDs []int64, but id.UserID, limit int, memberships ...string) (map[int64][]id.UserID, error) {
+	users := map[int64][]id.UserID{}
+	err := r.rows(ctx, qFirstMembersIn, []any{roomNIDs, memberships, but, int64(limit)}, func(scan scanFunc) error {
+		var room int64
+		var userID Text
+		err := scan(&room, &userID)
+		users[room] = append(users[room], id.UserID(userID))
+		return err
+	})
+	return users, err
+}
