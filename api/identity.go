@@ -13,7 +13,21 @@ import (
 
 // User returns the caller of an operation that needs an access token.
 func (x *Exchange) User(ctx context.Context) (Caller, error) {
-	return identify[Caller](ctx, x, AuthUser)
+	c, err := identify[Caller](ctx, x, AuthUser)
+	if err == nil {
+		err = x.permit(c)
+	}
+	if err != nil {
+		return Caller{}, err
+	}
+	return c, nil
+}
+
+func (x *Exchange) permit(c Caller) error {
+	if f := x.router.cfg.Permit; f != nil {
+		return f(x.Op, c)
+	}
+	return nil
 }
 
 // OptionalUser returns the caller, or nil where the request names none. A
@@ -28,6 +42,9 @@ func (x *Exchange) OptionalUser(ctx context.Context) (*Caller, error) {
 		return nil, err
 	}
 	c, err := as[Caller](who, kind)
+	if err == nil {
+		err = x.permit(c)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -137,6 +137,28 @@ func TestAuthenticatorsThatAreWrongFailClosed(t *testing.T) {
 	require.Equal(t, "Auth(99)", Auth(99).String())
 }
 
+// TestPermit: who is known may still be refused, by operation.
+func TestPermit(t *testing.T) {
+	rt := authRouter(Config{
+		Auth: map[Auth]runtime.Authenticator{AuthUser: TokenAuthenticator(func(_ *http.Request, token string) (Caller, error) {
+			return Caller{User: "@a:x", Guest: token == "guest"}, nil
+		})},
+		Permit: func(op *Operation, who Caller) error {
+			if who.Guest {
+				return Forbidden("%s is not for guests", op.ID)
+			}
+			return nil
+		},
+	})
+	for _, path := range []string{"/user", "/optional"} {
+		require.Equal(t, "@a:x", said(t, do(rt, "PUT", path, "", "Authorization", "Bearer user")), path)
+		w := do(rt, "PUT", path, "", "Authorization", "Bearer guest")
+		requireError(t, w, 403, "M_FORBIDDEN", path)
+		require.Contains(t, w.Body.String(), path)
+	}
+	require.Equal(t, "nobody", said(t, do(rt, "PUT", "/optional", "")))
+}
+
 func TestTokensInTheQueryAreReported(t *testing.T) {
 	var rules []Rule
 	rt := authRouter(Config{

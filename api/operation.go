@@ -46,6 +46,7 @@ type Caller struct {
 	Token      int64       // the row of the access token; scopes transaction ids
 	Guest      bool
 	Admin      bool
+	Locked     bool   // may do nothing but log out
 	AppService string // id of the application service that speaks, if one does
 }
 

@@ -34,7 +34,11 @@ type Config struct {
 	// AuthAppService, AuthIdentity), an id.ServerName (AuthServer) or anything
 	// (AuthHomeserver). false means that the request names no caller.
 	// AuthOptional falls back on the authenticator of AuthUser.
-	Auth   map[Auth]runtime.Authenticator
+	Auth map[Auth]runtime.Authenticator
+	// Permit may refuse an operation to a user, whatever the request holds. It
+	// is asked after each AuthUser and AuthOptional caller is identified; nil
+	// permits everything.
+	Permit func(op *Operation, who Caller) error
 	Checks Checks
 
 	// Aliases are further prefixes of paths: an operation below a key is also

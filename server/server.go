@@ -123,6 +123,7 @@ var legacy = map[string]string{
 func (s *Server) router(parts *slices) *api.Router {
 	r := api.NewRouter(api.Config{
 		Auth:      parts.authenticators(),
+		Permit:    parts.accounts.Permit,
 		Checks:    s.judge.Checks(),
 		Aliases:   legacy,
 		Log:       s.log,

@@ -91,6 +91,7 @@ var (
 			seen_agent = excluded.seen_agent`)
 	qDevice        = q("device", `SELECT `+deviceColumns+` FROM devices WHERE user_id = $1 AND device_id = $2`)
 	qDevices       = q("devices", `SELECT `+deviceColumns+` FROM devices WHERE user_id = $1 ORDER BY device_id`)
+	qTouchDevice   = q("touch_device", `UPDATE devices SET seen_at = $3, seen_ip = $4, seen_agent = $5 WHERE user_id = $1 AND device_id = $2`)
 	qRenameDevice  = q("rename_device", `UPDATE devices SET display_name = $3 WHERE user_id = $1 AND device_id = $2`)
 	qDeleteDevices = q("delete_devices", `DELETE FROM devices WHERE user_id = $1 AND device_id = ANY($2)`)
 )
@@ -128,14 +129,20 @@ func (r *Reader) Devices(ctx context.Context, userID id.UserID) (list []*Device,
 	return list, err
 }
 
+// TouchDevice notes when and from where a device was seen, if it is still there.
+func (w *Writer) TouchDevice(ctx context.Context, d *Device) error {
+	return w.later(ctx, qTouchDevice, d.UserID, d.ID, d.SeenAt, d.SeenIP, d.SeenAgent)
+}
+
 // RenameDevice changes a device's display name. ErrNotFound when there is none.
 func (w *Writer) RenameDevice(ctx context.Context, userID id.UserID, deviceID id.DeviceID, name string) error {
 	return w.mustTouch(ctx, qRenameDevice, userID, deviceID, name)
 }
 
-// DeleteDevices removes devices and all that gives access as them.
+// DeleteDevices removes devices, all that gives access as them, and their
+// transaction ids, which a later device of the same name may use anew.
 func (w *Writer) DeleteDevices(ctx context.Context, userID id.UserID, devices []id.DeviceID) error {
-	for _, q := range []*query{qDeleteAccessTokensOf, qDeleteRefreshTokensOf, qDeleteDevices} {
+	for _, q := range []*query{qDeleteAccessTokensOf, qDeleteRefreshTokensOf, qDeleteTxnsOf, qDeleteDevices} {
 		if err := w.later(ctx, q, userID, devices); err != nil {
 			return err
 		}

@@ -56,6 +56,12 @@ func TestDevicesAndTheirTokens(t *testing.T) {
 			require.NoError(t, w.InsertAccessToken(ctx, access))
 			require.NoError(t, w.InsertAccessToken(ctx, &storage.AccessToken{Hash: "a2", UserID: "@a:t", DeviceID: "E"}))
 			require.NoError(t, w.TouchAccessToken(ctx, "a1", 5))
+			require.NoError(t, w.TouchDevice(ctx, &storage.Device{UserID: "@a:t", ID: "F", SeenAt: 9, SeenIP: "ip2", SeenAgent: "y\x00"}))
+			require.NoError(t, w.TouchDevice(ctx, &storage.Device{UserID: "@a:t", ID: "G", SeenAt: 9}))
+			for _, d := range []id.DeviceID{"D\x00", "E", "F"} {
+				k := storage.TxnKey{UserID: "@a:t", DeviceID: d, Operation: "op", TxnID: "1"}
+				require.NoError(t, w.InsertTxn(ctx, k, storage.TxnResult{}, 1))
+			}
 			require.NoError(t, w.InsertRefreshToken(ctx, refresh))
 			return w.PutSuccessor(ctx, "r1", "r2")
 		})
@@ -72,7 +78,7 @@ func TestDevicesAndTheirTokens(t *testing.T) {
 			require.Equal(t, []*storage.Device{
 				{UserID: "@a:t", ID: "D\x00", DisplayName: "n\x00", CreatedAt: 1, SeenAt: 1},
 				{UserID: "@a:t", ID: "E", DisplayName: "n\x00", CreatedAt: 1, SeenAt: 8, SeenIP: "ip", SeenAgent: "x"},
-				{UserID: "@a:t", ID: "F", DisplayName: "eff", CreatedAt: 1, SeenAt: 1},
+				{UserID: "@a:t", ID: "F", DisplayName: "eff", CreatedAt: 1, SeenAt: 9, SeenIP: "ip2", SeenAgent: "y\x00"},
 			}, list)
 			d, err := r.Device(ctx, "@a:t", "D\x00")
 			require.Equal(t, list[0], d)
@@ -90,6 +96,7 @@ func TestDevicesAndTheirTokens(t *testing.T) {
 			require.ErrorIs(t, err, storage.ErrNotFound)
 			_, err = w.Device(ctx, "@a:t", "D\x00")
 			require.ErrorIs(t, err, storage.ErrNotFound)
+			requireTxns(ctx, t, w, "E", "F")
 			require.NoError(t, w.InsertAccessToken(ctx, access))
 			require.NoError(t, w.InsertRefreshToken(ctx, refresh))
 			require.NoError(t, w.DeleteDeviceAccess(ctx, "@a:t", "D\x00"))
@@ -99,6 +106,7 @@ func TestDevicesAndTheirTokens(t *testing.T) {
 			require.ErrorIs(t, err, storage.ErrNotFound)
 			require.NoError(t, w.InsertAccessToken(ctx, access))
 			require.NoError(t, w.DeleteOtherAccess(ctx, "@a:t", "a2", "E"))
+			requireTxns(ctx, t, w, "E")
 			_, err = w.AccessToken(ctx, "a1")
 			require.ErrorIs(t, err, storage.ErrNotFound)
 			list, err := w.Devices(ctx, "@a:t")
@@ -109,6 +117,21 @@ func TestDevicesAndTheirTokens(t *testing.T) {
 			return nil
 		})
 	})
+}
+
+// requireTxns checks which devices of @a:t have used the transaction id 1.
+func requireTxns(ctx context.Context, t *testing.T, w *storage.Writer, want ...id.DeviceID) {
+	t.Helper()
+	var got []id.DeviceID
+	for _, d := range []id.DeviceID{"D\x00", "E", "F"} {
+		_, err := w.Txn(ctx, storage.TxnKey{UserID: "@a:t", DeviceID: d, Operation: "op", TxnID: "1"})
+		if err == nil {
+			got = append(got, d)
+		} else {
+			require.ErrorIs(t, err, storage.ErrNotFound)
+		}
+	}
+	require.Equal(t, want, got)
 }
 
 func TestProfiles(t *testing.T) {

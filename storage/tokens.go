@@ -101,10 +101,12 @@ func (w *Writer) DeleteOtherAccess(ctx context.Context, userID id.UserID, keepTo
 	if err := w.later(ctx, qDeleteAccessTokensAll, userID, keepToken); err != nil {
 		return err
 	}
-	if err := w.later(ctx, qDeleteRefreshTokensAll, userID, keepDevice); err != nil {
-		return err
+	for _, q := range []*query{qDeleteRefreshTokensAll, qDeleteTxnsAll, qDeleteDevicesAll} {
+		if err := w.later(ctx, q, userID, keepDevice); err != nil {
+			return err
+		}
 	}
-	return w.later(ctx, qDeleteDevicesAll, userID, keepDevice)
+	return nil
 }
 
 // InsertRefreshToken makes a refresh token.

@@ -30,7 +30,9 @@ var (
 		WHERE user_id = $1 AND device_id = $2 AND operation = $3 AND txn_id = $4`)
 	qTxnIDs = q("txn_ids", `SELECT event_nid, txn_id FROM transactions
 		WHERE user_id = $1 AND device_id = $2 AND event_nid = ANY($3) AND event_nid <> 0`)
-	qDeleteTxns = q("delete_txns", `DELETE FROM transactions WHERE created_at < $1`)
+	qDeleteTxnsOf  = q("delete_txns_of", `DELETE FROM transactions WHERE user_id = $1 AND device_id = ANY($2)`)
+	qDeleteTxnsAll = q("delete_txns_all", `DELETE FROM transactions WHERE user_id = $1 AND device_id <> $2`)
+	qDeleteTxns    = q("delete_txns", `DELETE FROM transactions WHERE created_at < $1`)
 )
 
 // InsertTxn remembers what a request led to, in the same transaction as that.

@@ -8,11 +8,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"net/http"
+	"strings"
 	"sync"
+	"sync/atomic"
 
 	"touchstone.example/api"
-	"touchstone.example/api/id"
 	"touchstone.example/server/feed"
 	"touchstone.example/storage"
 )
@@ -23,127 +26,134 @@ func hashOf(token string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// A grant is a device that may act for a user, and its new access token.
-type grant struct {
-	user        id.UserID
-	device      id.DeviceID
-	displayName string // of a device that is new
-	token       string
+// An access is what a token gives, as it was read at a position of the stream.
+type access struct {
+	who     api.Caller
+	hash    string
+	asOf    int64
+	expires int64        // milliseconds; 0 for never
+	noted   atomic.Int64 // when its use was last written down
 }
 
-// newGrant draws a token, and a device's ID where the client names none.
-func (a *Accounts) newGrant(user id.UserID, device, displayName api.Opt[string]) grant {
-	g := grant{user: user, device: id.DeviceID(device.Value), displayName: displayName.Value}
-	if g.device == "" {
-		g.device = id.DeviceID(a.Env.Rand.Token("device id", string(user), 10))
-	}
-	g.token = a.Env.Rand.Token("access token", string(user), 43)
-	return g
-}
-
-// write stores a grant. An earlier token of the same device ends with it.
+// Caller finds whose access token a request carries. What the caller may do is
+// for Permit to say.
 //
-// Spec: client-server login, "device_id".
-func (g *grant) write(ctx context.Context, tx *storage.Writer, now int64) error {
-	_, err := tx.Device(ctx, g.user, g.device)
-	known := err == nil
-	if err != nil && !errors.Is(err, storage.ErrNotFound) {
-		return err
-	}
-	if known {
-		if err := tx.DeleteDeviceAccess(ctx, g.user, g.device); err != nil {
-			return err
-		}
-		if err := revoke(ctx, tx, g.user); err != nil {
-			return err
-		}
-	}
-	err = tx.PutDevice(ctx, &storage.Device{
-		UserID: g.user, ID: g.device, DisplayName: g.displayName, CreatedAt: now, SeenAt: now,
-	})
-	if err != nil {
-		return err
-	}
-	return tx.InsertAccessToken(ctx, &storage.AccessToken{
-		Hash: hashOf(g.token), UserID: g.user, DeviceID: g.device, CreatedAt: now,
-	})
-}
-
-// Caller finds whose access token a request carries.
-//
-// Spec: client-server "Using access tokens".
+// Spec: client-server "Using access tokens", "Soft logout".
 func (a *Accounts) Caller(r *http.Request, token string) (api.Caller, error) {
-	hash := hashOf(token)
-	if who, ok := a.tokens.get(a.Feed, hash); ok {
-		return who, nil
-	}
-	asOf := a.Feed.Safe()
-	var user *storage.User
-	var access *storage.AccessToken
-	ctx := r.Context()
-	err := a.DB.Read(ctx, func(tx *storage.Reader) (err error) {
-		if access, err = tx.AccessToken(ctx, hash); err != nil {
-			return err
+	ctx, hash := r.Context(), hashOf(token)
+	t := a.tokens.get(a.Feed, hash)
+	if t == nil {
+		var err error
+		if t, err = a.access(ctx, hash); err != nil {
+			return api.Caller{}, err
 		}
-		user, err = tx.User(ctx, access.UserID)
-		return err
-	})
-	if errors.Is(err, storage.ErrNotFound) {
-		return api.Caller{}, api.UnknownToken(false)
+		a.tokens.put(t)
 	}
-	if err != nil {
-		return api.Caller{}, fmt.Errorf("find access token: %w", err)
-	}
-	if access.ExpiresAt != 0 && access.ExpiresAt <= a.Env.NowTS() {
+	now := a.Env.NowTS()
+	if t.expires != 0 && t.expires <= now {
 		return api.Caller{}, api.UnknownToken(true)
 	}
-	if user.DeactivatedAt != 0 {
-		return api.Caller{}, api.UnknownToken(false)
+	if err := a.note(r, t, now); err != nil {
+		a.Log.LogAttrs(ctx, slog.LevelWarn, "the use of a device is not written down", slog.String("error", err.Error()))
 	}
-	if user.Locked {
-		return api.Caller{}, &api.Error{
-			Status: http.StatusUnauthorized, ErrCode: "M_USER_LOCKED", Msg: "This account is locked",
-			Extra: map[string]any{"soft_logout": true},
-		}
-	}
-	who := api.Caller{
-		User: user.ID, Device: access.DeviceID, Guest: user.Kind == kindGuest, Admin: user.Admin,
-	}
-	if access.ExpiresAt == 0 {
-		a.tokens.put(hash, who, asOf)
-	}
-	return who, nil
+	return t.who, nil
 }
 
-// tokenCache remembers whose tokens are whose. An entry holds as long as
-// nothing has changed for its user since it was read, in any process.
+// access reads what a token gives. The position is taken first, so that a
+// change which the reading misses comes after it.
+func (a *Accounts) access(ctx context.Context, hash string) (*access, error) {
+	t := &access{hash: hash, asOf: a.Feed.Safe()}
+	var user *storage.User
+	var row *storage.AccessToken
+	err := a.DB.Read(ctx, func(tx *storage.Reader) (err error) {
+		if row, err = tx.AccessToken(ctx, hash); err != nil {
+			return err
+		}
+		user, err = tx.User(ctx, row.UserID)
+		return err
+	})
+	if errors.Is(err, storage.ErrNotFound) || err == nil && user.DeactivatedAt != 0 {
+		return nil, api.UnknownToken(false)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find access token: %w", err)
+	}
+	t.expires = row.ExpiresAt
+	t.noted.Store(row.UsedAt)
+	t.who = api.Caller{
+		User: user.ID, Device: row.DeviceID,
+		Guest: user.Kind == kindGuest, Admin: user.Admin, Locked: user.Locked,
+	}
+	return t, nil
+}
+
+// noteEvery is how often the use of a token is written down, in milliseconds.
+const noteEvery = 60 * 1000
+
+// note writes down when and from where a token is used, at most once a minute
+// for each token.
+//
+// Spec: client-server getDevices, "last_seen_ts": "may be a few minutes out of
+// date".
+func (a *Accounts) note(r *http.Request, t *access, now int64) error {
+	last := t.noted.Load()
+	if last != 0 && now < last+noteEvery || !t.noted.CompareAndSwap(last, now) {
+		return nil
+	}
+	ip, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		ip = "" // a transport without addresses
+	}
+	seen := storage.Device{
+		UserID: t.who.User, ID: t.who.Device, SeenAt: now, SeenIP: ip, SeenAgent: cut(r.UserAgent(), maxName),
+	}
+	return a.DB.Write(r.Context(), func(tx *storage.Writer) error {
+		if err := tx.TouchAccessToken(r.Context(), t.hash, now); err != nil {
+			return err
+		}
+		return tx.TouchDevice(r.Context(), &seen)
+	})
+}
+
+// cut shortens text to a number of bytes, at the border of a character.
+func cut(s string, bytes int) string {
+	if len(s) <= bytes {
+		return s
+	}
+	return strings.ToValidUTF8(s[:bytes], "")
+}
+
+// tokenCache remembers what tokens give. An entry holds as long as nothing has
+// changed for its user since it was read, in any process.
 type tokenCache struct {
 	mu      sync.RWMutex
-	entries map[string]tokenEntry
+	entries map[string]*access
 }
 
-type tokenEntry struct {
-	who  api.Caller
-	asOf int64
-}
-
+// maxTokens bounds the cache.
 const maxTokens = 16384
 
-func (c *tokenCache) get(f *feed.Feed, hash string) (api.Caller, bool) {
+func (c *tokenCache) get(f *feed.Feed, hash string) *access {
 	c.mu.RLock()
-	e, ok := c.entries[hash]
+	t := c.entries[hash]
 	c.mu.RUnlock()
-	if !ok || f.Changed(e.asOf, feed.User(e.who.User)) {
-		return api.Caller{}, false
+	if t == nil || f.Changed(t.asOf, feed.User(t.who.User)) {
+		return nil
 	}
-	return e.who, true
+	return t
 }
 
-func (c *tokenCache) put(hash string, who api.Caller, asOf int64) {
+func (c *tokenCache) put(t *access) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.entries == nil || len(c.entries) >= maxTokens {
-		c.entries = map[string]tokenEntry{}
+	if c.entries == nil {
+		c.entries = map[string]*access{}
 	}
-	c.entries[hash] = tokenEntry{who, asOf}
+	if len(c.entries) >= maxTokens && c.entries[t.hash] == nil {
+		for other := range c.entries { // any will do: it is read again
+			delete(c.entries, other)
+			break
+		}
+	}
+	c.entries[t.hash] = t
 }

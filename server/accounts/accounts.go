@@ -44,9 +44,8 @@ type Deps struct {
 // Accounts serves the accounts of one server.
 type Accounts struct {
 	Deps
-	hasher hasher
+	hasher *hasher
 	tokens tokenCache
-	nonces nonces
 }
 
 // New returns the accounts of a database.
@@ -58,13 +57,32 @@ func New(d Deps) *Accounts {
 // it is worth. It wakes nobody's sync with news; it ends what is remembered.
 const changeAccess = "access"
 
-// revoke writes the change that makes every process forget a user's tokens.
-func revoke(ctx context.Context, tx *storage.Writer, user id.UserID) error {
+// revoke writes the change that makes every process forget what it remembers
+// of a user's tokens, and returns its position. It is the last of a
+// transaction's writes.
+func revoke(ctx context.Context, tx *storage.Writer, user id.UserID) (int64, error) {
 	pos, err := tx.Reserve(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return pos, tx.InsertChange(ctx, storage.Change{Pos: pos, Kind: changeAccess, UserID: string(user)})
+}
+
+// revoking runs a write that takes access from a user. When it returns, this
+// process gives none any more, and the others have been told.
+func (a *Accounts) revoking(ctx context.Context, user id.UserID, write func(tx *storage.Writer) error) error {
+	var pos int64
+	err := a.DB.Write(ctx, func(tx *storage.Writer) (err error) {
+		if err = write(tx); err != nil {
+			return err
+		}
+		pos, err = revoke(ctx, tx, user)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	return tx.InsertChange(ctx, storage.Change{Pos: pos, Kind: changeAccess, UserID: string(user)})
+	return a.Feed.WaitFor(ctx, pos)
 }
 
 // done answers an operation that returns nothing.

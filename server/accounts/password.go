@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/http"
 	"runtime"
 	"strings"
 
@@ -23,6 +24,7 @@ type hasher struct {
 	cost   config.Passwords
 	slots  chan struct{}
 	absent string // a hash of nobody's, as dear to check as others
+	derive func(password, salt []byte, passes, memory uint32, threads uint8, keyLen uint32) []byte
 }
 
 const (
@@ -32,86 +34,122 @@ const (
 	maxPassword = 4096
 )
 
-func newHasher(cost config.Passwords) hasher {
+func newHasher(cost config.Passwords) *hasher {
 	n := cost.Concurrency
 	if n == 0 {
 		n = runtime.GOMAXPROCS(0)
 	}
-	h := hasher{cost: cost, slots: make(chan struct{}, n)}
-	h.absent = h.encode(make([]byte, saltBytes), make([]byte, hashBytes))
+	h := &hasher{cost: cost, slots: make(chan struct{}, n), derive: argon2.IDKey}
+	h.absent = h.withKey(make([]byte, saltBytes), make([]byte, hashBytes)).String()
 	return h
 }
 
-// encode is the PHC form of a hash, which carries its parameters.
-func (h *hasher) encode(salt, key []byte) string {
-	c, b64 := h.cost, base64.RawStdEncoding
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, c.MemoryKiB, c.Passes, c.Threads,
-		b64.EncodeToString(salt), b64.EncodeToString(key))
+// withKey is a hash of the present cost.
+func (h *hasher) withKey(salt, key []byte) *PasswordHash {
+	return &PasswordHash{
+		MemoryKiB: uint32(h.cost.MemoryKiB), Passes: uint32(h.cost.Passes), Threads: uint8(h.cost.Threads),
+		Salt: salt, Key: key,
+	}
 }
 
-// do runs fn in one of the slots.
-func (h *hasher) do(ctx context.Context, fn func()) error {
+// run computes the key that a password has under a hash's parameters, in one
+// of the slots.
+func (h *hasher) run(ctx context.Context, p *PasswordHash, password string) ([]byte, error) {
 	select {
 	case h.slots <- struct{}{}:
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 	defer func() { <-h.slots }()
-	fn()
-	return nil
+	return h.derive([]byte(password), p.Salt, p.Passes, p.MemoryKiB, p.Threads, uint32(len(p.Key))), nil
 }
 
 // hash returns the hash of a password with its parameters, so that they can be
 // changed while old hashes stay good.
-func (h *hasher) hash(ctx context.Context, password string, salt []byte) (out string, err error) {
-	if len(password) > maxPassword {
-		return "", api.InvalidParam("The password is longer than %d bytes", maxPassword)
+func (h *hasher) hash(ctx context.Context, password string, salt []byte) (string, error) {
+	p := h.withKey(salt, make([]byte, hashBytes))
+	key, err := h.run(ctx, p, password)
+	if err != nil {
+		return "", err
 	}
-	err = h.do(ctx, func() {
-		c := h.cost
-		key := argon2.IDKey([]byte(password), salt, uint32(c.Passes), uint32(c.MemoryKiB), uint8(c.Threads), hashBytes)
-		out = h.encode(salt, key)
-	})
-	return out, err
+	p.Key = key
+	return p.String(), nil
 }
 
 // check reports whether a password is the one that was hashed.
-func (h *hasher) check(ctx context.Context, stored, password string) (ok bool, err error) {
+func (h *hasher) check(ctx context.Context, stored, password string) (bool, error) {
 	if len(password) > maxPassword {
 		return false, nil
 	}
-	p, err := parseHash(stored)
+	p, err := ParsePasswordHash(stored)
 	if err != nil {
 		return false, err
 	}
-	err = h.do(ctx, func() {
-		key := argon2.IDKey([]byte(password), p.salt, p.passes, p.memory, p.threads, uint32(len(p.key)))
-		ok = subtle.ConstantTimeCompare(key, p.key) == 1
-	})
-	return ok, err
+	key, err := h.run(ctx, p, password)
+	return err == nil && subtle.ConstantTimeCompare(key, p.Key) == 1, err
 }
 
-type parsedHash struct {
-	memory, passes uint32
-	threads        uint8
-	salt, key      []byte
+// checkNewPassword refuses what cannot become a password. How good one is, is
+// for clients to say.
+//
+// Spec: client-server "Password management", M_WEAK_PASSWORD.
+func checkNewPassword(password string) error {
+	switch {
+	case password == "":
+		return api.Errorf(http.StatusBadRequest, "M_WEAK_PASSWORD", "The password is empty")
+	case len(password) > maxPassword:
+		return api.TooLarge("A password has at most %d bytes", maxPassword)
+	}
+	return nil
 }
 
-var errHash = errors.New("accounts: stored password hash is not argon2id")
+// A PasswordHash is an argon2id hash with its parameters. Its text is the PHC
+// form: $argon2id$v=19$m=19456,t=2,p=1$salt$key.
+type PasswordHash struct {
+	MemoryKiB, Passes uint32
+	Threads           uint8
+	Salt, Key         []byte
+}
 
-func parseHash(s string) (p parsedHash, err error) {
-	parts := strings.Split(s, "$")
-	if len(parts) != 6 || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
-		return p, errHash
+// String writes the PHC form.
+func (p *PasswordHash) String() string {
+	b64 := base64.RawStdEncoding
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.MemoryKiB, p.Passes, p.Threads,
+		b64.EncodeToString(p.Salt), b64.EncodeToString(p.Key))
+}
+
+// Bounds of stored parameters, so that no row of the database can stop the
+// server: 4 GiB, and keys that are worth comparing.
+const (
+	maxMemoryKiB = 4 << 20
+	minKey       = 16
+	maxKey       = 1 << 10
+)
+
+var errHash = errors.New("accounts: the stored password hash is not one of argon2id that this program writes")
+
+// ParsePasswordHash reads what String writes, and nothing else.
+func ParsePasswordHash(s string) (*PasswordHash, error) {
+	p := &PasswordHash{}
+	rest, ok := strings.CutPrefix(s, fmt.Sprintf("$argon2id$v=%d$", argon2.Version))
+	parts := strings.Split(rest, "$")
+	if !ok || len(parts) != 3 {
+		return nil, errHash
 	}
-	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &p.memory, &p.passes, &p.threads); err != nil {
-		return p, errHash
+	if _, err := fmt.Sscanf(parts[0], "m=%d,t=%d,p=%d", &p.MemoryKiB, &p.Passes, &p.Threads); err != nil {
+		return nil, errHash
 	}
-	if p.salt, err = base64.RawStdEncoding.DecodeString(parts[4]); err != nil {
-		return p, errHash
+	var err error
+	if p.Salt, err = base64.RawStdEncoding.DecodeString(parts[1]); err != nil {
+		return nil, errHash
 	}
-	if p.key, err = base64.RawStdEncoding.DecodeString(parts[5]); err != nil || len(p.key) == 0 {
-		return p, errHash
+	if p.Key, err = base64.RawStdEncoding.DecodeString(parts[2]); err != nil {
+		return nil, errHash
+	}
+	sound := p.MemoryKiB <= maxMemoryKiB && p.Passes >= 1 && p.Threads >= 1 &&
+		len(p.Key) >= minKey && len(p.Key) <= maxKey
+	if !sound || p.String() != s {
+		return nil, errHash
 	}
 	return p, nil
 }

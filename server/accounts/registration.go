@@ -24,105 +24,122 @@ const (
 //
 // Spec: client-server register.
 func (a *Accounts) Register(ctx context.Context, req *clientapi.RegisterRequest) (*clientapi.RegisterResponse, error) {
-	kind := string(req.Kind.Or(kindUser))
-	if !a.Registration.Enabled || kind == kindGuest && !a.Registration.Guests {
-		return nil, api.Forbidden("Registration is off on this server")
+	if !a.Registration.Enabled {
+		return nil, registrationOff()
+	}
+	if req.Kind.Or(kindUser) == kindGuest {
+		return a.registerGuest(ctx, &req.Body)
 	}
 	body := &req.Body
-	n := newcomer{kind: kind, device: body.DeviceID, deviceName: body.InitialDeviceDisplayName, login: !body.InhibitLogin.Value}
-	if kind == kindUser {
-		if body.Username.Set {
-			if err := a.free(ctx, body.Username.Value); err != nil {
-				return nil, err
-			}
-			n.localpart = body.Username.Value
-		}
-		c := challenge{operation: "register", flow: []string{stageDummy}}
-		if a.Registration.Token != "" {
-			c.flow = []string{stageToken}
-		}
-		if err := a.interact(ctx, c, body.Auth); err != nil {
+	n := &newcomer{kind: kindUser, localpart: lower(body.Username.Value), password: body.Password.Value, login: !body.InhibitLogin.Value}
+	var err error
+	if n.wish, err = newWish(body.DeviceID, body.InitialDeviceDisplayName); err != nil {
+		return nil, err
+	}
+	if body.Password.Set {
+		if err := checkNewPassword(n.password); err != nil {
 			return nil, err
 		}
-		if !body.Password.Set || body.Password.Value == "" {
-			return nil, api.MissingParam("password is missing")
-		}
-		n.password = body.Password.Value
 	}
+	c := challenge{operation: "register", flow: []string{stageDummy}}
+	if a.Registration.Token != "" {
+		c.flow = []string{stageToken}
+	}
+	s, err := a.resume(ctx, c, body.Auth)
+	if err != nil {
+		return nil, err
+	}
+	if s.made(n, a.Name) {
+		return a.registerAgain(ctx, s, n)
+	}
+	if body.Username.Set {
+		if err := a.free(ctx, n.localpart); err != nil {
+			return nil, err
+		}
+	}
+	if err := a.advance(ctx, c, s, body.Auth); err != nil {
+		return nil, err
+	}
+	if !body.Password.Set {
+		return nil, api.BadJSON("password is missing")
+	}
+	n.session = s
 	user, g, err := a.admit(ctx, n)
+	if errors.Is(err, errMade) {
+		if s.made(n, a.Name) {
+			return a.registerAgain(ctx, s, n)
+		}
+		err = api.Forbidden("This session has registered another user")
+	}
+	return a.registered(user, g, err)
+}
+
+// registerGuest makes an account without a name or a password. All that the
+// request holds but the name of the device is ignored.
+//
+// Spec: client-server register, "When registering a guest account".
+func (a *Accounts) registerGuest(ctx context.Context, body *clientapi.RegisterBody) (*clientapi.RegisterResponse, error) {
+	if !a.Registration.Guests {
+		return nil, api.Forbidden("This server has no guests")
+	}
+	w, err := newWish(api.Opt[string]{}, body.InitialDeviceDisplayName)
+	if err != nil {
+		return nil, err
+	}
+	return a.registered(a.admit(ctx, &newcomer{kind: kindGuest, wish: w, login: true}))
+}
+
+func registrationOff() *api.Error { return api.Forbidden("Registration is off on this server") }
+
+// registered is the answer to a registration; without a grant, nobody is
+// logged in.
+func (a *Accounts) registered(user id.UserID, g *grant, err error) (*clientapi.RegisterResponse, error) {
 	if err != nil {
 		return nil, err
 	}
 	out := &clientapi.RegisterResponse{UserID: user}
-	if n.login {
+	if g != nil {
 		out.AccessToken, out.DeviceID = api.Some(g.token), api.Some(string(g.device))
 		out.HomeServer = api.Some(a.Name)
 	}
 	return out, nil
 }
 
-// A newcomer is somebody who is about to have an account.
-type newcomer struct {
-	kind        string
-	localpart   string // empty: the server chooses
-	password    string // empty: none
-	displayName string
-	admin       bool
-	login       bool
-	device      api.Opt[string]
-	deviceName  api.Opt[string]
+// made reports whether a session has made the account that a request asks for.
+func (s *session) made(n *newcomer, server id.ServerName) bool {
+	user, _, _ := strings.Cut(s.Result, " ")
+	return user != "" && (n.localpart == "" || user == "@"+n.localpart+":"+string(server))
 }
 
-// admit makes the account, and its first device if it logs in at once.
-func (a *Accounts) admit(ctx context.Context, n newcomer) (id.UserID, grant, error) {
-	if n.localpart == "" {
-		n.localpart = strings.ToLower(a.Env.Rand.Token("localpart", n.kind, 12))
+// registerAgain answers a repeated request with the account that the first one
+// made. The first answer may have been lost, so it logs the same device in.
+//
+// Spec: client-server "User-interactive API in the REST API": "or the result of
+// the API call if all stages were completed".
+func (a *Accounts) registerAgain(ctx context.Context, s *session, n *newcomer) (*clientapi.RegisterResponse, error) {
+	name, device, _ := strings.Cut(s.Result, " ")
+	user := id.UserID(name)
+	if err := a.verify(ctx, user, n.password); err != nil {
+		return nil, err
 	}
-	user, err := id.NewUserID(n.localpart, a.Name)
-	if err != nil {
-		return "", grant{}, api.InvalidUsername("%s", err)
+	if !n.login {
+		return a.registered(user, nil, nil)
 	}
-	row := &storage.User{ID: user, Kind: n.kind, Admin: n.admin, CreatedAt: a.Env.NowTS()}
-	if n.password != "" {
-		salt := a.Env.Rand.Bytes("password salt", string(user), saltBytes)
-		if row.PasswordHash, err = a.hasher.hash(ctx, n.password, salt); err != nil {
-			return "", grant{}, err
-		}
+	if n.wish.device == "" {
+		n.wish.device = id.DeviceID(device)
 	}
-	g := a.newGrant(user, n.device, n.deviceName)
-	name := n.displayName
-	if name == "" && n.kind == kindUser {
-		name = n.localpart
-	}
-	err = a.DB.Write(ctx, func(tx *storage.Writer) error {
-		if err := tx.InsertUser(ctx, row); err != nil {
-			return err
-		}
-		if name != "" {
-			field := storage.ProfileField{Name: "displayname", Value: api.AppendString(nil, name)}
-			if err := tx.PutProfileField(ctx, user, field); err != nil {
-				return err
-			}
-		}
-		if !n.login {
-			return nil
-		}
-		return g.write(ctx, tx, row.CreatedAt)
-	})
-	if errors.Is(err, storage.ErrExists) {
-		return "", grant{}, api.UserInUse("The name %s is taken", user)
-	}
-	if err != nil {
-		return "", grant{}, fmt.Errorf("register %s: %w", user, err)
-	}
-	return user, g, nil
+	g, err := a.grant(ctx, user, n.wish)
+	return a.registered(user, g, err)
 }
 
 // CheckUsernameAvailability tells whether a name can still be registered.
 //
 // Spec: client-server checkUsernameAvailability.
 func (a *Accounts) CheckUsernameAvailability(ctx context.Context, req *clientapi.CheckUsernameAvailabilityRequest) (*clientapi.CheckUsernameAvailabilityResponse, error) {
-	if err := a.free(ctx, req.Username); err != nil {
+	if !a.Registration.Enabled {
+		return nil, registrationOff()
+	}
+	if err := a.free(ctx, lower(req.Username)); err != nil {
 		return nil, err
 	}
 	return &clientapi.CheckUsernameAvailabilityResponse{Available: api.Some(true)}, nil
@@ -130,9 +147,9 @@ func (a *Accounts) CheckUsernameAvailability(ctx context.Context, req *clientapi
 
 // free refuses a name that is not valid or taken.
 func (a *Accounts) free(ctx context.Context, localpart string) error {
-	user, err := id.NewUserID(localpart, a.Name)
+	user, err := a.newUserID(localpart)
 	if err != nil {
-		return api.InvalidUsername("%s", err)
+		return err
 	}
 	err = a.DB.Read(ctx, func(tx *storage.Reader) error {
 		_, err := tx.User(ctx, user)
@@ -144,8 +161,18 @@ func (a *Accounts) free(ctx context.Context, localpart string) error {
 	if err != nil {
 		return fmt.Errorf("look up %s: %w", user, err)
 	}
-	return api.UserInUse("The name %s is taken", user)
+	return taken(user)
 }
+
+func (a *Accounts) newUserID(localpart string) (id.UserID, error) {
+	user, err := id.NewUserID(localpart, a.Name)
+	if err != nil {
+		return "", api.InvalidUsername("%s", err)
+	}
+	return user, nil
+}
+
+func taken(user id.UserID) *api.Error { return api.UserInUse("The name %s is taken", user) }
 
 // RequestTokenToRegisterEmail is not served yet.
 func (a *Accounts) RequestTokenToRegisterEmail(context.Context, *clientapi.RequestTokenToRegisterEmailRequest) (*clientapi.RequestTokenToRegisterEmailResponse, error) {

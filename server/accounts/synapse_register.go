@@ -7,84 +7,101 @@ import (
 	"crypto/hmac"
 	"crypto/sha1" // the algorithm is the protocol's
 	"encoding/hex"
+	"errors"
+	"slices"
 	"strings"
-	"sync"
 
 	"touchstone.example/api"
 	"touchstone.example/generated/extraapi"
+	"touchstone.example/storage"
 )
 
 // nonceLife is how long a nonce can be used, in milliseconds.
 const nonceLife = 60 * 1000
 
-// maxNonces bounds how many are open at a time.
-const maxNonces = 1024
+// useNonce is what a nonce is for, among the sessions of user-interactive
+// authentication: every process of a server must know it, and use it once.
+const useNonce = "registerWithSharedSecret"
 
-// nonces are single-use numbers for shared-secret registration. A nonce is of
-// this process and does not outlive it: whoever asked simply asks again.
-type nonces struct {
-	mu   sync.Mutex
-	open map[string]int64 // until when
-}
+// userTypes are the kinds of account that a script may ask for.
+var userTypes = []string{"bot", "support"}
 
-func (n *nonces) add(nonce string, now int64) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for k, until := range n.open {
-		if until < now {
-			delete(n.open, k)
-		}
-	}
-	if n.open == nil || len(n.open) >= maxNonces {
-		n.open = map[string]int64{}
-	}
-	n.open[nonce] = now + nonceLife
-}
-
-func (n *nonces) take(nonce string, now int64) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	until, ok := n.open[nonce]
-	delete(n.open, nonce)
-	return ok && now <= until
+func secretOff() *api.Error {
+	return api.Unknown("Registration with a shared secret is off on this server")
 }
 
 // GetRegisterNonce begins a shared-secret registration.
-func (a *Accounts) GetRegisterNonce(context.Context, *extraapi.GetRegisterNonceRequest) (*extraapi.GetRegisterNonceResponse, error) {
+func (a *Accounts) GetRegisterNonce(ctx context.Context, _ *extraapi.GetRegisterNonceRequest) (*extraapi.GetRegisterNonceResponse, error) {
 	if a.Registration.SharedSecret == "" {
-		return nil, api.Unrecognized("Shared-secret registration is off on this server")
+		return nil, secretOff()
 	}
-	nonce := a.Env.Rand.Token("registration nonce", "", 32)
-	a.nonces.add(nonce, a.Env.NowTS())
-	return &extraapi.GetRegisterNonceResponse{Nonce: nonce}, nil
+	nonce := &session{UIAuthSession: storage.UIAuthSession{Operation: useNonce, CreatedAt: a.Env.NowTS()}}
+	if err := a.begin(ctx, nonce); err != nil {
+		return nil, err
+	}
+	return &extraapi.GetRegisterNonceResponse{Nonce: nonce.ID}, nil
+}
+
+// spend uses a nonce up, whatever becomes of the request.
+func (a *Accounts) spend(ctx context.Context, nonce string) error {
+	unknown := api.Unknown("The nonce is unknown, used or too old")
+	err := a.DB.Write(ctx, func(tx *storage.Writer) error {
+		s, err := tx.UIAuthSession(ctx, nonce)
+		if err != nil {
+			return err
+		}
+		if s.Operation != useNonce || s.Result != "" || a.Env.NowTS() > s.CreatedAt+nonceLife {
+			return unknown
+		}
+		s.Result = "spent"
+		return tx.PutUIAuthSession(ctx, s)
+	})
+	if errors.Is(err, storage.ErrNotFound) {
+		return unknown
+	}
+	return err
 }
 
 // RegisterWithSharedSecret makes an account for whoever knows the secret of
 // the settings: the request carries an HMAC-SHA1 of its values.
 func (a *Accounts) RegisterWithSharedSecret(ctx context.Context, req *extraapi.RegisterWithSharedSecretRequest) (*extraapi.RegisterWithSharedSecretResponse, error) {
 	if a.Registration.SharedSecret == "" {
-		return nil, api.Unrecognized("Shared-secret registration is off on this server")
+		return nil, secretOff()
 	}
 	body := &req.Body
-	if !a.nonces.take(body.Nonce, a.Env.NowTS()) {
-		return nil, api.Unknown("The nonce is unknown, used or too old")
+	if err := a.spend(ctx, body.Nonce); err != nil {
+		return nil, err
 	}
-	role := "notadmin"
+	signed := []string{body.Nonce, body.Username, body.Password, "notadmin"}
 	if body.Admin.Value {
-		role = "admin"
+		signed[3] = "admin"
 	}
-	signed := []string{body.Nonce, body.Username, body.Password, role}
+	kind := kindUser
 	if body.UserType.Set && body.UserType.Value.Valid {
-		signed = append(signed, body.UserType.Value.Value)
+		kind = body.UserType.Value.Value
+		signed = append(signed, kind)
+		if !slices.Contains(userTypes, kind) {
+			return nil, api.Unknown("There are no users of type %q", kind)
+		}
 	}
-	mac := hmac.New(sha1.New, []byte(a.Registration.SharedSecret))
-	mac.Write([]byte(strings.Join(signed, "\x00")))
-	given, err := hex.DecodeString(body.MAC)
-	if err != nil || !hmac.Equal(given, mac.Sum(nil)) {
-		return nil, api.Forbidden("The HMAC is not right")
+	if strings.Contains(body.Password, "\x00") {
+		return nil, api.BadJSON("password: it must not hold U+0000, which ends it in what is signed")
 	}
-	user, g, err := a.admit(ctx, newcomer{
-		kind: kindUser, localpart: strings.ToLower(body.Username), password: body.Password,
+	if err := a.signed(body.MAC, signed); err != nil {
+		return nil, err
+	}
+	if err := checkNewPassword(body.Password); err != nil {
+		return nil, err
+	}
+	if len(body.Displayname.Value) > maxName {
+		return nil, api.TooLarge("A display name has at most %d bytes", maxName)
+	}
+	localpart := lower(body.Username)
+	if err := a.free(ctx, localpart); err != nil {
+		return nil, err
+	}
+	user, g, err := a.admit(ctx, &newcomer{
+		kind: kind, localpart: localpart, password: body.Password,
 		displayName: body.Displayname.Value, admin: body.Admin.Value, login: true,
 	})
 	if err != nil {
@@ -93,4 +110,15 @@ func (a *Accounts) RegisterWithSharedSecret(ctx context.Context, req *extraapi.R
 	return &extraapi.RegisterWithSharedSecretResponse{
 		AccessToken: g.token, DeviceID: string(g.device), HomeServer: a.Name, UserID: user,
 	}, nil
+}
+
+// signed checks the HMAC of a request's values.
+func (a *Accounts) signed(given string, values []string) error {
+	mac := hmac.New(sha1.New, []byte(a.Registration.SharedSecret))
+	mac.Write([]byte(strings.Join(values, "\x00")))
+	sum, err := hex.DecodeString(given)
+	if err != nil || !hmac.Equal(sum, mac.Sum(nil)) {
+		return api.Forbidden("The HMAC is not right")
+	}
+	return nil
 }

@@ -4,17 +4,20 @@ package accounts
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 
+	"github.com/go-json-experiment/json"
+
 	"touchstone.example/api"
 	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
-	"touchstone.example/server/event"
 	"touchstone.example/storage"
 )
 
@@ -25,89 +28,132 @@ const (
 	stageToken    = "m.login.registration_token"
 )
 
-// sessionLife is how long a session can be completed, in milliseconds.
+// sessionLife is how long a session can be gone on with, in milliseconds.
 const sessionLife = 15 * 60 * 1000
 
 // A challenge is what must be proved before an operation goes on: the stages
-// of its one flow, in order.
+// of its one flow, in order. A session that answers it is good for the same
+// operation of the same user only.
 type challenge struct {
-	operation string
+	operation string    // with what it is about
 	user      id.UserID // whose password; empty at registration
 	flow      []string
 }
 
-// interact goes through user-interactive authentication: it returns nil once
-// every stage is completed, and else the answer that asks for the next one.
+// digest stands for the values that a session is good for.
+func digest(values ...string) string {
+	b, err := json.Marshal(values)
+	if err != nil {
+		panic("accounts: strings do not encode: " + err.Error())
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// A session is how far a client has come with a challenge.
+type session struct {
+	storage.UIAuthSession
+	stored bool
+}
+
+func (s *session) completed() []string { return strings.Fields(s.Completed) }
+
+// next is the stage that comes next, or empty.
+func (s *session) next(c challenge) string {
+	for _, stage := range c.flow {
+		if !slices.Contains(s.completed(), stage) {
+			return stage
+		}
+	}
+	return ""
+}
+
+// interact goes through user-interactive authentication: it returns once every
+// stage is completed, and else with the answer that asks for the next one. The
+// parameters of the operation are those of the request that completes it.
 //
 // Spec: client-server "User-Interactive Authentication API".
-func (a *Accounts) interact(ctx context.Context, c challenge, auth *clientapi.AuthData) error {
-	if auth == nil || !auth.Type.Set && !auth.Session.Set {
-		s := &storage.UIAuthSession{
-			ID: a.Env.Rand.Token("ui auth session", c.operation, 24), Operation: c.operation,
-			UserID: c.user, CreatedAt: a.Env.NowTS(),
-		}
-		if err := a.DB.Write(ctx, func(tx *storage.Writer) error { return tx.InsertUIAuthSession(ctx, s) }); err != nil {
-			return fmt.Errorf("begin authentication: %w", err)
-		}
-		return c.ask(s, nil)
-	}
-	s, err := a.session(ctx, c, auth)
+func (a *Accounts) interact(ctx context.Context, c challenge, auth *clientapi.AuthData) (*session, error) {
+	s, err := a.resume(ctx, c, auth)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	completed := strings.Fields(s.Completed)
-	if auth.Type.Set && !slices.Contains(completed, auth.Type.Value) {
-		if refused := a.stage(ctx, c, auth); refused != nil {
-			return c.refuse(s, refused)
-		}
-		completed = append(completed, auth.Type.Value)
-	}
-	for _, stage := range c.flow {
-		if !slices.Contains(completed, stage) {
-			s.Completed = strings.Join(completed, " ")
-			if err := a.keep(ctx, s); err != nil {
-				return err
-			}
-			return c.ask(s, nil)
-		}
-	}
-	return nil
+	return s, a.advance(ctx, c, s, auth)
 }
 
-// session finds the session that a request goes on with. A request without one
-// that completes everything at once needs none.
-func (a *Accounts) session(ctx context.Context, c challenge, auth *clientapi.AuthData) (*storage.UIAuthSession, error) {
-	if !auth.Session.Set {
-		return &storage.UIAuthSession{
-			ID: a.Env.Rand.Token("ui auth session", c.operation, 24), Operation: c.operation,
-			UserID: c.user, CreatedAt: a.Env.NowTS(),
-		}, nil
+// advance is interact with a session that was found or begun by resume.
+func (a *Accounts) advance(ctx context.Context, c challenge, s *session, auth *clientapi.AuthData) error {
+	if auth == nil || !auth.Type.Set && !auth.Session.Set {
+		return a.ask(ctx, c, s, nil)
 	}
-	var s *storage.UIAuthSession
+	if auth.Session.Set && !s.stored {
+		return a.ask(ctx, c, s, api.Forbidden("The session is unknown, over or of another request; here is a new one"))
+	}
+	// A stage that is completed cannot be tried again.
+	if auth.Type.Set && !slices.Contains(s.completed(), auth.Type.Value) {
+		if auth.Type.Value != s.next(c) {
+			return a.ask(ctx, c, s, api.Forbidden("%q is not the stage that comes next", auth.Type.Value))
+		}
+		if again, err := a.stage(ctx, c, auth); err != nil {
+			return err
+		} else if again != nil {
+			return a.ask(ctx, c, s, again)
+		}
+		s.Completed = strings.Join(append(s.completed(), auth.Type.Value), " ")
+	}
+	if s.next(c) != "" {
+		return a.ask(ctx, c, s, nil)
+	}
+	if !s.stored {
+		return nil // completed in one request: there is nothing to go on with
+	}
+	return a.keep(ctx, s)
+}
+
+// resume finds the session that a request goes on with. Where the request names
+// none, or one that is not good for it, the session is a new one.
+func (a *Accounts) resume(ctx context.Context, c challenge, auth *clientapi.AuthData) (*session, error) {
+	fresh := &session{UIAuthSession: storage.UIAuthSession{
+		Operation: c.operation, UserID: c.user, CreatedAt: a.Env.NowTS(),
+	}}
+	if auth == nil || !auth.Session.Set {
+		return fresh, nil
+	}
+	var row *storage.UIAuthSession
 	err := a.DB.Write(ctx, func(tx *storage.Writer) (err error) {
-		s, err = tx.UIAuthSession(ctx, auth.Session.Value)
+		row, err = tx.UIAuthSession(ctx, auth.Session.Value)
 		return err
 	})
-	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+	if errors.Is(err, storage.ErrNotFound) {
+		return fresh, nil
+	}
+	if err != nil {
 		return nil, fmt.Errorf("find authentication session: %w", err)
 	}
-	if err != nil || s.Operation != c.operation || s.UserID != c.user || a.Env.NowTS() > s.CreatedAt+sessionLife {
-		return nil, api.Forbidden("There is no authentication session %q for this operation", auth.Session.Value)
+	if row.Operation != c.operation || row.UserID != c.user || a.Env.NowTS() > row.CreatedAt+sessionLife {
+		return fresh, nil
 	}
-	return s, nil
+	return &session{UIAuthSession: *row, stored: true}, nil
 }
 
-// keep stores how far a session has come, new ones too.
-func (a *Accounts) keep(ctx context.Context, s *storage.UIAuthSession) error {
+// keep stores how far a session has come. What another request has completed
+// meanwhile stays completed.
+func (a *Accounts) keep(ctx context.Context, s *session) error {
+	if !s.stored {
+		return a.begin(ctx, s)
+	}
 	err := a.DB.Write(ctx, func(tx *storage.Writer) error {
-		_, err := tx.UIAuthSession(ctx, s.ID)
-		if errors.Is(err, storage.ErrNotFound) {
-			return tx.InsertUIAuthSession(ctx, s)
-		}
+		row, err := tx.UIAuthSession(ctx, s.ID)
 		if err != nil {
 			return err
 		}
-		return tx.PutUIAuthSession(ctx, s)
+		for _, stage := range s.completed() {
+			if done := strings.Fields(row.Completed); !slices.Contains(done, stage) {
+				row.Completed = strings.Join(append(done, stage), " ")
+			}
+		}
+		s.UIAuthSession = *row
+		return tx.PutUIAuthSession(ctx, row)
 	})
 	if err != nil {
 		return fmt.Errorf("store authentication session: %w", err)
@@ -115,70 +161,84 @@ func (a *Accounts) keep(ctx context.Context, s *storage.UIAuthSession) error {
 	return nil
 }
 
-// stage checks what a client offers for one stage.
-func (a *Accounts) stage(ctx context.Context, c challenge, auth *clientapi.AuthData) *api.Error {
-	typ := auth.Type.Value
-	if !slices.Contains(c.flow, typ) {
-		return api.Forbidden("%q is no stage of this authentication", typ)
+// begin stores a new session, and throws those away that are over.
+func (a *Accounts) begin(ctx context.Context, s *session) error {
+	err := redraw(func() error {
+		s.ID = a.Env.Rand.Token("ui auth session", s.Operation, 24)
+		return a.DB.Write(ctx, func(tx *storage.Writer) error {
+			if _, err := tx.DeleteUIAuthSessions(ctx, s.CreatedAt-sessionLife); err != nil {
+				return err
+			}
+			return tx.InsertUIAuthSession(ctx, &s.UIAuthSession)
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("begin authentication session: %w", err)
 	}
-	switch typ {
-	case stageDummy:
-		return nil
+	s.stored = true
+	return nil
+}
+
+// stage checks what a client offers for one stage. again says why it was not
+// enough, where the client may make a second attempt.
+func (a *Accounts) stage(ctx context.Context, c challenge, auth *clientapi.AuthData) (again *api.Error, err error) {
+	switch auth.Type.Value {
 	case stageToken:
-		token, ok := event.Text(auth.Extra["token"])
+		token, ok := text(auth.Extra["token"])
 		if !ok {
-			return api.MissingParam("auth.token is missing")
+			return nil, api.BadJSON("auth.token is missing or no string")
 		}
 		if subtle.ConstantTimeCompare([]byte(token), []byte(a.Registration.Token)) != 1 {
-			return api.Errorf(http.StatusUnauthorized, "M_FORBIDDEN", "That registration token is not valid")
+			return api.Forbidden("That registration token is not valid"), nil
 		}
-		return nil
+	case stagePassword:
+		return a.passwordStage(ctx, c, auth)
 	}
-	return a.passwordStage(ctx, c, auth)
+	return nil, nil // stageDummy: "always succeeds"
 }
 
-func (a *Accounts) passwordStage(ctx context.Context, c challenge, auth *clientapi.AuthData) *api.Error {
-	password, ok := event.Text(auth.Extra["password"])
+// passwordStage checks that it is still the caller who asks. Another user's
+// password is no attempt at that.
+//
+// Spec: client-server "Password-based".
+func (a *Accounts) passwordStage(ctx context.Context, c challenge, auth *clientapi.AuthData) (again *api.Error, err error) {
+	password, ok := text(auth.Extra["password"])
 	if !ok {
-		return api.MissingParam("auth.password is missing")
+		return nil, api.BadJSON("auth.password is missing or no string")
 	}
-	if raw, named := auth.Extra["identifier"]; named {
-		user, err := a.identified(raw)
-		if err != nil {
-			return err
-		}
-		if user != c.user {
-			return api.Forbidden("The password must be that of %s", c.user)
-		}
+	user, err := a.identifierOf(auth)
+	if err != nil {
+		return nil, err
 	}
-	_, err := a.verify(ctx, c.user, password)
+	if user != c.user {
+		return nil, api.Forbidden("The password must be that of %s", c.user)
+	}
+	err = a.verify(ctx, user, password)
 	var refused *api.Error
-	if err != nil && !errors.As(err, &refused) {
-		return api.Errorf(http.StatusForbidden, "M_FORBIDDEN", "The password could not be checked")
+	if errors.As(err, &refused) {
+		return refused, nil
 	}
-	return refused
+	return nil, err
 }
 
-// ask is the 401 that names the flows and what is completed so far.
-func (c *challenge) ask(s *storage.UIAuthSession, refused *api.Error) *api.Error {
+// ask is the 401 that names the flows and what is completed so far, and why an
+// attempt has failed if one has.
+//
+// Spec: client-server "User-interactive API in the REST API".
+func (a *Accounts) ask(ctx context.Context, c challenge, s *session, refused *api.Error) error {
+	if err := a.keep(ctx, s); err != nil {
+		return err
+	}
 	e := &api.Error{Status: http.StatusUnauthorized, Extra: map[string]any{
 		"flows":   []any{map[string]any{"stages": c.flow}},
 		"params":  map[string]any{},
 		"session": s.ID,
 	}}
-	if s.Completed != "" {
-		e.Extra["completed"] = strings.Fields(s.Completed)
+	if done := s.completed(); len(done) > 0 {
+		e.Extra["completed"] = done
 	}
 	if refused != nil {
 		e.ErrCode, e.Msg = refused.ErrCode, refused.Msg
 	}
 	return e
-}
-
-// refuse is ask after a stage has failed: the client may try again.
-func (c *challenge) refuse(s *storage.UIAuthSession, refused *api.Error) *api.Error {
-	if refused.Status == http.StatusBadRequest {
-		return refused
-	}
-	return c.ask(s, refused)
 }

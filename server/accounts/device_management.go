@@ -6,55 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/storage"
 )
-
-// Logout ends the access of the device that asks.
-//
-// Spec: client-server logout.
-func (a *Accounts) Logout(ctx context.Context, who api.Caller, _ *clientapi.LogoutRequest) (*api.Empty, error) {
-	return done(a.drop(ctx, who.User, who.Device))
-}
-
-// LogoutAll ends the access of all the caller's devices.
-//
-// Spec: client-server logout_all.
-func (a *Accounts) LogoutAll(ctx context.Context, who api.Caller, _ *clientapi.LogoutAllRequest) (*api.Empty, error) {
-	return done(a.DB.Write(ctx, func(tx *storage.Writer) error {
-		if err := tx.DeleteOtherAccess(ctx, who.User, "", ""); err != nil {
-			return err
-		}
-		return revoke(ctx, tx, who.User)
-	}))
-}
-
-func (a *Accounts) drop(ctx context.Context, user id.UserID, devices ...id.DeviceID) error {
-	err := a.DB.Write(ctx, func(tx *storage.Writer) error {
-		if err := tx.DeleteDevices(ctx, user, devices); err != nil {
-			return err
-		}
-		return revoke(ctx, tx, user)
-	})
-	if err != nil {
-		return fmt.Errorf("delete devices of %s: %w", user, err)
-	}
-	return nil
-}
-
-// GetTokenOwner tells a client who it is.
-//
-// Spec: client-server getTokenOwner.
-func (a *Accounts) GetTokenOwner(_ context.Context, who api.Caller, _ *clientapi.GetTokenOwnerRequest) (*clientapi.GetTokenOwnerResponse, error) {
-	out := &clientapi.GetTokenOwnerResponse{UserID: who.User, IsGuest: api.Some(who.Guest)}
-	if who.Device != "" {
-		out.DeviceID = api.Some(string(who.Device))
-	}
-	return out, nil
-}
 
 // GetDevices lists the caller's devices.
 //
@@ -75,15 +33,12 @@ func (a *Accounts) GetDevices(ctx context.Context, who api.Caller, _ *clientapi.
 }
 
 func clientDevice(d *storage.Device) clientapi.ClientDevice {
-	out := clientapi.ClientDevice{DeviceID: string(d.ID)}
+	out := clientapi.ClientDevice{DeviceID: string(d.ID), LastSeenTS: api.Some(d.SeenAt)}
 	if d.DisplayName != "" {
 		out.DisplayName = api.Some(d.DisplayName)
 	}
 	if d.SeenIP != "" {
 		out.LastSeenIP = api.Some(d.SeenIP)
-	}
-	if d.SeenAt != 0 {
-		out.LastSeenTS = api.Some(d.SeenAt)
 	}
 	return out
 }
@@ -97,45 +52,49 @@ func (a *Accounts) GetDevice(ctx context.Context, who api.Caller, req *clientapi
 		d, err = tx.Device(ctx, who.User, id.DeviceID(req.DeviceID))
 		return err
 	})
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, noDevice(req.DeviceID)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("device of %s: %w", who.User, err)
+		return nil, noDevice(req.DeviceID, err)
 	}
-	out := clientapi.GetDeviceResponse(clientDevice(d))
+	out := clientDevice(d)
 	return &out, nil
 }
 
-func noDevice(deviceID string) *api.Error { return api.NotFound("You have no device %q", deviceID) }
+// noDevice is the answer to a device that is not the caller's.
+func noDevice(deviceID string, err error) error {
+	if errors.Is(err, storage.ErrNotFound) {
+		return api.NotFound("You have no device %q", deviceID)
+	}
+	return fmt.Errorf("device: %w", err)
+}
 
 // UpdateDevice renames one of the caller's devices.
 //
 // Spec: client-server updateDevice. The status 201 is for application
 // services, which make devices in this way.
 func (a *Accounts) UpdateDevice(ctx context.Context, who api.Caller, req *clientapi.UpdateDeviceRequest) (clientapi.UpdateDeviceResult, error) {
+	name := req.Body.DisplayName
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
 	err := a.DB.Write(ctx, func(tx *storage.Writer) error {
-		if !req.Body.DisplayName.Set {
+		if !name.Set {
 			_, err := tx.Device(ctx, who.User, id.DeviceID(req.DeviceID))
 			return err
 		}
-		return tx.RenameDevice(ctx, who.User, id.DeviceID(req.DeviceID), req.Body.DisplayName.Value)
+		return tx.RenameDevice(ctx, who.User, id.DeviceID(req.DeviceID), name.Value)
 	})
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, noDevice(req.DeviceID)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("rename device of %s: %w", who.User, err)
+		return nil, noDevice(req.DeviceID, err)
 	}
 	return &clientapi.UpdateDeviceOK{}, nil
 }
 
 // DeleteDevice removes one of the caller's devices, with the password.
 //
-// Spec: client-server deleteDevice.
+// Spec: client-server deleteDevice: "or had been removed previously".
 func (a *Accounts) DeleteDevice(ctx context.Context, who api.Caller, req *clientapi.DeleteDeviceRequest) (*api.Empty, error) {
-	c := challenge{operation: "delete device " + req.DeviceID, user: who.User, flow: []string{stagePassword}}
-	if err := a.interact(ctx, c, req.Body.Auth); err != nil {
+	c := challenge{operation: "deleteDevice " + digest(req.DeviceID), user: who.User, flow: []string{stagePassword}}
+	if _, err := a.interact(ctx, c, req.Body.Auth); err != nil {
 		return nil, err
 	}
 	return done(a.drop(ctx, who.User, id.DeviceID(req.DeviceID)))
@@ -145,13 +104,23 @@ func (a *Accounts) DeleteDevice(ctx context.Context, who api.Caller, req *client
 //
 // Spec: client-server deleteDevices.
 func (a *Accounts) DeleteDevices(ctx context.Context, who api.Caller, req *clientapi.DeleteDevicesRequest) (*api.Empty, error) {
-	c := challenge{operation: "delete devices", user: who.User, flow: []string{stagePassword}}
-	if err := a.interact(ctx, c, req.Body.Auth); err != nil {
+	named := slices.Sorted(slices.Values(req.Body.Devices))
+	c := challenge{operation: "deleteDevices " + digest(named...), user: who.User, flow: []string{stagePassword}}
+	if _, err := a.interact(ctx, c, req.Body.Auth); err != nil {
 		return nil, err
 	}
-	devices := make([]id.DeviceID, len(req.Body.Devices))
-	for i, d := range req.Body.Devices {
+	devices := make([]id.DeviceID, len(named))
+	for i, d := range named {
 		devices[i] = id.DeviceID(d)
 	}
 	return done(a.drop(ctx, who.User, devices...))
+}
+
+// drop deletes devices with all that gives access as them.
+func (a *Accounts) drop(ctx context.Context, user id.UserID, devices ...id.DeviceID) error {
+	err := a.revoking(ctx, user, func(tx *storage.Writer) error { return tx.DeleteDevices(ctx, user, devices) })
+	if err != nil {
+		return fmt.Errorf("delete devices of %s: %w", user, err)
+	}
+	return nil
 }

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package accounts
+
+import (
+	"context"
+	"errors"
+
+	"touchstone.example/api"
+	"touchstone.example/api/id"
+	"touchstone.example/storage"
+)
+
+// maxName bounds the names of devices, in bytes. The specification names no
+// limit.
+const maxName = 256
+
+// A wish is the device that a client asks to log in as.
+type wish struct {
+	device id.DeviceID // empty: the server chooses
+	name   string      // of a device that is new
+}
+
+// newWish reads what a client says of its device.
+//
+// Spec: client-server login and register, "device_id",
+// "initial_device_display_name".
+func newWish(device, name api.Opt[string]) (w wish, err error) {
+	if device.Set {
+		if w.device, err = id.ParseDeviceID(device.Value); err != nil {
+			return w, api.BadJSON("device_id: %s", err)
+		}
+	}
+	w.name = name.Value
+	return w, checkName(name)
+}
+
+// checkName bounds the name of a device.
+func checkName(name api.Opt[string]) error {
+	if len(name.Value) > maxName {
+		return api.TooLarge("The name of a device has at most %d bytes", maxName)
+	}
+	return nil
+}
+
+// A grant is a device that may act for a user, and its new access token.
+type grant struct {
+	user   id.UserID
+	device id.DeviceID
+	token  string
+
+	name  string
+	drawn bool // the server chose the device's ID
+}
+
+// draw makes a grant's token, and a device's ID where the client names none.
+func (a *Accounts) draw(user id.UserID, w wish) *grant {
+	g := &grant{user: user, device: w.device, name: w.name, drawn: w.device == ""}
+	if g.drawn {
+		g.device = id.DeviceID(a.Env.Rand.Token("device id", string(user), 10))
+	}
+	g.token = a.Env.Rand.Token("access token", string(user), 43)
+	return g
+}
+
+// write stores a grant and returns the position of the change that ends what
+// is remembered of the device's earlier tokens, or 0 if it can have none. It
+// is the last of a transaction's writes, and fails with ErrExists when what
+// was drawn was drawn before, as under the seed of an earlier run.
+//
+// Spec: client-server "Relationship between access tokens and devices".
+func (g *grant) write(ctx context.Context, tx *storage.Writer, now int64) (pos int64, err error) {
+	_, err = tx.Device(ctx, g.user, g.device)
+	known := err == nil
+	switch {
+	case known && g.drawn:
+		return 0, storage.ErrExists
+	case known:
+		err = tx.DeleteDeviceAccess(ctx, g.user, g.device)
+	case errors.Is(err, storage.ErrNotFound):
+		err = tx.PutDevice(ctx, &storage.Device{
+			UserID: g.user, ID: g.device, DisplayName: g.name, CreatedAt: now, SeenAt: now,
+		})
+	}
+	if err != nil {
+		return 0, err
+	}
+	err = tx.InsertAccessToken(ctx, &storage.AccessToken{
+		Hash: hashOf(g.token), UserID: g.user, DeviceID: g.device, CreatedAt: now,
+	})
+	if err != nil || !known {
+		return 0, err
+	}
+	return revoke(ctx, tx, g.user)
+}
+
+// grant gives a device access to an account that exists.
+func (a *Accounts) grant(ctx context.Context, user id.UserID, w wish) (*grant, error) {
+	var g *grant
+	var pos int64
+	err := redraw(func() error {
+		g = a.draw(user, w)
+		return a.DB.Write(ctx, func(tx *storage.Writer) (err error) {
+			pos, err = g.write(ctx, tx, a.Env.NowTS())
+			return err
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return g, a.Feed.WaitFor(ctx, pos)
+}
+
+// maxDraws bounds redraw. Under the seed of an earlier run a server draws
+// again what it has drawn in that run; otherwise the first draw is good.
+const maxDraws = 1 << 16
+
+// redraw runs do, which draws names and stores them, until they are new.
+func redraw(do func() error) error {
+	err := do()
+	for n := 1; n < maxDraws && errors.Is(err, storage.ErrExists); n++ {
+		err = do()
+	}
+	return err
+}

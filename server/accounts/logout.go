@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package accounts
+
+import (
+	"context"
+	"fmt"
+
+	"touchstone.example/api"
+	"touchstone.example/generated/clientapi"
+	"touchstone.example/storage"
+)
+
+// Logout ends the access of the device that asks, and deletes it.
+//
+// Spec: client-server logout.
+func (a *Accounts) Logout(ctx context.Context, who api.Caller, _ *clientapi.LogoutRequest) (*api.Empty, error) {
+	return done(a.drop(ctx, who.User, who.Device))
+}
+
+// LogoutAll ends the access of all the caller's devices, and deletes them.
+//
+// Spec: client-server logout_all.
+func (a *Accounts) LogoutAll(ctx context.Context, who api.Caller, _ *clientapi.LogoutAllRequest) (*api.Empty, error) {
+	err := a.revoking(ctx, who.User, func(tx *storage.Writer) error {
+		return tx.DeleteOtherAccess(ctx, who.User, "", "")
+	})
+	if err != nil {
+		return nil, fmt.Errorf("log %s out: %w", who.User, err)
+	}
+	return &api.Empty{}, nil
+}

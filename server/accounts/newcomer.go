@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package accounts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"touchstone.example/api"
+	"touchstone.example/api/id"
+	"touchstone.example/storage"
+)
+
+// A newcomer is somebody who is about to have an account.
+type newcomer struct {
+	kind        string
+	localpart   string // empty: the server chooses
+	password    string // empty: none
+	displayName string // empty: the localpart, but for guests
+	admin       bool
+	login       bool
+	wish        wish
+	session     *session // that is completed by this, if one was begun
+
+	chosen bool // the localpart is not of the server's choice
+}
+
+// errMade says that another request of the same session has made an account.
+var errMade = errors.New("the session has made an account")
+
+// admit makes the account, and its first device if it logs in at once.
+func (a *Accounts) admit(ctx context.Context, n *newcomer) (user id.UserID, g *grant, err error) {
+	n.chosen = n.localpart != ""
+	row := &storage.User{Kind: n.kind, Admin: n.admin, CreatedAt: a.Env.NowTS()}
+	err = redraw(func() error {
+		if !n.chosen {
+			n.localpart = lower(a.Env.Rand.Token("localpart", n.kind, 12))
+		}
+		if user, err = a.newUserID(n.localpart); err != nil {
+			return err
+		}
+		if n.password != "" && user != row.ID {
+			salt := a.Env.Rand.Bytes("password salt", string(user), saltBytes)
+			if row.PasswordHash, err = a.hasher.hash(ctx, n.password, salt); err != nil {
+				return err
+			}
+		}
+		row.ID = user
+		if n.login {
+			g = a.draw(user, n.wish)
+		}
+		return a.DB.Write(ctx, func(tx *storage.Writer) error { return n.write(ctx, tx, row, g) })
+	})
+	var refused *api.Error
+	if err != nil && !errors.As(err, &refused) {
+		err = fmt.Errorf("register %s: %w", user, err)
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	return user, g, nil
+}
+
+// write stores the account with all that it begins with.
+func (n *newcomer) write(ctx context.Context, tx *storage.Writer, row *storage.User, g *grant) error {
+	if err := n.complete(ctx, tx, row, g); err != nil {
+		return err
+	}
+	if err := tx.InsertUser(ctx, row); n.chosen && errors.Is(err, storage.ErrExists) {
+		return taken(row.ID)
+	} else if err != nil {
+		return err
+	}
+	name := n.displayName
+	if name == "" && n.kind != kindGuest {
+		name = n.localpart
+	}
+	if name != "" {
+		field := storage.ProfileField{Name: "displayname", Value: api.AppendString(nil, name)}
+		if err := tx.PutProfileField(ctx, row.ID, field); err != nil {
+			return err
+		}
+	}
+	if g == nil {
+		return nil
+	}
+	_, err := g.write(ctx, tx, row.CreatedAt) // a new account has no earlier tokens
+	return err
+}
+
+// complete makes the account the result of its session, which can have one.
+func (n *newcomer) complete(ctx context.Context, tx *storage.Writer, row *storage.User, g *grant) error {
+	if n.session == nil || !n.session.stored {
+		return nil
+	}
+	s, err := tx.UIAuthSession(ctx, n.session.ID)
+	if err != nil {
+		return err
+	}
+	n.session.UIAuthSession = *s
+	if s.Result != "" {
+		return errMade
+	}
+	s.Result = string(row.ID)
+	if g != nil {
+		s.Result += " " + string(g.device)
+	}
+	return tx.PutUIAuthSession(ctx, s)
+}
