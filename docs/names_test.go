@@ -45,6 +45,9 @@ func (d *document) shell() string {
 func TestNamedFilesExist(t *testing.T) {
 	repo := readRepository(t)
 	for _, d := range documents(t) {
+		if strings.HasPrefix(d.name, "complement/") {
+			continue // names files of Complement's own repository
+		}
 		for _, span := range d.spans() {
 			if problem := repo.check(d, span); problem != "" {
 				t.Errorf("%s: %s", d.name, problem)
