@@ -35,7 +35,7 @@ var kinds = map[string][]string{
 	"tool":   {"server/roomtool"},
 	"server": {"server"},
 	"main":   {"cmd/*", "complement/*", "spec/distill", "spec/gen", "tests/bench"},
-	"tests":  {"storage/storagetest", "storage/storagetest/*", "tests", "tests/*", "fuzz"},
+	"tests":  {"storage/storagetest", "storage/storagetest/*", "tests", "tests/*", "fuzz", "docs"},
 }
 
 // rules say whom each kind may import, and why not more.
