@@ -11,7 +11,8 @@ import (
 )
 
 // An Event is a row of events. Its bytes and header never change; the fields
-// from Rejected on are verdicts, and do.
+// from Rejected on are verdicts, and do. Queries for clients leave out what
+// those do not see: Redacts, AuthNIDs, PDU, SoftFailed, Partial and StateAfter.
 type Event struct {
 	NID            int64
 	ID             id.EventID
@@ -26,7 +27,7 @@ type Event struct {
 	ReplacesNID    int64      // the state event that it took the place of, 0 for none
 	AuthNIDs       []int64
 	PDU            []byte
-	Client         []byte // client form without unsigned; empty when a query leaves it out
+	Client         []byte // client form without room_id and unsigned
 
 	Rejected    bool
 	SoftFailed  bool
@@ -47,6 +48,31 @@ func (e *Event) Place() Place { return Place{e.Depth, e.NID} }
 const eventColumns = `nid, event_id, room_nid, type, state_key, sender, depth, pos, origin_server_ts, redacts, replaces_nid, auth_nids,
 	pdu, client, rejected, soft_failed, outlier, partial, redacted_by, state_before, state_after`
 
+// viewColumns are what it takes to show an event to a client.
+const viewColumns = `nid, event_id, room_nid, type, state_key, sender, depth, pos, origin_server_ts, replaces_nid,
+	client, rejected, outlier, redacted_by, state_before`
+
+func (e *Event) scanView(scan scanFunc) error {
+	var typ, sender Text
+	var stateKey *string
+	var pos *int64
+	err := scan(&e.NID, &e.ID, &e.RoomNID, &typ, &stateKey, &sender, &e.Depth, &pos, &e.OriginServerTS, &e.ReplacesNID,
+		&e.Client, &e.Rejected, &e.Outlier, &e.RedactedBy, &e.StateBefore)
+	e.texts(typ, sender, stateKey, pos)
+	return err
+}
+
+func (e *Event) texts(typ, sender Text, stateKey *string, pos *int64) {
+	e.Type, e.Sender = string(typ), id.UserID(sender)
+	if stateKey != nil {
+		key := original(*stateKey)
+		e.StateKey = &key
+	}
+	if pos != nil {
+		e.Pos = *pos
+	}
+}
+
 func (e *Event) scan(scan scanFunc) error {
 	var typ, sender Text
 	var stateKey *string
@@ -57,14 +83,7 @@ func (e *Event) scan(scan scanFunc) error {
 	if err != nil {
 		return err
 	}
-	e.Type, e.Sender = string(typ), id.UserID(sender)
-	if stateKey != nil {
-		key := original(*stateKey)
-		e.StateKey = &key
-	}
-	if pos != nil {
-		e.Pos = *pos
-	}
+	e.texts(typ, sender, stateKey, pos)
 	e.AuthNIDs, err = unpackNIDs(auth)
 	return err
 }
@@ -74,21 +93,22 @@ var (
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`)
 	qEvent       = q("event", `SELECT `+eventColumns+` FROM events WHERE event_id = $1`)
 	qEventsByNID = q("events_by_nid", `SELECT `+eventColumns+` FROM events WHERE nid = ANY($1) ORDER BY nid`)
+	qViewsByNID  = q("views_by_nid", `SELECT `+viewColumns+` FROM events WHERE nid = ANY($1) ORDER BY nid`)
 	qEventsByID  = q("events_by_id", `SELECT `+eventColumns+` FROM events WHERE event_id = ANY($1) ORDER BY nid`)
 	qEventNIDs   = q("event_nids", `SELECT event_id, nid FROM events WHERE event_id = ANY($1) ORDER BY nid`)
 	qEventIDs    = q("event_ids", `SELECT nid, event_id FROM events WHERE nid = ANY($1) ORDER BY nid`)
 
-	qTimelineNewest = q("timeline_newest", `SELECT `+eventColumns+` FROM events
+	qTimelineNewest = q("timeline_newest", `SELECT `+viewColumns+` FROM events
 		WHERE room_nid = $1 AND pos > $2 AND pos <= $3 AND NOT rejected AND NOT soft_failed ORDER BY pos DESC LIMIT $4`)
-	qPageBack = q("page_back", `SELECT `+eventColumns+` FROM events
+	qPageBack = q("page_back", `SELECT `+viewColumns+` FROM events
 		WHERE room_nid = $1 AND (depth, nid) < ($2, $3) AND COALESCE(pos, 0) <= $4
 			AND NOT outlier AND NOT rejected AND NOT soft_failed ORDER BY depth DESC, nid DESC LIMIT $5`)
-	qPageForward = q("page_forward", `SELECT `+eventColumns+` FROM events
+	qPageForward = q("page_forward", `SELECT `+viewColumns+` FROM events
 		WHERE room_nid = $1 AND (depth, nid) > ($2, $3) AND COALESCE(pos, 0) <= $4
 			AND NOT outlier AND NOT rejected AND NOT soft_failed ORDER BY depth, nid LIMIT $5`)
 	qPlaceAt = q("place_at", `SELECT depth, nid FROM events
 		WHERE room_nid = $1 AND pos <= $2 ORDER BY pos DESC LIMIT 1`)
-	qMemberEvents = q("member_events", `SELECT `+eventColumns+` FROM events
+	qMemberEvents = q("member_events", `SELECT `+viewColumns+` FROM events
 		WHERE room_nid = $1 AND state_key = $2 AND type = 'm.room.member' AND NOT rejected AND NOT outlier ORDER BY depth, nid`)
 	qRedactionsOf = q("redactions_of", `SELECT `+eventColumns+` FROM events
 		WHERE redacts = $1 AND redacts <> '' AND NOT rejected AND NOT outlier ORDER BY nid`)
@@ -129,6 +149,12 @@ func (r *Reader) EventsByNID(ctx context.Context, nids []int64) ([]*Event, error
 	return r.events(ctx, qEventsByNID, nids)
 }
 
+// ViewsByNID is EventsByNID with only what it takes to show the events to
+// clients.
+func (r *Reader) ViewsByNID(ctx context.Context, nids []int64) ([]*Event, error) {
+	return r.views(ctx, qViewsByNID, nids)
+}
+
 // EventsByID returns those events that exist, in order of their numbers.
 func (r *Reader) EventsByID(ctx context.Context, ids []id.EventID) ([]*Event, error) {
 	return r.events(ctx, qEventsByID, ids)
@@ -139,6 +165,15 @@ func (r *Reader) events(ctx context.Context, q *query, args ...any) (list []*Eve
 		e := new(Event)
 		list = append(list, e)
 		return e.scan(scan)
+	})
+	return list, err
+}
+
+func (r *Reader) views(ctx context.Context, q *query, args ...any) (list []*Event, err error) {
+	err = r.rows(ctx, q, args, func(scan scanFunc) error {
+		e := new(Event)
+		list = append(list, e)
+		return e.scanView(scan)
 	})
 	return list, err
 }
@@ -172,19 +207,19 @@ func (r *Reader) EventIDs(ctx context.Context, nids []int64) (map[int64]id.Event
 // Timeline returns the last events that arrived in (after, upTo], newest
 // first: what /sync shows of a room. Rejected and soft-failed ones are left out.
 func (r *Reader) Timeline(ctx context.Context, roomNID, after, upTo int64, limit int) ([]*Event, error) {
-	return r.events(ctx, qTimelineNewest, roomNID, after, upTo, int64(limit))
+	return r.views(ctx, qTimelineNewest, roomNID, after, upTo, int64(limit))
 }
 
 // PageBack returns events before a place, latest first, of those that had
 // arrived by a position. It is what /messages shows with dir=b.
 func (r *Reader) PageBack(ctx context.Context, roomNID int64, before Place, upTo int64, limit int) ([]*Event, error) {
-	return r.events(ctx, qPageBack, roomNID, before.Depth, before.NID, upTo, int64(limit))
+	return r.views(ctx, qPageBack, roomNID, before.Depth, before.NID, upTo, int64(limit))
 }
 
 // PageForward returns events after a place, earliest first, of those that had
 // arrived by a position.
 func (r *Reader) PageForward(ctx context.Context, roomNID int64, after Place, upTo int64, limit int) ([]*Event, error) {
-	return r.events(ctx, qPageForward, roomNID, after.Depth, after.NID, upTo, int64(limit))
+	return r.views(ctx, qPageForward, roomNID, after.Depth, after.NID, upTo, int64(limit))
 }
 
 // PlaceAt returns the place of the last event that had arrived by a position,
@@ -197,7 +232,7 @@ func (r *Reader) PlaceAt(ctx context.Context, roomNID, pos int64) (p Place, err 
 // MemberEvents lists the events that made a user's memberships of a room, in
 // the order of the room.
 func (r *Reader) MemberEvents(ctx context.Context, roomNID int64, userID id.UserID) ([]*Event, error) {
-	return r.events(ctx, qMemberEvents, roomNID, userID)
+	return r.views(ctx, qMemberEvents, roomNID, userID)
 }
 
 // RedactionsOf lists the accepted events that mean to redact one.

@@ -14,7 +14,7 @@ import (
 var (
 	// The inner query finds where the last $4 events of a room begin; the
 	// condition on pos, said twice, lets both use the index by position.
-	qTimelines = q("timelines", `SELECT `+eventColumns+` FROM (
+	qTimelines = q("timelines", `SELECT `+viewColumns+` FROM (
 			SELECT r.nid AS room, COALESCE((SELECT x.pos FROM events x
 				WHERE x.room_nid = r.nid AND x.pos > $2 AND x.pos <= $3 AND NOT x.rejected AND NOT x.soft_failed
 				ORDER BY x.pos DESC LIMIT 1 OFFSET $4), $2) AS cut
@@ -43,7 +43,7 @@ var (
 // newest first, at most limit of a room. Rejected and soft-failed ones are left
 // out.
 func (r *Reader) Timelines(ctx context.Context, roomNIDs []int64, after, upTo int64, limit int) (map[int64][]*Event, error) {
-	events, err := r.events(ctx, qTimelines, roomNIDs, after, upTo, int64(limit))
+	events, err := r.views(ctx, qTimelines, roomNIDs, after, upTo, int64(limit))
 	if err != nil {
 		return nil, err
 	}

@@ -236,7 +236,7 @@ func (a *assembly) stripped(ctx context.Context, m *storage.Membership) ([]api.R
 	for _, nid := range found {
 		nids = append(nids, nid)
 	}
-	events, err := a.tx.EventsByNID(ctx, nids) // by row, so the invitation last
+	events, err := a.tx.ViewsByNID(ctx, nids) // by row, so the invitation last
 	if err != nil {
 		return nil, err
 	}

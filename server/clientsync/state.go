@@ -109,7 +109,7 @@ func (a *assembly) loadStates(ctx context.Context, parts []*roomPart) error {
 	if len(nids) == 0 {
 		return nil
 	}
-	events, err := a.tx.EventsByNID(ctx, nids)
+	events, err := a.tx.ViewsByNID(ctx, nids)
 	if err != nil {
 		return err
 	}

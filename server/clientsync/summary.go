@@ -75,7 +75,7 @@ func (a *assembly) findNames(ctx context.Context, parts []*roomPart) error {
 	if len(nids) == 0 {
 		return nil
 	}
-	events, err := a.tx.EventsByNID(ctx, nids)
+	events, err := a.tx.ViewsByNID(ctx, nids)
 	for _, e := range events {
 		content := rooms.Content(e.Client)
 		name, _ := event.Text(event.Member(content, "name"))

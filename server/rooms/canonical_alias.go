@@ -96,7 +96,7 @@ func (r *Rooms) currentAliases(ctx context.Context, tx *storage.Reader, nid int6
 	if err != nil || found[key] == 0 {
 		return nil, err
 	}
-	events, err := tx.EventsByNID(ctx, []int64{found[key]})
+	events, err := tx.ViewsByNID(ctx, []int64{found[key]})
 	if err != nil {
 		return nil, err
 	}

@@ -58,7 +58,7 @@ func (v *View) LoadOthers(ctx context.Context, tx *storage.Reader, events []*sto
 	if len(nids) == 0 {
 		return nil
 	}
-	others, err := tx.EventsByNID(ctx, nids)
+	others, err := tx.ViewsByNID(ctx, nids)
 	if err != nil {
 		return err
 	}

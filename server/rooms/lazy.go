@@ -44,7 +44,7 @@ func MembersOf(ctx context.Context, tx *storage.Reader, root string, users []id.
 		nids = append(nids, nid)
 	}
 	slices.Sort(nids)
-	return tx.EventsByNID(ctx, nids)
+	return tx.ViewsByNID(ctx, nids)
 }
 
 // FilterHeader is what filters look at in an event.

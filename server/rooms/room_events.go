@@ -168,7 +168,7 @@ func WholeState(ctx context.Context, tx *storage.Reader, root string, class stor
 		return nil, err
 	}
 	slices.Sort(nids)
-	return tx.EventsByNID(ctx, nids)
+	return tx.ViewsByNID(ctx, nids)
 }
 
 // GetRoomStateWithKey returns one state event's content, or all of it.
@@ -186,7 +186,7 @@ func (r *Rooms) GetRoomStateWithKey(ctx context.Context, who api.Caller, req *cl
 		if !ok {
 			return api.NotFound("Room %s has no state %s with key %q", req.RoomID, req.EventType, req.StateKey)
 		}
-		events, err := tx.EventsByNID(ctx, []int64{nid})
+		events, err := tx.ViewsByNID(ctx, []int64{nid})
 		if err != nil {
 			return err
 		}

@@ -71,7 +71,7 @@ func (s *Sight) Filter(ctx context.Context, events []*storage.Event, memberships
 //
 // Spec: client-server "Room event format", unsigned.membership.
 func (s *Sight) Sees(ctx context.Context, e *storage.Event) (ok bool, at string, err error) {
-	if s.now != nil && s.now.Membership == "join" && e.Pos > s.now.Pos {
+	if s.now != nil && s.now.Membership == "join" && e.Pos >= s.now.Pos {
 		return true, "join", nil
 	}
 	before, err := s.state(ctx, e.RoomNID, e.StateBefore)
@@ -154,7 +154,7 @@ func (s *Sight) state(ctx context.Context, roomNID int64, root string) (visibili
 	}
 	st := visibility.State{History: visibility.Shared}
 	if len(nids) > 0 {
-		events, err := s.tx.EventsByNID(ctx, nids)
+		events, err := s.tx.ViewsByNID(ctx, nids)
 		if err != nil {
 			return visibility.State{}, err
 		}
