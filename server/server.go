@@ -63,7 +63,7 @@ func (s *Server) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("settings: strictness: %w", err)
 	}
-	if s.judge, err = strict.New(strict.Config{Spec: spec.Files, Settings: settings, Answers: s.cfg.Lab}); err != nil {
+	if s.judge, err = strict.New(strict.Config{Spec: spec.Files, Settings: settings, Answers: s.cfg.Strictness.Answers}); err != nil {
 		return fmt.Errorf("read the specification: %w", err)
 	}
 	if err := s.openDatabase(ctx); err != nil {

@@ -77,8 +77,12 @@ func (a *assembly) run(ctx context.Context) error {
 	return nil
 }
 
-// ChangeAccess is the kind of the changes that take access away.
-const ChangeAccess = "access"
+// Kinds of the changes that concern one user alone: access that is taken away,
+// and data that the user keeps here.
+const (
+	ChangeAccess      = "access"
+	ChangeAccountData = "account_data"
+)
 
 // stillHere ends the wait of a device that was logged out meanwhile.
 func (a *assembly) stillHere(ctx context.Context) error {
@@ -98,11 +102,9 @@ const maxChanges = 1000
 
 // touched lists the rooms that anything happened in; nil means all of them.
 func (a *assembly) touched(ctx context.Context) ([]int64, error) {
-	if a.initial || a.full {
+	a.ownData = true
+	if a.initial || a.full || a.upTo-a.since > maxChanges { // cheaper than reading what all users did
 		return nil, nil
-	}
-	if a.upTo-a.since > maxChanges {
-		return nil, nil // cheaper than reading what all users did
 	}
 	changes, err := a.tx.Changes(ctx, a.since, a.upTo, maxChanges+1)
 	if err != nil {
@@ -111,12 +113,16 @@ func (a *assembly) touched(ctx context.Context) ([]int64, error) {
 	if len(changes) > maxChanges {
 		return nil, nil
 	}
+	a.ownData = false
 	seen := map[int64]bool{}
 	out := []int64{}
 	for _, c := range changes {
-		if c.Kind == ChangeAccess && c.UserID == string(a.who.User) {
-			if err := a.stillHere(ctx); err != nil {
-				return nil, err
+		if c.UserID == string(a.who.User) {
+			a.ownData = a.ownData || c.Kind == ChangeAccountData
+			if c.Kind == ChangeAccess {
+				if err := a.stillHere(ctx); err != nil {
+					return nil, err
+				}
 			}
 		}
 		if c.RoomNID != 0 && !seen[c.RoomNID] {
@@ -130,13 +136,7 @@ func (a *assembly) touched(ctx context.Context) ([]int64, error) {
 // loadRooms reads the user's memberships of the rooms that the answer may be
 // about, and the rooms.
 func (a *assembly) loadRooms(ctx context.Context, touched []int64) error {
-	var list []*storage.Membership
-	var err error
-	if touched == nil {
-		list, err = a.tx.MembershipsOf(ctx, a.who.User, "join", "invite", "knock", "leave", "ban")
-	} else {
-		list, err = a.tx.MembershipsIn(ctx, a.who.User, touched)
-	}
+	list, err := a.loadMemberships(ctx, touched)
 	if err != nil {
 		return err
 	}
@@ -158,6 +158,24 @@ func (a *assembly) loadRooms(ctx context.Context, touched []int64) error {
 	}
 	a.order = slices.DeleteFunc(a.order, func(nid int64) bool { return !a.filter.Room.Rooms.Match(a.ids[nid]) })
 	return nil
+}
+
+func (a *assembly) loadMemberships(ctx context.Context, touched []int64) ([]*storage.Membership, error) {
+	if touched == nil {
+		return a.tx.MembershipsOf(ctx, a.who.User, "join", "invite", "knock", "leave", "ban")
+	}
+	known := a.keys.known(a.Feed, a.who.User)
+	if known == nil || a.since < known.asOf {
+		return a.tx.MembershipsIn(ctx, a.who.User, touched)
+	}
+	// Nothing has changed for the user since: only joined rooms have news.
+	var list []*storage.Membership
+	for _, nid := range touched {
+		if m := known.joined[nid]; m != nil {
+			list = append(list, m)
+		}
+	}
+	return list, nil
 }
 
 // membershipAt is what the user was to a room at an earlier position, nil for
@@ -249,6 +267,9 @@ func (a *assembly) stripped(ctx context.Context, m *storage.Membership) ([]api.R
 
 // accountData tells of the user's own data, global and by room.
 func (a *assembly) accountData(ctx context.Context, all *clientapi.SyncRooms) error {
+	if !a.ownData {
+		return nil
+	}
 	since := a.since
 	if a.initial {
 		since = 0

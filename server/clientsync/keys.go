@@ -16,28 +16,38 @@ import (
 // every change of membership does.
 type keyCache struct {
 	mu    sync.Mutex
-	users map[id.UserID]userKeys
+	users map[id.UserID]*userKeys
 }
 
 type userKeys struct {
-	keys []feed.Key
-	asOf int64
+	keys   []feed.Key
+	joined map[int64]*storage.Membership
+	asOf   int64
 }
 
 const maxUsers = 16384
 
-func (c *keyCache) of(ctx context.Context, db *storage.DB, f *feed.Feed, user id.UserID) ([]feed.Key, error) {
+// known returns what is remembered of a user, nil if that may be out of date.
+func (c *keyCache) known(f *feed.Feed, user id.UserID) *userKeys {
 	c.mu.Lock()
-	entry, ok := c.users[user]
+	entry := c.users[user]
 	c.mu.Unlock()
-	if ok && !f.Changed(entry.asOf, feed.User(user)) {
+	if entry == nil || f.Changed(entry.asOf, feed.User(user)) {
+		return nil
+	}
+	return entry
+}
+
+func (c *keyCache) of(ctx context.Context, db *storage.DB, f *feed.Feed, user id.UserID) ([]feed.Key, error) {
+	if entry := c.known(f, user); entry != nil {
 		return entry.keys, nil
 	}
-	entry = userKeys{asOf: f.Safe(), keys: []feed.Key{feed.User(user)}}
+	entry := &userKeys{asOf: f.Safe(), keys: []feed.Key{feed.User(user)}, joined: map[int64]*storage.Membership{}}
 	err := db.Read(ctx, func(tx *storage.Reader) error {
 		joined, err := tx.MembershipsOf(ctx, user, "join")
 		for _, m := range joined {
 			entry.keys = append(entry.keys, feed.Room(m.RoomNID))
+			entry.joined[m.RoomNID] = m
 		}
 		return err
 	})
@@ -47,7 +57,7 @@ func (c *keyCache) of(ctx context.Context, db *storage.DB, f *feed.Feed, user id
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.users == nil || len(c.users) >= maxUsers {
-		c.users = map[id.UserID]userKeys{}
+		c.users = map[id.UserID]*userKeys{}
 	}
 	c.users[user] = entry
 	return entry.keys, nil

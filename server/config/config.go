@@ -149,6 +149,7 @@ type RateLimits struct {
 type Strictness struct {
 	Profile string            `yaml:"profile"` // strict, lenient or synapse
 	Rules   map[string]string `yaml:"rules"`   // rule id to enforce, report or off
+	Answers bool              `yaml:"answers"` // whether the server's own answers are judged
 }
 
 // Log is what is logged, and how.
@@ -190,7 +191,7 @@ func LabDefault() *Config {
 	c.Passwords = Passwords{MemoryKiB: 8, Passes: 1, Threads: 1}
 	c.Federation.AllowPrivate = true
 	c.RateLimits.Enabled = false
-	c.Strictness.Profile = "strict"
+	c.Strictness = Strictness{Profile: "strict", Answers: true}
 	return c
 }
 

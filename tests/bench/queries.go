@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -107,7 +108,7 @@ func (m samples) sum(prefix string) float64 {
 // strict measures the same with the judge on and off.
 func (b *bench) strict() {
 	for _, profile := range []string{"lenient", "strict"} {
-		s := b.server("TOUCHSTONE_STRICTNESS_PROFILE=" + profile)
+		s := b.server("TOUCHSTONE_STRICTNESS_PROFILE="+profile, fmt.Sprintf("TOUCHSTONE_STRICTNESS_ANSWERS=%t", profile == "strict"))
 		alice := s.User(b.subject, "alice")
 		room := alice.CreateRoom(b.subject, nil)
 		for range 20 {
