@@ -7,6 +7,7 @@ package stage
 
 import (
 	"context"
+	"crypto/ed25519"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -19,6 +20,7 @@ import (
 	"touchstone.example/api"
 	"touchstone.example/api/id"
 	"touchstone.example/server/env"
+	"touchstone.example/server/event"
 	"touchstone.example/server/feed"
 	"touchstone.example/server/run"
 	"touchstone.example/server/strict"
@@ -98,4 +100,10 @@ type testLog struct{ t testing.TB }
 func (l testLog) Write(line []byte) (int, error) {
 	l.t.Logf("%s", strings.TrimSuffix(string(line), "\n"))
 	return len(line), nil
+}
+
+// Signer signs the server's events, with a key from the seed.
+func (s *Stage) Signer() event.Signer {
+	seed := s.Env.Rand.Bytes("signing key", "", ed25519.SeedSize)
+	return event.Signer{Name: Name, KeyID: "ed25519:stage", Key: ed25519.NewKeyFromSeed(seed)}
 }
