@@ -3,7 +3,6 @@
 package profiles_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -220,24 +219,4 @@ func TestRoomsHearOfProfiles(t *testing.T) {
 		require.Equal(t, `{"avatar_url":"mxc://hs1/picture","membership":"join"}`, member(1))
 		require.NotEqual(t, before, event(0))
 	})
-}
-
-// TestRoomsThatRefuse: a room whose rules do not let the member change keeps
-// the old name, and does not keep it from the others.
-func TestRoomsThatRefuse(t *testing.T) {
-	h := newHouse(t, storagetest.Open(t))
-	strictRoom := h.ok("POST", stage.Path("v3/createRoom"), "bob", stage.O{
-		"preset": "public_chat", "power_level_content_override": stage.O{"events": stage.O{"m.room.member": 50}, "users": stage.O{"@alice:hs1": 50}},
-	}).At("room_id")
-	open := h.ok("POST", stage.Path("v3/createRoom"), "bob", stage.O{"preset": "public_chat"}).At("room_id")
-	for _, room := range []string{strictRoom, open} {
-		h.ok("POST", stage.Path("v3/rooms/{}/join", room), "alice", stage.O{})
-	}
-	levels := h.ok("GET", stage.Path("v3/rooms/{}/state/m.room.power_levels/", strictRoom), "bob", nil).Body
-	levels = strings.Replace(levels, `"@alice:hs1":50`, `"@alice:hs1":0`, 1)
-	h.ok("PUT", stage.Path("v3/rooms/{}/state/m.room.power_levels/", strictRoom), "bob", levels)
-	h.set("alice", "displayname", "Alice")
-	require.Empty(t, h.ok("GET", memberPath(strictRoom, "alice"), "bob", nil).At("displayname"))
-	require.Equal(t, "Alice", h.ok("GET", memberPath(open, "alice"), "bob", nil).At("displayname"))
-	require.Equal(t, "Alice", h.ok("GET", field("alice", "displayname"), "", nil).At("displayname"), fmt.Sprint(open))
 }
