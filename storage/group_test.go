@@ -107,6 +107,47 @@ func TestWritesThatShareACommitStandAlone(t *testing.T) {
 	})
 }
 
+// TestAFailedWriteHasSeenOnlyWhatIsKept: one that fails over what another of
+// its group has written fails after that is there for all.
+func TestAFailedWriteHasSeenOnlyWhatIsKept(t *testing.T) {
+	db := storagetest.Open(t)
+	ctx := t.Context()
+	inside, queued := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		err := db.Write(ctx, func(w *storage.Writer) error {
+			close(inside)
+			<-queued
+			return w.InsertUser(ctx, &storage.User{ID: "@a:t"})
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	<-inside
+	results := make([]error, 8)
+	for n := range results {
+		wg.Go(func() {
+			err := db.Write(ctx, func(w *storage.Writer) error { return w.InsertUser(ctx, &storage.User{ID: "@a:t"}) })
+			if !errors.Is(err, storage.ErrExists) {
+				t.Error(err)
+			}
+			results[n] = db.Read(ctx, func(r *storage.Reader) error {
+				_, err := r.User(ctx, "@a:t")
+				return err
+			})
+		})
+	}
+	for db.Queued() < len(results) {
+		runtime.Gosched()
+	}
+	close(queued)
+	wg.Wait()
+	for _, err := range results {
+		require.NoError(t, err)
+	}
+}
+
 func TestAWriteThatGivesUpWaitingLeavesNothing(t *testing.T) {
 	db := storagetest.Open(t)
 	ctx, cancel := context.WithCancel(t.Context())

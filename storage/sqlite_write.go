@@ -3,6 +3,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +15,8 @@ import (
 // queued up meanwhile join its transaction, each in a savepoint, and share one
 // commit and its wait for the disk: a Write that finds others waiting passes
 // the open transaction on and queues behind them to commit it, unless one of
-// them has done so by then. No Write returns before its commit.
+// them has done so by then. No Write returns before its commit, nor a failed
+// one before the commit of those whose effects it saw.
 type liteWriter struct {
 	conn   *liteConn
 	turn   chan struct{} // holds one token; its queue is first come, first served
@@ -45,9 +47,16 @@ func (e *lite) write(ctx context.Context, w *Writer, fn func() error) error {
 			lw.release()
 		}
 	}()
+	open := lw.group
 	group, err := e.join(ctx, w, fn)
-	if err != nil {
+	if err != nil && (open == nil || lw.group != open) {
 		return err
+	}
+	if err != nil { // perhaps over what others of the group have written, which may yet be lost
+		lw.release()
+		held = false
+		<-open.done
+		return cmp.Or(open.err, err)
 	}
 	if len(group.members) < maxGroup && lw.queued.Load() > 0 {
 		lw.release()

@@ -23,6 +23,9 @@ import (
 
 const registerPath = "/_synapse/admin/v1/register"
 
+// maxLine bounds the line that is read as a password. Servers take less.
+const maxLine = 1 << 16
+
 // registerUser makes an account through the shared secret of the settings, on
 // a server that runs with the same settings.
 func registerUser(ctx context.Context, args []string) error {
@@ -72,15 +75,18 @@ func readPassword(file string) (string, error) {
 	} else {
 		fmt.Fprint(os.Stderr, "Password: ")
 	}
-	line, err := bufio.NewReader(io.LimitReader(in, 4096)).ReadString('\n')
+	line, err := bufio.NewReader(io.LimitReader(in, maxLine)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", fmt.Errorf("read password: %w", err)
 	}
-	line = strings.TrimRight(line, "\r\n")
-	if line == "" {
+	password := strings.TrimRight(line, "\r\n")
+	switch {
+	case password == "":
 		return "", errors.New("the password is empty")
+	case len(line) == maxLine:
+		return "", fmt.Errorf("the password is longer than %d bytes", maxLine)
 	}
-	return line, nil
+	return password, nil
 }
 
 // baseURL is where a listener of this machine answers.

@@ -6,11 +6,11 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
+	"touchstone.example/server/event"
 )
 
 // Kinds of user identifier.
@@ -62,7 +62,7 @@ func lower(s string) string {
 func (a *Accounts) identified(who *clientapi.UserIdentifier) (id.UserID, error) {
 	switch who.Type {
 	case idUser:
-		name, ok := text(who.Extra["user"])
+		name, ok := event.Text(who.Extra["user"])
 		if !ok {
 			return "", api.BadJSON("identifier.user is missing or no string")
 		}
@@ -99,17 +99,8 @@ func (a *Accounts) identifierOf(auth *clientapi.AuthData) (id.UserID, error) {
 		}
 		return a.identified(&who)
 	}
-	if name, ok := text(auth.Extra["user"]); ok {
+	if name, ok := event.Text(auth.Extra["user"]); ok {
 		return a.local(name)
 	}
 	return "", api.BadJSON("auth.identifier is missing")
-}
-
-// text reads a JSON string.
-func text(raw api.Raw) (string, bool) {
-	if raw.Kind() != '"' {
-		return "", false
-	}
-	b, err := jsontext.AppendUnquote(nil, raw)
-	return string(b), err == nil
 }

@@ -45,6 +45,10 @@ func (a *Accounts) Register(ctx context.Context, req *clientapi.RegisterRequest)
 	if a.Registration.Token != "" {
 		c.flow = []string{stageToken}
 	}
+	var notFree error // asked first: the name may be taken by this very session
+	if body.Username.Set {
+		notFree = a.free(ctx, n.localpart)
+	}
 	s, err := a.resume(ctx, c, body.Auth)
 	if err != nil {
 		return nil, err
@@ -52,10 +56,8 @@ func (a *Accounts) Register(ctx context.Context, req *clientapi.RegisterRequest)
 	if s.made(n, a.Name) {
 		return a.registerAgain(ctx, s, n)
 	}
-	if body.Username.Set {
-		if err := a.free(ctx, n.localpart); err != nil {
-			return nil, err
-		}
+	if notFree != nil {
+		return nil, notFree
 	}
 	if err := a.advance(ctx, c, s, body.Auth); err != nil {
 		return nil, err

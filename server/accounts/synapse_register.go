@@ -84,8 +84,8 @@ func (a *Accounts) RegisterWithSharedSecret(ctx context.Context, req *extraapi.R
 			return nil, api.Unknown("There are no users of type %q", kind)
 		}
 	}
-	if strings.Contains(body.Password, "\x00") {
-		return nil, api.BadJSON("password: it must not hold U+0000, which ends it in what is signed")
+	if body.Password == "" || strings.Contains(body.Password, "\x00") {
+		return nil, api.BadJSON("password: it must not be empty, nor hold U+0000, which ends it in what is signed")
 	}
 	if err := a.signed(body.MAC, signed); err != nil {
 		return nil, err

@@ -18,6 +18,7 @@ import (
 	"touchstone.example/api"
 	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
+	"touchstone.example/server/event"
 	"touchstone.example/storage"
 )
 
@@ -184,7 +185,7 @@ func (a *Accounts) begin(ctx context.Context, s *session) error {
 func (a *Accounts) stage(ctx context.Context, c challenge, auth *clientapi.AuthData) (again *api.Error, err error) {
 	switch auth.Type.Value {
 	case stageToken:
-		token, ok := text(auth.Extra["token"])
+		token, ok := event.Text(auth.Extra["token"])
 		if !ok {
 			return nil, api.BadJSON("auth.token is missing or no string")
 		}
@@ -202,7 +203,7 @@ func (a *Accounts) stage(ctx context.Context, c challenge, auth *clientapi.AuthD
 //
 // Spec: client-server "Password-based".
 func (a *Accounts) passwordStage(ctx context.Context, c challenge, auth *clientapi.AuthData) (again *api.Error, err error) {
-	password, ok := text(auth.Extra["password"])
+	password, ok := event.Text(auth.Extra["password"])
 	if !ok {
 		return nil, api.BadJSON("auth.password is missing or no string")
 	}

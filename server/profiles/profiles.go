@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package profiles keeps what users say about themselves, and tells the rooms
-// they are in when their name or picture changes.
+// they are in when their name or picture changes. It must not know how rooms
+// show a member.
 package profiles
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 
@@ -20,12 +23,22 @@ import (
 
 var _ clientapi.Profile = (*Profiles)(nil)
 
-// Limits of a profile.
+// The fields that the specification defines.
+const (
+	fieldName   = "displayname"
+	fieldAvatar = "avatar_url"
+	fieldZone   = "m.tz"
+)
+
+// Limits of a profile, in bytes.
 //
-// Spec: client-server setProfileField: 255 bytes of key, 64 KiB of profile.
+// Spec: client-server setProfileField: 255 bytes of key, less than 64 KiB of
+// profile. Servers may limit single fields: names and pictures stand in every
+// membership event, which must have room for them.
 const (
 	maxKey     = 255
-	maxProfile = 64 << 10
+	maxProfile = 64<<10 - 1
+	maxShown   = 1024
 )
 
 // Rooms is what a profile needs of the rooms: to carry a change into those
@@ -39,6 +52,9 @@ type Profiles struct {
 	DB    *storage.DB
 	Rooms Rooms
 	Name  id.ServerName
+	// AnyAvatar is a departure from the letter: avatar_url may be any string,
+	// and an empty one takes the picture away.
+	AnyAvatar bool
 }
 
 // GetUserProfile returns all that a user says.
@@ -49,21 +65,28 @@ func (p *Profiles) GetUserProfile(ctx context.Context, req *clientapi.GetUserPro
 	if err != nil {
 		return nil, err
 	}
-	raw := []byte{'{'}
-	for i, f := range fields {
-		if i > 0 {
-			raw = append(raw, ',')
-		}
-		raw = append(append(api.AppendString(raw, f.Name), ':'), f.Value...)
-	}
 	out := &clientapi.GetUserProfileResponse{}
-	if err := json.Unmarshal(append(raw, '}'), out); err != nil {
-		return nil, fmt.Errorf("profile of %s: %w", req.UserID, err)
+	for _, f := range fields {
+		switch s, _ := event.Text(f.Value); f.Name {
+		case fieldName:
+			out.Displayname = api.Some(s)
+		case fieldAvatar:
+			out.AvatarURL = api.Some(id.MXC(s)) // whatever it was allowed to be
+		case fieldZone:
+			out.TZ = api.Some(s)
+		default:
+			if out.Extra == nil {
+				out.Extra = map[string]api.Raw{}
+			}
+			out.Extra[f.Name] = f.Value
+		}
 	}
 	return out, nil
 }
 
 // profile reads the fields of a user who exists here.
+//
+// Spec: client-server "Profiles", "Server behaviour": 404 for those who do not.
 func (p *Profiles) profile(ctx context.Context, user id.UserID) ([]storage.ProfileField, error) {
 	if user.Server() != p.Name {
 		return nil, api.NotFound("User %s is on another server, and this server does not federate yet", user)
@@ -96,65 +119,122 @@ func (p *Profiles) GetProfileField(ctx context.Context, req *clientapi.GetProfil
 	}
 	for _, f := range fields {
 		if f.Name == req.KeyName {
-			return &clientapi.GetProfileFieldResponse{Body: field(f.Name, f.Value)}, nil
+			return &clientapi.GetProfileFieldResponse{Body: object(f)}, nil
 		}
 	}
 	return nil, api.NotFound("The profile of %s has no %q", req.UserID, req.KeyName)
 }
 
-func field(name string, value []byte) api.Raw {
-	b := append(api.AppendString([]byte{'{'}, name), ':')
-	return append(append(b, value...), '}')
+// object writes fields as a JSON object.
+func object(fields ...storage.ProfileField) api.Raw {
+	b := api.Raw{'{'}
+	for _, f := range fields {
+		b = append(api.AppendName(b, f.Name), f.Value...)
+	}
+	return append(b, '}')
 }
 
 // SetProfileField says one thing about the caller.
 //
 // Spec: client-server setProfileField.
 func (p *Profiles) SetProfileField(ctx context.Context, who api.Caller, req *clientapi.SetProfileFieldRequest) (*api.Empty, error) {
-	if who.User != req.UserID {
-		return nil, api.Forbidden("That is not your profile")
-	}
-	if len(req.KeyName) > maxKey {
-		return nil, api.Errorf(400, "M_KEY_TOO_LARGE", "The key is longer than %d bytes", maxKey)
-	}
-	value := event.Member(req.Body, req.KeyName)
-	if value == nil {
-		return nil, api.BadJSON("The body has no member %q", req.KeyName)
-	}
-	if err := checkValue(req.KeyName, value); err != nil {
+	if err := mayChange(who, req.UserID, req.KeyName); err != nil {
 		return nil, err
 	}
-	return p.change(ctx, who.User, req.KeyName, func(tx *storage.Writer) error {
+	if len(req.KeyName) > maxKey {
+		return nil, api.Errorf(http.StatusBadRequest, "M_KEY_TOO_LARGE", "The key is longer than %d bytes", maxKey)
+	}
+	if !isKey(req.KeyName) {
+		return nil, badKey()
+	}
+	var body map[string]api.Raw
+	if err := json.Unmarshal(req.Body, &body); err != nil {
+		return nil, api.BadJSON("The body is not an object")
+	}
+	value, ok := body[req.KeyName]
+	if !ok {
+		return nil, api.MissingParam("The body has no member %q", req.KeyName)
+	}
+	field := storage.ProfileField{Name: req.KeyName, Value: value}
+	if field.Name == fieldAvatar && p.AnyAvatar && string(value) == `""` {
+		return p.change(ctx, who.User, field.Name, drop(ctx, who.User, field.Name))
+	}
+	if err := p.checkValue(field); err != nil {
+		return nil, err
+	}
+	return p.change(ctx, who.User, field.Name, func(tx *storage.Writer) error {
 		fields, err := tx.Profile(ctx, who.User)
 		if err != nil {
 			return err
 		}
-		size := len(field(req.KeyName, value))
-		for _, f := range fields {
-			if f.Name != req.KeyName {
-				size += len(f.Name) + len(f.Value) + len(`"":,`)
-			}
+		if len(object(with(fields, field)...)) > maxProfile {
+			return api.Errorf(http.StatusBadRequest, "M_PROFILE_TOO_LARGE", "The profile would be larger than %d bytes", maxProfile)
 		}
-		if size > maxProfile {
-			return api.Errorf(400, "M_PROFILE_TOO_LARGE", "The profile would be larger than %d bytes", maxProfile)
-		}
-		return tx.PutProfileField(ctx, who.User, storage.ProfileField{Name: req.KeyName, Value: value})
+		return tx.PutProfileField(ctx, who.User, field)
 	})
 }
 
-// checkValue holds the fields that the specification defines to their form.
-func checkValue(name string, value api.Raw) error {
+// with returns fields with one set.
+func with(fields []storage.ProfileField, set storage.ProfileField) []storage.ProfileField {
+	out := []storage.ProfileField{set}
+	for _, f := range fields {
+		if f.Name != set.Name {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// mayChange lets users change their own profile, guests only their name.
+//
+// Spec: client-server "Guest Access".
+func mayChange(who api.Caller, user id.UserID, key string) error {
+	if who.User != user {
+		return api.Forbidden("That is not your profile")
+	}
+	if who.Guest && key != fieldName {
+		return api.Errorf(http.StatusForbidden, "M_GUEST_ACCESS_FORBIDDEN", "Guests may change their display name only")
+	}
+	return nil
+}
+
+// isKey tells whether a profile may have a field of that name: one that is
+// defined, or one of somebody's own with a namespace.
+//
+// Spec: client-server setProfileField, "keyName"; appendices "Common
+// Namespaced Identifier Grammar".
+func isKey(name string) bool {
 	switch name {
-	case "displayname", "avatar_url", "m.tz":
+	case fieldName, fieldAvatar:
+		return true
+	}
+	namespace, rest, ok := strings.Cut(name, ".")
+	return ok && namespace != "" && rest != "" && id.IsNamespaced(name) &&
+		!strings.Contains(name, "..") && !strings.HasSuffix(name, ".")
+}
+
+func badKey() *api.Error {
+	return api.InvalidParam("The name of a profile field is displayname, avatar_url or namespaced, as com.example.colour")
+}
+
+// checkValue holds the fields that the specification defines to their form.
+//
+// Spec: client-server setProfileField, body.
+func (p *Profiles) checkValue(f storage.ProfileField) error {
+	switch f.Name {
+	case fieldName, fieldAvatar, fieldZone:
 	default:
 		return nil
 	}
-	text, ok := event.Text(value)
+	s, ok := event.Text(f.Value)
 	if !ok {
-		return api.BadJSON("%s is not a string", name)
+		return api.BadJSON("%s is not a string", f.Name)
 	}
-	if name == "avatar_url" && text != "" {
-		if _, err := id.ParseMXC(text); err != nil {
+	if len(s) > maxShown {
+		return api.TooLarge("%s has at most %d bytes", f.Name, maxShown)
+	}
+	if f.Name == fieldAvatar && !p.AnyAvatar {
+		if _, err := id.ParseMXC(s); err != nil {
 			return api.BadJSON("avatar_url: %s", err)
 		}
 	}
@@ -165,12 +245,17 @@ func checkValue(name string, value api.Raw) error {
 //
 // Spec: client-server deleteProfileField.
 func (p *Profiles) DeleteProfileField(ctx context.Context, who api.Caller, req *clientapi.DeleteProfileFieldRequest) (*api.Empty, error) {
-	if who.User != req.UserID {
-		return nil, api.Forbidden("That is not your profile")
+	if err := mayChange(who, req.UserID, req.KeyName); err != nil {
+		return nil, err
 	}
-	return p.change(ctx, who.User, req.KeyName, func(tx *storage.Writer) error {
-		return tx.DeleteProfileField(ctx, who.User, req.KeyName)
-	})
+	if !isKey(req.KeyName) {
+		return nil, badKey()
+	}
+	return p.change(ctx, who.User, req.KeyName, drop(ctx, who.User, req.KeyName))
+}
+
+func drop(ctx context.Context, user id.UserID, key string) func(*storage.Writer) error {
+	return func(tx *storage.Writer) error { return tx.DeleteProfileField(ctx, user, key) }
 }
 
 // change writes a field and tells the rooms of what they show of a profile.
@@ -178,7 +263,7 @@ func (p *Profiles) DeleteProfileField(ctx context.Context, who api.Caller, req *
 // Spec: client-server "Events on Change of Profile Information".
 func (p *Profiles) change(ctx context.Context, user id.UserID, name string, write func(*storage.Writer) error) (*api.Empty, error) {
 	err := p.DB.Write(ctx, write)
-	if err == nil && (name == "displayname" || name == "avatar_url") {
+	if err == nil && (name == fieldName || name == fieldAvatar) {
 		err = p.Rooms.UpdateProfile(ctx, user)
 	}
 	if err != nil {

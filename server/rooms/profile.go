@@ -3,7 +3,6 @@
 package rooms
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -40,6 +39,36 @@ func (r *Rooms) UpdateProfile(ctx context.Context, user id.UserID) error {
 	return nil
 }
 
+// ofTheJoin are the members of content that say how the user came in. What
+// follows the join must not say it again: nobody vouches for it.
+//
+// Spec: client-server m.room.member.
+var ofTheJoin = []string{"reason", "third_party_invite", "join_authorised_via_users_server"}
+
+// show makes content show a profile, and reports whether it did not yet.
+func (o object) show(profile object) (changed bool) {
+	for _, name := range []string{"displayname", "avatar_url"} {
+		was, had := o[name].(api.Raw)
+		is, has := profile[name].(api.Raw)
+		if had == has && sameText(was, is) {
+			continue
+		}
+		delete(o, name)
+		if has {
+			o[name] = is
+		}
+		changed = true
+	}
+	return changed
+}
+
+// sameText reports whether two JSON strings are the same, or both absent.
+func sameText(a, b api.Raw) bool {
+	s, isText := event.Text(a)
+	other, isTextToo := event.Text(b)
+	return isText == isTextToo && s == other
+}
+
 func (r *Rooms) updateMember(ctx context.Context, roomNID int64, user id.UserID, fresh object) error {
 	key := event.StateKey{Type: event.TypeMember, Key: string(user)}
 	_, err := r.add(ctx, roomNID, func(ctx context.Context, h *head) (*plan, error) {
@@ -54,14 +83,11 @@ func (r *Rooms) updateMember(ctx context.Context, roomNID int64, user id.UserID,
 		if err != nil {
 			return nil, err
 		}
-		for _, name := range []string{"displayname", "avatar_url"} {
-			delete(content, name)
-			if value, ok := fresh[name]; ok {
-				content[name] = value
-			}
-		}
-		if bytes.Equal(content.encode(), now.Content) {
+		if !content.show(fresh) {
 			return &plan{}, nil
+		}
+		for _, name := range ofTheJoin {
+			delete(content, name)
 		}
 		p, err := r.extend(ctx, h, draft{Sender: user, Type: key.Type, StateKey: &key.Key, Content: content.encode()})
 		if err != nil {

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package accounts_test
+
+import (
+	"testing"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-openapi/runtime"
+	"github.com/stretchr/testify/require"
+
+	"touchstone.example/api"
+	"touchstone.example/api/id"
+	"touchstone.example/generated/clientapi"
+	"touchstone.example/generated/extraapi"
+	"touchstone.example/server/accounts"
+	"touchstone.example/server/config"
+	"touchstone.example/storage"
+	"touchstone.example/storage/storagetest"
+	"touchstone.example/tests/stage"
+)
+
+// password is everybody's.
+const password = "correct horse battery staple"
+
+// A house is accounts on a database of their own, behind their routes.
+type house struct {
+	*stage.Stage
+	t      testing.TB
+	acc    *accounts.Accounts
+	router *api.Router
+}
+
+// newHouse opens a house where everybody may register; change may shut it.
+func newHouse(t testing.TB, db *storage.DB, change ...func(*accounts.Deps)) *house {
+	t.Helper()
+	s := stage.New(t, db)
+	deps := accounts.Deps{
+		DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Name: stage.Name,
+		Registration: config.Registration{Enabled: true, Guests: true, SharedSecret: "sesame"},
+		Passwords:    config.Passwords{MemoryKiB: 8, Passes: 1, Threads: 1},
+	}
+	for _, f := range change {
+		f(&deps)
+	}
+	h := &house{Stage: s, t: t, acc: accounts.New(deps)}
+	h.router = s.Router(t, api.Config{
+		Auth:   map[api.Auth]runtime.Authenticator{api.AuthUser: api.TokenAuthenticator(h.acc.Caller)},
+		Permit: h.acc.Permit,
+	})
+	clientapi.MountRegistration(h.router, h.acc)
+	clientapi.MountLogin(h.router, h.acc)
+	clientapi.MountLogout(h.router, h.acc)
+	clientapi.MountWhoami(h.router, h.acc)
+	clientapi.MountDeviceManagement(h.router, h.acc)
+	extraapi.MountSynapseRegister(h.router, h.acc)
+	return h
+}
+
+// each runs a test in a house on every engine.
+func each(t *testing.T, fn func(t *testing.T, h *house)) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) { fn(t, newHouse(t, db)) })
+}
+
+// Paths.
+var (
+	pathRegister = stage.Path("v3/register")
+	pathLogin    = stage.Path("v3/login")
+	pathWhoami   = stage.Path("v3/account/whoami")
+)
+
+// do sends a request; ok expects success.
+func (h *house) do(method, path, token string, body any) stage.Answer {
+	h.t.Helper()
+	return stage.Do(h.t, h.router, method, path, token, body)
+}
+
+func (h *house) ok(method, path, token string, body any) stage.Answer {
+	h.t.Helper()
+	a := h.do(method, path, token, body)
+	require.Equal(h.t, 200, a.Status, a)
+	return a
+}
+
+// dummy is the data of the stage that needs none.
+func dummy(session string) stage.O {
+	o := stage.O{"type": "m.login.dummy"}
+	if session != "" {
+		o["session"] = session
+	}
+	return o
+}
+
+// register makes an account and returns its access token.
+func (h *house) register(name string) string {
+	h.t.Helper()
+	body := stage.O{"username": name, "password": password, "auth": dummy("")}
+	return h.ok("POST", pathRegister, "", body).At("access_token")
+}
+
+// loginBody asks for a login by name.
+func loginBody(name string, more ...string) stage.O {
+	o := stage.O{"type": "m.login.password", "password": password, "identifier": stage.O{"type": "m.id.user", "user": name}}
+	for i := 0; i < len(more); i += 2 {
+		o[more[i]] = more[i+1]
+	}
+	return o
+}
+
+// login logs in with a device and returns the access token.
+func (h *house) login(name, device string) string {
+	h.t.Helper()
+	return h.ok("POST", pathLogin, "", loginBody(name, "device_id", device)).At("access_token")
+}
+
+// devices lists the names of a user's devices.
+func (h *house) devices(token string) (ids []string) {
+	h.t.Helper()
+	var list clientapi.GetDevicesResponse
+	require.NoError(h.t, json.Unmarshal([]byte(h.ok("GET", stage.Path("v3/devices"), token, nil).Body), &list))
+	for _, d := range list.Devices {
+		ids = append(ids, d.DeviceID)
+	}
+	return ids
+}
+
+// write changes the store behind the accounts' back.
+func (h *house) write(fn func(tx *storage.Writer) error) {
+	h.t.Helper()
+	require.NoError(h.t, h.DB.Write(h.t.Context(), fn))
+}
+
+// standing locks or unlocks an account, as an administrator would.
+func (h *house) standing(user id.UserID, locked bool) {
+	h.t.Helper()
+	var pos int64
+	h.write(func(tx *storage.Writer) (err error) {
+		if err := tx.PutStanding(h.t.Context(), user, false, locked, false); err != nil {
+			return err
+		}
+		if pos, err = tx.Reserve(h.t.Context()); err != nil {
+			return err
+		}
+		return tx.InsertChange(h.t.Context(), storage.Change{Pos: pos, Kind: "access", UserID: string(user)})
+	})
+	require.NoError(h.t, h.Feed.WaitFor(h.t.Context(), pos))
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package accounts_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"touchstone.example/server/accounts"
+	"touchstone.example/storage/storagetest"
+	"touchstone.example/tests/stage"
+)
+
+// byPassword is the data of the password stage.
+func byPassword(name, secret, session string) stage.O {
+	o := stage.O{"type": "m.login.password", "password": secret, "identifier": stage.O{"type": "m.id.user", "user": name}}
+	if session != "" {
+		o["session"] = session
+	}
+	return o
+}
+
+// TestStagesAnswer pins the bodies of user-interactive authentication.
+func TestStagesAnswer(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		token := h.register("alice")
+		h.register("bob")
+		h.login("alice", "PHONE")
+		path := stage.Path("v3/devices/PHONE")
+		del := func(auth any) stage.Answer { return h.do("DELETE", path, token, stage.O{"auth": auth}) }
+
+		first := h.do("DELETE", path, token, stage.O{})
+		require.Equal(t, 401, first.Status)
+		session := first.At("session")
+		asks := `{"flows":[{"stages":["m.login.password"]}],"params":{},"session":"` + session + `"}`
+		require.Equal(t, asks, first.Body)
+		require.NotEqual(t, session, del(stage.O{}).At("session"), "each request without data begins a session")
+
+		again := del(byPassword("alice", "wrong", session))
+		require.Equal(t, 401, again.Status)
+		require.Equal(t, `{"errcode":"M_FORBIDDEN","error":"The user or the password is wrong",`+asks[1:], again.Body)
+
+		fresh := del(byPassword("alice", "wrong", ""))
+		require.Equal(t, "M_FORBIDDEN", fresh.At("errcode"))
+		require.NotEmpty(t, fresh.At("session"))
+		more := del(stage.O{"session": fresh.At("session")})
+		require.Equal(t, 401, more.Status)
+		require.Equal(t, fresh.At("session"), more.At("session"), "a session that a failed stage has begun is one")
+		require.Empty(t, more.At("errcode"))
+
+		for name, c := range map[string]struct {
+			auth    any
+			status  int
+			errcode string
+		}{
+			"a stage of no flow":         {dummy(session), 401, "M_FORBIDDEN"},
+			"an unknown stage":           {stage.O{"type": "org.example.face", "session": session}, 401, "M_FORBIDDEN"},
+			"no password":                {stage.O{"type": "m.login.password", "session": session}, 400, "M_BAD_JSON"},
+			"a number for a password":    {stage.O{"type": "m.login.password", "password": 1}, 400, "M_BAD_JSON"},
+			"nobody named":               {stage.O{"type": "m.login.password", "password": password}, 400, "M_BAD_JSON"},
+			"a list for an identifier":   {stage.O{"type": "m.login.password", "password": password, "identifier": stage.L{}}, 400, "M_BAD_JSON"},
+			"another user":               {byPassword("bob", password, session), 403, "M_FORBIDDEN"},
+			"a third-party identifier":   {stage.O{"type": "m.login.password", "password": password, "identifier": stage.O{"type": "m.id.thirdparty", "medium": "email", "address": "x"}}, 403, "M_FORBIDDEN"},
+			"a session that nobody has":  {byPassword("alice", password, "none"), 401, "M_FORBIDDEN"},
+			"a number for a session":     {stage.O{"session": 7}, 400, "M_BAD_JSON"},
+			"an unfinished session only": {stage.O{"session": session}, 401, ""},
+		} {
+			a := del(c.auth)
+			require.Equal(t, c.status, a.Status, "%s: %s", name, a)
+			require.Equal(t, c.errcode, a.At("errcode"), name)
+			require.Equal(t, c.status == 401, a.At("flows") != "", name)
+		}
+		require.Contains(t, h.devices(token), "PHONE")
+
+		require.Equal(t, `200 {}`, del(byPassword("@alice:hs1", password, session)).String())
+		require.NotContains(t, h.devices(token), "PHONE")
+		require.Equal(t, `200 {}`, del(stage.O{"session": session}).String(), "a completed session is good for the same request")
+		require.Equal(t, `200 {}`, del(byPassword("alice", "wrong", session)).String(), "a completed stage is not tried again")
+		require.Equal(t, 200, del(stage.O{"type": "m.login.password", "user": "alice", "password": password}).Status, "the old form, in one request")
+	})
+}
+
+// TestSessionsAreOfOneRequest: who has proved who they are for one thing has
+// not for another.
+func TestSessionsAreOfOneRequest(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		alice, bob := h.register("alice"), h.register("bob")
+		several := stage.Path("v3/delete_devices")
+		body := stage.O{"devices": stage.L{"A", "B"}}
+		session := h.do("POST", several, alice, body).At("session")
+		body["auth"] = byPassword("alice", password, session)
+		h.ok("POST", several, alice, body)
+		only := stage.O{"session": session}
+		h.ok("POST", several, alice, stage.O{"devices": stage.L{"B", "A"}, "auth": only})
+		for name, a := range map[string]stage.Answer{
+			"other devices":     h.do("POST", several, alice, stage.O{"devices": stage.L{"A", "C"}, "auth": only}),
+			"another operation": h.do("DELETE", stage.Path("v3/devices/A"), alice, stage.O{"auth": only}),
+			"another user":      h.do("POST", several, bob, stage.O{"devices": stage.L{"A", "B"}, "auth": only}),
+		} {
+			require.Equal(t, 401, a.Status, name)
+			require.Equal(t, "M_FORBIDDEN", a.At("errcode"), name)
+			require.NotEqual(t, session, a.At("session"), name)
+		}
+	})
+}
+
+// TestSessionsEnd: a session cannot be gone on with for ever, nor is it kept.
+func TestSessionsEnd(t *testing.T) {
+	h := newHouse(t, storagetest.Open(t))
+	token := h.register("alice")
+	path := stage.Path("v3/devices/PHONE")
+	session := h.do("DELETE", path, token, stage.O{}).At("session")
+	h.Clock.Advance(accounts.SessionLife * time.Millisecond)
+	require.Equal(t, 200, h.do("DELETE", path, token, stage.O{"auth": byPassword("alice", password, session)}).Status)
+	h.Clock.Advance(time.Millisecond)
+	a := h.do("DELETE", path, token, stage.O{"auth": stage.O{"session": session}})
+	require.Equal(t, 401, a.Status)
+	require.Equal(t, "M_FORBIDDEN", a.At("errcode"))
+	require.NotEqual(t, session, a.At("session"))
+	h.Clock.Advance(accounts.SessionLife * time.Millisecond)
+	again := h.do("DELETE", path, token, stage.O{"auth": byPassword("alice", "wrong", a.At("session"))})
+	require.Equal(t, a.At("session"), again.At("session"), "the new one has a life of its own")
+}

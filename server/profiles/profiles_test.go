@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package profiles_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"touchstone.example/api"
+	"touchstone.example/api/id"
+	"touchstone.example/generated/clientapi"
+	"touchstone.example/server/event"
+	"touchstone.example/server/profiles"
+	"touchstone.example/server/rooms"
+	"touchstone.example/storage"
+	"touchstone.example/storage/storagetest"
+	"touchstone.example/tests/stage"
+)
+
+// A house is profiles and rooms on a database of their own.
+type house struct {
+	*stage.Stage
+	t      testing.TB
+	slice  *profiles.Profiles
+	router *api.Router
+}
+
+func newHouse(t testing.TB, db *storage.DB) *house {
+	s := stage.New(t, db)
+	signer := s.Signer()
+	r := rooms.New(rooms.Deps{
+		DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Name: stage.Name, Signer: signer, DefaultVersion: "12",
+		Verify: func(_ *event.Event, server id.ServerName) bool { return server == signer.Name },
+	})
+	h := &house{Stage: s, t: t, slice: &profiles.Profiles{DB: s.DB, Rooms: r, Name: stage.Name}}
+	h.router = s.Router(t, api.Config{Auth: stage.Tokens()})
+	clientapi.MountProfile(h.router, h.slice)
+	clientapi.MountCreateRoom(h.router, r)
+	clientapi.MountJoining(h.router, r)
+	clientapi.MountLeaving(h.router, r)
+	clientapi.MountRooms(h.router, r)
+	clientapi.MountRoomState(h.router, r)
+	require.NoError(t, db.Write(t.Context(), func(tx *storage.Writer) error {
+		for _, name := range []string{"alice", "bob", "guest"} {
+			if err := tx.InsertUser(t.Context(), &storage.User{ID: stage.User(name), Kind: "user"}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	return h
+}
+
+func each(t *testing.T, fn func(t *testing.T, h *house)) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) { fn(t, newHouse(t, db)) })
+}
+
+func (h *house) ok(method, path, token string, body any) stage.Answer {
+	h.t.Helper()
+	a := stage.Do(h.t, h.router, method, path, token, body)
+	require.Equal(h.t, 200, a.Status, a)
+	return a
+}
+
+func (h *house) set(token, key string, value any) {
+	h.t.Helper()
+	a := h.ok("PUT", field(token, key), token, stage.O{key: value})
+	require.Equal(h.t, `{}`, a.Body)
+}
+
+func profile(name string) string    { return stage.Path("v3/profile/{}", stage.User(name)) }
+func field(name, key string) string { return stage.Path("v3/profile/{}/{}", stage.User(name), key) }
+
+const picture = "mxc://hs1/picture"
+
+func TestProfile(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		require.Equal(t, `{}`, h.ok("GET", profile("alice"), "", nil).Body, "a user who says nothing is one")
+		h.set("alice", "displayname", "Alice \"É\" \x00")
+		h.set("alice", "avatar_url", picture)
+		h.set("alice", "m.tz", "Europe/London")
+		raw := `{ "com.example.status" : {"n":9007199254740993, "f": 1.50} }`
+		h.ok("PUT", field("alice", "com.example.status"), "alice", raw)
+		h.ok("PUT", field("alice", "com.example-2.gone"), "alice", stage.O{"com.example-2.gone": nil})
+		require.Equal(t, `{"avatar_url":"mxc://hs1/picture","displayname":"Alice \"É\" \u0000","m.tz":"Europe/London",`+
+			`"com.example-2.gone":null,"com.example.status":{"n":9007199254740993, "f": 1.50}}`, h.ok("GET", profile("alice"), "", nil).Body)
+		require.Equal(t, `{"com.example.status":{"n":9007199254740993, "f": 1.50}}`, h.ok("GET", field("alice", "com.example.status"), "bob", nil).Body)
+		require.Equal(t, `{"com.example-2.gone":null}`, h.ok("GET", field("alice", "com.example-2.gone"), "", nil).Body, "null is stored")
+		require.Equal(t, picture, h.ok("GET", field("alice", "avatar_url"), "", nil).At("avatar_url"))
+
+		h.ok("PUT", field("alice", "displayname"), "alice", " {\n\t\"displayname\" : \"Al\" ,\"other\": 1 }\n")
+		require.Equal(t, "Al", h.ok("GET", field("alice", "displayname"), "", nil).At("displayname"))
+		h.set("alice", "displayname", "")
+		require.Equal(t, `{"displayname":""}`, h.ok("GET", field("alice", "displayname"), "", nil).Body, "an empty name is a string")
+		for _, key := range []string{"displayname", "avatar_url", "m.tz", "com.example.status", "com.example-2.gone", "com.example.never"} {
+			require.Equal(t, `{}`, h.ok("DELETE", field("alice", key), "alice", nil).Body)
+		}
+		require.Equal(t, `{}`, h.ok("GET", profile("alice"), "", nil).Body)
+	})
+}
+
+func TestProfileRefuses(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		put := func(name, key string, body any, status int, errcode string) stage.Row {
+			return stage.Row{Name: name, Method: "PUT", Path: field("alice", key), Token: "alice", Body: body, Status: status, ErrCode: errcode}
+		}
+		get := func(name, path string, status int, errcode string) stage.Row {
+			return stage.Row{Name: name, Method: "GET", Path: path, Status: status, ErrCode: errcode}
+		}
+		long := strings.Repeat("k", 200) + "."
+		rows := []stage.Row{
+			get("nobody", profile("nobody"), 404, "M_NOT_FOUND"),
+			get("nobody's name", field("nobody", "displayname"), 404, "M_NOT_FOUND"),
+			get("somebody of elsewhere", stage.Path("v3/profile/{}", "@a:elsewhere"), 404, "M_NOT_FOUND"),
+			get("what is no user", stage.Path("v3/profile/alice"), 400, "M_INVALID_PARAM"),
+			get("a name that is not there", field("alice", "displayname"), 404, "M_NOT_FOUND"),
+			get("a field that cannot be", field("alice", "A!"), 404, "M_NOT_FOUND"),
+			put("no body", "displayname", nil, 400, "M_NOT_JSON"),
+			put("what is not JSON", "displayname", `{"displayname":`, 400, "M_NOT_JSON"),
+			put("a list", "displayname", `["displayname"]`, 400, "M_BAD_JSON"),
+			put("another member only", "displayname", stage.O{"avatar_url": picture}, 400, "M_MISSING_PARAM"),
+			put("a number for a name", "displayname", stage.O{"displayname": 7}, 400, "M_BAD_JSON"),
+			put("null for a name", "displayname", stage.O{"displayname": nil}, 400, "M_BAD_JSON"),
+			put("null for a picture", "avatar_url", stage.O{"avatar_url": nil}, 400, "M_BAD_JSON"),
+			put("an object for a time zone", "m.tz", stage.O{"m.tz": stage.O{}}, 400, "M_BAD_JSON"),
+			put("a picture that is no MXC URI", "avatar_url", stage.O{"avatar_url": "LemurLover"}, 400, "M_BAD_JSON"),
+			put("an empty picture", "avatar_url", stage.O{"avatar_url": ""}, 400, "M_BAD_JSON"),
+			put("a name past its bound", "displayname", stage.O{"displayname": strings.Repeat("n", 1025)}, 413, "M_TOO_LARGE"),
+			put("a key of 256 bytes", long+strings.Repeat("k", 55), stage.O{"x": 1}, 400, "M_KEY_TOO_LARGE"),
+			{Name: "a key of 256 bytes to delete", Method: "DELETE", Path: field("alice", long+strings.Repeat("k", 55)), Token: "alice", Status: 400, ErrCode: "M_INVALID_PARAM"},
+			{Name: "no token", Method: "PUT", Path: field("alice", "displayname"), Body: stage.O{"displayname": "x"}, Status: 401, ErrCode: "M_MISSING_TOKEN"},
+			{Name: "no token to delete", Method: "DELETE", Path: field("alice", "displayname"), Status: 401, ErrCode: "M_MISSING_TOKEN"},
+			{Name: "another's profile", Method: "PUT", Path: field("alice", "displayname"), Token: "bob", Body: stage.O{"displayname": "x"}, Status: 403, ErrCode: "M_FORBIDDEN"},
+			{Name: "another's profile to delete", Method: "DELETE", Path: field("alice", "displayname"), Token: "bob", Status: 403, ErrCode: "M_FORBIDDEN"},
+			{Name: "a guest's picture", Method: "PUT", Path: field("guest", "avatar_url"), Token: "guest", Body: stage.O{"avatar_url": picture}, Status: 403, ErrCode: "M_GUEST_ACCESS_FORBIDDEN"},
+			{Name: "a guest's picture to delete", Method: "DELETE", Path: field("guest", "avatar_url"), Token: "guest", Status: 403, ErrCode: "M_GUEST_ACCESS_FORBIDDEN"},
+			{Name: "a guest's name", Method: "PUT", Path: field("guest", "displayname"), Token: "guest", Body: stage.O{"displayname": "x"}, Status: 200},
+			{Name: "a guest's name to delete", Method: "DELETE", Path: field("guest", "displayname"), Token: "guest", Status: 200},
+		}
+		for _, key := range []string{"Displayname", "nickname", "m", "com..example", "com.", ".com", "com.Example", "9.a", "com.ex ample", "com.é"} {
+			rows = append(rows, put("the key "+key, key, stage.O{key: 1}, 400, "M_INVALID_PARAM"),
+				stage.Row{Name: "to delete the key " + key, Method: "DELETE", Path: field("alice", key), Token: "alice", Status: 400, ErrCode: "M_INVALID_PARAM"})
+		}
+		stage.Table(t, h.router, rows)
+		require.Equal(t, `{}`, h.ok("GET", profile("alice"), "", nil).Body)
+		key := long + strings.Repeat("k", 54)
+		h.set("alice", key, 1)
+	})
+}
+
+// TestProfileSize: less than 64 KiB, counted over the whole profile.
+func TestProfileSize(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		const a, b = "com.example.a", "com.example.b"
+		h.set("alice", a, strings.Repeat("x", 30000))
+		rest := 65535 - len(h.ok("GET", profile("alice"), "", nil).Body) - len(`,"com.example.b":""`)
+		put := func(n int) stage.Answer {
+			return stage.Do(t, h.router, "PUT", field("alice", b), "alice", stage.O{b: strings.Repeat("x", n)})
+		}
+		tooLarge := put(rest + 1)
+		require.Equal(t, 400, tooLarge.Status)
+		require.Equal(t, "M_PROFILE_TOO_LARGE", tooLarge.At("errcode"))
+		require.Equal(t, 200, put(rest).Status)
+		require.Len(t, h.ok("GET", profile("alice"), "", nil).Body, 65535)
+		require.Equal(t, 200, put(rest).Status, "it takes its own place")
+		require.Equal(t, 400, stage.Do(t, h.router, "PUT", field("alice", "displayname"), "alice", stage.O{"displayname": "A"}).Status)
+		h.set("alice", a, "short")
+		h.set("alice", "displayname", "A")
+		h.set("bob", "displayname", "B")
+	})
+}
+
+// TestAnyAvatar is the departure that deployed clients lean on.
+func TestAnyAvatar(t *testing.T) {
+	h := newHouse(t, storagetest.Open(t))
+	h.slice.AnyAvatar = true
+	room := h.ok("POST", stage.Path("v3/createRoom"), "alice", stage.O{}).At("room_id")
+	h.set("alice", "avatar_url", "LemurLover")
+	shown := func() string { return h.ok("GET", memberPath(room, "alice"), "alice", nil).At("avatar_url") }
+	require.Equal(t, "LemurLover", shown())
+	h.set("alice", "avatar_url", "")
+	require.Empty(t, shown())
+	a := stage.Do(t, h.router, "GET", field("alice", "avatar_url"), "", nil)
+	require.Equal(t, 404, a.Status, "an empty picture takes it away")
+}
+
+func memberPath(room, name string) string {
+	return stage.Path("v3/rooms/{}/state/m.room.member/{}", room, stage.User(name))
+}
+
+// TestRoomsHearOfProfiles: every room that the user has joined shows the new
+// name and picture, and no other does.
+func TestRoomsHearOfProfiles(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		var room []string
+		for range 3 {
+			room = append(room, h.ok("POST", stage.Path("v3/createRoom"), "bob", stage.O{"preset": "public_chat"}).At("room_id"))
+			h.ok("POST", stage.Path("v3/rooms/{}/join", room[len(room)-1]), "alice", stage.O{"reason": "curious"})
+		}
+		h.ok("POST", stage.Path("v3/rooms/{}/leave", room[2]), "alice", stage.O{})
+		member := func(i int) string { return h.ok("GET", memberPath(room[i], "alice"), "bob", nil).Body }
+		event := func(i int) string {
+			return h.ok("GET", memberPath(room[i], "alice")+"?format=event", "bob", nil).At("event_id")
+		}
+		h.set("alice", "displayname", "Alice")
+		h.set("alice", "avatar_url", picture)
+		for i := range 2 {
+			require.Equal(t, `{"avatar_url":"mxc://hs1/picture","displayname":"Alice","membership":"join"}`, member(i))
+		}
+		require.Equal(t, `{"membership":"leave"}`, member(2))
+		before := event(0)
+		h.set("alice", "displayname", "Alice")
+		h.set("alice", "m.tz", "Europe/London")
+		h.set("alice", "com.example.status", "busy")
+		require.Equal(t, before, event(0), "what rooms do not show, and what does not change, makes no event")
+		h.ok("DELETE", field("alice", "displayname"), "alice", nil)
+		require.Equal(t, `{"avatar_url":"mxc://hs1/picture","membership":"join"}`, member(1))
+		require.NotEqual(t, before, event(0))
+	})
+}
