@@ -29,6 +29,7 @@ build: ## the server, as bin/touchstone
 
 .PHONY: test
 test: ## all tests, on PostgreSQL too where there is one (PKG=./storage/... for some)
+	@{ go test -count=1 -v -run '^$$' ./tests | grep 'tests run on'; } || true # go test is silent about what passes
 	go test $(PKG)
 
 .PHONY: test-race
@@ -69,8 +70,22 @@ generate-compare: ## see that generated/ is what spec/ gives
 	go run ./spec/gen -spec spec -out bin/_generated
 	@diff -r generated bin/_generated || { echo 'generated/ differs from what spec/ gives: make generate'; exit 1; }
 
+.PHONY: coverage
+coverage: ## write the README's table of operations that are served
+	go test -count=1 -run '^TestOperations$$' ./tests -coverage-table ../README.md
+
+.PHONY: coverage-compare
+coverage-compare: ## see that the README's table is what the server serves
+	@mkdir -p bin && cp README.md bin/_README.md
+	go test -count=1 -run '^TestOperations$$' ./tests -coverage-table ../bin/_README.md
+	@diff README.md bin/_README.md || { echo 'the table in README.md is not what the server serves: make coverage'; exit 1; }
+
 .PHONY: bench
-bench: ## benchmarks, with the machine's facts (BENCH=Send for some)
+bench: ## measure a whole server, with the machine's facts (ARGS="-only send,sync")
+	go run ./tests/bench $(ARGS)
+
+.PHONY: microbench
+microbench: ## benchmarks of packages (BENCH=Send for some)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
 
 .PHONY: fuzz

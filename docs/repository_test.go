@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package docs holds documents for people, and tests that see that what the
-// documents name is there.
+// Package docs sees that the documents for people are true: what they name is
+// there, their excerpts and tables are those of the code, their commands work.
 package docs
 
 import (
