@@ -1,3 +1,5 @@
+-- SPDX-License-Identifier: Apache-2.0
+
 -- What the server keeps about itself.
 
 -- Blocks of row numbers given out, by name (SQLite; see numbers.go).

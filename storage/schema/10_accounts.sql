@@ -1,3 +1,5 @@
+-- SPDX-License-Identifier: Apache-2.0
+
 -- The people and programs with an account here.
 
 CREATE TABLE users (

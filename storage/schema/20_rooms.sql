@@ -1,3 +1,5 @@
+-- SPDX-License-Identifier: Apache-2.0
+
 -- Rooms and their events.
 
 CREATE TABLE rooms (

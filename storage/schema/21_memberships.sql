@@ -1,3 +1,5 @@
+-- SPDX-License-Identifier: Apache-2.0
+
 -- Current membership, one row for each user who ever had any in a room: the
 -- room's state again, by user.
 CREATE TABLE memberships (

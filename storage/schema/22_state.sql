@@ -1,3 +1,5 @@
+-- SPDX-License-Identifier: Apache-2.0
+
 -- Room state: content-addressed nodes shared by all states that contain them,
 -- and the room's current state since each position.
 

@@ -1,3 +1,5 @@
+-- SPDX-License-Identifier: Apache-2.0
+
 -- Unread counts. An event that notifies members by the default rules is one
 -- row for all of them; whoever's rules or receipts say otherwise has a row of
 -- difference. A count is a sum over the positions after the receipt.

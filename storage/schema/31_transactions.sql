@@ -1,3 +1,5 @@
+-- SPDX-License-Identifier: Apache-2.0
+
 -- Requests with a transaction id, and what they were answered with. Of a
 -- device: after logging in again the same id is a new request.
 CREATE TABLE transactions (

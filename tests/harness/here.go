@@ -57,4 +57,3 @@ func (l testLog) Write(line []byte) (int, error) {
 	l.t.Logf("%s", strings.TrimSuffix(string(line), "\n"))
 	return len(line), nil
 }
-
