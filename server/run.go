@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -75,10 +76,9 @@ func (s *Server) open(name string, at config.TLSListener, handler http.Handler) 
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
 	srv := &http.Server{
 		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
-		BaseContext: func(net.Listener) context.Context { return ctx },
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 	scheme := "http"
 	serve := func() error { return srv.Serve(l) }
@@ -95,17 +95,15 @@ func (s *Server) open(name string, at config.TLSListener, handler http.Handler) 
 	})
 	s.group.Go("stop "+name, func(stopping context.Context) error {
 		<-stopping.Done()
-		return shutdown(srv, cancel)
+		return shutdown(srv)
 	})
 	return nil
 }
 
-// shutdown lets requests finish: those that wait for news are told to end, and
-// the others have a while.
-func shutdown(srv *http.Server, cancel context.CancelFunc) error {
+// shutdown gives requests a while to finish.
+func shutdown(srv *http.Server) error {
 	ctx, done := context.WithTimeout(context.Background(), stopPatience)
 	defer done()
-	cancel()
 	if err := srv.Shutdown(ctx); err != nil {
 		return srv.Close()
 	}
@@ -165,6 +163,9 @@ func (s *Server) Close(context.Context) error { return s.stop() }
 func (s *Server) stop() error {
 	s.group.Stop()
 	err := s.group.Wait()
+	if s.cfg.ReadyFile != "" {
+		_ = os.Remove(s.cfg.ReadyFile) // it may never have been there
+	}
 	if s.db != nil {
 		err = errors.Join(err, s.db.Close())
 	}

@@ -37,6 +37,9 @@ type Server struct {
 	feed    *feed.Feed
 	judge   *strict.Judge
 	fronts  fronts
+	// stopping ends when the server begins to stop: who waits for news is
+	// answered then.
+	stopping context.Context
 }
 
 // Start opens everything and returns once the server answers. A nil log is
@@ -48,6 +51,13 @@ func Start(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Server, 
 	s := &Server{cfg: cfg, log: log, build: obs.ReadBuild(spec.Version)}
 	s.metrics = obs.NewMetrics(s.build)
 	s.group = run.NewGroup(ctx, log)
+	stopping, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stopping = stopping
+	s.group.Go("begin to stop", func(ctx context.Context) error {
+		<-ctx.Done()
+		stop()
+		return nil
+	})
 	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
@@ -133,13 +143,13 @@ func (s *Server) router(parts *slices) *api.Router {
 			return obs.With(ctx, slog.String("request_id", name))
 		},
 		BodyDeadline: func(*api.Operation) time.Time {
-			return env.Real().Now().Add(time.Duration(s.cfg.Listeners.Client.BodyTimeout))
+			return env.Real().Now().Add(time.Duration(s.cfg.Listeners.BodyTimeout))
 		},
 		Now: newStopwatch(),
 		Observe: func(op *api.Operation, status int, took time.Duration) {
 			name := ""
 			if op != nil {
-				name = op.ID
+				name = op.API + "." + op.ID
 			}
 			s.metrics.Request(name, status, took)
 		},

@@ -75,7 +75,16 @@ func litePlace(where string) (path string, cleanup func() error, sync string, er
 		return "", nil, "", err
 	}
 	unlock, err := lockFile(path + ".lock")
-	return path, unlock, "FULL", err
+	if err != nil {
+		return "", nil, "", err
+	}
+	// SQLite gives its log the file's mode: nobody else reads the accounts and
+	// the signing key.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return "", nil, "", errors.Join(err, unlock())
+	}
+	return path, unlock, "FULL", f.Close()
 }
 
 func liteDSN(path, sync string) string {
@@ -110,15 +119,16 @@ func (e *lite) close() error {
 	if e.writer.group != nil {
 		e.commit()
 	}
-	if e.writer.conn != nil {
-		err = e.writer.conn.conn.Close()
-	}
 	close(e.readers.closed)
 	for range cap(e.readers.slots) {
 		e.readers.slots <- struct{}{} // waits for the readers, one by one
 	}
 	for _, c := range e.readers.idle {
 		err = errors.Join(err, c.conn.Close())
+	}
+	if c := e.writer.conn; c != nil { // last, so that the file is whole without its log
+		_, logErr := c.conn.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
+		err = errors.Join(err, logErr, c.conn.Close())
 	}
 	return errors.Join(err, e.pool.Close(), e.cleanup())
 }

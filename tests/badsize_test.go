@@ -76,7 +76,7 @@ func TestOversizedBodies(t *testing.T) {
 
 // TestSlowBodies: a body that does not come holds no connection for long.
 func TestSlowBodies(t *testing.T) {
-	s := harness.Start(t, harness.Options{Settings: []string{"TOUCHSTONE_LISTENERS_CLIENT_BODY_TIMEOUT=300ms"}})
+	s := harness.Start(t, harness.Options{Settings: []string{"TOUCHSTONE_LISTENERS_BODY_TIMEOUT=300ms"}})
 	w := newWorld(t, s)
 	status, body := raw(t, s, "POST "+harness.Path("v3/createRoom")+" HTTP/1.1\r\nAuthorization: Bearer "+
 		w.alice.Token+"\r\nContent-Length: 100", `{"name":`)

@@ -105,7 +105,7 @@ func baseURL(l config.TLSListener) string {
 // register asks for a nonce and proves that it knows the secret.
 func register(ctx context.Context, url, secret, user, password string, admin bool) (string, error) {
 	var nonce struct{ Nonce string }
-	if err := call(ctx, http.MethodGet, url+registerPath, nil, &nonce); err != nil {
+	if err := call(ctx, http.DefaultClient, http.MethodGet, url+registerPath, nil, &nonce); err != nil {
 		return "", err
 	}
 	role := "notadmin"
@@ -117,7 +117,7 @@ func register(ctx context.Context, url, secret, user, password string, admin boo
 	var made struct {
 		UserID string `json:"user_id"`
 	}
-	err := call(ctx, http.MethodPost, url+registerPath, map[string]any{
+	err := call(ctx, http.DefaultClient, http.MethodPost, url+registerPath, map[string]any{
 		"nonce": nonce.Nonce, "username": user, "password": password, "admin": admin,
 		"mac": hex.EncodeToString(mac.Sum(nil)),
 	}, &made)
@@ -125,7 +125,7 @@ func register(ctx context.Context, url, secret, user, password string, admin boo
 }
 
 // call makes one JSON request.
-func call(ctx context.Context, method, url string, body, answer any) error {
+func call(ctx context.Context, client *http.Client, method, url string, body, answer any) error {
 	var in io.Reader
 	if body != nil {
 		b, err := json.Marshal(body)
@@ -139,7 +139,7 @@ func call(ctx context.Context, method, url string, body, answer any) error {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("is the server running? %w", err)
 	}
@@ -152,23 +152,4 @@ func call(ctx context.Context, method, url string, body, answer any) error {
 		return fmt.Errorf("the server answered %s: %s", resp.Status, bytes.TrimSpace(b))
 	}
 	return json.Unmarshal(b, answer)
-}
-
-// health is for container engines, whose images have no shell to ask with.
-func health(ctx context.Context, args []string) error {
-	fs := flags("health")
-	settings := config.BindFlags(fs)
-	url := fs.String("url", "", "the `URL` of the server (default: the client listener of the settings)")
-	if err := parse(fs, args); err != nil {
-		return err
-	}
-	if *url == "" {
-		cfg, err := config.Load(config.Sources{Env: os.Environ(), Flags: settings})
-		if err != nil {
-			return fmt.Errorf("settings:\n%w", err)
-		}
-		*url = baseURL(cfg.Listeners.Client)
-	}
-	var answer struct{}
-	return call(ctx, http.MethodGet, *url+"/health", nil, &answer)
 }

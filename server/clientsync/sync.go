@@ -38,6 +38,8 @@ type Deps struct {
 	// JoinedLimited calls the timeline of a newly joined room limited (rule
 	// joined-limited), so that clients drop what they had of it.
 	JoinedLimited bool
+	// Stopping ends when those who wait must be answered.
+	Stopping context.Context
 	// PushRules returns the content of a user's m.push_rules.
 	PushRules func(ctx context.Context, tx *storage.Reader, user id.UserID) (api.Raw, error)
 }
@@ -98,6 +100,7 @@ func (s *Sync) Sync(ctx context.Context, who api.Caller, req *clientapi.SyncRequ
 func (s *Sync) wait(ctx context.Context, w *window, timeout time.Duration) (*clientapi.SyncResponse, error) {
 	waiting, cancel := context.WithTimeout(ctx, min(max(timeout, 0), maxWait))
 	defer cancel()
+	defer context.AfterFunc(s.Stopping, cancel)()
 	for seen := w.since; ; {
 		keys, err := s.keys.of(ctx, s.DB, s.Feed, w.who.User)
 		if err != nil {

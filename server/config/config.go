@@ -72,6 +72,8 @@ type Listeners struct {
 	Federation TLSListener `yaml:"federation"`
 	Metrics    Listener    `yaml:"metrics"`
 	Lab        Listener    `yaml:"lab"`
+	// BodyTimeout is how long the body of a request may take to arrive.
+	BodyTimeout Duration `yaml:"body_timeout"`
 }
 
 // Listener is one address without encryption.
@@ -84,8 +86,6 @@ type TLSListener struct {
 	Address     string `yaml:"address"`
 	TLSCertFile string `yaml:"tls_cert_file"`
 	TLSKeyFile  string `yaml:"tls_key_file"`
-	// BodyTimeout is how long the body of a request may take to arrive.
-	BodyTimeout Duration `yaml:"body_timeout"`
 }
 
 // Duration is a time span as Go writes it: 300ms, 60s, 5m.
@@ -166,8 +166,8 @@ func Default() *Config {
 		ServerName: "localhost",
 		DataFolder: "touchstone-data",
 		Listeners: Listeners{
-			Client:     TLSListener{Address: "127.0.0.1:8008", BodyTimeout: Duration(time.Minute)},
-			Federation: TLSListener{BodyTimeout: Duration(time.Minute)},
+			Client:      TLSListener{Address: "127.0.0.1:8008"},
+			BodyTimeout: Duration(time.Minute),
 		},
 		Passwords:  Passwords{MemoryKiB: 19456, Passes: 2, Threads: 1},
 		Rooms:      Rooms{DefaultVersion: roomver.Default},

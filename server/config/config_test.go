@@ -13,7 +13,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -111,7 +110,7 @@ log: {level: debug, format: json}
 	want.ServerName = "example.org:8448"
 	want.DataFolder = "/data"
 	want.Listeners.Client.Address = ":8008"
-	want.Listeners.Federation = config.TLSListener{Address: "0.0.0.0:8448", TLSCertFile: "cert.pem", TLSKeyFile: "key.pem", BodyTimeout: config.Duration(time.Minute)}
+	want.Listeners.Federation = config.TLSListener{Address: "0.0.0.0:8448", TLSCertFile: "cert.pem", TLSKeyFile: "key.pem"}
 	want.WellKnown = config.WellKnown{Client: "https://m.example.org", Server: "m.example.org:443"}
 	want.Registration = config.Registration{Enabled: true, SharedSecret: "s"}
 	want.Passwords = config.Passwords{MemoryKiB: 1024, Passes: 3, Threads: 2, Concurrency: 4}

@@ -7,6 +7,7 @@ package discovery
 
 import (
 	"context"
+	"net/http"
 
 	"touchstone.example/api"
 	"touchstone.example/generated/clientapi"
@@ -121,7 +122,9 @@ func (d *Discovery) GetHealth(ctx context.Context, _ *extraapi.GetHealthRequest)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, &api.Error{
+			Status: http.StatusServiceUnavailable, ErrCode: "M_UNKNOWN", Msg: "The database does not answer", Err: err,
+		}
 	}
 	return &extraapi.GetHealthResponse{Status: "ok"}, nil
 }

@@ -80,5 +80,5 @@ func TestHealth(t *testing.T) {
 	r := newRouter(t, db, config.WellKnown{})
 	require.Equal(t, 200, stage.Do(t, r, "GET", "/health", "", nil).Status)
 	require.NoError(t, db.Close())
-	require.Equal(t, 500, stage.Do(t, r, "GET", "/health", "", nil).Status)
+	require.Equal(t, 503, stage.Do(t, r, "GET", "/health", "", nil).Status)
 }
