@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"touchstone.example/api"
@@ -86,7 +87,7 @@ func (s *Server) open(name string, at config.TLSListener, handler http.Handler) 
 		scheme = "https"
 		serve = func() error { return srv.ServeTLS(l, at.TLSCertFile, at.TLSKeyFile) }
 	}
-	s.fronts = append(s.fronts, front{name: name, url: scheme + "://" + l.Addr().String(), server: srv})
+	s.fronts = append(s.fronts, front{name: name, url: scheme + "://" + reachable(l.Addr()), server: srv})
 	s.group.Go("serve "+name, func(context.Context) error {
 		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
 			return err
@@ -98,6 +99,15 @@ func (s *Server) open(name string, at config.TLSListener, handler http.Handler) 
 		return shutdown(srv)
 	})
 	return nil
+}
+
+// reachable is where this machine reaches a listener: one on every address also
+// by the loopback one.
+func reachable(at net.Addr) string {
+	if tcp, ok := at.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
+	}
+	return at.String()
 }
 
 // shutdown gives requests a while to finish.
