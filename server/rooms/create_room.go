@@ -123,8 +123,8 @@ func (r *Rooms) newCreation(ctx context.Context, who api.Caller, body *clientapi
 	}
 	if body.RoomAliasName.Set {
 		var err error
-		if c.alias, err = id.ParseRoomAlias("#" + body.RoomAliasName.Value + ":" + string(r.name)); err != nil {
-			return nil, api.InvalidParam("room_alias_name: %s", err)
+		if c.alias, err = r.aliasOf(body.RoomAliasName.Value); err != nil {
+			return nil, err
 		}
 	}
 	c.head = &head{rules: rules, state: map[event.StateKey]*stored{}}
@@ -133,6 +133,20 @@ func (r *Rooms) newCreation(ctx context.Context, who api.Caller, body *clientapi
 		c.head.room.ID = id.RoomID("!" + r.env.Rand.Token("room id", string(who.User), 18) + ":" + string(r.name))
 	}
 	return c, nil
+}
+
+// aliasOf makes an alias of this server from its localpart.
+//
+// Spec: appendices "Room Aliases": any characters but a colon and U+0000.
+func (r *Rooms) aliasOf(localpart string) (id.RoomAlias, error) {
+	alias, err := id.ParseRoomAlias("#" + localpart + ":" + string(r.name))
+	if err == nil && (localpart == "" || alias.Localpart() != localpart) {
+		err = errors.New("it is empty or has a colon")
+	}
+	if err != nil {
+		return "", api.InvalidParam("room_alias_name: %s", err)
+	}
+	return alias, nil
 }
 
 // drafts lists the events of the new room in their order.
@@ -166,10 +180,11 @@ func (c *creation) drafts(ctx context.Context) ([]draft, error) {
 	}
 	out = append(out, c.presetDrafts()...)
 	for _, s := range c.body.InitialState {
-		if c.body.Name.Set && s.Type == "m.room.name" || c.body.Topic.Set && s.Type == "m.room.topic" {
+		key := s.StateKey.Or("")
+		if key == "" && (c.body.Name.Set && s.Type == "m.room.name" || c.body.Topic.Set && s.Type == "m.room.topic") {
 			continue // overridden by name and topic
 		}
-		out = append(out, c.state(s.Type, s.StateKey.Or(""), s.Content))
+		out = append(out, c.state(s.Type, key, s.Content))
 	}
 	if c.body.Name.Set {
 		out = append(out, c.state("m.room.name", "", object{"name": c.body.Name.Value}.encode()))
@@ -201,10 +216,12 @@ func (c *creation) presetDrafts() []draft {
 	return out
 }
 
+// invites are the invitations, one for each user. One of the creator, who is
+// in the room already, is for the rules to refuse.
 func (c *creation) invites(ctx context.Context) ([]draft, error) {
 	var out []draft
 	for i, u := range c.body.Invite {
-		if u == c.who.User || slices.Contains(c.body.Invite[:i], u) {
+		if slices.Contains(c.body.Invite[:i], u) {
 			continue
 		}
 		content, err := c.r.memberContent(ctx, u, "invite", api.Opt[string]{})

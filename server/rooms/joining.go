@@ -8,13 +8,12 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/go-json-experiment/json"
-
 	"touchstone.example/api"
 	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
+	"touchstone.example/server/roomver"
 	"touchstone.example/storage"
 )
 
@@ -101,13 +100,24 @@ func (r *Rooms) join(ctx context.Context, who api.Caller, roomID id.RoomID, body
 	return r.move(ctx, who, roomID, t)
 }
 
-// joinRules is the content of m.room.join_rules.
-type joinRules struct {
-	JoinRule string `json:"join_rule"`
-	Allow    []struct {
-		Type   string    `json:"type"`
-		RoomID id.RoomID `json:"room_id"`
-	} `json:"allow"`
+// roomsAllowed lists the rooms whose members may join by the content of
+// m.room.join_rules, and reports whether that is so at all. Entries that do
+// not have the expected form are ignored.
+//
+// Spec: client-server m.room.join_rules, "allow".
+func roomsAllowed(rules *roomver.Rules, content api.Raw) (allowed []id.RoomID, restricted bool) {
+	rule, _ := event.Text(event.Member(content, "join_rule"))
+	if rule != "restricted" && (rule != "knock_restricted" || !rules.KnockRestricted) {
+		return nil, false
+	}
+	for entry := range event.Elements(event.Member(content, "allow")) {
+		typ, _ := event.Text(event.Member(entry, "type"))
+		name, _ := event.Text(event.Member(entry, "room_id"))
+		if roomID, err := id.ParseRoomID(name); err == nil && typ == "m.room_membership" {
+			allowed = append(allowed, roomID)
+		}
+	}
+	return allowed, true
 }
 
 // vouch finds, for a join to a restricted room, a member who may invite, and
@@ -125,18 +135,9 @@ func (r *Rooms) vouch(ctx context.Context, h *head, user id.UserID, was string, 
 	if ev == nil {
 		return nil
 	}
-	var rules joinRules
-	if err := json.Unmarshal(ev.Content, &rules); err != nil {
-		return nil // the authorization rules say what is wrong with it
-	}
-	if rules.JoinRule != "restricted" && (rules.JoinRule != "knock_restricted" || !h.rules.KnockRestricted) {
+	allowed, restricted := roomsAllowed(h.rules, ev.Content)
+	if !restricted {
 		return nil
-	}
-	var allowed []id.RoomID
-	for _, a := range rules.Allow {
-		if a.Type == "m.room_membership" {
-			allowed = append(allowed, a.RoomID)
-		}
 	}
 	var voucher id.UserID
 	err := r.db.Read(ctx, func(tx *storage.Reader) error {

@@ -3,7 +3,10 @@
 package rooms
 
 import (
+	"cmp"
 	"context"
+	"net/http"
+	"slices"
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
@@ -22,7 +25,7 @@ var (
 func (r *Rooms) Kick(ctx context.Context, who api.Caller, req *clientapi.KickRequest) (*api.Empty, error) {
 	return done(r.move(ctx, who, req.RoomID, transition{
 		target: req.Body.UserID, membership: "leave", reason: req.Body.Reason,
-		check: only(req.Body.UserID, "join", "invite", "knock"),
+		check: only("M_FORBIDDEN", req.Body.UserID, "join", "invite", "knock"),
 	}))
 }
 
@@ -37,25 +40,20 @@ func (r *Rooms) Ban(ctx context.Context, who api.Caller, req *clientapi.BanReque
 
 // Unban lets a banned user be invited or join again.
 //
-// Spec: client-server unban.
+// Spec: client-server unban; "Other error codes", M_BAD_STATE.
 func (r *Rooms) Unban(ctx context.Context, who api.Caller, req *clientapi.UnbanRequest) (*api.Empty, error) {
 	return done(r.move(ctx, who, req.RoomID, transition{
 		target: req.Body.UserID, membership: "leave", reason: req.Body.Reason,
-		check: only(req.Body.UserID, "ban"),
+		check: only("M_BAD_STATE", req.Body.UserID, "ban"),
 	}))
 }
 
 // only lets a transition start from some memberships.
-func only(target id.UserID, from ...string) func(string) (bool, error) {
+func only(errcode string, target id.UserID, from ...string) func(string) (bool, error) {
 	return func(was string) (bool, error) {
-		for _, m := range from {
-			if m == was {
-				return false, nil
-			}
+		if slices.Contains(from, was) {
+			return false, nil
 		}
-		if was == "" {
-			was = "not in the room"
-		}
-		return false, api.Forbidden("The membership of %s is %s", target, was)
+		return false, api.Errorf(http.StatusForbidden, errcode, "The membership of %s is %s", target, cmp.Or(was, "leave"))
 	}
 }

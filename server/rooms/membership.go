@@ -5,6 +5,7 @@ package rooms
 import (
 	"context"
 	"fmt"
+	"net/http"
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
@@ -18,8 +19,8 @@ type transition struct {
 	membership string
 	reason     api.Opt[string]
 	// check looks at the target's membership so far ("" if none) and may
-	// refuse what the authorization rules would let pass, or report that
-	// there is nothing to do.
+	// refuse what the authorization rules let pass, or report that there is
+	// nothing to do. Whom the rules refuse does not learn what it says.
 	check func(was string) (nothing bool, err error)
 	// extra adds members to the content.
 	extra object
@@ -47,25 +48,53 @@ func (r *Rooms) move(ctx context.Context, who api.Caller, roomID id.RoomID, t tr
 		if s := h.get(key.Type, key.Key); s != nil {
 			was = s.Membership()
 		}
+		var refusal error
 		if t.check != nil {
-			if nothing, err := t.check(was); err != nil || nothing {
-				return &plan{}, err
+			nothing, err := t.check(was)
+			if nothing {
+				return &plan{}, nil
 			}
+			refusal = err
 		}
 		d := draft{Sender: who.User, Type: event.TypeMember, StateKey: &key.Key, Content: content.encode()}
 		if t.membership == "join" {
+			if err := r.admitGuest(ctx, h, who); err != nil {
+				return nil, err
+			}
 			if err := r.vouch(ctx, h, t.target, was, content); err != nil {
 				return nil, err
 			}
 			d.Content = content.encode()
 		}
 		p, err := r.extend(ctx, h, d)
+		if err == nil {
+			err = refusal
+		}
 		if err != nil {
 			return nil, err
 		}
 		return &plan{events: []*planned{p}}, nil
 	})
 	return err
+}
+
+// admitGuest refuses a guest who wants to join a room that has none.
+//
+// Spec: client-server "Guest Access", "Server behaviour".
+func (r *Rooms) admitGuest(ctx context.Context, h *head, who api.Caller) error {
+	if !who.Guest {
+		return nil
+	}
+	key := event.StateKey{Type: "m.room.guest_access"}
+	if err := h.ensure(ctx, r.db, key); err != nil {
+		return err
+	}
+	if ev := h.Event(key.Type, key.Key); ev != nil {
+		if access, _ := event.Text(ev.ContentMember("guest_access")); access == "can_join" {
+			return nil
+		}
+	}
+	return api.Errorf(http.StatusForbidden, "M_GUEST_ACCESS_FORBIDDEN", "Guests may not join this room")
 }
 
 // memberContent is the content of a membership event of one of our users: the

@@ -3,6 +3,7 @@
 package rooms
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,6 +57,7 @@ type paging struct {
 	forward bool
 	limit   int
 	filter  *filter.RoomEvents
+	given   string      // from as the client wrote it
 	from    *feed.Token // nil: from the end of the room that dir starts at
 	to      *feed.Token // nil: to the other end
 	upTo    int64       // what has arrived later is not there yet
@@ -66,7 +68,7 @@ type paging struct {
 func (r *Rooms) newPaging(who api.Caller, req *clientapi.GetRoomEventsRequest, nid int64) (*paging, error) {
 	p := &paging{
 		r: r, who: who, room: req.RoomID, nid: nid, forward: req.Dir == clientapi.DirectionF,
-		limit: defaultPage, upTo: r.feed.Safe(), view: r.view(who), filter: &filter.RoomEvents{},
+		given: req.From.Value, limit: defaultPage, upTo: r.feed.Safe(), view: r.view(who), filter: &filter.RoomEvents{},
 	}
 	p.out.Chunk = []api.Raw{}
 	if req.Filter.Set {
@@ -151,7 +153,7 @@ func (p *paging) read(ctx context.Context, tx *storage.Reader) error {
 	if err != nil {
 		return err
 	}
-	p.out.Start = p.token(from)
+	p.out.Start = cmp.Or(p.given, p.token(from))
 	events, end, more, err := p.walk(ctx, tx, sight, from, to)
 	if err != nil {
 		return fmt.Errorf("page of room %s: %w", p.room, err)

@@ -75,10 +75,7 @@ func (r *Rooms) redact(ctx context.Context, who api.Caller, roomID id.RoomID, d 
 		p.txn = transaction(who, endpoint, nid, txnID)
 		return &plan{events: []*planned{p}}, nil
 	})
-	if err != nil {
-		return "", err
-	}
-	return ids[0], nil
+	return r.sent(ctx, ids, err, transaction(who, endpoint, nid, txnID))
 }
 
 // redactable finds the event that a redaction names and checks that its sender

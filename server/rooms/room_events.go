@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"touchstone.example/api"
@@ -97,9 +98,16 @@ func (r *Rooms) GetJoinedRooms(ctx context.Context, who api.Caller, _ *clientapi
 	return out, nil
 }
 
+// A latest is the newest state of a room that somebody may read, and the
+// position up to which it is.
+type latest struct {
+	root string
+	upTo int64
+}
+
 // readState opens the state of a room that the caller may read: the current
 // one, or that at which the caller left.
-func (r *Rooms) readState(ctx context.Context, who api.Caller, roomID id.RoomID, fn func(tx *storage.Reader, room *storage.Room, root string) error) error {
+func (r *Rooms) readState(ctx context.Context, who api.Caller, roomID id.RoomID, fn func(tx *storage.Reader, room *storage.Room, state latest) error) error {
 	nid, err := r.roomNID(ctx, roomID)
 	if err != nil {
 		return err
@@ -119,16 +127,36 @@ func (r *Rooms) readState(ctx context.Context, who api.Caller, roomID id.RoomID,
 		}
 		switch reach {
 		case visibility.ToNow:
-			return fn(tx, room, room.StateRoot)
+			return fn(tx, room, latest{room.StateRoot, math.MaxInt64})
 		case visibility.ToDeparture:
-			root, err := tx.RoomStateAt(ctx, nid, sight.now.Pos)
+			left, err := departure(ctx, tx, nid, who.User)
 			if err != nil {
 				return err
 			}
-			return fn(tx, room, root)
+			root, err := tx.RoomStateAt(ctx, nid, left)
+			if err != nil {
+				return err
+			}
+			return fn(tx, room, latest{root, left})
 		}
 		return api.Forbidden("You are not in room %s", roomID)
 	})
+}
+
+// departure returns the position at which a user's last membership of a room
+// ended. Being invited or banned later moves it no further.
+func departure(ctx context.Context, tx *storage.Reader, nid int64, user id.UserID) (pos int64, err error) {
+	events, err := tx.MemberEvents(ctx, nid, user)
+	if err != nil {
+		return 0, err
+	}
+	for i, e := range events {
+		was := i > 0 && MembershipOf(events[i-1]) == "join"
+		if was && MembershipOf(e) != "join" {
+			pos = e.Pos
+		}
+	}
+	return pos, nil
 }
 
 // GetRoomState returns the current state of a room, or that at which the
@@ -137,8 +165,8 @@ func (r *Rooms) readState(ctx context.Context, who api.Caller, roomID id.RoomID,
 // Spec: client-server getRoomState.
 func (r *Rooms) GetRoomState(ctx context.Context, who api.Caller, req *clientapi.GetRoomStateRequest) (*clientapi.GetRoomStateResponse, error) {
 	out := &clientapi.GetRoomStateResponse{Body: []api.Raw{}}
-	err := r.readState(ctx, who, req.RoomID, func(tx *storage.Reader, _ *storage.Room, root string) error {
-		events, err := WholeState(ctx, tx, root, storage.StateAll)
+	err := r.readState(ctx, who, req.RoomID, func(tx *storage.Reader, _ *storage.Room, state latest) error {
+		events, err := WholeState(ctx, tx, state.root, storage.StateAll)
 		if err != nil {
 			return err
 		}
@@ -176,9 +204,9 @@ func WholeState(ctx context.Context, tx *storage.Reader, root string, class stor
 // Spec: client-server getRoomStateWithKey.
 func (r *Rooms) GetRoomStateWithKey(ctx context.Context, who api.Caller, req *clientapi.GetRoomStateWithKeyRequest) (*clientapi.GetRoomStateWithKeyResponse, error) {
 	out := &clientapi.GetRoomStateWithKeyResponse{}
-	err := r.readState(ctx, who, req.RoomID, func(tx *storage.Reader, _ *storage.Room, root string) error {
+	err := r.readState(ctx, who, req.RoomID, func(tx *storage.Reader, _ *storage.Room, state latest) error {
 		key := storage.StateKey{Type: req.EventType, Key: req.StateKey}
-		found, err := tx.StateGet(ctx, root, key)
+		found, err := tx.StateGet(ctx, state.root, key)
 		if err != nil {
 			return err
 		}
@@ -203,33 +231,52 @@ func (r *Rooms) GetRoomStateWithKey(ctx context.Context, who api.Caller, req *cl
 	return out, err
 }
 
-// GetMembersByRoom lists the membership events of a room, now or at a token.
+// GetMembersByRoom lists the membership events of a room, now or at a token,
+// but not past what the caller may read.
 //
 // Spec: client-server getMembersByRoom.
 func (r *Rooms) GetMembersByRoom(ctx context.Context, who api.Caller, req *clientapi.GetMembersByRoomRequest) (*clientapi.GetMembersByRoomResponse, error) {
 	out := &clientapi.GetMembersByRoomResponse{Chunk: []api.Raw{}}
-	err := r.readState(ctx, who, req.RoomID, func(tx *storage.Reader, room *storage.Room, root string) error {
+	err := r.readState(ctx, who, req.RoomID, func(tx *storage.Reader, room *storage.Room, state latest) error {
+		root := state.root
 		if req.At.Set {
 			token, err := feed.ParseToken(req.At.Value)
 			if err != nil {
 				return api.InvalidParam("at: %s", err)
 			}
-			if root, err = tx.RoomStateAt(ctx, room.NID, token.Pos); err != nil {
-				return err
+			if token.Pos < state.upTo {
+				if root, err = tx.RoomStateAt(ctx, room.NID, token.Pos); err != nil {
+					return err
+				}
 			}
 		}
 		events, err := WholeState(ctx, tx, root, storage.StateMembers)
 		if err != nil {
 			return err
 		}
-		events = slices.DeleteFunc(events, func(e *storage.Event) bool {
-			m := clientapi.Membership(visibility.MembershipOf(Content(e.Client)))
-			return req.Membership.Set && m != req.Membership.Value || req.NotMembership.Set && m == req.NotMembership.Value
-		})
+		events = slices.DeleteFunc(events, func(e *storage.Event) bool { return !wanted(req, MembershipOf(e)) })
 		out.Chunk, err = r.list(ctx, tx, who, events, req.RoomID)
 		return err
 	})
 	return out, err
+}
+
+// wanted applies the filter of a list of members. With both halves of it, one
+// is enough.
+//
+// Spec: client-server getMembersByRoom, "membership": "an 'or' condition".
+func wanted(req *clientapi.GetMembersByRoomRequest, membership string) bool {
+	is := string(req.Membership.Value) == membership
+	isNot := string(req.NotMembership.Value) != membership
+	switch {
+	case req.Membership.Set && req.NotMembership.Set:
+		return is || isNot
+	case req.Membership.Set:
+		return is
+	case req.NotMembership.Set:
+		return isNot
+	}
+	return true
 }
 
 // GetJoinedMembersByRoom lists the members of a room with their profiles in it.
@@ -237,7 +284,7 @@ func (r *Rooms) GetMembersByRoom(ctx context.Context, who api.Caller, req *clien
 // Spec: client-server getJoinedMembersByRoom.
 func (r *Rooms) GetJoinedMembersByRoom(ctx context.Context, who api.Caller, req *clientapi.GetJoinedMembersByRoomRequest) (*clientapi.GetJoinedMembersByRoomResponse, error) {
 	out := &clientapi.GetJoinedMembersByRoomResponse{Joined: map[id.UserID]clientapi.JoinedMember{}}
-	err := r.readState(ctx, who, req.RoomID, func(tx *storage.Reader, room *storage.Room, root string) error {
+	err := r.readState(ctx, who, req.RoomID, func(tx *storage.Reader, room *storage.Room, state latest) error {
 		m, err := tx.Membership(ctx, room.NID, who.User)
 		if err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return err
@@ -245,7 +292,7 @@ func (r *Rooms) GetJoinedMembersByRoom(ctx context.Context, who api.Caller, req 
 		if err != nil || m.Membership != "join" {
 			return api.Forbidden("You are not in room %s", req.RoomID)
 		}
-		events, err := WholeState(ctx, tx, root, storage.StateMembers)
+		events, err := WholeState(ctx, tx, state.root, storage.StateMembers)
 		if err != nil {
 			return err
 		}

@@ -5,11 +5,13 @@ package rooms
 import (
 	"bytes"
 	"context"
+	"errors"
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/event"
+	"touchstone.example/storage"
 )
 
 var (
@@ -41,11 +43,28 @@ func (r *Rooms) SetRoomStateWithKey(ctx context.Context, who api.Caller, req *cl
 	if err := r.checkState(ctx, req); err != nil {
 		return nil, err
 	}
+	if target, err := id.ParseUserID(req.StateKey); err == nil && req.EventType == event.TypeMember && membershipIn(req.Body) == "invite" {
+		if err := r.mayInvite(ctx, who, target); err != nil {
+			return nil, err
+		}
+	}
 	eventID, err := r.send(ctx, who, req.RoomID, d, "", "")
 	if err != nil {
 		return nil, err
 	}
 	return &clientapi.SetRoomStateWithKeyResponse{EventID: eventID}, nil
+}
+
+// membershipIn reads the membership in content as a client wrote it, or
+// nothing where there is none.
+func membershipIn(content api.Raw) string {
+	m, err := members(content)
+	if err != nil {
+		return ""
+	}
+	raw, _ := m["membership"].(api.Raw)
+	membership, _ := event.Text(raw)
+	return membership
 }
 
 // send puts one event into a room. With an endpoint and a transaction ID, the
@@ -56,6 +75,11 @@ func (r *Rooms) send(ctx context.Context, who api.Caller, roomID id.RoomID, d dr
 		return "", err
 	}
 	ids, err := r.add(ctx, nid, func(ctx context.Context, h *head) (*plan, error) {
+		if d.StateKey != nil && d.Type == event.TypeMember && membershipIn(d.Content) == "join" {
+			if err := r.admitGuest(ctx, h, who); err != nil {
+				return nil, err
+			}
+		}
 		p, err := r.extend(ctx, h, d)
 		if err != nil {
 			return nil, err
@@ -68,10 +92,38 @@ func (r *Rooms) send(ctx context.Context, who api.Caller, roomID id.RoomID, d dr
 		}
 		return &plan{events: []*planned{p}}, nil
 	})
-	if err != nil {
+	return r.sent(ctx, ids, err, transaction(who, endpoint, nid, txnID))
+}
+
+// sent returns the event of a request, or, where the request is refused, that
+// of an earlier one with the same transaction ID: what may no longer be done
+// has been done.
+//
+// Spec: client-server "Transaction identifiers".
+func (r *Rooms) sent(ctx context.Context, ids []id.EventID, err error, key *storage.TxnKey) (id.EventID, error) {
+	if err == nil {
+		return ids[0], nil
+	}
+	var refused *api.Error
+	if key.TxnID == "" || !errors.As(err, &refused) {
 		return "", err
 	}
-	return ids[0], nil
+	var events map[int64]id.EventID
+	var used storage.TxnResult
+	found := r.db.Read(ctx, func(tx *storage.Reader) (err error) {
+		if used, err = tx.Txn(ctx, *key); err != nil {
+			return err
+		}
+		events, err = tx.EventIDs(ctx, []int64{used.EventNID})
+		return err
+	})
+	switch {
+	case found == nil:
+		return events[used.EventNID], nil
+	case errors.Is(found, storage.ErrNotFound):
+		return "", err
+	}
+	return "", found
 }
 
 // changesNothing reports whether an event sets state to what it is already.

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms_test
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"touchstone.example/server/roomver"
+	"touchstone.example/storage"
+	"touchstone.example/storage/storagetest"
+	"touchstone.example/tests/stage"
+)
+
+// history lists the events of a room in order.
+func (h *house) history(token, room string) []clientEvent {
+	h.t.Helper()
+	return list(h.t, h.ok("GET", at(room, "messages?dir=f&limit=100"), token, nil).At("chunk"))
+}
+
+// types names events by type, and by state key where they have one.
+func types(events []clientEvent) (out []string) {
+	for _, e := range events {
+		name := strings.TrimPrefix(e.Type, "m.room.")
+		if e.StateKey != nil && *e.StateKey != "" {
+			name += " " + *e.StateKey
+		}
+		out = append(out, name)
+	}
+	return out
+}
+
+// TestEveryVersionWithEveryPreset makes a room of each kind and looks at its
+// events, their order and their content.
+func TestEveryVersionWithEveryPreset(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		for _, rules := range roomver.All() {
+			for _, preset := range []string{"private_chat", "trusted_private_chat", "public_chat", "", "visibility"} {
+				t.Run(rules.Version+" "+preset, func(t *testing.T) { (&house{h.Stage, t, h.router, 0}).oneRoom(rules, preset) })
+			}
+		}
+	})
+}
+
+func (h *house) oneRoom(rules *roomver.Rules, preset string) {
+	t := h.t
+	body := stage.O{"room_version": rules.Version, "invite": stage.L{stage.User("bob")}, "name": "A room", "is_direct": true}
+	switch preset {
+	case "visibility":
+		body["visibility"], preset = "public", "public_chat"
+	case "":
+		preset = "private_chat"
+	default:
+		body["preset"] = preset
+	}
+	room := h.create("alice", body)
+	require.Equal(t, !rules.RoomIDIsCreateHash, strings.HasSuffix(room, ":hs1"), room)
+	events := h.history("alice", room)
+	require.Equal(t, []string{
+		"create", "member @alice:hs1", "power_levels", "join_rules", "history_visibility", "guest_access", "name", "member @bob:hs1",
+	}, types(events))
+	for _, e := range events {
+		require.EqualValues(t, "@alice:hs1", e.Sender)
+		require.EqualValues(t, room, e.RoomID)
+	}
+	if rules.RoomIDIsCreateHash {
+		require.Equal(t, room[1:], string(events[0].ID)[1:])
+	}
+
+	trusted := preset == "trusted_private_chat"
+	create := map[string]any{"room_version": rules.Version}
+	if rules.CreatorInContent {
+		create["creator"] = "@alice:hs1"
+	}
+	if trusted && rules.CreatorsPrivileged {
+		create["additional_creators"] = []any{"@bob:hs1"}
+	}
+	require.Equal(t, create, events[0].Content)
+
+	users, tombstone := map[string]any{}, 100.0
+	if rules.CreatorsPrivileged {
+		tombstone = 150
+	} else {
+		users["@alice:hs1"] = 100.0
+		if trusted {
+			users["@bob:hs1"] = 100.0
+		}
+	}
+	levels := events[2].Content
+	require.Equal(t, users, levels["users"])
+	require.Equal(t, tombstone, levels["events"].(map[string]any)["m.room.tombstone"])
+	require.Equal(t, 50.0, levels["state_default"])
+
+	want := map[string][]string{
+		"private_chat": {"invite", "shared", "can_join"}, "trusted_private_chat": {"invite", "shared", "can_join"},
+		"public_chat": {"public", "shared", "forbidden"},
+	}[preset]
+	require.Equal(t, map[string]any{"join_rule": want[0]}, events[3].Content)
+	require.Equal(t, map[string]any{"history_visibility": want[1]}, events[4].Content)
+	require.Equal(t, map[string]any{"guest_access": want[2]}, events[5].Content)
+	require.Equal(t, map[string]any{"membership": "invite", "is_direct": true}, events[7].Content)
+
+	h.act("bob", room, "join", stage.O{})
+	h.send("bob", room, "hello")
+	status := h.do("PUT", at(room, "state/m.room.name/"), "bob", stage.O{"name": "Bob's"}).Status
+	require.Equal(t, trusted, status == 200, "only who is trusted may name the room")
+}
+
+// TestOrderOfCreation: the request's events in the specification's order, each
+// stronger than what it overrides.
+func TestOrderOfCreation(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		room := h.create("alice", stage.O{
+			"room_alias_name": "the pub#1", "topic": "All about <happy> hour", "name": "Pub",
+			"creation_content":             stage.O{"m.federate": false, "creator": "@eve:hs1", "room_version": "1", "com.example.x": 1},
+			"power_level_content_override": stage.O{"invite": 10, "users": stage.O{"@bob:hs1": 30}},
+			"initial_state": stage.L{
+				stage.O{"type": "m.room.join_rules", "content": stage.O{"join_rule": "knock"}},
+				stage.O{"type": "m.room.name", "content": stage.O{"name": "overridden"}},
+				stage.O{"type": "m.room.name", "state_key": "of a section", "content": stage.O{"name": "kept"}},
+				stage.O{"type": "m.room.topic", "state_key": "", "content": stage.O{"topic": "overridden"}},
+				stage.O{"type": "com.example.y", "state_key": "k", "content": stage.O{"a": 1}},
+			},
+			"invite": stage.L{stage.User("bob"), stage.User("carol"), stage.User("bob")},
+		})
+		events := h.history("alice", room)
+		require.Equal(t, []string{
+			"create", "member @alice:hs1", "power_levels", "canonical_alias", "history_visibility", "guest_access",
+			"join_rules", "name of a section", "com.example.y k", "name", "topic", "member @bob:hs1", "member @carol:hs1",
+		}, types(events))
+		require.Equal(t, map[string]any{"m.federate": false, "room_version": "12", "com.example.x": 1.0}, events[0].Content)
+		require.Equal(t, 10.0, events[2].Content["invite"])
+		require.Equal(t, map[string]any{"@bob:hs1": 30.0}, events[2].Content["users"])
+		require.Equal(t, 50.0, events[2].Content["ban"], "what is not overridden stays")
+		require.Equal(t, map[string]any{"alias": "#the pub#1:hs1"}, events[3].Content)
+		require.Equal(t, map[string]any{"join_rule": "knock"}, events[6].Content)
+		require.Equal(t, "All about <happy> hour", events[10].Content["topic"])
+		require.Equal(t, map[string]any{"m.text": []any{map[string]any{"body": "All about <happy> hour", "mimetype": "text/plain"}}}, events[10].Content["m.topic"])
+		require.True(t, slices.IsSortedFunc(events, func(a, b clientEvent) int { return int(a.TS - b.TS) }))
+		require.Equal(t, room, h.ok("POST", stage.Path("v3/join/{}", "#the pub#1:hs1"), "bob", stage.O{}).At("room_id"))
+	})
+}
+
+func TestCreateRoomRefuses(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.create("bob", stage.O{"room_alias_name": "taken"})
+		var r rows
+		post := func(name string, body any, status int, errcode string) { r.add(name, "POST", pathCreate, "alice", body, status, errcode) }
+		state := func(typ string, content any) stage.O {
+			return stage.O{"initial_state": stage.L{stage.O{"type": typ, "content": content}}}
+		}
+		post("no body", nil, 400, "M_NOT_JSON")
+		post("what is not JSON", `{"name"`, 400, "M_NOT_JSON")
+		post("a list", `[]`, 400, "M_BAD_JSON")
+		post("another preset", stage.O{"preset": "open_house"}, 400, "M_BAD_JSON")
+		post("another visibility", stage.O{"visibility": "secret"}, 400, "M_BAD_JSON")
+		post("a list for creation content", stage.O{"creation_content": stage.L{}}, 400, "M_BAD_JSON")
+		post("a list for power levels", stage.O{"power_level_content_override": stage.L{}}, 400, "M_BAD_JSON")
+		post("state without a type", stage.O{"initial_state": stage.L{stage.O{"content": stage.O{}}}}, 400, "M_BAD_JSON")
+		post("state without content", stage.O{"initial_state": stage.L{stage.O{"type": "t"}}}, 400, "M_BAD_JSON")
+		post("a float in state", state("t", stage.O{"n": 1.5}), 400, "M_BAD_JSON")
+		post("an invitation of nobody", stage.O{"invite": stage.L{"bob"}}, 400, "M_BAD_JSON")
+		post("a version of nobody's", stage.O{"room_version": "13"}, 400, "M_UNSUPPORTED_ROOM_VERSION")
+		post("an empty version", stage.O{"room_version": ""}, 400, "M_UNSUPPORTED_ROOM_VERSION")
+		post("a number for a version", stage.O{"room_version": 1}, 400, "M_BAD_JSON")
+		post("an alias that is taken", stage.O{"room_alias_name": "taken"}, 400, "M_ROOM_IN_USE")
+		post("an empty alias", stage.O{"room_alias_name": ""}, 400, "M_INVALID_PARAM")
+		post("an alias with a colon", stage.O{"room_alias_name": "a:b"}, 400, "M_INVALID_PARAM")
+		post("an alias with NUL", stage.O{"room_alias_name": "a\x00"}, 400, "M_INVALID_PARAM")
+		post("an alias of 256 bytes", stage.O{"room_alias_name": strings.Repeat("a", 256-len("#:hs1"))}, 400, "M_INVALID_PARAM")
+		post("an invitation of the creator", stage.O{"invite": stage.L{stage.User("alice")}}, 400, "M_INVALID_ROOM_STATE")
+		post("power that does not suffice for the name", stage.O{"room_version": "11", "name": "x",
+			"power_level_content_override": stage.O{"users": stage.O{"@alice:hs1": 49}}}, 400, "M_INVALID_ROOM_STATE")
+		post("a creator with a power level", stage.O{"power_level_content_override": stage.O{"users": stage.O{"@alice:hs1": 100}}}, 400, "M_INVALID_ROOM_STATE")
+		post("power that is no number", stage.O{"power_level_content_override": stage.O{"ban": "fifty"}}, 400, "M_INVALID_ROOM_STATE")
+		post("creators that are no users", stage.O{"creation_content": stage.O{"additional_creators": stage.L{"bob"}}}, 400, "M_INVALID_ROOM_STATE")
+		post("a second beginning", state("m.room.create", stage.O{}), 400, "M_INVALID_ROOM_STATE")
+		post("state under another's name", stage.O{"initial_state": stage.L{stage.O{"type": "t", "state_key": "@bob:hs1", "content": stage.O{}}}}, 400, "M_INVALID_ROOM_STATE")
+		post("a name past all sense", stage.O{"name": strings.Repeat("n", 65536)}, 413, "M_TOO_LARGE")
+		post("a type of 256 bytes", state(strings.Repeat("t", 256), stage.O{}), 413, "M_TOO_LARGE")
+		post("a third-party invitation", stage.O{"invite_3pid": stage.L{stage.O{"id_server": "i", "id_access_token": "t", "medium": "email", "address": "a@b.c"}}}, 403, "M_FORBIDDEN")
+		post("somebody of elsewhere", stage.O{"invite": stage.L{"@bob:elsewhere"}}, 403, "M_FORBIDDEN")
+		r.add("no token", "POST", pathCreate, "", stage.O{}, 401, "M_MISSING_TOKEN")
+		stage.Table(t, h.router, r)
+		require.Equal(t, `{"joined_rooms":[]}`, h.ok("GET", stage.Path("v3/joined_rooms"), "alice", nil).Body, "no half of a room")
+	})
+}
+
+// TestOneAliasIsGivenOnce: of many rooms that want one alias, one gets it.
+func TestOneAliasIsGivenOnce(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		answers := make([]stage.Answer, 6)
+		var all sync.WaitGroup
+		for i := range answers {
+			all.Go(func() {
+				answers[i] = h.do("POST", pathCreate, fmt.Sprintf("user%d", i), stage.O{"room_alias_name": "pub"})
+			})
+		}
+		all.Wait()
+		var won []string
+		for _, a := range answers {
+			if a.Status == 200 {
+				won = append(won, a.At("room_id"))
+				continue
+			}
+			require.Equal(t, "M_ROOM_IN_USE", a.At("errcode"), a)
+		}
+		require.Len(t, won, 1)
+		require.NoError(t, h.DB.Read(t.Context(), func(tx *storage.Reader) error {
+			alias, err := tx.Alias(t.Context(), "#pub:hs1")
+			require.NoError(t, err)
+			rooms, err := tx.RoomIDs(t.Context(), []int64{alias.RoomNID})
+			require.EqualValues(t, won[0], rooms[alias.RoomNID])
+			return err
+		}))
+	})
+}
+
+// TestAlikeRoomsAreTwo: rooms made alike at one instant.
+func TestAlikeRoomsAreTwo(t *testing.T) {
+	h := newHouse(t, storagetest.Open(t))
+	seen := map[string]bool{}
+	for n := range 3 * 12 {
+		room := h.create("alice", stage.O{"room_version": strconv.Itoa(n%12 + 1)})
+		require.False(t, seen[room])
+		seen[room] = true
+	}
+	require.Len(t, strings.Split(h.ok("GET", stage.Path("v3/joined_rooms"), "alice", nil).At("joined_rooms"), ","), 36)
+}
