@@ -54,7 +54,9 @@ func (s *Server) wire(signer event.Signer) *slices {
 			return server == signer.Name && ev.VerifySignature(server, signer.KeyID, own) == nil
 		},
 	})
-	out.profiles = &profiles.Profiles{DB: s.db, Rooms: out.rooms, Name: s.cfg.ServerName}
+	out.profiles = &profiles.Profiles{
+		DB: s.db, Rooms: out.rooms, Name: s.cfg.ServerName, AnyAvatar: s.judge.Lenient(strict.ProfileAvatarURL),
+	}
 	out.push = &push.Push{}
 	out.sync = clientsync.New(clientsync.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, PushRules: out.push.Content,

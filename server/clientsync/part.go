@@ -97,6 +97,11 @@ func (a *assembly) fill(ctx context.Context, parts []*roomPart) ([]*roomPart, er
 	for _, p := range parts {
 		all = append(append(all, p.timeline...), p.state...)
 	}
+	if a.filter.Federation {
+		if err := a.view.LoadPDUs(ctx, a.tx, all); err != nil {
+			return nil, err
+		}
+	}
 	return parts, a.view.LoadOthers(ctx, a.tx, all)
 }
 

@@ -30,6 +30,30 @@ type View struct {
 	// TxnIDs are the transaction ids of the events that the caller's device
 	// has sent, by row. LoadOthers fills it.
 	TxnIDs map[int64]string
+	// PDUs are the events in the format of their room version, by row. Where
+	// LoadPDUs has filled it, events are written in that format.
+	PDUs map[int64][]byte
+}
+
+// LoadPDUs makes the view write events in the federation format.
+//
+// Spec: client-server "Filtering", event_format.
+func (v *View) LoadPDUs(ctx context.Context, tx *storage.Reader, events []*storage.Event) error {
+	nids := make([]int64, len(events))
+	for i, e := range events {
+		nids[i] = e.NID
+	}
+	rows, err := tx.EventsByNID(ctx, nids)
+	if err != nil {
+		return err
+	}
+	v.PDUs = make(map[int64][]byte, len(rows))
+	for _, e := range rows {
+		if e.RedactedBy == 0 { // of a redacted event only the client form is left
+			v.PDUs[e.NID] = e.PDU
+		}
+	}
+	return nil
 }
 
 // LoadOthers reads what the unsigned data of events refers to.
@@ -74,7 +98,15 @@ func (v *View) LoadOthers(ctx context.Context, tx *storage.Reader, events []*sto
 // Append writes an event in the client format. roomID is empty where the
 // answer names the room elsewhere.
 func (v *View) Append(b []byte, e *storage.Event, roomID id.RoomID) []byte {
-	b = append(b, e.Client[:len(e.Client)-1]...)
+	if pdu, ok := v.PDUs[e.NID]; ok {
+		b = append(b, pdu[:len(pdu)-1]...)
+		if event.Member(pdu, "event_id") == nil { // the client names events by it
+			b = api.AppendString(append(b, `,"event_id":`...), e.ID)
+		}
+		roomID = ""
+	} else {
+		b = append(b, e.Client[:len(e.Client)-1]...)
+	}
 	if roomID != "" {
 		b = api.AppendString(append(b, `,"room_id":`...), roomID)
 	}

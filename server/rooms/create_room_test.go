@@ -151,7 +151,9 @@ func TestCreateRoomRefuses(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		h.create("bob", stage.O{"room_alias_name": "taken"})
 		var r rows
-		post := func(name string, body any, status int, errcode string) { r.add(name, "POST", pathCreate, "alice", body, status, errcode) }
+		post := func(name string, body any, status int, errcode string) {
+			r.add(name, "POST", pathCreate, "alice", body, status, errcode)
+		}
 		state := func(typ string, content any) stage.O {
 			return stage.O{"initial_state": stage.L{stage.O{"type": typ, "content": content}}}
 		}

@@ -76,6 +76,7 @@ const (
 	JoinedLimited      = "joined-limited"
 	JoinedProfile      = "joined-profile"
 	MessagesWithoutDir = "messages-without-dir"
+	ProfileAvatarURL   = "profile-avatar-url"
 	StateIdempotent    = "state-idempotent"
 )
 
@@ -108,6 +109,7 @@ func Rules() []Rule {
 		{JoinedLimited, "the timeline of a newly joined room is limited only if its limit cut it", "client-server-api/#get_matrixclientv3sync", Enforce, Off, Off},
 		{JoinedProfile, "joined_members has no name or picture where the member has none", "client-server-api/#get_matrixclientv3roomsroomidjoined_members", Enforce, Enforce, Off},
 		{MessagesWithoutDir, "a page of messages says in which direction it goes", "client-server-api/#get_matrixclientv3roomsroomidmessages", Enforce, Enforce, Off},
+		{ProfileAvatarURL, "the avatar_url of a profile is an MXC URI", "client-server-api/#put_matrixclientv3profileuseridkeyname", Enforce, Enforce, Off},
 		{"request-alternatives", "a request's value follows one of the alternatives", apiStandards, Enforce, Off, Off},
 		{"request-enum", "a request's value is one of those listed; lists grow, and the closed ones are refused elsewhere", apiStandards, Report, Off, Off},
 		{"request-format", "a request's strings follow their formats and patterns", apiStandards, Enforce, Off, Off},
