@@ -82,6 +82,9 @@ func Path(format string, args ...any) string {
 	return out
 }
 
+// Query is one more parameter of a query.
+func Query(name, value string) string { return "&" + name + "=" + url.QueryEscape(value) }
+
 // A Row is a request and how it must be answered.
 type Row struct {
 	Name    string

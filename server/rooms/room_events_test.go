@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"touchstone.example/server/feed"
+	"touchstone.example/storage/storagetest"
+	"touchstone.example/tests/stage"
+)
+
+func TestReadingRefused(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		room := h.create("alice", stage.O{"invite": stage.L{stage.User("carol")}})
+		event := h.send("alice", room, "hello")
+		other := h.public("alice")
+		var r rows
+		for _, path := range []string{"state", "state/m.room.create/", "state/none/", "members", "joined_members", "messages?dir=b"} {
+			get := func(name, token string, status int, errcode string) {
+				r.add(path+": "+name, "GET", at(room, path), token, nil, status, errcode)
+			}
+			get("no token", "", 401, "M_MISSING_TOKEN")
+			get("a stranger", "frank", 403, "M_FORBIDDEN")
+			get("who is invited", "carol", 403, "M_FORBIDDEN")
+			r.add(path+": a room of nobody's", "GET", at("!none", path), "alice", nil, 403, "M_FORBIDDEN")
+			r.add(path+": what is no room", "GET", at("room", path), "alice", nil, 400, "M_INVALID_PARAM")
+		}
+		get := func(name, token, path string, status int, errcode string) {
+			r.add(name, "GET", at(room, path), token, nil, status, errcode)
+		}
+		get("an event, no token", "", "event/"+event, 401, "M_MISSING_TOKEN")
+		get("an event, a stranger", "frank", "event/"+event, 404, "M_NOT_FOUND")
+		get("an event, who is invited", "carol", "event/"+event, 404, "M_NOT_FOUND")
+		get("an event of nobody's", "alice", "event/$none", 404, "M_NOT_FOUND")
+		get("what is no event", "alice", "event/none", 400, "M_INVALID_PARAM")
+		r.add("an event of another room", "GET", at(other, "event/{}", event), "alice", nil, 404, "M_NOT_FOUND")
+		r.add("an event of a room of nobody's", "GET", at("!none", "event/{}", event), "alice", nil, 404, "M_NOT_FOUND")
+		get("state that is not there", "alice", "state/m.room.topic/", 404, "M_NOT_FOUND")
+		get("state under another key", "alice", "state/m.room.create/x", 404, "M_NOT_FOUND")
+		get("another format", "alice", "state/m.room.create/?format=pdu", 400, "M_INVALID_PARAM")
+		get("another membership", "alice", "members?membership=guest", 400, "M_INVALID_PARAM")
+		get("another membership to leave out", "alice", "members?not_membership=guest", 400, "M_INVALID_PARAM")
+		get("members at no token", "alice", "members?at=nonsense", 400, "M_INVALID_PARAM")
+		get("a page in no direction", "alice", "messages", 400, "M_MISSING_PARAM")
+		get("a page in another direction", "alice", "messages?dir=up", 400, "M_INVALID_PARAM")
+		get("a page from no token", "alice", "messages?dir=b&from=nonsense", 400, "M_INVALID_PARAM")
+		get("a page to no token", "alice", "messages?dir=b&to=nonsense", 400, "M_INVALID_PARAM")
+		get("a page of letters", "alice", "messages?dir=b&limit=ten", 400, "M_INVALID_PARAM")
+		get("a page below nothing", "alice", "messages?dir=b&limit=-1", 400, "M_INVALID_PARAM")
+		get("a filter that is no JSON", "alice", "messages?dir=b&filter=x", 400, "M_INVALID_PARAM")
+		get("a filter of another type", "alice", "messages?dir=b&filter=%7B%22types%22%3A7%7D", 400, "M_INVALID_PARAM")
+		r.add("rooms, no token", "GET", stage.Path("v3/joined_rooms"), "", nil, 401, "M_MISSING_TOKEN")
+		stage.Table(t, h.router, r)
+	})
+}
+
+// names lists the members of an answer by localpart, with what they are.
+func names(t testing.TB, chunk string) (out []string) {
+	for _, e := range list(t, chunk) {
+		name := strings.TrimSuffix(strings.TrimPrefix(*e.StateKey, "@"), ":hs1")
+		out = append(out, fmt.Sprintf("%s %s", name, e.Content["membership"]))
+	}
+	slices.Sort(out)
+	return out
+}
+
+func TestMembersAreFiltered(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		room := h.public("bob", "eve")
+		h.act("alice", room, "invite", target("carol"))
+		h.act("alice", room, "ban", target("dan"))
+		h.act("eve", room, "leave", stage.O{})
+		for query, want := range map[string][]string{
+			"":                                       {"alice join", "bob join", "carol invite", "dan ban", "eve leave"},
+			"?membership=join":                       {"alice join", "bob join"},
+			"?membership=knock":                      nil,
+			"?not_membership=join":                   {"carol invite", "dan ban", "eve leave"},
+			"?membership=ban&not_membership=join":    {"carol invite", "dan ban", "eve leave"},
+			"?membership=join&not_membership=ban":    {"alice join", "bob join", "carol invite", "eve leave"},
+			"?membership=leave&not_membership=leave": {"alice join", "bob join", "carol invite", "dan ban", "eve leave"},
+		} {
+			require.Equal(t, want, names(t, h.ok("GET", at(room, "members"+query), "alice", nil).At("chunk")), query)
+		}
+		joined := h.ok("GET", at(room, "joined_members"), "bob", nil)
+		require.Equal(t, `{"@alice:hs1":{},"@bob:hs1":{}}`, joined.At("joined"))
+		require.Equal(t, 403, h.do("GET", at(room, "joined_members"), "eve", nil).Status, "who has left is not in the room")
+	})
+}
+
+// TestWhoHasLeft sees the room as it was then, whatever has happened since to
+// the room or to them, and whatever token they name.
+func TestWhoHasLeft(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		room := h.public("bob")
+		h.set("alice", room, "m.room.topic", "", stage.O{"topic": "then"})
+		seen := h.send("alice", room, "then")
+		h.act("bob", room, "leave", stage.O{})
+		then := names(t, h.ok("GET", at(room, "members"), "alice", nil).At("chunk"))
+		h.act("carol", room, "join", stage.O{})
+		h.set("alice", room, "m.room.topic", "", stage.O{"topic": "now"})
+		unseen := h.send("alice", room, "now")
+		later := feed.Token{Epoch: h.Feed.Epoch(), Pos: h.Feed.Safe()}.String()
+		look := func(name string) {
+			require.Equal(t, "then", h.state("bob", room, "m.room.topic", "").At("topic"), name)
+			require.Equal(t, then, names(t, h.ok("GET", at(room, "members"), "bob", nil).At("chunk")), name)
+			require.Equal(t, then, names(t, h.ok("GET", at(room, "members?at="+later), "bob", nil).At("chunk")), name)
+			all := h.ok("GET", at(room, "state"), "bob", nil).Body
+			require.Contains(t, all, `"topic":"then"`, name)
+			require.NotContains(t, all, "@carol:hs1", name)
+			h.ok("GET", at(room, "event/{}", seen), "bob", nil)
+			require.Equal(t, 404, h.do("GET", at(room, "event/{}", unseen), "bob", nil).Status, name)
+		}
+		look("left")
+		h.act("alice", room, "ban", target("bob"))
+		look("banned since")
+		h.act("alice", room, "unban", target("bob"))
+		look("unbanned since")
+		h.act("alice", room, "invite", target("bob"))
+		look("invited since")
+		h.act("bob", room, "join", stage.O{})
+		require.Equal(t, "now", h.state("bob", room, "m.room.topic", "").At("topic"))
+		require.Contains(t, names(t, h.ok("GET", at(room, "members"), "bob", nil).At("chunk")), "carol join")
+	})
+}
+
+// TestMembersAtAToken: a token of the past shows who was there then.
+func TestMembersAtAToken(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		room := h.public("bob")
+		token := feed.Token{Epoch: h.Feed.Epoch(), Pos: h.Feed.Safe()}.String()
+		h.act("carol", room, "join", stage.O{})
+		h.act("bob", room, "leave", stage.O{})
+		require.Equal(t, []string{"alice join", "bob join"}, names(t, h.ok("GET", at(room, "members?at="+token), "alice", nil).At("chunk")))
+		require.Equal(t, []string{"alice join", "bob leave", "carol join"}, names(t, h.ok("GET", at(room, "members"), "alice", nil).At("chunk")))
+	})
+}
+
+// bodies lists the messages of a page.
+func bodies(events []clientEvent) (out []string) {
+	for _, e := range events {
+		if body, ok := e.Content["body"].(string); ok {
+			out = append(out, body)
+		}
+	}
+	return out
+}
+
+// TestPages walks a room in both directions, in pages of each size.
+func TestPages(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		room := h.public("bob")
+		var want []string
+		for n := range 11 {
+			want = append(want, fmt.Sprint("message ", n))
+			h.send([]string{"alice", "bob"}[n%2], room, want[n])
+		}
+		all := len(h.history("alice", room))
+		for _, dir := range []string{"b", "f"} {
+			for _, limit := range []int{1, 2, 3, all - 1, all, all + 1, 5000} {
+				var got []clientEvent
+				token := ""
+				for page := 0; page == 0 || token != ""; page++ {
+					query := fmt.Sprintf("messages?dir=%s&limit=%d", dir, limit)
+					if token != "" {
+						query += "&from=" + token
+					}
+					a := h.ok("GET", at(room, query), "bob", nil)
+					if token != "" {
+						require.Equal(t, token, a.At("start"), "the value given in from")
+					}
+					events := list(t, a.At("chunk"))
+					require.LessOrEqual(t, len(events), limit)
+					got = append(got, events...)
+					token = a.At("end")
+				}
+				require.Len(t, got, all, "%s %d", dir, limit)
+				if dir == "b" {
+					slices.Reverse(got)
+				}
+				require.Equal(t, want, bodies(got), "%s %d", dir, limit)
+				require.Equal(t, "m.room.create", got[0].Type)
+			}
+		}
+		require.Len(t, list(t, h.ok("GET", at(room, "messages?dir=b"), "bob", nil).At("chunk")), 10, "a page of nobody's size")
+	})
+}
+
+// TestPagesEndWhereAskedTo: between two tokens lies what lies between them, and
+// a page's start leads back to where it began.
+func TestPagesEndWhereAskedTo(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		room := h.public()
+		position := func() string { return feed.Token{Epoch: h.Feed.Epoch(), Pos: h.Feed.Safe()}.String() }
+		h.send("alice", room, "a")
+		first := position()
+		h.send("alice", room, "b")
+		h.send("alice", room, "c")
+		second := position()
+		h.send("alice", room, "d")
+		page := func(query string) []string {
+			return bodies(list(t, h.ok("GET", at(room, "messages?"+query), "alice", nil).At("chunk")))
+		}
+		require.Equal(t, []string{"b", "c"}, page("dir=f&from="+first+"&to="+second))
+		require.Equal(t, []string{"c", "b"}, page("dir=b&from="+second+"&to="+first))
+		require.Equal(t, []string{"d"}, page("dir=f&from="+second))
+		require.Equal(t, []string{"a"}, page("dir=b&from="+first))
+		require.Empty(t, page("dir=f&from="+first+"&to="+first))
+		a := h.ok("GET", at(room, "messages?dir=b&limit=2"), "alice", nil)
+		require.Equal(t, []string{"c", "d"}, page("dir=f&from="+a.At("end")))
+		require.Equal(t, []string{"d", "c"}, page("dir=b&limit=2&from="+a.At("start")))
+		empty := h.ok("GET", at(room, "messages?dir=f&from="+position()), "alice", nil)
+		require.Equal(t, `[]`, empty.At("chunk"))
+		require.Empty(t, empty.At("end"), "nothing more")
+	})
+}
+
+// TestPagesAreFiltered, and with members to go with them when asked for.
+func TestPagesAreFiltered(t *testing.T) {
+	h := newHouse(t, storagetest.Open(t))
+	room := h.public("bob", "carol")
+	h.send("alice", room, "of alice")
+	h.send("bob", room, "of bob")
+	page := func(filter string) stage.Answer {
+		return h.ok("GET", at(room, "messages?dir=b&limit=50")+stage.Query("filter", filter), "alice", nil)
+	}
+	require.Equal(t, []string{"of bob"}, bodies(list(t, page(`{"senders":["@bob:hs1"]}`).At("chunk"))))
+	require.Equal(t, []string{"of bob", "of alice"}, bodies(list(t, page(`{"types":["m.room.message"]}`).At("chunk"))))
+	a := page(`{"types":["m.room.message"],"not_senders":["@alice:hs1"],"lazy_load_members":true}`)
+	require.Equal(t, []string{"bob join"}, names(t, a.At("state")))
+	require.Empty(t, page(`{"types":["m.room.message"]}`).At("state"))
+	require.Len(t, list(t, h.ok("GET", at(room, "messages?dir=b")+stage.Query("filter", `{"limit":1}`), "alice", nil).At("chunk")), 1)
+}
+
+// TestOneEvent is whole, for whoever was there.
+func TestOneEvent(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		room := h.public()
+		before := h.send("alice", room, "before")
+		h.act("bob", room, "join", stage.O{})
+		e := h.ok("GET", at(room, "event/{}", h.send("alice", room, "after")), "bob", nil)
+		require.Equal(t, room, e.At("room_id"))
+		require.Equal(t, "@alice:hs1", e.At("sender"))
+		require.Equal(t, "m.room.message", e.At("type"))
+		require.Equal(t, "after", e.At("content", "body"))
+		require.Equal(t, "join", e.At("unsigned", "membership"))
+		require.Equal(t, "0", e.At("unsigned", "age"))
+		require.Empty(t, e.At("unsigned", "transaction_id"))
+		require.Equal(t, "leave", h.ok("GET", at(room, "event/{}", before), "bob", nil).At("unsigned", "membership"))
+		own := h.ok("GET", at(room, "event/{}", before), "alice", nil)
+		require.NotEmpty(t, own.At("unsigned", "transaction_id"))
+		require.Empty(t, h.ok("GET", at(room, "event/{}", before), "alice/PHONE", nil).At("unsigned", "transaction_id"), "of the device that sent it")
+	})
+}

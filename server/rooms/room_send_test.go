@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"touchstone.example/server/roomver"
+	"touchstone.example/storage/storagetest"
+	"touchstone.example/tests/stage"
+)
+
+func TestSendingRefused(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		room := h.public("bob", "eve")
+		h.act("eve", room, "leave", stage.O{})
+		other := h.public()
+		elsewhere := h.send("alice", other, "elsewhere")
+		hers := h.send("alice", room, "hers")
+		h.set("alice", room, "com.example.mine", "@alice:hs1", stage.O{})
+		long := strings.Repeat("x", 256)
+		redact := func(event string) string { return at(room, "redact/{}/1", event) }
+		var r rows
+		for op, path := range map[string]string{
+			"send": at(room, "send/m.room.message/1"), "state": at(room, "state/com.example.s/"), "redact": redact(hers),
+		} {
+			put := func(name, token string, body any, status int, errcode string) {
+				r.add(op+": "+name, "PUT", path, token, body, status, errcode)
+			}
+			put("no token", "", stage.O{}, 401, "M_MISSING_TOKEN")
+			put("no body", "bob", nil, 400, "M_NOT_JSON")
+			put("what is not JSON", "bob", `{"a"}`, 400, "M_NOT_JSON")
+			put("a list", "bob", `[]`, 400, "M_BAD_JSON")
+			put("a stranger", "frank", stage.O{}, 403, "M_FORBIDDEN")
+			put("who has left", "eve", stage.O{}, 403, "M_FORBIDDEN")
+			r.add(op+": a room of nobody's", "PUT", strings.Replace(path, stage.Path("v3/rooms/{}/", room), stage.Path("v3/rooms/{}/", "!none"), 1), "bob", stage.O{}, 403, "M_FORBIDDEN")
+			r.add(op+": an alias", "PUT", strings.Replace(path, stage.Path("v3/rooms/{}/", room), stage.Path("v3/rooms/{}/", "#a:hs1"), 1), "bob", stage.O{}, 400, "M_INVALID_PARAM")
+		}
+		put := func(name, rest, token string, body any, status int, errcode string) {
+			r.add(name, "PUT", at(room, rest), token, body, status, errcode)
+		}
+		put("a float", "send/m.room.message/2", "bob", `{"n":0.5}`, 400, "M_BAD_JSON")
+		put("a number past 2^53", "send/m.room.message/2", "bob", `{"n":9007199254740992}`, 400, "M_BAD_JSON")
+		put("a message past its bound", "send/m.room.message/2", "bob", stage.O{"body": strings.Repeat("x", 65536)}, 413, "M_TOO_LARGE")
+		put("a type past its bound", "send/"+long+"/2", "bob", stage.O{}, 413, "M_TOO_LARGE")
+		put("a redaction of nothing", "send/m.room.redaction/2", "bob", stage.O{}, 400, "M_BAD_JSON")
+		put("a redaction of what is no event", "send/m.room.redaction/2", "bob", stage.O{"redacts": "event"}, 400, "M_BAD_JSON")
+		put("a redaction of what is no string", "send/m.room.redaction/2", "bob", stage.O{"redacts": stage.O{}}, 400, "M_BAD_JSON")
+		put("a redaction of another's event", "send/m.room.redaction/2", "bob", stage.O{"redacts": hers}, 403, "M_FORBIDDEN")
+
+		put("state without the power", "state/m.room.name/", "bob", stage.O{"name": "x"}, 403, "M_FORBIDDEN")
+		put("state under another's name", "state/com.example.mine/@alice:hs1", "bob", stage.O{}, 403, "M_FORBIDDEN")
+		put("a second beginning", "state/m.room.create/", "alice", stage.O{}, 403, "M_FORBIDDEN")
+		put("a key past its bound", "state/com.example.s/"+long, "alice", stage.O{}, 413, "M_TOO_LARGE")
+		put("a state type past its bound", "state/"+long+"/", "alice", stage.O{}, 413, "M_TOO_LARGE")
+		put("power that is no number", "state/m.room.power_levels/", "alice", stage.O{"ban": "x"}, 403, "M_FORBIDDEN")
+		put("another's joining", "state/m.room.member/@frank:hs1", "alice", stage.O{"membership": "join"}, 403, "M_FORBIDDEN")
+		put("a membership of nobody's", "state/m.room.member/@frank:hs1", "alice", stage.O{"membership": "guest"}, 403, "M_FORBIDDEN")
+		put("no membership", "state/m.room.member/@frank:hs1", "alice", stage.O{}, 403, "M_FORBIDDEN")
+		put("an invitation to elsewhere", "state/m.room.member/@frank:elsewhere", "alice", ` { "membership": "invite" }`, 403, "M_FORBIDDEN")
+		put("an alias that leads elsewhere", "state/m.room.canonical_alias/", "alice", stage.O{"alias": "#none:hs1"}, 400, "M_BAD_ALIAS")
+		put("what is no alias", "state/m.room.canonical_alias/", "alice", stage.O{"alias": "none"}, 400, "M_INVALID_PARAM")
+		put("an alias that is no string", "state/m.room.canonical_alias/", "alice", stage.O{"alt_aliases": stage.L{7}}, 400, "M_BAD_JSON")
+
+		r.add("a redaction of an event of another room", "PUT", redact(elsewhere), "alice", stage.O{}, 404, "M_NOT_FOUND")
+		r.add("a redaction of an event of nobody's", "PUT", redact("$none"), "alice", stage.O{}, 404, "M_NOT_FOUND")
+		r.add("a redaction of what is no event ID", "PUT", redact("none"), "alice", stage.O{}, 400, "M_INVALID_PARAM")
+		r.add("a redaction of another's event without the power", "PUT", redact(hers), "bob", stage.O{}, 403, "M_FORBIDDEN")
+		r.add("a number for a reason", "PUT", redact(hers), "alice", stage.O{"reason": 7}, 400, "M_BAD_JSON")
+		before := h.history("alice", room)
+		stage.Table(t, h.router, r)
+		require.Equal(t, types(before), types(h.history("alice", room)))
+	})
+}
+
+// TestSendIsRepeated: a request that comes again is answered as before and does
+// nothing, for its device, its path and its transaction ID.
+func TestSendIsRepeated(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		room, other := h.public("bob"), h.public("bob")
+		send := func(token, room, typ, txn, body string) string {
+			return h.ok("PUT", at(room, "send/{}/{}", typ, txn), token, stage.O{"body": body}).At("event_id")
+		}
+		first := send("bob", room, "m.room.message", "1", "hello")
+		require.Equal(t, first, send("bob", room, "m.room.message", "1", "hello"))
+		require.Equal(t, first, send("bob", room, "m.room.message", "1", "something else"))
+		seen := map[string]bool{first: true}
+		for name, event := range map[string]string{
+			"another transaction ID": send("bob", room, "m.room.message", "2", "hello"),
+			"another room":           send("bob", other, "m.room.message", "1", "hello"),
+			"another type":           send("bob", room, "com.example", "1", "hello"),
+			"another device":         send("bob/PHONE", room, "m.room.message", "1", "hello"),
+			"another user":           send("alice", room, "m.room.message", "1", "hello"),
+		} {
+			require.False(t, seen[event], name)
+			seen[event] = true
+		}
+		redact := func() string {
+			return h.ok("PUT", at(room, "redact/{}/1", first), "bob", stage.O{"reason": "typo"}).At("event_id")
+		}
+		redaction := redact()
+		require.Equal(t, redaction, redact())
+		h.act("alice", room, "ban", target("bob"))
+		require.Equal(t, first, send("bob", room, "m.room.message", "1", "hello"), "what may no longer be sent has been")
+		require.Equal(t, redaction, redact())
+		require.Equal(t, 403, h.do("PUT", at(room, "send/m.room.message/3"), "bob", stage.O{}).Status)
+	})
+}
+
+// TestSendIsRepeatedAtOnce: of the same request many times at once, one counts.
+func TestSendIsRepeatedAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		room := h.public()
+		events := make([]string, 12)
+		var all sync.WaitGroup
+		for i := range events {
+			all.Go(func() {
+				path := at(room, "send/m.room.message/{}", i%3)
+				events[i] = h.do("PUT", path, "alice", stage.O{"body": fmt.Sprint(i)}).At("event_id")
+			})
+		}
+		all.Wait()
+		for i := range events {
+			require.NotEmpty(t, events[i])
+			require.Equal(t, events[i%3], events[i])
+		}
+		require.Len(t, h.history("alice", room), 6+3)
+	})
+}
+
+// TestRedactions: by either operation, in every version, what is left is what
+// the version protects, and the redaction says in its version's way what it
+// redacts.
+func TestRedactions(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		for _, rules := range roomver.All() {
+			t.Run(rules.Version, func(t *testing.T) { (&house{h.Stage, t, h.router, 0}).redactions(rules) })
+		}
+	})
+}
+
+func (h *house) redactions(rules *roomver.Rules) {
+	t := h.t
+	room := h.create("alice", stage.O{"preset": "public_chat", "room_version": rules.Version})
+	h.act("bob", room, "join", stage.O{})
+	one, two := h.send("bob", room, "one"), h.send("bob", room, "two")
+	byHand := h.ok("PUT", at(room, "redact/{}/r1", one), "bob", stage.O{"reason": "typo"}).At("event_id")
+	bySend := h.ok("PUT", at(room, "send/m.room.redaction/r1"), "alice", ` { "redacts" : "`+two+`", "reason" : "spam", "more": 1 } `).At("event_id")
+	require.NotEqual(t, byHand, bySend)
+	for i, c := range []struct{ redacted, redaction, reason, sender string }{
+		{one, byHand, "typo", "@bob:hs1"}, {two, bySend, "spam", "@alice:hs1"},
+	} {
+		e := h.ok("GET", at(room, "event/{}", c.redacted), "alice", nil)
+		require.Equal(t, `{}`, e.At("content"))
+		because := e.At("unsigned", "redacted_because")
+		require.Contains(t, because, c.redaction)
+		r := h.ok("GET", at(room, "event/{}", c.redaction), "bob", nil)
+		require.Equal(t, c.reason, r.At("content", "reason"))
+		require.Equal(t, c.sender, r.At("sender"))
+		require.Equal(t, c.redacted, r.At("redacts"), "clients of old look here")
+		require.Equal(t, c.redacted, r.At("content", "redacts"), "clients of today look here")
+		require.Equal(t, []string{"", "1"}[i], r.At("content", "more"))
+	}
+	again := h.ok("PUT", at(room, "redact/{}/r2", one), "alice", stage.O{}).At("event_id")
+	require.NotEqual(t, byHand, again)
+}
+
+// TestStateIsSet: an empty state key with and without the slash before it,
+// content as it was sent, and one event for each request.
+func TestStateIsSet(t *testing.T) {
+	h := newHouse(t, storagetest.Open(t))
+	room := h.public("bob")
+	path := at(room, "state/com.example.s")
+	first := h.ok("PUT", path, "alice", ` { "z" : 1, "a" : [ true , null ] } `).At("event_id")
+	second := h.ok("PUT", path+"/", "alice", stage.O{"z": 1, "a": stage.L{true, nil}}).At("event_id")
+	require.NotEqual(t, first, second, "what changes nothing is an event too")
+	for _, p := range []string{path, path + "/"} {
+		require.Equal(t, `{"a":[true,null],"z":1}`, h.ok("GET", p, "bob", nil).Body)
+	}
+	e := h.ok("GET", path+"?format=event", "bob", nil)
+	require.Equal(t, second, e.At("event_id"))
+	require.Equal(t, room, e.At("room_id"))
+	require.Equal(t, first, e.At("unsigned", "replaces_state"))
+	h.set("alice", room, "com.example.s", "a/b#c", stage.O{"key": "odd"})
+	require.Equal(t, "odd", h.state("bob", room, "com.example.s", "a/b#c").At("key"))
+	h.set("bob", room, "m.room.member", "@bob:hs1", stage.O{"membership": "join", "displayname": "Bob here"})
+	require.Equal(t, "Bob here", h.state("alice", room, "m.room.member", "@bob:hs1").At("displayname"))
+	h.set("alice", room, "m.room.member", "@carol:hs1", stage.O{"membership": "invite"})
+	require.Equal(t, "invite", h.membership(room, "carol"))
+}
