@@ -110,8 +110,8 @@ func TestABrokenAnswerDropsTheConnection(t *testing.T) {
 		resp.Body.Close()
 	}
 	require.Error(t, err, "the client does not take a part for the whole")
+	srv.Close() // waits for the handler
 	require.True(t, closed)
-	srv.Close()
 	require.Contains(t, out.String(), "disk gone")
 }
 
