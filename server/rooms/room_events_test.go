@@ -211,6 +211,7 @@ func TestPagesEndWhereAskedTo(t *testing.T) {
 		require.Equal(t, []string{"d"}, page("dir=f&from="+second))
 		require.Equal(t, []string{"a"}, page("dir=b&from="+first))
 		require.Empty(t, page("dir=f&from="+first+"&to="+first))
+		require.Equal(t, first, h.ok("GET", at(room, "messages?dir=f&from="+first), "alice", nil).At("start"), "the value given in from")
 		a := h.ok("GET", at(room, "messages?dir=b&limit=2"), "alice", nil)
 		require.Equal(t, []string{"c", "d"}, page("dir=f&from="+a.At("end")))
 		require.Equal(t, []string{"d", "c"}, page("dir=b&limit=2&from="+a.At("start")))

@@ -70,7 +70,6 @@ const (
 
 // Rules that other packages ask about.
 const (
-	AvatarURL          = "avatar-url"
 	ForgottenLeave     = "forgotten-leave"
 	JoinExtraContent   = "join-extra-content"
 	JoinedLimited      = "joined-limited"
@@ -98,7 +97,6 @@ func Rules() []Rule {
 		{"answer-status", "an answer's status is common or declared by the operation", errorCodes, Enforce, Report, Report},
 		{"answer-type", "an answer's value has its JSON type", apiStandards, Enforce, Report, Report},
 		{"answer-unknown-member", "an answer's object has no members but those described", apiStandards, Report, Off, Off},
-		{AvatarURL, "the picture of a profile is an MXC URI", "client-server-api/#put_matrixclientv3profileuseridkeyname", Enforce, Off, Off},
 		{"body-missing", "a request that takes a JSON object has one, if an empty one", apiStandards, Enforce, Report, Off},
 		{"content-type-missing", "a JSON body should be labelled as one", apiStandards, Report, Off, Off},
 		{"content-type-not-json", "a JSON body should not be labelled as something else", apiStandards, Report, Off, Off},
