@@ -75,7 +75,7 @@ func TestWritesThatShareACommitStandAlone(t *testing.T) {
 		},
 		5: func(w *storage.Writer) error {
 			list, err := w.Changes(ctx, 0, 100, 100)
-			require.Len(t, list, 3, "what came before is there, what failed is not")
+			require.Len(t, list, int(positions[5]), "what came before is there, what failed is not")
 			return err
 		},
 	}
@@ -98,7 +98,12 @@ func TestWritesThatShareACommitStandAlone(t *testing.T) {
 		0: storage.Committed, 1: storage.Committed, 2: storage.RolledBack,
 		3: storage.RolledBack, 4: storage.RolledBack, 5: storage.Committed,
 	}, outcomes)
-	require.Equal(t, map[int]int64{0: 1, 1: 2, 2: 3, 3: 3, 4: 3, 5: 3}, positions, "a failed one's position is drawn again")
+	// In whatever order they had their turn, a failed one's position is drawn again.
+	require.EqualValues(t, 1, positions[0])
+	require.ElementsMatch(t, []int64{2, 3}, []int64{positions[1], positions[5]})
+	for _, failed := range []int{2, 3, 4} {
+		require.Contains(t, []int64{2, 3, 4}, positions[failed])
+	}
 	require.Equal(t, 0, countInfo(t, db))
 	read(t, db, func(ctx context.Context, r *storage.Reader) error {
 		list, err := r.Changes(ctx, 0, 100, 100)

@@ -126,7 +126,7 @@ func TestAServerThatCountsOnBeingAloneRefusesCompany(t *testing.T) {
 	first := storagetest.OpenURL(t, url)
 	open(t, first, feed.Options{})
 	for _, shared := range []bool{true, false} {
-		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		_, err := feed.Open(ctx, storagetest.OpenURL(t, url), newGroup(t), feed.Options{Shared: shared})
 		require.ErrorIs(t, err, storage.ErrBusy)
 		cancel()

@@ -147,14 +147,18 @@ func (r *Rooms) writeMembership(ctx context.Context, tx *storage.Writer, p *plan
 		RoomNID: row.RoomNID, UserID: user, Membership: p.Membership(), EventNID: row.NID,
 		Sender: row.Sender, Pos: row.Pos, Local: user.Server() == r.name,
 	}
-	if p.replaces == nil || p.replaces.Membership() != m.Membership {
+	if p.replaces == nil {
 		return tx.PutMembership(ctx, m)
 	}
 	was, err := tx.Membership(ctx, row.RoomNID, user)
 	if err != nil {
 		return err
 	}
-	m.Pos = was.Pos
+	if was.Membership == m.Membership {
+		m.Pos = was.Pos
+	}
+	// Only who comes back remembers: a ban after leaving leaves it forgotten.
+	m.Forgotten = was.Forgotten && (m.Membership == "leave" || m.Membership == "ban")
 	return tx.PutMembership(ctx, m)
 }
 
