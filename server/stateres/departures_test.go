@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	gmsl "github.com/matrix-org/gomatrixserverlib"
@@ -15,6 +16,7 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
+	"touchstone.example/server/roomver"
 	"touchstone.example/server/stateres"
 )
 
@@ -33,13 +35,18 @@ type departures struct {
 	invitesFirst      bool // algorithm 1: third-party invites have a pass before members
 	fallsBackToOldest bool // algorithm 1: if no event is allowed, the oldest wins
 
+	remembersRule bool // a restricted join leaves another join rule behind for the next event
+
 	pdus map[id.EventID]gmsl.PDU
+	// The join rules that the last event was checked against, and as what.
+	joinRules gmsl.PDU
+	joinRule  string
 }
 
 func allDepartures() departures {
 	return departures{
 		otherRules: true, keepsShared: true, pullsNearby: true, emptyKeysOnly: true, standsForItself: true, sortsBackwards: true,
-		plainLevels: true, countsSteps: true, invitesFirst: true, fallsBackToOldest: true,
+		plainLevels: true, countsSteps: true, invitesFirst: true, fallsBackToOldest: true, remembersRule: true,
 	}
 }
 
@@ -62,7 +69,44 @@ func (m *model) allows(e *event.Event, state eventauth.StateMap) bool {
 			_ = provider.AddEvent(m.pdus[s.ID])
 		}
 	}
+	if m.remembersRule && m.rules.StateResolution != roomver.StateResolutionV1 {
+		m.recall(e, state, provider)
+	}
 	return gmsl.Allowed(m.pdus[e.ID], provider, sameSender) == nil
+}
+
+// recall puts the join rule in place that a restricted join left behind, and
+// works out which one this event leaves.
+func (m *model) recall(e *event.Event, state eventauth.StateMap, provider *gmsl.AuthEvents) {
+	rules, _ := provider.JoinRules()
+	if rules == nil || rules != m.joinRules {
+		m.joinRules, m.joinRule = rules, eventauth.JoinRuleOf(state)
+	}
+	if rules == nil {
+		return
+	}
+	if m.joinRule != eventauth.JoinRuleOf(state) {
+		changed := strings.Replace(string(rules.JSON()), `"join_rule":"`+eventauth.JoinRuleOf(state)+`"`, `"join_rule":"`+m.joinRule+`"`, 1)
+		impl := gmsl.MustGetRoomVersion(rules.Version())
+		if p, err := impl.NewEventFromTrustedJSONWithEventID(rules.EventID(), []byte(changed), false); err == nil {
+			_ = provider.AddEvent(p)
+		}
+	}
+	if !m.rules.Restricted || e.Type != event.TypeMember || e.Membership() != "join" || *e.StateKey != string(e.Sender) ||
+		m.joinRule != "restricted" && m.joinRule != "knock_restricted" {
+		return
+	}
+	if create := state.Event(event.TypeCreate, ""); create == nil || slices.Equal(e.PrevEvents, []id.EventID{create.ID}) {
+		return // allowed, or not, whatever the join rule
+	}
+	via, _ := e.ContentText("join_authorised_via_users_server")
+	switch was := eventauth.MembershipOf(state, e.Sender); {
+	case was == "ban":
+	case was == "join" || was == "invite" || via == "":
+		m.joinRule = "invite"
+	case gmsl.Allowed(m.pdus[e.ID], provider, sameSender) == nil:
+		m.joinRule = "public"
+	}
 }
 
 func (m *model) difference(sets []stateres.State, conflicted ids) ids {
@@ -110,17 +154,21 @@ func (m *model) plainLevel(e, levels *event.Event) int64 {
 	return content.UserLevel(spec.SenderID(e.Sender))
 }
 
-// itself is what stands in for the state that an event lacks: the event.
-func (m *model) itself(e *event.Event, auth eventauth.StateMap) eventauth.StateMap {
-	for k := range auth {
-		if k.Type != event.TypeCreate || !m.rules.CreateEventImplied {
-			needed := gmsl.StateNeededForAuth([]gmsl.PDU{m.pdus[e.ID]})
-			if slices.Contains(needed.Tuples(), gmsl.StateKeyTuple{EventType: k.Type, StateKey: k.Key}) {
-				return eventauth.StateOf(e)
-			}
+// itself is the state that an event is checked against: where the resolved state
+// has nothing but the event has an auth event, the event itself comes in, and may
+// hide what was there before.
+func (m *model) itself(e *event.Event, state stateres.State, auth eventauth.StateMap) eventauth.StateMap {
+	against := eventauth.StateMap{}
+	needed := gmsl.StateNeededForAuth([]gmsl.PDU{m.pdus[e.ID]})
+	for _, k := range needed.Tuples() {
+		key := event.StateKey{Type: k.EventType, Key: k.StateKey}
+		if s := m.event(state[key]); s != nil {
+			against[key] = s
+		} else if auth[key] != nil && slices.Contains(e.AuthEvents, auth[key].ID) {
+			against[e.Key()] = e
 		}
 	}
-	return eventauth.StateMap{}
+	return against
 }
 
 // counts tells how often each event is in the list that it sorts.

@@ -27,6 +27,7 @@ type model struct {
 	rules  *roomver.Rules
 	source stateres.Events
 	chains map[id.EventID]ids
+	log    bool
 	departures
 }
 
@@ -112,6 +113,7 @@ func (m *model) subgraph(conflicted ids) ids {
 }
 
 func (m *model) resolveV2(sets []stateres.State) stateres.State {
+	m.joinRules = nil
 	unconflicted, conflicted := m.split(sets)
 	difference := m.difference(sets, conflicted)
 	full := maps.Clone(conflicted)
@@ -280,14 +282,19 @@ func (m *model) iterate(state stateres.State, list []id.EventID) {
 			against[create.Key()] = create
 		}
 		if m.standsForItself {
-			against = m.itself(e, against)
-		}
-		for k, v := range state {
-			if s := m.event(v); s != nil {
-				against[k] = s
+			against = m.itself(e, state, against)
+		} else {
+			for k, v := range state {
+				if s := m.event(v); s != nil {
+					against[k] = s
+				}
 			}
 		}
-		if m.allows(e, against) {
+		ok := m.allows(e, against)
+		if m.log {
+			println(eventID, e.Type, e.Key().Key, ok)
+		}
+		if ok {
 			state[e.Key()] = eventID
 		}
 	}
