@@ -27,7 +27,6 @@ type model struct {
 	rules  *roomver.Rules
 	source stateres.Events
 	chains map[id.EventID]ids
-	log    bool
 	departures
 }
 
@@ -290,11 +289,7 @@ func (m *model) iterate(state stateres.State, list []id.EventID) {
 				}
 			}
 		}
-		ok := m.allows(e, against)
-		if m.log {
-			println(eventID, e.Type, e.Key().Key, ok)
-		}
-		if ok {
+		if m.allows(e, against) {
 			state[e.Key()] = eventID
 		}
 	}
