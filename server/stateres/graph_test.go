@@ -182,11 +182,11 @@ func TestSmallDifferences(t *testing.T) {
 		states [][]int64
 		want   []int64
 	}{
-		"no states differ from no other":         {want: nil},
-		"one state differs from no other":        {states: [][]int64{{5}}, want: nil},
-		"equal states do not differ":             {states: [][]int64{{5}, {5}}, want: nil},
-		"a state against an empty one":           {states: [][]int64{{3}, {}}, want: []int64{1, 2}},
-		"what all share may be in some chains":   {shared: []int64{4}, states: [][]int64{{6}, {}}, want: []int64{4, 5}},
+		"no states differ from no other":        {want: nil},
+		"one state differs from no other":       {states: [][]int64{{5}}, want: nil},
+		"equal states do not differ":            {states: [][]int64{{5}, {5}}, want: nil},
+		"a state against an empty one":          {states: [][]int64{{3}, {}}, want: []int64{1, 2}},
+		"what all share may be in some chains":  {shared: []int64{4}, states: [][]int64{{6}, {}}, want: []int64{4, 5}},
 		"what a state adds may be in its chain": {states: [][]int64{{4}, {3, 4}}, want: nil},
 	} {
 		got, err := stateres.AuthDifference(&c, tc.shared, tc.states)
