@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stateres
+
+import (
+	"slices"
+
+	"touchstone.example/api/id"
+	"touchstone.example/server/event"
+)
+
+// A graph is the part of a room's auth graph that a resolution looks at. Events
+// have small numbers in it, their places in its slices.
+type graph struct {
+	src   Source
+	index map[id.EventID]int32
+	ids   []id.EventID
+	nodes []node
+	edges []int32 // auth events of all nodes, one after another
+	order []int32 // events that were sorted, each after its auth events
+
+	entries []Entry // scratch
+}
+
+type node struct {
+	ev       *event.Event // nil if not loaded, or missing
+	first    int32        // of its auth events in edges
+	last     int32
+	rejected bool
+	loaded   bool
+	sorted   uint8
+	marks    marks
+}
+
+// marks are the sets that events belong to.
+type marks uint16
+
+const (
+	conflicted   marks = 1 << iota // in the conflicted state set
+	differing                      // in the auth difference
+	connecting                     // in the conflicted state subgraph
+	power                          // among those to sort by power: the set X
+	underPower                     // in the auth chain of a power event
+	aboveX                         // with an event of X in its auth chain
+	inAll                          // in the auth chain of every state
+	fromConflict                   // in the auth chain of a conflicted event
+	toConflict                     // with a conflicted event in its auth chain
+
+	fullConflicted = conflicted | differing | connecting
+)
+
+func newGraph(src Source, size int) *graph {
+	return &graph{
+		src:   src,
+		index: make(map[id.EventID]int32, size),
+		ids:   make([]id.EventID, 0, size),
+		nodes: make([]node, 0, size),
+		edges: make([]int32, 0, 4*size),
+	}
+}
+
+// add returns the number of an event, a new one if need be.
+func (g *graph) add(eventID id.EventID) int32 {
+	if n, ok := g.index[eventID]; ok {
+		return n
+	}
+	n := int32(len(g.ids))
+	g.index[eventID] = n
+	g.ids = append(g.ids, eventID)
+	g.nodes = append(g.nodes, node{})
+	return n
+}
+
+func (g *graph) addAll(ids []id.EventID) []int32 {
+	numbers := make([]int32, len(ids))
+	for i, eventID := range ids {
+		numbers[i] = g.add(eventID)
+	}
+	return numbers
+}
+
+// auth returns the auth events of an event, as far as it is loaded.
+func (g *graph) auth(n int32) []int32 { return g.edges[g.nodes[n].first:g.nodes[n].last] }
+
+// has tells whether all of marks are set.
+func (g *graph) has(n int32, m marks) bool { return g.nodes[n].marks&m == m }
+
+// any tells whether one of marks is set.
+func (g *graph) any(n int32, m marks) bool { return g.nodes[n].marks&m != 0 }
+
+func (g *graph) mark(n int32, m marks) { g.nodes[n].marks |= m }
+
+// load loads events that are not loaded yet.
+func (g *graph) load(numbers []int32) error {
+	var ids []id.EventID
+	var at []int32
+	for _, n := range numbers {
+		if !g.nodes[n].loaded {
+			g.nodes[n].loaded = true
+			ids, at = append(ids, g.ids[n]), append(at, n)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	if err := g.fetch(ids); err != nil {
+		return err
+	}
+	for i, n := range at {
+		g.set(n, g.entries[i])
+	}
+	return nil
+}
+
+// loadAll loads all events and their auth chains.
+func (g *graph) loadAll() error {
+	for from := 0; from < len(g.ids); {
+		to := len(g.ids)
+		if err := g.fetch(g.ids[from:to:to]); err != nil {
+			return err
+		}
+		for n := from; n < to; n++ {
+			g.nodes[n].loaded = true
+			g.set(int32(n), g.entries[n-from])
+		}
+		from = to
+	}
+	return nil
+}
+
+func (g *graph) fetch(ids []id.EventID) error {
+	g.entries = slices.Grow(g.entries[:0], len(ids))[:len(ids)]
+	clear(g.entries)
+	return g.src.Load(ids, g.entries)
+}
+
+// set takes over what the source knows of an event.
+func (g *graph) set(n int32, e Entry) {
+	if e.Event == nil {
+		return
+	}
+	first := int32(len(g.edges))
+	for _, eventID := range e.Event.AuthEvents {
+		g.edges = append(g.edges, g.add(eventID))
+	}
+	at := &g.nodes[n]
+	at.ev, at.rejected = e.Event, e.Rejected
+	at.first, at.last = first, int32(len(g.edges))
+}
+
+// States of a node while the graph is sorted.
+const (
+	unsorted uint8 = iota
+	sorting
+	sorted
+	circular
+)
+
+// sort fills order with all loaded events. An event whose auth chain leads back
+// to itself, which only versions with chosen event IDs allow, cannot be put into
+// an order and is dropped with all that stand on it, as if it were missing.
+func (g *graph) sort() {
+	g.order = slices.Grow(g.order, len(g.nodes))
+	type step struct{ n, next int32 }
+	var stack []step
+	for root := range g.nodes {
+		if g.nodes[root].ev == nil || g.nodes[root].sorted != unsorted {
+			continue
+		}
+		g.nodes[root].sorted = sorting
+		stack = append(stack[:0], step{int32(root), g.nodes[root].first})
+		for len(stack) > 0 {
+			top := &stack[len(stack)-1]
+			at := &g.nodes[top.n]
+			if top.next == at.last {
+				g.sorted(top.n)
+				stack = stack[:len(stack)-1]
+				continue
+			}
+			a := g.edges[top.next]
+			top.next++
+			if auth := &g.nodes[a]; auth.ev != nil && auth.sorted == unsorted {
+				auth.sorted = sorting
+				stack = append(stack, step{a, auth.first})
+			}
+		}
+	}
+	for n := range g.nodes {
+		if g.nodes[n].sorted == circular {
+			g.nodes[n].ev, g.nodes[n].first, g.nodes[n].last = nil, 0, 0
+		}
+	}
+}
+
+// sorted puts an event into the order once its auth events are.
+func (g *graph) sorted(n int32) {
+	for _, a := range g.auth(n) {
+		if state := g.nodes[a].sorted; state == sorting || state == circular {
+			g.nodes[n].sorted = circular
+			return
+		}
+	}
+	g.nodes[n].sorted = sorted
+	g.order = append(g.order, n)
+}
+
+// authEvent returns the auth event of an event that has this type and key, -1 if
+// it has none.
+func (g *graph) authEvent(n int32, typ, key string) int32 {
+	for _, a := range g.auth(n) {
+		if ev := g.nodes[a].ev; ev != nil && ev.IsStateOf(typ, key) {
+			return a
+		}
+	}
+	return -1
+}

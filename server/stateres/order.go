@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stateres
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"touchstone.example/api/id"
+	"touchstone.example/server/event"
+	"touchstone.example/server/eventauth"
+)
+
+// A sortable is an event with what it is sorted by.
+type sortable struct {
+	n       int32
+	rank    int64 // greater ones come first: power level, mainline position
+	ts      int64
+	eventID id.EventID
+}
+
+// compare is the comparison of both orderings: the greater rank, then the
+// earlier time, then the lesser ID.
+//
+// Spec: room version 2, "Reverse topological power ordering", "Mainline
+// ordering".
+func compare(a, b sortable) int {
+	return cmp.Or(cmp.Compare(b.rank, a.rank), cmp.Compare(a.ts, b.ts), cmp.Compare(a.eventID, b.eventID))
+}
+
+func (r *resolver) sortable(n int32, rank int64) sortable {
+	return sortable{n: n, rank: rank, ts: r.g.nodes[n].ev.OriginServerTS, eventID: r.g.ids[n]}
+}
+
+// powerOrder is step 1 of the algorithm: it returns the set X, power events and
+// what is in their auth chains, in the reverse topological power ordering.
+func (r *resolver) powerOrder() []sortable {
+	g := r.g
+	found := false
+	for _, n := range g.order {
+		if g.any(n, fullConflicted) && isPowerEvent(g.nodes[n].ev) {
+			g.mark(n, power)
+			found = true
+		}
+	}
+	if !found {
+		return nil
+	}
+	for i := len(g.order) - 1; i >= 0; i-- {
+		n := g.order[i]
+		if g.has(n, underPower) && g.any(n, fullConflicted) && g.nodes[n].ev.IsState() {
+			g.mark(n, power)
+		}
+		if g.any(n, power|underPower) {
+			for _, a := range g.auth(n) {
+				g.mark(a, underPower)
+			}
+		}
+	}
+	// Events outside of X that connect events of X count for the order of these.
+	var region []int32
+	for _, n := range g.order {
+		for _, a := range g.auth(n) {
+			if g.any(a, power|aboveX) {
+				g.mark(n, aboveX)
+				break
+			}
+		}
+		if g.has(n, power) || g.has(n, underPower|aboveX) {
+			region = append(region, n)
+		}
+	}
+	return r.kahn(region)
+}
+
+// kahn sorts the events of X in region with Kahn's algorithm. The other events of
+// region take no place in the order.
+func (r *resolver) kahn(region []int32) []sortable {
+	g := r.g
+	at := make(map[int32]int32, len(region)) // place in region
+	for i, n := range region {
+		at[n] = int32(i)
+	}
+	waiting := make([]int32, len(region)) // for so many of its auth events
+	first := make([]int32, len(region)+1) // of those that wait for it, in citing
+	for i, n := range region {
+		for _, a := range g.auth(n) {
+			if j, ok := at[a]; ok {
+				waiting[i]++
+				first[j+1]++
+			}
+		}
+	}
+	for i := range region {
+		first[i+1] += first[i]
+	}
+	citing := make([]int32, first[len(region)])
+	next := slices.Clone(first)
+	for i, n := range region {
+		for _, a := range g.auth(n) {
+			if j, ok := at[a]; ok {
+				citing[next[j]] = int32(i)
+				next[j]++
+			}
+		}
+	}
+
+	ready := heap[sortable]{less: func(a, b sortable) bool { return compare(a, b) < 0 }}
+	sorted := make([]sortable, 0, len(region))
+	var passing []int32 // places that became free
+	release := func(i int32) {
+		for _, j := range citing[first[i]:first[i+1]] {
+			if waiting[j]--; waiting[j] == 0 {
+				passing = append(passing, j)
+			}
+		}
+	}
+	for i := range region {
+		if waiting[i] == 0 {
+			passing = append(passing, int32(i))
+		}
+	}
+	for {
+		for len(passing) > 0 {
+			i := passing[len(passing)-1]
+			passing = passing[:len(passing)-1]
+			if n := region[i]; g.has(n, power) {
+				ready.push(r.sortable(n, r.senderLevel(n)))
+			} else {
+				release(i)
+			}
+		}
+		if len(ready.items) == 0 {
+			return sorted
+		}
+		least := ready.pop()
+		sorted = append(sorted, least)
+		release(at[least.n])
+	}
+}
+
+// senderLevel returns the power level that an event's auth events give its
+// sender.
+func (r *resolver) senderLevel(n int32) int64 {
+	g := r.g
+	var create, levels *event.Event
+	if a := g.authEvent(n, event.TypePowerLevels, ""); a >= 0 {
+		levels = g.nodes[a].ev
+	}
+	if a := g.authEvent(n, event.TypeCreate, ""); a >= 0 {
+		create = g.nodes[a].ev
+	} else if a := r.implied(n); a >= 0 {
+		create = g.nodes[a].ev
+	}
+	return eventauth.NewPowerLevels(r.rules, create, levels).User(g.nodes[n].ev.Sender)
+}
+
+// noMainline is the position of events that no power levels of the mainline
+// stand behind.
+const noMainline = math.MaxInt64
+
+// mainlineOrder is step 3 of the algorithm: it returns what is left of the full
+// conflicted set in the mainline ordering.
+func (r *resolver) mainlineOrder() ([]sortable, error) {
+	rest := r.candidates(0, power)
+	m, err := r.newMainline()
+	if err != nil {
+		return nil, err
+	}
+	if err := m.loadChains(rest); err != nil {
+		return nil, err
+	}
+	sorted := make([]sortable, len(rest))
+	for i, n := range rest {
+		sorted[i] = r.sortable(n, m.of(n))
+	}
+	slices.SortFunc(sorted, compare)
+	return sorted, nil
+}
+
+// A mainline tells positions in the mainline of the resolved power levels.
+type mainline struct {
+	g        *graph
+	position map[int32]int64 // of power levels, or of the first ones behind them
+	path     []int32         // scratch
+}
+
+func (r *resolver) newMainline() (*mainline, error) {
+	m := &mainline{g: r.g, position: map[int32]int64{}}
+	p := r.lookup(event.StateKey{Type: event.TypePowerLevels})
+	for i := int64(0); p >= 0; i++ {
+		if _, again := m.position[p]; again {
+			break
+		}
+		m.position[p] = i
+		if err := m.g.load(m.g.auth(p)); err != nil {
+			return nil, err
+		}
+		p = m.g.authEvent(p, event.TypePowerLevels, "")
+	}
+	return m, r.err
+}
+
+// loadChains loads the power levels behind events until they meet the mainline.
+func (m *mainline) loadChains(numbers []int32) error {
+	seen := map[int32]bool{}
+	for len(numbers) > 0 {
+		var load, next []int32
+		for _, n := range numbers {
+			load = append(load, m.g.auth(n)...)
+		}
+		if err := m.g.load(load); err != nil {
+			return err
+		}
+		for _, n := range numbers {
+			p := m.g.authEvent(n, event.TypePowerLevels, "")
+			if _, met := m.position[p]; p >= 0 && !met && !seen[p] {
+				seen[p] = true
+				next = append(next, p)
+			}
+		}
+		numbers = next
+	}
+	return nil
+}
+
+// of returns the mainline position of an event.
+//
+// Spec: room version 2, "Mainline ordering".
+func (m *mainline) of(n int32) int64 {
+	position := int64(noMainline)
+	m.path = m.path[:0]
+	for p := m.g.authEvent(n, event.TypePowerLevels, ""); p >= 0; p = m.g.authEvent(p, event.TypePowerLevels, "") {
+		if known, ok := m.position[p]; ok {
+			position = known
+			break
+		}
+		m.position[p] = noMainline // until it is known, lest a circle be endless
+		m.path = append(m.path, p)
+	}
+	for _, p := range m.path {
+		m.position[p] = position
+	}
+	return position
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stateres
+
+import (
+	"touchstone.example/api/id"
+	"touchstone.example/server/event"
+	"touchstone.example/server/eventauth"
+	"touchstone.example/server/roomver"
+)
+
+// A resolver is one run of an algorithm.
+type resolver struct {
+	rules     *roomver.Rules
+	g         *graph
+	chains    chains
+	conflicts []State
+	numbers   [][]int32                // the events of conflicts
+	state     map[event.StateKey]int32 // as resolved so far, beyond the start
+	start     map[event.StateKey]int32 // what was looked up in the start; -1: nothing
+	empty     bool                     // the start is the empty state, not what all states share
+	fallback  bool                     // auth events stand in for what the state lacks
+	room      id.RoomID                // whose create event is create
+	create    int32
+	err       error // of the source, while an event was checked
+	trace     *tracer
+}
+
+func newResolver(rules *roomver.Rules, conflicts []State, chains chains, trace *Trace) *resolver {
+	r := &resolver{
+		rules: rules, conflicts: conflicts, chains: chains,
+		g:     newGraph(chains.source(), chains.size()),
+		state: map[event.StateKey]int32{},
+		start: map[event.StateKey]int32{},
+	}
+	if trace != nil {
+		r.trace = &tracer{Trace: trace}
+	}
+	return r
+}
+
+// addConflicts puts the conflicted events into the graph.
+func (r *resolver) addConflicts() {
+	r.numbers = make([][]int32, len(r.conflicts))
+	for i, set := range r.conflicts {
+		for _, eventID := range set {
+			n := r.g.add(eventID)
+			r.g.mark(n, conflicted)
+			r.numbers[i] = append(r.numbers[i], n)
+		}
+	}
+}
+
+// A view is the state that an event is checked against.
+type view struct {
+	r *resolver
+	n int32
+}
+
+// Event returns the event of the state so far, or else the event's auth event.
+//
+// Spec: room version 2, "Iterative auth checks"; room version 12, the create
+// event is implied by the room ID.
+func (v *view) Event(typ, stateKey string) *event.Event {
+	r, key := v.r, event.StateKey{Type: typ, Key: stateKey}
+	if n := r.lookup(key); n >= 0 {
+		r.trace.uses(key, r.g.ids[n], fromState)
+		return r.g.nodes[n].ev
+	}
+	if !r.fallback {
+		return nil
+	}
+	for _, a := range r.g.auth(v.n) {
+		if at := &r.g.nodes[a]; at.ev != nil && !at.rejected && at.ev.IsStateOf(typ, stateKey) {
+			r.trace.uses(key, r.g.ids[a], fromAuthEvents)
+			return at.ev
+		}
+	}
+	if typ == event.TypeCreate && stateKey == "" {
+		if n := r.implied(v.n); n >= 0 && !r.g.nodes[n].rejected {
+			r.trace.uses(key, r.g.ids[n], fromRoomID)
+			return r.g.nodes[n].ev
+		}
+	}
+	return nil
+}
+
+// lookup returns the event of the state so far, -1 if there is none or if it is
+// missing.
+func (r *resolver) lookup(key event.StateKey) int32 {
+	n, ok := r.state[key]
+	if !ok && !r.empty {
+		if n, ok = r.start[key]; !ok {
+			ok = !r.fail(r.prepare([]event.StateKey{key}))
+			n = r.start[key]
+		}
+	}
+	if !ok || n < 0 || r.g.nodes[n].ev == nil {
+		return -1
+	}
+	return n
+}
+
+// prepare looks up entries of the start, all at once.
+func (r *resolver) prepare(keys []event.StateKey) error {
+	ids := make([]id.EventID, len(keys))
+	if err := r.chains.shared(keys, ids); err != nil {
+		return err
+	}
+	load := make([]int32, 0, len(keys))
+	for i, key := range keys {
+		r.start[key] = -1
+		if ids[i] != "" {
+			n := r.g.add(ids[i])
+			r.start[key] = n
+			load = append(load, n)
+		}
+	}
+	return r.g.load(load)
+}
+
+// prepareFor is prepare for what checking these events needs.
+func (r *resolver) prepareFor(numbers []int32) error {
+	if r.empty {
+		return nil
+	}
+	var keys []event.StateKey
+	want := func(key event.StateKey) {
+		if _, known := r.start[key]; !known {
+			r.start[key] = -1
+			keys = append(keys, key)
+		}
+	}
+	want(event.StateKey{Type: event.TypeCreate})
+	for _, n := range numbers {
+		for _, key := range eventauth.AuthKeysOf(r.g.nodes[n].ev) {
+			want(key)
+		}
+	}
+	return r.prepare(keys)
+}
+
+// implied returns the create event that an event's room ID names, -1 if it names
+// none or if that is missing.
+//
+// Spec: room version 12, "The room_id (being the m.room.create event's ID)
+// implies this instead".
+func (r *resolver) implied(n int32) int32 {
+	room := r.g.nodes[n].ev.RoomID
+	if !r.rules.CreateEventImplied || len(room) == 0 {
+		return -1
+	}
+	if room != r.room {
+		r.room, r.create = room, r.g.add(id.EventID("$"+room[1:]))
+		if r.fail(r.g.load([]int32{r.create})) {
+			return -1
+		}
+	}
+	if ev := r.g.nodes[r.create].ev; ev == nil || !ev.IsStateOf(event.TypeCreate, "") {
+		return -1
+	}
+	return r.create
+}
+
+// fail keeps the first error of the source.
+func (r *resolver) fail(err error) bool {
+	if r.err == nil {
+		r.err = err
+	}
+	return r.err != nil
+}
+
+// check tells whether the rules allow an event in the state so far.
+func (r *resolver) check(n int32) error {
+	return eventauth.Check(r.rules, r.g.nodes[n].ev, &view{r: r, n: n}, nil)
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stateres
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha1"
+	"slices"
+
+	"touchstone.example/server/event"
+)
+
+// A block is the events that conflict over one entry of the state, in ascending
+// order.
+type block struct {
+	key    event.StateKey
+	events []int32
+}
+
+// resolveV1 is the algorithm of room version 1.
+//
+// The text does not say in which order entries of the same type are resolved. So
+// that the result does not depend on one, each pass resolves its entries apart
+// from each other, and then takes over the results together.
+//
+// Spec: room version 1, "State resolution".
+func (r *resolver) resolveV1() error {
+	if len(r.g.ids) == 0 {
+		return nil
+	}
+	if err := r.g.load(r.g.addAll(r.g.ids)); err != nil {
+		return err
+	}
+	passes := r.blocksByPass()
+	var events []int32
+	for _, blocks := range passes {
+		for _, b := range blocks {
+			events = append(events, b.events...)
+		}
+	}
+	if err := r.prepareFor(events); err != nil {
+		return err
+	}
+	for i, pass := range [...]Pass{passPowerLevels, passJoinRules, passMembers, passOthers} {
+		winners := make([]int32, len(passes[i]))
+		for j, b := range passes[i] {
+			if pass == passOthers {
+				winners[j] = r.pickLatest(b)
+			} else {
+				winners[j] = r.pickChain(b, pass)
+			}
+			if r.err != nil {
+				return r.err
+			}
+		}
+		for j, b := range passes[i] {
+			if winners[j] >= 0 {
+				r.state[b.key] = winners[j]
+			}
+		}
+	}
+	return nil
+}
+
+// blocksByPass returns the entries in conflict, by the pass that resolves them.
+// Entries that no two states differ on are no conflict, even if some states lack
+// them: they are taken over into the state.
+//
+// Spec: room version 1, "A conflict occurs between states where those states have
+// different event_ids for the same (event_type, state_key)".
+func (r *resolver) blocksByPass() (passes [4][]block) {
+	candidates := map[event.StateKey][]int32{}
+	for _, set := range r.conflicts {
+		for key, eventID := range set {
+			candidates[key] = append(candidates[key], r.g.add(eventID))
+		}
+	}
+	for key, events := range candidates {
+		slices.Sort(events)
+		events = slices.Compact(events)
+		if len(events) == 1 {
+			r.state[key] = events[0]
+			continue
+		}
+		b := block{key: key, events: r.sortV1(events)}
+		pass := 3
+		switch key.Type {
+		case event.TypePowerLevels:
+			pass = 0
+		case event.TypeJoinRules:
+			pass = 1
+		case event.TypeMember:
+			pass = 2
+		}
+		passes[pass] = append(passes[pass], b)
+	}
+	for _, blocks := range passes {
+		slices.SortFunc(blocks, func(a, b block) int { return compareKeys(a.key, b.key) })
+	}
+	return passes
+}
+
+func compareKeys(a, b event.StateKey) int {
+	return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Key, b.Key))
+}
+
+// sortV1 sorts the events that are there by ascending depth, then descending
+// SHA-1 of the event ID.
+func (r *resolver) sortV1(events []int32) []int32 {
+	type keyed struct {
+		n     int32
+		depth int64
+		hash  [sha1.Size]byte
+	}
+	list := make([]keyed, 0, len(events))
+	for _, n := range events {
+		if ev := r.g.nodes[n].ev; ev != nil && ev.IsState() {
+			list = append(list, keyed{n, ev.Depth, sha1.Sum([]byte(r.g.ids[n]))})
+		}
+	}
+	slices.SortFunc(list, func(a, b keyed) int {
+		return cmp.Or(cmp.Compare(a.depth, b.depth), bytes.Compare(b.hash[:], a.hash[:]))
+	})
+	sorted := make([]int32, len(list))
+	for i := range list {
+		sorted[i] = list[i].n
+	}
+	return sorted
+}
+
+// pickChain takes the first event of a block, and then each next one that is
+// allowed after the one before it. It returns the last one taken.
+func (r *resolver) pickChain(b block, pass Pass) int32 {
+	taken := int32(-1)
+	for i, n := range b.events {
+		r.trace.step(r, &sortable{n: n, ts: r.g.nodes[n].ev.OriginServerTS}, pass)
+		if i == 0 {
+			r.trace.first()
+		} else {
+			err := r.check(n)
+			if r.err != nil {
+				return -1
+			}
+			r.trace.verdict(r, n, err)
+			if err != nil {
+				break
+			}
+		}
+		taken = n
+		r.state[b.key] = n
+	}
+	delete(r.state, b.key)
+	return taken
+}
+
+// pickLatest returns the last event of a block that is allowed, -1 if none is.
+func (r *resolver) pickLatest(b block) int32 {
+	for _, n := range slices.Backward(b.events) {
+		r.trace.step(r, &sortable{n: n, ts: r.g.nodes[n].ev.OriginServerTS}, passOthers)
+		err := r.check(n)
+		if r.err != nil {
+			return -1
+		}
+		r.trace.verdict(r, n, err)
+		if err == nil {
+			return n
+		}
+	}
+	return -1
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stateres
+
+import (
+	"math/bits"
+
+	"touchstone.example/api/id"
+	"touchstone.example/server/event"
+)
+
+// chains is how a resolution learns what it needs of states and auth chains.
+type chains interface {
+	source() Source
+	// size is about how many events the graph will have.
+	size() int
+	// shared is Fork.Shared.
+	shared(keys []event.StateKey, into []id.EventID) error
+	// connect marks the auth difference and, if subgraph, the conflicted state
+	// subgraph. Afterwards the graph is sorted and has all events of the full
+	// conflicted set, those on paths between them, and the auth events of those
+	// in it.
+	connect(g *graph, conflicts [][]int32, subgraph bool) error
+}
+
+// A walker learns it from whole states and auth chains.
+type walker struct {
+	src       Source
+	same      State
+	conflicts []State
+}
+
+func newWalker(src Source, shared State, conflicts []State) *walker {
+	return &walker{src: src, same: shared, conflicts: conflicts}
+}
+
+func (w *walker) source() Source { return w.src }
+
+func (w *walker) size() int {
+	n := len(w.same)
+	for _, c := range w.conflicts {
+		n += len(c)
+	}
+	return n + n/4
+}
+
+func (w *walker) shared(keys []event.StateKey, into []id.EventID) error {
+	for i, key := range keys {
+		into[i] = w.same[key]
+	}
+	return nil
+}
+
+func (w *walker) connect(g *graph, conflicts [][]int32, subgraph bool) error {
+	roots := make([]int32, 0, len(w.same))
+	for _, eventID := range w.same {
+		roots = append(roots, g.add(eventID))
+	}
+	if err := g.loadAll(); err != nil {
+		return err
+	}
+	g.sort()
+	g.markShared(roots)
+	g.markDifference(conflicts)
+	if subgraph {
+		g.markSubgraph()
+	}
+	return nil
+}
+
+// markShared marks the auth chains of the events that all states have.
+func (g *graph) markShared(roots []int32) {
+	var stack []int32
+	for _, root := range roots {
+		stack = append(stack[:0], root)
+		for len(stack) > 0 {
+			n := stack[len(stack)-1]
+			stack = stack[:len(stack)-1]
+			for _, a := range g.auth(n) {
+				if !g.has(a, inAll) {
+					g.mark(a, inAll)
+					stack = append(stack, a)
+				}
+			}
+		}
+	}
+}
+
+// markDifference marks what the auth chains of some states have, and not those of
+// all.
+//
+// Spec: room version 2, "Auth difference".
+func (g *graph) markDifference(conflicts [][]int32) {
+	words := (len(conflicts) + 63) / 64
+	// Masks of the states that an event belongs to: first those that have it as an
+	// entry, then those that have it in their auth chains. Only events have masks
+	// that the conflicted ones lead to and that are not known to be in all chains.
+	at := make([]int32, len(g.nodes))
+	var masks []uint64
+	mask := func(n int32) []uint64 {
+		if at[n] == 0 {
+			masks = append(masks, make([]uint64, 2*words)...)
+			at[n] = int32(len(masks) / (2 * words))
+		}
+		return masks[int(at[n]-1)*2*words : int(at[n])*2*words]
+	}
+	for i, set := range conflicts {
+		for _, n := range set {
+			mask(n)[i/64] |= 1 << (i % 64)
+		}
+	}
+	for i := len(g.order) - 1; i >= 0; i-- {
+		n := g.order[i]
+		if at[n] == 0 {
+			continue
+		}
+		states := 0
+		for _, word := range mask(n)[words:] {
+			states += bits.OnesCount64(word)
+		}
+		if states > 0 && states < len(conflicts) && !g.has(n, inAll) {
+			g.mark(n, differing)
+		}
+		for _, a := range g.auth(n) {
+			if g.has(a, inAll) {
+				continue
+			}
+			to := mask(a)
+			from := mask(n) // after to, which may have moved it
+			for w := range words {
+				to[words+w] |= from[w] | from[words+w]
+			}
+		}
+	}
+}
+
+// markSubgraph marks what lies on paths between conflicted events.
+//
+// Spec: room version 12, "Conflicted state subgraph".
+func (g *graph) markSubgraph() {
+	for _, n := range g.order {
+		for _, a := range g.auth(n) {
+			if g.any(a, conflicted|toConflict) {
+				g.mark(n, toConflict)
+				break
+			}
+		}
+	}
+	for i := len(g.order) - 1; i >= 0; i-- {
+		n := g.order[i]
+		if g.any(n, conflicted|fromConflict) {
+			for _, a := range g.auth(n) {
+				g.mark(a, fromConflict)
+			}
+		}
+		if g.has(n, fromConflict|toConflict) {
+			g.mark(n, connecting)
+		}
+	}
+}
+
+// stored learns it from a Fork.
+type stored struct{ fork Fork }
+
+func (s *stored) source() Source { return s.fork }
+
+func (s *stored) size() int { return 64 }
+
+func (s *stored) shared(keys []event.StateKey, into []id.EventID) error {
+	return s.fork.Shared(keys, into)
+}
+
+func (s *stored) connect(g *graph, conflicts [][]int32, subgraph bool) error {
+	difference, err := s.fork.AuthDifference()
+	if err != nil {
+		return err
+	}
+	full := make([]id.EventID, 0, len(g.ids)+len(difference))
+	full = append(full, g.ids...) // so far, the conflicted ones
+	for _, n := range g.addAll(difference) {
+		g.mark(n, differing)
+	}
+	full = append(full, difference...)
+	// What connects conflicted events is among this.
+	between, err := s.fork.Between(full)
+	if err != nil {
+		return err
+	}
+	if err := g.loadAllOf(full, between); err != nil {
+		return err
+	}
+	g.sort()
+	if subgraph {
+		g.markSubgraph()
+	}
+	var auth []int32
+	for n := range g.nodes {
+		if g.any(int32(n), fullConflicted) {
+			auth = append(auth, g.auth(int32(n))...)
+		}
+	}
+	return g.load(auth)
+}
+
+func (g *graph) loadAllOf(lists ...[]id.EventID) error {
+	for _, ids := range lists {
+		if err := g.load(g.addAll(ids)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
