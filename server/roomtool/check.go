@@ -129,14 +129,13 @@ func (r *run) writeCheck(j *judge) {
 	entries := j.room.inOrder()
 	placeWidth, labelWidth := 1, 1
 	for _, e := range entries {
-		placeWidth = max(placeWidth, utf8.RuneCountInString(e.at(j.room.entries[0].file)))
+		placeWidth = max(placeWidth, utf8.RuneCountInString(e.where()))
 		if e.ev != nil {
 			labelWidth = max(labelWidth, min(60, utf8.RuneCountInString(label(e.ev))))
 		}
 	}
 	for _, e := range entries {
-		at := e.at(j.room.entries[0].file)
-		fmt.Fprintf(r.out, "%*s  %s  ", placeWidth, at, pad(string(e.result.Verdict), len(duplicate)))
+		fmt.Fprintf(r.out, "%*s  %s  ", placeWidth, e.where(), pad(string(e.result.Verdict), len(duplicate)))
 		if e.ev != nil {
 			fmt.Fprintf(r.out, "%s  %s  %s\n", shortID(e.ev.ID), pad(label(e.ev), labelWidth), printable(string(e.ev.Sender)))
 		} else {

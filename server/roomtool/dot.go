@@ -110,7 +110,8 @@ func (p *picture) stateHeading() string {
 	if n := len(p.res.at); n > 1 {
 		return fmt.Sprintf("State that %d branches resolve to", n)
 	}
-	return fmt.Sprintf("State after %s (line %d)", shortID(p.res.entryAt(0).ev.ID), p.res.entryAt(0).line)
+	e := p.res.entryAt(0)
+	return fmt.Sprintf("State after %s (%s)", shortID(e.ev.ID), e.where())
 }
 
 // A rowLine is one line of the list of the state.

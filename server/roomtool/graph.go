@@ -27,7 +27,7 @@ events. The picture is SVG, or a graph for Graphviz.`,
 	},
 	prepare: func(r *run, fs *flag.FlagSet) func([]string) (bool, error) {
 		r.flagVersion(fs)
-		var at atFlag
+		var at atFlags
 		at.declare(fs)
 		format := fs.String("format", "svg", "`FORMAT` of the picture: svg or dot")
 		auth := fs.Bool("auth", false, "draw the lines to auth events")
@@ -114,12 +114,12 @@ const (
 )
 
 // picture judges a room and resolves its state, if it has one.
-func (r *run) picture(files []string, keyFile string, at []string) (*picture, error) {
+func (r *run) picture(files []string, keyFile string, at atFlags) (*picture, error) {
 	room, keys, err := r.roomAndKeys(files, keyFile)
 	if err != nil {
 		return nil, err
 	}
-	chosen, err := room.find(at)
+	chosen, err := at.entries(room)
 	if err != nil {
 		return nil, err
 	}
@@ -268,7 +268,7 @@ func (n *node) text() []string {
 	} else if n.kind == kindDropped || n.kind == kindUnknown {
 		lines = append(lines, string(n.kind)+": "+string(n.entry.result.Step))
 	}
-	return append(lines, fmt.Sprintf("%s  depth %d  line %d", shortID(n.id), e.Depth, n.entry.line))
+	return append(lines, fmt.Sprintf("%s  depth %d  %s", shortID(n.id), e.Depth, n.entry.where()))
 }
 
 // tooltip is what a viewer shows of a node that is pointed at.

@@ -30,11 +30,12 @@ events of the room were rejected is no failure here.`,
 		{"touchstone room resolve --trace room.jsonl", "how it came about"},
 		{"touchstone room resolve --trace --json room.jsonl", "the same for other programs"},
 		{"touchstone room resolve --at EVENT --at EVENT room.jsonl", "the states after two events; the beginning of their IDs will do"},
+		{"touchstone room resolve --before EVENT --trace room.jsonl", "what came of the branches that an event joined"},
 	},
 	prepare: func(r *run, fs *flag.FlagSet) func([]string) (bool, error) {
 		r.flagVersion(fs)
 		r.flagJSON(fs)
-		var at atFlag
+		var at atFlags
 		at.declare(fs)
 		trace := fs.Bool("trace", false, "tell every step of the resolution")
 		return func(files []string) (bool, error) {
@@ -51,14 +52,42 @@ events of the room were rejected is no failure here.`,
 	},
 }
 
-// An atFlag collects the events that --at names.
-type atFlag []string
+// atFlags name the events the states after which are resolved.
+type atFlags struct{ at, before []string }
 
-func (a *atFlag) declare(fs *flag.FlagSet) {
-	fs.Func("at", "resolve the states after this `EVENT`; may be repeated (default: all forward extremities)", func(s string) error {
-		*a = append(*a, strings.FieldsFunc(s, func(c rune) bool { return c == ',' || c == ' ' })...)
-		return nil
-	})
+func (a *atFlags) declare(fs *flag.FlagSet) {
+	list := func(into *[]string) func(string) error {
+		return func(s string) error {
+			*into = append(*into, strings.FieldsFunc(s, func(c rune) bool { return c == ',' || c == ' ' })...)
+			return nil
+		}
+	}
+	fs.Func("at", "resolve the states after this `EVENT`; may be repeated (default: all forward extremities)", list(&a.at))
+	fs.Func("before", "resolve the states after the previous events of this `EVENT`", list(&a.before))
+}
+
+// entries returns the entries of the events.
+func (a *atFlags) entries(r *room) ([]int, error) {
+	chosen, err := r.find(a.at)
+	if err != nil {
+		return nil, err
+	}
+	merges, err := r.find(a.before)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range merges {
+		e := r.entries[i]
+		if len(e.prev) == 0 {
+			return nil, usagef("--before %s: the input has none of its previous events", e.ev.ID)
+		}
+		for _, p := range e.prev {
+			if !slices.Contains(chosen, p) {
+				chosen = append(chosen, p)
+			}
+		}
+	}
+	return chosen, nil
 }
 
 // A resolution is the state that the states after some events resolve to.
@@ -83,12 +112,12 @@ type candidate struct {
 	at      []id.EventID // the events after which the state has it
 }
 
-func (r *run) resolveFiles(files []string, at []string, trace bool) (*resolution, error) {
+func (r *run) resolveFiles(files []string, at atFlags, trace bool) (*resolution, error) {
 	room, err := r.readRoom(files)
 	if err != nil {
 		return nil, err
 	}
-	chosen, err := room.find(at)
+	chosen, err := at.entries(room)
 	if err != nil {
 		return nil, err
 	}
@@ -126,13 +155,13 @@ func (r *room) findPrefix(prefix id.EventID) (int, error) {
 		switch {
 		case e.ev == nil || e.result.Verdict == duplicate || !strings.HasPrefix(string(e.ev.ID), string(prefix)):
 		case match >= 0:
-			return 0, usagef("--at %s could be %s or %s", prefix, r.entries[match].ev.ID, e.ev.ID)
+			return 0, usagef("%s could be %s or %s", prefix, r.entries[match].ev.ID, e.ev.ID)
 		default:
 			match = i
 		}
 	}
 	if match < 0 {
-		return 0, usagef("--at %s: the input has no such event", prefix)
+		return 0, usagef("the input has no event %s", prefix)
 	}
 	return match, nil
 }
@@ -280,7 +309,7 @@ func (r *run) writeState(res *resolution) {
 }
 
 func (r *run) writeEvent(indent string, e *entry, width int) {
-	fmt.Fprintf(r.out, "%s%s  %s  %s, line %d\n", indent, shortID(e.ev.ID), pad(label(e.ev), width), printable(string(e.ev.Sender)), e.line)
+	fmt.Fprintf(r.out, "%s%s  %s  %s, %s\n", indent, shortID(e.ev.ID), pad(label(e.ev), width), printable(string(e.ev.Sender)), e.where())
 }
 
 // lost lists the events that some state had, and the resolved one has not.

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"touchstone.example/api/canonjson"
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
@@ -17,6 +19,7 @@ import (
 // An entry is one line of input: an event, or what should have been one.
 type entry struct {
 	place
+	alone  bool         // all of the room is in one file
 	ev     *event.Event // nil if the line is not in the format of events
 	parse  error        // why not
 	notes  []string
@@ -35,6 +38,7 @@ type room struct {
 	entries []*entry
 	byID    map[id.EventID]int
 	order   []int // indices of entries, references first; cycles left out
+	oneFile bool
 }
 
 // A line is one line of input, and the object that it holds.
@@ -75,6 +79,7 @@ func (r *run) readRoom(files []string) (*room, error) {
 		return nil, err
 	}
 	room := newRoom(r.rules)
+	room.oneFile = len(files) < 2
 	for i := range lines {
 		room.add(lines[i].place, lines[i].object)
 		lines[i].object = nil
@@ -85,9 +90,6 @@ func (r *run) readRoom(files []string) (*room, error) {
 
 // versionOf returns the rules of the version that a create event names, nil for
 // every other object.
-//
-// Spec: client-server "m.room.create", room_version: "Defaults to "1" if the key
-// does not exist".
 func versionOf(at place, object []byte) (*roomver.Rules, error) {
 	b, err := canonjson.Append(nil, object, canonjson.Lenient)
 	if err != nil {
@@ -98,15 +100,25 @@ func versionOf(at place, object []byte) (*roomver.Rules, error) {
 	if typ != event.TypeCreate || !isState || key != "" {
 		return nil, nil
 	}
-	version := "1"
-	if raw := event.Member(event.Member(b, "content"), "room_version"); raw != nil {
-		version, _ = event.Text(raw)
-	}
+	version := contentVersion(event.Member(b, "content"))
 	rules, ok := roomver.Get(version)
 	if !ok {
 		return nil, &inputError{at, fmt.Errorf("room version %q is none of Matrix %s; --room-version reads the room as another", version, release)}
 	}
 	return rules, nil
+}
+
+// contentVersion is the room version that the content of a create event names.
+//
+// Spec: client-server "m.room.create", room_version: "Defaults to "1" if the key
+// does not exist".
+func contentVersion(content jsontext.Value) string {
+	raw := event.Member(content, "room_version")
+	if raw == nil {
+		return "1"
+	}
+	version, _ := event.Text(raw)
+	return version
 }
 
 func newRoom(rules *roomver.Rules) *room {
@@ -115,7 +127,7 @@ func newRoom(rules *roomver.Rules) *room {
 
 // add takes one line into the room.
 func (r *room) add(at place, object []byte) *entry {
-	e := &entry{place: at}
+	e := &entry{place: at, alone: r.oneFile}
 	e.ev, e.parse = event.Parse(r.rules, object)
 	i := len(r.entries)
 	r.entries = append(r.entries, e)
@@ -124,22 +136,25 @@ func (r *room) add(at place, object []byte) *entry {
 		return e
 	}
 	if first, known := r.byID[e.ev.ID]; known {
-		e.result = result{Verdict: duplicate, Step: stepFormat, Reason: "is the event of line " + r.entries[first].at(at.file)}
+		e.result = result{Verdict: duplicate, Step: stepFormat, Reason: "is the event of " + r.entries[first].where()}
 		return e
 	}
 	r.byID[e.ev.ID] = i
 	if r.rules.EventID != roomver.EventIDGiven && event.Member(e.ev.PDU(), "event_id") != nil {
 		e.notes = append(e.notes, "has an event_id, which the format does not know; it counts towards the hash that is its ID")
 	}
+	if version := contentVersion(e.ev.Content); e.ev.IsStateOf(event.TypeCreate, "") && version != r.rules.Version {
+		e.notes = append(e.notes, fmt.Sprintf("names room version %q, and is read as of version %s", version, r.rules.Version))
+	}
 	return e
 }
 
-// at names a place to a reader who is in a file.
-func (p place) at(file string) string {
-	if p.file == file {
-		return fmt.Sprint(p.line)
+// where names the place of an entry, as briefly as possible.
+func (e *entry) where() string {
+	if e.alone {
+		return fmt.Sprintf("line %d", e.line)
 	}
-	return p.String()
+	return printable(e.String())
 }
 
 // sort connects the entries and puts those first that others refer to; beyond

@@ -13,7 +13,6 @@ const site = "https://spec.matrix.org/" + release + "/"
 const (
 	linkSignatures = site + "server-server-api/#validating-hashes-and-signatures-on-received-events"
 	linkReceipt    = site + "server-server-api/#checks-performed-on-receipt-of-a-pdu"
-	linkSigning    = site + "server-server-api/#signing-events"
 )
 
 // linkAuth is the section of a room version that numbers the authorization rules.
