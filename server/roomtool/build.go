@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"touchstone.example/api/canonjson"
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
@@ -141,7 +142,7 @@ func (b *builder) make(at place, d *description) error {
 	}
 	b.events = append(b.events, pdu)
 	// The room goes on from the event as it was meant to be.
-	b.judge.further(at, e.PDU())
+	b.judge.further(at, e.PDU(), d.Name != "")
 	b.roomID, b.last, b.ts = e.RoomID, e, draft.OriginServerTS+1000
 	b.hashes[e.ID] = e.ReferenceHash()
 	if d.Name != "" {
@@ -213,6 +214,12 @@ func (b *builder) draft(d *description) (event.Draft, error) {
 	if draft.Content == nil {
 		draft.Content = jsontext.Value("{}")
 	}
+	// Auth events are selected by what the content says, read in canonical form.
+	canonical, err := canonjson.Append(nil, draft.Content, canonjson.Lenient)
+	if err != nil {
+		return draft, err
+	}
+	draft.Content = canonical
 	if d.Redacts != "" {
 		draft.Redacts = id.EventID(d.Redacts)
 		if target := b.names[d.Redacts]; target != nil {
@@ -275,18 +282,21 @@ func (b *builder) auth(d *description, draft event.Draft) ([]id.EventID, error) 
 	return ids, nil
 }
 
-// further takes one more event into the room and judges it. Every event before it
-// may get more children, so that the state after each of them stays.
-func (j *judge) further(at place, pdu []byte) {
+// further takes one more event into the room and judges it. Events below can come
+// after it if they are told its name, or are the next.
+func (j *judge) further(at place, pdu []byte, named bool) {
 	e := j.room.add(at, pdu)
 	i := len(j.room.entries) - 1
-	j.keep[i] = true
+	j.keep[i] = named
 	j.after, j.uses = append(j.after, nil), append(j.uses, 0)
 	if e.result.Verdict != "" {
 		return
 	}
 	e.prev, e.missingPrev = j.room.connect(e.ev.PrevEvents)
 	e.auth, e.missingAuth = j.room.connect(e.ev.AuthEvents)
+	for _, p := range e.prev {
+		j.room.entries[p].children = append(j.room.entries[p].children, i)
+	}
 	j.one(i)
 }
 

@@ -96,6 +96,14 @@ func (j *judge) counts() map[verdict]int {
 	return n
 }
 
+// heading names the room.
+func (r *room) heading() string {
+	if roomID := r.roomID(); roomID != "" {
+		return fmt.Sprintf("Room %s, version %s", printable(string(roomID)), r.rules.Version)
+	}
+	return "No room, version " + r.rules.Version
+}
+
 // roomID is the ID of the room, as far as an event says.
 func (r *room) roomID() id.RoomID {
 	for _, e := range r.entries {
@@ -125,7 +133,7 @@ func (r *room) inOrder() []*entry {
 
 // writeCheck prints the verdicts for people.
 func (r *run) writeCheck(j *judge) {
-	fmt.Fprintf(r.out, "Room %s, version %s, %s\n\n", printable(string(j.room.roomID())), j.room.rules.Version, count(len(j.room.entries), "line", "lines"))
+	fmt.Fprintf(r.out, "%s, %s\n\n", j.room.heading(), count(len(j.room.entries), "line", "lines"))
 	entries := j.room.inOrder()
 	placeWidth, labelWidth := 1, 1
 	for _, e := range entries {
@@ -187,7 +195,7 @@ func (r *run) writeSummary(j *judge) {
 
 // A checkReport is what check --json writes.
 type checkReport struct {
-	RoomID            id.RoomID      `json:"room_id"`
+	RoomID            id.RoomID      `json:"room_id,omitzero"`
 	RoomVersion       string         `json:"room_version"`
 	SignaturesChecked bool           `json:"signatures_checked"`
 	Events            []eventReport  `json:"events"`

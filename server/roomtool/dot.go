@@ -99,7 +99,7 @@ func dotText(lines ...string) string {
 
 // heading says what the picture shows.
 func (p *picture) heading() string {
-	s := fmt.Sprintf("Room %s, version %s", printable(p.title), p.version)
+	s := p.title
 	if p.hidden > 0 {
 		s += fmt.Sprintf("; %s not in the format of events", count(p.hidden, "line is", "lines are"))
 	}

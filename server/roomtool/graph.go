@@ -55,15 +55,14 @@ events. The picture is SVG, or a graph for Graphviz.`,
 
 // A picture is what a graph shows, before anybody knows where.
 type picture struct {
-	title   string
-	nodes   []*node
-	edges   []edge // to previous events
-	auth    []edge // to auth events
-	state   []row
-	hidden  int // lines that are no events
-	res     *resolution
-	judge   *judge
-	version string
+	title  string
+	nodes  []*node
+	edges  []edge // to previous events
+	auth   []edge // to auth events
+	state  []row
+	hidden int // lines that are no events
+	judge  *judge
+	res    *resolution // nil if nothing was accepted
 }
 
 // A node is an event, or a reference to one that is not shown.
@@ -129,7 +128,7 @@ func (r *run) picture(files []string, keyFile string, at atFlags) (*picture, err
 	}
 	j.record = true
 	j.all()
-	p := &picture{judge: j, title: string(room.roomID()), version: room.rules.Version}
+	p := &picture{judge: j, title: room.heading()}
 	if len(chosen) > 0 || len(room.extremities()) > 0 {
 		if p.res, err = j.resolution(chosen, false); err != nil {
 			return nil, err

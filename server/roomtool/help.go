@@ -67,7 +67,7 @@ func (r *run) help(args []string) error {
 func (r *run) helpOn(c *command) {
 	fs := flag.NewFlagSet(c.name, flag.ContinueOnError)
 	c.prepare(&run{}, fs)
-	fmt.Fprintf(r.out, "touchstone room %s: %s\n\nUsage: touchstone room %[1]s [flags] %s\n\n%s\n", c.name, c.summary, c.args, c.text)
+	fmt.Fprintf(r.out, "touchstone room %s: %s\n\nUsage: touchstone room %s [flags] %s\n\n%s\n\n", c.name, c.summary, c.name, c.args, c.text)
 	fmt.Fprint(r.out, "Flags:\n")
 	fs.VisitAll(func(f *flag.Flag) {
 		value, usage := flag.UnquoteUsage(f)

@@ -262,8 +262,7 @@ func (res *resolution) entry(eventID id.EventID) *entry {
 // writeResolution prints the resolved state for people.
 func (r *run) writeResolution(res *resolution) {
 	room := res.judge.room
-	fmt.Fprintf(r.out, "Room %s, version %s, state resolution %s\n%s\n\n",
-		printable(string(room.roomID())), room.rules.Version, room.rules.StateResolution, linkResolution(room.rules))
+	fmt.Fprintf(r.out, "%s, state resolution %s\n%s\n\n", room.heading(), room.rules.StateResolution, linkResolution(room.rules))
 	fmt.Fprint(r.out, "The states after\n")
 	for _, i := range res.at {
 		r.writeEvent("  ", room.entries[i], 0)
@@ -273,10 +272,24 @@ func (r *run) writeResolution(res *resolution) {
 	}
 	fmt.Fprintf(r.out, "\nresolve to %s; %d were in conflict:\n", count(len(res.state), "entry", "entries"), len(res.conflicts))
 	r.writeState(res)
+	if merges := room.merges(); len(res.at) == 1 && len(merges) > 0 {
+		fmt.Fprintf(r.out, "\nBranches met before: --before tells what came of them at %s.\n", merges)
+	}
 	if n := res.judge.counts(); n[accepted] < len(room.entries) {
-		fmt.Fprintf(r.out, "\n%d of %s were not accepted: see touchstone room check.\n",
+		fmt.Fprintf(r.out, "\nNot accepted: %d of %s; see touchstone room check.\n",
 			len(room.entries)-n[accepted], count(len(room.entries), "event", "events"))
 	}
+}
+
+// merges names the first events that have several previous ones.
+func (r *room) merges() string {
+	var all []id.EventID
+	for _, i := range r.order {
+		if e := r.entries[i]; len(e.prev) > 1 && len(all) < 8 {
+			all = append(all, e.ev.ID)
+		}
+	}
+	return shortIDs(all)
 }
 
 // writeState prints the entries of the state and, below those in conflict, what
