@@ -144,19 +144,16 @@ func (d svg) node(n *node) {
 func (d svg) edges() {
 	nodes := d.p.nodes
 	for _, e := range d.p.auth {
-		from, to := nodes[e.from], nodes[e.to]
-		side := 1.0
-		if from.leftmost {
-			side = -1
-		}
-		x0, x1 := from.x+float64(side*from.width/2), to.x+float64(side*(to.width/2+1))
-		out := side * (max(side*x0, side*x1) + bulge(from, to))
-		d.printf(`<path d="M%s %s C%s %s %s %s %s %s" fill="none" stroke="#8a63b8" stroke-width="1" stroke-dasharray="1.5 3" marker-end="url(#auth)"/>`+"\n",
-			num(x0), num(from.y), num(out), num(from.y), num(out), num(to.y), num(x1), num(to.y))
+		d.printf(`<path d="%s" fill="none" stroke="#8a63b8" stroke-width="1" stroke-dasharray="1.5 3" marker-end="url(#auth)"/>`+"\n",
+			around(nodes[e.from], nodes[e.to]))
 	}
 	ports := d.ports()
 	for i, e := range d.p.edges {
 		from, to := nodes[e.from], nodes[e.to]
+		if to.y >= from.y { // part of a cycle
+			d.printf(`<path d="%s" fill="none" stroke="#4a4a46" stroke-width="1.3" marker-end="url(#prev)"/>`+"\n", around(from, to))
+			continue
+		}
 		start := point{from.x + ports[i].from, from.y - from.height/2}
 		end := point{to.x + ports[i].to, to.y + to.height/2 + 1}
 		way := []point{start}
@@ -166,6 +163,19 @@ func (d svg) edges() {
 		way = append(way, end)
 		d.printf(`<path d="%s" fill="none" stroke="#4a4a46" stroke-width="1.3" marker-end="url(#prev)"/>`+"\n", curve(way))
 	}
+}
+
+// around is a line from the side of an event to that of another.
+func around(from, to *node) string {
+	side := 1.0
+	if from.leftmost {
+		side = -1
+	}
+	start := point{from.x + float64(side*from.width/2), from.y + 4}
+	end := point{to.x + float64(side*(to.width/2+1)), to.y - 4}
+	out := side * (max(side*start.x, side*end.x) + min(maxBulge, 18+math.Abs(start.y-end.y)/9))
+	return fmt.Sprintf("M%s %s C%s %s %s %s %s %s",
+		num(start.x), num(start.y), num(out), num(start.y), num(out), num(end.y), num(end.x), num(end.y))
 }
 
 // curve is a smooth line through points, upright at each of them.
@@ -182,11 +192,6 @@ func curve(way []point) string {
 		fmt.Fprintf(&b, " C%s %s %s %s %s %s", num(p.x), num(middle), num(q.x), num(middle), num(q.x), num(q.y))
 	}
 	return b.String()
-}
-
-// bulge is how far a line to an auth event swings out.
-func bulge(from, to *node) float64 {
-	return min(maxBulge, 18+math.Abs(from.y-to.y)/9)
 }
 
 // maxBulge bounds how far lines to auth events swing out. A curve reaches three
