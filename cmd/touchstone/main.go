@@ -25,12 +25,13 @@ var about = [][2]string{
 	{"generate-config", "print a settings file with every setting explained"},
 	{"register-user", "make an account on a running server"},
 	{"health", "ask a running server whether it is well"},
+	{"room", "judge, resolve and draw rooms, for authors of specifications"},
 	{"version", "print what program this is"},
 }
 
 var commands = map[string]func(ctx context.Context, args []string) error{
 	"serve": serve, "check-config": checkConfig, "generate-config": generateConfig,
-	"register-user": registerUser, "health": health, "version": version,
+	"register-user": registerUser, "health": health, "version": version, "room": room,
 }
 
 func main() {
@@ -40,7 +41,7 @@ func main() {
 }
 
 // run dispatches to a subcommand. The exit codes are 0 for success, 1 for
-// failure and 2 for a command line that makes no sense.
+// failure and 2 for a command line that makes no sense; "room" has more.
 func run(ctx context.Context, args []string) int {
 	name := "serve"
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
@@ -59,7 +60,10 @@ func run(ctx context.Context, args []string) int {
 		return 2
 	}
 	err := command(ctx, args)
+	var code exitCode
 	switch {
+	case errors.As(err, &code):
+		return int(code)
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return 0
 	case errors.As(err, new(usageError)):
@@ -71,6 +75,11 @@ func run(ctx context.Context, args []string) int {
 
 // A usageError was already explained on the terminal.
 type usageError struct{ error }
+
+// An exitCode is that of a subcommand which has said all itself.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
 func usage(w io.Writer) {
 	fmt.Fprint(w, "Touchstone is a Matrix homeserver.\n\nUsage: touchstone [command] [flags]\n\nCommands:\n")

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+
+	"touchstone.example/server/roomtool"
+)
+
+// room is the room engine on the terminal.
+func room(_ context.Context, args []string) error {
+	code := roomtool.Run(args, roomtool.Streams{
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
+		Open: func(name string) (io.ReadCloser, error) { return os.Open(name) },
+	})
+	if code != roomtool.ExitGood {
+		return exitCode(code)
+	}
+	return nil
+}

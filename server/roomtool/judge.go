@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package roomtool
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"touchstone.example/api/id"
+	"touchstone.example/server/event"
+	"touchstone.example/server/eventauth"
+	"touchstone.example/server/stateres"
+)
+
+// A verdict is what becomes of an event.
+type verdict string
+
+const (
+	accepted  verdict = "accepted"
+	rejected  verdict = "rejected"
+	dropped   verdict = "dropped"   // treated as if it had never come
+	unknown   verdict = "unknown"   // what it refers to is not all there
+	duplicate verdict = "duplicate" // the same event again
+)
+
+// verdicts lists all of them in the order in which they are counted out.
+var verdicts = [...]verdict{accepted, rejected, dropped, unknown, duplicate}
+
+// good tells whether nothing is wrong with an event.
+func (v verdict) good() bool { return v == accepted || v == duplicate }
+
+// A step is one of the checks on receipt.
+//
+// Spec: server-server "Checks performed on receipt of a PDU".
+type step string
+
+const (
+	stepFormat     step = "format"
+	stepSignatures step = "signatures"
+	stepAuthEvents step = "auth events"
+	stepState      step = "state before"
+	stepReferences step = "references"
+)
+
+// A result is a verdict and how it came about. Rule is only there for rejections.
+type result struct {
+	Verdict verdict
+	Step    step
+	Rule    string
+	Reason  string
+	Link    string
+}
+
+// A state is that of a room after an event. Events that do not change it share
+// it; whoever wants to change it must be the only one to hold it.
+type state struct {
+	entries stateres.State
+	holders int
+}
+
+// A judge performs the checks on receipt on the events of a room, in an order in
+// which every event comes after those that it refers to.
+type judge struct {
+	room  *room
+	keys  verifyKeys   // nil if signatures are not to be checked
+	keep  map[int]bool // entries the state after which stays
+	after []*state     // nil where it is not known, or not needed any more
+	uses  []int        // children that have not been judged
+
+	record   bool // what wins and loses where branches meet
+	contests []contest
+}
+
+// A contest is an entry of the state on which branches did not agree.
+type contest struct {
+	event.StateKey
+	won  id.EventID // empty if nothing is left
+	lost []id.EventID
+}
+
+func newJudge(r *room, keys verifyKeys) *judge {
+	return &judge{room: r, keys: keys, keep: map[int]bool{}}
+}
+
+// all judges every event of the room.
+func (j *judge) all() {
+	j.after = make([]*state, len(j.room.entries))
+	j.uses = make([]int, len(j.room.entries))
+	for _, i := range j.room.order {
+		j.uses[i] = len(j.room.entries[i].children)
+	}
+	for _, i := range j.room.order {
+		j.one(i)
+	}
+}
+
+// one judges an event. All that it refers to must have been judged.
+func (j *judge) one(i int) {
+	e := j.room.entries[i]
+	before, err := j.before(e)
+	e.result = j.check(e, before, err)
+	for _, p := range e.prev {
+		j.release(p)
+	}
+	if before == nil || e.result.Verdict != accepted && e.result.Verdict != rejected {
+		return
+	}
+	if e.result.Verdict == accepted && e.ev.IsState() {
+		if before.holders > 0 {
+			before = &state{entries: maps.Clone(before.entries)}
+		}
+		before.entries[e.ev.Key()] = e.ev.ID
+	}
+	before.holders++
+	j.after[i] = before
+}
+
+// before returns the state before an event, or says why it is not known.
+func (j *judge) before(e *entry) (*state, error) {
+	if err := j.missing("prev event", e.missingPrev, e.prev); err != nil {
+		return nil, err
+	}
+	states := make([]*state, len(e.prev))
+	for i, p := range e.prev {
+		if states[i] = j.after[p]; states[i] == nil {
+			return nil, fmt.Errorf("the state after the prev event %s is not known", printable(string(j.room.entries[p].ev.ID)))
+		}
+	}
+	switch len(states) {
+	case 0:
+		return &state{entries: stateres.State{}}, nil
+	case 1:
+		return states[0], nil
+	}
+	resolved, err := j.room.resolve(states, nil)
+	if err != nil {
+		return nil, err
+	}
+	if j.record {
+		j.addContests(j.room.conflicts(e.prev, states), resolved)
+	}
+	return &state{entries: resolved}, nil
+}
+
+func (j *judge) addContests(conflicts []conflict, resolved stateres.State) {
+	for _, c := range conflicts {
+		one := contest{StateKey: c.StateKey, won: resolved[c.StateKey]}
+		for _, candidate := range c.candidates {
+			if candidate.eventID != one.won {
+				one.lost = append(one.lost, candidate.eventID)
+			}
+		}
+		j.contests = append(j.contests, one)
+	}
+}
+
+// release tells that one more child has been judged. The last one may have the
+// state after the event for itself, unless this is the end of the room.
+func (j *judge) release(i int) {
+	if j.uses[i]--; j.uses[i] > 0 || j.keep[i] || j.after[i] == nil || !j.followed(i) {
+		return
+	}
+	j.after[i].holders--
+	j.after[i] = nil
+}
+
+// followed tells whether an accepted event comes right after this one.
+func (j *judge) followed(i int) bool {
+	return slices.ContainsFunc(j.room.entries[i].children, func(c int) bool {
+		return j.room.entries[c].result.Verdict == accepted
+	})
+}
+
+// missing says which of the references cannot be followed.
+func (j *judge) missing(what string, absent []id.EventID, there []int) error {
+	if len(absent) > 0 {
+		return fmt.Errorf("the %s %s is not in the input", what, printable(string(absent[0])))
+	}
+	for _, p := range there {
+		if e := j.room.entries[p]; e.result.Verdict == dropped {
+			return fmt.Errorf("the %s %s was dropped", what, printable(string(e.ev.ID)))
+		}
+	}
+	return nil
+}
+
+// check performs the checks on one event.
+func (j *judge) check(e *entry, before *state, stateErr error) result {
+	// 1 was performed by who read the event.
+	// 2. Passes signature checks, otherwise it is dropped.
+	verify, err := j.signatures(e)
+	if err != nil {
+		return result{Verdict: dropped, Step: stepSignatures, Reason: err.Error(), Link: linkSignatures}
+	}
+	// 3. Passes hash checks, otherwise it is redacted before being processed
+	// further.
+	if !e.ev.ContentHashMatches() {
+		e.ev = e.ev.Redact()
+		e.redacted = true
+		e.notes = append(e.notes, "was redacted, since its content hash does not match")
+	}
+	// 4. Passes authorisation rules based on the event's auth events, otherwise it
+	// is rejected.
+	cited, undecided := j.authState(e)
+	if undecided == nil {
+		if err := j.byAuthEvents(e, cited, verify); err != nil {
+			return j.rejection(stepAuthEvents, err)
+		}
+	}
+	if undecided == nil {
+		undecided = stateErr
+	}
+	if undecided != nil {
+		return result{Verdict: unknown, Step: stepReferences, Reason: undecided.Error(), Link: linkReceipt}
+	}
+	// 5. Passes authorisation rules based on the state before the event, otherwise
+	// it is rejected.
+	if err := eventauth.Check(j.room.rules, e.ev, j.withCreate(e, stateEvents{j.room, before.entries}), verify); err != nil {
+		return j.rejection(stepState, err)
+	}
+	return result{Verdict: accepted}
+}
+
+// signatures checks the signatures on an event, and returns what checks further
+// ones.
+func (j *judge) signatures(e *entry) (eventauth.Verifier, error) {
+	if j.keys == nil {
+		return nil, nil
+	}
+	all := j.keys.signatures(e.ev)
+	verify := func(_ *event.Event, server id.ServerName) bool { return signedBy(all, server) == nil }
+	return verify, verifies(e.ev, all)
+}
+
+// authState returns the auth events of an event, or says why it cannot be judged
+// by them.
+func (j *judge) authState(e *entry) ([]*event.Event, error) {
+	if err := j.missing("auth event", e.missingAuth, e.auth); err != nil {
+		return nil, err
+	}
+	var cited []*event.Event
+	for _, ref := range e.ev.AuthEvents { // as often as they are named
+		a := j.room.entries[j.room.byID[ref]]
+		if a.result.Verdict == unknown {
+			return nil, fmt.Errorf("the auth event %s could not be judged", printable(string(ref)))
+		}
+		cited = append(cited, a.ev)
+	}
+	if j.room.rules.CreateEventImplied && e.ev.Type != event.TypeCreate && j.room.createOf(e) < 0 {
+		return nil, errors.New("the create event that its room_id names is not in the input")
+	}
+	return cited, nil
+}
+
+func (j *judge) byAuthEvents(e *entry, cited []*event.Event, verify eventauth.Verifier) error {
+	rejectedBefore := func(eventID id.EventID) bool {
+		return j.room.entries[j.room.byID[eventID]].result.Verdict == rejected
+	}
+	if err := eventauth.CheckAuthEvents(j.room.rules, e.ev, cited, rejectedBefore); err != nil {
+		return err
+	}
+	return eventauth.Check(j.room.rules, e.ev, j.withCreate(e, eventauth.StateOf(cited...)), verify)
+}
+
+// withCreate is a state to which, where events need not cite it, the create event
+// of the room belongs if it was accepted.
+func (j *judge) withCreate(e *entry, s eventauth.State) eventauth.State {
+	if !j.room.rules.CreateEventImplied || s.Event(event.TypeCreate, "") != nil || e.ev.Type == event.TypeCreate {
+		return s
+	}
+	i := j.room.createOf(e)
+	if i < 0 || j.room.entries[i].result.Verdict != accepted {
+		return s
+	}
+	return createdState{s, j.room.entries[i].ev}
+}
+
+type createdState struct {
+	eventauth.State
+	create *event.Event
+}
+
+func (s createdState) Event(typ, stateKey string) *event.Event {
+	if typ == event.TypeCreate && stateKey == "" {
+		return s.create
+	}
+	return s.State.Event(typ, stateKey)
+}
+
+func (j *judge) rejection(at step, err error) result {
+	res := result{Verdict: rejected, Step: at, Reason: err.Error(), Link: linkAuth(j.room.rules)}
+	var r *eventauth.Rejection
+	if errors.As(err, &r) {
+		res.Rule, res.Reason = r.Rule, r.Reason
+	}
+	return res
+}
+
+// stateEvents is a state of a room as the authorization rules look at it.
+type stateEvents struct {
+	room    *room
+	entries stateres.State
+}
+
+func (s stateEvents) Event(typ, stateKey string) *event.Event {
+	eventID, ok := s.entries[event.StateKey{Type: typ, Key: stateKey}]
+	if !ok {
+		return nil
+	}
+	return s.room.entries[s.room.byID[eventID]].ev
+}
+
+// resolve resolves the states after several events.
+func (r *room) resolve(states []*state, trace *stateres.Trace) (stateres.State, error) {
+	sets := make([]stateres.State, len(states))
+	for i, s := range states {
+		sets[i] = s.entries
+	}
+	return stateres.Resolve(r.rules, sets, r, trace)
+}
+
+// Load gives the events of the room to a resolution.
+func (r *room) Load(ids []id.EventID, into []stateres.Entry) error {
+	for i, eventID := range ids {
+		into[i] = stateres.Entry{}
+		n, ok := r.byID[eventID]
+		if !ok {
+			continue
+		}
+		if e := r.entries[n]; e.result.Verdict == accepted || e.result.Verdict == rejected {
+			into[i] = stateres.Entry{Event: e.ev, Rejected: e.result.Verdict == rejected}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package roomtool
+
+import (
+	"container/heap"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"touchstone.example/api/canonjson"
+	"touchstone.example/api/id"
+	"touchstone.example/server/event"
+	"touchstone.example/server/roomver"
+)
+
+// An entry is one line of input: an event, or what should have been one.
+type entry struct {
+	place
+	alone  bool         // all of the room is in one file
+	ev     *event.Event // nil if the line is not in the format of events
+	parse  error        // why not
+	notes  []string
+	result result
+
+	prev, auth               []int        // those of its references that the input has, each once
+	missingPrev, missingAuth []id.EventID // the others
+	children                 []int        // entries that have it among their prev
+	later                    []int        // entries that can only be judged after it
+	redacted                 bool         // since its content hash does not match
+}
+
+// A room is a set of events that belong together.
+type room struct {
+	rules   *roomver.Rules
+	entries []*entry
+	byID    map[id.EventID]int
+	order   []int // indices of entries, references first; cycles left out
+	oneFile bool
+}
+
+// A line is one line of input, and the object that it holds.
+type line struct {
+	place
+	object []byte
+}
+
+// readLines reads what the arguments name, and finds the rules of the room's
+// version.
+func (r *run) readLines(files []string) ([]line, error) {
+	var lines []line
+	err := r.readFiles(files, func(at place, object []byte) error {
+		lines = append(lines, line{at, object})
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(lines) == 0 {
+		return nil, &inputError{place{file: nameOf(files)}, errors.New("no events")}
+	}
+	for i := 0; r.rules == nil && i < len(lines); i++ {
+		if r.rules, err = versionOf(lines[i].place, lines[i].object); err != nil {
+			return nil, err
+		}
+	}
+	if r.rules == nil {
+		return nil, usagef("the input has no m.room.create: say --room-version")
+	}
+	return lines, nil
+}
+
+// readRoom makes a room of what the arguments name.
+func (r *run) readRoom(files []string) (*room, error) {
+	lines, err := r.readLines(files)
+	if err != nil {
+		return nil, err
+	}
+	room := newRoom(r.rules)
+	room.oneFile = len(files) < 2
+	for i := range lines {
+		room.add(lines[i].place, lines[i].object)
+		lines[i].object = nil
+	}
+	room.sort()
+	return room, nil
+}
+
+// versionOf returns the rules of the version that a create event names, nil for
+// every other object.
+func versionOf(at place, object []byte) (*roomver.Rules, error) {
+	b, err := canonjson.Append(nil, object, canonjson.Lenient)
+	if err != nil {
+		return nil, &inputError{at, err}
+	}
+	typ, _ := event.Text(event.Member(b, "type"))
+	key, isState := event.Text(event.Member(b, "state_key"))
+	if typ != event.TypeCreate || !isState || key != "" {
+		return nil, nil
+	}
+	version := contentVersion(event.Member(b, "content"))
+	rules, ok := roomver.Get(version)
+	if !ok {
+		return nil, &inputError{at, fmt.Errorf("room version %q is none of Matrix %s; --room-version reads the room as another", version, release)}
+	}
+	return rules, nil
+}
+
+// contentVersion is the room version that the content of a create event names.
+//
+// Spec: client-server "m.room.create", room_version: "Defaults to "1" if the key
+// does not exist".
+func contentVersion(content jsontext.Value) string {
+	raw := event.Member(content, "room_version")
+	if raw == nil {
+		return "1"
+	}
+	version, _ := event.Text(raw)
+	return version
+}
+
+func newRoom(rules *roomver.Rules) *room {
+	return &room{rules: rules, byID: map[id.EventID]int{}}
+}
+
+// add takes one line into the room.
+func (r *room) add(at place, object []byte) *entry {
+	e := &entry{place: at, alone: r.oneFile}
+	e.ev, e.parse = event.Parse(r.rules, object)
+	i := len(r.entries)
+	r.entries = append(r.entries, e)
+	if e.parse != nil {
+		e.result = result{Verdict: dropped, Step: stepFormat, Reason: e.parse.Error(), Link: linkFormat(r.rules)}
+		return e
+	}
+	if first, known := r.byID[e.ev.ID]; known {
+		e.result = result{Verdict: duplicate, Step: stepFormat, Reason: "is the event of " + r.entries[first].where()}
+		return e
+	}
+	r.byID[e.ev.ID] = i
+	if r.rules.EventID != roomver.EventIDGiven && event.Member(e.ev.PDU(), "event_id") != nil {
+		e.notes = append(e.notes, "has an event_id, which the format does not know; it counts towards the hash that is its ID")
+	}
+	if version := contentVersion(e.ev.Content); e.ev.IsStateOf(event.TypeCreate, "") && version != r.rules.Version {
+		e.notes = append(e.notes, fmt.Sprintf("names room version %q, and is read as of version %s", version, r.rules.Version))
+	}
+	return e
+}
+
+// where names the place of an entry, as briefly as possible.
+func (e *entry) where() string {
+	if e.alone {
+		return fmt.Sprintf("line %d", e.line)
+	}
+	return printable(e.String())
+}
+
+// sort connects the entries and puts those first that others refer to; beyond
+// that their order is the input's.
+func (r *room) sort() {
+	waiting := make([]int, len(r.entries))
+	ready := &indexHeap{}
+	for i, e := range r.entries {
+		if e.result.Verdict != "" {
+			continue
+		}
+		e.prev, e.missingPrev = r.connect(e.ev.PrevEvents)
+		e.auth, e.missingAuth = r.connect(e.ev.AuthEvents)
+		all := append(slices.Clone(e.prev), e.auth...)
+		if c := r.createOf(e); c >= 0 && c != i {
+			all = append(all, c)
+		}
+		slices.Sort(all)
+		all = slices.Compact(all)
+		for _, p := range e.prev {
+			r.entries[p].children = append(r.entries[p].children, i)
+		}
+		for _, p := range all {
+			r.entries[p].later = append(r.entries[p].later, i)
+		}
+		if waiting[i] = len(all); waiting[i] == 0 {
+			ready.indices = append(ready.indices, i)
+		}
+	}
+	heap.Init(ready)
+	for ready.Len() > 0 {
+		i := heap.Pop(ready).(int)
+		r.order = append(r.order, i)
+		for _, next := range r.entries[i].later {
+			if waiting[next]--; waiting[next] == 0 {
+				heap.Push(ready, next)
+			}
+		}
+	}
+	for i, e := range r.entries {
+		if waiting[i] > 0 {
+			e.result = result{Verdict: unknown, Step: stepReferences, Reason: "is in or after a cycle of prev_events and auth_events"}
+		}
+	}
+}
+
+// createOf returns the entry of the create event whose hash an event's room_id is,
+// -1 if there is none.
+func (r *room) createOf(e *entry) int {
+	if i, ok := r.byID[id.EventID("$"+e.ev.RoomID[1:])]; ok && r.rules.CreateEventImplied {
+		return i
+	}
+	return -1
+}
+
+// connect finds the events that an event refers to, each once.
+func (r *room) connect(refs []id.EventID) (known []int, missing []id.EventID) {
+	for _, ref := range refs {
+		i, ok := r.byID[ref]
+		switch {
+		case !ok && !slices.Contains(missing, ref):
+			missing = append(missing, ref)
+		case ok && !slices.Contains(known, i):
+			known = append(known, i)
+		}
+	}
+	return known, missing
+}
+
+// extremities returns the accepted events that no accepted event comes after.
+func (r *room) extremities() []int {
+	var ends []int
+	followed := make([]bool, len(r.entries))
+	for _, i := range slices.Backward(r.order) {
+		e := r.entries[i]
+		if e.result.Verdict == accepted && !followed[i] {
+			ends = append(ends, i)
+		}
+		for _, p := range e.prev {
+			followed[p] = followed[p] || followed[i] || e.result.Verdict == accepted
+		}
+	}
+	slices.Sort(ends)
+	return ends
+}
+
+// An indexHeap hands out the smallest index first.
+type indexHeap struct{ indices []int }
+
+func (h *indexHeap) Len() int           { return len(h.indices) }
+func (h *indexHeap) Less(i, j int) bool { return h.indices[i] < h.indices[j] }
+func (h *indexHeap) Swap(i, j int)      { h.indices[i], h.indices[j] = h.indices[j], h.indices[i] }
+func (h *indexHeap) Push(x any)         { h.indices = append(h.indices, x.(int)) }
+func (h *indexHeap) Pop() any {
+	last := len(h.indices) - 1
+	x := h.indices[last]
+	h.indices = h.indices[:last]
+	return x
+}
