@@ -41,14 +41,6 @@ func SightOf(tx *storage.Reader, user id.UserID, now *storage.Membership) *Sight
 	return &Sight{tx: tx, user: user, now: now, states: map[string]visibility.State{}}
 }
 
-// Membership is what the user is to the room now.
-func (s *Sight) Membership() visibility.Membership {
-	if s.now == nil {
-		return visibility.None
-	}
-	return visibility.Membership(s.now.Membership)
-}
-
 // Filter returns the events that the user may see, and notes in memberships
 // what the user was at each of them.
 func (s *Sight) Filter(ctx context.Context, events []*storage.Event, memberships map[int64]string) ([]*storage.Event, error) {
