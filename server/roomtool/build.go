@@ -162,6 +162,9 @@ func (b *builder) begin(d *description) error {
 	if d.StateKey == nil {
 		d.StateKey = new(string)
 	}
+	if *d.StateKey != "" {
+		return errors.New("the m.room.create has a state key")
+	}
 	var content map[string]jsontext.Value
 	if d.Content != nil {
 		if err := json.Unmarshal(d.Content, &content); err != nil {

@@ -63,6 +63,7 @@ func TestBuildSaysWhatIsWrongWithADescription(t *testing.T) {
 	}
 	for line, says := range map[string]string{
 		`{"type":"x","sender":"@a:b"}`:                                                        "the first event is not an m.room.create",
+		`{"type":"m.room.create","state_key":"x","sender":"@a:b"}`:                            "has a state key",
 		`{"type":"m.room.create","sender":"@a:b","content":[]}`:                               "<stdin>:1: ",
 		`{"type":"m.room.create","sender":"@a:b","content":{"room_version":"x"}}`:             `there is no room version "x"`,
 		`{"type":"m.room.create","sender":"@a:b","content":{"room_version":5}}`:               `there is no room version ""`,

@@ -12,7 +12,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"touchstone.example/api/id"
-	"touchstone.example/server/event"
 )
 
 var checkCommand = command{
@@ -251,15 +250,6 @@ func (r *room) ids(entries []int) []id.EventID {
 	all := make([]id.EventID, len(entries))
 	for i, n := range entries {
 		all[i] = r.entries[n].ev.ID
-	}
-	return all
-}
-
-// events returns the events of some entries.
-func (r *room) events(entries []int) []*event.Event {
-	all := make([]*event.Event, len(entries))
-	for i, n := range entries {
-		all[i] = r.entries[n].ev
 	}
 	return all
 }

@@ -114,22 +114,14 @@ const (
 
 // picture judges a room and resolves its state, if it has one.
 func (r *run) picture(files []string, keyFile string, at atFlags) (*picture, error) {
-	room, keys, err := r.roomAndKeys(files, keyFile)
+	j, chosen, err := r.judgeFor(files, keyFile, at)
 	if err != nil {
 		return nil, err
-	}
-	chosen, err := at.entries(room)
-	if err != nil {
-		return nil, err
-	}
-	j := newJudge(room, keys)
-	for _, i := range chosen {
-		j.keep[i] = true
 	}
 	j.record = true
 	j.all()
-	p := &picture{judge: j, title: room.heading()}
-	if len(chosen) > 0 || len(room.extremities()) > 0 {
+	p := &picture{judge: j, title: j.room.heading()}
+	if len(chosen) > 0 || len(j.room.extremities()) > 0 {
 		if p.res, err = j.resolution(chosen, false); err != nil {
 			return nil, err
 		}

@@ -150,3 +150,52 @@ func TestALongRoomNeedsNoStackAndNoCopies(t *testing.T) {
 	}
 	require.Equal(t, 1, kept, "only the state at the end is kept")
 }
+
+// roomOf builds the events of a description, one for each line.
+func roomOf(t *testing.T, lines ...string) *builder {
+	b := newBuilder(nil)
+	for i, line := range append([]string{
+		`{"name":"create","type":"m.room.create","sender":"@alice:one.example"}`,
+		`{"name":"alice","type":"m.room.member","state_key":"@alice:one.example","sender":"@alice:one.example","content":{"membership":"join"}}`,
+	}, lines...) {
+		require.NoError(t, b.line(place{"room", i + 1}, []byte(line)))
+	}
+	return b
+}
+
+func TestTheEndOfARoomIsWhatNothingAcceptedComesAfter(t *testing.T) {
+	b := roomOf(t,
+		`{"name":"strange","type":"m.room.message","sender":"@stranger:one.example"}`,
+		`{"type":"m.room.message","sender":"@alice:one.example"}`,
+		`{"after":["alice"],"type":"m.room.message","sender":"@stranger:one.example"}`,
+	)
+	j := judged(b.rules, b.events, false)
+	require.Equal(t, []int{3}, j.room.extremities(), "the line after a rejected event, and not what stands before that")
+	j = judged(b.rules, slices.Delete(b.events, 3, 4), false)
+	require.Equal(t, []int{1}, j.room.extremities())
+	res, err := j.resolution(nil, false)
+	require.NoError(t, err)
+	require.Len(t, res.state, 2)
+}
+
+func TestWhatRefersToSomethingMissing(t *testing.T) {
+	b := roomOf(t,
+		`{"name":"lost","type":"m.room.message","sender":"@alice:one.example"}`,
+		`{"type":"m.room.message","sender":"@alice:one.example"}`,
+		`{"after":["lost"],"type":"m.room.message","sender":"@stranger:one.example"}`,
+		`{"name":"topic","after":["alice"],"type":"m.room.topic","state_key":"","sender":"@alice:one.example"}`,
+	)
+	j := judged(b.rules, slices.Delete(slices.Clone(b.events), 2, 3), false)
+	require.Equal(t, unknown, j.room.entries[2].result.Verdict)
+	require.Equal(t, stepReferences, j.room.entries[2].result.Step)
+	require.Equal(t, rejected, j.room.entries[3].result.Verdict, "its auth events alone reject it")
+	require.Equal(t, accepted, j.room.entries[4].result.Verdict)
+	_, err := j.resolution([]int{2}, false)
+	require.ErrorContains(t, err, "is not known")
+
+	j = judged(b.rules, b.events[1:], false)
+	require.Contains(t, j.room.entries[0].result.Reason, "is not in the input", "without the create event")
+	for _, e := range j.room.entries {
+		require.Equal(t, unknown, e.result.Verdict)
+	}
+}

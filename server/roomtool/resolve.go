@@ -37,9 +37,15 @@ events of the room were rejected is no failure here.`,
 		r.flagJSON(fs)
 		var at atFlags
 		at.declare(fs)
+		keys := fs.String("keys", "", "check signatures with the public keys in this `FILE`")
 		trace := fs.Bool("trace", false, "tell every step of the resolution")
 		return func(files []string) (bool, error) {
-			res, err := r.resolveFiles(files, at, *trace)
+			j, chosen, err := r.judgeFor(files, *keys, at)
+			if err != nil {
+				return false, err
+			}
+			j.all()
+			res, err := j.resolution(chosen, *trace)
 			if err != nil {
 				return false, err
 			}
@@ -112,21 +118,21 @@ type candidate struct {
 	at      []id.EventID // the events after which the state has it
 }
 
-func (r *run) resolveFiles(files []string, at atFlags, trace bool) (*resolution, error) {
-	room, err := r.readRoom(files)
+// judgeFor reads a room, and prepares to judge it so that the states after some
+// events stay.
+func (r *run) judgeFor(files []string, keyFile string, at atFlags) (j *judge, chosen []int, err error) {
+	room, keys, err := r.roomAndKeys(files, keyFile)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	chosen, err := at.entries(room)
-	if err != nil {
-		return nil, err
+	if chosen, err = at.entries(room); err != nil {
+		return nil, nil, err
 	}
-	j := newJudge(room, nil)
+	j = newJudge(room, keys)
 	for _, i := range chosen {
 		j.keep[i] = true
 	}
-	j.all()
-	return j.resolution(chosen, trace)
+	return j, chosen, nil
 }
 
 // find returns the entries of the events that are named by an ID or the beginning
