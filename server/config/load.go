@@ -28,7 +28,7 @@ var flagKeys = []struct{ flag, key, usage string }{
 	{"listen", "listeners.client.address", "answer clients on this `address` (host:port)"},
 	{"server-name", "server_name", "the server's `name`, after the colon in user IDs"},
 	{"database", "database", "database `URL`: sqlite:///path, sqlite::memory: or postgres://…"},
-	{"lab", "lab", "be a laboratory: temporary, open to everybody, with a control plane"},
+	{"lab", "lab", "be a laboratory: temporary, and open to everybody"},
 	{"seed", "seed", "make all chance follow from this `text` (for tests)"},
 	{"clock", "clock", "stand still at this RFC 3339 `time`, or run on from it if it ends in + (for tests)"},
 }
