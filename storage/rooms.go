@@ -41,6 +41,7 @@ var (
 
 	qExtremities       = q("extremities", `SELECT event_nid FROM extremities WHERE room_nid = $1 ORDER BY event_nid`)
 	qInsertExtremity   = q("insert_extremity", `INSERT INTO extremities (room_nid, event_nid) VALUES ($1, $2)`)
+	qReplaceExtremity  = q("replace_extremity", `UPDATE extremities SET event_nid = $3 WHERE room_nid = $1 AND event_nid = $2`)
 	qDeleteExtremities = q("delete_extremities", `DELETE FROM extremities WHERE room_nid = $1 AND event_nid = ANY($2)`)
 	qInsertGap         = q("insert_gap", `INSERT INTO gaps (room_nid, event_id, event_nid) VALUES ($1, $2, $3)
 		ON CONFLICT (room_nid, event_id, event_nid) DO NOTHING`)
@@ -137,6 +138,9 @@ func (r *Reader) Extremities(ctx context.Context, roomNID int64) ([]int64, error
 
 // ReplaceExtremities makes one event an extremity in place of those it follows.
 func (w *Writer) ReplaceExtremities(ctx context.Context, roomNID int64, followed []int64, by int64) error {
+	if len(followed) == 1 { // nearly always
+		return w.later(ctx, qReplaceExtremity, roomNID, followed[0], by)
+	}
 	if len(followed) > 0 {
 		if err := w.later(ctx, qDeleteExtremities, roomNID, followed); err != nil {
 			return err

@@ -67,7 +67,8 @@ func TestExtremitiesAndGaps(t *testing.T) {
 			require.NoError(t, w.ReplaceExtremities(ctx, 1, nil, 10))
 			require.NoError(t, w.ReplaceExtremities(ctx, 1, nil, 11))
 			require.NoError(t, w.ReplaceExtremities(ctx, 2, nil, 10))
-			require.NoError(t, w.ReplaceExtremities(ctx, 1, []int64{10, 11, 99}, 12))
+			require.NoError(t, w.ReplaceExtremities(ctx, 1, []int64{10, 11, 99}, 9))
+			require.NoError(t, w.ReplaceExtremities(ctx, 1, []int64{9}, 12))
 			require.NoError(t, w.InsertEvent(ctx, event(1, 12, 5)))
 			require.NoError(t, w.InsertGap(ctx, 1, "$missing", 12))
 			require.NoError(t, w.InsertGap(ctx, 1, "$missing", 12))
@@ -325,11 +326,15 @@ func TestTransactionIDs(t *testing.T) {
 		write(t, db, func(ctx context.Context, w *storage.Writer) error {
 			_, err := w.Txn(ctx, k)
 			require.ErrorIs(t, err, storage.ErrNotFound)
-			return w.InsertTxn(ctx, k, storage.TxnResult{EventNID: 5, Answer: []byte("{}")}, 1000)
+			claimed, err := w.ClaimTxn(ctx, k, storage.TxnResult{EventNID: 5, Answer: []byte("{}")}, 1000)
+			require.True(t, claimed)
+			return err
 		})
-		require.ErrorIs(t, db.Write(t.Context(), func(w *storage.Writer) error {
-			return w.InsertTxn(t.Context(), k, storage.TxnResult{}, 1000)
-		}), storage.ErrExists)
+		write(t, db, func(ctx context.Context, w *storage.Writer) error {
+			claimed, err := w.ClaimTxn(ctx, k, storage.TxnResult{}, 1000)
+			require.False(t, claimed)
+			return err
+		})
 		write(t, db, func(ctx context.Context, w *storage.Writer) error {
 			res, err := w.Txn(ctx, k)
 			require.NoError(t, err)

@@ -24,8 +24,8 @@ type TxnResult struct {
 }
 
 var (
-	qInsertTxn = q("insert_txn", `INSERT INTO transactions (user_id, device_id, operation, txn_id, event_nid, answer, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`)
+	qClaimTxn = q("claim_txn", `INSERT INTO transactions (user_id, device_id, operation, txn_id, event_nid, answer, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (user_id, device_id, operation, txn_id) DO NOTHING`)
 	qTxn = q("txn", `SELECT event_nid, answer FROM transactions
 		WHERE user_id = $1 AND device_id = $2 AND operation = $3 AND txn_id = $4`)
 	qTxnIDs = q("txn_ids", `SELECT event_nid, txn_id FROM transactions
@@ -35,14 +35,15 @@ var (
 	qDeleteTxns    = q("delete_txns", `DELETE FROM transactions WHERE created_at < $1`)
 )
 
-// InsertTxn remembers what a request led to, in the same transaction as that.
-// ErrExists when the request was there before, perhaps from a later call.
-func (w *Writer) InsertTxn(ctx context.Context, k TxnKey, res TxnResult, now int64) error {
+// ClaimTxn remembers what a request was answered with, if no request had its
+// transaction id before: then it reports false.
+func (w *Writer) ClaimTxn(ctx context.Context, k TxnKey, res TxnResult, now int64) (bool, error) {
 	answer := res.Answer
 	if answer == nil {
 		answer = []byte{}
 	}
-	return w.later(ctx, qInsertTxn, k.UserID, k.DeviceID, k.Operation, k.TxnID, res.EventNID, answer, now)
+	n, err := w.exec(ctx, qClaimTxn, k.UserID, k.DeviceID, k.Operation, k.TxnID, res.EventNID, answer, now)
+	return n > 0, err
 }
 
 // Txn returns what a request led to, ErrNotFound when it is new.

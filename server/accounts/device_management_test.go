@@ -61,7 +61,10 @@ func TestDevicesThatGo(t *testing.T) {
 			h.ok("GET", pathWhoami, tokens[d], nil) // remembered
 		}
 		key := storage.TxnKey{UserID: "@alice:hs1", DeviceID: "A", Operation: "send", TxnID: "1"}
-		h.write(func(tx *storage.Writer) error { return tx.InsertTxn(t.Context(), key, storage.TxnResult{}, 1) })
+		h.write(func(tx *storage.Writer) error {
+			_, err := tx.ClaimTxn(t.Context(), key, storage.TxnResult{}, 1)
+			return err
+		})
 		gone := func(names ...string) {
 			t.Helper()
 			for _, d := range names {

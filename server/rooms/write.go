@@ -4,7 +4,6 @@ package rooms
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"touchstone.example/api/id"
@@ -165,10 +164,11 @@ func (r *Rooms) writeMembership(ctx context.Context, tx *storage.Writer, p *plan
 // claim makes the client's transaction id stand for the event, or reports what
 // it stands for already.
 func (r *Rooms) claim(ctx context.Context, tx *storage.Writer, p *planned) error {
-	used, err := tx.Txn(ctx, *p.txn)
-	if errors.Is(err, storage.ErrNotFound) {
-		return tx.InsertTxn(ctx, *p.txn, storage.TxnResult{EventNID: p.nid}, r.env.NowTS())
+	claimed, err := tx.ClaimTxn(ctx, *p.txn, storage.TxnResult{EventNID: p.nid}, r.env.NowTS())
+	if err != nil || claimed {
+		return err
 	}
+	used, err := tx.Txn(ctx, *p.txn)
 	if err != nil {
 		return err
 	}
