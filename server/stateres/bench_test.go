@@ -152,3 +152,57 @@ func BenchmarkGrowth(b *testing.B) {
 		})
 	}
 }
+
+// Two forks that have little in common, in a room whose power levels list many
+// users: nearly every event is in conflict.
+func BenchmarkManyConflicts(b *testing.B) {
+	for _, n := range []int{1000, 4000} {
+		r, sets := apartRoom(b, n)
+		b.Run(fmt.Sprintf("conflicts=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := stateres.Resolve(r.rules, sets, r.source, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(fmt.Sprintf("gomatrixserverlib/conflicts=%d", n), func(b *testing.B) {
+			silence(b)
+			pdus := pdusOf(b, "11", r.source)
+			all, given := slices.Collect(maps.Values(pdus)), lists(sets, pdus)
+			b.ReportAllocs()
+			b.ResetTimer()
+			for b.Loop() {
+				gmsl.ResolveStateConflictsV2New(gmsl.StateResV2, given, all, sameSender, isRejected(r.source))
+			}
+		})
+	}
+}
+
+// apartRoom makes a room with two forks of n joins each, and power levels with
+// 500 users.
+func apartRoom(tb testing.TB, n int) (*room, []stateres.State) {
+	r, sets := bigRoom(tb, "11", 10, 1)
+	var users []byte
+	for i := range 500 {
+		users = fmt.Appendf(users, `,"@moderator%d:two.example":50`, i)
+	}
+	levels := r.build(event.Draft{
+		Type: event.TypePowerLevels, Sender: alice, StateKey: text(""), OriginServerTS: 200000,
+		Content: fmt.Appendf(nil, `{"users":{"%s":100%s},"state_default":50}`, alice, users),
+	}, r.list[len(r.list)-1:], sets[0])
+	r.source[levels.ID] = stateres.Entry{Event: levels}
+	state := maps.Clone(sets[0])
+	state[levels.Key()] = levels.ID
+	sets = []stateres.State{maps.Clone(state), maps.Clone(state)}
+	for i := range 2 * n {
+		set := sets[i%2]
+		user := id.UserID(fmt.Sprintf("@joins%d:two.example", i))
+		e := r.build(event.Draft{
+			Type: event.TypeMember, StateKey: text(string(user)), Sender: user, Content: []byte(`{"membership":"join"}`), OriginServerTS: int64(300000 + i),
+		}, []*event.Event{levels}, set)
+		r.source[e.ID] = stateres.Entry{Event: e}
+		set[e.Key()] = e.ID
+	}
+	return r, sets
+}

@@ -182,11 +182,14 @@ func agree(ours, theirs stateres.State, source stateres.Events) bool {
 	return true
 }
 
-// switches are the departures by name, those first that explain the most.
-var switches = []struct {
+// A departure is one of departures, by name.
+type departure struct {
 	name string
 	at   func(*departures) *bool
-}{
+}
+
+// switches are the departures, those first that explain the most.
+var switches = []departure{
 	{"other authorization rules", func(d *departures) *bool { return &d.otherRules }},
 	{"the event stands in for its auth events", func(d *departures) *bool { return &d.standsForItself }},
 	{"sorts from the end", func(d *departures) *bool { return &d.sortsBackwards }},

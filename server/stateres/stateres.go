@@ -131,39 +131,54 @@ func separate(sets []State) (shared State, conflicts []State) {
 	if len(sets) == 0 {
 		return State{}, nil
 	}
+	// Events are counted by their IDs, which are quicker to look up than keys. The
+	// keys of an event are compared nevertheless: a state may be nonsense.
 	type entry struct {
-		key     event.StateKey
-		eventID id.EventID
-		states  int // that have this event
+		key    event.StateKey
+		states int // that have the event there
+		stray  bool
 	}
-	index := make(map[event.StateKey]int32, len(sets[0]))
-	entries := make([]entry, 0, len(sets[0]))
+	index := make(map[id.EventID]int32, len(sets[0])+len(sets[0])/8)
+	entries := make([]entry, 0, len(sets[0])+len(sets[0])/8)
+	apart := make(map[event.StateKey]bool) // keys that the states do not share
 	for _, set := range sets {
 		for key, eventID := range set {
-			i, ok := index[key]
+			i, ok := index[eventID]
 			if !ok {
 				i = int32(len(entries))
-				index[key] = i
-				entries = append(entries, entry{key: key, eventID: eventID})
+				index[eventID] = i
+				entries = append(entries, entry{key: key})
 			}
-			if e := &entries[i]; e.eventID == eventID {
+			e := &entries[i]
+			if e.key == key {
 				e.states++
+			} else {
+				e.stray, apart[key] = true, true
 			}
 		}
 	}
-	shared = make(State, len(entries))
+	shared = make(State, len(sets[0]))
+	for eventID, i := range index {
+		if e := &entries[i]; e.states == len(sets) && !e.stray {
+			shared[e.key] = eventID
+		} else {
+			apart[e.key] = true
+		}
+	}
 	conflicts = make([]State, len(sets))
-	for _, e := range entries {
-		if e.states == len(sets) {
-			shared[e.key] = e.eventID
+	for i, set := range sets {
+		conflicts[i] = make(State, max(0, len(set)-len(shared)))
+		if len(apart) < len(set) {
+			for key := range apart {
+				if eventID, ok := set[key]; ok {
+					conflicts[i][key] = eventID
+				}
+			}
 			continue
 		}
-		for i, set := range sets {
-			if eventID, ok := set[e.key]; ok {
-				if conflicts[i] == nil {
-					conflicts[i] = State{}
-				}
-				conflicts[i][e.key] = eventID
+		for key, eventID := range set {
+			if _, same := shared[key]; !same {
+				conflicts[i][key] = eventID
 			}
 		}
 	}

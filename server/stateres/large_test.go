@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stateres_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"touchstone.example/api/id"
+	"touchstone.example/server/event"
+	"touchstone.example/server/roomver"
+	"touchstone.example/server/stateres"
+)
+
+// parse makes an event without signatures.
+func parse(tb testing.TB, rules *roomver.Rules, room id.RoomID, d event.Draft) *event.Event {
+	list := func(ids []id.EventID) string {
+		var refs []string
+		for _, ref := range ids {
+			quoted := `"` + string(ref) + `"`
+			if rules.ReferencesCarryHashes {
+				quoted = `[` + quoted + `,{}]`
+			}
+			refs = append(refs, quoted)
+		}
+		return "[" + strings.Join(refs, ",") + "]"
+	}
+	where := ""
+	if room != "" {
+		where = `"room_id":"` + string(room) + `",`
+	}
+	if rules.EventID == roomver.EventIDGiven {
+		where += `"event_id":"` + string(d.EventID) + `",`
+	}
+	pdu := fmt.Sprintf(`{"auth_events":%s,"content":%s,"depth":%d,"hashes":{"sha256":"x"},"origin_server_ts":%d,"prev_events":%s,%s`+
+		`"sender":"%s","signatures":{},"state_key":"%s","type":"%s"}`,
+		list(d.AuthEvents), d.Content, d.Depth, d.OriginServerTS, list(d.PrevEvents), where, d.Sender, *d.StateKey, d.Type)
+	e, err := event.Parse(rules, []byte(pdu))
+	require.NoError(tb, err)
+	return e
+}
+
+// longRoom makes a room whose power levels changed n times, each time authorized
+// by those before, and two forks that end it with different ones.
+func longRoom(tb testing.TB, n int) (*roomver.Rules, stateres.Events, []stateres.State) {
+	rules, _ := roomver.Get("12")
+	source := stateres.Events{}
+	add := func(room id.RoomID, d event.Draft) *event.Event {
+		d.Sender, d.Depth = alice, 1
+		if d.StateKey == nil {
+			d.StateKey = text("")
+		}
+		e := parse(tb, rules, room, d)
+		source[e.ID] = stateres.Entry{Event: e}
+		return e
+	}
+	create := add("", event.Draft{Type: event.TypeCreate, Content: []byte(`{"room_version":"12"}`)})
+	member := add(create.RoomID, event.Draft{
+		Type: event.TypeMember, StateKey: text(string(alice)), Content: []byte(`{"membership":"join"}`), PrevEvents: []id.EventID{create.ID},
+	})
+	auth := []id.EventID{member.ID}
+	var levels [2]*event.Event
+	for i := range n {
+		for fork := range levels {
+			if fork == 1 && i < n-2 {
+				levels[1] = levels[0]
+				continue
+			}
+			a := auth
+			if levels[fork] != nil {
+				a = []id.EventID{member.ID, levels[fork].ID}
+			}
+			levels[fork] = add(create.RoomID, event.Draft{
+				Type: event.TypePowerLevels, Content: fmt.Appendf(nil, `{"users":{"@u:x":%d}}`, i+fork), AuthEvents: a, OriginServerTS: int64(2*i + fork),
+			})
+		}
+	}
+	sets := make([]stateres.State, 2)
+	for fork, e := range levels {
+		topic := add(create.RoomID, event.Draft{
+			Type: "m.room.topic", Content: fmt.Appendf(nil, `{"topic":"%d"}`, fork), AuthEvents: []id.EventID{member.ID, e.ID}, OriginServerTS: int64(2*n + 1 - fork),
+		})
+		sets[fork] = stateres.State{create.Key(): create.ID, member.Key(): member.ID, e.Key(): e.ID, topic.Key(): topic.ID}
+	}
+	return rules, source, sets
+}
+
+func TestAnAuthChainOf100000Events(t *testing.T) {
+	rules, source, sets := longRoom(t, 100000)
+	var trace stateres.Trace
+	state, err := stateres.Resolve(rules, sets, source, &trace)
+	require.NoError(t, err)
+	require.Len(t, trace.AuthDifference, 2)
+	require.Equal(t, sets[1][event.StateKey{Type: event.TypePowerLevels}], state[event.StateKey{Type: event.TypePowerLevels}])
+	require.Equal(t, sets[1][event.StateKey{Type: "m.room.topic"}], state[event.StateKey{Type: "m.room.topic"}])
+}
+
+func TestAThousandForks(t *testing.T) {
+	for _, version := range []string{"1", "2", "12"} {
+		r, sets := bigRoom(t, version, 20, 1000)
+		state, err := stateres.Resolve(r.rules, sets, r.source, nil)
+		require.NoError(t, err)
+		require.Len(t, state, 5+2+20+2000, "version %s: five entries without a user, two old members, and all that were there or joined", version)
+	}
+}
+
+func BenchmarkAuthChain(b *testing.B) {
+	for _, n := range []int{12500, 25000, 50000, 100000} {
+		rules, source, sets := longRoom(b, n)
+		b.Run(fmt.Sprintf("events=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := stateres.Resolve(rules, sets, source, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/event")
+		})
+	}
+}
