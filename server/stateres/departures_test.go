@@ -56,7 +56,7 @@ func sameSender(_ spec.RoomID, sender spec.SenderID) (*spec.UserID, error) {
 
 // allows asks the rules whether they allow an event.
 func (m *model) allows(e *event.Event, state eventauth.StateMap) bool {
-	if !m.otherRules {
+	if !m.otherRules && !m.remembersRule {
 		return eventauth.Check(m.rules, e, state, nil) == nil
 	}
 	provider, err := gmsl.NewAuthEvents(nil)
