@@ -16,6 +16,7 @@ var visibilityCases = []syncCase{
 	{"a change of visibility does not reach back", visibilityDoesNotReachBack},
 	{"strangers see nothing", strangersSeeNothing},
 	{"accounts do not see each other's rooms", accountsAreApart},
+	{"prev_content of what one may not see stays hidden", previousContentIsHidden},
 }
 
 // times are the times of a member's life, each with a message.
@@ -138,4 +139,28 @@ func accountsAreApart(t *testing.T, s *harness.Server) {
 	require.Equal(t, []string{bob.Device}, devices)
 	bob.Fails(t, 404, "M_NOT_FOUND", "GET", harness.Path("v3/devices/{}", alice.Device+"x"), nil)
 	bob.Fails(t, 403, "M_FORBIDDEN", "PUT", harness.Path("v3/profile/{}/displayname", alice.ID), harness.O{"displayname": "Eve"})
+}
+
+// previousContentIsHidden: what a state event replaced before the reader came
+// is shown only where the history is.
+func previousContentIsHidden(t *testing.T, s *harness.Server) {
+	alice := s.User(t, "alice")
+	for visibility, shown := range map[string]bool{"joined": false, "shared": true} {
+		bob := s.User(t, "bob")
+		room := alice.CreateRoom(t, harness.O{"preset": "public_chat", "initial_state": []harness.O{
+			{"type": "m.room.history_visibility", "state_key": "", "content": harness.O{"history_visibility": visibility}},
+		}})
+		alice.SetState(t, room, "m.room.topic", "", harness.O{"topic": "secret"})
+		alice.SetState(t, room, "m.room.topic", "", harness.O{"topic": "second"})
+		bob.Join(t, room)
+		f := harness.Filter(harness.O{"room": harness.O{"timeline": harness.O{"limit": 1}}})
+		topic := harness.StateOf(joined(bob.Sync(t, "filter", f), room).At("state", "events"), "m.room.topic", "")
+		require.Equal(t, shown, topic.At("unsigned", "prev_content").Exists(), visibility)
+		all := bob.Get(t, harness.Path("v3/rooms/{}/state", room))
+		require.Equal(t, shown, harness.StateOf(all, "m.room.topic", "").At("unsigned", "prev_content").Exists(), visibility)
+		alice.SetState(t, room, "m.room.topic", "", harness.O{"topic": "third"})
+		alice.SetState(t, room, "m.room.topic", "", harness.O{"topic": "fourth"})
+		events := harness.Timeline(bob.Sync(t), room)
+		require.Equal(t, "third", events[len(events)-1].At("unsigned", "prev_content", "topic").String())
+	}
 }

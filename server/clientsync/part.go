@@ -22,6 +22,7 @@ type roomPart struct {
 	upTo       int64
 	whole      bool // all of the state, not what changed
 	joined     bool
+	sight      *rooms.Sight
 
 	timeline []*storage.Event // earliest first
 	limited  bool
@@ -102,7 +103,15 @@ func (a *assembly) fill(ctx context.Context, parts []*roomPart) ([]*roomPart, er
 			return nil, err
 		}
 	}
-	return parts, a.view.LoadOthers(ctx, a.tx, all)
+	if err := a.view.LoadOthers(ctx, a.tx, all); err != nil {
+		return nil, err
+	}
+	for _, p := range parts {
+		if err := a.view.Hide(ctx, p.sight, slices.Concat(p.timeline, p.state)); err != nil {
+			return nil, err
+		}
+	}
+	return parts, nil
 }
 
 // loadTimelines reads the last events of each window that pass the filter and
@@ -142,13 +151,13 @@ func (a *assembly) loadTimelines(ctx context.Context, parts []*roomPart) error {
 // takeTimeline chooses from a first batch of events, newest first, and reads on
 // where the filter leaves too few of them.
 func (p *roomPart) takeTimeline(ctx context.Context, batch []*storage.Event, limit int) error {
-	sight := rooms.SightOf(p.tx, p.who.User, p.membership)
+	p.sight = rooms.SightOf(p.tx, p.who.User, p.membership)
 	for asked := limit + 1; ; {
 		for _, e := range batch {
 			if len(p.timeline) == limit && p.limited {
 				break
 			}
-			show, err := p.shows(ctx, sight, e)
+			show, err := p.shows(ctx, e)
 			switch {
 			case err != nil:
 				return err
@@ -174,12 +183,12 @@ func (p *roomPart) takeTimeline(ctx context.Context, batch []*storage.Event, lim
 }
 
 // shows decides whether an event belongs into the timeline.
-func (p *roomPart) shows(ctx context.Context, sight *rooms.Sight, e *storage.Event) (bool, error) {
+func (p *roomPart) shows(ctx context.Context, e *storage.Event) (bool, error) {
 	h := rooms.FilterHeader(e, p.id)
 	if !p.filter.Room.Timeline.Match(&h) {
 		return false, nil
 	}
-	ok, at, err := sight.Sees(ctx, e)
+	ok, at, err := p.sight.Sees(ctx, e)
 	if err != nil || !ok && !p.isOwn(e) {
 		return false, err
 	}

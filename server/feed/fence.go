@@ -44,10 +44,15 @@ const takeover = 15 * time.Second
 func (f *Feed) takeDoorbell(ctx context.Context) (*storage.Doorbell, error) {
 	ctx, cancel := context.WithTimeout(ctx, takeover)
 	defer cancel()
+	var busy error
 	for {
 		bell, err := f.db.OpenDoorbell(ctx, !f.opts.Shared)
-		if err == nil || !errors.Is(err, storage.ErrBusy) {
+		if errors.Is(err, storage.ErrBusy) {
+			busy = err
+		} else if err == nil || busy == nil || ctx.Err() == nil {
 			return bell, err
+		} else {
+			err = busy // the last try ran out of time; this is why it was made
 		}
 		if pause(ctx, 100*time.Millisecond) != nil {
 			return nil, fmt.Errorf("%w (let all of them share it, or stop the other)", err)

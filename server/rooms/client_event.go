@@ -30,6 +30,8 @@ type View struct {
 	// TxnIDs are the transaction ids of the events that the caller's device
 	// has sent, by row. LoadOthers fills it.
 	TxnIDs map[int64]string
+	// hidden are the events, by row, whose predecessors are not for the caller.
+	hidden map[int64]bool
 	// PDUs are the events in the format of their room version, by row. Where
 	// LoadPDUs has filled it, events are written in that format.
 	PDUs map[int64][]byte
@@ -95,6 +97,48 @@ func (v *View) LoadOthers(ctx context.Context, tx *storage.Reader, events []*sto
 	return nil
 }
 
+// maxPredecessors bounds how many events replaced before the caller came are
+// looked at for one room; what is not looked at is not shown.
+const maxPredecessors = 64
+
+// Hide keeps from the caller what events of one room replaced, where the caller
+// may not see that. LoadOthers comes before it.
+//
+// Spec: client-server "Room event format", unsigned.prev_content: "and the
+// client has permission to see the previous event".
+func (v *View) Hide(ctx context.Context, sight *Sight, events []*storage.Event) error {
+	looked := 0
+	for _, e := range events {
+		prev := v.Others[e.ReplacesNID]
+		if prev == nil || sight.joinedBefore(prev) {
+			continue
+		}
+		ok := false
+		if looked++; looked <= maxPredecessors {
+			var err error
+			if ok, _, err = sight.Sees(ctx, prev); err != nil {
+				return err
+			}
+		}
+		if !ok {
+			if v.hidden == nil {
+				v.hidden = map[int64]bool{}
+			}
+			v.hidden[e.NID] = true
+		}
+	}
+	return nil
+}
+
+// replaced is the event that another took the place of, if the caller may see
+// it.
+func (v *View) replaced(e *storage.Event) *storage.Event {
+	if v.hidden[e.NID] {
+		return nil
+	}
+	return v.Others[e.ReplacesNID]
+}
+
 // Append writes an event in the client format. roomID is empty where the
 // answer names the room elsewhere.
 func (v *View) Append(b []byte, e *storage.Event, roomID id.RoomID) []byte {
@@ -115,13 +159,13 @@ func (v *View) Append(b []byte, e *storage.Event, roomID id.RoomID) []byte {
 	if m := v.Memberships[e.NID]; m != "" {
 		b = api.AppendString(append(b, `,"membership":`...), m)
 	}
-	if prev := v.Others[e.ReplacesNID]; prev != nil {
+	if prev := v.replaced(e); prev != nil {
 		b = append(append(b, `,"prev_content":`...), Content(prev.Client)...)
 	}
 	if by := v.Others[e.RedactedBy]; by != nil {
 		b = append(append(b, `,"redacted_because":`...), by.Client...)
 	}
-	if prev := v.Others[e.ReplacesNID]; prev != nil {
+	if prev := v.replaced(e); prev != nil {
 		b = api.AppendString(append(b, `,"replaces_state":`...), prev.ID)
 	}
 	if txnID, ok := v.TxnIDs[e.NID]; ok {

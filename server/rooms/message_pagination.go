@@ -164,6 +164,9 @@ func (p *paging) read(ctx context.Context, tx *storage.Reader) error {
 	if err := p.view.LoadOthers(ctx, tx, events); err != nil {
 		return err
 	}
+	if err := p.view.Hide(ctx, sight, events); err != nil {
+		return err
+	}
 	for _, e := range events {
 		p.out.Chunk = append(p.out.Chunk, p.view.Event(e, p.room))
 	}

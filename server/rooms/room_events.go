@@ -56,6 +56,9 @@ func (r *Rooms) GetOneRoomEvent(ctx context.Context, who api.Caller, req *client
 		if err := view.LoadOthers(ctx, tx, seen); err != nil {
 			return err
 		}
+		if err := view.Hide(ctx, sight, seen); err != nil {
+			return err
+		}
 		body = view.Event(e, req.RoomID)
 		return nil
 	})
@@ -178,8 +181,18 @@ func (r *Rooms) GetRoomState(ctx context.Context, who api.Caller, req *clientapi
 
 // list writes events that the caller may see anyway, in the client format.
 func (r *Rooms) list(ctx context.Context, tx *storage.Reader, who api.Caller, events []*storage.Event, roomID id.RoomID) ([]api.Raw, error) {
+	if len(events) == 0 {
+		return []api.Raw{}, nil
+	}
 	view := r.view(who)
 	if err := view.LoadOthers(ctx, tx, events); err != nil {
+		return nil, err
+	}
+	sight, err := NewSight(ctx, tx, events[0].RoomNID, who.User)
+	if err != nil {
+		return nil, err
+	}
+	if err := view.Hide(ctx, sight, events); err != nil {
 		return nil, err
 	}
 	out := make([]api.Raw, len(events))

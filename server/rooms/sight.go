@@ -58,12 +58,17 @@ func (s *Sight) Filter(ctx context.Context, events []*storage.Event, memberships
 	return seen, nil
 }
 
+// joinedBefore reports whether an event belongs to the user's present stay.
+func (s *Sight) joinedBefore(e *storage.Event) bool {
+	return s.now != nil && s.now.Membership == "join" && e.Pos >= s.now.Pos
+}
+
 // Sees decides about one event. at is the user's membership with the event
 // applied: leave where the user never had any.
 //
 // Spec: client-server "Room event format", unsigned.membership.
 func (s *Sight) Sees(ctx context.Context, e *storage.Event) (ok bool, at string, err error) {
-	if s.now != nil && s.now.Membership == "join" && e.Pos >= s.now.Pos {
+	if s.joinedBefore(e) {
 		return true, "join", nil
 	}
 	before, err := s.state(ctx, e.RoomNID, e.StateBefore)
