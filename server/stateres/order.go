@@ -59,7 +59,7 @@ func (r *resolver) powerOrder() []sortable {
 		}
 	}
 	// Events outside of X that connect events of X count for the order of these.
-	var region []int32
+	var events []int32
 	for _, n := range g.order {
 		for _, a := range g.auth(n) {
 			if g.any(a, power|aboveX) {
@@ -68,64 +68,76 @@ func (r *resolver) powerOrder() []sortable {
 			}
 		}
 		if g.has(n, power) || g.has(n, underPower|aboveX) {
-			region = append(region, n)
+			events = append(events, n)
 		}
 	}
-	return r.kahn(region)
+	return r.kahn(g.newRegion(events))
 }
 
-// kahn sorts the events of X in region with Kahn's algorithm. The other events of
-// region take no place in the order.
-func (r *resolver) kahn(region []int32) []sortable {
-	g := r.g
-	at := make(map[int32]int32, len(region)) // place in region
-	for i, n := range region {
-		at[n] = int32(i)
+// A region is the part of the auth graph that an order respects.
+type region struct {
+	events  []int32
+	at      map[int32]int32 // their places in events; all that follows goes by place
+	waiting []int32         // for so many of its auth events
+	first   []int32         // of those that cite it, in citing
+	citing  []int32
+}
+
+func (g *graph) newRegion(events []int32) *region {
+	re := &region{
+		events: events, at: make(map[int32]int32, len(events)),
+		waiting: make([]int32, len(events)), first: make([]int32, len(events)+1),
 	}
-	waiting := make([]int32, len(region)) // for so many of its auth events
-	first := make([]int32, len(region)+1) // of those that wait for it, in citing
-	for i, n := range region {
+	for i, n := range events {
+		re.at[n] = int32(i)
+	}
+	for i, n := range events {
 		for _, a := range g.auth(n) {
-			if j, ok := at[a]; ok {
-				waiting[i]++
-				first[j+1]++
+			if j, ok := re.at[a]; ok {
+				re.waiting[i]++
+				re.first[j+1]++
 			}
 		}
 	}
-	for i := range region {
-		first[i+1] += first[i]
+	for i := range events {
+		re.first[i+1] += re.first[i]
 	}
-	citing := make([]int32, first[len(region)])
-	next := slices.Clone(first)
-	for i, n := range region {
+	re.citing = make([]int32, re.first[len(events)])
+	next := slices.Clone(re.first)
+	for i, n := range events {
 		for _, a := range g.auth(n) {
-			if j, ok := at[a]; ok {
-				citing[next[j]] = int32(i)
+			if j, ok := re.at[a]; ok {
+				re.citing[next[j]] = int32(i)
 				next[j]++
 			}
 		}
 	}
+	return re
+}
 
+// kahn sorts the events of X in a region with Kahn's algorithm. Its other events
+// take no place in the order.
+func (r *resolver) kahn(re *region) []sortable {
 	ready := heap[sortable]{less: func(a, b sortable) bool { return compare(a, b) < 0 }}
-	sorted := make([]sortable, 0, len(region))
-	var passing []int32 // places that became free
+	sorted := make([]sortable, 0, len(re.events))
+	var free []int32 // places that wait for nothing any more
+	for i := range re.events {
+		if re.waiting[i] == 0 {
+			free = append(free, int32(i))
+		}
+	}
 	release := func(i int32) {
-		for _, j := range citing[first[i]:first[i+1]] {
-			if waiting[j]--; waiting[j] == 0 {
-				passing = append(passing, j)
+		for _, j := range re.citing[re.first[i]:re.first[i+1]] {
+			if re.waiting[j]--; re.waiting[j] == 0 {
+				free = append(free, j)
 			}
 		}
 	}
-	for i := range region {
-		if waiting[i] == 0 {
-			passing = append(passing, int32(i))
-		}
-	}
 	for {
-		for len(passing) > 0 {
-			i := passing[len(passing)-1]
-			passing = passing[:len(passing)-1]
-			if n := region[i]; g.has(n, power) {
+		for len(free) > 0 {
+			i := free[len(free)-1]
+			free = free[:len(free)-1]
+			if n := re.events[i]; r.g.has(n, power) {
 				ready.push(r.sortable(n, r.senderLevel(n)))
 			} else {
 				release(i)
@@ -136,7 +148,7 @@ func (r *resolver) kahn(region []int32) []sortable {
 		}
 		least := ready.pop()
 		sorted = append(sorted, least)
-		release(at[least.n])
+		release(re.at[least.n])
 	}
 }
 
@@ -163,7 +175,7 @@ const noMainline = math.MaxInt64
 // mainlineOrder is step 3 of the algorithm: it returns what is left of the full
 // conflicted set in the mainline ordering.
 func (r *resolver) mainlineOrder() ([]sortable, error) {
-	rest := r.candidates(0, power)
+	rest := r.rest()
 	m, err := r.newMainline()
 	if err != nil {
 		return nil, err

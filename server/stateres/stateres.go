@@ -69,9 +69,9 @@ type Fork interface {
 // are changed.
 //
 // An event that src does not have can neither win nor authorize anything, but
-// stays where all states agree on it. The same goes for events whose auth chain
-// leads back to themselves. An entry that was rejected takes part like any other,
-// except that it authorizes nothing as another's auth event.
+// stays where all states agree on it. In algorithm 2 the same goes for an event
+// whose auth chain leads back to itself. An event that was rejected takes part
+// like any other, except that it authorizes nothing as another's auth event.
 //
 // If trace is not nil, it is set to how the resolution went.
 func Resolve(rules *roomver.Rules, sets []State, src Source, trace *Trace) (State, error) {

@@ -40,19 +40,17 @@ func (r *resolver) resolveV2() error {
 	return r.restoreShared()
 }
 
-// candidates returns the events of the full conflicted set that are there to be
-// checked, with all marks and without any.
-func (r *resolver) candidates(with, without marks) []int32 {
-	var all []int32
+// rest returns the state events of the full conflicted set that are there and not
+// in the set X.
+func (r *resolver) rest() []int32 {
+	var rest []int32
 	for i := range r.g.nodes {
 		n := int32(i)
-		if r.g.any(n, fullConflicted) && r.g.has(n, with) && !r.g.any(n, without) {
-			if ev := r.g.nodes[n].ev; ev != nil && ev.IsState() {
-				all = append(all, n)
-			}
+		if ev := r.g.nodes[n].ev; r.g.any(n, fullConflicted) && !r.g.has(n, power) && ev != nil && ev.IsState() {
+			rest = append(rest, n)
 		}
 	}
-	return all
+	return rest
 }
 
 // isPowerEvent tells whether an event might take abilities away.
