@@ -211,12 +211,7 @@ func (m *model) powerOrder(x ids, counts func() map[id.EventID]int) []id.EventID
 	for len(left) > 0 {
 		var candidates []id.EventID
 		for e := range left {
-			chain := m.chain(e)
-			waits := false
-			for other := range left {
-				waits = waits || chain[other]
-			}
-			if !waits {
+			if !slices.ContainsFunc(m.event(e).AuthEvents, func(a id.EventID) bool { return left[a] }) {
 				candidates = append(candidates, e)
 			}
 		}

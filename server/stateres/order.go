@@ -58,23 +58,10 @@ func (r *resolver) powerOrder() []sortable {
 			}
 		}
 	}
-	// Events outside of X that connect events of X count for the order of these.
-	var events []int32
-	for _, n := range g.order {
-		for _, a := range g.auth(n) {
-			if g.any(a, power|aboveX) {
-				g.mark(n, aboveX)
-				break
-			}
-		}
-		if g.has(n, power) || g.has(n, underPower|aboveX) {
-			events = append(events, n)
-		}
-	}
-	return r.kahn(g.newRegion(events))
+	return r.kahn(newRegion(g))
 }
 
-// A region is the part of the auth graph that an order respects.
+// A region is the set X with the auth events that its events have in it.
 type region struct {
 	events  []int32
 	at      map[int32]int32 // their places in events; all that follows goes by place
@@ -83,15 +70,17 @@ type region struct {
 	citing  []int32
 }
 
-func (g *graph) newRegion(events []int32) *region {
-	re := &region{
-		events: events, at: make(map[int32]int32, len(events)),
-		waiting: make([]int32, len(events)), first: make([]int32, len(events)+1),
+func newRegion(g *graph) *region {
+	re := &region{at: map[int32]int32{}}
+	for _, n := range g.order {
+		if g.has(n, power) {
+			re.at[n] = int32(len(re.events))
+			re.events = append(re.events, n)
+		}
 	}
-	for i, n := range events {
-		re.at[n] = int32(i)
-	}
-	for i, n := range events {
+	re.waiting = make([]int32, len(re.events))
+	re.first = make([]int32, len(re.events)+1)
+	for i, n := range re.events {
 		for _, a := range g.auth(n) {
 			if j, ok := re.at[a]; ok {
 				re.waiting[i]++
@@ -99,12 +88,12 @@ func (g *graph) newRegion(events []int32) *region {
 			}
 		}
 	}
-	for i := range events {
+	for i := range re.events {
 		re.first[i+1] += re.first[i]
 	}
-	re.citing = make([]int32, re.first[len(events)])
+	re.citing = make([]int32, re.first[len(re.events)])
 	next := slices.Clone(re.first)
-	for i, n := range events {
+	for i, n := range re.events {
 		for _, a := range g.auth(n) {
 			if j, ok := re.at[a]; ok {
 				re.citing[next[j]] = int32(i)
@@ -115,41 +104,27 @@ func (g *graph) newRegion(events []int32) *region {
 	return re
 }
 
-// kahn sorts the events of X in a region with Kahn's algorithm. Its other events
-// take no place in the order.
+// kahn sorts the set X with Kahn's algorithm.
 func (r *resolver) kahn(re *region) []sortable {
 	ready := heap[sortable]{less: func(a, b sortable) bool { return compare(a, b) < 0 }}
-	sorted := make([]sortable, 0, len(re.events))
-	var free []int32 // places that wait for nothing any more
-	for i := range re.events {
+	push := func(n int32) { ready.push(r.sortable(n, r.senderLevel(n))) }
+	for i, n := range re.events {
 		if re.waiting[i] == 0 {
-			free = append(free, int32(i))
+			push(n)
 		}
 	}
-	release := func(i int32) {
-		for _, j := range re.citing[re.first[i]:re.first[i+1]] {
-			if re.waiting[j]--; re.waiting[j] == 0 {
-				free = append(free, j)
-			}
-		}
-	}
-	for {
-		for len(free) > 0 {
-			i := free[len(free)-1]
-			free = free[:len(free)-1]
-			if n := re.events[i]; r.g.has(n, power) {
-				ready.push(r.sortable(n, r.senderLevel(n)))
-			} else {
-				release(i)
-			}
-		}
-		if len(ready.items) == 0 {
-			return sorted
-		}
+	sorted := make([]sortable, 0, len(re.events))
+	for len(ready.items) > 0 {
 		least := ready.pop()
 		sorted = append(sorted, least)
-		release(re.at[least.n])
+		i := re.at[least.n]
+		for _, j := range re.citing[re.first[i]:re.first[i+1]] {
+			if re.waiting[j]--; re.waiting[j] == 0 {
+				push(re.events[j])
+			}
+		}
 	}
+	return sorted
 }
 
 // senderLevel returns the power level that an event's auth events give its
