@@ -90,15 +90,26 @@ func (v *view) Event(typ, stateKey string) *event.Event {
 func (r *resolver) lookup(key event.StateKey) int32 {
 	n, ok := r.state[key]
 	if !ok && !r.empty {
-		if n, ok = r.start[key]; !ok {
-			ok = !r.fail(r.prepare([]event.StateKey{key}))
-			n = r.start[key]
-		}
+		n, ok = r.lookupStart(key)
 	}
 	if !ok || n < 0 || r.g.nodes[n].ev == nil {
 		return -1
 	}
 	return n
+}
+
+func (r *resolver) lookupStart(key event.StateKey) (n int32, ok bool) {
+	if whole := r.chains.whole(); whole != nil {
+		if eventID := whole[key]; eventID != "" {
+			n, ok = r.g.index[eventID]
+		}
+		return n, ok
+	}
+	if n, ok = r.start[key]; !ok {
+		ok = !r.fail(r.prepare([]event.StateKey{key}))
+		n = r.start[key]
+	}
+	return n, ok
 }
 
 // prepare looks up entries of the start, all at once.
@@ -121,7 +132,7 @@ func (r *resolver) prepare(keys []event.StateKey) error {
 
 // prepareFor is prepare for what checking these events needs.
 func (r *resolver) prepareFor(numbers []int32) error {
-	if r.empty {
+	if r.empty || r.chains.whole() != nil {
 		return nil
 	}
 	var keys []event.StateKey

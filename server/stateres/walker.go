@@ -16,6 +16,9 @@ type chains interface {
 	size() int
 	// shared is Fork.Shared.
 	shared(keys []event.StateKey, into []id.EventID) error
+	// whole returns all that the states share once the graph has its events; nil
+	// if it has not.
+	whole() State
 	// connect marks the auth difference and, if subgraph, the conflicted state
 	// subgraph. Afterwards the graph is sorted and has all events of the full
 	// conflicted set, those on paths between them, and the auth events of those
@@ -28,6 +31,7 @@ type walker struct {
 	src       Source
 	same      State
 	conflicts []State
+	loaded    bool
 }
 
 func newWalker(src Source, shared State, conflicts []State) *walker {
@@ -51,6 +55,13 @@ func (w *walker) shared(keys []event.StateKey, into []id.EventID) error {
 	return nil
 }
 
+func (w *walker) whole() State {
+	if !w.loaded {
+		return nil
+	}
+	return w.same
+}
+
 func (w *walker) connect(g *graph, conflicts [][]int32, subgraph bool) error {
 	roots := make([]int32, 0, len(w.same))
 	for _, eventID := range w.same {
@@ -59,6 +70,7 @@ func (w *walker) connect(g *graph, conflicts [][]int32, subgraph bool) error {
 	if err := g.loadAll(); err != nil {
 		return err
 	}
+	w.loaded = true
 	g.sort()
 	g.markShared(roots)
 	g.markDifference(conflicts)
@@ -169,6 +181,8 @@ func (s *stored) size() int { return 64 }
 func (s *stored) shared(keys []event.StateKey, into []id.EventID) error {
 	return s.fork.Shared(keys, into)
 }
+
+func (s *stored) whole() State { return nil }
 
 func (s *stored) connect(g *graph, conflicts [][]int32, subgraph bool) error {
 	difference, err := s.fork.AuthDifference()
