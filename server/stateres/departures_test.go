@@ -43,6 +43,13 @@ type departures struct {
 	joinRule  string
 }
 
+func allDepartures() departures {
+	return departures{
+		otherRules: true, keepsShared: true, pullsNearby: true, emptyKeysOnly: true, standsForItself: true, sortsBackwards: true,
+		plainLevels: true, countsSteps: true, invitesFirst: true, fallsBackToOldest: true, remembersRule: true,
+	}
+}
+
 func sameSender(_ spec.RoomID, sender spec.SenderID) (*spec.UserID, error) {
 	return spec.NewUserID(string(sender), true)
 }
