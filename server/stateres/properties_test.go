@@ -41,3 +41,14 @@ func TestResolutionIsWhatTheTextSays(t *testing.T) {
 		})
 	}
 }
+
+func TestRoomsFollowFromTheirSeed(t *testing.T) {
+	for i := range 60 {
+		rules := roomver.All()[i%12]
+		a, of := randomRoom(t, rules, uint64(i))
+		b, again := randomRoom(t, rules, uint64(i))
+		require.Equal(t, a.list, b.list)
+		require.Equal(t, a.source, b.source)
+		require.Equal(t, of, again)
+	}
+}

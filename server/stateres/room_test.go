@@ -3,9 +3,11 @@
 package stateres_test
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -318,9 +320,9 @@ func (r *room) forks() []stateres.State {
 		if r.wild && r.d.oneIn(3) {
 			// A state that someone made up of events of the room.
 			made := stateres.State{}
-			for k, v := range sets[i] {
+			for _, k := range slices.SortedFunc(maps.Keys(sets[i]), byKey) {
 				if !r.d.oneIn(10) || k.Type == event.TypeCreate {
-					made[k] = v
+					made[k] = sets[i][k]
 				}
 			}
 			for range r.d.roll(3) {
@@ -332,6 +334,10 @@ func (r *room) forks() []stateres.State {
 		}
 	}
 	return sets
+}
+
+func byKey(a, b event.StateKey) int {
+	return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Key, b.Key))
 }
 
 // spoil takes events away, flags some as rejected and redacts some.
