@@ -263,7 +263,7 @@ func (w *writer) escape() error {
 	return nil
 }
 
-// unicode reads \uXXXX, or two of them for a code point beyond U+FFFF.
+// unicode reads a \u escape of four digits, or two of them for a code point beyond U+FFFF.
 func (w *writer) unicode() error {
 	r, ok := hex(w.src[w.pos+2:])
 	if !ok {

@@ -14,28 +14,19 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/roomver"
+	"touchstone.example/tests/chance"
 )
 
-// A dice is a seeded source of chance.
-type dice uint64
-
-func (d *dice) roll(n int) int {
-	*d += 0x9e3779b97f4a7c15
-	z := uint64(*d)
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return int((z ^ z>>31) % uint64(n))
-}
-
-func pick[T any](d *dice, from ...T) T { return from[d.roll(len(from))] }
+// dice roll what the test tries.
+type dice struct{ chance.Dice }
 
 // json makes any value, of integers in canonical range.
 func (d *dice) json(depth int) string {
-	switch d.roll(8 - depth) {
+	switch d.Roll(8 - depth) {
 	case 0:
-		return pick(d, "true", "false", "null")
+		return chance.Pick(&d.Dice, "true", "false", "null")
 	case 1, 2:
-		return strconv.Itoa(d.roll(1<<53-1) - d.roll(1<<52))
+		return strconv.Itoa(d.Roll(1<<53-1) - d.Roll(1<<52))
 	case 3, 4:
 		return d.string()
 	case 5:
@@ -46,7 +37,7 @@ func (d *dice) json(depth int) string {
 
 func (d *dice) list(one func() string) []string {
 	var all []string
-	for range d.roll(4) {
+	for range d.Roll(4) {
 		all = append(all, one())
 	}
 	return all
@@ -54,15 +45,15 @@ func (d *dice) list(one func() string) []string {
 
 func (d *dice) string() string {
 	return `"` + strings.Join(d.list(func() string {
-		return pick(d, "a", "Z", "<&>", "☃", "é", "😀", `\u00e9`, `\n`, `\u0001`, `\"`, `\\`, `\/`, "\u2028")
+		return chance.Pick(&d.Dice, "a", "Z", "<&>", "☃", "é", "😀", `\u00e9`, `\n`, `\u0001`, `\"`, `\\`, `\/`, "\u2028")
 	}), "") + `"`
 }
 
 func (d *dice) object(value func() string) string {
 	seen := map[string]bool{}
 	var members []string
-	for range d.roll(5) {
-		key := pick(d, "body", "users", "events", "ban", "invite", "creator", "membership", "join_rule", "allow",
+	for range d.Roll(5) {
+		key := chance.Pick(&d.Dice, "body", "users", "events", "ban", "invite", "creator", "membership", "join_rule", "allow",
 			"redacts", "signed", "history_visibility", "aliases", "b", "B", "é", "😀", "\uffff")
 		if !seen[key] {
 			seen[key] = true
@@ -81,27 +72,27 @@ func (d *dice) randomPDU(t testing.TB, rules *roomver.Rules) []byte {
 		ref = `[` + ref + `,{"sha256":"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"}]`
 	}
 	members := []string{
-		`"type":"` + pick(d, "m.room.message", "m.room.member", "m.room.power_levels", "m.room.create", "m.room.join_rules",
+		`"type":"` + chance.Pick(&d.Dice, "m.room.message", "m.room.member", "m.room.power_levels", "m.room.create", "m.room.join_rules",
 			"m.room.aliases", "m.room.redaction", "m.room.history_visibility", "org.example.é") + `"`,
 		`"sender":"@u:domain"`, `"content":` + d.object(func() string { return d.json(0) }),
-		`"depth":` + strconv.Itoa(d.roll(1000)), `"origin_server_ts":` + strconv.Itoa(d.roll(1<<40)),
+		`"depth":` + strconv.Itoa(d.Roll(1000)), `"origin_server_ts":` + strconv.Itoa(d.Roll(1<<40)),
 		`"prev_events":[` + strings.Join(d.list(func() string { return ref }), ",") + `]`, `"auth_events":[` + ref + `]`,
 		`"room_id":"` + string(draft.RoomID) + `"`,
 	}
 	if rules.EventID == roomver.EventIDGiven {
-		members = append(members, `"event_id":"$e`+strconv.Itoa(d.roll(1000))+`:domain"`)
+		members = append(members, `"event_id":"$e`+strconv.Itoa(d.Roll(1000))+`:domain"`)
 	}
 	for _, more := range []string{
 		`"state_key":""`, `"state_key":"@u:domain"`, `"origin":"domain"`, `"membership":"join"`, `"prev_state":[]`,
-		`"org.example.more":` + d.json(0), `"redacts":"$x:domain"`, `"unsigned":{"age":` + strconv.Itoa(d.roll(100)) + `}`,
+		`"org.example.more":` + d.json(0), `"redacts":"$x:domain"`, `"unsigned":{"age":` + strconv.Itoa(d.Roll(100)) + `}`,
 	} {
 		name, _, _ := strings.Cut(more, ":")
-		if d.roll(3) == 0 && !strings.Contains(strings.Join(members, ","), name) {
+		if d.Roll(3) == 0 && !strings.Contains(strings.Join(members, ","), name) {
 			members = append(members, more)
 		}
 	}
 	for i := range members {
-		j := d.roll(i + 1)
+		j := d.Roll(i + 1)
 		members[i], members[j] = members[j], members[i]
 	}
 	pdu, err := event.HashAndSign(rules, []byte("{"+strings.Join(members, ",\t")+"}"), specSigner(t))
@@ -116,7 +107,7 @@ func (d *dice) randomPDU(t testing.TB, rules *roomver.Rules) []byte {
 // redacts for version 11.
 func TestAgainstGomatrixserverlib(t *testing.T) {
 	s := specSigner(t)
-	d := dice(1)
+	d := dice{chance.Dice(1)}
 	for _, rules := range roomver.All() {
 		impl, err := gmsl.GetRoomVersion(gmsl.RoomVersion(rules.Version))
 		require.NoError(t, err)
@@ -150,7 +141,7 @@ func TestAgainstGomatrixserverlib(t *testing.T) {
 
 // What was tampered with, both use in its redacted form.
 func TestTamperedEventsAgainstGomatrixserverlib(t *testing.T) {
-	d := dice(2)
+	d := dice{chance.Dice(2)}
 	for _, rules := range roomver.All() {
 		impl, err := gmsl.GetRoomVersion(gmsl.RoomVersion(rules.Version))
 		require.NoError(t, err)

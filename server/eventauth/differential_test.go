@@ -15,49 +15,40 @@ import (
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
 	"touchstone.example/server/roomver"
+	"touchstone.example/tests/chance"
 )
 
-// A dice is a seeded source of chance.
-type dice uint64
-
-func (d *dice) roll(n int) int {
-	*d += 0x9e3779b97f4a7c15
-	z := uint64(*d)
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return int((z ^ z>>31) % uint64(n))
-}
-
-func pick[T any](d *dice, from ...T) T { return from[d.roll(len(from))] }
+// dice roll what the test tries.
+type dice struct{ chance.Dice }
 
 func (d *dice) user() id.UserID {
-	return pick(d, alice, bob, carol, "@dan:two.example", "@eve:one.example")
+	return chance.Pick(&d.Dice, alice, bob, carol, "@dan:two.example", "@eve:one.example")
 }
 
 // attempt makes any event of a room, sensible or not, by any user.
 func (d *dice) attempt(r *room) *event.Event {
 	sender := d.user()
-	switch d.roll(12) {
+	switch d.Roll(12) {
 	case 0, 1, 2, 3:
-		return d.member(r, sender, sender, pick(d, "join", "join", "join", "leave", "knock", "ban", "invite"))
+		return d.member(r, sender, sender, chance.Pick(&d.Dice, "join", "join", "join", "leave", "knock", "ban", "invite"))
 	case 4, 5, 6:
-		return d.member(r, sender, d.user(), pick(d, "join", "leave", "knock", "ban", "invite", "invite"))
+		return d.member(r, sender, d.user(), chance.Pick(&d.Dice, "join", "leave", "knock", "ban", "invite", "invite"))
 	case 7:
 		return r.build("m.room.join_rules", text(""), sender, `{"join_rule":"`+
-			pick(d, "public", "invite", "knock", "restricted", "knock_restricted")+`"}`)
+			chance.Pick(&d.Dice, "public", "invite", "knock", "restricted", "knock_restricted")+`"}`)
 	case 8, 9:
 		return r.build("m.room.power_levels", text(""), sender, d.levels(r))
 	case 10:
-		return r.build(pick(d, "m.room.message", "x", "y"), nil, sender, `{"body":"x"}`)
+		return r.build(chance.Pick(&d.Dice, "m.room.message", "x", "y"), nil, sender, `{"body":"x"}`)
 	default:
-		key := pick(d, "", "k", "@", string(sender), string(alice))
-		return r.build(pick(d, "m.room.name", "x", "y", "m.room.third_party_invite"), text(key), sender, `{}`)
+		key := chance.Pick(&d.Dice, "", "k", "@", string(sender), string(alice))
+		return r.build(chance.Pick(&d.Dice, "m.room.name", "x", "y", "m.room.third_party_invite"), text(key), sender, `{}`)
 	}
 }
 
 func (d *dice) member(r *room, sender, target id.UserID, membership string) *event.Event {
 	content := map[string]string{"membership": membership}
-	if membership == "join" && d.roll(3) == 0 {
+	if membership == "join" && d.Roll(3) == 0 {
 		content["join_authorised_via_users_server"] = string(d.user())
 	}
 	b, err := json.Marshal(content)
@@ -97,15 +88,15 @@ func (d *dice) levels(r *room) string {
 	if e := r.state.Event("m.room.power_levels", ""); e != nil {
 		require.NoError(r.t, json.Unmarshal(e.Content, &content))
 	}
-	for range 1 + d.roll(2) {
-		level := pick(d, 0, 20, 40, 50, 60, 100)
-		switch d.roll(7) {
+	for range 1 + d.Roll(2) {
+		level := chance.Pick(&d.Dice, 0, 20, 40, 50, 60, 100)
+		switch d.Roll(7) {
 		case 0:
-			*pick(d, &content.Ban, &content.Kick, &content.Redact, &content.Invite, &content.StateDefault) = level
+			*chance.Pick(&d.Dice, &content.Ban, &content.Kick, &content.Redact, &content.Invite, &content.StateDefault) = level
 		case 1:
-			content.Events[pick(d, "x", "y", "m.room.name")] = level
+			content.Events[chance.Pick(&d.Dice, "x", "y", "m.room.name")] = level
 		case 2:
-			delete(content.Events, pick(d, "x", "y", "m.room.name"))
+			delete(content.Events, chance.Pick(&d.Dice, "x", "y", "m.room.name"))
 		case 3:
 			content.Notifications["room"] = level
 		case 4:
@@ -186,7 +177,7 @@ func departure(e *event.Event, state eventauth.StateMap) string {
 func TestAgainstGomatrixserverlib(t *testing.T) {
 	for n, rules := range roomver.All() {
 		t.Run(rules.Version, func(t *testing.T) {
-			d := dice(n)
+			d := dice{chance.Dice(n)}
 			agreed, allowed, departures := 0, 0, map[string]int{}
 			for i := range 15 {
 				r := newRoom(t, rules)

@@ -59,9 +59,7 @@ func each(t *testing.T, fn func(t *testing.T, h *house)) {
 
 func (h *house) ok(method, path, token string, body any) stage.Answer {
 	h.t.Helper()
-	a := stage.Do(h.t, h.router, method, path, token, body)
-	require.Equal(h.t, 200, a.Status, a)
-	return a
+	return stage.OK(h.t, h.router, method, path, token, body)
 }
 
 func (h *house) set(token, key string, value any) {

@@ -12,6 +12,7 @@ import (
 	"touchstone.example/server/event"
 	"touchstone.example/server/roomver"
 	"touchstone.example/server/stateres"
+	"touchstone.example/tests/chance"
 )
 
 func TestStatesThatDoNotConflictNeedNoEvents(t *testing.T) {
@@ -116,8 +117,8 @@ func TestNonsenseStates(t *testing.T) {
 				for k, v := range base {
 					sets[j][k] = v
 				}
-				e := r.list[r.d.roll(len(r.list))]
-				sets[j][event.StateKey{Type: pick(&r.d, "x", event.TypeMember, event.TypePowerLevels, event.TypeCreate), Key: pick(&r.d, "", "k")}] = e.ID
+				e := r.list[r.d.Roll(len(r.list))]
+				sets[j][event.StateKey{Type: chance.Pick(&r.d, "x", event.TypeMember, event.TypePowerLevels, event.TypeCreate), Key: chance.Pick(&r.d, "", "k")}] = e.ID
 			}
 			state, err := stateres.Resolve(rules, sets, r.source, nil)
 			require.NoError(t, err)

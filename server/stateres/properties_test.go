@@ -27,7 +27,7 @@ func TestResolutionIsWhatTheTextSays(t *testing.T) {
 				conflicts += len(trace.Conflicts)
 
 				for range 3 {
-					i, j := r.d.roll(len(sets)), r.d.roll(len(sets))
+					i, j := r.d.Roll(len(sets)), r.d.Roll(len(sets))
 					sets[i], sets[j] = sets[j], sets[i]
 				}
 				again, err := stateres.Resolve(rules, slices.Concat(sets, sets[:1]), r.source, nil)

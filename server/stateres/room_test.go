@@ -20,22 +20,8 @@ import (
 	"touchstone.example/server/eventauth"
 	"touchstone.example/server/roomver"
 	"touchstone.example/server/stateres"
+	"touchstone.example/tests/chance"
 )
-
-// A dice is a seeded source of chance.
-type dice uint64
-
-func (d *dice) roll(n int) int {
-	*d += 0x9e3779b97f4a7c15
-	z := uint64(*d)
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return int((z ^ z>>31) % uint64(n))
-}
-
-func (d *dice) oneIn(n int) bool { return d.roll(n) == 0 }
-
-func pick[T any](d *dice, from ...T) T { return from[d.roll(len(from))] }
 
 func text(s string) *string { return &s }
 
@@ -62,7 +48,7 @@ func init() {
 type room struct {
 	t      testing.TB
 	rules  *roomver.Rules
-	d      dice
+	d      chance.Dice
 	id     id.RoomID
 	source stateres.Events
 	list   []*event.Event
@@ -74,7 +60,7 @@ type room struct {
 
 func newRoom(t testing.TB, rules *roomver.Rules, seed uint64) *room {
 	r := &room{
-		t: t, rules: rules, d: dice(seed), source: stateres.Events{},
+		t: t, rules: rules, d: chance.Dice(seed), source: stateres.Events{},
 		after: map[id.EventID]stateres.State{}, hashes: map[id.EventID][sha256.Size]byte{},
 	}
 	if !rules.RoomIDIsCreateHash {
@@ -114,7 +100,7 @@ func (r *room) keep(e *event.Event, before stateres.State, rejected bool) {
 	r.hashes[e.ID] = e.ReferenceHash()
 	r.list = append(r.list, e)
 	after := before
-	if e.IsState() && (!rejected || r.d.oneIn(2)) {
+	if e.IsState() && (!rejected || r.d.OneIn(2)) {
 		after = make(stateres.State, len(before)+1)
 		for k, v := range before {
 			after[k] = v
@@ -139,21 +125,21 @@ func (r *room) start() {
 	content := `{"room_version":"` + r.rules.Version + `"}`
 	if r.rules.CreatorInContent {
 		content = `{"creator":"` + string(alice) + `","room_version":"` + r.rules.Version + `"}`
-	} else if r.rules.AdditionalCreators && r.d.oneIn(4) {
+	} else if r.rules.AdditionalCreators && r.d.OneIn(4) {
 		content = `{"additional_creators":["` + string(carol) + `"],"room_version":"` + r.rules.Version + `"}`
 	}
 	r.must(event.Draft{Type: event.TypeCreate, StateKey: text(""), Sender: alice, Content: []byte(content)})
 	r.must(event.Draft{Type: event.TypeMember, StateKey: text(string(alice)), Sender: alice, Content: []byte(`{"membership":"join"}`)})
-	if !r.d.oneIn(5) {
+	if !r.d.OneIn(5) {
 		users := `"` + string(alice) + `":100,`
 		if r.rules.CreatorsPrivileged {
 			users = ""
 		}
 		r.must(event.Draft{Type: event.TypePowerLevels, StateKey: text(""), Sender: alice, Content: []byte(
 			`{"ban":50,"events":{"m.room.power_levels":40},"events_default":0,"invite":0,"kick":50,"notifications":{"room":50},"redact":50,` +
-				`"state_default":` + pick(&r.d, "0", "50") + `,"users":{` + users + `"` + string(bob) + `":` + pick(&r.d, "50", "100") + `},"users_default":0}`)})
+				`"state_default":` + chance.Pick(&r.d, "0", "50") + `,"users":{` + users + `"` + string(bob) + `":` + chance.Pick(&r.d, "50", "100") + `},"users_default":0}`)})
 	}
-	if !r.d.oneIn(5) {
+	if !r.d.OneIn(5) {
 		r.must(event.Draft{Type: event.TypeJoinRules, StateKey: text(""), Sender: alice, Content: []byte(`{"join_rule":"public"}`)})
 	}
 }
@@ -189,15 +175,15 @@ func (r *room) grow(attempts int) {
 		d := r.attempt(state)
 		// Times close together, so that ties are frequent, and now and then a liar's.
 		d.OriginServerTS = 1000 + int64(len(r.list)/3)
-		if r.d.oneIn(6) {
-			d.OriginServerTS = 1000 + int64(r.d.roll(20))
+		if r.d.OneIn(6) {
+			d.OriginServerTS = 1000 + int64(r.d.Roll(20))
 		}
 		e := r.build(d, prevs, state)
 		if e == nil {
 			continue
 		}
 		err = eventauth.Check(r.rules, e, r.authState(state), nil)
-		if err != nil && (!r.wild || !r.d.oneIn(4)) {
+		if err != nil && (!r.wild || !r.d.OneIn(4)) {
 			continue
 		}
 		r.keep(e, state, err != nil)
@@ -208,10 +194,10 @@ func (r *room) grow(attempts int) {
 func (r *room) prevs() []*event.Event {
 	var prevs []*event.Event
 	n := len(r.list)
-	for range pick(&r.d, 1, 1, 1, 2, 3) {
-		i := n - 1 - r.d.roll(min(n, 4))
-		if r.d.oneIn(4) {
-			i = min(n-1, 4) + r.d.roll(max(1, n-4))
+	for range chance.Pick(&r.d, 1, 1, 1, 2, 3) {
+		i := n - 1 - r.d.Roll(min(n, 4))
+		if r.d.OneIn(4) {
+			i = min(n-1, 4) + r.d.Roll(max(1, n-4))
 		}
 		if p := r.list[min(i, n-1)]; !slices.Contains(prevs, p) {
 			prevs = append(prevs, p)
@@ -223,37 +209,37 @@ func (r *room) prevs() []*event.Event {
 // attempt makes any event, sensible or not, by any user.
 func (r *room) attempt(state stateres.State) event.Draft {
 	d := &r.d
-	sender := pick(d, users...)
-	if d.oneIn(2) { // someone who may do something
-		sender = pick(d, alice, alice, bob)
+	sender := chance.Pick(d, users...)
+	if d.OneIn(2) { // someone who may do something
+		sender = chance.Pick(d, alice, alice, bob)
 	}
 	draft := event.Draft{Sender: sender, StateKey: text("")}
-	switch d.roll(12) {
+	switch d.Roll(12) {
 	case 0, 1, 2:
 		draft.Type, draft.StateKey = event.TypeMember, text(string(sender))
-		draft.Content = r.member(pick(d, "join", "join", "join", "join", "leave", "knock"))
+		draft.Content = r.member(chance.Pick(d, "join", "join", "join", "join", "leave", "knock"))
 	case 3, 4, 5:
-		draft.Type, draft.StateKey = event.TypeMember, text(string(pick(d, users...)))
-		draft.Content = r.member(pick(d, "leave", "ban", "ban", "invite", "invite"))
+		draft.Type, draft.StateKey = event.TypeMember, text(string(chance.Pick(d, users...)))
+		draft.Content = r.member(chance.Pick(d, "leave", "ban", "ban", "invite", "invite"))
 	case 6, 7, 8:
 		draft.Type, draft.Content = event.TypePowerLevels, []byte(r.levels(state))
 	case 9:
 		draft.Type = event.TypeJoinRules
-		draft.Content = []byte(`{"join_rule":"` + pick(d, "public", "public", "invite", "knock", "restricted", "knock_restricted") + `"}`)
+		draft.Content = []byte(`{"join_rule":"` + chance.Pick(d, "public", "public", "invite", "knock", "restricted", "knock_restricted") + `"}`)
 	case 10:
-		draft.Type, draft.StateKey = pick(d, "m.room.message", event.TypeRedaction), nil
-		draft.Content = []byte(`{"body":"` + strconv.Itoa(d.roll(1000)) + `"}`)
-		draft.Redacts = r.list[d.roll(len(r.list))].ID
+		draft.Type, draft.StateKey = chance.Pick(d, "m.room.message", event.TypeRedaction), nil
+		draft.Content = []byte(`{"body":"` + strconv.Itoa(d.Roll(1000)) + `"}`)
+		draft.Redacts = r.list[d.Roll(len(r.list))].ID
 		if draft.Type != event.TypeRedaction {
 			draft.Redacts = ""
 		}
 	default:
-		draft.Type = pick(d, "m.room.topic", "m.room.topic", "m.room.name", event.TypeThirdPartyInvite, event.TypeAliases)
-		draft.StateKey = text(pick(d, "", "", "x", string(sender.Server()), string(sender)))
-		draft.Content = []byte(`{"n":` + strconv.Itoa(d.roll(1000)) + `}`)
+		draft.Type = chance.Pick(d, "m.room.topic", "m.room.topic", "m.room.name", event.TypeThirdPartyInvite, event.TypeAliases)
+		draft.StateKey = text(chance.Pick(d, "", "", "x", string(sender.Server()), string(sender)))
+		draft.Content = []byte(`{"n":` + strconv.Itoa(d.Roll(1000)) + `}`)
 	}
-	if r.junk && draft.Type != event.TypeRedaction && d.oneIn(5) {
-		draft.Content = []byte(pick(d, `{}`, `{"membership":1}`, `{"membership":"ban","displayname":5}`, `{"users":5}`, `{"users":{"x":1}}`,
+	if r.junk && draft.Type != event.TypeRedaction && d.OneIn(5) {
+		draft.Content = []byte(chance.Pick(d, `{}`, `{"membership":1}`, `{"membership":"ban","displayname":5}`, `{"users":5}`, `{"users":{"x":1}}`,
 			`{"users":{"@bob:two.example":"50"},"ban":"x"}`, `{"join_rule":null}`, `{"join_rule":"x"}`, `{"users_default":{}}`))
 	}
 	return draft
@@ -261,11 +247,11 @@ func (r *room) attempt(state stateres.State) event.Draft {
 
 func (r *room) member(membership string) []byte {
 	more := ""
-	if membership == "join" && r.rules.Restricted && r.d.oneIn(4) {
-		more = `"join_authorised_via_users_server":"` + string(pick(&r.d, users...)) + `",`
+	if membership == "join" && r.rules.Restricted && r.d.OneIn(4) {
+		more = `"join_authorised_via_users_server":"` + string(chance.Pick(&r.d, users...)) + `",`
 	}
-	if r.d.oneIn(3) {
-		more = `"displayname":"` + strconv.Itoa(r.d.roll(100)) + `",` + more
+	if r.d.OneIn(3) {
+		more = `"displayname":"` + strconv.Itoa(r.d.Roll(100)) + `",` + more
 	}
 	return []byte(`{` + more + `"membership":"` + membership + `"}`)
 }
@@ -290,15 +276,15 @@ func (r *room) levels(state stateres.State) string {
 			}
 		}
 	}
-	for range 1 + r.d.roll(2) {
-		level := pick(&r.d, 0, 20, 40, 50, 60, 100)
-		switch r.d.roll(8) {
+	for range 1 + r.d.Roll(2) {
+		level := chance.Pick(&r.d, 0, 20, 40, 50, 60, 100)
+		switch r.d.Roll(8) {
 		case 0, 1:
-			levels[pick(&r.d, "ban", "kick", "redact", "invite", "state_default", "users_default")] = level
+			levels[chance.Pick(&r.d, "ban", "kick", "redact", "invite", "state_default", "users_default")] = level
 		case 2:
-			delete(users, string(pick(&r.d, bob, carol, dan, eve)))
+			delete(users, string(chance.Pick(&r.d, bob, carol, dan, eve)))
 		default:
-			users[string(pick(&r.d, bob, bob, carol, dan, eve))] = level
+			users[string(chance.Pick(&r.d, bob, bob, carol, dan, eve))] = level
 		}
 	}
 	object := func(m map[string]int) string {
@@ -314,19 +300,19 @@ func (r *room) levels(state stateres.State) string {
 
 // forks picks states of the room to resolve.
 func (r *room) forks() []stateres.State {
-	sets := make([]stateres.State, 2+r.d.roll(4))
+	sets := make([]stateres.State, 2+r.d.Roll(4))
 	for i := range sets {
-		sets[i] = r.after[r.list[len(r.list)-1-r.d.roll(min(len(r.list), 15))].ID]
-		if r.wild && r.d.oneIn(3) {
+		sets[i] = r.after[r.list[len(r.list)-1-r.d.Roll(min(len(r.list), 15))].ID]
+		if r.wild && r.d.OneIn(3) {
 			// A state that someone made up of events of the room.
 			made := stateres.State{}
 			for _, k := range slices.SortedFunc(maps.Keys(sets[i]), byKey) {
-				if !r.d.oneIn(10) || k.Type == event.TypeCreate {
+				if !r.d.OneIn(10) || k.Type == event.TypeCreate {
 					made[k] = sets[i][k]
 				}
 			}
-			for range r.d.roll(3) {
-				if e := r.list[r.d.roll(len(r.list))]; e.IsState() && e.Type != event.TypeCreate {
+			for range r.d.Roll(3) {
+				if e := r.list[r.d.Roll(len(r.list))]; e.IsState() && e.Type != event.TypeCreate {
 					made[e.Key()] = e.ID
 				}
 			}
@@ -343,7 +329,7 @@ func byKey(a, b event.StateKey) int {
 // spoil takes events away, flags some as rejected and redacts some.
 func (r *room) spoil() {
 	for _, e := range r.list[1:] {
-		switch entry := r.source[e.ID]; r.d.roll(20) {
+		switch entry := r.source[e.ID]; r.d.Roll(20) {
 		case 0:
 			delete(r.source, e.ID)
 		case 1:
@@ -359,10 +345,10 @@ func (r *room) spoil() {
 // randomRoom makes a room with forks. Which traits it has depends on the seed.
 func randomRoom(t testing.TB, rules *roomver.Rules, seed uint64) (*room, []stateres.State) {
 	r := newRoom(t, rules, seed)
-	r.junk, r.wild = r.d.oneIn(4), r.d.oneIn(4)
-	spoilt := r.d.oneIn(4)
+	r.junk, r.wild = r.d.OneIn(4), r.d.OneIn(4)
+	spoilt := r.d.OneIn(4)
 	r.start()
-	r.grow(15 + r.d.roll(40))
+	r.grow(15 + r.d.Roll(40))
 	sets := r.forks()
 	if spoilt {
 		r.spoil()

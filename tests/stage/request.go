@@ -72,6 +72,14 @@ func Do(t testing.TB, h http.Handler, method, path, token string, body any) Answ
 	return Answer{w.Code, w.Header(), w.Body.String()}
 }
 
+// OK is Do, and ends the test unless the answer is 200.
+func OK(t testing.TB, h http.Handler, method, path, token string, body any) Answer {
+	t.Helper()
+	a := Do(t, h, method, path, token, body)
+	require.Equal(t, 200, a.Status, a)
+	return a
+}
+
 // Path fills each {} of a path of the client-server API with the next argument,
 // escaped.
 func Path(format string, args ...any) string {
