@@ -17,6 +17,15 @@ func (p *roomPart) tellsState() bool {
 	return p.whole || p.stateAfter || p.skipped
 }
 
+// stateAt is the position whose state the client is told: where the timeline
+// ends, or where it starts.
+func (p *roomPart) stateAt() int64 {
+	if p.stateAfter {
+		return p.upTo
+	}
+	return p.start()
+}
+
 // loadRoots reads the current states that the parts look at.
 func (a *assembly) loadRoots(ctx context.Context, parts []*roomPart) error {
 	var nids []int64
@@ -64,11 +73,7 @@ func (p *roomPart) chooseState(ctx context.Context) error {
 	if !p.tellsState() {
 		return nil
 	}
-	end := p.start()
-	if p.stateAfter {
-		end = p.upTo
-	}
-	to, err := p.rootAt(ctx, end)
+	to, err := p.rootAt(ctx, p.stateAt())
 	if err != nil || to == "" {
 		return err
 	}
@@ -135,11 +140,7 @@ func (p *roomPart) addMembers(ctx context.Context) error {
 	if len(users) == 0 {
 		return nil
 	}
-	end := p.start()
-	if p.stateAfter {
-		end = p.upTo
-	}
-	root := p.root.Root
+	end, root := p.stateAt(), p.root.Root
 	if root == "" || p.root.Since > end {
 		var err error
 		if root, err = p.tx.RoomStateAt(ctx, p.nid, end); err != nil {
