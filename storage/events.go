@@ -110,12 +110,10 @@ var (
 		WHERE room_nid = $1 AND pos <= $2 ORDER BY pos DESC LIMIT 1`)
 	qMemberEvents = q("member_events", `SELECT `+viewColumns+` FROM events
 		WHERE room_nid = $1 AND state_key = $2 AND type = 'm.room.member' AND NOT rejected AND NOT outlier ORDER BY depth, nid`)
-	qRedactionsOf = q("redactions_of", `SELECT `+eventColumns+` FROM events
-		WHERE redacts = $1 AND redacts <> '' AND NOT rejected AND NOT outlier ORDER BY nid`)
 
 	qPutRedaction = q("put_redaction", `UPDATE events SET redacted_by = $2, client = $3 WHERE nid = $1`)
 	qPutVerdict   = q("put_verdict", `UPDATE events SET rejected = $2, soft_failed = $3, outlier = $4, partial = $5,
-		state_before = $6, state_after = $7, pos = $8, depth = $9 WHERE nid = $1`)
+		state_before = $6, state_after = $7, pos = $8, depth = $9, replaces_nid = $10 WHERE nid = $1`)
 )
 
 // InsertEvent stores a new event. ErrExists when there is one with that id:
@@ -235,22 +233,17 @@ func (r *Reader) MemberEvents(ctx context.Context, roomNID int64, userID id.User
 	return r.views(ctx, qMemberEvents, roomNID, userID)
 }
 
-// RedactionsOf lists the accepted events that mean to redact one.
-func (r *Reader) RedactionsOf(ctx context.Context, eventID id.EventID) ([]*Event, error) {
-	return r.events(ctx, qRedactionsOf, eventID)
-}
-
 // PutRedaction puts a redaction in force: clients see the event's new form.
 func (w *Writer) PutRedaction(ctx context.Context, eventNID, redactionNID int64, client []byte) error {
 	return w.later(ctx, qPutRedaction, eventNID, redactionNID, client)
 }
 
 // PutVerdict stores what is now thought of an event: its fields Rejected,
-// SoftFailed, Outlier, Partial, StateBefore and StateAfter, and for an outlier
-// that becomes part of the room, Pos and Depth.
+// SoftFailed, Outlier, Partial, StateBefore, StateAfter and ReplacesNID, and for
+// an outlier that becomes part of the room, Pos and Depth.
 func (w *Writer) PutVerdict(ctx context.Context, e *Event) error {
 	return w.later(ctx, qPutVerdict, e.NID, e.Rejected, e.SoftFailed, e.Outlier, e.Partial, e.StateBefore, e.StateAfter,
-		nullable(e.Pos), e.Depth)
+		nullable(e.Pos), e.Depth, e.ReplacesNID)
 }
 
 // packNIDs writes row numbers into one column: auth events are read together

@@ -178,8 +178,51 @@ func TestVerdictsChange(t *testing.T) {
 			got, err := r.Event(ctx, e.ID)
 			require.NoError(t, err)
 			require.Equal(t, e, got)
-			list, err := r.RedactionsOf(ctx, e.ID)
+			return nil
+		})
+	})
+}
+
+func TestWhatReceivingAsks(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		first, second, redaction := event(1, 1, 7), event(1, 2, 8), event(1, 3, 9)
+		second.AuthNIDs, redaction.AuthNIDs, redaction.Redacts = []int64{1}, []int64{1, 2}, first.ID
+		write(t, db, func(ctx context.Context, w *storage.Writer) error {
+			for _, e := range []*storage.Event{first, second, redaction} {
+				require.NoError(t, w.InsertEvent(ctx, e))
+			}
+			require.NoError(t, w.InsertWaitingRedaction(ctx, first.ID, redaction.NID))
+			require.NoError(t, w.InsertExtremity(ctx, 1, 2))
+			require.NoError(t, w.InsertExtremity(ctx, 1, 3))
+			return w.InsertGap(ctx, 1, "$gone", 2)
+		})
+		read(t, db, func(ctx context.Context, r *storage.Reader) error {
+			auth, err := r.AuthNIDs(ctx, []int64{1, 2, 3, 4})
+			require.NoError(t, err)
+			require.Equal(t, map[int64][]int64{1: first.AuthNIDs, 2: {1}, 3: {1, 2}}, auth)
+			list, err := r.WaitingRedactions(ctx, first.ID)
+			require.NoError(t, err)
 			require.Equal(t, []*storage.Event{redaction}, list)
+			list, err = r.EventsSince(ctx, 1, 1, 1)
+			require.NoError(t, err)
+			require.Equal(t, []*storage.Event{second}, list)
+			for eventID, want := range map[id.EventID]bool{"$gone": true, first.ID: false} {
+				followed, err := r.Followed(ctx, 1, eventID)
+				require.NoError(t, err)
+				require.Equal(t, want, followed)
+			}
+			return nil
+		})
+		write(t, db, func(ctx context.Context, w *storage.Writer) error {
+			require.NoError(t, w.DeleteWaitingRedaction(ctx, first.ID, redaction.NID))
+			return w.DeleteExtremity(ctx, 1, 2)
+		})
+		read(t, db, func(ctx context.Context, r *storage.Reader) error {
+			list, err := r.WaitingRedactions(ctx, first.ID)
+			require.NoError(t, err)
+			require.Empty(t, list)
+			tips, err := r.Extremities(ctx, 1)
+			require.Equal(t, []int64{3}, tips)
 			return err
 		})
 	})
@@ -359,7 +402,7 @@ func TestTimelinesAndRootsOfSeveralRooms(t *testing.T) {
 						NID: pos, ID: id.EventID(fmt.Sprintf("$%d", pos)), RoomNID: room, Pos: pos, SoftFailed: pos == 7,
 						PDU: []byte("{}"), Client: []byte("{}"),
 					}))
-					require.NoError(t, w.PutRoomState(ctx, room, pos, fmt.Sprint("root", pos)))
+					require.NoError(t, w.PutRoomState(ctx, room, pos, fmt.Sprint("root", pos), false))
 				}
 			}
 			return nil

@@ -42,8 +42,8 @@ var (
 	qStateNodes      = q("state_nodes", `SELECT node_id, body FROM state_nodes WHERE node_id = ANY($1)`)
 	qInsertStateNode = q("insert_state_node", `INSERT INTO state_nodes (node_id, body) VALUES ($1, $2)
 		ON CONFLICT (node_id) DO NOTHING`)
-	qPutRoomState = q("put_room_state", `INSERT INTO room_state (room_nid, pos, root) VALUES ($1, $2, $3)
-		ON CONFLICT (room_nid, pos) DO UPDATE SET root = excluded.root`)
+	qPutRoomState = q("put_room_state", `INSERT INTO room_state (room_nid, pos, root, moved) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (room_nid, pos) DO UPDATE SET root = excluded.root, moved = excluded.moved`)
 	qRoomStateAt  = q("room_state_at", `SELECT root FROM room_state WHERE room_nid = $1 AND pos <= $2 ORDER BY pos DESC LIMIT 1`)
 	qRoomStatesAt = q("room_states_at", `SELECT r.nid, COALESCE((SELECT s.root FROM room_state s
 			WHERE s.room_nid = r.nid AND s.pos <= $2 ORDER BY s.pos DESC LIMIT 1), '')
@@ -153,9 +153,10 @@ func (w *Writer) StateApply(ctx context.Context, root string, set ...StateSet) (
 	return id.String(), nil
 }
 
-// PutRoomState notes that a room's current state has a root from a position on.
-func (w *Writer) PutRoomState(ctx context.Context, roomNID, pos int64, root string) error {
-	return w.later(ctx, qPutRoomState, roomNID, pos, root)
+// PutRoomState notes that a room's current state has a root from a position on,
+// and whether more has changed than the event at this position tells.
+func (w *Writer) PutRoomState(ctx context.Context, roomNID, pos int64, root string, moved bool) error {
+	return w.later(ctx, qPutRoomState, roomNID, pos, root, moved)
 }
 
 // RoomStateAt returns the root of a room's current state as of a position, ""

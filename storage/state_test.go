@@ -96,10 +96,10 @@ func TestRoomStateAtAPosition(t *testing.T) {
 			for nid := int64(1); nid <= 3; nid++ {
 				require.NoError(t, w.InsertRoom(ctx, &storage.Room{NID: nid, ID: id.RoomID(fmt.Sprint("!r", nid))}))
 			}
-			require.NoError(t, w.PutRoomState(ctx, 1, 5, "a"))
-			require.NoError(t, w.PutRoomState(ctx, 1, 8, "b"))
-			require.NoError(t, w.PutRoomState(ctx, 1, 8, "c"))
-			return w.PutRoomState(ctx, 2, 7, "x")
+			require.NoError(t, w.PutRoomState(ctx, 1, 5, "a", false))
+			require.NoError(t, w.PutRoomState(ctx, 1, 8, "b", true))
+			require.NoError(t, w.PutRoomState(ctx, 1, 8, "c", true))
+			return w.PutRoomState(ctx, 2, 7, "x", false)
 		})
 		read(t, db, func(ctx context.Context, r *storage.Reader) error {
 			for pos, want := range map[int64]string{4: "", 5: "a", 7: "a", 8: "c", 100: "c"} {

@@ -25,6 +25,8 @@ var (
 		JOIN room_state s ON s.room_nid = r.nid
 			AND s.pos = (SELECT MAX(t.pos) FROM room_state t WHERE t.room_nid = r.nid AND t.pos <= $2)
 		WHERE r.nid = ANY($1)`)
+	qMovedIn = q("moved_in", `SELECT room_nid, MAX(pos) FROM room_state
+		WHERE room_nid = ANY($1) AND pos > $2 AND pos <= $3 AND moved GROUP BY room_nid ORDER BY room_nid`)
 	qUnreadIn = q("unread_in", `SELECT u.room_nid, u.thread_nid, COUNT(*) FROM memberships m
 		JOIN unread u ON u.room_nid = m.room_nid AND u.pos > m.pos AND u.pos > m.read_pos AND u.pos <= $3 AND u.sender <> $1
 		WHERE m.user_id = $1 AND m.room_nid = ANY($2) GROUP BY u.room_nid, u.thread_nid`)
@@ -72,6 +74,19 @@ func (r *Reader) RoomRootsAt(ctx context.Context, roomNIDs []int64, pos int64) (
 		return err
 	})
 	return roots, err
+}
+
+// MovedIn returns for those of several rooms whose current state changed by more
+// than the events of the timeline tell, in (after, upTo], where it last did.
+func (r *Reader) MovedIn(ctx context.Context, roomNIDs []int64, after, upTo int64) (map[int64]int64, error) {
+	moved := map[int64]int64{}
+	err := r.rows(ctx, qMovedIn, []any{roomNIDs, after, upTo}, func(scan scanFunc) error {
+		var roomNID, pos int64
+		err := scan(&roomNID, &pos)
+		moved[roomNID] = pos
+		return err
+	})
+	return moved, err
 }
 
 // UnreadIn counts what a user has not read since joining and since what the

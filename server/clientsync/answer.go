@@ -29,6 +29,9 @@ type assembly struct {
 	ids         map[int64]id.RoomID
 	memberships map[int64]*storage.Membership
 	ownData     bool // account data may have changed
+	// moved says of rooms whose state resolution changed where it last did;
+	// nil: nobody has looked yet.
+	moved map[int64]int64
 }
 
 // answer tells what changed in the window.
@@ -113,7 +116,7 @@ func (a *assembly) touched(ctx context.Context) ([]int64, error) {
 	if len(changes) > maxChanges {
 		return nil, nil
 	}
-	a.ownData = false
+	a.ownData, a.moved = false, map[int64]int64{}
 	seen := map[int64]bool{}
 	out := []int64{}
 	for _, c := range changes {
@@ -124,6 +127,9 @@ func (a *assembly) touched(ctx context.Context) ([]int64, error) {
 					return nil, err
 				}
 			}
+		}
+		if c.Kind == rooms.ChangeState {
+			a.moved[c.RoomNID] = c.Pos
 		}
 		if c.RoomNID != 0 && !seen[c.RoomNID] {
 			seen[c.RoomNID] = true

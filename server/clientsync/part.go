@@ -26,7 +26,9 @@ type roomPart struct {
 
 	timeline []*storage.Event // earliest first
 	limited  bool
-	skipped  bool // something of the window is not in the timeline
+	skipped  bool           // something of the window is not in the timeline
+	moved    bool           // the state changed by more than the timeline tells
+	settled  map[int64]bool // the state at the window's end where it did, by row; true: the start's too
 	root     storage.RoomRoot
 	wanted   []int64 // the state to tell, by row
 	state    []*storage.Event
@@ -71,8 +73,11 @@ func (a *assembly) fill(ctx context.Context, parts []*roomPart) ([]*roomPart, er
 	if err := a.loadTimelines(ctx, parts); err != nil {
 		return nil, err
 	}
+	if err := a.loadMoved(ctx, parts); err != nil {
+		return nil, err
+	}
 	parts = slices.DeleteFunc(parts, func(p *roomPart) bool {
-		return p.joined && !p.whole && len(p.timeline) == 0 && !p.skipped
+		return p.joined && !p.whole && len(p.timeline) == 0 && !p.skipped && !p.moved
 	})
 	if err := a.loadRoots(ctx, parts); err != nil {
 		return nil, err

@@ -14,7 +14,38 @@ import (
 // whole timeline since the last answer is in this one, there is no state
 // between the two.
 func (p *roomPart) tellsState() bool {
-	return p.whole || p.stateAfter || p.skipped
+	return p.whole || p.stateAfter || p.skipped || p.moved
+}
+
+// loadMoved finds the rooms in whose windows state resolution changed what no
+// event of the timeline tells.
+func (a *assembly) loadMoved(ctx context.Context, parts []*roomPart) error {
+	if a.moved == nil {
+		nids := make([]int64, len(parts))
+		after := a.upTo
+		for i, p := range parts {
+			nids[i] = p.nid
+			after = min(after, p.told())
+		}
+		var err error
+		if a.moved, err = a.tx.MovedIn(ctx, nids, after, a.upTo); err != nil {
+			return err
+		}
+	}
+	for _, p := range parts {
+		pos, moved := a.moved[p.nid]
+		p.moved = moved && pos > p.told()
+	}
+	return nil
+}
+
+// told is the position up to which the client knows the state, or is told it
+// before the timeline.
+func (p *roomPart) told() int64 {
+	if p.whole {
+		return p.start()
+	}
+	return p.since
 }
 
 // stateAt is the position whose state the client is told: where the timeline
@@ -82,8 +113,10 @@ func (p *roomPart) chooseState(ctx context.Context) error {
 		if p.lazy() {
 			class = storage.StateOther
 		}
-		p.wanted, err = p.tx.StateLoad(ctx, to, class)
-		return err
+		if p.wanted, err = p.tx.StateLoad(ctx, to, class); err != nil {
+			return err
+		}
+		return p.settle(ctx, to)
 	}
 	from, err := p.rootAt(ctx, p.since)
 	if err != nil {
@@ -92,6 +125,38 @@ func (p *roomPart) chooseState(ctx context.Context) error {
 	changes, err := p.tx.StateDiff(ctx, from, to)
 	for _, c := range changes {
 		if c.New != 0 {
+			p.wanted = append(p.wanted, c.New)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return p.settle(ctx, from)
+}
+
+// settle adds what state resolution made of the state within the timeline,
+// whose events do not tell. Clients take the state first and then the timeline,
+// so that it holds for entries without an event there.
+//
+// Spec: server-server "Soft failure": "it is possible for such events to appear
+// in the current state of the room. In that case the client should be told …
+// e.g. by sending it down in the state section of a sync response".
+func (p *roomPart) settle(ctx context.Context, from string) error {
+	if !p.moved || p.stateAfter {
+		return nil
+	}
+	to, err := p.rootAt(ctx, p.upTo)
+	if err != nil {
+		return err
+	}
+	changes, err := p.tx.StateDiff(ctx, from, to)
+	p.settled = make(map[int64]bool, len(changes))
+	before := slices.Clone(p.wanted)
+	slices.Sort(before)
+	for _, c := range changes {
+		if c.New != 0 {
+			_, told := slices.BinarySearch(before, c.New)
+			p.settled[c.New] = told
 			p.wanted = append(p.wanted, c.New)
 		}
 	}
@@ -162,16 +227,40 @@ func (p *roomPart) addMembers(ctx context.Context) error {
 // their rows.
 func (p *roomPart) takeState(byNID map[int64]*storage.Event) {
 	slices.Sort(p.wanted)
-	for _, nid := range slices.Compact(p.wanted) {
+	p.wanted = slices.Compact(p.wanted)
+	settled := p.settledKeys(byNID)
+	for _, nid := range p.wanted {
 		e := byNID[nid]
-		if e == nil || !p.stateAfter && p.inTimeline(nid) {
+		if e == nil || !p.stateAfter && p.inTimeline(nid) || e.StateKey == nil {
 			continue
+		}
+		if end, ok := settled[storage.StateKey{Type: e.Type, Key: *e.StateKey}]; ok && end != nid {
+			continue
+		} else if told, is := p.settled[nid]; !ok && is && !told {
+			continue // the timeline has the last word
 		}
 		h := rooms.FilterHeader(e, p.id)
 		if p.filter.Room.State.Match(&h) {
 			p.state = append(p.state, e)
 		}
 	}
+}
+
+// settledKeys are the entries of the state that have no event in the timeline
+// and that state resolution changed within it.
+func (p *roomPart) settledKeys(byNID map[int64]*storage.Event) map[storage.StateKey]int64 {
+	keys := map[storage.StateKey]int64{}
+	for nid := range p.settled {
+		if e := byNID[nid]; e != nil && !p.inTimeline(nid) {
+			keys[storage.StateKey{Type: e.Type, Key: *e.StateKey}] = nid
+		}
+	}
+	for _, e := range p.timeline {
+		if e.StateKey != nil {
+			delete(keys, storage.StateKey{Type: e.Type, Key: *e.StateKey})
+		}
+	}
+	return keys
 }
 
 func (p *roomPart) inTimeline(nid int64) bool {

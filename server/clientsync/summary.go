@@ -16,7 +16,7 @@ const maxHeroes = 5
 
 // changesMembers reports whether the room's members may have changed.
 func (p *roomPart) changesMembers() bool {
-	return p.whole || p.skipped || slices.ContainsFunc(p.timeline, func(e *storage.Event) bool {
+	return p.whole || p.skipped || p.moved || slices.ContainsFunc(p.timeline, func(e *storage.Event) bool {
 		return e.Type == "m.room.member" && e.StateKey != nil
 	})
 }

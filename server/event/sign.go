@@ -58,6 +58,16 @@ func (e *Event) AddSignatures(signatures []byte) (*Event, error) {
 	return e.withSignatures(all)
 }
 
+// WithoutSignature returns the event without the signature that a server made
+// with a key.
+func (e *Event) WithoutSignature(server id.ServerName, keyID id.KeyID) (*Event, error) {
+	own := Member(e.signatures, string(server))
+	if Member(own, string(keyID)) == nil {
+		return e, nil
+	}
+	return e.withSignatures(setMember(e.signatures, string(server), setMember(own, string(keyID), nil)))
+}
+
 func (e *Event) withSignatures(signatures []byte) (*Event, error) {
 	signed := *e
 	if e.StateKey != nil {

@@ -60,9 +60,11 @@ func (r *Rooms) extend(ctx context.Context, h *head, d draft) (*planned, error) 
 		}
 		return to.ID
 	}
+	depth := int64(1)
 	for _, tip := range h.tips {
 		refs.PrevEvents = append(refs.PrevEvents, refer(tip))
 		refs.Depth = max(refs.Depth, tip.Depth+1)
+		depth = max(depth, tip.depth+1)
 	}
 	refs.Depth = min(max(refs.Depth, 1), h.rules.MaxDepth)
 	var auth []*stored
@@ -83,7 +85,7 @@ func (r *Rooms) extend(ctx context.Context, h *head, d draft) (*planned, error) 
 	if err := eventauth.Check(h.rules, ev, h, r.verify); err != nil {
 		return nil, rejected(err)
 	}
-	p := &planned{stored: &stored{Event: ev}, auth: auth}
+	p := &planned{stored: &stored{Event: ev, depth: min(depth, h.rules.MaxDepth)}, auth: auth}
 	if p.unread, err = r.countUnread(h, ev); err != nil {
 		return nil, err
 	}

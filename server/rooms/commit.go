@@ -54,13 +54,59 @@ func (r *Rooms) add(ctx context.Context, nid int64, build func(context.Context, 
 	return j.ids, r.feed.WaitFor(ctx, j.pos)
 }
 
-// commit plans the jobs of a batch one after the other on the room's head and
-// writes them in one transaction. A job that may not do what it wants fails
-// alone.
+// commit runs the jobs of a batch: those that come alone, and what lies between
+// them together. Jobs that go together are planned one after the other on the
+// room's head and written in one transaction; one that may not do what it wants
+// fails by itself.
 func (r *Rooms) commit(ctx context.Context, nid int64, jobs []*job) {
 	for _, j := range jobs {
 		j.err = errors.New("rooms: the commit did not finish")
 	}
+	for len(jobs) > 0 {
+		n := slices.IndexFunc(jobs, func(j *job) bool { return j.alone != nil })
+		switch {
+		case n == 0:
+			jobs[0].err = r.commitAlone(ctx, nid, jobs[0].alone)
+			n = 1
+		case n < 0:
+			n = len(jobs)
+			fallthrough
+		default:
+			r.commitTogether(ctx, nid, jobs[:n:n])
+		}
+		jobs = jobs[n:]
+	}
+}
+
+// alone runs a function in a room's lane, on the room's head and in no batch.
+// It commits by itself, and leaves a head that is true afterwards; it may run
+// again after a conflict.
+func (r *Rooms) alone(ctx context.Context, nid int64, fn func(context.Context, *head) error) error {
+	j := &job{alone: fn}
+	return r.lanes.run(ctx, nid, j, func(ctx context.Context, jobs []*job) { r.commit(ctx, nid, jobs) })
+}
+
+func (r *Rooms) commitAlone(ctx context.Context, nid int64, fn func(context.Context, *head) error) error {
+	for conflicts := 0; ; conflicts++ {
+		h := r.heads.take(nid)
+		if h == nil {
+			var err error
+			if h, err = r.loadHead(ctx, nid); err != nil {
+				return err
+			}
+		}
+		err := fn(ctx, h)
+		switch {
+		case err == nil:
+			r.heads.put(h)
+			return nil
+		case !errors.Is(err, storage.ErrConflict) || conflicts == maxConflicts:
+			return err
+		}
+	}
+}
+
+func (r *Rooms) commitTogether(ctx context.Context, nid int64, jobs []*job) {
 	for conflicts := 0; len(jobs) > 0; {
 		err := r.tryCommit(ctx, nid, &jobs)
 		var repeat *errRepeat

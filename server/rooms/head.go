@@ -26,10 +26,12 @@ type head struct {
 	state map[event.StateKey]*stored // loaded so far; nil: known to be absent
 }
 
-// stored is an event with the number of its row.
+// stored is an event with the number of its row, and its depth there: where it
+// stands in the room, whatever depth the event itself claims.
 type stored struct {
 	*event.Event
-	nid int64
+	nid   int64
+	depth int64
 }
 
 // maxHeads and maxHeadState bound the memory that heads take.
@@ -183,7 +185,7 @@ func readEvents(ctx context.Context, tx *storage.Reader, rules *roomver.Rules, n
 		if err != nil {
 			return nil, fmt.Errorf("stored event %s: %w", row.ID, err)
 		}
-		out = append(out, &stored{Event: ev, nid: row.NID})
+		out = append(out, &stored{Event: ev, nid: row.NID, depth: row.Depth})
 	}
 	return out, nil
 }

@@ -23,9 +23,11 @@ type lanes struct {
 type lane struct{ waiting []*job }
 
 // A job is one caller's wish to change a room. build runs on a room's head
-// and returns what to commit; done is closed when err is final.
+// and returns what to commit, alone commits by itself; done is closed when err
+// is final.
 type job struct {
 	build func(ctx context.Context, h *head) (*plan, error)
+	alone func(ctx context.Context, h *head) error // in place of build
 	plan  *plan
 	ids   []id.EventID
 	pos   int64 // of the last event

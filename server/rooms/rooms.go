@@ -32,6 +32,11 @@ type Deps struct {
 	Departures     Departures
 	// Verify tells whether a server has signed an event.
 	Verify eventauth.Verifier
+	// Keys finds the keys of other servers. Nil knows none.
+	Keys Keys
+	// Remote asks other servers. Nil asks nobody, so that what is missing stays
+	// missing.
+	Remote Remote
 }
 
 // Departures from the letter of the specification that deployed clients lean
@@ -51,6 +56,8 @@ type Rooms struct {
 	name   id.ServerName
 	signer event.Signer
 	verify eventauth.Verifier
+	keys   Keys
+	remote Remote
 
 	defaultVersion string
 	departs        Departures
@@ -60,6 +67,7 @@ type Rooms struct {
 	lanes lanes
 	heads heads
 	nids  nidCache
+	auths authCache
 }
 
 // New returns the rooms of a database.
@@ -67,7 +75,7 @@ func New(d Deps) *Rooms {
 	return &Rooms{
 		db: d.DB, feed: d.Feed, env: d.Env, log: d.Log, name: d.Name,
 		signer: d.Signer, verify: d.Verify, defaultVersion: d.DefaultVersion,
-		departs: d.Departures,
+		departs: d.Departures, keys: d.Keys, remote: d.Remote,
 	}
 }
 

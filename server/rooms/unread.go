@@ -60,8 +60,7 @@ func one(b bool) int64 {
 }
 
 // writeUnread stores for whom an event is unread.
-func (r *Rooms) writeUnread(ctx context.Context, tx *storage.Writer, p *planned, row *storage.Event) error {
-	u := &p.unread
+func (r *Rooms) writeUnread(ctx context.Context, tx *storage.Writer, u unread, row *storage.Event) error {
 	if !u.everyone && len(u.named) == 0 {
 		return nil
 	}

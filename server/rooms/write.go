@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 
-	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/storage"
 )
@@ -76,7 +75,7 @@ func (r *Rooms) writeEvent(ctx context.Context, tx *storage.Writer, room *storag
 	}
 	row := &storage.Event{
 		NID: p.nid, ID: p.ID, RoomNID: room.NID, Type: p.Type, StateKey: p.StateKey, Sender: p.Sender,
-		Depth: p.Depth, OriginServerTS: p.OriginServerTS, Redacts: p.Redacts(),
+		Depth: p.depth, OriginServerTS: p.OriginServerTS, Redacts: p.Redacts(),
 		PDU: p.PDU(), Client: p.SyncJSON(), StateBefore: room.StateRoot,
 	}
 	for _, a := range p.auth {
@@ -92,7 +91,7 @@ func (r *Rooms) writeEvent(ctx context.Context, tx *storage.Writer, room *storag
 		}
 	}
 	row.StateAfter = room.StateRoot
-	room.MaxDepth = max(room.MaxDepth, p.Depth)
+	room.MaxDepth = max(room.MaxDepth, p.depth)
 	if p.txn != nil {
 		if err := r.claim(ctx, tx, p); err != nil {
 			return err
@@ -117,17 +116,18 @@ func (r *Rooms) writeAt(ctx context.Context, tx *storage.Writer, room *storage.R
 	}
 	change := storage.Change{Pos: row.Pos, Kind: ChangeEvent, RoomNID: room.NID, Ref: row.NID}
 	if p.StateKey != nil {
-		if err := tx.PutRoomState(ctx, room.NID, row.Pos, room.StateRoot); err != nil {
+		if err := tx.PutRoomState(ctx, room.NID, row.Pos, room.StateRoot, false); err != nil {
 			return err
 		}
 		if p.Type == event.TypeMember {
 			change.UserID = *p.StateKey
-			if err := r.writeMembership(ctx, tx, p, row); err != nil {
+			mv := move{key: p.Key(), old: p.replaces, new: p.stored}
+			if err := r.writeMembership(ctx, tx, room.NID, row.Pos, mv); err != nil {
 				return err
 			}
 		}
 	}
-	if err := r.writeUnread(ctx, tx, p, row); err != nil {
+	if err := r.writeUnread(ctx, tx, p.unread, row); err != nil {
 		return err
 	}
 	// Who sends an event has read what came before it.
@@ -136,29 +136,6 @@ func (r *Rooms) writeAt(ctx context.Context, tx *storage.Writer, room *storage.R
 		return err
 	}
 	return tx.InsertChange(ctx, change)
-}
-
-// writeMembership keeps the room's members. The position of a membership is
-// that of the event which began it: a change of profile moves nothing.
-func (r *Rooms) writeMembership(ctx context.Context, tx *storage.Writer, p *planned, row *storage.Event) error {
-	user := id.UserID(*p.StateKey)
-	m := &storage.Membership{
-		RoomNID: row.RoomNID, UserID: user, Membership: p.Membership(), EventNID: row.NID,
-		Sender: row.Sender, Pos: row.Pos, Local: user.Server() == r.name,
-	}
-	if p.replaces == nil {
-		return tx.PutMembership(ctx, m)
-	}
-	was, err := tx.Membership(ctx, row.RoomNID, user)
-	if err != nil {
-		return err
-	}
-	if was.Membership == m.Membership {
-		m.Pos = was.Pos
-	}
-	// Only who comes back remembers: a ban after leaving leaves it forgotten.
-	m.Forgotten = was.Forgotten && (m.Membership == "leave" || m.Membership == "ban")
-	return tx.PutMembership(ctx, m)
 }
 
 // claim makes the client's transaction id stand for the event, or reports what

@@ -46,7 +46,15 @@ CREATE INDEX events_by_place ON events (room_nid, depth, nid);
 CREATE UNIQUE INDEX events_by_pos ON events (room_nid, pos) WHERE pos IS NOT NULL;
 CREATE INDEX events_of_members ON events (room_nid, state_key) WHERE type = 'm.room.member';
 CREATE INDEX events_by_time ON events (room_nid, origin_server_ts);
-CREATE INDEX events_redacting ON events (redacts) WHERE redacts <> '';
+
+-- Redactions that nobody can tell whether they apply, until the event that
+-- they are about arrives. They are stored as soft-failed, so that nobody sees
+-- them.
+CREATE TABLE waiting_redactions (
+	redacts   TEXT   NOT NULL,
+	event_nid BIGINT NOT NULL,
+	PRIMARY KEY (redacts, event_nid)
+);
 
 -- The events that the next one of a room will follow.
 CREATE TABLE extremities (

@@ -10,8 +10,10 @@ CREATE TABLE state_nodes (
 );
 
 CREATE TABLE room_state (
-	room_nid BIGINT NOT NULL,
-	pos      BIGINT NOT NULL,
-	root     TEXT   NOT NULL,
+	room_nid BIGINT  NOT NULL,
+	pos      BIGINT  NOT NULL,
+	root     TEXT    NOT NULL,
+	moved    BOOLEAN NOT NULL, -- by more than the event at this position
 	PRIMARY KEY (room_nid, pos)
 );
+CREATE INDEX room_state_moved ON room_state (room_nid, pos) WHERE moved;

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"touchstone.example/api/id"
+	"touchstone.example/server/event"
+	"touchstone.example/server/roomver"
+	"touchstone.example/server/stateres"
+	"touchstone.example/storage"
+)
+
+// resolve returns the root of the state that some states of a room resolve to.
+// It loads, computes and then writes: no transaction is open while it computes.
+// What it costs is in proportion to what the states do not share.
+//
+// Spec: server-server "Room State Resolution".
+func (r *Rooms) resolve(ctx context.Context, rules *roomver.Rules, roots []string) (string, error) {
+	roots = slices.Compact(slices.Sorted(slices.Values(roots)))
+	switch len(roots) {
+	case 0:
+		return "", nil
+	case 1:
+		return roots[0], nil
+	}
+	var sets []storage.StateSet
+	err := r.db.Read(ctx, func(tx *storage.Reader) error {
+		f := fork{ctx: ctx, tx: tx, rules: rules, auths: &r.auths, roots: roots}
+		if err := f.separate(); err != nil {
+			return err
+		}
+		state, err := stateres.ResolveFork(rules, f.conflicts, &f, nil)
+		if err == nil {
+			sets, err = f.sets(state)
+		}
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("resolve %d states: %w", len(roots), err)
+	}
+	return r.applied(ctx, roots[0], sets)
+}
+
+// applied changes a state in a transaction of its own. Nothing refers to the
+// new state yet; if nothing ever does, its nodes are garbage.
+func (r *Rooms) applied(ctx context.Context, root string, sets []storage.StateSet) (string, error) {
+	if len(sets) == 0 {
+		return root, nil
+	}
+	to := root
+	err := r.db.Write(ctx, func(tx *storage.Writer) (err error) {
+		to, err = tx.StateApply(ctx, root, sets...)
+		return err
+	})
+	return to, err
+}
+
+// A fork is a stateres.Fork on a snapshot of the database: states that are
+// roots of which only the differences are read.
+type fork struct {
+	ctx   context.Context
+	tx    *storage.Reader
+	rules *roomver.Rules
+	auths *authCache
+	roots []string
+
+	conflicts []stateres.State // what the states do not share
+	apart     map[event.StateKey]bool
+	base      map[event.StateKey]int64 // what the first state has there
+	rows      [][]int64                // the events of conflicts
+	nids      map[id.EventID]int64
+	events    map[id.EventID]stateres.Entry
+}
+
+// separate finds what the states do not share, from their differences to the
+// first one.
+func (f *fork) separate() error {
+	f.nids, f.events = map[id.EventID]int64{}, map[id.EventID]stateres.Entry{}
+	f.apart, f.base = map[event.StateKey]bool{}, map[event.StateKey]int64{}
+	diffs := make([][]storage.StateChange, len(f.roots))
+	var nids []int64
+	for i, root := range f.roots[1:] {
+		diff, err := f.tx.StateDiff(f.ctx, f.roots[0], root)
+		if err != nil {
+			return err
+		}
+		diffs[i+1] = diff
+		for _, c := range diff {
+			nids = append(nids, c.Old, c.New)
+		}
+	}
+	slices.Sort(nids)
+	nids = slices.DeleteFunc(slices.Compact(nids), func(nid int64) bool { return nid == 0 })
+	byNID, err := f.read(nids)
+	if err != nil {
+		return err
+	}
+	news := make([]map[event.StateKey]int64, len(f.roots))
+	for i, diff := range diffs {
+		news[i] = make(map[event.StateKey]int64, len(diff))
+		for _, c := range diff {
+			of := byNID[max(c.New, c.Old)]
+			if of == nil {
+				return fmt.Errorf("an event of a state is missing: %d or %d", c.Old, c.New)
+			}
+			key := of.Key()
+			f.apart[key], f.base[key], news[i][key] = true, c.Old, c.New
+		}
+	}
+	f.conflicts, f.rows = make([]stateres.State, len(f.roots)), make([][]int64, len(f.roots))
+	for i := range f.roots {
+		f.conflicts[i] = make(stateres.State, len(f.apart))
+		for key := range f.apart {
+			nid, changed := news[i][key]
+			if !changed {
+				nid = f.base[key]
+			}
+			if nid != 0 {
+				f.conflicts[i][key] = byNID[nid].ID
+				f.rows[i] = append(f.rows[i], nid)
+			}
+		}
+	}
+	return nil
+}
+
+// read loads events by row and keeps them.
+func (f *fork) read(nids []int64) (map[int64]*event.Event, error) {
+	byNID := make(map[int64]*event.Event, len(nids))
+	for chunk := range slices.Chunk(nids, eventsAtOnce) {
+		rows, err := f.tx.EventsByNID(f.ctx, chunk)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows {
+			ev, err := f.keep(row)
+			if err != nil {
+				return nil, err
+			}
+			byNID[row.NID] = ev
+		}
+	}
+	return byNID, nil
+}
+
+// eventsAtOnce bounds the events of one query.
+const eventsAtOnce = 1000
+
+func (f *fork) keep(row *storage.Event) (*event.Event, error) {
+	ev, err := event.Trusted(f.rules, row.ID, row.PDU)
+	if err != nil {
+		return nil, fmt.Errorf("stored event %s: %w", row.ID, err)
+	}
+	f.nids[row.ID] = row.NID
+	f.events[row.ID] = stateres.Entry{Event: ev, Rejected: row.Rejected}
+	f.auths.put(row.NID, row.AuthNIDs)
+	return ev, nil
+}
+
+// Load is the method of stateres.Source.
+func (f *fork) Load(ids []id.EventID, into []stateres.Entry) error {
+	var missing []id.EventID
+	for _, eventID := range ids {
+		if _, known := f.events[eventID]; !known {
+			f.events[eventID] = stateres.Entry{}
+			missing = append(missing, eventID)
+		}
+	}
+	for chunk := range slices.Chunk(missing, eventsAtOnce) {
+		rows, err := f.tx.EventsByID(f.ctx, chunk)
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if _, err := f.keep(row); err != nil {
+				return err
+			}
+		}
+	}
+	for i, eventID := range ids {
+		into[i] = f.events[eventID]
+	}
+	return nil
+}
+
+// Shared is the method of stateres.Fork.
+func (f *fork) Shared(keys []event.StateKey, into []id.EventID) error {
+	ask := make([]storage.StateKey, 0, len(keys))
+	for _, key := range keys {
+		if !f.apart[key] {
+			ask = append(ask, storage.StateKey{Type: key.Type, Key: key.Key})
+		}
+	}
+	found, err := f.tx.StateGet(f.ctx, f.roots[0], ask...)
+	if err != nil {
+		return err
+	}
+	nids := make([]int64, 0, len(found))
+	for _, nid := range found {
+		nids = append(nids, nid)
+	}
+	ids, err := f.ids(nids)
+	if err != nil {
+		return err
+	}
+	for i, key := range keys {
+		into[i] = ids[found[storage.StateKey{Type: key.Type, Key: key.Key}]]
+	}
+	return nil
+}
+
+// ids names events by row.
+func (f *fork) ids(nids []int64) (map[int64]id.EventID, error) {
+	all := make(map[int64]id.EventID, len(nids))
+	for chunk := range slices.Chunk(nids, eventsAtOnce) {
+		ids, err := f.tx.EventIDs(f.ctx, chunk)
+		if err != nil {
+			return nil, err
+		}
+		for nid, eventID := range ids {
+			all[nid] = eventID
+			f.nids[eventID] = nid
+		}
+	}
+	return all, nil
+}
+
+// AuthDifference is the method of stateres.Fork.
+//
+// What the auth chains of shared entries contain is in no difference, and all
+// of them are many. They only ever take events away, so they are looked at
+// step by step, until nothing is left that they could take away.
+func (f *fork) AuthDifference() ([]id.EventID, error) {
+	difference, err := stateres.AuthDifference(f, nil, f.rows)
+	for _, class := range [...]storage.StateClass{storage.StateOther, storage.StateAll} {
+		if err != nil || len(difference) == 0 {
+			return nil, err
+		}
+		var shared []int64
+		if shared, err = f.sharedSince(class, difference[0]); err == nil {
+			difference, err = stateres.AuthDifference(f, shared, f.rows)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f.named(difference)
+}
+
+// sharedSince lists the entries that all states share and that are newer than
+// an event: what is older does not lead to it.
+func (f *fork) sharedSince(class storage.StateClass, oldest int64) ([]int64, error) {
+	all, err := f.tx.StateLoad(f.ctx, f.roots[0], class)
+	if err != nil {
+		return nil, err
+	}
+	own := make(map[int64]bool, len(f.rows[0]))
+	for _, nid := range f.rows[0] {
+		own[nid] = true
+	}
+	return slices.DeleteFunc(all, func(nid int64) bool { return nid <= oldest || own[nid] }), nil
+}
+
+func (f *fork) named(nids []int64) ([]id.EventID, error) {
+	ids, err := f.ids(nids)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]id.EventID, 0, len(nids))
+	for _, nid := range nids {
+		out = append(out, ids[nid])
+	}
+	return out, nil
+}
+
+// Between is the method of stateres.Fork.
+func (f *fork) Between(events []id.EventID) ([]id.EventID, error) {
+	nids := make([]int64, 0, len(events))
+	for _, eventID := range events {
+		if nid, stored := f.nids[eventID]; stored {
+			nids = append(nids, nid)
+		}
+	}
+	between, err := stateres.ConflictedSubgraph(f, nids)
+	if err != nil {
+		return nil, err
+	}
+	return f.named(between)
+}
+
+// AuthEvents is the method of stateres.Graph.
+func (f *fork) AuthEvents(nids []int64, into [][]int64) error {
+	missing := f.auths.get(nids, into)
+	for chunk := range slices.Chunk(missing, eventsAtOnce) {
+		auth, err := f.tx.AuthNIDs(f.ctx, chunk)
+		if err != nil {
+			return err
+		}
+		for nid, list := range auth {
+			f.auths.put(nid, list)
+		}
+		for i, nid := range nids {
+			if list, ok := auth[nid]; ok {
+				into[i] = list
+			}
+		}
+	}
+	return nil
+}
+
+// sets are the changes that make the first state the resolved one, of which
+// state has what is not shared.
+func (f *fork) sets(state stateres.State) ([]storage.StateSet, error) {
+	keys := make([]event.StateKey, 0, len(state)+len(f.apart))
+	for key := range f.apart {
+		keys = append(keys, key)
+	}
+	for key := range state {
+		if !f.apart[key] { // from the auth chains
+			keys = append(keys, key)
+		}
+	}
+	var sets []storage.StateSet
+	for _, key := range keys {
+		nid := f.nids[state[key]]
+		if nid == 0 && state[key] != "" {
+			return nil, fmt.Errorf("resolved to event %s, which is not stored", state[key])
+		}
+		if nid != f.base[key] {
+			sets = append(sets, storage.StateSet{StateKey: storage.StateKey{Type: key.Type, Key: key.Key}, NID: nid})
+		}
+	}
+	return sets, nil
+}
+
+// authCache remembers the auth events of events by row, which never change.
+type authCache struct {
+	mu   sync.RWMutex
+	auth map[int64][]int64
+}
+
+const maxAuths = 1 << 18
+
+// get fills in what is remembered and returns what is not.
+func (c *authCache) get(nids []int64, into [][]int64) (missing []int64) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for i, nid := range nids {
+		auth, known := c.auth[nid]
+		if !known {
+			missing = append(missing, nid)
+		}
+		into[i] = auth
+	}
+	return missing
+}
+
+func (c *authCache) put(nid int64, auth []int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.auth == nil || len(c.auth) >= maxAuths {
+		c.auth = make(map[int64][]int64, 1024)
+	}
+	c.auth[nid] = auth
+}

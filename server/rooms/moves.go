@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms
+
+import (
+	"context"
+	"slices"
+
+	"touchstone.example/api/id"
+	"touchstone.example/server/event"
+	"touchstone.example/storage"
+)
+
+// ChangeState is the kind of the changes of a room's current state that no
+// event of the timeline tells of: state resolution makes them. UserID is the one
+// whose membership it is, if it is one.
+const ChangeState = "state"
+
+// A move is a change of one entry of a room's current state.
+type move struct {
+	key event.StateKey
+	old *stored // nil: there was none
+	new *stored // nil: there is none any more
+}
+
+// moves compares the current state with what it becomes. ev is the event that
+// the change comes with.
+func (r *Rooms) moves(ctx context.Context, h *head, root string, ev *stored) ([]move, error) {
+	if root == h.room.StateRoot {
+		return nil, nil
+	}
+	var out []move
+	err := r.db.Read(ctx, func(tx *storage.Reader) error {
+		changes, err := tx.StateDiff(ctx, h.room.StateRoot, root)
+		if err != nil {
+			return err
+		}
+		byNID := map[int64]*stored{0: nil, ev.nid: ev}
+		var nids []int64
+		for _, c := range changes {
+			for _, nid := range [...]int64{c.Old, c.New} {
+				if _, known := byNID[nid]; !known {
+					byNID[nid] = nil
+					nids = append(nids, nid)
+				}
+			}
+		}
+		for chunk := range slices.Chunk(nids, eventsAtOnce) {
+			evs, err := readEvents(ctx, tx, h.rules, chunk)
+			if err != nil {
+				return err
+			}
+			for _, s := range evs {
+				byNID[s.nid] = s
+			}
+		}
+		for _, c := range changes {
+			m := move{old: byNID[c.Old], new: byNID[c.New]}
+			if m.new != nil {
+				m.key = m.new.Key()
+			} else {
+				m.key = m.old.Key()
+			}
+			out = append(out, m)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// move takes a head past changes of the current state.
+func (h *head) move(moves []move) {
+	for _, m := range moves {
+		h.state[m.key] = m.new
+	}
+}
+
+// writeMoves writes the room's new current state, the memberships that it
+// changes, and that it changed where the event itself does not tell.
+func (r *Rooms) writeMoves(ctx context.Context, tx *storage.Writer, room *storage.Room, row *storage.Event, moves []move) error {
+	if len(moves) == 0 {
+		return nil
+	}
+	only := len(moves) == 1 && moves[0].new != nil && moves[0].new.nid == row.NID
+	if err := tx.PutRoomState(ctx, room.NID, row.Pos, room.StateRoot, !only); err != nil {
+		return err
+	}
+	for _, m := range moves {
+		member := m.key.Type == event.TypeMember
+		if member {
+			if err := r.writeMembership(ctx, tx, room.NID, row.Pos, m); err != nil {
+				return err
+			}
+		}
+		if m.new != nil && m.new.nid == row.NID {
+			continue // the event tells
+		}
+		change := storage.Change{Pos: row.Pos, Kind: ChangeState, RoomNID: room.NID}
+		if m.new != nil {
+			change.Ref = m.new.nid
+		}
+		if member {
+			change.UserID = m.key.Key
+		}
+		if err := tx.InsertChange(ctx, change); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeMembership keeps the room's members. The position of a membership is
+// that of the event which began it: a change of profile moves nothing. Where
+// state resolution leaves a user without an entry, the user has left.
+func (r *Rooms) writeMembership(ctx context.Context, tx *storage.Writer, roomNID, pos int64, mv move) error {
+	user := id.UserID(mv.key.Key)
+	m := &storage.Membership{
+		RoomNID: roomNID, UserID: user, Membership: "leave", Pos: pos, Local: user.Server() == r.name,
+	}
+	if mv.new != nil {
+		m.Membership, m.EventNID, m.Sender = mv.new.Membership(), mv.new.nid, mv.new.Sender
+	} else {
+		m.EventNID, m.Sender = mv.old.nid, mv.old.Sender
+	}
+	if mv.old == nil {
+		return tx.PutMembership(ctx, m)
+	}
+	was, err := tx.Membership(ctx, roomNID, user)
+	if err != nil {
+		return err
+	}
+	if was.Membership == m.Membership {
+		m.Pos = was.Pos
+	}
+	// Only who comes back remembers: a ban after leaving leaves it forgotten.
+	m.Forgotten = was.Forgotten && (m.Membership == "leave" || m.Membership == "ban")
+	return tx.PutMembership(ctx, m)
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"touchstone.example/api/id"
+	"touchstone.example/server/event"
+	"touchstone.example/server/eventauth"
+	"touchstone.example/server/roomver"
+	"touchstone.example/storage"
+)
+
+// A Remote is other servers, as far as rooms ask them. Nothing of what it
+// returns is believed: events go through the checks like any other.
+type Remote interface {
+	// MissingEvents asks for events before latest and not before earliest, at
+	// most limit of them. Spec: server-server getMissingEvents.
+	MissingEvents(ctx context.Context, from id.ServerName, room id.RoomID, earliest, latest []id.EventID, limit int) ([][]byte, error)
+	// EventAuth asks for the auth chain of an event. Spec: server-server getEventAuthorization.
+	EventAuth(ctx context.Context, from id.ServerName, room id.RoomID, of id.EventID) ([][]byte, error)
+	// State asks for the state before an event, with the auth chain of all its
+	// events. Spec: server-server getRoomState.
+	State(ctx context.Context, from id.ServerName, room id.RoomID, before id.EventID) (state, auth [][]byte, err error)
+	// Event asks for one event. Spec: server-server getEvent.
+	Event(ctx context.Context, from id.ServerName, of id.EventID) ([]byte, error)
+	// PolicySignature asks a policy server for its signatures on an event.
+	// Spec: server-server "Asking for a Policy Server signature on an event".
+	PolicySignature(ctx context.Context, via id.ServerName, ev *event.Event) (signatures []byte, err error)
+}
+
+// Outcome is what becomes of an event that another server sent.
+type Outcome string
+
+// The outcomes. What was dropped leaves no trace and may be sent again.
+const (
+	Accepted   Outcome = "accepted"
+	SoftFailed Outcome = "soft-failed"
+	Rejected   Outcome = "rejected"
+	Dropped    Outcome = "dropped"
+)
+
+// A Receipt says what became of one event.
+type Receipt struct {
+	EventID id.EventID // empty if it has none
+	Outcome Outcome
+	Check   int   // the number of the check that decided, 0 if none did
+	Why     error // what is wrong with the event; a *eventauth.Rejection names the rule
+	Known   bool  // the event was part of the room before
+}
+
+// checks are what an event goes through, by their numbers in the
+// specification. The sixth needs the room to itself, so it comes last, when
+// all that takes the network is done.
+//
+// Spec: server-server "Checks performed on receipt of a PDU".
+func (a *arrival) checks() []check {
+	return []check{
+		{1, a.checkFormat},
+		{2, a.checkSignatures},
+		{3, a.checkHashes},
+		{4, a.checkAuthEvents},
+		{0, a.findPrevious},
+		{5, a.checkStateBefore},
+		{7, a.checkPolicy},
+		{6, a.checkCurrentState},
+	}
+}
+
+type check struct {
+	number int
+	run    func(context.Context) error
+}
+
+// An arrival is an event on its way through the checks.
+type arrival struct {
+	r      *Rooms
+	origin id.ServerName // who sent it, and is asked for what is missing
+	room   *storage.Room
+	rules  *roomver.Rules
+	pdu    []byte // as sent
+	pulled bool   // fetched to close a gap: what is before it is not asked for in turn
+
+	ev       *event.Event
+	row      *storage.Event // nil until it is stored
+	signed   map[id.ServerName]bool
+	auth     []*storage.Event
+	previous []*storage.Event // those that are part of the room
+	missing  []id.EventID     // previous events that are not
+	states   []string         // after each previous event
+	before   string           // the state before the event
+	policy   policyVerdict
+
+	outcome Outcome
+	check   int
+	why     error
+	known   bool
+}
+
+// A drop ends the checks without a trace of the event.
+type drop struct{ why error }
+
+func (d *drop) Error() string { return d.why.Error() }
+func (d *drop) Unwrap() error { return d.why }
+
+func dropped(format string, args ...any) error { return &drop{fmt.Errorf(format, args...)} }
+
+// errKnown ends the checks of an event that has been through them.
+var errKnown = errors.New("rooms: the event is known")
+
+// Receive puts an event that another server sent through the checks and, unless
+// it is dropped, into its room. An error says that the checks could not be done.
+//
+// Spec: server-server "Checks performed on receipt of a PDU".
+func (r *Rooms) Receive(ctx context.Context, origin id.ServerName, roomID id.RoomID, pdu []byte) (Receipt, error) {
+	var room *storage.Room
+	err := r.db.Read(ctx, func(tx *storage.Reader) (err error) {
+		room, err = tx.Room(ctx, roomID)
+		return err
+	})
+	if errors.Is(err, storage.ErrNotFound) {
+		return Receipt{Outcome: Dropped, Check: 1, Why: fmt.Errorf("room %s is not known here", roomID)}, nil
+	}
+	if err != nil {
+		return Receipt{}, fmt.Errorf("find room %s: %w", roomID, err)
+	}
+	rules, err := rulesOf(room)
+	if err != nil {
+		return Receipt{}, err
+	}
+	return r.receive(ctx, &arrival{r: r, origin: origin, room: room, rules: rules, pdu: pdu})
+}
+
+func (r *Rooms) receive(ctx context.Context, a *arrival) (Receipt, error) {
+	a.outcome = Accepted
+	for _, c := range a.checks() {
+		if a.row != nil && (c.number == 2 || c.number == 3) {
+			continue // an outlier: this was checked when it was stored
+		}
+		err := c.run(ctx)
+		var d *drop
+		switch {
+		case errors.As(err, &d):
+			a.outcome, a.check, a.why = Dropped, c.number, d.why
+			return a.receipt(), nil
+		case errors.Is(err, errKnown):
+			a.known = true
+			return a.receipt(), nil
+		case err != nil:
+			return a.receipt(), fmt.Errorf("check %d of event %s: %w", c.number, a.id(), err)
+		}
+	}
+	return a.receipt(), nil
+}
+
+func (a *arrival) receipt() Receipt {
+	return Receipt{EventID: a.id(), Outcome: a.outcome, Check: a.check, Why: a.why, Known: a.known}
+}
+
+func (a *arrival) id() id.EventID {
+	if a.ev == nil {
+		return ""
+	}
+	return a.ev.ID
+}
+
+// refuse notes the first check that the event does not pass.
+func (a *arrival) refuse(outcome Outcome, check int, why error) {
+	if a.outcome == Accepted {
+		a.outcome, a.check, a.why = outcome, check, why
+	}
+}
+
+// judge lets the authorization rules decide, and passes on only what is not
+// their no.
+func (a *arrival) judge(outcome Outcome, check int, err error) error {
+	var rejection *eventauth.Rejection
+	if errors.As(err, &rejection) {
+		a.refuse(outcome, check, rejection)
+		return nil
+	}
+	return err
+}
+
+// verify is an eventauth.Verifier: it knows what checkSignatures found.
+func (a *arrival) verify(_ *event.Event, server id.ServerName) bool { return a.signed[server] }

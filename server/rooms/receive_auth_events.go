@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"touchstone.example/api/id"
+	"touchstone.example/server/event"
+	"touchstone.example/server/eventauth"
+	"touchstone.example/storage"
+)
+
+// checkAuthEvents rejects an event that its own auth events do not allow. Those
+// that are not here are asked for; without them the event is dropped, since it
+// may be judged when they are.
+//
+// Spec: server-server "Checks performed on receipt of a PDU", 4.
+func (a *arrival) checkAuthEvents(ctx context.Context) error {
+	missing, err := a.loadAuthEvents(ctx)
+	if err != nil {
+		return err
+	}
+	if len(missing) > 0 && a.r.remote != nil {
+		chain, err := a.r.remote.EventAuth(ctx, a.origin, a.room.ID, a.ev.ID)
+		if err != nil {
+			a.r.log.InfoContext(ctx, "no auth chain to be had", "server", a.origin, "event", a.ev.ID, "error", err)
+		}
+		if err := a.keepOutliers(ctx, chain); err != nil {
+			return err
+		}
+		if missing, err = a.loadAuthEvents(ctx); err != nil {
+			return err
+		}
+	}
+	if len(missing) > 0 {
+		return dropped("its auth event %s is missing", missing[0])
+	}
+	return a.judgeByAuthEvents(ctx)
+}
+
+// loadAuthEvents reads those of the event's auth events that are stored and
+// names the others.
+func (a *arrival) loadAuthEvents(ctx context.Context) (missing []id.EventID, err error) {
+	a.auth, missing, err = a.load(ctx, a.ev.AuthEvents)
+	return missing, err
+}
+
+// load reads events of the room, in their order in ids, and names those that
+// are not stored.
+func (a *arrival) load(ctx context.Context, ids []id.EventID) (rows []*storage.Event, missing []id.EventID, err error) {
+	if len(ids) == 0 {
+		return nil, nil, nil
+	}
+	var found []*storage.Event
+	err = a.r.db.Read(ctx, func(tx *storage.Reader) (err error) {
+		found, err = tx.EventsByID(ctx, ids)
+		return err
+	})
+	byID := make(map[id.EventID]*storage.Event, len(found))
+	for _, row := range found {
+		byID[row.ID] = row
+	}
+	for i, eventID := range ids {
+		switch row := byID[eventID]; {
+		case slices.Contains(ids[:i], eventID):
+		case row == nil:
+			missing = append(missing, eventID)
+		default:
+			rows = append(rows, row)
+		}
+	}
+	return rows, missing, err
+}
+
+func (a *arrival) judgeByAuthEvents(ctx context.Context) error {
+	events := make([]*event.Event, len(a.auth))
+	rejected := map[id.EventID]bool{}
+	for i, row := range a.auth {
+		var err error
+		if events[i], err = event.Trusted(a.rules, row.ID, row.PDU); err != nil {
+			return fmt.Errorf("stored event %s: %w", row.ID, err)
+		}
+		rejected[row.ID] = row.Rejected
+	}
+	err := eventauth.CheckAuthEvents(a.rules, a.ev, events, func(eventID id.EventID) bool { return rejected[eventID] })
+	if err == nil {
+		state := eventauth.StateOf(events...)
+		if err := a.implyCreate(ctx, state); err != nil {
+			return err
+		}
+		err = eventauth.Check(a.rules, a.ev, state, a.verify)
+	}
+	return a.judge(Rejected, 4, err)
+}
+
+// implyCreate adds the create event that the room's ID names.
+//
+// Spec: room version 12, "The room_id implies this instead".
+func (a *arrival) implyCreate(ctx context.Context, state eventauth.StateMap) error {
+	if !a.rules.CreateEventImplied || a.ev.Type == event.TypeCreate {
+		return nil
+	}
+	rows, _, err := a.load(ctx, []id.EventID{id.EventID("$" + a.room.ID[1:])})
+	if err != nil || len(rows) == 0 || rows[0].Rejected {
+		return err
+	}
+	create, err := event.Trusted(a.rules, rows[0].ID, rows[0].PDU)
+	if err == nil {
+		state[create.Key()] = create
+	}
+	return err
+}
+
+// keepOutliers stores events that the room's graph does not have, such as those
+// of an auth chain: after the first four checks, each after its auth events.
+// What does not pass the first three is left out.
+func (a *arrival) keepOutliers(ctx context.Context, pdus [][]byte) error {
+	events := make(map[id.EventID]*arrival, len(pdus))
+	var order []id.EventID
+	for _, pdu := range pdus {
+		o := &arrival{r: a.r, origin: a.origin, room: a.room, rules: a.rules, pdu: pdu, outcome: Accepted}
+		if err := o.checkFormat(ctx); err != nil {
+			if !isVerdict(err) {
+				return err
+			}
+			continue
+		}
+		if o.row == nil && events[o.ev.ID] == nil {
+			events[o.ev.ID] = o
+			order = append(order, o.ev.ID)
+		}
+	}
+	return eachAfter(order, events, func(o *arrival) []id.EventID { return o.ev.AuthEvents }, func(o *arrival) error {
+		err := o.keepOutlier(ctx)
+		if isVerdict(err) {
+			return nil
+		}
+		return err
+	})
+}
+
+// isVerdict tells whether an error is about an event, not about the checks.
+func isVerdict(err error) bool {
+	var d *drop
+	return errors.Is(err, errKnown) || errors.As(err, &d)
+}
+
+// eachAfter visits events, each after those of them that it refers to. A circle
+// is entered anywhere: what is in it lacks one of its auth events.
+func eachAfter(order []id.EventID, events map[id.EventID]*arrival, refs func(*arrival) []id.EventID, visit func(*arrival) error) error {
+	seen := make(map[id.EventID]bool, len(events))
+	type step struct {
+		event id.EventID
+		left  bool // its references are visited
+	}
+	for _, from := range order {
+		stack := []step{{event: from}}
+		for len(stack) > 0 {
+			s := stack[len(stack)-1]
+			stack = stack[:len(stack)-1]
+			if s.left {
+				if err := visit(events[s.event]); err != nil {
+					return err
+				}
+				continue
+			}
+			if seen[s.event] {
+				continue
+			}
+			seen[s.event] = true
+			stack = append(stack, step{s.event, true})
+			for _, ref := range refs(events[s.event]) {
+				if events[ref] != nil && !seen[ref] {
+					stack = append(stack, step{event: ref})
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (a *arrival) keepOutlier(ctx context.Context) error {
+	if err := a.checkSignatures(ctx); err != nil {
+		return err
+	}
+	if err := a.checkHashes(ctx); err != nil {
+		return err
+	}
+	missing, err := a.loadAuthEvents(ctx)
+	if err != nil {
+		return err
+	}
+	if len(missing) > 0 {
+		return dropped("its auth event %s is missing", missing[0])
+	}
+	if err := a.judgeByAuthEvents(ctx); err != nil {
+		return err
+	}
+	return a.keep(ctx)
+}

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"touchstone.example/server/event"
+	"touchstone.example/storage"
+)
+
+// keep stores the event as an outlier: with its row it has a number, which the
+// state after it needs, and nothing of it shows yet. Another process may have
+// done so meanwhile.
+func (a *arrival) keep(ctx context.Context) error {
+	row := a.newRow()
+	err := a.r.db.Write(ctx, func(tx *storage.Writer) (err error) {
+		row.NID = 0
+		if a.row != nil {
+			row.NID = a.row.NID
+		} else if row.NID, err = tx.NextID(ctx, "events"); err != nil {
+			return err
+		}
+		if err := a.place(ctx, tx, row); err != nil {
+			return err
+		}
+		if a.row != nil {
+			return tx.PutVerdict(ctx, row)
+		}
+		return tx.InsertEvent(ctx, row)
+	})
+	if errors.Is(err, storage.ErrExists) {
+		if err := a.recall(ctx); err != nil {
+			return err
+		}
+		return a.keep(ctx)
+	}
+	if err == nil {
+		a.row = row
+	}
+	return err
+}
+
+// newRow is the event's row as an outlier.
+func (a *arrival) newRow() *storage.Event {
+	row := &storage.Event{
+		ID: a.ev.ID, RoomNID: a.room.NID, Type: a.ev.Type, StateKey: a.ev.StateKey, Sender: a.ev.Sender,
+		Depth: a.depth(), OriginServerTS: a.ev.OriginServerTS, Redacts: a.ev.Redacts(),
+		PDU: a.ev.PDU(), Client: a.ev.SyncJSON(), Outlier: true, Rejected: a.outcome == Rejected,
+	}
+	for _, auth := range a.auth {
+		row.AuthNIDs = append(row.AuthNIDs, auth.NID)
+	}
+	return row
+}
+
+// depth is the event's place in its room: behind all that it follows, whatever
+// it says itself. What it says counts where not all of that is known.
+func (a *arrival) depth() int64 {
+	var behind int64
+	for _, row := range a.previous {
+		behind = max(behind, row.Depth)
+	}
+	if len(a.missing) == 0 {
+		return min(behind+1, a.rules.MaxDepth)
+	}
+	return min(max(a.ev.Depth, behind+1, 1), a.rules.MaxDepth)
+}
+
+// place puts the states before and after the event into its row.
+func (a *arrival) place(ctx context.Context, tx *storage.Writer, row *storage.Event) (err error) {
+	row.StateBefore, row.StateAfter, row.ReplacesNID = a.before, a.before, 0
+	if row.StateKey == nil || len(a.states) == 0 && a.ev.Type != event.TypeCreate {
+		return nil
+	}
+	key := storage.StateKey{Type: row.Type, Key: *row.StateKey}
+	found, err := tx.StateGet(ctx, a.before, key)
+	if err != nil {
+		return err
+	}
+	row.ReplacesNID = found[key]
+	if !row.Rejected {
+		row.StateAfter, err = tx.StateApply(ctx, a.before, storage.StateSet{StateKey: key, NID: row.NID})
+	}
+	return err
+}
+
+// place runs the last check on an event and makes it part of its room, in one
+// transaction with everything that follows from that.
+func (r *Rooms) place(ctx context.Context, a *arrival) error {
+	outcome, check, why := a.outcome, a.check, a.why
+	return r.alone(ctx, a.room.NID, func(ctx context.Context, h *head) error {
+		a.outcome, a.check, a.why = outcome, check, why // of an earlier try
+		p := &placing{arrival: a, h: h, root: h.room.StateRoot}
+		if err := p.plan(ctx); err != nil {
+			return err
+		}
+		if err := p.write(ctx); err != nil {
+			return err
+		}
+		return r.feed.WaitFor(ctx, p.row.Pos)
+	})
+}
+
+// A placing is an event that gets its place in a room.
+type placing struct {
+	*arrival
+	h        *head
+	followed bool      // by an event that is here already, so that it is no extremity
+	gone     []*stored // extremities that it takes the place of
+	stays    []*stored // the other ones
+	root     string    // the room's current state afterwards
+	moves    []move
+	unread   unread
+	redacts  []redaction
+}
+
+// plan decides everything; nothing is written yet.
+func (p *placing) plan(ctx context.Context) error {
+	err := p.r.db.Read(ctx, func(tx *storage.Reader) error {
+		now, err := tx.Event(ctx, p.row.ID)
+		if err != nil {
+			return err
+		}
+		if !now.Outlier {
+			return errKnown
+		}
+		p.followed, err = tx.Followed(ctx, p.room.NID, p.row.ID)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := p.soften(ctx, p.h); err != nil {
+		return err
+	}
+	if p.outcome == Accepted {
+		if err := p.moveOn(ctx); err != nil {
+			return err
+		}
+	}
+	if err := p.findRedactions(ctx); err != nil {
+		return err
+	}
+	p.row.Outlier, p.row.SoftFailed, p.row.Partial = false, p.outcome == SoftFailed || p.waits(), p.h.room.Partial
+	if !p.shown() {
+		return nil
+	}
+	p.unread, err = p.r.countUnread(p.h, p.ev)
+	return err
+}
+
+// shown tells whether clients get to see the event.
+func (p *placing) shown() bool { return p.outcome == Accepted && !p.waits() }
+
+// moveOn finds the room's extremities and its current state with the event.
+func (p *placing) moveOn(ctx context.Context) error {
+	behind, err := p.behind(ctx)
+	if err != nil {
+		return err
+	}
+	for _, tip := range p.h.tips {
+		if behind[tip.nid] {
+			p.gone = append(p.gone, tip)
+		} else {
+			p.stays = append(p.stays, tip)
+		}
+	}
+	if p.followed && len(p.gone) == 0 {
+		return nil // history: what follows it is here already
+	}
+	nids := numbers(p.stays)
+	var roots []string
+	if !p.followed {
+		roots = append(roots, p.row.StateAfter)
+	}
+	if len(nids) > 0 {
+		err = p.r.db.Read(ctx, func(tx *storage.Reader) error {
+			rows, err := tx.EventsByNID(ctx, nids)
+			for _, row := range rows {
+				roots = append(roots, row.StateAfter)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if p.root, err = p.r.resolve(ctx, p.rules, roots); err != nil {
+		return err
+	}
+	p.moves, err = p.r.moves(ctx, p.h, p.root, &stored{Event: p.ev, nid: p.row.NID})
+	return err
+}
+
+// behind are the rows of the events that the event follows: its previous
+// events, and those before them that no new event may follow.
+//
+// Spec: server-server "Rejection" and "Soft failure".
+func (p *placing) behind(ctx context.Context) (map[int64]bool, error) {
+	behind := map[int64]bool{}
+	next := p.previous
+	for len(next) > 0 {
+		row := next[0]
+		next = next[1:]
+		if behind[row.NID] {
+			continue
+		}
+		behind[row.NID] = true
+		if !row.Rejected && !row.SoftFailed {
+			continue
+		}
+		ev, err := event.Trusted(p.rules, row.ID, row.PDU)
+		if err != nil {
+			return nil, fmt.Errorf("stored event %s: %w", row.ID, err)
+		}
+		rows, _, err := p.load(ctx, ev.PrevEvents)
+		if err != nil {
+			return nil, err
+		}
+		next = append(next, rows...)
+	}
+	return behind, nil
+}
+
+// write puts all into the database, if the room is still as it was.
+func (p *placing) write(ctx context.Context) error {
+	room := *p.h.room
+	err := p.r.db.Write(ctx, func(tx *storage.Writer) error {
+		room = *p.h.room
+		room.StateRoot, room.MaxDepth = p.root, max(room.MaxDepth, p.row.Depth)
+		p.row.Pos = 0
+		if err := p.writeGraph(ctx, tx); err != nil {
+			return err
+		}
+		for _, red := range p.redacts {
+			if err := p.writeRedaction(ctx, tx, red); err != nil {
+				return err
+			}
+		}
+		if p.shown() {
+			if err := p.writeShown(ctx, tx, &room); err != nil {
+				return err
+			}
+		} else if err := tx.PutVerdict(ctx, p.row); err != nil {
+			return err
+		}
+		return tx.CommitRoom(ctx, &room)
+	})
+	if err != nil {
+		return err
+	}
+	room.Version++
+	p.h.room = &room
+	if p.outcome == Accepted && !(p.followed && len(p.gone) == 0) {
+		p.h.tips = p.stays
+		if !p.followed {
+			p.h.tips = append(slices.Clone(p.stays), &stored{Event: p.ev, nid: p.row.NID, depth: p.row.Depth})
+		}
+	}
+	p.h.move(p.moves)
+	return nil
+}
+
+// writeGraph keeps extremities and gaps.
+func (p *placing) writeGraph(ctx context.Context, tx *storage.Writer) error {
+	if p.followed {
+		if _, err := tx.DeleteGap(ctx, p.room.NID, p.row.ID); err != nil {
+			return err
+		}
+	}
+	for _, missing := range p.missing {
+		if err := tx.InsertGap(ctx, p.room.NID, missing, p.row.NID); err != nil {
+			return err
+		}
+	}
+	if p.waits() {
+		if err := tx.InsertWaitingRedaction(ctx, p.row.Redacts, p.row.NID); err != nil {
+			return err
+		}
+	}
+	for _, tip := range p.gone {
+		if err := tx.DeleteExtremity(ctx, p.room.NID, tip.nid); err != nil {
+			return err
+		}
+	}
+	if p.outcome == Accepted && !p.followed {
+		return tx.InsertExtremity(ctx, p.room.NID, p.row.NID)
+	}
+	return nil
+}
+
+// writeShown writes what carries the event's position.
+func (p *placing) writeShown(ctx context.Context, tx *storage.Writer, room *storage.Room) (err error) {
+	if p.row.Pos, err = tx.Reserve(ctx); err != nil {
+		return err
+	}
+	if err := tx.PutVerdict(ctx, p.row); err != nil {
+		return err
+	}
+	if err := p.r.writeUnread(ctx, tx, p.unread, p.row); err != nil {
+		return err
+	}
+	if err := tx.MarkRead(ctx, p.row.RoomNID, p.row.Sender, p.row.Pos); err != nil {
+		return err
+	}
+	own := storage.Change{Pos: p.row.Pos, Kind: ChangeEvent, RoomNID: room.NID, Ref: p.row.NID}
+	if p.row.Type == event.TypeMember && p.row.StateKey != nil {
+		own.UserID = *p.row.StateKey
+	}
+	if err := tx.InsertChange(ctx, own); err != nil {
+		return err
+	}
+	return p.r.writeMoves(ctx, tx, room, p.row, p.moves)
+}

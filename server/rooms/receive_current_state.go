@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms
+
+import (
+	"context"
+	"errors"
+
+	"touchstone.example/server/event"
+	"touchstone.example/server/eventauth"
+	"touchstone.example/storage"
+)
+
+// checkCurrentState soft-fails an event that the room's current state does not
+// allow, and gives it its place in the room, all in the room's lane.
+//
+// Spec: server-server "Checks performed on receipt of a PDU", 6; "Soft failure".
+func (a *arrival) checkCurrentState(ctx context.Context) error {
+	for tries := 0; ; tries++ {
+		if err := a.keep(ctx); err != nil {
+			return err
+		}
+		err := a.r.place(ctx, a)
+		if !errors.Is(err, errPolicyMoved) || tries == maxConflicts {
+			return err
+		}
+		if err := a.checkPolicy(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// soften applies the checks by current state to an event that was not rejected.
+func (a *arrival) soften(ctx context.Context, h *head) error {
+	keys := append(eventauth.AuthKeysOf(a.ev), keyCreate, keyPowerLevels)
+	policyState := event.StateKey{Type: typePolicy}
+	if err := h.ensure(ctx, a.r.db, append(keys, policyState)...); err != nil {
+		return err
+	}
+	if a.outcome != Accepted {
+		return nil
+	}
+	if err := a.judge(SoftFailed, 6, eventauth.Check(a.rules, a.ev, h, a.verify)); err != nil {
+		return err
+	}
+	if a.ev.IsStateOf(typePolicy, "") {
+		return nil
+	}
+	return a.softenByPolicy(ctx, h)
+}
+
+// softenByPolicy applies the verdict of the policy server, if it is still the
+// room's.
+func (a *arrival) softenByPolicy(ctx context.Context, h *head) error {
+	var now policy
+	if ev := h.Event(typePolicy, ""); ev != nil {
+		now = policyOf(ev)
+		var in bool
+		err := a.r.db.Read(ctx, func(tx *storage.Reader) (err error) {
+			in, err = serverJoined(ctx, tx, h.room.NID, now.via)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if !in {
+			now = policy{}
+		}
+	}
+	if now.via != a.policy.by.via || !now.key.Equal(a.policy.by.key) {
+		return errPolicyMoved
+	}
+	if a.policy.why != nil {
+		a.refuse(SoftFailed, 7, a.policy.why)
+	}
+	return nil
+}

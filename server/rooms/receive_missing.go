@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms
+
+import (
+	"context"
+	"fmt"
+
+	"touchstone.example/api/id"
+	"touchstone.example/server/event"
+	"touchstone.example/server/eventauth"
+	"touchstone.example/storage"
+)
+
+// maxMissing is how many events are asked for to close a gap.
+const maxMissing = 20
+
+// findPrevious finds the events that the event follows, and the state after
+// each. Those that are not here are asked for; where a gap stays, the state
+// behind it is asked for. Without it the event is dropped, since nobody can tell
+// what it was allowed.
+//
+// Spec: server-server "Backfilling and retrieving missing events".
+func (a *arrival) findPrevious(ctx context.Context) error {
+	if err := a.loadPrevious(ctx); err != nil {
+		return err
+	}
+	if len(a.missing) > 0 && a.r.remote != nil && !a.pulled {
+		if err := a.pull(ctx); err != nil {
+			return err
+		}
+		if err := a.loadPrevious(ctx); err != nil {
+			return err
+		}
+	}
+	a.states = nil
+	for _, row := range a.previous {
+		a.states = append(a.states, row.StateAfter)
+	}
+	for _, missing := range a.missing {
+		state, err := a.stateAfterMissing(ctx, missing)
+		if err != nil {
+			return err
+		}
+		a.states = append(a.states, state)
+	}
+	return nil
+}
+
+func (a *arrival) loadPrevious(ctx context.Context) error {
+	rows, missing, err := a.load(ctx, a.ev.PrevEvents)
+	if err != nil {
+		return err
+	}
+	a.previous, a.missing = nil, missing
+	for _, row := range rows {
+		if row.Outlier {
+			a.missing = append(a.missing, row.ID)
+		} else {
+			a.previous = append(a.previous, row)
+		}
+	}
+	return nil
+}
+
+// pull asks for the events of a gap and receives them, each after those that it
+// follows.
+func (a *arrival) pull(ctx context.Context) error {
+	earliest, err := a.r.tips(ctx, a.room.NID)
+	if err != nil {
+		return err
+	}
+	pdus, err := a.r.remote.MissingEvents(ctx, a.origin, a.room.ID, earliest, []id.EventID{a.ev.ID}, maxMissing)
+	if err != nil {
+		a.r.log.InfoContext(ctx, "no missing events to be had", "server", a.origin, "event", a.ev.ID, "error", err)
+		return nil
+	}
+	events := map[id.EventID]*arrival{}
+	var order []id.EventID
+	for _, pdu := range pdus[:min(len(pdus), maxMissing)] {
+		ev, err := event.Parse(a.rules, pdu)
+		if err != nil || ev.ID == a.ev.ID || events[ev.ID] != nil {
+			continue // not what was asked for
+		}
+		events[ev.ID] = &arrival{r: a.r, origin: a.origin, room: a.room, rules: a.rules, pdu: pdu, pulled: true, ev: ev}
+		order = append(order, ev.ID)
+	}
+	return eachAfter(order, events, func(p *arrival) []id.EventID { return p.ev.PrevEvents }, func(p *arrival) error {
+		_, err := a.r.receive(ctx, p)
+		return err
+	})
+}
+
+// tips are the events that the room's next one will follow.
+func (r *Rooms) tips(ctx context.Context, roomNID int64) (out []id.EventID, err error) {
+	err = r.db.Read(ctx, func(tx *storage.Reader) error {
+		nids, err := tx.Extremities(ctx, roomNID)
+		if err != nil {
+			return err
+		}
+		ids, err := tx.EventIDs(ctx, nids)
+		for _, nid := range nids {
+			out = append(out, ids[nid])
+		}
+		return err
+	})
+	return out, err
+}
+
+// stateAfterMissing asks for the state after an event that is not part of the
+// room here: the state before it, and it itself if the rules allow it there.
+func (a *arrival) stateAfterMissing(ctx context.Context, missing id.EventID) (string, error) {
+	if a.r.remote == nil {
+		return "", dropped("its previous event %s is missing", missing)
+	}
+	state, auth, err := a.r.remote.State(ctx, a.origin, a.room.ID, missing)
+	if err != nil {
+		return "", dropped("its previous event %s is missing, and so is the state there: %w", missing, err)
+	}
+	pdu, err := a.r.remote.Event(ctx, a.origin, missing)
+	if err != nil {
+		return "", dropped("its previous event %s is missing: %w", missing, err)
+	}
+	all := append(append(append([][]byte{}, auth...), state...), pdu)
+	if err := a.keepOutliers(ctx, all); err != nil {
+		return "", err
+	}
+	root, entries, err := a.rootOf(ctx, state)
+	if err != nil {
+		return "", err
+	}
+	rows, _, err := a.load(ctx, []id.EventID{missing})
+	if err != nil {
+		return "", err
+	}
+	if len(rows) == 0 {
+		return "", dropped("its previous event %s is missing", missing)
+	}
+	return a.applyMissing(ctx, rows[0], root, entries)
+}
+
+// rootOf stores a state that another server told. It counts what was accepted
+// by the first four checks.
+func (a *arrival) rootOf(ctx context.Context, state [][]byte) (string, eventauth.StateMap, error) {
+	ids := make([]id.EventID, 0, len(state))
+	for _, pdu := range state {
+		if ev, err := event.Parse(a.rules, pdu); err == nil {
+			ids = append(ids, ev.ID)
+		}
+	}
+	entries := eventauth.StateMap{}
+	var sets []storage.StateSet
+	for len(ids) > 0 {
+		n := min(len(ids), eventsAtOnce)
+		rows, _, err := a.load(ctx, ids[:n])
+		if err != nil {
+			return "", nil, err
+		}
+		ids = ids[n:]
+		for _, row := range rows {
+			ev, err := event.Trusted(a.rules, row.ID, row.PDU)
+			if err != nil {
+				return "", nil, fmt.Errorf("stored event %s: %w", row.ID, err)
+			}
+			if row.Rejected || !ev.IsState() || row.RoomNID != a.room.NID {
+				continue
+			}
+			entries[ev.Key()] = ev
+			sets = append(sets, storage.StateSet{StateKey: storage.StateKey{Type: row.Type, Key: *row.StateKey}, NID: row.NID})
+		}
+	}
+	root, err := a.r.applied(ctx, "", sets)
+	return root, entries, err
+}
+
+func (a *arrival) applyMissing(ctx context.Context, row *storage.Event, root string, entries eventauth.StateMap) (string, error) {
+	if row.StateKey == nil || row.Rejected {
+		return root, nil
+	}
+	ev, err := event.Trusted(a.rules, row.ID, row.PDU)
+	if err != nil {
+		return "", fmt.Errorf("stored event %s: %w", row.ID, err)
+	}
+	// Its signatures were checked before it was stored.
+	if eventauth.Check(a.rules, ev, entries, nil) != nil {
+		return root, nil
+	}
+	return a.r.applied(ctx, root, []storage.StateSet{{StateKey: storage.StateKey{Type: row.Type, Key: *row.StateKey}, NID: row.NID}})
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+
+	"touchstone.example/api/id"
+	"touchstone.example/server/event"
+	"touchstone.example/server/roomver"
+	"touchstone.example/storage"
+)
+
+// policyKey is the ID of the key with which policy servers sign.
+//
+// Spec: server-server "Validating Policy Server signatures".
+const policyKey id.KeyID = "ed25519:policy_server"
+
+const typePolicy = "m.room.policy"
+
+// A policy is what a room says of its policy server. The zero one is that of a
+// room without.
+type policy struct {
+	via id.ServerName
+	key ed25519.PublicKey // nil if what the room says is no key
+}
+
+// A policyVerdict is what came of asking a policy server.
+type policyVerdict struct {
+	by  policy
+	why error // why the event is not recommended; nil if it is
+}
+
+// checkPolicy asks whether the room's policy server recommends the event. If
+// its signature is not there, or does not hold, the server is asked for one.
+//
+// Spec: server-server "Checks performed on receipt of a PDU", 7; "Validating
+// Policy Server signatures".
+func (a *arrival) checkPolicy(ctx context.Context) error {
+	if a.outcome != Accepted || a.ev.IsStateOf(typePolicy, "") {
+		return nil
+	}
+	by, err := a.r.policyNow(ctx, a.rules, a.room.NID)
+	if err != nil || by.via == "" {
+		return err
+	}
+	a.policy = policyVerdict{by: by}
+	if a.policy.why = by.check(a.ev); a.policy.why == nil || a.row != nil || a.r.remote == nil {
+		return nil // as it is: the bytes of an event that is stored stay
+	}
+	signatures, err := a.r.remote.PolicySignature(ctx, by.via, a.ev)
+	if err != nil {
+		a.policy.why = fmt.Errorf("policy server %s: %w", by.via, err)
+		return nil
+	}
+	signed, err := a.ev.WithoutSignature(by.via, policyKey)
+	if err == nil {
+		signed, err = signed.AddSignatures(signatures)
+	}
+	if err == nil {
+		err = by.check(signed)
+	}
+	if a.policy.why = err; err == nil {
+		a.ev = signed
+	}
+	return nil
+}
+
+// check looks at the policy server's signature on an event.
+func (p policy) check(ev *event.Event) error {
+	if err := ev.VerifySignature(p.via, policyKey, p.key); err != nil {
+		return fmt.Errorf("policy server: %w", err)
+	}
+	return nil
+}
+
+// policyNow is the policy of a room's current state.
+func (r *Rooms) policyNow(ctx context.Context, rules *roomver.Rules, roomNID int64) (p policy, err error) {
+	err = r.db.Read(ctx, func(tx *storage.Reader) error {
+		room, err := roomByNID(ctx, tx, roomNID)
+		if err != nil {
+			return err
+		}
+		found, err := stateEvents(ctx, tx, rules, room.StateRoot, []storage.StateKey{{Type: typePolicy}})
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		p = policyOf(found[0].Event)
+		in, err := serverJoined(ctx, tx, roomNID, p.via)
+		if !in {
+			p = policy{}
+		}
+		return err
+	})
+	return p, err
+}
+
+// policyOf reads m.room.policy. What is not valid is as if it were not there.
+//
+// Spec: server-server "Determining if a Policy Server is enabled in a room".
+func policyOf(ev *event.Event) policy {
+	via, named := ev.ContentText("via")
+	key, keyed := event.Text(event.Member(ev.ContentMember("public_keys"), "ed25519"))
+	if !named || !keyed {
+		return policy{}
+	}
+	p := policy{via: id.ServerName(via)}
+	if raw, err := event.DecodeBase64(key); err == nil && len(raw) == ed25519.PublicKeySize {
+		p.key = raw
+	}
+	return p
+}
+
+// serverJoined reports whether a user of a server is in the room.
+func serverJoined(ctx context.Context, tx *storage.Reader, roomNID int64, server id.ServerName) (bool, error) {
+	if server == "" {
+		return false, nil
+	}
+	members, err := tx.Members(ctx, roomNID, "join")
+	for _, m := range members {
+		if m.UserID.Server() == server {
+			return true, nil
+		}
+	}
+	return false, err
+}
+
+// errPolicyMoved says that the room has another policy than the one that the
+// event was checked by.
+var errPolicyMoved = errors.New("rooms: the policy server has changed")

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms
+
+import (
+	"context"
+	"fmt"
+
+	"touchstone.example/api/id"
+	"touchstone.example/server/event"
+	"touchstone.example/server/eventauth"
+	"touchstone.example/storage"
+)
+
+// A redaction is one that applies: target loses what its version does not
+// protect.
+type redaction struct {
+	target *stored
+	by     *storage.Event
+}
+
+// findRedactions finds which redactions apply now: the event itself, if it is
+// one and its target is here, and those that have waited for the event.
+//
+// Spec: room version 3 "Handling redactions".
+func (p *placing) findRedactions(ctx context.Context) error {
+	return p.r.db.Read(ctx, func(tx *storage.Reader) error {
+		if p.row.Redacts != "" && p.outcome == Accepted {
+			target, err := p.targetOf(ctx, tx)
+			if err != nil {
+				return err
+			}
+			if target != nil {
+				if err := p.consider(ctx, tx, target, p.row); err != nil {
+					return err
+				}
+			}
+		}
+		if p.outcome == Rejected {
+			return nil
+		}
+		waiting, err := tx.WaitingRedactions(ctx, p.row.ID)
+		if err != nil {
+			return err
+		}
+		own := &stored{Event: p.ev, nid: p.row.NID}
+		for _, by := range waiting {
+			if by.RoomNID == p.room.NID {
+				if err := p.consider(ctx, tx, own, by); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// targetOf reads the event that the redaction names, nil if it is not here.
+func (p *placing) targetOf(ctx context.Context, tx *storage.Reader) (*stored, error) {
+	rows, err := tx.EventsByID(ctx, []id.EventID{p.row.Redacts})
+	if err != nil || len(rows) == 0 || rows[0].RoomNID != p.room.NID || rows[0].Outlier || rows[0].NID == p.row.NID {
+		return nil, err
+	}
+	ev, err := event.Trusted(p.rules, rows[0].ID, rows[0].PDU)
+	if err != nil {
+		return nil, fmt.Errorf("stored event %s: %w", rows[0].ID, err)
+	}
+	return &stored{Event: ev, nid: rows[0].NID}, nil
+}
+
+// consider adds a redaction if it may be applied.
+func (p *placing) consider(ctx context.Context, tx *storage.Reader, target *stored, by *storage.Event) error {
+	ok := p.rules.RedactionNeedsAuth || by.Sender.Server() == target.Sender.Server()
+	if !ok {
+		found, err := stateEvents(ctx, tx, p.rules, by.StateBefore, []storage.StateKey{{Type: event.TypeCreate}, {Type: event.TypePowerLevels}})
+		if err != nil {
+			return err
+		}
+		state := eventauth.StateMap{}
+		for _, s := range found {
+			state[s.Key()] = s.Event
+		}
+		levels := eventauth.PowerLevelsOf(p.rules, state)
+		ok = levels.User(by.Sender) >= levels.Redact()
+	}
+	if ok {
+		p.redacts = append(p.redacts, redaction{target, by})
+	}
+	return nil
+}
+
+// waits tells whether the event is a redaction that clients must not see yet,
+// since nobody can tell whether it applies.
+//
+// Spec: room version 3 "Handling redactions": "they should not be sent to
+// clients until both the redaction event and the event the redaction affects
+// have been received, and can be validated".
+func (p *placing) waits() bool {
+	if p.outcome != Accepted || p.row.Redacts == "" || p.rules.RedactionNeedsAuth {
+		return false
+	}
+	for _, red := range p.redacts {
+		if red.by == p.row {
+			return false
+		}
+	}
+	return true
+}
+
+// writeRedaction puts a redaction in force. One that has waited for its target
+// is shown from now on.
+func (p *placing) writeRedaction(ctx context.Context, tx *storage.Writer, red redaction) error {
+	if err := tx.PutRedaction(ctx, red.target.nid, red.by.NID, red.target.Redact().SyncJSON()); err != nil {
+		return err
+	}
+	if red.by == p.row {
+		return nil
+	}
+	if err := tx.DeleteWaitingRedaction(ctx, p.row.ID, red.by.NID); err != nil {
+		return err
+	}
+	shown := *red.by
+	shown.SoftFailed = false
+	var err error
+	if shown.Pos, err = tx.Reserve(ctx); err != nil {
+		return err
+	}
+	if err := tx.PutVerdict(ctx, &shown); err != nil {
+		return err
+	}
+	return tx.InsertChange(ctx, storage.Change{Pos: shown.Pos, Kind: ChangeEvent, RoomNID: p.room.NID, Ref: shown.NID})
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storage
+
+import (
+	"context"
+
+	"touchstone.example/api/id"
+)
+
+// What it takes to receive events of other servers: the graph of auth events,
+// extremities one by one, and the events whose verdicts may change.
+
+var (
+	qAuthNIDs        = q("auth_nids", `SELECT nid, auth_nids FROM events WHERE nid = ANY($1)`)
+	qDeleteExtremity = q("delete_extremity", `DELETE FROM extremities WHERE room_nid = $1 AND event_nid = $2`)
+	qFollowed        = q("followed", `SELECT event_nid FROM gaps WHERE room_nid = $1 AND event_id = $2 LIMIT 1`)
+	qEventsSince     = q("events_since", `SELECT `+eventColumns+` FROM events
+		WHERE room_nid = $1 AND nid > $2 ORDER BY nid LIMIT $3`)
+	qInsertWaitingRedaction = q("insert_waiting_redaction", `INSERT INTO waiting_redactions (redacts, event_nid) VALUES ($1, $2)`)
+	qDeleteWaitingRedaction = q("delete_waiting_redaction", `DELETE FROM waiting_redactions WHERE redacts = $1 AND event_nid = $2`)
+	qWaitingRedactions      = q("waiting_redactions", `SELECT `+eventColumns+` FROM events
+		WHERE nid IN (SELECT event_nid FROM waiting_redactions WHERE waiting_redactions.redacts = $1) ORDER BY nid`)
+)
+
+// InsertWaitingRedaction notes that a redaction waits for the event it is about.
+func (w *Writer) InsertWaitingRedaction(ctx context.Context, redacts id.EventID, eventNID int64) error {
+	return w.later(ctx, qInsertWaitingRedaction, redacts, eventNID)
+}
+
+// DeleteWaitingRedaction notes that a redaction waits no longer.
+func (w *Writer) DeleteWaitingRedaction(ctx context.Context, redacts id.EventID, eventNID int64) error {
+	return w.later(ctx, qDeleteWaitingRedaction, redacts, eventNID)
+}
+
+// WaitingRedactions lists the redactions that wait for an event.
+func (r *Reader) WaitingRedactions(ctx context.Context, redacts id.EventID) ([]*Event, error) {
+	return r.events(ctx, qWaitingRedactions, redacts)
+}
+
+// AuthNIDs returns the auth events of events, by row. Rows that do not exist
+// are missing.
+func (r *Reader) AuthNIDs(ctx context.Context, nids []int64) (map[int64][]int64, error) {
+	auth := make(map[int64][]int64, len(nids))
+	err := r.rows(ctx, qAuthNIDs, []any{nids}, func(scan scanFunc) error {
+		var nid int64
+		var packed []byte
+		if err := scan(&nid, &packed); err != nil {
+			return err
+		}
+		var err error
+		auth[nid], err = unpackNIDs(packed)
+		return err
+	})
+	return auth, err
+}
+
+// InsertExtremity makes an event one that the room's next event will follow.
+func (w *Writer) InsertExtremity(ctx context.Context, roomNID, eventNID int64) error {
+	return w.later(ctx, qInsertExtremity, roomNID, eventNID)
+}
+
+// DeleteExtremity takes an event off those that the room's next event will
+// follow.
+func (w *Writer) DeleteExtremity(ctx context.Context, roomNID, eventNID int64) error {
+	return w.later(ctx, qDeleteExtremity, roomNID, eventNID)
+}
+
+// Followed reports whether a stored event follows one that is not part of the
+// room yet.
+func (r *Reader) Followed(ctx context.Context, roomNID int64, missing id.EventID) (bool, error) {
+	list, err := r.numbers(ctx, qFollowed, roomNID, missing)
+	return len(list) > 0, err
+}
+
+// EventsSince lists a room's events that were stored after one, outliers and
+// rejected ones too, in the order in which they were stored.
+func (r *Reader) EventsSince(ctx context.Context, roomNID, nid int64, limit int) ([]*Event, error) {
+	return r.events(ctx, qEventsSince, roomNID, nid, int64(limit))
+}
