@@ -42,7 +42,7 @@ func TestEveryVersionWithEveryPreset(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		for _, rules := range roomver.All() {
 			for _, preset := range []string{"private_chat", "trusted_private_chat", "public_chat", "", "visibility"} {
-				t.Run(rules.Version+" "+preset, func(t *testing.T) { (&house{h.Stage, t, h.router, 0}).oneRoom(rules, preset) })
+				t.Run(rules.Version+" "+preset, func(t *testing.T) { h.in(t).oneRoom(rules, preset) })
 			}
 		}
 	})

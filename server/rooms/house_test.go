@@ -23,6 +23,8 @@ type house struct {
 	*stage.Stage
 	t      testing.TB
 	router *api.Router
+	rooms  *rooms.Rooms
+	world  *world
 	txns   int
 }
 
@@ -30,11 +32,13 @@ func newHouse(t testing.TB, db *storage.DB) *house {
 	t.Helper()
 	s := stage.New(t, db)
 	signer := s.Signer()
+	w := newWorld()
 	r := rooms.New(rooms.Deps{
 		DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Name: stage.Name, Signer: signer, DefaultVersion: "12",
 		Verify: func(_ *event.Event, server id.ServerName) bool { return server == signer.Name },
+		Keys:   w, Remote: w,
 	})
-	h := &house{Stage: s, t: t, router: s.Router(t, api.Config{Auth: stage.Tokens()})}
+	h := &house{Stage: s, t: t, router: s.Router(t, api.Config{Auth: stage.Tokens()}), rooms: r, world: w}
 	clientapi.MountCreateRoom(h.router, r)
 	clientapi.MountInviting(h.router, r)
 	clientapi.MountJoining(h.router, r)
@@ -53,6 +57,13 @@ func newHouse(t testing.TB, db *storage.DB) *house {
 // each runs a test in a house on every engine.
 func each(t *testing.T, fn func(t *testing.T, h *house)) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) { fn(t, newHouse(t, db)) })
+}
+
+// in is the house for a subtest.
+func (h *house) in(t testing.TB) *house {
+	c := *h
+	c.t = t
+	return &c
 }
 
 func (h *house) do(method, path, token string, body any) stage.Answer {

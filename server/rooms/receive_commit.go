@@ -116,6 +116,7 @@ type placing struct {
 	moves    []move
 	unread   unread
 	redacts  []redaction
+	pending  bool // a redaction whose target is not here
 }
 
 // plan decides everything; nothing is written yet.
@@ -145,7 +146,7 @@ func (p *placing) plan(ctx context.Context) error {
 	if err := p.findRedactions(ctx); err != nil {
 		return err
 	}
-	p.row.Outlier, p.row.SoftFailed, p.row.Partial = false, p.outcome == SoftFailed || p.waits(), p.h.room.Partial
+	p.row.Outlier, p.row.SoftFailed, p.row.Partial = false, p.outcome == SoftFailed || p.hides(), p.h.room.Partial
 	if !p.shown() {
 		return nil
 	}
@@ -154,7 +155,7 @@ func (p *placing) plan(ctx context.Context) error {
 }
 
 // shown tells whether clients get to see the event.
-func (p *placing) shown() bool { return p.outcome == Accepted && !p.waits() }
+func (p *placing) shown() bool { return p.outcome == Accepted && !p.hides() }
 
 // moveOn finds the room's extremities and its current state with the event.
 func (p *placing) moveOn(ctx context.Context) error {
@@ -277,7 +278,7 @@ func (p *placing) writeGraph(ctx context.Context, tx *storage.Writer) error {
 			return err
 		}
 	}
-	if p.waits() {
+	if p.pending {
 		if err := tx.InsertWaitingRedaction(ctx, p.row.Redacts, p.row.NID); err != nil {
 			return err
 		}

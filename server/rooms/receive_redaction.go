@@ -30,7 +30,7 @@ func (p *placing) findRedactions(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if target != nil {
+			if p.pending = target == nil; !p.pending {
 				if err := p.consider(ctx, tx, target, p.row); err != nil {
 					return err
 				}
@@ -89,13 +89,13 @@ func (p *placing) consider(ctx context.Context, tx *storage.Reader, target *stor
 	return nil
 }
 
-// waits tells whether the event is a redaction that clients must not see yet,
-// since nobody can tell whether it applies.
+// hides tells whether the event is a redaction that clients must not see: it
+// does not apply, or nobody can tell yet.
 //
 // Spec: room version 3 "Handling redactions": "they should not be sent to
 // clients until both the redaction event and the event the redaction affects
 // have been received, and can be validated".
-func (p *placing) waits() bool {
+func (p *placing) hides() bool {
 	if p.outcome != Accepted || p.row.Redacts == "" || p.rules.RedactionNeedsAuth {
 		return false
 	}
@@ -116,7 +116,7 @@ func (p *placing) writeRedaction(ctx context.Context, tx *storage.Writer, red re
 	if red.by == p.row {
 		return nil
 	}
-	if err := tx.DeleteWaitingRedaction(ctx, p.row.ID, red.by.NID); err != nil {
+	if err := tx.DeleteWaitingRedaction(ctx, p.row.ID, red.by.NID); err != nil || !red.by.SoftFailed {
 		return err
 	}
 	shown := *red.by

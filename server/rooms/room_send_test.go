@@ -139,7 +139,7 @@ func TestSendIsRepeatedAtOnce(t *testing.T) {
 func TestRedactions(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		for _, rules := range roomver.All() {
-			t.Run(rules.Version, func(t *testing.T) { (&house{h.Stage, t, h.router, 0}).redactions(rules) })
+			t.Run(rules.Version, func(t *testing.T) { h.in(t).redactions(rules) })
 		}
 	})
 }

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms_test
+
+import (
+	"flag"
+	"fmt"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"touchstone.example/api/id"
+	"touchstone.example/server/event"
+	"touchstone.example/server/rooms"
+	"touchstone.example/tests/chance"
+	"touchstone.example/tests/stage"
+)
+
+var manyRooms = flag.Int("rooms", 12, "how many rooms other servers fight over")
+
+// TestReceivingAgreesWithTheText lets servers fight over rooms, on forks of
+// forks, while alice goes on here. After every room all that is kept of it must
+// be what a model says that follows the text without a thought of cost.
+func TestReceivingAgreesWithTheText(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		outcomes := map[rooms.Outcome]int{}
+		for i := range *manyRooms {
+			version := strconv.Itoa(1 + i%12)
+			d := chance.Dice(i + 1)
+			m := h.shared(version, bob, carol)
+			h.accepted(m.build(levelsDraft(m, 50, 50), m.tips...))
+			for n := range 50 {
+				if d.OneIn(8) {
+					h.send("alice", string(m.id), strconv.Itoa(n))
+					h.learn()
+				}
+				e := m.build(fight(&d, m, n), recent(&d, m)...)
+				if m.events[e.ID].Event != nil {
+					continue
+				}
+				want := m.receive(e)
+				got := h.sends(e)
+				require.Equal(t, want, got.Outcome, "version %s, event %d: %v", version, n, got.Why)
+				require.False(t, got.Known)
+				outcomes[got.Outcome]++
+			}
+			h.agrees()
+		}
+		t.Log(outcomes)
+		require.Greater(t, outcomes[rooms.Accepted], 10**manyRooms)
+		require.Greater(t, outcomes[rooms.Rejected], *manyRooms)
+		require.GreaterOrEqual(t, outcomes[rooms.SoftFailed], *manyRooms)
+	})
+}
+
+// recent picks one to three events to follow.
+func recent(d *chance.Dice, m *model) (prevs []id.EventID) {
+	if d.OneIn(3) {
+		return m.tips[:min(len(m.tips), 10)]
+	}
+	picked := map[id.EventID]bool{}
+	for range chance.Pick(d, 1, 1, 2, 3) {
+		e := m.list[len(m.list)-1-d.Roll(min(len(m.list)-4, 8))]
+		if !picked[e.ID] {
+			picked[e.ID] = true
+			prevs = append(prevs, e.ID)
+		}
+	}
+	return prevs
+}
+
+// fight makes any event of any foreign user.
+func fight(d *chance.Dice, m *model, n int) event.Draft {
+	users := []id.UserID{bob, bob, bob, carol, carol, carol, dan, eve}
+	sender := chance.Pick(d, users...)
+	target := chance.Pick(d, users...)
+	switch d.Roll(9) {
+	case 0, 1:
+		return memberDraft(sender, sender, chance.Pick(d, "join", "join", "leave"))
+	case 2, 3:
+		return memberDraft(sender, target, chance.Pick(d, "ban", "ban", "leave", "invite"))
+	case 4:
+		out := levelsDraft(m, chance.Pick(d, 0, 50, 60, 100), chance.Pick(d, 0, 50, 100))
+		out.Sender = chance.Pick(d, bob, carol)
+		return out
+	case 5:
+		return event.Draft{
+			Type: event.TypeJoinRules, Sender: sender, StateKey: text(""), Content: []byte(`{"join_rule":"` + chance.Pick(d, "public", "invite") + `"}`),
+		}
+	case 6:
+		return messageDraft(sender, strconv.Itoa(n))
+	default:
+		return topicDraft(sender, strconv.Itoa(n))
+	}
+}
+
+func levelsDraft(m *model, ofBob, ofCarol int) event.Draft {
+	alice := `"` + string(stage.User("alice")) + `":100,`
+	if m.rules.CreatorsPrivileged {
+		alice = ""
+	}
+	return event.Draft{
+		Type: event.TypePowerLevels, Sender: stage.User("alice"), StateKey: text(""),
+		Content: fmt.Appendf(nil, `{"users":{%s"%s":%d,"%s":%d}}`, alice, bob, ofBob, carol, ofCarol),
+	}
+}
