@@ -11,7 +11,9 @@ import (
 	"touchstone.example/api"
 	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
+	"touchstone.example/server/clientsync"
 	"touchstone.example/server/event"
+	"touchstone.example/server/push"
 	"touchstone.example/server/rooms"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
@@ -51,6 +53,9 @@ func newHouse(t testing.TB, db *storage.DB) *house {
 	clientapi.MountRooms(h.router, r)
 	clientapi.MountListJoinedRooms(h.router, r)
 	clientapi.MountMessagePagination(h.router, r)
+	clientapi.MountSync(h.router, clientsync.New(clientsync.Deps{
+		DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Stopping: t.Context(), PushRules: (&push.Push{}).Content,
+	}))
 	return h
 }
 

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"touchstone.example/api/id"
+	"touchstone.example/server/event"
+	"touchstone.example/server/rooms"
+	"touchstone.example/tests/stage"
+)
+
+// A syncing is a client that keeps a room's state by /sync alone.
+type syncing struct {
+	h      *house
+	query  string
+	since  string
+	member string // how the answer calls the state
+	state  map[event.StateKey]id.EventID
+	told   []clientEvent // of the last answer, beside the timeline
+	line   []clientEvent
+}
+
+func (h *house) syncing(query, member string) *syncing {
+	return &syncing{h: h, query: query, member: member, state: map[event.StateKey]id.EventID{}}
+}
+
+func (s *syncing) next() {
+	s.h.t.Helper()
+	path := "/_matrix/client/v3/sync?timeout=0" + s.query
+	if s.since != "" {
+		path += stage.Query("since", s.since)
+	}
+	a := s.h.ok("GET", path, "alice", nil)
+	s.since = a.At("next_batch")
+	roomID := string(s.h.world.model.id)
+	s.told, s.line = nil, nil
+	if told := a.At("rooms", "join", roomID, s.member, "events"); told != "" {
+		s.told = list(s.h.t, told)
+	}
+	if line := a.At("rooms", "join", roomID, "timeline", "events"); line != "" {
+		s.line = list(s.h.t, line)
+	}
+	s.take(s.told)
+	if s.member == "state" {
+		s.take(s.line)
+	}
+}
+
+func (s *syncing) take(events []clientEvent) {
+	for _, e := range events {
+		if e.StateKey != nil {
+			s.state[event.StateKey{Type: e.Type, Key: *e.StateKey}] = e.ID
+		}
+	}
+}
+
+// TestSyncTellsWhatResolutionChanges has clients of both kinds follow a room in
+// which forks meet: the state changes by more than the events tell.
+//
+// Spec: server-server "Soft failure"; client-server sync, use_state_after.
+func TestSyncTellsWhatResolutionChanges(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		m := h.shared("11", bob, carol)
+		h.accepted(m.build(levelsDraft(m, 60, 50), m.tips...))
+		fork := m.tips
+		before, after := h.syncing("", "state"), h.syncing("&use_state_after=true", "state_after")
+		before.next()
+		after.next()
+		both := func() {
+			t.Helper()
+			before.next()
+			after.next()
+			require.Equal(t, map[event.StateKey]id.EventID(m.current()), after.state)
+			require.Equal(t, after.state, before.state)
+		}
+		both()
+
+		ban := h.accepted(m.build(memberDraft(bob, carol, "ban"), fork...))
+		both()
+		// Carol evades the ban; what she sends is soft-failed and shown to nobody.
+		evaded := m.build(topicDraft(carol, "evaded"), fork...)
+		require.Equal(t, rooms.SoftFailed, h.sends(evaded).Outcome)
+		m.receive(evaded)
+		both()
+		require.Empty(t, before.line)
+		require.Empty(t, before.told)
+
+		// On a fork that does not know of the ban, alice makes carol bob's better.
+		raise := levelsDraft(m, 0, 100)
+		levels := m.build(raise, evaded.ID)
+		outcome := h.sends(levels).Outcome
+		require.Equal(t, m.receive(levels), outcome)
+		both()
+		// The forks meet in a message: it alone is in the timeline.
+		h.accepted(m.build(messageDraft(bob, "we meet"), ban.ID, levels.ID))
+		both()
+		require.Len(t, before.line, 1)
+		require.NotEqual(t, ban.ID, m.current()[ban.Key()], "the ban is undone")
+		h.agrees()
+
+		// A client that comes now sees the same. With the state before the timeline
+		// it could not: the ban, which is undone, is in its timeline.
+		fresh := h.syncing("&use_state_after=true", "state_after")
+		fresh.next()
+		require.Equal(t, map[event.StateKey]id.EventID(m.current()), fresh.state)
+	})
+}
+
+// TestAResetTellsOfWhatItBrings has a soft-failed event come into the state by
+// resolution: in room version 1 the topic of who is banned wins.
+//
+// Spec: server-server "Soft failure": "the state at D may resolve to a state that
+// includes C, in which case clients should also be told".
+func TestAResetTellsOfWhatItBrings(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		m := h.shared("1", bob, carol)
+		h.accepted(m.build(levelsDraft(m, 60, 50), m.tips...))
+		fork := m.tips
+		clients := []*syncing{h.syncing("", "state"), h.syncing("&use_state_after=true", "state_after")}
+		for _, c := range clients {
+			c.next()
+		}
+		ban := h.accepted(m.build(memberDraft(bob, carol, "ban"), fork...))
+		evaded := m.build(topicDraft(carol, "evaded"), fork...)
+		require.Equal(t, rooms.SoftFailed, h.sends(evaded).Outcome)
+		m.receive(evaded)
+		for _, c := range clients {
+			c.next()
+		}
+		meet := h.accepted(m.build(messageDraft(bob, "D"), ban.ID, evaded.ID))
+		for _, c := range append(clients, h.syncing("", "state")) {
+			since := c.since
+			c.next()
+			require.Equal(t, map[event.StateKey]id.EventID(m.current()), c.state)
+			require.Equal(t, evaded.ID, c.state[event.StateKey{Type: "m.room.topic"}])
+			require.Equal(t, meet.ID, c.line[len(c.line)-1].ID)
+			if since != "" {
+				require.Len(t, c.told, 1)
+				require.Equal(t, evaded.ID, c.told[0].ID)
+			}
+		}
+		h.agrees()
+	})
+}
