@@ -58,7 +58,7 @@ type Receipt struct {
 //
 // Spec: server-server "Checks performed on receipt of a PDU".
 func (a *arrival) checks() []check {
-	return []check{
+	return []check{ // againFrom is the place of the fourth
 		{1, a.checkFormat},
 		{2, a.checkSignatures},
 		{3, a.checkHashes},
@@ -69,6 +69,14 @@ func (a *arrival) checks() []check {
 		{6, a.checkCurrentState},
 	}
 }
+
+// againFrom is where the checks begin again when what they looked at has
+// changed meanwhile.
+const againFrom = 3
+
+// errMoved says that the room is not as it was when an event was checked: other
+// verdicts on what it refers to, or another policy server.
+var errMoved = errors.New("rooms: what an event was checked by has changed")
 
 type check struct {
 	number int
@@ -84,15 +92,17 @@ type arrival struct {
 	pdu    []byte // as sent
 	pulled bool   // fetched to close a gap: what is before it is not asked for in turn
 
-	ev       *event.Event
-	row      *storage.Event // nil until it is stored
-	signed   map[id.ServerName]bool
-	auth     []*storage.Event
-	previous []*storage.Event // those that are part of the room
-	missing  []id.EventID     // previous events that are not
-	states   []string         // after each previous event
-	before   string           // the state before the event
-	policy   policyVerdict
+	ev         *event.Event
+	row        *storage.Event // nil until it is stored
+	signed     map[id.ServerName]bool
+	auth       []*storage.Event
+	authorised []*event.Event   // auth, decoded
+	previous   []*storage.Event // those that are part of the room
+	missing    []id.EventID     // previous events that are not
+	states     []string         // after each previous event
+	before     string           // the state before the event
+	partial    bool             // before lacks entries that are not known yet
+	policy     policyVerdict
 
 	outcome Outcome
 	check   int
@@ -136,13 +146,19 @@ func (r *Rooms) Receive(ctx context.Context, origin id.ServerName, roomID id.Roo
 
 func (r *Rooms) receive(ctx context.Context, a *arrival) (Receipt, error) {
 	a.outcome = Accepted
-	for _, c := range a.checks() {
+	all := a.checks()
+	for i, moved := 0, 0; i < len(all); i++ {
+		c := all[i]
 		if a.row != nil && (c.number == 2 || c.number == 3) {
 			continue // an outlier: this was checked when it was stored
 		}
 		err := c.run(ctx)
 		var d *drop
 		switch {
+		case errors.Is(err, errMoved) && moved < maxConflicts:
+			moved++
+			a.outcome, a.check, a.why, a.policy = Accepted, 0, nil, policyVerdict{}
+			i = againFrom - 1
 		case errors.As(err, &d):
 			a.outcome, a.check, a.why = Dropped, c.number, d.why
 			return a.receipt(), nil

@@ -86,6 +86,7 @@ func (a *arrival) judgeByAuthEvents(ctx context.Context) error {
 		}
 		rejected[row.ID] = row.Rejected
 	}
+	a.authorised = events
 	err := eventauth.CheckAuthEvents(a.rules, a.ev, events, func(eventID id.EventID) bool { return rejected[eventID] })
 	if err == nil {
 		state := eventauth.StateOf(events...)

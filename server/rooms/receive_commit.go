@@ -18,10 +18,7 @@ import (
 func (a *arrival) keep(ctx context.Context) error {
 	row := a.newRow()
 	err := a.r.db.Write(ctx, func(tx *storage.Writer) (err error) {
-		row.NID = 0
-		if a.row != nil {
-			row.NID = a.row.NID
-		} else if row.NID, err = tx.NextID(ctx, "events"); err != nil {
+		if row.NID, err = a.number(ctx, tx); err != nil {
 			return err
 		}
 		if err := a.place(ctx, tx, row); err != nil {
@@ -42,6 +39,21 @@ func (a *arrival) keep(ctx context.Context) error {
 		a.row = row
 	}
 	return err
+}
+
+// number is the event's row: a new one, or that of the outlier that it still is.
+func (a *arrival) number(ctx context.Context, tx *storage.Writer) (int64, error) {
+	if a.row == nil {
+		return tx.NextID(ctx, "events")
+	}
+	now, err := tx.Event(ctx, a.row.ID)
+	if err != nil {
+		return 0, err
+	}
+	if !now.Outlier {
+		return 0, a.settled(now)
+	}
+	return now.NID, nil
 }
 
 // newRow is the event's row as an outlier.
@@ -127,10 +139,12 @@ func (p *placing) plan(ctx context.Context) error {
 			return err
 		}
 		if !now.Outlier {
-			return errKnown
+			return p.settled(now)
 		}
-		p.followed, err = tx.Followed(ctx, p.room.NID, p.row.ID)
-		return err
+		if p.followed, err = tx.Followed(ctx, p.room.NID, p.row.ID); err != nil {
+			return err
+		}
+		return p.unmoved(ctx, tx)
 	})
 	if err != nil {
 		return err
@@ -146,11 +160,29 @@ func (p *placing) plan(ctx context.Context) error {
 	if err := p.findRedactions(ctx); err != nil {
 		return err
 	}
-	p.row.Outlier, p.row.SoftFailed, p.row.Partial = false, p.outcome == SoftFailed || p.hides(), p.h.room.Partial
+	p.row.Outlier, p.row.SoftFailed, p.row.Partial = false, p.outcome == SoftFailed || p.hides(), p.partial
 	if !p.shown() {
 		return nil
 	}
 	p.unread, err = p.r.countUnread(p.h, p.ev)
+	return err
+}
+
+// unmoved sees that the verdicts on what the event refers to are those that it
+// was checked by.
+func (p *placing) unmoved(ctx context.Context, tx *storage.Reader) error {
+	was := make(map[int64]*storage.Event, len(p.auth)+len(p.previous))
+	var nids []int64
+	for _, row := range slices.Concat(p.auth, p.previous) {
+		was[row.NID] = row
+		nids = append(nids, row.NID)
+	}
+	now, err := tx.EventsByNID(ctx, nids)
+	for _, row := range now {
+		if w := was[row.NID]; w.Rejected != row.Rejected || w.StateAfter != row.StateAfter || w.Partial != row.Partial {
+			return errMoved
+		}
+	}
 	return err
 }
 

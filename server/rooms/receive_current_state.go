@@ -4,7 +4,6 @@ package rooms
 
 import (
 	"context"
-	"errors"
 
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
@@ -16,18 +15,10 @@ import (
 //
 // Spec: server-server "Checks performed on receipt of a PDU", 6; "Soft failure".
 func (a *arrival) checkCurrentState(ctx context.Context) error {
-	for tries := 0; ; tries++ {
-		if err := a.keep(ctx); err != nil {
-			return err
-		}
-		err := a.r.place(ctx, a)
-		if !errors.Is(err, errPolicyMoved) || tries == maxConflicts {
-			return err
-		}
-		if err := a.checkPolicy(ctx); err != nil {
-			return err
-		}
+	if err := a.keep(ctx); err != nil {
+		return err
 	}
+	return a.r.place(ctx, a)
 }
 
 // soften applies the checks by current state to an event that was not rejected.
@@ -40,7 +31,11 @@ func (a *arrival) soften(ctx context.Context, h *head) error {
 	if a.outcome != Accepted {
 		return nil
 	}
-	if err := a.judge(SoftFailed, 6, eventauth.Check(a.rules, a.ev, h, a.verify)); err != nil {
+	var state eventauth.State = h
+	if h.room.Partial {
+		state = a.withAuthEvents(h)
+	}
+	if err := a.judge(SoftFailed, 6, eventauth.Check(a.rules, a.ev, state, a.verify)); err != nil {
 		return err
 	}
 	if a.ev.IsStateOf(typePolicy, "") {
@@ -68,7 +63,7 @@ func (a *arrival) softenByPolicy(ctx context.Context, h *head) error {
 		}
 	}
 	if now.via != a.policy.by.via || !now.key.Equal(a.policy.by.key) {
-		return errPolicyMoved
+		return errMoved
 	}
 	if a.policy.why != nil {
 		a.refuse(SoftFailed, 7, a.policy.why)

@@ -26,6 +26,18 @@ func (a *arrival) checkFormat(ctx context.Context) error {
 	return a.recall(ctx)
 }
 
+// settled ends the checks of an event that is part of the room already.
+func (a *arrival) settled(row *storage.Event) error {
+	a.outcome, a.check, a.why = Accepted, 0, nil
+	switch {
+	case row.Rejected:
+		a.outcome = Rejected
+	case row.SoftFailed:
+		a.outcome = SoftFailed
+	}
+	return errKnown
+}
+
 // recall finds the event among those that are stored. One that is part of the
 // room keeps its verdict; an outlier is judged anew.
 func (a *arrival) recall(ctx context.Context) error {
@@ -44,13 +56,7 @@ func (a *arrival) recall(ctx context.Context) error {
 		return dropped("the event is known as one of another room")
 	}
 	if !row.Outlier {
-		switch {
-		case row.Rejected:
-			a.outcome = Rejected
-		case row.SoftFailed:
-			a.outcome = SoftFailed
-		}
-		return errKnown
+		return a.settled(row)
 	}
 	// The bytes that were stored first stay, whatever was sent now.
 	if a.ev, err = event.Trusted(a.rules, row.ID, row.PDU); err != nil {

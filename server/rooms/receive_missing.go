@@ -33,9 +33,10 @@ func (a *arrival) findPrevious(ctx context.Context) error {
 			return err
 		}
 	}
-	a.states = nil
+	a.states, a.partial = nil, false
 	for _, row := range a.previous {
 		a.states = append(a.states, row.StateAfter)
+		a.partial = a.partial || row.Partial
 	}
 	for _, missing := range a.missing {
 		state, err := a.stateAfterMissing(ctx, missing)

@@ -5,7 +5,6 @@ package rooms
 import (
 	"context"
 	"crypto/ed25519"
-	"errors"
 	"fmt"
 
 	"touchstone.example/api/id"
@@ -127,7 +126,3 @@ func serverJoined(ctx context.Context, tx *storage.Reader, roomNID int64, server
 	}
 	return false, err
 }
-
-// errPolicyMoved says that the room has another policy than the one that the
-// event was checked by.
-var errPolicyMoved = errors.New("rooms: the policy server has changed")

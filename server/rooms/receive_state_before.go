@@ -20,11 +20,34 @@ func (a *arrival) checkStateBefore(ctx context.Context) error {
 	if a.before, err = a.r.resolve(ctx, a.rules, a.states); err != nil || a.outcome != Accepted {
 		return err
 	}
-	state, err := a.r.stateFor(ctx, a.rules, a.before, a.ev)
+	known, err := a.r.stateFor(ctx, a.rules, a.before, a.ev)
 	if err != nil {
 		return err
 	}
+	var state eventauth.State = known
+	if a.partial {
+		state = a.withAuthEvents(known)
+	}
 	return a.judge(Rejected, 5, eventauth.Check(a.rules, a.ev, state, a.verify))
+}
+
+// withAuthEvents is a state of which not all is known yet, as the fourth check
+// and it together have it.
+func (a *arrival) withAuthEvents(state eventauth.State) eventauth.State {
+	return &filled{state, eventauth.StateOf(a.authorised...)}
+}
+
+// filled is a state with others in place of what it lacks.
+type filled struct {
+	eventauth.State
+	others eventauth.StateMap
+}
+
+func (f *filled) Event(typ, stateKey string) *event.Event {
+	if ev := f.State.Event(typ, stateKey); ev != nil {
+		return ev
+	}
+	return f.others.Event(typ, stateKey)
 }
 
 // stateFor reads of a state what the rules look at to judge an event.
