@@ -131,39 +131,13 @@ func separate(sets []State) (shared State, conflicts []State) {
 	if len(sets) == 0 {
 		return State{}, nil
 	}
-	// Events are counted by their IDs, which are quicker to look up than keys. The
-	// keys of an event are compared nevertheless: a state may be nonsense.
-	type entry struct {
-		key    event.StateKey
-		states int // that have the event there
-		stray  bool
+	apart := keysApart(sets)
+	shared = maps.Clone(sets[0])
+	if shared == nil {
+		shared = State{}
 	}
-	index := make(map[id.EventID]int32, len(sets[0])+len(sets[0])/8)
-	entries := make([]entry, 0, len(sets[0])+len(sets[0])/8)
-	apart := make(map[event.StateKey]bool) // keys that the states do not share
-	for _, set := range sets {
-		for key, eventID := range set {
-			i, ok := index[eventID]
-			if !ok {
-				i = int32(len(entries))
-				index[eventID] = i
-				entries = append(entries, entry{key: key})
-			}
-			e := &entries[i]
-			if e.key == key {
-				e.states++
-			} else {
-				e.stray, apart[key] = true, true
-			}
-		}
-	}
-	shared = make(State, len(sets[0]))
-	for eventID, i := range index {
-		if e := &entries[i]; e.states == len(sets) && !e.stray {
-			shared[e.key] = eventID
-		} else {
-			apart[e.key] = true
-		}
+	for key := range apart {
+		delete(shared, key)
 	}
 	conflicts = make([]State, len(sets))
 	for i, set := range sets {
@@ -177,10 +151,60 @@ func separate(sets []State) (shared State, conflicts []State) {
 			continue
 		}
 		for key, eventID := range set {
-			if _, same := shared[key]; !same {
+			if apart[key] {
 				conflicts[i][key] = eventID
 			}
 		}
 	}
 	return shared, conflicts
+}
+
+// keysApart returns the keys that the states do not share.
+//
+// Each state is compared with the first one, by a look-up of each entry that it
+// has. What it lacks, this does not tell. But most states lack nothing that is not
+// known to be apart, and whether that is so follows from counting.
+func keysApart(sets []State) map[event.StateKey]bool {
+	first := sets[0]
+	apart := make(map[event.StateKey]bool)
+	for _, set := range sets[1:] {
+		common := 0 // keys that both have
+		for key, eventID := range set {
+			switch of, ok := first[key]; {
+			case ok && of == eventID:
+				common++
+			case ok:
+				common++
+				apart[key] = true
+			default:
+				apart[key] = true
+			}
+		}
+		if common < len(first) && common+lackingOf(set, first, apart) < len(first) {
+			for key := range first {
+				if _, ok := set[key]; !ok {
+					apart[key] = true
+				}
+			}
+		}
+	}
+	return apart
+}
+
+// lackingOf counts the keys among these that the first state has and this one
+// lacks. It gives up on counting where that is no less than looking at all.
+func lackingOf(set, first State, keys map[event.StateKey]bool) int {
+	if len(keys) >= len(first) {
+		return 0
+	}
+	n := 0
+	for key := range keys {
+		if _, ok := set[key]; ok {
+			continue
+		}
+		if _, ok := first[key]; ok {
+			n++
+		}
+	}
+	return n
 }
