@@ -4,6 +4,7 @@ package stateres_test
 
 import (
 	"fmt"
+	"maps"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -102,26 +103,75 @@ func TestAuthChainsThatLeadBackToTheirStart(t *testing.T) {
 	}
 }
 
+// What all states agree on stays as it is, nonsense too: an event under a key that
+// is not its own, one under two keys, one under the key of power levels or of a
+// member.
+//
+// Spec: room version 2, "Unconflicted state map and conflicted state set": "The
+// entries in S[i] for each i that are the same".
+func TestSharedNonsenseStays(t *testing.T) {
+	name, topic := event.StateKey{Type: "m.room.name"}, event.StateKey{Type: "m.room.topic"}
+	for _, rules := range roomver.All() {
+		r := newRoom(t, rules, 3)
+		r.start()
+		named := r.must(event.Draft{Type: name.Type, StateKey: text(""), Sender: alice, Content: []byte(`{"name":"x"}`)})
+		last := r.list[len(r.list)-1:]
+		var topics []*event.Event
+		for _, of := range []string{"a", "b"} {
+			e := r.build(event.Draft{Type: topic.Type, StateKey: text(""), Sender: alice, Content: []byte(`{"topic":"` + of + `"}`)}, last, r.after[named.ID])
+			r.keep(e, r.after[named.ID], false)
+			topics = append(topics, e)
+		}
+		for what, extra := range map[string]stateres.State{
+			"a foreign key":              {{Type: "m.room.avatar"}: named.ID},
+			"no own key":                 {{Type: "m.room.avatar"}: named.ID, name: r.list[0].ID},
+			"many keys":                  {{Type: "a", Key: "x"}: named.ID, {Type: "b"}: named.ID, {Type: event.TypeMember, Key: "@x:y"}: named.ID},
+			"a conflicted event":         {{Type: "m.room.avatar"}: topics[0].ID},
+			"in a member's place":        {{Type: event.TypeMember, Key: string(bob)}: named.ID},
+			"in place of the levels":     {{Type: event.TypePowerLevels}: named.ID},
+			"an event that is not there": {{Type: "m.room.avatar"}: "$nowhere", {Type: "m.room.pinned_events"}: "$nowhere"},
+		} {
+			sets := make([]stateres.State, 3)
+			for i := range sets {
+				sets[i] = maps.Clone(r.after[topics[i%2].ID])
+				maps.Copy(sets[i], extra)
+			}
+			got, err := stateres.Resolve(rules, sets, r.source, nil)
+			require.NoError(t, err)
+			for k, v := range extra {
+				require.Equal(t, v, got[k], "version %s, %s", rules.Version, what)
+			}
+			require.Equal(t, newModel(rules, r.source).resolve(sets), got, "version %s, %s", rules.Version, what)
+		}
+	}
+}
+
 // Messages and entries under another key than their own are nonsense, but
-// nonsense that may be sent.
+// nonsense that may be sent, by some states or by all of them.
 func TestNonsenseStates(t *testing.T) {
 	for _, rules := range roomver.All() {
 		r := newRoom(t, rules, 7)
 		r.start()
 		r.grow(20)
 		base := r.after[r.list[len(r.list)-1].ID]
-		for i := range 20 {
-			sets := make([]stateres.State, 3)
-			for j := range sets {
-				sets[j] = stateres.State{}
-				for k, v := range base {
-					sets[j][k] = v
-				}
-				e := r.list[r.d.Roll(len(r.list))]
-				sets[j][event.StateKey{Type: chance.Pick(&r.d, "x", event.TypeMember, event.TypePowerLevels, event.TypeCreate), Key: chance.Pick(&r.d, "", "k")}] = e.ID
+		put := func(sets ...stateres.State) {
+			e := r.list[r.d.Roll(len(r.list))]
+			k := event.StateKey{Type: chance.Pick(&r.d, "x", "y", event.TypeMember, event.TypePowerLevels, event.TypeCreate), Key: chance.Pick(&r.d, "", "k")}
+			for _, set := range sets {
+				set[k] = e.ID
+			}
+		}
+		for i := range 60 {
+			sets := []stateres.State{maps.Clone(base), maps.Clone(base), maps.Clone(base)}
+			for range r.d.Roll(3) {
+				put(sets...)
+			}
+			for range r.d.Roll(4) {
+				put(sets[r.d.Roll(3)])
 			}
 			state, err := stateres.Resolve(rules, sets, r.source, nil)
 			require.NoError(t, err)
+			require.Equal(t, newModel(rules, r.source).resolve(sets), state, "version %s, %d", rules.Version, i)
 			again, err := stateres.Resolve(rules, []stateres.State{sets[2], sets[0], sets[1]}, r.source, nil)
 			require.NoError(t, err)
 			require.Equal(t, state, again, fmt.Sprint(i))

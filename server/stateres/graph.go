@@ -12,14 +12,14 @@ import (
 // A graph is the part of a room's auth graph that a resolution looks at. Events
 // have small numbers in it, their places in its slices.
 type graph struct {
-	src   Source
-	index map[id.EventID]int32
-	ids   []id.EventID
+	src Source
+	*index
 	nodes []node
 	edges []int32 // auth events of all nodes, one after another
 	order []int32 // events that were sorted, each after its auth events
 
 	entries []Entry // scratch
+	last    int32   // that was set
 }
 
 type node struct {
@@ -49,25 +49,22 @@ const (
 	fullConflicted = conflicted | differing | connecting
 )
 
-func newGraph(src Source, size int) *graph {
-	return &graph{
-		src:   src,
-		index: make(map[id.EventID]int32, size),
-		ids:   make([]id.EventID, 0, size),
-		nodes: make([]node, 0, size),
-		edges: make([]int32, 0, 4*size),
-	}
+// newGraph makes a graph that has events already, of which nothing is known yet.
+func newGraph(src Source, events *index) *graph {
+	return &graph{src: src, index: events, nodes: make([]node, len(events.ids), cap(events.ids))}
 }
 
 // add returns the number of an event, a new one if need be.
 func (g *graph) add(eventID id.EventID) int32 {
-	if n, ok := g.index[eventID]; ok {
-		return n
+	return g.addGuess(eventID, 0)
+}
+
+// addGuess is add with a guess at the number.
+func (g *graph) addGuess(eventID id.EventID, guess int32) int32 {
+	n := g.number(eventID, guess)
+	if int(n) == len(g.nodes) {
+		g.nodes = append(g.nodes, node{})
 	}
-	n := int32(len(g.ids))
-	g.index[eventID] = n
-	g.ids = append(g.ids, eventID)
-	g.nodes = append(g.nodes, node{})
 	return n
 }
 
@@ -114,6 +111,7 @@ func (g *graph) load(numbers []int32) error {
 
 // loadAll loads all events and their auth chains.
 func (g *graph) loadAll() error {
+	g.edges = make([]int32, 0, 4*len(g.ids))
 	for from := 0; from < len(g.ids); {
 		to := len(g.ids)
 		if err := g.fetch(g.ids[from:to:to]); err != nil {
@@ -140,9 +138,16 @@ func (g *graph) set(n int32, e Entry) {
 		return
 	}
 	first := int32(len(g.edges))
-	for _, eventID := range e.Event.AuthEvents {
-		g.edges = append(g.edges, g.add(eventID))
+	// Events that come together tend to have auth events in common.
+	last := g.edges[g.nodes[g.last].first:g.nodes[g.last].last]
+	for i, eventID := range e.Event.AuthEvents {
+		guess := int32(0)
+		if i < len(last) {
+			guess = last[i]
+		}
+		g.edges = append(g.edges, g.addGuess(eventID, guess))
 	}
+	g.last = n
 	at := &g.nodes[n]
 	at.ev, at.rejected = e.Event, e.Rejected
 	at.first, at.last = first, int32(len(g.edges))

@@ -342,7 +342,7 @@ func (m *model) passesV1() []func(event.StateKey) bool {
 
 func (m *model) sortV1(events ids) []id.EventID {
 	list := slices.Collect(maps.Keys(events))
-	list = slices.DeleteFunc(list, func(e id.EventID) bool { return m.event(e) == nil })
+	list = slices.DeleteFunc(list, func(e id.EventID) bool { return m.event(e) == nil || !m.event(e).IsState() })
 	slices.SortFunc(list, func(x, y id.EventID) int {
 		a, b := sha1.Sum([]byte(x)), sha1.Sum([]byte(y))
 		return cmp.Or(cmp.Compare(m.event(x).Depth, m.event(y).Depth), bytes.Compare(b[:], a[:]))

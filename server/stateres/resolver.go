@@ -29,7 +29,7 @@ type resolver struct {
 func newResolver(rules *roomver.Rules, conflicts []State, chains chains, trace *Trace) *resolver {
 	r := &resolver{
 		rules: rules, conflicts: conflicts, chains: chains,
-		g:     newGraph(chains.source(), chains.size()),
+		g:     newGraph(chains.source(), chains.events()),
 		state: map[event.StateKey]int32{},
 		start: map[event.StateKey]int32{},
 	}
@@ -39,16 +39,19 @@ func newResolver(rules *roomver.Rules, conflicts []State, chains chains, trace *
 	return r
 }
 
-// addConflicts puts the conflicted events into the graph.
-func (r *resolver) addConflicts() {
+// addConflicts puts the conflicted events into the graph. It tells whether there
+// are any.
+func (r *resolver) addConflicts() (some bool) {
 	r.numbers = make([][]int32, len(r.conflicts))
 	for i, set := range r.conflicts {
 		for _, eventID := range set {
 			n := r.g.add(eventID)
 			r.g.mark(n, conflicted)
 			r.numbers[i] = append(r.numbers[i], n)
+			some = true
 		}
 	}
+	return some
 }
 
 // A view is the state that an event is checked against.
@@ -101,7 +104,7 @@ func (r *resolver) lookup(key event.StateKey) int32 {
 func (r *resolver) lookupStart(key event.StateKey) (n int32, ok bool) {
 	if whole := r.chains.whole(); whole != nil {
 		if eventID := whole[key]; eventID != "" {
-			n, ok = r.g.index[eventID]
+			n, ok = r.g.numbers[eventID]
 		}
 		return n, ok
 	}

@@ -75,17 +75,17 @@ type Fork interface {
 //
 // If trace is not nil, it is set to how the resolution went.
 func Resolve(rules *roomver.Rules, sets []State, src Source, trace *Trace) (State, error) {
-	shared, conflicts := separate(sets)
-	r := newResolver(rules, conflicts, newWalker(src, shared, conflicts), trace)
+	s := separate(sets)
+	r := newResolver(rules, s.conflicts, &walker{src: src, separation: s}, trace)
 	if trace != nil {
-		r.trace.begin(rules, conflicts, len(shared))
+		r.trace.begin(rules, s.conflicts, len(s.shared))
 	}
 	changed, err := r.resolve()
 	if err != nil {
 		return nil, err
 	}
-	maps.Copy(shared, changed)
-	return shared, nil
+	maps.Copy(s.shared, changed)
+	return s.shared, nil
 }
 
 // ResolveFork is Resolve for states of which conflicts has only what they do not
@@ -100,13 +100,17 @@ func ResolveFork(rules *roomver.Rules, conflicts []State, fork Fork, trace *Trac
 
 // resolve runs the algorithm of the room's version.
 func (r *resolver) resolve() (State, error) {
-	r.addConflicts()
+	some := r.addConflicts()
 	var err error
 	switch r.rules.StateResolution {
 	case roomver.StateResolutionV1:
-		err = r.resolveV1()
+		if some {
+			err = r.resolveV1()
+		}
 	case roomver.StateResolutionV2, roomver.StateResolutionV21:
-		err = r.resolveV2()
+		if some {
+			err = r.resolveV2()
+		}
 	default:
 		err = fmt.Errorf("stateres: no algorithm %q", r.rules.StateResolution)
 	}
@@ -123,64 +127,101 @@ func (r *resolver) resolve() (State, error) {
 	return result, nil
 }
 
-// separate returns the entries that all states share, in a new map, and for each
-// state the others that it has.
+// A separation is what states share and what not.
+type separation struct {
+	events    *index
+	shared    State   // what all have
+	roots     []int32 // the events of that, by their numbers in events
+	conflicts []State // for each state, the others that it has
+}
+
+// An entry is the place of an event in states.
+type entry struct {
+	key    event.StateKey
+	states int // that have the event there
+}
+
+// separate tells which entries all states share.
+//
+// Events are counted by their IDs, which are quicker to look up than keys. An
+// event that stands under a second key, as in nonsense states, is counted apart.
+// The guess is that an event follows the one that it followed before: a copy of a
+// map is gone through in nearly the same order, and states tend to be copies of
+// each other.
 //
 // Spec: room version 2, "Unconflicted state map and conflicted state set".
-func separate(sets []State) (shared State, conflicts []State) {
+func separate(sets []State) *separation {
 	if len(sets) == 0 {
-		return State{}, nil
+		return &separation{events: newIndex(0), shared: State{}}
 	}
-	// Events are counted by their IDs, which are quicker to look up than keys. The
-	// keys of an event are compared nevertheless: a state may be nonsense.
-	type entry struct {
-		key    event.StateKey
-		states int // that have the event there
-		stray  bool
+	size := len(sets[0]) + len(sets[0])/4
+	s := &separation{events: newIndex(size)}
+	entries := make([]entry, 0, size)
+	type second struct {
+		key     event.StateKey
+		eventID id.EventID
 	}
-	index := make(map[id.EventID]int32, len(sets[0])+len(sets[0])/8)
-	entries := make([]entry, 0, len(sets[0])+len(sets[0])/8)
-	apart := make(map[event.StateKey]bool) // keys that the states do not share
+	seconds := make(map[second]int)
+	guess := int32(0)
 	for _, set := range sets {
 		for key, eventID := range set {
-			i, ok := index[eventID]
-			if !ok {
-				i = int32(len(entries))
-				index[eventID] = i
+			n := s.events.number(eventID, guess)
+			guess = n + 1
+			if int(n) == len(entries) {
 				entries = append(entries, entry{key: key})
 			}
-			e := &entries[i]
-			if e.key == key {
+			if e := &entries[n]; e.key == key {
 				e.states++
 			} else {
-				e.stray, apart[key] = true, true
+				seconds[second{key, eventID}]++
 			}
 		}
 	}
-	shared = make(State, len(sets[0]))
-	for eventID, i := range index {
-		if e := &entries[i]; e.states == len(sets) && !e.stray {
-			shared[e.key] = eventID
+	apart := make(map[event.StateKey]bool) // keys that the states do not share
+	s.roots = make([]int32, 0, len(sets[0]))
+	for n := range entries {
+		if e := &entries[n]; e.states == len(sets) {
+			s.roots = append(s.roots, int32(n))
 		} else {
 			apart[e.key] = true
 		}
 	}
-	conflicts = make([]State, len(sets))
+	for of, states := range seconds {
+		if states == len(sets) {
+			s.roots = append(s.roots, s.events.numbers[of.eventID])
+		} else {
+			apart[of.key] = true
+		}
+	}
+	s.split(sets, apart)
+	return s
+}
+
+// split sets shared and conflicts.
+func (s *separation) split(sets []State, apart map[event.StateKey]bool) {
+	s.shared = maps.Clone(sets[0])
+	if s.shared == nil {
+		s.shared = State{}
+	}
+	for key := range apart {
+		delete(s.shared, key)
+	}
+	s.conflicts = make([]State, len(sets))
 	for i, set := range sets {
-		conflicts[i] = make(State, max(0, len(set)-len(shared)))
+		own := make(State, max(0, len(set)-len(s.shared)))
+		s.conflicts[i] = own
 		if len(apart) < len(set) {
 			for key := range apart {
 				if eventID, ok := set[key]; ok {
-					conflicts[i][key] = eventID
+					own[key] = eventID
 				}
 			}
 			continue
 		}
 		for key, eventID := range set {
-			if _, same := shared[key]; !same {
-				conflicts[i][key] = eventID
+			if apart[key] {
+				own[key] = eventID
 			}
 		}
 	}
-	return shared, conflicts
 }

@@ -26,10 +26,7 @@ type block struct {
 //
 // Spec: room version 1, "State resolution".
 func (r *resolver) resolveV1() error {
-	if len(r.g.ids) == 0 {
-		return nil
-	}
-	if err := r.g.load(r.g.addAll(r.g.ids)); err != nil {
+	if err := r.g.load(slices.Concat(r.numbers...)); err != nil {
 		return err
 	}
 	passes := r.blocksByPass()

@@ -14,9 +14,6 @@ import (
 func (r *resolver) resolveV2() error {
 	newer := r.rules.StateResolution == roomver.StateResolutionV21
 	r.empty, r.fallback = newer, true
-	if len(r.g.ids) == 0 {
-		return nil // all states are the same
-	}
 	if err := r.chains.connect(r.g, r.numbers, newer); err != nil {
 		return err
 	}

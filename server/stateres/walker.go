@@ -12,8 +12,8 @@ import (
 // chains is how a resolution learns what it needs of states and auth chains.
 type chains interface {
 	source() Source
-	// size is about how many events the graph will have.
-	size() int
+	// events are the IDs that are known so far. They become the graph's.
+	events() *index
 	// shared is Fork.Shared.
 	shared(keys []event.StateKey, into []id.EventID) error
 	// whole returns all that the states share once the graph has its events; nil
@@ -28,29 +28,18 @@ type chains interface {
 
 // A walker learns it from whole states and auth chains.
 type walker struct {
-	src       Source
-	same      State
-	conflicts []State
-	loaded    bool
-}
-
-func newWalker(src Source, shared State, conflicts []State) *walker {
-	return &walker{src: src, same: shared, conflicts: conflicts}
+	src Source
+	*separation
+	loaded bool
 }
 
 func (w *walker) source() Source { return w.src }
 
-func (w *walker) size() int {
-	n := len(w.same)
-	for _, c := range w.conflicts {
-		n += len(c)
-	}
-	return n + n/4
-}
+func (w *walker) events() *index { return w.separation.events }
 
 func (w *walker) shared(keys []event.StateKey, into []id.EventID) error {
 	for i, key := range keys {
-		into[i] = w.same[key]
+		into[i] = w.separation.shared[key]
 	}
 	return nil
 }
@@ -59,20 +48,16 @@ func (w *walker) whole() State {
 	if !w.loaded {
 		return nil
 	}
-	return w.same
+	return w.separation.shared
 }
 
 func (w *walker) connect(g *graph, conflicts [][]int32, subgraph bool) error {
-	roots := make([]int32, 0, len(w.same))
-	for _, eventID := range w.same {
-		roots = append(roots, g.add(eventID))
-	}
 	if err := g.loadAll(); err != nil {
 		return err
 	}
 	w.loaded = true
 	g.sort()
-	g.markShared(roots)
+	g.markShared(w.roots)
 	g.markDifference(conflicts)
 	if subgraph {
 		g.markSubgraph()
@@ -176,7 +161,7 @@ type stored struct{ fork Fork }
 
 func (s *stored) source() Source { return s.fork }
 
-func (s *stored) size() int { return 64 }
+func (s *stored) events() *index { return newIndex(64) }
 
 func (s *stored) shared(keys []event.StateKey, into []id.EventID) error {
 	return s.fork.Shared(keys, into)
