@@ -79,6 +79,8 @@ func (s *Server) open(name string, at config.TLSListener, handler http.Handler) 
 	}
 	srv := &http.Server{
 		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+		// "OPTIONS *" gets the CORS headers that each other answer has.
+		DisableGeneralOptionsHandler: true,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 	scheme := "http"
