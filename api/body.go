@@ -161,8 +161,13 @@ func readError(err error) error {
 		e := Errorf(http.StatusBadRequest, "M_NOT_JSON", "The request body is shorter than announced")
 		e.Err = err
 		return e
+	case errors.Is(err, http.ErrBodyReadAfterClose):
+		return err // a bug in our own code
 	}
-	return err
+	// What is left is the client's: chunks that are none, a connection that broke.
+	e := Errorf(http.StatusBadRequest, "M_NOT_JSON", "The request body cannot be read")
+	e.Err = err
+	return e
 }
 
 // reportContentType tells the judge of bodies that are not labelled as JSON.

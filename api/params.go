@@ -3,7 +3,10 @@
 package api
 
 import (
+	"errors"
+	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -47,10 +50,21 @@ func PathID[T any](p *Params, i int, parse func(string) (T, error)) (T, error) {
 		return zero, err
 	}
 	v, err := parse(s)
-	if err != nil {
-		return zero, InvalidParam("Path parameter %q: %v", p.name(i), err)
+	switch {
+	case err == nil:
+		return v, nil
+	case errors.Is(err, errUnknownValue) && p.op.notFoundOnly():
+		return zero, NotFound("Path parameter %q: %v", p.name(i), err)
 	}
-	return v, nil
+	return zero, InvalidParam("Path parameter %q: %v", p.name(i), err)
+}
+
+// notFoundOnly tells whether the operation declares 404 and no 400. Then a
+// value that its closed list does not have names something that is not there.
+//
+// Spec: client-server getPushRule, of whose kinds there may be more one day.
+func (op *Operation) notFoundOnly() bool {
+	return op != nil && slices.Contains(op.Statuses, http.StatusNotFound) && !slices.Contains(op.Statuses, http.StatusBadRequest)
 }
 
 // name returns the name of the i'th parameter, for messages.

@@ -110,3 +110,34 @@ func TestPathIdentifiers(t *testing.T) {
 	}
 	require.Empty(t, (&Params{}).name(0), "an operation is not needed")
 }
+
+// A shade is a closed list, as kinds of push rules are.
+type shade string
+
+func (s shade) Valid() bool { return s == "light" || s == "dark" }
+
+func TestPathValuesOfClosedLists(t *testing.T) {
+	for _, c := range []struct {
+		statuses []int
+		status   int
+		code     string
+	}{
+		{[]int{200, 404}, 404, "M_NOT_FOUND"},
+		{[]int{200, 400, 404}, 400, "M_INVALID_PARAM"},
+		{[]int{200}, 400, "M_INVALID_PARAM"},
+	} {
+		rt := NewRouter(Config{})
+		o := op("GET", "/s/{shade}")
+		o.Statuses = c.statuses
+		rt.Add(o, func(_ context.Context, x *Exchange) error {
+			s, err := PathID(&x.Params, 0, ParseEnum[shade])
+			if err != nil {
+				return err
+			}
+			return x.Reply(200, text(string(s)))
+		})
+		require.Equal(t, "dark", said(t, do(rt, "GET", "/s/dark", "")))
+		requireError(t, do(rt, "GET", "/s/grey", ""), c.status, c.code, "of an operation that declares %v", c.statuses)
+		requireError(t, do(rt, "GET", "/s/%FF", ""), 400, "M_INVALID_PARAM", "what is no value at all")
+	}
+}

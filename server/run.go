@@ -79,6 +79,8 @@ func (s *Server) open(name string, at config.TLSListener, handler http.Handler) 
 	}
 	srv := &http.Server{
 		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+		// "OPTIONS *" gets the CORS headers that each other answer has.
+		DisableGeneralOptionsHandler: true,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 	scheme := "http"
@@ -138,7 +140,11 @@ func (s *Server) announce() error {
 	if err := os.WriteFile(tmp, append(b, '\n'), 0o600); err != nil {
 		return fmt.Errorf("ready file: %w", err)
 	}
-	return os.Rename(tmp, s.cfg.ReadyFile)
+	if err := os.Rename(tmp, s.cfg.ReadyFile); err != nil {
+		return fmt.Errorf("ready file: %w", err)
+	}
+	s.announced = true
+	return nil
 }
 
 func (s *Server) url(name string) string {
@@ -173,8 +179,8 @@ func (s *Server) Close(context.Context) error { return s.stop() }
 func (s *Server) stop() error {
 	s.group.Stop()
 	err := s.group.Wait()
-	if s.cfg.ReadyFile != "" {
-		_ = os.Remove(s.cfg.ReadyFile) // it may never have been there
+	if s.announced { // else the file may be another server's
+		_ = os.Remove(s.cfg.ReadyFile) // whoever read it may have deleted it
 	}
 	if s.db != nil {
 		err = errors.Join(err, s.db.Close())

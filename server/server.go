@@ -37,6 +37,8 @@ type Server struct {
 	feed    *feed.Feed
 	judge   *strict.Judge
 	fronts  fronts
+	// announced is whether the ready file is this server's.
+	announced bool
 	// stopping ends when the server begins to stop: who waits for news is
 	// answered then.
 	stopping context.Context

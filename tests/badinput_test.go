@@ -64,6 +64,7 @@ func TestBadInput(t *testing.T) {
 			{"json", w.badJSON()}, {"numbers", w.badNumbers()}, {"members", w.badMembers()},
 			{"ids", w.badIDs()}, {"routes", w.badRoutes()}, {"queries", w.badQueries()},
 			{"content types", w.contentTypes()}, {"tokens", w.badTokens()},
+			{"NUL", w.withNUL()}, {"everywhere", w.everywhere()},
 		} {
 			t.Run(table.name, func(t *testing.T) {
 				for _, row := range table.rows {

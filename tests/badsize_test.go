@@ -45,6 +45,10 @@ func TestEventSizeLimit(t *testing.T) {
 		require.Greater(t, low, 64_500)
 		require.Less(t, low, 65_036)
 
+		// The first that is refused is one byte too long.
+		a := s.Do(t, w.send(`{"body":"`+strings.Repeat("x", low+1)+`"}`))
+		require.Contains(t, a.JSON().At("error").String(), "65537 bytes", a)
+
 		wide := low / 2 // the same in letters of two bytes
 		require.Equal(t, 200, s.Do(t, w.send(`{"body":"`+strings.Repeat("é", wide)+`"}`)).Status)
 		require.Equal(t, 413, s.Do(t, w.send(`{"body":"`+strings.Repeat("é", wide+1)+`"}`)).Status)

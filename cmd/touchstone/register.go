@@ -72,7 +72,7 @@ func readPassword(file string) (string, error) {
 		}
 		defer f.Close()
 		in = f
-	} else {
+	} else if info, err := os.Stdin.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
 		fmt.Fprint(os.Stderr, "Password: ")
 	}
 	line, err := bufio.NewReader(io.LimitReader(in, maxLine)).ReadString('\n')

@@ -100,6 +100,21 @@ func TestRegisterUser(t *testing.T) {
 	}
 }
 
+// TestNobodyIsAskedForAPassword where none is typed: what a script prints stays
+// its own.
+func TestNobodyIsAskedForAPassword(t *testing.T) {
+	stdin := os.Stdin
+	t.Cleanup(func() { os.Stdin = stdin })
+	in, err := os.Open(file(t, "password", "wonderland\n"))
+	require.NoError(t, err)
+	defer in.Close()
+	os.Stdin = in
+	code, out, errs := output(t, "register-user", "--config", file(t, "touchstone.yaml", settings), "--url", "http://127.0.0.1:1", "--user", "alice")
+	require.Equal(t, 1, code)
+	require.Empty(t, out)
+	require.True(t, strings.HasPrefix(errs, "touchstone register-user: is the server running?"), errs)
+}
+
 func TestRegisterUserNeedsTheSecret(t *testing.T) {
 	path := file(t, "touchstone.yaml", strings.Replace(settings, "registration", "#registration", 1))
 	code, _, errs := output(t, "register-user", "--config", path, "--user", "bob", "--password-file", file(t, "p", "x"))

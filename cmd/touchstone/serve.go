@@ -54,19 +54,24 @@ func greet(w io.Writer, cfg *config.Config, s *server.Server) {
 	if url := s.MetricsURL(); url != "" {
 		fmt.Fprintf(w, "  metrics       %s\n", url)
 	}
-	switch {
-	case cfg.Registration.Enabled:
-		fmt.Fprint(w, "  registration  open to everybody who reaches this server\n")
-	case cfg.Registration.SharedSecret != "":
-		fmt.Fprint(w, "  registration  by those who know the shared secret (touchstone register-user)\n")
-	default:
-		fmt.Fprint(w, "  registration  off; set registration.enabled or registration.shared_secret, or start with --lab to try things out\n")
-	}
+	fmt.Fprintf(w, "  registration  %s\n", whoRegisters(&cfg.Registration))
 	if cfg.Lab {
 		fmt.Fprint(w, "  laboratory    everything is temporary and open: keep it from strangers\n")
 	}
 	fmt.Fprintf(w, "\nTry:  curl %s/_matrix/client/versions\n", s.ClientURL())
 	fmt.Fprint(w, "Stop with Ctrl-C.\n")
+}
+
+func whoRegisters(r *config.Registration) string {
+	switch {
+	case r.Enabled && r.Token != "":
+		return "by those who know the token of the settings"
+	case r.Enabled:
+		return "open to everybody who reaches this server"
+	case r.SharedSecret != "":
+		return "by those who know the shared secret (touchstone register-user)"
+	}
+	return "off; set registration.enabled or registration.shared_secret, or start with --lab to try things out"
 }
 
 func checkConfig(_ context.Context, args []string) error {

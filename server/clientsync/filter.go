@@ -103,7 +103,7 @@ func (s *Sync) loadFilter(ctx context.Context, user id.UserID, given api.Opt[str
 	}
 	f, err := filter.Parse(text)
 	if err != nil {
-		return nil, api.InvalidParam("filter: %s", err)
+		return nil, api.InvalidParam("%s", err)
 	}
 	return f, nil
 }

@@ -102,7 +102,7 @@ passwords: {memory_kib: 1024, passes: 3, threads: 2, concurrency: 4}
 federation: {trusted_ca_file: ca.pem, allow_private: true}
 appservices: [a.yaml, &b b.yaml, *b]
 rate_limits: {enabled: off}
-strictness: {profile: synapse, rules: {CS-1: off, CS-2: report}}
+strictness: {profile: synapse, rules: {request-type: off, request-enum: report}}
 log: {level: debug, format: json}
 `
 	files := map[string]string{"cert.pem": "", "key.pem": "", "ca.pem": "", "a.yaml": "", "b.yaml": ""}
@@ -117,7 +117,7 @@ log: {level: debug, format: json}
 	want.Federation = config.Federation{TrustedCAFile: "ca.pem", AllowPrivate: true}
 	want.AppServices = []string{"a.yaml", "b.yaml", "b.yaml"}
 	want.RateLimits.Enabled = false
-	want.Strictness = config.Strictness{Profile: "synapse", Rules: map[string]string{"CS-1": "off", "CS-2": "report"}}
+	want.Strictness = config.Strictness{Profile: "synapse", Rules: map[string]string{"request-type": "off", "request-enum": "report"}}
 	want.Log = config.Log{Level: slog.LevelDebug, Format: "json"}
 
 	got, err := load(t, file, nil, nil, files)
@@ -145,7 +145,7 @@ log: {level: debug, format: json}
 		"TOUCHSTONE_APPSERVICES=a.yaml, b.yaml,b.yaml",
 		"TOUCHSTONE_RATE_LIMITS_ENABLED=false",
 		"TOUCHSTONE_STRICTNESS_PROFILE=synapse",
-		"TOUCHSTONE_STRICTNESS_RULES=CS-1=off, CS-2=report",
+		"TOUCHSTONE_STRICTNESS_RULES=request-type=off, request-enum=report",
 		"TOUCHSTONE_LOG_LEVEL=DEBUG",
 		"TOUCHSTONE_LOG_FORMAT=json",
 	}, nil, files)

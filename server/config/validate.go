@@ -13,6 +13,7 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/server/env"
 	"touchstone.example/server/roomver"
+	"touchstone.example/server/strict"
 )
 
 // bad reports that a setting's value cannot be.
@@ -34,10 +35,7 @@ func (l *loader) validate(src Sources) {
 	l.listeners(src)
 	l.wellKnown()
 	l.costs()
-	l.oneOf("strictness.profile", c.Strictness.Profile, "strict", "lenient", "synapse")
-	for _, rule := range slices.Sorted(maps.Keys(c.Strictness.Rules)) {
-		l.oneOf("strictness.rules", c.Strictness.Rules[rule], "enforce", "report", "off")
-	}
+	l.strictness()
 	var versions []string
 	for _, rules := range roomver.All() {
 		versions = append(versions, rules.Version)
@@ -51,15 +49,32 @@ func (l *loader) validate(src Sources) {
 	l.testing()
 }
 
+func (l *loader) strictness() {
+	l.oneOf("strictness.profile", l.cfg.Strictness.Profile, strict.Strict, strict.Lenient, strict.Synapse)
+	var rules []string
+	for _, rule := range strict.Rules() {
+		rules = append(rules, rule.ID)
+	}
+	for _, rule := range slices.Sorted(maps.Keys(l.cfg.Strictness.Rules)) {
+		if !slices.Contains(rules, rule) {
+			l.bad("strictness.rules", "there is no rule %s%s", rule, hint(rule, rules))
+		}
+		l.oneOf("strictness.rules", l.cfg.Strictness.Rules[rule], "enforce", "report", "off")
+	}
+}
+
 func (l *loader) oneOf(path, value string, allowed ...string) {
 	if slices.Contains(allowed, value) {
 		return
 	}
-	hint := ""
+	l.bad(path, "%q is not one of %s%s", value, strings.Join(allowed, ", "), hint(value, allowed))
+}
+
+func hint(value string, allowed []string) string {
 	if best, ok := nearest(strings.ToLower(value), allowed); ok {
-		hint = didYouMean(best)
+		return didYouMean(best)
 	}
-	l.bad(path, "%q is not one of %s%s", value, strings.Join(allowed, ", "), hint)
+	return ""
 }
 
 func (l *loader) readable(src Sources, path, file string) {

@@ -11,7 +11,7 @@ import (
 )
 
 // ErrToken is the answer to a token that this server never made.
-var ErrToken = errors.New("feed: not a token of this server")
+var ErrToken = errors.New("not a token of this server")
 
 // A Token is what clients hold between requests: a stream position with the
 // to-device position apart, and for pages of a room also a place in it. Every

@@ -225,7 +225,10 @@ func TestFiltersThatAreNone(t *testing.T) {
 	for _, text := range bad {
 		_, err := filter.Parse([]byte(text))
 		require.ErrorContains(t, err, "filter: ", text)
+		require.NotRegexp(t, `json|Go |unmarshal|filter: filter`, strings.Replace(err.Error(), "not JSON", "", 1), "what a client reads")
 	}
+	_, err := filter.Parse([]byte(`{"room":{"timeline":{"limit":-1}}}`))
+	require.EqualError(t, err, `filter: a limit cannot be negative at "/room/timeline/limit"`)
 }
 
 func TestGlobsTakeNoTimeToBacktrack(t *testing.T) {

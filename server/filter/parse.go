@@ -12,7 +12,10 @@ import (
 	"touchstone.example/api/id"
 )
 
-var errNoObject = errors.New("not a JSON object")
+var (
+	errNoObject  = errors.New("not a JSON object")
+	errWrongType = errors.New("a value of the wrong type")
+)
 
 // Parse compiles the filter of /sync. Unknown members are ignored; a member of
 // the wrong kind is an error, and so is null.
@@ -60,10 +63,21 @@ func decode(data []byte, dst any) error {
 	if jsontext.Value(data).Kind() != '{' {
 		return fmt.Errorf("filter: %w", errNoObject)
 	}
-	if err := json.Unmarshal(data, dst); err != nil {
+	// The client reads this, and knows nothing of types and packages in Go.
+	var semantic *json.SemanticError
+	var syntax *jsontext.SyntacticError
+	err := json.Unmarshal(data, dst)
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &syntax):
+		return fmt.Errorf("filter: not JSON at byte %d: %w", syntax.ByteOffset, syntax.Err)
+	case !errors.As(err, &semantic):
 		return fmt.Errorf("filter: %w", err)
+	case semantic.Err == nil:
+		return fmt.Errorf("filter: %w at %q", errWrongType, string(semantic.JSONPointer))
 	}
-	return nil
+	return fmt.Errorf("filter: %w at %q", semantic.Err, string(semantic.JSONPointer))
 }
 
 // optional is a member that may be absent but not null.

@@ -66,7 +66,7 @@ func TestRulesThatAreNotThere(t *testing.T) {
 		rows = append(rows,
 			stage.Row{Name: "a rule of nobody's" + end, Method: "GET", Path: rulesPath("global/override/mine" + end), Token: "alice", Status: 404, ErrCode: "M_NOT_FOUND"},
 			stage.Row{Name: "a rule of another kind" + end, Method: "GET", Path: rulesPath("global/underride/.m.rule.master" + end), Token: "alice", Status: 404, ErrCode: "M_NOT_FOUND"},
-			stage.Row{Name: "a kind of no rule" + end, Method: "GET", Path: rulesPath("global/overrule/mine" + end), Token: "alice", Status: 400, ErrCode: "M_INVALID_PARAM"},
+			stage.Row{Name: "a kind of no rule" + end, Method: "GET", Path: rulesPath("global/overrule/mine" + end), Token: "alice", Status: 404, ErrCode: "M_NOT_FOUND"},
 			stage.Row{Name: "no token" + end, Method: "GET", Path: rulesPath("global/override/.m.rule.master" + end), Status: 401, ErrCode: "M_MISSING_TOKEN"},
 		)
 	}

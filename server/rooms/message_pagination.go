@@ -74,7 +74,7 @@ func (r *Rooms) newPaging(who api.Caller, req *clientapi.GetRoomEventsRequest, n
 	if req.Filter.Set {
 		var err error
 		if p.filter, err = filter.ParseRoomEvents([]byte(req.Filter.Value)); err != nil {
-			return nil, api.InvalidParam("filter: %s", err)
+			return nil, api.InvalidParam("%s", err)
 		}
 		p.limit = p.filter.Limit(defaultPage, maxPage)
 	}
