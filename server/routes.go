@@ -77,7 +77,7 @@ func (s *slices) mountClient(r *api.Router) {
 	clientapi.MountSync(r, s.sync)
 	clientapi.MountTags(r, unfinished.Tags{})
 	clientapi.MountThirdPartyLookup(r, unfinished.ThirdPartyLookup{})
-	clientapi.MountThirdPartyMembership(r, unfinished.ThirdPartyMembership{})
+	clientapi.MountThirdPartyMembership(r, s.rooms)
 	clientapi.MountThreadsList(r, unfinished.ThreadsList{})
 	clientapi.MountToDevice(r, unfinished.ToDevice{})
 	clientapi.MountTyping(r, unfinished.Typing{})

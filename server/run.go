@@ -81,7 +81,7 @@ func (s *Server) open(name string, at config.TLSListener, handler http.Handler) 
 		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
 		// "OPTIONS *" gets the CORS headers that each other answer has.
 		DisableGeneralOptionsHandler: true,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 	scheme := "http"
 	serve := func() error { return srv.Serve(l) }

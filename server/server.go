@@ -6,6 +6,7 @@ package server
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -39,6 +40,7 @@ type Server struct {
 	fronts  fronts
 	// announced is whether the ready file is this server's.
 	announced bool
+	roots     *x509.CertPool // whom to trust when calling others; nil: whom the machine trusts
 	// stopping ends when the server begins to stop: who waits for news is
 	// answered then.
 	stopping context.Context
@@ -78,6 +80,9 @@ func (s *Server) start(ctx context.Context) error {
 	if s.judge, err = strict.New(strict.Config{Spec: spec.Files, Settings: settings, Answers: s.cfg.Strictness.Answers}); err != nil {
 		return fmt.Errorf("read the specification: %w", err)
 	}
+	if s.roots, err = trusted(s.cfg.Federation.TrustedCAFile); err != nil {
+		return err
+	}
 	if err := s.openDatabase(ctx); err != nil {
 		return err
 	}
@@ -109,6 +114,26 @@ func newEnv(cfg *config.Config) (*env.Env, error) {
 		out = env.Fixed(cfg.Seed, out.Clock)
 	}
 	return out, nil
+}
+
+// trusted are the machine's certificate authorities and those of a file.
+func trusted(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	const setting = "settings: federation.trusted_ca_file"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", setting, err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, fmt.Errorf("the machine's certificate authorities: %w", err)
+	}
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s: %s has no certificate in PEM", setting, file)
+	}
+	return pool, nil
 }
 
 func (s *Server) openDatabase(ctx context.Context) error {

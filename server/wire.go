@@ -17,6 +17,7 @@ import (
 	"touchstone.example/server/clientsync"
 	"touchstone.example/server/discovery"
 	"touchstone.example/server/event"
+	"touchstone.example/server/idclient"
 	"touchstone.example/server/profiles"
 	"touchstone.example/server/push"
 	"touchstone.example/server/rooms"
@@ -53,6 +54,7 @@ func (s *Server) wire(signer event.Signer) *slices {
 		Verify: func(ev *event.Event, server id.ServerName) bool {
 			return server == signer.Name && ev.VerifySignature(server, signer.KeyID, own) == nil
 		},
+		Identity: idclient.New(idclient.Options{AllowPrivate: s.cfg.Federation.AllowPrivate, RootCAs: s.roots, Log: s.log}),
 	})
 	out.profiles = &profiles.Profiles{
 		DB: s.db, Rooms: out.rooms, Name: s.cfg.ServerName, AnyAvatar: s.judge.Lenient(strict.ProfileAvatarURL),

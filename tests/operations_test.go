@@ -16,6 +16,7 @@ import (
 	"touchstone.example/generated/ops"
 	"touchstone.example/tests/bodies"
 	"touchstone.example/tests/harness"
+	"touchstone.example/tests/identity"
 )
 
 var coverageTable = flag.String("coverage-table", "", "write the table of operations into this Markdown file, between its coverage marks if it has some")
@@ -32,7 +33,9 @@ var servedElsewhere = map[string]string{"askPolicyServerToSign": "policy servers
 func TestOperations(t *testing.T) {
 	docs, err := bodies.Load("../spec")
 	require.NoError(t, err)
+	is := identity.New(t)
 	s := harness.Start(t, harness.Options{Settings: []string{
+		"TOUCHSTONE_FEDERATION_TRUSTED_CA_FILE=" + is.CAFile(t),
 		"TOUCHSTONE_WELL_KNOWN_CLIENT=https://client.example.org", "TOUCHSTONE_WELL_KNOWN_SERVER=federation.example.org:443",
 	}})
 	cov := &coverage{}
@@ -43,7 +46,7 @@ func TestOperations(t *testing.T) {
 		t.Run(op.API+"/"+op.ID, func(t *testing.T) {
 			doc := docs[op.API+" "+op.ID]
 			require.NotNil(t, doc, "the documents have the operation")
-			c := newOperationCase(t, s, op, doc)
+			c := newOperationCase(t, s, is, op, doc)
 			c.run(t)
 			cov.add(op, c.state, t.Failed())
 		})
@@ -60,14 +63,15 @@ type operationCase struct {
 	op    *api.Operation
 	doc   *bodies.Operation
 	s     *harness.Server
+	is    *identity.Server
 	w     *operationWorld
 	alice *harness.User
 	state string
 }
 
-func newOperationCase(t *testing.T, s *harness.Server, op *api.Operation, doc *bodies.Operation) *operationCase {
-	w := newOperationWorld(t, s, op.ID)
-	return &operationCase{op: op, doc: doc, s: s, w: w, alice: w.alice}
+func newOperationCase(t *testing.T, s *harness.Server, is *identity.Server, op *api.Operation, doc *bodies.Operation) *operationCase {
+	w := newOperationWorld(t, s, is, op.ID)
+	return &operationCase{op: op, doc: doc, s: s, is: is, w: w, alice: w.alice}
 }
 
 func (c *operationCase) run(t *testing.T) {
@@ -279,7 +283,7 @@ func (c *operationCase) wrongType(t *testing.T) {
 // allMembers sends every member that the schema knows. The server may refuse
 // what they say, but not how.
 func (c *operationCase) allMembers(t *testing.T) {
-	c.w = newOperationWorld(t, c.s, c.op.ID)
+	c.w = newOperationWorld(t, c.s, c.is, c.op.ID)
 	c.alice = c.w.alice
 	a := c.s.Do(t, c.request(c.maker(true).Make(c.doc.Body)))
 	for _, errcode := range []string{"M_NOT_JSON", "M_BAD_JSON", "M_MISSING_PARAM"} {
@@ -289,7 +293,7 @@ func (c *operationCase) allMembers(t *testing.T) {
 
 // valid calls the operation as it is meant.
 func (c *operationCase) valid(t *testing.T) {
-	c.w = newOperationWorld(t, c.s, c.op.ID)
+	c.w = newOperationWorld(t, c.s, c.is, c.op.ID)
 	c.alice = c.w.alice
 	a := c.s.Do(t, c.request(c.minimal()))
 	switch {

@@ -9,6 +9,7 @@ import (
 
 	"touchstone.example/tests/bodies"
 	"touchstone.example/tests/harness"
+	"touchstone.example/tests/identity"
 )
 
 // An operationWorld is what the requests of one operation speak of: alice, who
@@ -23,7 +24,7 @@ type operationWorld struct {
 }
 
 // newOperationWorld makes a world and sets the stage for one operation.
-func newOperationWorld(t *testing.T, s *harness.Server, operation string) *operationWorld {
+func newOperationWorld(t *testing.T, s *harness.Server, is *identity.Server, operation string) *operationWorld {
 	u := s.Users(t, "alice", "bob", "carol")
 	w := &operationWorld{alice: u[0], bob: u[1], carol: u[2]}
 	w.room = w.alice.PublicRoom(t, w.bob)
@@ -37,6 +38,12 @@ func newOperationWorld(t *testing.T, s *harness.Server, operation string) *opera
 	w.body = map[string]any{
 		"user_id": w.bob.ID, "room_version": "12", "invite/0": w.bob.ID, "creation_content": map[string]any{},
 		"power_level_content_override": map[string]any{}, "initial_state/0/state_key": "", "event_id": w.event, "room_id": w.room,
+	}
+	for name, v := range is.Ask("email", "somebody@example.org") {
+		w.body["invite_3pid/0/"+name] = v
+		if operation == "inviteBy3PID" {
+			w.body[name] = v
+		}
 	}
 	if set := stage[operation]; set != nil {
 		set(t, w)

@@ -9,12 +9,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"touchstone.example/api/id"
 	"touchstone.example/tests/harness"
+	"touchstone.example/tests/identity"
 )
 
 // scenario is a long afternoon on one server. It knows nothing of what the
 // server answers but what it needs to go on.
-func scenario(t *testing.T, s *harness.Server) {
+func scenario(t *testing.T, s *harness.Server, is *identity.Server) {
 	sceneAnonymous(t, s)
 	alice, bob := sceneAccounts(t, s)
 	sceneProfiles(t, alice, bob)
@@ -24,6 +26,7 @@ func scenario(t *testing.T, s *harness.Server) {
 	sceneMessages(t, alice, bob, room)
 	sceneState(t, alice, bob, room)
 	sceneMembership(t, s, alice, bob)
+	sceneThirdParties(t, is, alice, bob)
 	sceneSync(t, alice, bob, room)
 	sceneLongPolls(t, alice, bob, room)
 	sceneErrors(t, alice, room)
@@ -183,6 +186,22 @@ func sceneMembership(t *testing.T, s *harness.Server, alice, bob *harness.User) 
 	step(bob, "join", harness.O{})
 	step(alice, "leave", harness.O{})
 	alice.Do(t, http.MethodGet, harness.Path("v3/rooms/{}/messages", room)+"?dir=b", nil)
+}
+
+func sceneThirdParties(t *testing.T, is *identity.Server, alice, bob *harness.User) {
+	is.Bind("email", "bob@example.org", id.UserID(bob.ID))
+	room := alice.CreateRoom(t, harness.O{"invite_3pid": []any{is.Ask("email", "bob@example.org"), is.Ask("email", "robert@example.org")}})
+	bob.Leave(t, room)
+	for _, address := range []string{"bob@example.org", "robert@example.org"} {
+		alice.Do(t, http.MethodPost, harness.Path("v3/rooms/{}/invite", room), is.Ask("email", address))
+	}
+	bob.Leave(t, room)
+	for _, token := range []string{"token-1", "token-2", "token-3"} {
+		signed := is.Sign(id.UserID(alice.ID), id.UserID(bob.ID), "token-2", false)
+		signed["token"] = token
+		bob.Do(t, http.MethodPost, harness.Path("v3/join/{}", room), harness.O{"third_party_signed": signed})
+	}
+	alice.AllMessages(t, room, "f", 50)
 }
 
 func sceneSync(t *testing.T, alice, bob *harness.User, room string) {

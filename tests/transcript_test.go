@@ -18,6 +18,7 @@ import (
 	"touchstone.example/generated/ops"
 	"touchstone.example/tests/bodies"
 	"touchstone.example/tests/harness"
+	"touchstone.example/tests/identity"
 )
 
 // TestTranscript plays one scenario of more than three hundred requests twice,
@@ -27,7 +28,8 @@ import (
 func TestTranscript(t *testing.T) {
 	for _, e := range harness.Engines() {
 		t.Run(string(e), func(t *testing.T) {
-			first, second := play(t, e), play(t, e)
+			is := identity.New(t) // the same for both: its port is not ours to choose
+			first, second := play(t, e, is), play(t, e, is)
 			require.GreaterOrEqual(t, len(first), 300, "requests")
 			for i := range min(len(first), len(second)) {
 				if first[i] != second[i] {
@@ -52,17 +54,21 @@ func keep(t *testing.T, first, second []string) {
 }
 
 // play runs the scenario against a fresh server and writes down what happened.
-func play(t *testing.T, e harness.Engine) []string {
+func play(t *testing.T, e harness.Engine, is *identity.Server) []string {
 	var transcript []string
+	is.Forget()
 	played := t.Run("play", func(t *testing.T) {
 		s := harness.Start(t, harness.Options{
 			Engine: e, Seed: "transcript", Clock: "2026-01-02T03:04:05Z",
-			Settings: []string{"TOUCHSTONE_WELL_KNOWN_CLIENT=https://client.example.org", "TOUCHSTONE_WELL_KNOWN_SERVER=federation.example.org:443"},
+			Settings: []string{
+				"TOUCHSTONE_WELL_KNOWN_CLIENT=https://client.example.org", "TOUCHSTONE_WELL_KNOWN_SERVER=federation.example.org:443",
+				"TOUCHSTONE_FEDERATION_TRUSTED_CA_FILE=" + is.CAFile(t),
+			},
 		})
 		r := &recording{touched: map[string]bool{}}
 		s.Record = r.record
-		scenario(t, s)
-		playRest(t, s, r.touched)
+		scenario(t, s, is)
+		playRest(t, s, is, r.touched)
 		transcript = r.lines
 	})
 	require.True(t, played)
@@ -104,10 +110,10 @@ func describe(q harness.Request, body []byte, a *harness.Answer) string {
 
 // playRest calls the operations that the scenario did not. None of them may be
 // served: whoever writes an operation adds it to the scenario.
-func playRest(t *testing.T, s *harness.Server, touched map[string]bool) {
+func playRest(t *testing.T, s *harness.Server, is *identity.Server, touched map[string]bool) {
 	docs, err := bodies.Load("../spec")
 	require.NoError(t, err)
-	w := newOperationWorld(t, s, "")
+	w := newOperationWorld(t, s, is, "")
 	for _, op := range ops.All {
 		if op.API != "clientapi" || touched[op.API+" "+op.ID] {
 			continue

@@ -5,6 +5,7 @@ package eventauth
 import (
 	"crypto/ed25519"
 	"encoding/base64"
+	"errors"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -47,41 +48,56 @@ func (c *checker) checkThirdPartyInvite(target id.UserID, content jsontext.Value
 		return fail(6, "the third-party invite is another sender's")
 	}
 	// 5.4.1.7
-	if signedByAny(signed, inviteKeys(invite)) {
+	if len(SignedBy(invite, signed, 1)) > 0 {
 		return nil
 	}
 	// 5.4.1.8
 	return fail(8, "no signature matches a key of the third-party invite")
 }
 
+// An InviteKey is a public key of an m.room.third_party_invite.
+type InviteKey struct {
+	Text string // as the event has it
+	// ValidityURL says whether the key was revoked. The rules do not ask it;
+	// the server that lets somebody in does.
+	ValidityURL string
+	key         ed25519.PublicKey
+}
+
 // inviteKeys returns the public keys of an m.room.third_party_invite.
-func inviteKeys(invite *event.Event) []ed25519.PublicKey {
-	var keys []ed25519.PublicKey
-	add := func(raw jsontext.Value) {
+func inviteKeys(invite *event.Event) []InviteKey {
+	var keys []InviteKey
+	add := func(raw, validity jsontext.Value) {
 		s, _ := event.Text(raw)
-		if key, err := decodeKey(s); err == nil && len(key) == ed25519.PublicKeySize {
-			keys = append(keys, key)
+		if key, err := DecodeInviteKey(s); err == nil {
+			at, _ := event.Text(validity)
+			keys = append(keys, InviteKey{s, at, key})
 		}
 	}
 	// 5.4.1.7.1
-	add(invite.ContentMember("public_key"))
+	add(invite.ContentMember("public_key"), invite.ContentMember("key_validity_url"))
 	// 5.4.1.7.2
 	for v := range event.Elements(invite.ContentMember("public_keys")) {
-		add(event.Member(v, "public_key"))
+		add(event.Member(v, "public_key"), event.Member(v, "key_validity_url"))
 	}
 	return keys
 }
 
-// decodeKey decodes a public key of an m.room.third_party_invite.
+// DecodeInviteKey decodes a public key of an m.room.third_party_invite.
 //
 // Spec: client-server "m.room.third_party_invite", public_key: "using the
 // standard or URL-safe alphabets".
-func decodeKey(s string) ([]byte, error) {
+func DecodeInviteKey(s string) (ed25519.PublicKey, error) {
 	s = strings.TrimRight(s, "=")
+	alphabet := base64.RawStdEncoding
 	if strings.ContainsAny(s, "-_") {
-		return base64.RawURLEncoding.DecodeString(s)
+		alphabet = base64.RawURLEncoding
 	}
-	return base64.RawStdEncoding.DecodeString(s)
+	key, err := alphabet.DecodeString(s)
+	if err == nil && len(key) != ed25519.PublicKeySize {
+		err = errors.New("not the length of an Ed25519 key")
+	}
+	return key, err
 }
 
 // maxTries bounds how many pairs of a signature and a key are tried. Honest
@@ -89,8 +105,14 @@ func decodeKey(s string) ([]byte, error) {
 // minute.
 const maxTries = 1000
 
-// signedByAny tells whether any ed25519 signature on an object is by any of keys.
-func signedByAny(signed jsontext.Value, keys []ed25519.PublicKey) bool {
+// SignedBy returns keys of an m.room.third_party_invite that have signed an
+// object in canonical form, at most so many.
+func SignedBy(invite *event.Event, signed jsontext.Value, most int) []InviteKey {
+	return signers(signed, inviteKeys(invite), most)
+}
+
+// signers finds the keys whose ed25519 signatures are on an object.
+func signers(signed jsontext.Value, keys []InviteKey, most int) (found []InviteKey) {
 	tries := 0
 	for name, signatures := range event.Members(event.Member(signed, "signatures")) {
 		for keyID := range event.Members(signatures) {
@@ -99,13 +121,16 @@ func signedByAny(signed jsontext.Value, keys []ed25519.PublicKey) bool {
 			}
 			for _, key := range keys {
 				if tries++; tries > maxTries {
-					return false
+					return found
 				}
-				if event.VerifyCanonical(signed, id.ServerName(name), id.KeyID(keyID), key) == nil {
-					return true
+				if event.VerifyCanonical(signed, id.ServerName(name), id.KeyID(keyID), key.key) != nil {
+					continue
+				}
+				if found = append(found, key); len(found) == most {
+					return found
 				}
 			}
 		}
 	}
-	return false
+	return found
 }

@@ -12,6 +12,7 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/event"
+	"touchstone.example/server/idclient"
 	"touchstone.example/server/roomver"
 	"touchstone.example/storage"
 )
@@ -84,7 +85,7 @@ func (c *creation) plan(ctx context.Context) (*plan, error) {
 		c.head.apply(ev)
 		p.events = append(p.events, ev)
 	}
-	return p, nil
+	return p, c.inviteAddresses(ctx, p)
 }
 
 // A creation is a room on its way into being.
@@ -96,6 +97,11 @@ type creation struct {
 	preset string
 	public bool
 	alias  id.RoomAlias // empty if none was asked for
+
+	// invited are the users to invite. pending are the addresses that are
+	// nobody's yet.
+	invited []id.UserID
+	pending []idclient.Address
 }
 
 func (r *Rooms) newCreation(ctx context.Context, who api.Caller, body *clientapi.CreateRoomBody) (*creation, error) {
@@ -118,9 +124,6 @@ func (r *Rooms) newCreation(ctx context.Context, who api.Caller, body *clientapi
 			return nil, err
 		}
 	}
-	if len(body.Invite3PID) > 0 {
-		return nil, api.Forbidden("This server has no identity server to invite third-party identifiers with")
-	}
 	if body.RoomAliasName.Set {
 		var err error
 		if c.alias, err = r.aliasOf(body.RoomAliasName.Value); err != nil {
@@ -132,7 +135,7 @@ func (r *Rooms) newCreation(ctx context.Context, who api.Caller, body *clientapi
 	if !rules.RoomIDIsCreateHash {
 		c.head.room.ID = id.RoomID("!" + r.env.Rand.Token("room id", string(who.User), 18) + ":" + string(r.name))
 	}
-	return c, nil
+	return c, c.lookUp(ctx)
 }
 
 // aliasOf makes an alias of this server from its localpart.
@@ -154,11 +157,13 @@ func (r *Rooms) aliasOf(localpart string) (id.RoomAlias, error) {
 // Spec: client-server createRoom, steps 1 to 8.
 func (c *creation) drafts(ctx context.Context) ([]draft, error) {
 	creator, rules := c.who.User, c.head.rules
-	var equals []id.UserID // trusted_private_chat: invitees like the creator
+	// trusted_private_chat: invitees are like the creator. Creators are forever,
+	// and so only those whom the request names, no identity server.
+	var equals, creators []id.UserID
 	if c.preset == "trusted_private_chat" {
-		equals = c.body.Invite
+		equals, creators = c.invited, c.body.Invite
 	}
-	create, err := createContent(rules, creator, c.body.CreationContent, equals)
+	create, err := createContent(rules, creator, c.body.CreationContent, creators)
 	if err != nil {
 		return nil, api.BadJSON("creation_content: %s", err)
 	}
@@ -220,10 +225,7 @@ func (c *creation) presetDrafts() []draft {
 // in the room already, is for the rules to refuse.
 func (c *creation) invites(ctx context.Context) ([]draft, error) {
 	var out []draft
-	for i, u := range c.body.Invite {
-		if slices.Contains(c.body.Invite[:i], u) {
-			continue
-		}
+	for _, u := range c.invited {
 		content, err := c.r.memberContent(ctx, u, "invite", api.Opt[string]{})
 		if err != nil {
 			return nil, err

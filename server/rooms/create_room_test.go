@@ -186,7 +186,6 @@ func TestCreateRoomRefuses(t *testing.T) {
 		post("state under another's name", stage.O{"initial_state": stage.L{stage.O{"type": "t", "state_key": "@bob:hs1", "content": stage.O{}}}}, 400, "M_INVALID_ROOM_STATE")
 		post("a name past all sense", stage.O{"name": strings.Repeat("n", 65536)}, 413, "M_TOO_LARGE")
 		post("a type of 256 bytes", state(strings.Repeat("t", 256), stage.O{}), 413, "M_TOO_LARGE")
-		post("a third-party invitation", stage.O{"invite_3pid": stage.L{stage.O{"id_server": "i", "id_access_token": "t", "medium": "email", "address": "a@b.c"}}}, 403, "M_FORBIDDEN")
 		post("somebody of elsewhere", stage.O{"invite": stage.L{"@bob:elsewhere"}}, 403, "M_FORBIDDEN")
 		r.add("no token", "POST", pathCreate, "", stage.O{}, 401, "M_MISSING_TOKEN")
 		stage.Table(t, h.router, r)

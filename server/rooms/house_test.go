@@ -13,10 +13,12 @@ import (
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/clientsync"
 	"touchstone.example/server/event"
+	"touchstone.example/server/idclient"
 	"touchstone.example/server/push"
 	"touchstone.example/server/rooms"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
+	"touchstone.example/tests/identity"
 	"touchstone.example/tests/stage"
 )
 
@@ -28,6 +30,8 @@ type house struct {
 	rooms  *rooms.Rooms
 	world  *world
 	txns   int
+
+	identity *identity.Server
 }
 
 func newHouse(t testing.TB, db *storage.DB) *house {
@@ -35,14 +39,17 @@ func newHouse(t testing.TB, db *storage.DB) *house {
 	s := stage.New(t, db)
 	signer := s.Signer()
 	w := newWorld()
+	is := identity.New(t)
 	r := rooms.New(rooms.Deps{
 		DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Name: stage.Name, Signer: signer, DefaultVersion: "12",
 		Verify: func(_ *event.Event, server id.ServerName) bool { return server == signer.Name },
 		Keys:   w, Remote: w,
+		Identity: idclient.New(idclient.Options{AllowPrivate: true, RootCAs: is.Roots(), Log: s.Log}),
 	})
-	h := &house{Stage: s, t: t, router: s.Router(t, api.Config{Auth: stage.Tokens()}), rooms: r, world: w}
+	h := &house{Stage: s, t: t, router: s.Router(t, api.Config{Auth: stage.Tokens()}), rooms: r, world: w, identity: is}
 	clientapi.MountCreateRoom(h.router, r)
 	clientapi.MountInviting(h.router, r)
+	clientapi.MountThirdPartyMembership(h.router, r)
 	clientapi.MountJoining(h.router, r)
 	clientapi.MountLeaving(h.router, r)
 	clientapi.MountKicking(h.router, r)

@@ -78,7 +78,8 @@ func (r *Rooms) named(ctx context.Context, name string) (id.RoomID, error) {
 }
 
 func (r *Rooms) join(ctx context.Context, who api.Caller, roomID id.RoomID, body clientapi.JoinRoomBody) error {
-	if _, err := r.roomNID(ctx, roomID); err != nil {
+	nid, err := r.roomNID(ctx, roomID)
+	if err != nil {
 		var refusal *api.Error
 		if errors.As(err, &refusal) {
 			return api.NotFound("Room %s is unknown to this server", roomID)
@@ -89,13 +90,17 @@ func (r *Rooms) join(ctx context.Context, who api.Caller, roomID id.RoomID, body
 	t.check = func(was string) (bool, error) { return was == "join", nil }
 	if r.departs.JoinExtraContent {
 		for name, value := range body.Extra {
-			if name != "membership" && name != "join_authorised_via_users_server" {
+			switch name {
+			case "membership", "join_authorised_via_users_server", "third_party_invite":
+			default:
 				t.extra[name] = value
 			}
 		}
 	}
 	if signed := body.ThirdPartySigned; signed != nil {
-		t.extra["third_party_invite"] = map[string]any{"signed": api.Raw(signed.AppendJSON(nil))}
+		if t.invite, err = r.signedInvite(ctx, nid, who, signed); err != nil {
+			return err
+		}
 	}
 	return r.move(ctx, who, roomID, t)
 }

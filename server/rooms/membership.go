@@ -24,6 +24,8 @@ type transition struct {
 	check func(was string) (nothing bool, err error)
 	// extra adds members to the content.
 	extra object
+	// invite, if set, builds the invitation that goes before a join.
+	invite func(ctx context.Context, h *head) (*planned, error)
 }
 
 // move makes one membership event in a room.
@@ -56,6 +58,16 @@ func (r *Rooms) move(ctx context.Context, who api.Caller, roomID id.RoomID, t tr
 			}
 			refusal = err
 		}
+		out := &plan{}
+		if t.invite != nil {
+			p, err := t.invite(ctx, h)
+			if err != nil {
+				return nil, err
+			}
+			if was != "invite" { // who is invited need not be invited again
+				h, was, out.events = h.after(p), "invite", append(out.events, p)
+			}
+		}
 		d := draft{Sender: who.User, Type: event.TypeMember, StateKey: &key.Key, Content: content.encode()}
 		if t.membership == "join" {
 			if err := r.admitGuest(ctx, h, who); err != nil {
@@ -73,7 +85,8 @@ func (r *Rooms) move(ctx context.Context, who api.Caller, roomID id.RoomID, t tr
 		if err != nil {
 			return nil, err
 		}
-		return &plan{events: []*planned{p}}, nil
+		out.events = append(out.events, p)
+		return out, nil
 	})
 	return err
 }

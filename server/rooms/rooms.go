@@ -16,6 +16,7 @@ import (
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
 	"touchstone.example/server/feed"
+	"touchstone.example/server/idclient"
 	"touchstone.example/storage"
 )
 
@@ -37,6 +38,8 @@ type Deps struct {
 	// Remote asks other servers. Nil asks nobody, so that what is missing stays
 	// missing.
 	Remote Remote
+	// Identity asks the identity servers that clients name.
+	Identity *idclient.Client
 }
 
 // Departures from the letter of the specification that deployed clients lean
@@ -59,6 +62,8 @@ type Rooms struct {
 	keys   Keys
 	remote Remote
 
+	identity *idclient.Client
+
 	defaultVersion string
 	departs        Departures
 
@@ -75,7 +80,7 @@ func New(d Deps) *Rooms {
 	return &Rooms{
 		db: d.DB, feed: d.Feed, env: d.Env, log: d.Log, name: d.Name,
 		signer: d.Signer, verify: d.Verify, defaultVersion: d.DefaultVersion,
-		departs: d.Departures, keys: d.Keys, remote: d.Remote,
+		departs: d.Departures, keys: d.Keys, remote: d.Remote, identity: d.Identity,
 	}
 }
 

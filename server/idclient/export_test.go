@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package idclient
+
+// Public is public, for tests.
+var Public = public

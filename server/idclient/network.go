@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package idclient
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"syscall"
+	"time"
+)
+
+// network is the way to the servers that clients name. It looks at the address
+// that a name has turned out to have, when it connects: a name that was looked
+// up before may have another by then. A proxy would look names up itself, so
+// none is used.
+func network(o Options) http.RoundTripper {
+	dial := &net.Dialer{Timeout: o.Timeout, Control: func(_, address string, _ syscall.RawConn) error {
+		to, err := netip.ParseAddrPort(address)
+		if err != nil {
+			return err
+		}
+		if !o.AllowPrivate && !public(to.Addr()) {
+			return fmt.Errorf("%s is not an address of the internet, and federation.allow_private is off", to.Addr())
+		}
+		return nil
+	}}
+	return &http.Transport{
+		DialContext:            dial.DialContext,
+		ForceAttemptHTTP2:      true,
+		TLSClientConfig:        &tls.Config{RootCAs: o.RootCAs},
+		TLSHandshakeTimeout:    o.Timeout,
+		ResponseHeaderTimeout:  o.Timeout,
+		MaxResponseHeaderBytes: maxAnswer,
+		MaxConnsPerHost:        16,
+		MaxIdleConns:           64,
+		IdleConnTimeout:        30 * time.Second,
+	}
+}
+
+// notPublic are the special-purpose addresses of RFC 6890 and its successors
+// that the methods of netip.Addr do not know, and those in which others hide.
+var notPublic = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"),       // this network
+	netip.MustParsePrefix("100.64.0.0/10"),   // shared by customers of a provider
+	netip.MustParsePrefix("192.0.0.0/24"),    // protocols
+	netip.MustParsePrefix("192.0.2.0/24"),    // documentation
+	netip.MustParsePrefix("192.88.99.0/24"),  // 6to4 relays
+	netip.MustParsePrefix("198.18.0.0/15"),   // benchmarks
+	netip.MustParsePrefix("198.51.100.0/24"), // documentation
+	netip.MustParsePrefix("203.0.113.0/24"),  // documentation
+	netip.MustParsePrefix("240.0.0.0/4"),     // reserved, and broadcast
+	netip.MustParsePrefix("::/96"),           // IPv4 within IPv6, and the unspecified
+	netip.MustParsePrefix("64:ff9b::/96"),    // NAT64 to IPv4
+	netip.MustParsePrefix("64:ff9b:1::/48"),  // the same, local
+	netip.MustParsePrefix("100::/64"),        // discarded
+	netip.MustParsePrefix("2001::/23"),       // protocols, Teredo among them
+	netip.MustParsePrefix("2001:db8::/32"),   // documentation
+	netip.MustParsePrefix("2002::/16"),       // 6to4, IPv4 within
+	netip.MustParsePrefix("3fff::/20"),       // documentation
+	netip.MustParsePrefix("5f00::/16"),       // segment routing
+	netip.MustParsePrefix("fec0::/10"),       // site-local, of old
+}
+
+// public reports whether an address is one of the internet.
+func public(a netip.Addr) bool {
+	a = a.Unmap().WithZone("")
+	if !a.IsGlobalUnicast() || a.IsPrivate() {
+		return false
+	}
+	for _, p := range notPublic {
+		if p.Contains(a) {
+			return false
+		}
+	}
+	return true
+}

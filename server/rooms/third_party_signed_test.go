@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"touchstone.example/api"
+	"touchstone.example/api/id"
+	"touchstone.example/generated/clientapi"
+	"touchstone.example/server/event"
+	"touchstone.example/server/idclient"
+	"touchstone.example/server/rooms"
+	"touchstone.example/storage/storagetest"
+	"touchstone.example/tests/identity"
+	"touchstone.example/tests/stage"
+)
+
+// letter invites an address of nobody's, and returns the token.
+func (h *house) letter(token, room string) string {
+	h.t.Helper()
+	h.act(token, room, "invite", h.identity.Ask("email", "bob@example.com"))
+	history := h.history(token, room)
+	last := history[len(history)-1]
+	require.Equal(h.t, "m.room.third_party_invite", last.Type)
+	h.identity.Calls()
+	return *last.StateKey
+}
+
+// proof is the body of a join with an invitation of alice's.
+func (h *house) proof(name, token string) stage.O {
+	return stage.O{"third_party_signed": h.identity.Sign(stage.User("alice"), stage.User(name), token, false)}
+}
+
+// TestThirdPartySigned: who proves to have the address of an invitation is
+// invited by whoever sent it, and joins.
+func TestThirdPartySigned(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		for _, version := range []string{"1", "2", "3", "5", "6", "7", "8", "10", "11", "12"} {
+			room := h.create("alice", stage.O{"room_version": version})
+			token := h.letter("alice", room)
+			writes := h.DB.Stats().Writes
+			signed := h.identity.Sign(stage.User("alice"), stage.User("bob"), token, version == "1")
+			h.act("bob", room, "join", stage.O{"third_party_signed": signed, "reason": "mail"})
+			require.Equal(t, writes+1, h.DB.Stats().Writes, "one transaction")
+			require.Equal(t, []string{"isvalid"}, h.identity.Calls())
+			history := h.history("alice", room)
+			invite, join := history[len(history)-2], history[len(history)-1]
+			require.EqualValues(t, "@alice:hs1", invite.Sender)
+			require.Equal(t, "@bob:hs1", *invite.StateKey)
+			require.Equal(t, map[string]any{
+				"membership": "invite", "third_party_invite": map[string]any{"display_name": "b...", "signed": plain(t, signed)},
+			}, invite.Content)
+			require.EqualValues(t, "@bob:hs1", join.Sender)
+			require.Equal(t, map[string]any{"membership": "join", "reason": "mail"}, join.Content)
+			require.Equal(t, "invite", join.Unsigned["prev_content"].(map[string]any)["membership"])
+			h.send("bob", room, "hello")
+		}
+	})
+}
+
+// plain is a value as it looks after it was sent.
+func plain(t *testing.T, signed map[string]any) map[string]any {
+	signatures, ok := signed["signatures"].(map[string]any)
+	require.True(t, ok)
+	return map[string]any{
+		"mxid": string(signed["mxid"].(id.UserID)), "sender": string(signed["sender"].(id.UserID)),
+		"token": signed["token"], "signatures": signatures,
+	}
+}
+
+// TestThirdPartySignedAgain: a proof that is not needed does no harm, one that
+// was used up opens nothing.
+func TestThirdPartySignedAgain(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		room := h.create("alice", stage.O{})
+		token := h.letter("alice", room)
+		proof := h.proof("bob", token)
+		h.act("alice", room, "invite", target("bob"))
+		before := len(h.history("alice", room))
+		h.ok("POST", stage.Path("v3/join/{}", room), "bob", proof)
+		require.Len(t, h.history("alice", room), before+1, "who is invited need not be invited again")
+		h.identity.Calls()
+		h.act("bob", room, "join", proof)
+		h.act("bob", room, "join", h.proof("bob", token))
+		require.Len(t, h.history("alice", room), before+1, "nor who is there")
+		require.Empty(t, h.identity.Calls())
+
+		h.act("alice", room, "kick", target("bob"))
+		refuses := func(name, who string, body stage.O) {
+			t.Helper()
+			a := h.do("POST", at(room, "join"), who, body)
+			require.Equal(t, 403, a.Status, "%s: %s", name, a)
+			require.Equal(t, "M_FORBIDDEN", a.At("errcode"), "%s: %s", name, a)
+		}
+		refuses("after a kick", "bob", proof)
+		later := h.letter("alice", room)
+		h.act("bob", room, "join", h.proof("bob", later))
+		h.act("bob", room, "leave", stage.O{})
+		refuses("after leaving", "bob", h.proof("bob", later))
+		h.act("alice", room, "ban", target("bob"))
+		last := h.letter("alice", room)
+		refuses("banned", "bob", h.proof("bob", last))
+		h.act("alice", room, "unban", target("bob"))
+		refuses("after a ban", "bob", h.proof("bob", last))
+
+		// The inviter need not be there any more.
+		open := h.letter("alice", room)
+		h.act("alice", room, "leave", stage.O{})
+		h.act("carol", room, "join", h.proof("carol", open))
+	})
+}
+
+// TestThirdPartySignedRefused is what opens no room. Dan knows the invitation
+// that bob has the address of.
+func TestThirdPartySignedRefused(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		room := h.create("alice", stage.O{"initial_state": stage.L{stage.O{"type": "m.room.guest_access", "content": stage.O{"guest_access": "forbidden"}}}})
+		token := h.letter("alice", room)
+		withdrawn := h.letter("alice", room)
+		elsewhere := h.letter("alice", h.create("alice", stage.O{}))
+		h.set("alice", room, "m.room.third_party_invite", withdrawn, stage.O{})
+		h.set("alice", room, "m.room.third_party_invite", "plain", stage.O{"display_name": "d", "public_key": "AAAA", "key_validity_url": "https://x/"})
+		good, ok := h.proof("bob", token)["third_party_signed"].(map[string]any)
+		require.True(t, ok)
+		var r rows
+		post := func(name, who string, signed any, status int, errcode string) {
+			for _, path := range []string{at(room, "join"), stage.Path("v3/join/{}", room)} {
+				r.add(name, "POST", path, who, stage.O{"third_party_signed": signed}, status, errcode)
+			}
+		}
+		for _, name := range []string{"sender", "mxid", "token", "signatures"} {
+			post("no "+name, "bob", with(good, stage.O{name: nil}), 400, "M_BAD_JSON")
+			post("a number for "+name, "bob", with(good, stage.O{name: 7}), 400, "M_BAD_JSON")
+		}
+		post("a fraction signed as well", "bob", with(good, stage.O{"x": 0.5}), 400, "M_BAD_JSON")
+		post("another's", "dan", good, 403, "M_FORBIDDEN")
+		post("another's, taken over", "dan", with(good, stage.O{"mxid": "@dan:hs1"}), 403, "M_FORBIDDEN")
+		post("of another sender", "bob", with(good, stage.O{"sender": "@dan:hs1"}), 403, "M_FORBIDDEN")
+		post("with more than was signed", "bob", with(good, stage.O{"x": 1}), 403, "M_FORBIDDEN")
+		post("an unknown token", "bob", with(good, stage.O{"token": "other"}), 403, "M_FORBIDDEN")
+		post("an empty token", "bob", with(good, stage.O{"token": ""}), 403, "M_FORBIDDEN")
+		post("no signatures", "bob", with(good, stage.O{"signatures": stage.O{}}), 403, "M_FORBIDDEN")
+		post("signatures that are none", "bob", with(good, stage.O{"signatures": stage.O{"i": stage.O{"ed25519:0": "AAAA", "x": "y"}}}), 403, "M_FORBIDDEN")
+		post("of another room", "bob", h.proof("bob", elsewhere)["third_party_signed"], 403, "M_FORBIDDEN")
+		post("withdrawn", "bob", h.proof("bob", withdrawn)["third_party_signed"], 403, "M_FORBIDDEN")
+		post("a key that is none", "bob", with(good, stage.O{"token": "plain"}), 403, "M_FORBIDDEN")
+		before := h.history("alice", room)
+		stage.Table(t, h.router, r)
+		require.Empty(t, h.identity.Calls(), "nobody is asked about what proves nothing")
+
+		guest := h.do("POST", at(room, "join"), "guest", h.proof("guest", token))
+		require.Equal(t, "M_GUEST_ACCESS_FORBIDDEN", guest.At("errcode"), guest)
+		require.Equal(t, before, h.history("alice", room))
+
+		for name, how := range map[string]http.HandlerFunc{
+			"a key that was revoked":   identity.Says(200, `{"valid":false}`),
+			"what is no answer":        identity.Says(200, `{"valid":"true"}`),
+			"no such page":             identity.Says(404, `{"errcode":"M_NOT_FOUND","error":"x"}`),
+			"a redirection":            http.RedirectHandler("/_matrix/identity/v2/pubkey/isvalid", 302).ServeHTTP,
+			"a connection that breaks": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		} {
+			h.identity.Instead("isvalid", how)
+			a := h.do("POST", at(room, "join"), "bob", h.proof("bob", token))
+			require.Equal(t, 403, a.Status, "%s: %s", name, a)
+			require.Equal(t, "M_FORBIDDEN", a.At("errcode"), "%s: %s", name, a)
+		}
+		require.Equal(t, before, h.history("alice", room))
+		h.identity.Instead("isvalid", nil)
+		h.act("bob", room, "join", h.proof("bob", token))
+	})
+}
+
+// TestWhereKeysAreConfirmed: only https is asked, and a key without an address
+// counts as valid.
+func TestWhereKeysAreConfirmed(t *testing.T) {
+	h := newHouse(t, storagetest.Open(t))
+	room := h.create("alice", stage.O{})
+	token := h.letter("alice", room)
+	own := h.state("alice", room, "m.room.third_party_invite", token).At("public_key")
+	for name, c := range map[string]struct {
+		url    any
+		status int
+	}{
+		"nowhere":                {nil, 200},
+		"without encryption":     {"http://" + h.identity.Name() + "/_matrix/identity/v2/pubkey/isvalid", 403},
+		"in a file":              {"file:///etc/passwd", 403},
+		"with a password":        {"https://a:b@" + h.identity.Name() + "/_matrix/identity/v2/pubkey/isvalid", 403},
+		"at no address":          {"https:///isvalid", 403},
+		"at what is no URL":      {":", 403},
+		"with another parameter": {"https://" + h.identity.Name() + "/_matrix/identity/v2/pubkey/isvalid?a=b&public_key=x#y", 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			room := h.create("alice", stage.O{})
+			h.set("alice", room, "m.room.third_party_invite", "here",
+				with(stage.O{"display_name": "d", "public_keys": stage.L{with(stage.O{"public_key": own}, stage.O{"key_validity_url": c.url})}}, nil))
+			h.identity.Calls()
+			a := h.do("POST", at(room, "join"), "bob",
+				stage.O{"third_party_signed": h.identity.Sign(stage.User("alice"), stage.User("bob"), "here", true)})
+			require.Equal(t, c.status, a.Status, a)
+			require.Equal(t, c.status == 200 && c.url != nil, len(h.identity.Calls()) == 1)
+		})
+	}
+}
+
+// TestThirdPartyInviterOfElsewhere: the invitation must come from the inviter's
+// server.
+func TestThirdPartyInviterOfElsewhere(t *testing.T) {
+	h := newHouse(t, storagetest.Open(t))
+	room := h.create("alice", stage.O{})
+	token := h.letter("alice", room)
+	signer := h.Signer()
+	signer.Name = "hs2"
+	other := rooms.New(rooms.Deps{
+		DB: h.DB, Feed: h.Feed, Env: h.Env, Log: h.Log, Name: "hs2", Signer: signer, DefaultVersion: "12",
+		Verify:   func(*event.Event, id.ServerName) bool { return true },
+		Identity: idclient.New(idclient.Options{AllowPrivate: true, RootCAs: h.identity.Roots()}),
+	})
+	_, err := other.JoinRoomByID(t.Context(), api.Caller{User: "@bob:hs2"}, &clientapi.JoinRoomByIDRequest{
+		RoomID: id.RoomID(room), Body: clientapi.JoinRoomByIDBody{ThirdPartySigned: &clientapi.ThirdPartySigned{
+			Mxid: "@bob:hs2", Sender: "@alice:hs1", Token: token, Signatures: map[string]map[string]string{},
+		}},
+	})
+	var refusal *api.Error
+	require.ErrorAs(t, err, &refusal)
+	require.Equal(t, 403, refusal.Status)
+	require.Contains(t, refusal.Msg, "of another server")
+}
