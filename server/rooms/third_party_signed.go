@@ -81,7 +81,7 @@ func (r *Rooms) pendingInvite(ctx context.Context, h *head, user id.UserID, sign
 	if err := h.ensure(ctx, r.db, key, event.StateKey{Type: event.TypeMember, Key: string(user)}); err != nil {
 		return nil, err
 	}
-	invite := h.Event(key.Type, key.Key)
+	invite := h.get(key.Type, key.Key)
 	switch {
 	case invite == nil:
 		return nil, api.Forbidden("No third-party invite with this token is pending")
@@ -90,10 +90,10 @@ func (r *Rooms) pendingInvite(ctx context.Context, h *head, user id.UserID, sign
 	case invite.Sender.Server() != r.name:
 		return nil, api.Forbidden("The third-party invite is of a user of another server, and this server does not federate yet")
 	}
-	if last := h.Event(event.TypeMember, string(user)); last != nil && last.Membership() == "leave" && last.Depth > invite.Depth {
+	if last := h.get(event.TypeMember, string(user)); last != nil && last.Membership() == "leave" && last.depth > invite.depth {
 		return nil, api.Forbidden("The third-party invite was answered already")
 	}
-	return invite, nil
+	return invite.Event, nil
 }
 
 // confirm asks whether a key that signed an invitation is still good; one is
