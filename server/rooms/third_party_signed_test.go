@@ -160,7 +160,7 @@ func TestThirdPartySignedRefused(t *testing.T) {
 			"a key that was revoked":   identity.Says(200, `{"valid":false}`),
 			"what is no answer":        identity.Says(200, `{"valid":"true"}`),
 			"no such page":             identity.Says(404, `{"errcode":"M_NOT_FOUND","error":"x"}`),
-			"a redirection":            http.RedirectHandler("/_matrix/identity/v2/pubkey/isvalid", 302).ServeHTTP,
+			"a redirection":            http.RedirectHandler("/_matrix/identity/v2/pubkey/isvalid", http.StatusFound).ServeHTTP,
 			"a connection that breaks": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 		} {
 			h.identity.Instead("isvalid", how)
