@@ -21,6 +21,11 @@ import (
 //
 // Spec: server-server "Room State Resolution".
 func (r *Rooms) resolve(ctx context.Context, rules *roomver.Rules, roots []string) (string, error) {
+	return r.resolveBy(ctx, rules, roots, func(row *storage.Event) bool { return row.Rejected })
+}
+
+// resolveBy is resolve where other verdicts may count than those that are stored.
+func (r *Rooms) resolveBy(ctx context.Context, rules *roomver.Rules, roots []string, rejected func(*storage.Event) bool) (string, error) {
 	roots = slices.Compact(slices.Sorted(slices.Values(roots)))
 	switch len(roots) {
 	case 0:
@@ -30,7 +35,7 @@ func (r *Rooms) resolve(ctx context.Context, rules *roomver.Rules, roots []strin
 	}
 	var sets []storage.StateSet
 	err := r.db.Read(ctx, func(tx *storage.Reader) error {
-		f := fork{ctx: ctx, tx: tx, rules: rules, auths: &r.auths, roots: roots}
+		f := fork{ctx: ctx, tx: tx, rules: rules, auths: &r.auths, roots: roots, rejected: rejected}
 		if err := f.separate(); err != nil {
 			return err
 		}
@@ -63,11 +68,12 @@ func (r *Rooms) applied(ctx context.Context, root string, sets []storage.StateSe
 // A fork is a stateres.Fork on a snapshot of the database: states that are
 // roots of which only the differences are read.
 type fork struct {
-	ctx   context.Context
-	tx    *storage.Reader
-	rules *roomver.Rules
-	auths *authCache
-	roots []string
+	ctx      context.Context
+	tx       *storage.Reader
+	rules    *roomver.Rules
+	auths    *authCache
+	roots    []string
+	rejected func(*storage.Event) bool
 
 	conflicts []stateres.State // what the states do not share
 	apart     map[event.StateKey]bool
@@ -157,7 +163,7 @@ func (f *fork) keep(row *storage.Event) (*event.Event, error) {
 		return nil, fmt.Errorf("stored event %s: %w", row.ID, err)
 	}
 	f.nids[row.ID] = row.NID
-	f.events[row.ID] = stateres.Entry{Event: ev, Rejected: row.Rejected}
+	f.events[row.ID] = stateres.Entry{Event: ev, Rejected: f.rejected(row)}
 	f.auths.put(row.NID, row.AuthNIDs)
 	return ev, nil
 }

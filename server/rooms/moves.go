@@ -24,7 +24,7 @@ type move struct {
 }
 
 // moves compares the current state with what it becomes. ev is the event that
-// the change comes with.
+// the change comes with, if one does.
 func (r *Rooms) moves(ctx context.Context, h *head, root string, ev *stored) ([]move, error) {
 	if root == h.room.StateRoot {
 		return nil, nil
@@ -35,7 +35,10 @@ func (r *Rooms) moves(ctx context.Context, h *head, root string, ev *stored) ([]
 		if err != nil {
 			return err
 		}
-		byNID := map[int64]*stored{0: nil, ev.nid: ev}
+		byNID := map[int64]*stored{0: nil}
+		if ev != nil {
+			byNID[ev.nid] = ev
+		}
 		var nids []int64
 		for _, c := range changes {
 			for _, nid := range [...]int64{c.Old, c.New} {

@@ -21,7 +21,7 @@ func (a *arrival) keep(ctx context.Context) error {
 		if row.NID, err = a.number(ctx, tx); err != nil {
 			return err
 		}
-		if err := a.place(ctx, tx, row); err != nil {
+		if err := a.surround(ctx, tx, row); err != nil {
 			return err
 		}
 		if a.row != nil {
@@ -82,8 +82,8 @@ func (a *arrival) depth() int64 {
 	return min(max(a.ev.Depth, behind+1, 1), a.rules.MaxDepth)
 }
 
-// place puts the states before and after the event into its row.
-func (a *arrival) place(ctx context.Context, tx *storage.Writer, row *storage.Event) (err error) {
+// surround puts the states before and after the event into its row.
+func (a *arrival) surround(ctx context.Context, tx *storage.Writer, row *storage.Event) (err error) {
 	row.StateBefore, row.StateAfter, row.ReplacesNID = a.before, a.before, 0
 	if row.StateKey == nil || len(a.states) == 0 && a.ev.Type != event.TypeCreate {
 		return nil
@@ -264,6 +264,9 @@ func (p *placing) write(ctx context.Context) error {
 	room := *p.h.room
 	err := p.r.db.Write(ctx, func(tx *storage.Writer) error {
 		room = *p.h.room
+		if p.unrejects() && (room.StaleFrom == 0 || p.row.NID < room.StaleFrom) {
+			room.StaleFrom = p.row.NID
+		}
 		room.StateRoot, room.MaxDepth = p.root, max(room.MaxDepth, p.row.Depth)
 		p.row.Pos = 0
 		if err := p.writeGraph(ctx, tx); err != nil {
@@ -297,6 +300,10 @@ func (p *placing) write(ctx context.Context) error {
 	p.h.move(p.moves)
 	return nil
 }
+
+// unrejects tells whether the event was rejected as an outlier, so that others
+// may have been because of it.
+func (p *placing) unrejects() bool { return p.was && p.outcome != Rejected }
 
 // writeGraph keeps extremities and gaps.
 func (p *placing) writeGraph(ctx context.Context, tx *storage.Writer) error {

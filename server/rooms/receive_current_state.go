@@ -15,10 +15,35 @@ import (
 //
 // Spec: server-server "Checks performed on receipt of a PDU", 6; "Soft failure".
 func (a *arrival) checkCurrentState(ctx context.Context) error {
+	if a.again {
+		return a.reconsider(ctx)
+	}
 	if err := a.keep(ctx); err != nil {
 		return err
 	}
-	return a.r.place(ctx, a)
+	if err := a.r.place(ctx, a); err != nil || !a.was || a.outcome == Rejected {
+		return err
+	}
+	return a.r.reconsider(ctx, a.room, a.row.NID, nil, false)
+}
+
+// reconsider ends the checks of an event that was rejected before: if it would
+// not be now, the room is gone through from there.
+func (a *arrival) reconsider(ctx context.Context) error {
+	if a.outcome == Accepted {
+		if err := a.r.reconsider(ctx, a.room, a.row.NID, nil, false); err != nil {
+			return err
+		}
+	}
+	var row *storage.Event
+	err := a.r.db.Read(ctx, func(tx *storage.Reader) (err error) {
+		row, err = tx.Event(ctx, a.row.ID)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return a.settled(row)
 }
 
 // soften applies the checks by current state to an event that was not rejected.

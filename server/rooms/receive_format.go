@@ -39,7 +39,7 @@ func (a *arrival) settled(row *storage.Event) error {
 }
 
 // recall finds the event among those that are stored. One that is part of the
-// room keeps its verdict; an outlier is judged anew.
+// room keeps its verdict; an outlier, and one that was rejected, are judged anew.
 func (a *arrival) recall(ctx context.Context) error {
 	var row *storage.Event
 	err := a.r.db.Read(ctx, func(tx *storage.Reader) (err error) {
@@ -55,9 +55,10 @@ func (a *arrival) recall(ctx context.Context) error {
 	if row.RoomNID != a.room.NID {
 		return dropped("the event is known as one of another room")
 	}
-	if !row.Outlier {
+	if !row.Outlier && !row.Rejected {
 		return a.settled(row)
 	}
+	a.again, a.was = !row.Outlier, row.Rejected
 	// The bytes that were stored first stay, whatever was sent now.
 	if a.ev, err = event.Trusted(a.rules, row.ID, row.PDU); err != nil {
 		return err

@@ -153,8 +153,9 @@ func (m *model) chain(ids []id.EventID) (out []id.EventID) {
 func (m *model) resolve(ids []id.EventID) stateres.State {
 	sets := make([]stateres.State, len(ids))
 	for i, eventID := range ids {
-		require.Contains(m.t, m.after, eventID)
-		sets[i] = m.after[eventID]
+		after, known := m.after[eventID]
+		require.True(m.t, known, "the model does not know %s", eventID)
+		sets[i] = after
 	}
 	state, err := stateres.Resolve(m.rules, sets, m.events, nil)
 	require.NoError(m.t, err)
