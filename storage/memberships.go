@@ -33,6 +33,8 @@ var (
 		WHERE room_nid = $1 AND membership = ANY($2) ORDER BY user_id`)
 	qLocalMembers = q("local_members", `SELECT user_id FROM memberships
 		WHERE room_nid = $1 AND membership = $2 AND local ORDER BY user_id`)
+	qLocalMembersOfKind = q("local_members_of_kind", `SELECT m.user_id FROM memberships m JOIN users u ON u.user_id = m.user_id
+		WHERE m.room_nid = $1 AND m.membership = $2 AND m.local AND u.kind = $3 ORDER BY m.user_id`)
 	qMarkRead     = q("mark_read", `UPDATE memberships SET read_pos = $3 WHERE room_nid = $1 AND user_id = $2 AND read_pos < $3`)
 	qCountMembers = q("count_members", `SELECT room_nid, membership, COUNT(*) FROM memberships
 		WHERE room_nid = ANY($1) AND membership = ANY($2) GROUP BY room_nid, membership ORDER BY room_nid, membership`)
@@ -93,8 +95,18 @@ func (r *Reader) memberships(ctx context.Context, q *query, args ...any) (list [
 }
 
 // LocalMembers lists those of our users who are something to a room.
-func (r *Reader) LocalMembers(ctx context.Context, roomNID int64, membership string) (list []id.UserID, err error) {
-	err = r.rows(ctx, qLocalMembers, []any{roomNID, membership}, func(scan scanFunc) error {
+func (r *Reader) LocalMembers(ctx context.Context, roomNID int64, membership string) ([]id.UserID, error) {
+	return r.userIDs(ctx, qLocalMembers, roomNID, membership)
+}
+
+// LocalMembersOfKind lists those of our users who are something to a room and
+// have an account of this kind.
+func (r *Reader) LocalMembersOfKind(ctx context.Context, roomNID int64, membership, kind string) ([]id.UserID, error) {
+	return r.userIDs(ctx, qLocalMembersOfKind, roomNID, membership, kind)
+}
+
+func (r *Reader) userIDs(ctx context.Context, q *query, args ...any) (list []id.UserID, err error) {
+	err = r.rows(ctx, q, args, func(scan scanFunc) error {
 		var userID Text
 		err := scan(&userID)
 		list = append(list, id.UserID(userID))

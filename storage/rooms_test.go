@@ -300,7 +300,11 @@ func TestMemberships(t *testing.T) {
 		put(2, "@a:test", "leave", true)
 		put(3, "@a:test", "leave", true)
 		put(3, "@b:test", "invite", true)
-		write(t, db, func(ctx context.Context, w *storage.Writer) error { return w.PutForgotten(ctx, 3, "@a:test", true) })
+		write(t, db, func(ctx context.Context, w *storage.Writer) error {
+			require.NoError(t, w.InsertUser(ctx, &storage.User{ID: "@a:test", Kind: "user"}))
+			require.NoError(t, w.InsertUser(ctx, &storage.User{ID: "@b:test", Kind: "guest"}))
+			return w.PutForgotten(ctx, 3, "@a:test", true)
+		})
 		read(t, db, func(ctx context.Context, r *storage.Reader) error {
 			m, err := r.Membership(ctx, 1, "@a:test")
 			require.NoError(t, err)
@@ -323,6 +327,9 @@ func TestMemberships(t *testing.T) {
 			local, err := r.LocalMembers(ctx, 1, "join")
 			require.NoError(t, err)
 			require.Equal(t, []id.UserID{"@a:test", "@b:test"}, local)
+			guests, err := r.LocalMembersOfKind(ctx, 1, "join", "guest")
+			require.NoError(t, err)
+			require.Equal(t, []id.UserID{"@b:test"}, guests)
 			first, err := r.FirstMembersIn(ctx, []int64{1, 2, 3}, "@a:test", 1, "join", "invite")
 			require.NoError(t, err)
 			require.Equal(t, map[int64][]id.UserID{1: {"@b:test"}, 3: {"@b:test"}}, first)

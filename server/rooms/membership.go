@@ -5,7 +5,6 @@ package rooms
 import (
 	"context"
 	"fmt"
-	"net/http"
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
@@ -89,25 +88,6 @@ func (r *Rooms) move(ctx context.Context, who api.Caller, roomID id.RoomID, t tr
 		return out, nil
 	})
 	return err
-}
-
-// admitGuest refuses a guest who wants to join a room that has none.
-//
-// Spec: client-server "Guest Access", "Server behaviour".
-func (r *Rooms) admitGuest(ctx context.Context, h *head, who api.Caller) error {
-	if !who.Guest {
-		return nil
-	}
-	key := event.StateKey{Type: "m.room.guest_access"}
-	if err := h.ensure(ctx, r.db, key); err != nil {
-		return err
-	}
-	if ev := h.Event(key.Type, key.Key); ev != nil {
-		if access, _ := event.Text(ev.ContentMember("guest_access")); access == "can_join" {
-			return nil
-		}
-	}
-	return api.Errorf(http.StatusForbidden, "M_GUEST_ACCESS_FORBIDDEN", "Guests may not join this room")
 }
 
 // memberContent is the content of a membership event of one of our users: the

@@ -216,6 +216,83 @@ func TestGuestsJoin(t *testing.T) {
 	})
 }
 
+// TestGuestsAreDismissed when the room is shut to them, by themselves and in
+// the same commit. Whoever is no guest, or not in the room, stays as it is.
+func TestGuestsAreDismissed(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		for user, kind := range map[string]string{"alice": "user", "bob": "user", "guest1": "guest", "guest2": "guest", "guest3": "guest"} {
+			require.NoError(t, h.DB.Write(t.Context(), func(tx *storage.Writer) error {
+				return tx.InsertUser(t.Context(), &storage.User{ID: stage.User(user), Kind: kind})
+			}))
+		}
+		opened := stage.O{"guest_access": "can_join"}
+		for name, shut := range map[string]stage.O{
+			"forbidden": {"guest_access": "forbidden"}, "nothing": {}, "nonsense": {"guest_access": stage.L{"can_join"}},
+		} {
+			room := h.create("alice", stage.O{"preset": "public_chat", "initial_state": stage.L{
+				stage.O{"type": "m.room.guest_access", "content": opened}}})
+			for _, user := range []string{"bob", "guest1", "guest2", "guest3"} {
+				h.act(user, room, "join", stage.O{})
+			}
+			h.act("guest3", room, "leave", stage.O{})
+			set := func(content stage.O) string { return h.set("alice", room, "m.room.guest_access", "", content) }
+			set(stage.O{"guest_access": "can_join", "x": 1})
+			require.Equal(t, "join", h.membership(room, "guest1"), "it is still open")
+
+			sent := set(shut)
+			for user, want := range map[string]string{"alice": "join", "bob": "join", "guest1": "leave", "guest2": "leave", "guest3": "leave"} {
+				require.Equal(t, want, h.membership(room, user), "%s, %s", name, user)
+			}
+			last := func() []clientEvent {
+				return list(t, h.ok("GET", at(room, "messages?dir=b&limit=4"), "alice", nil).At("chunk"))
+			}
+			page := last()
+			require.Equal(t, []id.UserID{"@guest2:hs1", "@guest1:hs1", "@alice:hs1"}, []id.UserID{page[0].Sender, page[1].Sender, page[2].Sender}, name)
+			require.Equal(t, id.EventID(sent), page[2].ID)
+
+			again := set(stage.O{"guest_access": "forbidden", "again": 1})
+			require.Equal(t, id.EventID(again), last()[0].ID, "nobody leaves twice")
+			set(opened)
+			h.act("guest1", room, "join", stage.O{})
+		}
+	})
+}
+
+// TestGuestsAtTheDoor when it shuts: whoever comes in by the same commit leaves
+// by it, and nobody is left inside.
+func TestGuestsAtTheDoor(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		guests := []string{"guest1", "guest2", "guest3", "guest4", "guest5", "guest6"}
+		for _, guest := range guests {
+			require.NoError(t, h.DB.Write(t.Context(), func(tx *storage.Writer) error {
+				return tx.InsertUser(t.Context(), &storage.User{ID: stage.User(guest), Kind: "guest"})
+			}))
+		}
+		for range 5 {
+			room := h.create("alice", stage.O{"preset": "public_chat", "initial_state": stage.L{
+				stage.O{"type": "m.room.guest_access", "content": stage.O{"guest_access": "can_join"}}}})
+			var all sync.WaitGroup
+			for i, guest := range guests {
+				all.Go(func() {
+					if a := h.do("POST", at(room, "join"), guest, stage.O{}); a.Status != 200 && a.Status != 403 {
+						t.Error(a)
+					}
+				})
+				if i == len(guests)/2 {
+					all.Go(func() {
+						a := h.do("PUT", at(room, "state/m.room.guest_access/"), "alice", stage.O{"guest_access": "forbidden"})
+						if a.Status != 200 {
+							t.Error(a)
+						}
+					})
+				}
+			}
+			all.Wait()
+			require.Equal(t, []string{"alice join"}, names(t, h.ok("GET", at(room, "members?membership=join"), "alice", nil).At("chunk")))
+		}
+	})
+}
+
 // TestJoinsAtOnce: a crowd comes in, each once.
 func TestJoinsAtOnce(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {

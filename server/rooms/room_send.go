@@ -90,7 +90,8 @@ func (r *Rooms) send(ctx context.Context, who api.Caller, roomID id.RoomID, d dr
 		if endpoint != "" {
 			p.txn = transaction(who, endpoint, nid, txnID)
 		}
-		return &plan{events: []*planned{p}}, nil
+		leaves, err := r.dismissGuests(ctx, h, p)
+		return &plan{events: append([]*planned{p}, leaves...)}, err
 	})
 	return r.sent(ctx, ids, err, transaction(who, endpoint, nid, txnID))
 }

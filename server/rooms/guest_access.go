@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+
+	"touchstone.example/api"
+	"touchstone.example/api/id"
+	"touchstone.example/server/event"
+	"touchstone.example/storage"
+)
+
+var keyGuestAccess = event.StateKey{Type: "m.room.guest_access"}
+
+// guestsMayJoin reads the state event at keyGuestAccess, nil if there is none.
+func guestsMayJoin(ev *event.Event) bool {
+	if ev == nil {
+		return false
+	}
+	access, _ := event.Text(ev.ContentMember("guest_access"))
+	return access == "can_join"
+}
+
+// admitGuest refuses a guest who wants to join a room that has none.
+//
+// Spec: client-server "Guest Access", "Server behaviour".
+func (r *Rooms) admitGuest(ctx context.Context, h *head, who api.Caller) error {
+	if !who.Guest {
+		return nil
+	}
+	if err := h.ensure(ctx, r.db, keyGuestAccess); err != nil {
+		return err
+	}
+	if guestsMayJoin(h.Event(keyGuestAccess.Type, keyGuestAccess.Key)) {
+		return nil
+	}
+	return api.Errorf(http.StatusForbidden, "M_GUEST_ACCESS_FORBIDDEN", "Guests may not join this room")
+}
+
+// dismissGuests is what follows from an event that is about to enter the room:
+// where it shuts the room to guests, those that are in it leave, in the same
+// transaction. Only this server knows who of its users is a guest, so each
+// leaves by itself, and nobody needs a power level for it.
+//
+// Spec: client-server "Guest Access", "Server behaviour": "the server MUST set
+// those users' m.room.member state to leave".
+func (r *Rooms) dismissGuests(ctx context.Context, h *head, p *planned) ([]*planned, error) {
+	if p.StateKey == nil || p.Key() != keyGuestAccess || guestsMayJoin(p.Event) {
+		return nil, nil
+	}
+	guests, err := r.guestsIn(ctx, h)
+	if err != nil || len(guests) == 0 {
+		return nil, err
+	}
+	// Each leave comes behind the one before. The head moves on when all that
+	// is planned is known to be possible, and not here.
+	ahead := &head{room: h.room, rules: h.rules, tips: h.tips, state: maps.Clone(h.state)}
+	ahead.apply(p)
+	var leaves []*planned
+	for _, guest := range guests {
+		key := string(guest)
+		leave, err := r.extend(ctx, ahead, draft{
+			Sender: guest, Type: event.TypeMember, StateKey: &key, Content: object{"membership": "leave"}.encode(),
+		})
+		if err != nil {
+			return nil, fmt.Errorf("leave of guest %s: %w", guest, err)
+		}
+		ahead.apply(leave)
+		leaves = append(leaves, leave)
+	}
+	return leaves, nil
+}
+
+// guestsIn lists our guests who are in the room, those included whom the same
+// commit brings in.
+func (r *Rooms) guestsIn(ctx context.Context, h *head) ([]id.UserID, error) {
+	var guests []id.UserID
+	err := r.db.Read(ctx, func(tx *storage.Reader) error {
+		known, err := tx.LocalMembersOfKind(ctx, h.room.NID, "join", "guest")
+		if err != nil {
+			return err
+		}
+		guests = nil
+		for _, user := range known {
+			if s := h.state[event.StateKey{Type: event.TypeMember, Key: string(user)}]; s == nil || s.Membership() == "join" {
+				guests = append(guests, user)
+			}
+		}
+		for key, s := range h.state {
+			if key.Type != event.TypeMember || s == nil || s.nid != 0 || s.Membership() != "join" {
+				continue
+			}
+			user, err := id.ParseUserID(key.Key)
+			if err != nil || user.Server() != r.name || slices.Contains(guests, user) {
+				continue
+			}
+			switch row, err := tx.User(ctx, user); {
+			case errors.Is(err, storage.ErrNotFound):
+			case err != nil:
+				return err
+			case row.Kind == "guest":
+				guests = append(guests, user)
+			}
+		}
+		return nil
+	})
+	slices.Sort(guests)
+	return guests, err
+}
