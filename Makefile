@@ -81,7 +81,7 @@ coverage-compare: ## see that the README's table is what the server serves
 	@diff README.md bin/_README.md || { echo 'the table in README.md is not what the server serves: make coverage'; exit 1; }
 
 .PHONY: bench
-bench: ## measure a whole server, with the machine's facts (ARGS="-only send,sync")
+bench: ## measure a whole server and the room engine, with the machine's facts (ARGS="-only send,engine")
 	go run ./tests/bench $(ARGS)
 
 .PHONY: microbench

@@ -3,6 +3,7 @@
 package canonjson
 
 import (
+	"bytes"
 	"slices"
 	"sync"
 	"unicode/utf8"
@@ -182,9 +183,13 @@ func (w *writer) member(depth int) (m member, err error) {
 // sort puts the members of one object, which are the end of dst, in order.
 func (w *writer) sort(ms []member) error {
 	first := ms[0].start
-	slices.SortFunc(ms, func(a, b member) int { return compareKeys(w.key(a), w.key(b)) })
+	compare := bytes.Compare
+	if slices.ContainsFunc(ms, func(m member) bool { return bytes.IndexByte(w.key(m), '\\') >= 0 }) {
+		compare = compareKeys
+	}
+	slices.SortFunc(ms, func(a, b member) int { return compare(w.key(a), w.key(b)) })
 	for i := 1; i < len(ms); i++ {
-		if compareKeys(w.key(ms[i-1]), w.key(ms[i])) == 0 {
+		if bytes.Equal(w.key(ms[i-1]), w.key(ms[i])) { // each string has one form
 			return &Error{Err: ErrDuplicate, Offset: max(ms[i-1].at, ms[i].at)}
 		}
 	}

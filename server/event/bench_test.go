@@ -5,7 +5,6 @@ package event_test
 import (
 	"testing"
 
-	gmsl "github.com/matrix-org/gomatrixserverlib"
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/server/event"
@@ -87,19 +86,5 @@ func BenchmarkClientJSON(b *testing.B) {
 	var buf []byte
 	for b.Loop() {
 		buf = e.AppendClientJSON(buf[:0])
-	}
-}
-
-// What the other implementation needs for Parse and ContentHashMatches and the ID.
-func BenchmarkGomatrixserverlibParse(b *testing.B) {
-	e, err := event.Build(rulesOf(b, "12"), benchDraft(b, "12"), specSigner(b))
-	require.NoError(b, err)
-	impl, err := gmsl.GetRoomVersion("12")
-	require.NoError(b, err)
-	for b.Loop() {
-		p, err := impl.NewEventFromUntrustedJSON(e.PDU())
-		if err != nil || p.EventID() != string(e.ID) {
-			b.Fatal(err)
-		}
 	}
 }

@@ -33,22 +33,37 @@ func object(b []byte) cursor {
 // value. After the last one, ok is false and bad tells whether the object was
 // malformed.
 func (c *cursor) next() (key, value []byte, ok bool) {
-	if c.bad || c.i >= len(c.b)-1 {
+	if key, ok = c.key(); !ok {
 		return nil, nil, false
+	}
+	value, ok = c.value()
+	return key, value, ok
+}
+
+// key returns the key of the next member and leaves the cursor at its value.
+func (c *cursor) key() ([]byte, bool) {
+	if c.bad || c.i >= len(c.b)-1 {
+		return nil, false
 	}
 	end := skipString(c.b, c.i)
 	if end < 0 || end >= len(c.b) || c.b[end] != ':' {
 		c.bad = true
-		return nil, nil, false
+		return nil, false
 	}
-	key = c.b[c.i+1 : end-1]
-	stop := skip(c.b, end+1)
+	key := c.b[c.i+1 : end-1]
+	c.i = end + 1
+	return key, true
+}
+
+// value returns the value of the member whose key was read last.
+func (c *cursor) value() ([]byte, bool) {
+	start, stop := c.i, skip(c.b, c.i)
 	if stop < 0 || stop >= len(c.b) || c.b[stop] != ',' && stop != len(c.b)-1 {
 		c.bad = true
-		return nil, nil, false
+		return nil, false
 	}
 	c.i = stop + 1
-	return key, c.b[end+1 : stop : stop], true
+	return c.b[start:stop:stop], true
 }
 
 // skip returns the index after the value that starts at i, or -1.
@@ -194,12 +209,19 @@ func Elements(array jsontext.Value) iter.Seq[jsontext.Value] {
 }
 
 // Member returns a member of an object in canonical JSON, nil if it has none of
-// that name.
+// that name. It reads no further than to where the name would stand.
 func Member(obj jsontext.Value, name string) jsontext.Value {
 	c := object(obj)
-	for key, value, ok := c.next(); ok; key, value, ok = c.next() {
-		if compareKey(key, name) == 0 {
+	for key, ok := c.key(); ok; key, ok = c.key() {
+		switch order := compareKey(key, name); {
+		case order > 0:
+			return nil
+		case order == 0:
+			value, _ := c.value()
 			return value
+		}
+		if _, ok := c.value(); !ok {
+			return nil
 		}
 	}
 	return nil

@@ -66,8 +66,8 @@ func (c *checker) checkIntegerLevels() error {
 		if raw != nil && raw[0] != '{' {
 			return reject(name+" is not an object", c.n.power, c.n.maps)
 		}
-		for _, v := range event.Members(raw) {
-			if _, ok := level(c.rules, v); !ok {
+		for _, of := range event.Pairs(nil, raw) {
+			if _, ok := level(c.rules, of.B); !ok {
 				return reject(name+" has a value that is not an integer", c.n.power, c.n.maps)
 			}
 		}
@@ -83,11 +83,11 @@ func (c *checker) checkUserLevels() error {
 	if raw != nil && raw[0] != '{' {
 		return reject("users is not an object", c.n.power, c.n.users)
 	}
-	for key, v := range event.Members(raw) {
+	for key, of := range event.Pairs(nil, raw) {
 		if _, err := id.ParseUserID(key); err != nil {
 			return reject("users has a key that is not a user ID", c.n.power, c.n.users)
 		}
-		if _, ok := level(c.rules, v); !ok {
+		if _, ok := level(c.rules, of.B); !ok {
 			return reject("users has a value that is not a power level", c.n.power, c.n.users)
 		}
 	}
@@ -134,69 +134,67 @@ func (l *levelChange) scalars(old, content jsontext.Value) error {
 // entries is rules 10.7 and 10.8, for events or notifications.
 func (l *levelChange) entries(old, content jsontext.Value) error {
 	n := l.c.n
-	is, ok := l.levels(content)
+	ok := content == nil || content[0] == '{'
+	for _, of := range event.Pairs(nil, content) {
+		if _, isLevel := level(l.c.rules, of.B); !isLevel {
+			ok = false
+		}
+	}
 	if !ok {
 		return reject("a level of events or notifications is not a power level", n.power, n.addedEntry)
 	}
-	if l.first {
-		return nil
-	}
-	was, _ := l.levels(old)
-	// 10.7.1
-	for key := range event.Members(old) {
-		if before, had := was[key]; had && changed(was, is, key) && before > l.sender {
+	return l.each(old, content, func(key string, was int64) error {
+		if was > l.sender { // 10.7.1
 			return reject(key+" is above the sender's level", n.power, n.changedEntry, 1)
 		}
-	}
-	// 10.8.1
-	for key := range event.Members(content) {
-		if changed(was, is, key) && is[key] > l.sender {
+		return nil
+	}, func(key string, is int64) error {
+		if is > l.sender { // 10.8.1
 			return reject(key+" would be above the sender's level", n.power, n.addedEntry, 1)
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // users is rules 10.9 and 10.10.
 func (l *levelChange) users(old, content jsontext.Value) error {
+	n := l.c.n
+	return l.each(old, content, func(key string, was int64) error {
+		if key != string(l.c.ev.Sender) && was >= l.sender { // 10.9.1
+			return reject(key+" is not below the sender's level", n.power, n.changedUser, 1)
+		}
+		return nil
+	}, func(key string, is int64) error {
+		if is > l.sender { // 10.10.1
+			return reject(key+" would be above the sender's level", n.power, n.addedUser, 1)
+		}
+		return nil
+	})
+}
+
+// each calls changed for each level that was there and is another one now or is
+// gone, and added for each one that is there and was another one or was not. What
+// changed refuses comes first, as its rule does. A level that is none counts as
+// absent.
+func (l *levelChange) each(old, content jsontext.Value, changed, added func(key string, level int64) error) error {
 	if l.first {
 		return nil
 	}
-	n := l.c.n
-	is, _ := l.levels(content)
-	was, _ := l.levels(old)
-	// 10.9.1
-	for key := range event.Members(old) {
-		before, had := was[key]
-		if had && key != string(l.c.ev.Sender) && changed(was, is, key) && before >= l.sender {
-			return reject(key+" is not below the sender's level", n.power, n.changedUser, 1)
+	var later error
+	for key, of := range event.Pairs(old, content) {
+		was, had := level(l.c.rules, of.A)
+		is, has := level(l.c.rules, of.B)
+		if had == has && was == is {
+			continue
+		}
+		if had {
+			if err := changed(key, was); err != nil {
+				return err
+			}
+		}
+		if of.B != nil && later == nil {
+			later = added(key, is)
 		}
 	}
-	// 10.10.1
-	for key := range event.Members(content) {
-		if changed(was, is, key) && is[key] > l.sender {
-			return reject(key+" would be above the sender's level", n.power, n.addedUser, 1)
-		}
-	}
-	return nil
-}
-
-// levels decodes an object of power levels, and tells whether it is one. It is
-// if it is absent.
-func (l *levelChange) levels(raw jsontext.Value) (map[string]int64, bool) {
-	ok := raw == nil || raw[0] == '{'
-	m := make(map[string]int64)
-	for key, v := range event.Members(raw) {
-		n, isLevel := level(l.c.rules, v)
-		if ok = ok && isLevel; isLevel {
-			m[key] = n
-		}
-	}
-	return m, ok
-}
-
-func changed(was, is map[string]int64, key string) bool {
-	before, had := was[key]
-	after, has := is[key]
-	return had != has || before != after
+	return later
 }

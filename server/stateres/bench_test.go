@@ -5,10 +5,8 @@ package stateres_test
 import (
 	"fmt"
 	"maps"
-	"slices"
 	"testing"
 
-	gmsl "github.com/matrix-org/gomatrixserverlib"
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/api/id"
@@ -82,50 +80,6 @@ func bigRoom(tb testing.TB, version string, members, forks int) (*room, []stater
 	return r, sets
 }
 
-func BenchmarkResolve(b *testing.B) {
-	for _, version := range []string{"1", "2", "11", "12"} {
-		b.Run("version="+version, func(b *testing.B) {
-			r, sets := bigRoom(b, version, 10000, 50)
-			b.ReportAllocs()
-			b.ResetTimer()
-			for b.Loop() {
-				state, err := stateres.Resolve(r.rules, sets, r.source, nil)
-				if err != nil || len(state) < 10000 {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
-// The other implementation on the same rooms. Its algorithm 2.1 panics on them;
-// for version 12 it is asked what algorithm 2 makes of them, by a function that
-// computes no auth difference.
-func BenchmarkGomatrixserverlibResolve(b *testing.B) {
-	silence(b)
-	for _, version := range []string{"1", "2", "11", "12"} {
-		b.Run("version="+version, func(b *testing.B) {
-			r, sets := bigRoom(b, version, 10000, 50)
-			pdus := pdusOf(b, version, r.source)
-			all, given := slices.Collect(maps.Values(pdus)), lists(sets, pdus)
-			b.ReportAllocs()
-			b.ResetTimer()
-			for b.Loop() {
-				var state []gmsl.PDU
-				var err error
-				if version == "12" {
-					state, err = gmsl.ResolveConflicts(gmsl.RoomVersion(version), slices.Concat(given...), all, sameSender, isRejected(r.source))
-				} else {
-					state, err = gmsl.ResolveConflictsNew(gmsl.RoomVersion(version), given, all, sameSender, isRejected(r.source))
-				}
-				if err != nil || len(state) < 10000 {
-					b.Fatal(err, len(state))
-				}
-			}
-		})
-	}
-}
-
 // How the time grows with the members and with the forks.
 func BenchmarkGrowth(b *testing.B) {
 	for _, size := range []struct{ members, forks int }{{1000, 10}, {2000, 10}, {4000, 10}, {8000, 10}, {100, 125}, {100, 250}, {100, 500}, {100, 1000}} {
@@ -143,32 +97,6 @@ func BenchmarkGrowth(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(entries), "ns/entry")
-		})
-	}
-}
-
-// Two forks that have little in common, in a room whose power levels list many
-// users: nearly every event is in conflict.
-func BenchmarkManyConflicts(b *testing.B) {
-	for _, n := range []int{1000, 4000} {
-		r, sets := apartRoom(b, n)
-		b.Run(fmt.Sprintf("conflicts=%d", n), func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := stateres.Resolve(r.rules, sets, r.source, nil); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-		b.Run(fmt.Sprintf("gomatrixserverlib/conflicts=%d", n), func(b *testing.B) {
-			silence(b)
-			pdus := pdusOf(b, "11", r.source)
-			all, given := slices.Collect(maps.Values(pdus)), lists(sets, pdus)
-			b.ReportAllocs()
-			b.ResetTimer()
-			for b.Loop() {
-				gmsl.ResolveStateConflictsV2New(gmsl.StateResV2, given, all, sameSender, isRejected(r.source))
-			}
 		})
 	}
 }

@@ -24,15 +24,21 @@ type resolver struct {
 	create    int32
 	err       error // of the source, while an event was checked
 	trace     *tracer
+	view      view // of the event that is checked
 }
 
 func newResolver(rules *roomver.Rules, conflicts []State, chains chains, trace *Trace) *resolver {
+	most := 0
+	for _, set := range conflicts {
+		most = max(most, len(set))
+	}
 	r := &resolver{
 		rules: rules, conflicts: conflicts, chains: chains,
 		g:     newGraph(chains.source(), chains.events()),
-		state: map[event.StateKey]int32{},
+		state: make(map[event.StateKey]int32, most),
 		start: map[event.StateKey]int32{},
 	}
+	r.view.r = r
 	if trace != nil {
 		r.trace = &tracer{Trace: trace}
 	}
@@ -186,5 +192,6 @@ func (r *resolver) fail(err error) bool {
 
 // check tells whether the rules allow an event in the state so far.
 func (r *resolver) check(n int32) error {
-	return eventauth.Check(r.rules, r.g.nodes[n].ev, &view{r: r, n: n}, nil)
+	r.view.n = n
+	return eventauth.Check(r.rules, r.g.nodes[n].ev, &r.view, nil)
 }

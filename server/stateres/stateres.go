@@ -80,11 +80,9 @@ func Resolve(rules *roomver.Rules, sets []State, src Source, trace *Trace) (Stat
 	if trace != nil {
 		r.trace.begin(rules, s.conflicts, len(s.shared))
 	}
-	changed, err := r.resolve()
-	if err != nil {
+	if err := r.resolve(s.shared); err != nil {
 		return nil, err
 	}
-	maps.Copy(s.shared, changed)
 	return s.shared, nil
 }
 
@@ -95,11 +93,16 @@ func ResolveFork(rules *roomver.Rules, conflicts []State, fork Fork, trace *Trac
 	if trace != nil {
 		r.trace.begin(rules, conflicts, 0)
 	}
-	return r.resolve()
+	resolved := State{}
+	if err := r.resolve(resolved); err != nil {
+		return nil, err
+	}
+	return resolved, nil
 }
 
-// resolve runs the algorithm of the room's version.
-func (r *resolver) resolve() (State, error) {
+// resolve runs the algorithm of the room's version and adds what it resolved to
+// a state.
+func (r *resolver) resolve(to State) error {
 	some := r.addConflicts()
 	var err error
 	switch r.rules.StateResolution {
@@ -115,16 +118,15 @@ func (r *resolver) resolve() (State, error) {
 		err = fmt.Errorf("stateres: no algorithm %q", r.rules.StateResolution)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	result := make(State, len(r.state))
 	for key, n := range r.state {
-		result[key] = r.g.ids[n]
+		to[key] = r.g.ids[n]
 	}
 	if r.trace != nil {
-		r.trace.finish(r, result)
+		r.trace.finish(r, to)
 	}
-	return result, nil
+	return nil
 }
 
 // A separation is what states share and what not.

@@ -27,9 +27,12 @@ func machine(t *subject) []fact {
 		{"kernel", firstLine("/proc/sys/kernel/osrelease")},
 		{"load before", firstLine("/proc/loadavg")},
 		{"temporary folder", os.TempDir()},
-		{"engines", harness.EngineReport()},
-		{"note", "client and server share the processors; the server is a process of its own"},
 	}
+	if len(chosenEngines()) == 0 {
+		return facts
+	}
+	facts = append(facts, fact{"engines", harness.EngineReport()},
+		fact{"note", "client and server share the processors; the server is a process of its own"})
 	for _, e := range chosenEngines() {
 		if e == harness.Postgres {
 			t.sub("postgres", func(t *subject) { facts = append(facts, postgresFacts(t)...) })

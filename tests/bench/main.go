@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command bench measures a server from outside and prints what it found: how
-// fast it starts, what it needs, and how many requests it answers. Progress
-// goes to standard error, the table to standard output. It listens and
+// fast it starts, what it needs, and how many requests it answers. Its part
+// "engine" needs no server: it measures the room engine beside another
+// implementation of it, by the benchmarks of the packages. Progress goes to standard error, the table to standard output. It listens and
 // connects on loopback only, asserts nothing, and ends by itself.
 //
-//	go run ./tests/bench [-json] [-for 3s] [-engines sqlite,postgres] [-only start,send,...]
+//	go run ./tests/bench [-json] [-for 3s] [-engines sqlite,postgres] [-only engine,start,send,...]
 package main
 
 import (
@@ -39,8 +40,13 @@ func parts() []part {
 	}
 }
 
+// chosen tells whether a part is to be measured.
+func chosen(name string) bool {
+	return *only == "" || slices.Contains(strings.Split(*only, ","), name)
+}
+
 func partNames() []string {
-	var names []string
+	names := []string{enginePart}
 	for _, p := range parts() {
 		names = append(names, p.name)
 	}
@@ -69,9 +75,13 @@ func run() (code int) {
 		}
 	}()
 	r := &report{Machine: machine(t)}
+	if chosen(enginePart) {
+		fmt.Fprintln(os.Stderr, "bench: the room engine, for some minutes")
+		t.sub(enginePart, func(t *subject) { r.Pairs = measurePairs(t) })
+	}
 	for _, e := range chosenEngines() {
 		for _, p := range parts() {
-			if *only != "" && !slices.Contains(strings.Split(*only, ","), p.name) {
+			if !chosen(p.name) {
 				continue
 			}
 			fmt.Fprintf(os.Stderr, "bench: %s on %s\n", p.name, e)
@@ -84,14 +94,18 @@ func run() (code int) {
 	return r.writeTable(os.Stdout)
 }
 
+// chosenEngines are the databases to measure on, none if no part needs one.
 func chosenEngines() []harness.Engine {
-	var chosen []harness.Engine
+	if !slices.ContainsFunc(parts(), func(p part) bool { return chosen(p.name) }) {
+		return nil
+	}
+	var all []harness.Engine
 	for _, e := range harness.Engines() {
 		if *engines == "" || slices.Contains(strings.Split(*engines, ","), string(e)) {
-			chosen = append(chosen, e)
+			all = append(all, e)
 		}
 	}
-	return chosen
+	return all
 }
 
 // server starts a process like one in production: durable, with the default

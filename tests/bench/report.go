@@ -14,6 +14,7 @@ import (
 // A report is what was measured, where.
 type report struct {
 	Machine []fact   `json:"machine"`
+	Pairs   []pair   `json:"engine,omitempty"`
 	Figures []figure `json:"figures"`
 }
 
@@ -68,10 +69,13 @@ func (r *report) writeTable(w io.Writer) int {
 	for _, f := range r.Machine {
 		fmt.Fprintf(tw, "%s\t%s\n", f.Name, f.Value)
 	}
-	fmt.Fprint(tw, "\nENGINE\tWHAT\tVALUE\tUNIT\tAIM\n")
+	if len(r.Figures) > 0 {
+		fmt.Fprint(tw, "\nENGINE\tWHAT\tVALUE\tUNIT\tAIM\n")
+	}
 	for _, f := range r.Figures {
 		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", f.Engine, f.What, f.number(), f.Unit, f.Aim)
 	}
+	writePairs(tw, r.Pairs)
 	if tw.Flush() != nil {
 		return 1
 	}

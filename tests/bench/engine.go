@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"touchstone.example/tests/beside"
+)
+
+// The room engine is measured by the benchmarks of its packages, since the other
+// implementation is for tests only and may not be linked into a program.
+const enginePart = "engine"
+
+var enginePackages = []string{"./server/stateres", "./server/eventauth", "./server/event", "./api/canonjson"}
+
+// A pair is one thing, measured by ours and by the other implementation.
+type pair struct {
+	What   string `json:"what"`
+	Ours   *cost  `json:"ours"`
+	Theirs *cost  `json:"gomatrixserverlib,omitempty"`
+}
+
+// A cost is that of one operation.
+type cost struct {
+	NS     float64 `json:"ns"`
+	Bytes  int64   `json:"bytes"`
+	Allocs int64   `json:"allocs"`
+}
+
+// rounds is how often each benchmark runs, all of them once before any again.
+// The fastest round counts, which others on the machine have disturbed the least.
+const rounds = 3
+
+func measurePairs(t *subject) []pair {
+	var text strings.Builder
+	for range rounds {
+		args := append([]string{"test", "-count", "1", "-p", "1", "-run", "^$", "-bench", "^BenchmarkBeside$", "-benchtime", "300ms"}, enginePackages...)
+		cmd := exec.CommandContext(t.ctx, "go", args...)
+		cmd.Stderr = os.Stderr
+		cmd.Stdout = &text
+		if err := cmd.Run(); err != nil {
+			t.Errorf("%s%v", &text, err)
+		}
+	}
+	pairs, err := readPairs(strings.NewReader(text.String()))
+	t.must(err)
+	return pairs
+}
+
+var besideLine = regexp.MustCompile(`^BenchmarkBeside/(.+)/(` + beside.Ours + `|` + beside.Theirs + `)(?:-\d+)?\s+\d+\s+([\d.]+) ns/op\s+(\d+) B/op\s+(\d+) allocs/op`)
+
+// readPairs reads what go test prints.
+func readPairs(r io.Reader) ([]pair, error) {
+	var pairs []pair
+	at := map[string]int{}
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		m := besideLine.FindStringSubmatch(lines.Text())
+		if m == nil {
+			continue
+		}
+		what := strings.ReplaceAll(m[1], "_", " ")
+		i, ok := at[what]
+		if !ok {
+			i = len(pairs)
+			at[what] = i
+			pairs = append(pairs, pair{What: what})
+		}
+		c, err := costOf(m[3], m[4], m[5])
+		if err != nil {
+			return nil, err
+		}
+		of := &pairs[i].Ours
+		if m[2] == beside.Theirs {
+			of = &pairs[i].Theirs
+		}
+		if *of == nil || c.NS < (*of).NS {
+			*of = c
+		}
+	}
+	return pairs, lines.Err()
+}
+
+func costOf(ns, bytes, allocs string) (c *cost, err error) {
+	c = &cost{}
+	if c.NS, err = strconv.ParseFloat(ns, 64); err != nil {
+		return nil, err
+	}
+	if c.Bytes, err = strconv.ParseInt(bytes, 10, 64); err != nil {
+		return nil, err
+	}
+	c.Allocs, err = strconv.ParseInt(allocs, 10, 64)
+	return c, err
+}
+
+// writePairs writes the table. An aim is missed where the marks are: three times
+// as fast, a third of the allocations.
+func writePairs(w io.Writer, pairs []pair) {
+	if len(pairs) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\nROOM ENGINE\tOURS\t%s\tFASTER\tALLOCATIONS\t%s\tFEWER\n", beside.Theirs, beside.Theirs)
+	for _, p := range pairs {
+		if p.Ours == nil {
+			continue
+		}
+		if p.Theirs == nil {
+			fmt.Fprintf(w, "%s\t%s\t\t\t%d\t\t\n", p.What, p.Ours.time(), p.Ours.Allocs)
+			continue
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%s\n", p.What, p.Ours.time(), p.Theirs.time(), times(p.Theirs.NS, p.Ours.NS),
+			p.Ours.Allocs, p.Theirs.Allocs, times(float64(p.Theirs.Allocs), float64(p.Ours.Allocs)))
+	}
+	fmt.Fprintf(w, "\nThe aim is 3 times, in both; < marks where it is missed. The fastest of %d rounds counts.\n", rounds)
+}
+
+func (c *cost) time() string {
+	d := time.Duration(c.NS)
+	switch {
+	case d >= 100*time.Millisecond:
+		return fmt.Sprintf("%.0f ms", c.NS/1e6)
+	case d >= time.Millisecond:
+		return fmt.Sprintf("%.1f ms", c.NS/1e6)
+	case d >= 10*time.Microsecond:
+		return fmt.Sprintf("%.0f µs", c.NS/1e3)
+	}
+	return fmt.Sprintf("%.1f µs", c.NS/1e3)
+}
+
+// times says how many times the one is the other.
+func times(theirs, ours float64) string {
+	switch ratio := theirs / max(ours, 1); {
+	case ratio < 3:
+		return fmt.Sprintf("%.1f <", ratio)
+	case ratio < 10:
+		return fmt.Sprintf("%.1f", ratio)
+	default:
+		return fmt.Sprintf("%.0f", ratio)
+	}
+}
