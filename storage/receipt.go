@@ -12,7 +12,10 @@ import (
 // extremities one by one, and the events whose verdicts may change.
 
 var (
-	qAuthNIDs        = q("auth_nids", `SELECT nid, auth_nids FROM events WHERE nid = ANY($1)`)
+	qAuthNIDs         = q("auth_nids", `SELECT nid, auth_nids FROM events WHERE nid = ANY($1)`)
+	qInsertAuthorised = q("insert_authorised", `INSERT INTO authorised (auth_nid, event_nid) VALUES ($1, $2)`)
+	qAuthorised       = q("authorised", `SELECT e.nid, e.type, e.state_key FROM authorised a JOIN events e ON e.nid = a.event_nid
+		WHERE a.auth_nid = $1 AND a.event_nid < $2 ORDER BY a.event_nid DESC LIMIT $3`)
 	qDeleteExtremity = q("delete_extremity", `DELETE FROM extremities WHERE room_nid = $1 AND event_nid = $2`)
 	qFollowed        = q("followed", `SELECT event_nid FROM gaps WHERE room_nid = $1 AND event_id = $2 LIMIT 1`)
 	qEventsSince     = q("events_since", `SELECT `+eventColumns+` FROM events
@@ -53,6 +56,32 @@ func (r *Reader) AuthNIDs(ctx context.Context, nids []int64) (map[int64][]int64,
 		return err
 	})
 	return auth, err
+}
+
+// InsertAuthorised notes that an event authorises a state event.
+func (w *Writer) InsertAuthorised(ctx context.Context, authNID, eventNID int64) error {
+	return w.later(ctx, qInsertAuthorised, authNID, eventNID)
+}
+
+// An Entry is what a state may have under one key.
+type Entry struct {
+	StateKey
+	NID int64
+}
+
+// Authorised lists the state events that an event authorises, latest first, of
+// those stored before one.
+func (r *Reader) Authorised(ctx context.Context, authNID, before int64, limit int) (list []Entry, err error) {
+	err = r.rows(ctx, qAuthorised, []any{authNID, before, int64(limit)}, func(scan scanFunc) error {
+		var e Entry
+		var typ Text
+		var key string
+		err := scan(&e.NID, &typ, &key)
+		e.StateKey = StateKey{Type: string(typ), Key: original(key)}
+		list = append(list, e)
+		return err
+	})
+	return list, err
 }
 
 // InsertExtremity makes an event one that the room's next event will follow.

@@ -186,12 +186,15 @@ func TestVerdictsChange(t *testing.T) {
 func TestWhatReceivingAsks(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		first, second, redaction := event(1, 1, 7), event(1, 2, 8), event(1, 3, 9)
+		second.StateKey, redaction.StateKey = new(string), new(string)
 		second.AuthNIDs, redaction.AuthNIDs, redaction.Redacts = []int64{1}, []int64{1, 2}, first.ID
 		write(t, db, func(ctx context.Context, w *storage.Writer) error {
 			for _, e := range []*storage.Event{first, second, redaction} {
 				require.NoError(t, w.InsertEvent(ctx, e))
 			}
 			require.NoError(t, w.InsertWaitingRedaction(ctx, first.ID, redaction.NID))
+			require.NoError(t, w.InsertAuthorised(ctx, 1, 2))
+			require.NoError(t, w.InsertAuthorised(ctx, 1, 3))
 			require.NoError(t, w.InsertExtremity(ctx, 1, 2))
 			require.NoError(t, w.InsertExtremity(ctx, 1, 3))
 			return w.InsertGap(ctx, 1, "$gone", 2)
@@ -200,6 +203,9 @@ func TestWhatReceivingAsks(t *testing.T) {
 			auth, err := r.AuthNIDs(ctx, []int64{1, 2, 3, 4})
 			require.NoError(t, err)
 			require.Equal(t, map[int64][]int64{1: first.AuthNIDs, 2: {1}, 3: {1, 2}}, auth)
+			entries, err := r.Authorised(ctx, 1, 3, 10)
+			require.NoError(t, err)
+			require.Equal(t, []storage.Entry{{StateKey: storage.StateKey{Type: second.Type, Key: *second.StateKey}, NID: 2}}, entries)
 			list, err := r.WaitingRedactions(ctx, first.ID)
 			require.NoError(t, err)
 			require.Equal(t, []*storage.Event{redaction}, list)

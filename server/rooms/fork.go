@@ -5,6 +5,7 @@ package rooms
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 
@@ -80,13 +81,14 @@ type fork struct {
 	base      map[event.StateKey]int64 // what the first state has there
 	rows      [][]int64                // the events of conflicts
 	nids      map[id.EventID]int64
+	inShared  map[int64]bool // whether events are in the auth chain of a shared entry
 	events    map[id.EventID]stateres.Entry
 }
 
 // separate finds what the states do not share, from their differences to the
 // first one.
 func (f *fork) separate() error {
-	f.nids, f.events = map[id.EventID]int64{}, map[id.EventID]stateres.Entry{}
+	f.nids, f.events, f.inShared = map[id.EventID]int64{}, map[id.EventID]stateres.Entry{}, map[int64]bool{}
 	f.apart, f.base = map[event.StateKey]bool{}, map[event.StateKey]int64{}
 	diffs := make([][]storage.StateChange, len(f.roots))
 	var nids []int64
@@ -236,40 +238,86 @@ func (f *fork) ids(nids []int64) (map[int64]id.EventID, error) {
 	return all, nil
 }
 
-// AuthDifference is the method of stateres.Fork.
-//
-// What the auth chains of shared entries contain is in no difference, and all
-// of them are many. They only ever take events away, so they are looked at
-// step by step, until nothing is left that they could take away.
+// AuthDifference is the method of stateres.Fork. It is that of the conflicted
+// entries, less what the auth chains of shared entries have: those are many, so
+// each event is asked for whom it authorises instead.
 func (f *fork) AuthDifference() ([]id.EventID, error) {
 	difference, err := stateres.AuthDifference(f, nil, f.rows)
-	for _, class := range [...]storage.StateClass{storage.StateOther, storage.StateAll} {
-		if err != nil || len(difference) == 0 {
+	if err != nil {
+		return nil, err
+	}
+	var alone []int64
+	for _, nid := range slices.Backward(difference) { // what authorises comes after what it authorises
+		if f.inShared[nid], err = f.authorisesShared(nid); err != nil {
 			return nil, err
 		}
-		var shared []int64
-		if shared, err = f.sharedSince(class, difference[0]); err == nil {
-			difference, err = stateres.AuthDifference(f, shared, f.rows)
+		if !f.inShared[nid] {
+			alone = append(alone, nid)
 		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	return f.named(difference)
+	return f.named(alone)
 }
 
-// sharedSince lists the entries that all states share and that are newer than
-// an event: what is older does not lead to it.
-func (f *fork) sharedSince(class storage.StateClass, oldest int64) ([]int64, error) {
-	all, err := f.tx.StateLoad(f.ctx, f.roots[0], class)
+// authorisesShared tells whether an event is in the auth chain of an entry that
+// all states share. The latest events are asked first: they are the likeliest to
+// be entries still.
+func (f *fork) authorisesShared(nid int64) (bool, error) {
+	seen := map[int64]bool{nid: true}
+	for next := []int64{nid}; len(next) > 0; next = next[1:] {
+		for before := int64(math.MaxInt64); ; {
+			page, err := f.tx.Authorised(f.ctx, next[0], before, authorisedAtOnce)
+			if err != nil {
+				return false, err
+			}
+			shared, err := f.anyShared(page)
+			if err != nil || shared {
+				return shared, err
+			}
+			for _, e := range page {
+				in, known := f.inShared[e.NID]
+				if in {
+					return true, nil
+				}
+				if !known && !seen[e.NID] && authorises(e.Type) {
+					seen[e.NID] = true
+					next = append(next, e.NID)
+				}
+				before = e.NID
+			}
+			if len(page) < authorisedAtOnce {
+				break
+			}
+		}
+	}
+	return false, nil
+}
+
+const authorisedAtOnce = 100
+
+// authorises tells whether events of a type can be auth events.
+//
+// Spec: server-server "Auth events selection".
+func authorises(typ string) bool {
+	switch typ {
+	case event.TypeCreate, event.TypePowerLevels, event.TypeJoinRules, event.TypeMember, event.TypeThirdPartyInvite:
+		return true
+	}
+	return false
+}
+
+// anyShared tells whether one of some events is an entry that all states share.
+func (f *fork) anyShared(events []storage.Entry) (bool, error) {
+	keys := make([]storage.StateKey, 0, len(events))
+	for _, e := range events {
+		if !f.apart[event.StateKey{Type: e.Type, Key: e.Key}] {
+			keys = append(keys, e.StateKey)
+		}
+	}
+	found, err := f.tx.StateGet(f.ctx, f.roots[0], keys...)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	own := make(map[int64]bool, len(f.rows[0]))
-	for _, nid := range f.rows[0] {
-		own[nid] = true
-	}
-	return slices.DeleteFunc(all, func(nid int64) bool { return nid <= oldest || own[nid] }), nil
+	return slices.ContainsFunc(events, func(e storage.Entry) bool { return found[e.StateKey] == e.NID }), nil
 }
 
 func (f *fork) named(nids []int64) ([]id.EventID, error) {

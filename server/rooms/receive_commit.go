@@ -27,7 +27,7 @@ func (a *arrival) keep(ctx context.Context) error {
 		if a.row != nil {
 			return tx.PutVerdict(ctx, row)
 		}
-		return tx.InsertEvent(ctx, row)
+		return insert(ctx, tx, row)
 	})
 	if errors.Is(err, storage.ErrExists) {
 		if err := a.recall(ctx); err != nil {

@@ -109,9 +109,23 @@ func (r *Rooms) writeEvent(ctx context.Context, tx *storage.Writer, room *storag
 	return r.writeAt(ctx, tx, room, p, row)
 }
 
+// insert stores a new event, and if it may become part of a state, whom it has
+// that for.
+func insert(ctx context.Context, tx *storage.Writer, row *storage.Event) error {
+	if err := tx.InsertEvent(ctx, row); err != nil || row.StateKey == nil {
+		return err
+	}
+	for _, auth := range row.AuthNIDs {
+		if err := tx.InsertAuthorised(ctx, auth, row.NID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // writeAt writes what carries the event's position.
 func (r *Rooms) writeAt(ctx context.Context, tx *storage.Writer, room *storage.Room, p *planned, row *storage.Event) error {
-	if err := tx.InsertEvent(ctx, row); err != nil {
+	if err := insert(ctx, tx, row); err != nil {
 		return err
 	}
 	change := storage.Change{Pos: row.Pos, Kind: ChangeEvent, RoomNID: room.NID, Ref: row.NID}

@@ -57,6 +57,15 @@ CREATE TABLE waiting_redactions (
 	PRIMARY KEY (redacts, event_nid)
 );
 
+-- Which state events an event authorises, the other way round than auth_nids:
+-- to tell whether the auth chains of a state have an event, without walking all
+-- of them. Message events authorise nothing and are in no state.
+CREATE TABLE authorised (
+	auth_nid  BIGINT NOT NULL,
+	event_nid BIGINT NOT NULL,
+	PRIMARY KEY (auth_nid, event_nid)
+);
+
 -- The events that the next one of a room will follow.
 CREATE TABLE extremities (
 	room_nid  BIGINT NOT NULL,
