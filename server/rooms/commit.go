@@ -148,6 +148,9 @@ func (r *Rooms) tryCommit(ctx context.Context, nid int64, jobs *[]*job) error {
 			return err
 		}
 	}
+	if h.isWide() {
+		return r.commitWide(ctx, h, jobs)
+	}
 	tips := h.tips
 	planned := (*jobs)[:0:0]
 	for _, j := range *jobs {

@@ -128,7 +128,8 @@ type placing struct {
 	moves    []move
 	unread   unread
 	redacts  []redaction
-	pending  bool // a redaction whose target is not here
+	pending  bool     // a redaction whose target is not here
+	txn      *planned // an event of ours, whose transaction id is claimed with it
 }
 
 // plan decides everything; nothing is written yet.
@@ -269,6 +270,11 @@ func (p *placing) write(ctx context.Context) error {
 		}
 		room.StateRoot, room.MaxDepth = p.root, max(room.MaxDepth, p.row.Depth)
 		p.row.Pos = 0
+		if p.txn != nil && p.txn.txn != nil {
+			if err := p.r.claim(ctx, tx, p.txn); err != nil {
+				return err
+			}
+		}
 		if err := p.writeGraph(ctx, tx); err != nil {
 			return err
 		}
