@@ -112,9 +112,12 @@ var (
 		WHERE room_nid = $1 AND state_key = $2 AND type = 'm.room.member' AND NOT rejected AND NOT outlier ORDER BY depth, nid`)
 
 	qPutRedaction = q("put_redaction", `UPDATE events SET redacted_by = $2, client = $3 WHERE nid = $1`)
-	qPutVerdict   = q("put_verdict", `UPDATE events SET rejected = $2, soft_failed = $3, outlier = $4, partial = $5,
-		state_before = $6, state_after = $7, pos = $8, depth = $9, replaces_nid = $10 WHERE nid = $1`)
+	qPutVerdict   = q("put_verdict", putVerdict)
+	qPutOutlier   = q("put_outlier", putVerdict+` AND outlier`)
 )
+
+const putVerdict = `UPDATE events SET rejected = $2, soft_failed = $3, outlier = $4, partial = $5,
+	state_before = $6, state_after = $7, pos = $8, depth = $9, replaces_nid = $10 WHERE nid = $1`
 
 // InsertEvent stores a new event. ErrExists when there is one with that id:
 // perhaps from a later call, since the statement may travel with others.
@@ -242,8 +245,20 @@ func (w *Writer) PutRedaction(ctx context.Context, eventNID, redactionNID int64,
 // SoftFailed, Outlier, Partial, StateBefore, StateAfter and ReplacesNID, and for
 // an outlier that becomes part of the room, Pos and Depth.
 func (w *Writer) PutVerdict(ctx context.Context, e *Event) error {
-	return w.later(ctx, qPutVerdict, e.NID, e.Rejected, e.SoftFailed, e.Outlier, e.Partial, e.StateBefore, e.StateAfter,
-		nullable(e.Pos), e.Depth, e.ReplacesNID)
+	return w.later(ctx, qPutVerdict, e.verdict()...)
+}
+
+// PutOutlier is PutVerdict for an event that is thought to be an outlier. It
+// reports whether it still was one; if not, nothing is stored.
+func (w *Writer) PutOutlier(ctx context.Context, e *Event) (still bool, err error) {
+	n, err := w.exec(ctx, qPutOutlier, e.verdict()...)
+	return n > 0, err
+}
+
+func (e *Event) verdict() []any {
+	return []any{
+		e.NID, e.Rejected, e.SoftFailed, e.Outlier, e.Partial, e.StateBefore, e.StateAfter, nullable(e.Pos), e.Depth, e.ReplacesNID,
+	}
 }
 
 // packNIDs writes row numbers into one column: auth events are read together

@@ -168,9 +168,19 @@ func TestVerdictsChange(t *testing.T) {
 			require.NoError(t, w.InsertEvent(ctx, e))
 			return w.InsertEvent(ctx, redaction)
 		})
+		write(t, db, func(ctx context.Context, w *storage.Writer) error {
+			still, err := w.PutOutlier(ctx, e)
+			require.True(t, still)
+			return err
+		})
 		e.Outlier, e.Rejected, e.SoftFailed, e.Partial, e.StateBefore, e.StateAfter, e.Pos, e.Depth = false, false, false, true, "x", "y", 3, 6
 		write(t, db, func(ctx context.Context, w *storage.Writer) error {
 			require.NoError(t, w.PutVerdict(ctx, e))
+			gone := *e
+			gone.Outlier = true
+			still, err := w.PutOutlier(ctx, &gone)
+			require.NoError(t, err)
+			require.False(t, still)
 			return w.PutRedaction(ctx, e.NID, redaction.NID, []byte("redacted"))
 		})
 		e.RedactedBy, e.Client = redaction.NID, []byte("redacted")

@@ -78,6 +78,12 @@ func (r *Rooms) commit(ctx context.Context, nid int64, jobs []*job) {
 	}
 }
 
+// isConflict tells whether another process has changed the room first: the
+// room's version shows it, or a row that it has written already.
+func isConflict(err error) bool {
+	return errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrExists)
+}
+
 // alone runs a function in a room's lane, on the room's head and in no batch.
 // It commits by itself, and leaves a head that is true afterwards; it may run
 // again after a conflict.
@@ -100,7 +106,7 @@ func (r *Rooms) commitAlone(ctx context.Context, nid int64, fn func(context.Cont
 		case err == nil:
 			r.heads.put(h)
 			return nil
-		case !errors.Is(err, storage.ErrConflict) || conflicts == maxConflicts:
+		case !isConflict(err) || conflicts == maxConflicts:
 			return err
 		}
 	}
@@ -113,7 +119,7 @@ func (r *Rooms) commitTogether(ctx context.Context, nid int64, jobs []*job) {
 		switch {
 		case errors.As(err, &repeat):
 			jobs = repeat.settle(jobs)
-		case conflicts < maxConflicts && (errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrExists)):
+		case conflicts < maxConflicts && isConflict(err):
 			conflicts++
 		default:
 			for _, j := range jobs {

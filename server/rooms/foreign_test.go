@@ -4,6 +4,7 @@ package rooms_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -192,4 +193,12 @@ func unlike(t testing.TB, e *event.Event, from, to string) []byte {
 	changed := strings.Replace(string(e.PDU()), from, to, 1)
 	require.NotEqual(t, string(e.PDU()), changed)
 	return []byte(changed)
+}
+
+// byArrival are the events that clients have seen, in the order of their
+// positions.
+func (h *house) byArrival() []*storage.Event {
+	rows := slices.DeleteFunc(h.rows(), func(row *storage.Event) bool { return row.Pos == 0 })
+	slices.SortFunc(rows, func(a, b *storage.Event) int { return int(a.Pos - b.Pos) })
+	return rows
 }

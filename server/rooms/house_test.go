@@ -28,6 +28,7 @@ type house struct {
 	t      testing.TB
 	router *api.Router
 	rooms  *rooms.Rooms
+	deps   rooms.Deps // of rooms
 	world  *world
 	txns   int
 
@@ -40,13 +41,14 @@ func newHouse(t testing.TB, db *storage.DB) *house {
 	signer := s.Signer()
 	w := newWorld()
 	is := identity.New(t)
-	r := rooms.New(rooms.Deps{
+	deps := rooms.Deps{
 		DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Name: stage.Name, Signer: signer, DefaultVersion: "12",
 		Verify: func(_ *event.Event, server id.ServerName) bool { return server == signer.Name },
 		Keys:   w, Remote: w,
 		Identity: idclient.New(idclient.Options{AllowPrivate: true, RootCAs: is.Roots(), Log: s.Log}),
-	})
-	h := &house{Stage: s, t: t, router: s.Router(t, api.Config{Auth: stage.Tokens()}), rooms: r, world: w, identity: is}
+	}
+	r := rooms.New(deps)
+	h := &house{Stage: s, t: t, router: s.Router(t, api.Config{Auth: stage.Tokens()}), rooms: r, world: w, identity: is, deps: deps}
 	clientapi.MountCreateRoom(h.router, r)
 	clientapi.MountInviting(h.router, r)
 	clientapi.MountThirdPartyMembership(h.router, r)

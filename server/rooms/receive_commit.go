@@ -18,16 +18,22 @@ import (
 func (a *arrival) keep(ctx context.Context) error {
 	row := a.newRow()
 	err := a.r.db.Write(ctx, func(tx *storage.Writer) (err error) {
-		if row.NID, err = a.number(ctx, tx); err != nil {
+		if a.row != nil {
+			row.NID = a.row.NID
+		} else if row.NID, err = tx.NextID(ctx, "events"); err != nil {
 			return err
 		}
 		if err := a.surround(ctx, tx, row); err != nil {
 			return err
 		}
-		if a.row != nil {
-			return tx.PutVerdict(ctx, row)
+		if a.row == nil {
+			return insert(ctx, tx, row)
 		}
-		return insert(ctx, tx, row)
+		still, err := tx.PutOutlier(ctx, row)
+		if err == nil && !still {
+			err = storage.ErrExists
+		}
+		return err
 	})
 	if errors.Is(err, storage.ErrExists) {
 		if err := a.recall(ctx); err != nil {
@@ -39,21 +45,6 @@ func (a *arrival) keep(ctx context.Context) error {
 		a.row = row
 	}
 	return err
-}
-
-// number is the event's row: a new one, or that of the outlier that it still is.
-func (a *arrival) number(ctx context.Context, tx *storage.Writer) (int64, error) {
-	if a.row == nil {
-		return tx.NextID(ctx, "events")
-	}
-	now, err := tx.Event(ctx, a.row.ID)
-	if err != nil {
-		return 0, err
-	}
-	if !now.Outlier {
-		return 0, a.settled(now)
-	}
-	return now.NID, nil
 }
 
 // newRow is the event's row as an outlier.

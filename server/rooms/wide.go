@@ -31,7 +31,7 @@ func (r *Rooms) commitWide(ctx context.Context, h *head, jobs *[]*job) error {
 		switch {
 		case errors.As(err, &repeat):
 			j.ids, j.err = []id.EventID{repeat.event}, nil
-		case errors.Is(err, storage.ErrConflict):
+		case isConflict(err):
 			return err
 		default:
 			j.err = err
