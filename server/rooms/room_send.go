@@ -75,8 +75,12 @@ func (r *Rooms) send(ctx context.Context, who api.Caller, roomID id.RoomID, d dr
 		return "", err
 	}
 	ids, err := r.add(ctx, nid, func(ctx context.Context, h *head) (*plan, error) {
+		d := d // it may run again
 		if d.StateKey != nil && d.Type == event.TypeMember && membershipIn(d.Content) == "join" {
 			if err := r.admitGuest(ctx, h, who); err != nil {
+				return nil, err
+			}
+			if d.Content, err = r.vouchByState(ctx, h, d); err != nil {
 				return nil, err
 			}
 		}
