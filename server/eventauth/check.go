@@ -57,7 +57,7 @@ type checker struct {
 func (c *checker) checkCreate() error {
 	// 1.1
 	if len(c.ev.PrevEvents) > 0 {
-		return reject("the create event has prev_events", 1, 1)
+		return malformed("the create event has prev_events", 1, 1)
 	}
 	// 1.2
 	if c.rules.RoomIDIsCreateHash {
@@ -127,7 +127,7 @@ func (c *checker) checkRoom() error {
 func (c *checker) checkAliases() error {
 	// 4.1
 	if c.ev.StateKey == nil {
-		return reject("aliases without a state key", c.n.aliases, 1)
+		return malformed("aliases without a state key", c.n.aliases, 1)
 	}
 	// 4.2
 	if string(c.ev.Sender.Server()) != *c.ev.StateKey {

@@ -12,13 +12,13 @@ func (c *checker) checkMember() error {
 	ev := c.ev
 	// 5.1
 	if ev.StateKey == nil || ev.ContentMember("membership") == nil {
-		return reject("membership without a state key or a membership", c.n.member, 1)
+		return malformed("membership without a state key or a membership", c.n.member, 1)
 	}
 	// The target user is the user that the state key gives: it must be one.
 	// Spec: server-server "Definitions".
 	target, err := id.ParseUserID(*ev.StateKey)
 	if err != nil {
-		return reject("the state key is not a user ID", c.n.member, 1)
+		return malformed("the state key is not a user ID", c.n.member, 1)
 	}
 	// 5.2.1
 	if raw := ev.ContentMember("join_authorised_via_users_server"); raw != nil && c.rules.Restricted {
@@ -41,7 +41,7 @@ func (c *checker) checkMember() error {
 		return c.checkKnock(target)
 	}
 	// 5.8
-	return reject("unknown membership", c.n.member, c.n.unknown)
+	return malformed("unknown membership", c.n.member, c.n.unknown)
 }
 
 // checkJoin is rule 5.3.

@@ -56,7 +56,7 @@ func (c *checker) checkIntegerLevels() error {
 	for _, name := range scalarLevels {
 		if raw := c.ev.ContentMember(name); raw != nil {
 			if _, ok := level(c.rules, raw); !ok {
-				return reject(name+" is not an integer", c.n.power, c.n.scalars)
+				return malformed(name+" is not an integer", c.n.power, c.n.scalars)
 			}
 		}
 	}
@@ -64,11 +64,11 @@ func (c *checker) checkIntegerLevels() error {
 	for _, name := range [...]string{"events", "notifications"} {
 		raw := c.ev.ContentMember(name)
 		if raw != nil && raw[0] != '{' {
-			return reject(name+" is not an object", c.n.power, c.n.maps)
+			return malformed(name+" is not an object", c.n.power, c.n.maps)
 		}
 		for _, of := range event.Pairs(nil, raw) {
 			if _, ok := level(c.rules, of.B); !ok {
-				return reject(name+" has a value that is not an integer", c.n.power, c.n.maps)
+				return malformed(name+" has a value that is not an integer", c.n.power, c.n.maps)
 			}
 		}
 	}
@@ -81,14 +81,14 @@ func (c *checker) checkUserLevels() error {
 	// 10.3
 	raw := c.ev.ContentMember("users")
 	if raw != nil && raw[0] != '{' {
-		return reject("users is not an object", c.n.power, c.n.users)
+		return malformed("users is not an object", c.n.power, c.n.users)
 	}
 	for key, of := range event.Pairs(nil, raw) {
 		if _, err := id.ParseUserID(key); err != nil {
-			return reject("users has a key that is not a user ID", c.n.power, c.n.users)
+			return malformed("users has a key that is not a user ID", c.n.power, c.n.users)
 		}
 		if _, ok := level(c.rules, of.B); !ok {
-			return reject("users has a value that is not a power level", c.n.power, c.n.users)
+			return malformed("users has a value that is not a power level", c.n.power, c.n.users)
 		}
 	}
 	if !c.rules.CreatorsPrivileged {
@@ -97,7 +97,7 @@ func (c *checker) checkUserLevels() error {
 	// 10.4
 	for _, user := range Creators(c.rules, c.create) {
 		if event.Member(raw, string(user)) != nil {
-			return reject("users lists a creator of the room", c.n.power, c.n.creators)
+			return malformed("users lists a creator of the room", c.n.power, c.n.creators)
 		}
 	}
 	return nil

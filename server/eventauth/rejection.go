@@ -14,12 +14,23 @@ type Rejection struct {
 	// published: "5.3.2".
 	Rule   string
 	Reason string
+	// Malformed is whether the event is wrong whoever sends it.
+	Malformed bool
 }
 
 func (r *Rejection) Error() string { return "rule " + r.Rule + ": " + r.Reason }
 
 // reject makes a Rejection of a path of rule numbers.
-func reject(reason string, path ...int) error {
+func reject(reason string, path ...int) error { return rejection(reason, path) }
+
+// malformed is reject for an event that nobody may send.
+func malformed(reason string, path ...int) error {
+	r := rejection(reason, path)
+	r.Malformed = true
+	return r
+}
+
+func rejection(reason string, path []int) *Rejection {
 	var b []byte
 	for i, n := range path {
 		if i > 0 {

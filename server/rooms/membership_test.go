@@ -186,7 +186,18 @@ func TestRestrictedRooms(t *testing.T) {
 			r.add("a member of another room", "POST", at(room, "join"), "carol", stage.O{}, 403, "M_FORBIDDEN")
 			r.add("who has left the room that counts", "POST", at(room, "join"), "dan", stage.O{}, 403, "M_FORBIDDEN")
 			r.add("whom nobody vouches for", "PUT", at(room, "state/m.room.member/@carol:hs1"), "carol", stage.O{"membership": "join"}, 403, "M_FORBIDDEN")
+			claim := func(voucher string) stage.O {
+				return stage.O{"membership": "join", "displayname": "X", "join_authorised_via_users_server": voucher}
+			}
+			r.add("who names somebody to vouch", "PUT", at(room, "state/m.room.member/@carol:hs1"), "carol", claim("@alice:hs1"), 403, "M_FORBIDDEN")
+			r.add("who is in already", "PUT", at(room, "state/m.room.member/@bob:hs1"), "bob", claim("@alice:hs1"), 200, "")
+			r.add("whatever stands there", "PUT", at(room, "state/m.room.member/@bob:hs1"), "bob", claim("nobody"), 200, "")
 			stage.Table(t, h.router, r)
+			now := h.state("alice", room, "m.room.member", "@bob:hs1")
+			require.Equal(t, []string{"X", ""}, []string{now.At("displayname"), now.At("join_authorised_via_users_server")}, version)
+			h.act("bob", room, "leave", stage.O{})
+			h.set("bob", room, "m.room.member", "@bob:hs1", stage.O{"membership": "join"})
+			require.Equal(t, "@alice:hs1", h.state("alice", room, "m.room.member", "@bob:hs1").At("join_authorised_via_users_server"), "by state as by a join")
 			h.act("alice", room, "invite", target("carol"))
 			h.act("carol", room, "join", stage.O{})
 			h.act("alice", room, "ban", target("bob"))

@@ -11,6 +11,7 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/event"
+	"touchstone.example/server/eventauth"
 	"touchstone.example/storage"
 )
 
@@ -75,14 +76,18 @@ func (r *Rooms) send(ctx context.Context, who api.Caller, roomID id.RoomID, d dr
 		return "", err
 	}
 	ids, err := r.add(ctx, nid, func(ctx context.Context, h *head) (*plan, error) {
+		d := d // it may run again
 		if d.StateKey != nil && d.Type == event.TypeMember && membershipIn(d.Content) == "join" {
 			if err := r.admitGuest(ctx, h, who); err != nil {
+				return nil, err
+			}
+			if d.Content, err = r.vouchByState(ctx, h, d); err != nil {
 				return nil, err
 			}
 		}
 		p, err := r.extend(ctx, h, d)
 		if err != nil {
-			return nil, err
+			return nil, badEvent(err)
 		}
 		if r.departs.StateIdempotent && p.changesNothing() {
 			return &plan{same: p.replaces.ID}, nil
@@ -94,6 +99,18 @@ func (r *Rooms) send(ctx context.Context, who api.Caller, roomID id.RoomID, d dr
 		return &plan{events: append([]*planned{p}, leaves...)}, err
 	})
 	return r.sent(ctx, ids, err, transaction(who, endpoint, nid, txnID))
+}
+
+// badEvent tells what nobody may send from what this user may not.
+//
+// Spec: client-server setRoomStateWithKey: 400 is for a request that is
+// malformed, 403 for a lack of permission.
+func badEvent(err error) error {
+	var rejection *eventauth.Rejection
+	if errors.As(err, &rejection) && rejection.Malformed {
+		return &api.Error{Status: 400, ErrCode: "M_BAD_JSON", Msg: rejection.Reason, Err: err}
+	}
+	return err
 }
 
 // sent returns the event of a request, or, where the request is refused, that
