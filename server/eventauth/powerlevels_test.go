@@ -128,6 +128,33 @@ func TestHistoricalFormsOfPowerLevels(t *testing.T) {
 	}
 }
 
+// The examples of the room version documents, in the versions that they are of.
+//
+// Spec: room version 1, "m.room.power_levels events accept values as floats" and
+// "as strings".
+func TestPowerLevelsOfTheExamples(t *testing.T) {
+	for _, rules := range roomver.All()[:5] {
+		p := levelsOf(t, rules, `{"ban":50,"events":{"m.room.power_levels":100},"events_default":0,"state_default":50,`+
+			`"users":{"@example:example.org":100,"@alice:localhost":50,"@bob:localhost":50.57},"users_default":0}`)
+		require.EqualValues(t, 50, p.User("@bob:localhost"), "both have the same effective power level")
+		require.EqualValues(t, 50, p.User("@alice:localhost"))
+		require.EqualValues(t, 100, p.User("@example:example.org"))
+		require.EqualValues(t, 100, p.Event("m.room.power_levels", true))
+	}
+	for _, rules := range roomver.All() {
+		p := levelsOf(t, rules, `{"ban":"51","events":{"m.room.power_levels":"100"},"events_default":"1","state_default":"49",`+
+			`"users":{"@example:localhost":"100"},"users_default":"2"}`)
+		got := []int64{
+			p.Ban(), p.Event("m.room.power_levels", true), p.Event("x", false), p.State(), p.User("@example:localhost"), p.User("@other:localhost"),
+		}
+		want := []int64{51, 100, 1, 49, 100, 2}
+		if rules.IntegerPowerLevels { // no levels at all
+			want = []int64{50, 50, 0, 50, 0, 0}
+		}
+		require.Equal(t, want, got, "version %s", rules.Version)
+	}
+}
+
 func TestPowerLevelsAsFloatsAreAuthorised(t *testing.T) {
 	for _, version := range []string{"1", "5"} {
 		rules, _ := roomver.Get(version)

@@ -178,3 +178,45 @@ func TestNonsenseStates(t *testing.T) {
 		}
 	}
 }
+
+// What one sender did at one time on two branches is ordered by ID, in each pass:
+// the greater ID is applied last and stays.
+//
+// Spec: room version 2, "Reverse topological power ordering", "Mainline ordering".
+func TestTiesAreBrokenByIDs(t *testing.T) {
+	for _, rules := range roomver.All()[1:] {
+		r := newRoom(t, rules, 5)
+		content := `{"room_version":"` + rules.Version + `"}`
+		if rules.CreatorInContent {
+			content = `{"creator":"` + string(alice) + `"}`
+		}
+		r.must(event.Draft{Type: event.TypeCreate, StateKey: text(""), Sender: alice, Content: []byte(content)})
+		r.must(event.Draft{Type: event.TypeMember, StateKey: text(string(alice)), Sender: alice, Content: []byte(`{"membership":"join"}`)})
+		last := r.list[len(r.list)-1:]
+		base := r.after[last[0].ID]
+		for typ, content := range map[string]string{
+			event.TypePowerLevels: `{"users_default":%d,"users":{` + own(rules) + `}}`, event.TypeJoinRules: `{"join_rule":"public","n":%d}`, "m.room.topic": `{"n":%d}`,
+		} {
+			var sets []stateres.State
+			greatest := id.EventID("")
+			for n := range 6 {
+				e := r.build(event.Draft{
+					Type: typ, StateKey: text(""), Sender: alice, Content: fmt.Appendf(nil, content, n), OriginServerTS: 5000,
+				}, last, base)
+				r.keep(e, base, false)
+				sets, greatest = append(sets, r.after[e.ID]), max(greatest, e.ID)
+			}
+			state, err := stateres.Resolve(rules, sets, r.source, nil)
+			require.NoError(t, err)
+			require.Equal(t, greatest, state[event.StateKey{Type: typ}], "version %s, %s", rules.Version, typ)
+		}
+	}
+}
+
+// own is the entry of the creator in power levels.
+func own(rules *roomver.Rules) string {
+	if rules.CreatorsPrivileged {
+		return ""
+	}
+	return `"` + string(alice) + `":100`
+}

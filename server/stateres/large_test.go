@@ -45,8 +45,8 @@ func parse(tb testing.TB, rules *roomver.Rules, room id.RoomID, d event.Draft) *
 
 // longRoom makes a room whose power levels changed n times, each time authorized
 // by those before, and two forks that end it with different ones.
-func longRoom(tb testing.TB, n int) (*roomver.Rules, stateres.Events, []stateres.State) {
-	rules, _ := roomver.Get("12")
+func longRoom(tb testing.TB, version string, n int) (*roomver.Rules, stateres.Events, []stateres.State) {
+	rules, _ := roomver.Get(version)
 	source := stateres.Events{}
 	add := func(room id.RoomID, d event.Draft) *event.Event {
 		d.Sender, d.Depth = alice, 1
@@ -57,11 +57,23 @@ func longRoom(tb testing.TB, n int) (*roomver.Rules, stateres.Events, []stateres
 		source[e.ID] = stateres.Entry{Event: e}
 		return e
 	}
-	create := add("", event.Draft{Type: event.TypeCreate, Content: []byte(`{"room_version":"12"}`)})
+	first := id.RoomID("")
+	if !rules.RoomIDIsCreateHash {
+		first = "!room:one.example"
+	}
+	create := add(first, event.Draft{Type: event.TypeCreate, Content: []byte(`{"room_version":"` + version + `"}`)})
+	named := []id.EventID{create.ID}
+	if rules.CreateEventImplied {
+		named = nil
+	}
 	member := add(create.RoomID, event.Draft{
-		Type: event.TypeMember, StateKey: text(string(alice)), Content: []byte(`{"membership":"join"}`), PrevEvents: []id.EventID{create.ID},
+		Type: event.TypeMember, StateKey: text(string(alice)), Content: []byte(`{"membership":"join"}`), PrevEvents: []id.EventID{create.ID}, AuthEvents: named,
 	})
-	auth := []id.EventID{member.ID}
+	auth := append(named, member.ID)
+	own := `"` + string(alice) + `":100000000,`
+	if rules.CreatorsPrivileged {
+		own = ""
+	}
 	var levels [2]*event.Event
 	for i := range n {
 		for fork := range levels {
@@ -71,17 +83,17 @@ func longRoom(tb testing.TB, n int) (*roomver.Rules, stateres.Events, []stateres
 			}
 			a := auth
 			if levels[fork] != nil {
-				a = []id.EventID{member.ID, levels[fork].ID}
+				a = append(auth[:len(auth):len(auth)], levels[fork].ID)
 			}
 			levels[fork] = add(create.RoomID, event.Draft{
-				Type: event.TypePowerLevels, Content: fmt.Appendf(nil, `{"users":{"@u:x":%d}}`, i+fork), AuthEvents: a, OriginServerTS: int64(2*i + fork),
+				Type: event.TypePowerLevels, Content: fmt.Appendf(nil, `{"users":{%s"@u:x":%d}}`, own, i+fork), AuthEvents: a, OriginServerTS: int64(2*i + fork),
 			})
 		}
 	}
 	sets := make([]stateres.State, 2)
 	for fork, e := range levels {
 		topic := add(create.RoomID, event.Draft{
-			Type: "m.room.topic", Content: fmt.Appendf(nil, `{"topic":"%d"}`, fork), AuthEvents: []id.EventID{member.ID, e.ID}, OriginServerTS: int64(2*n + 1 - fork),
+			Type: "m.room.topic", Content: fmt.Appendf(nil, `{"topic":"%d"}`, fork), AuthEvents: append(auth[:len(auth):len(auth)], e.ID), OriginServerTS: int64(2*n + 1 - fork),
 		})
 		sets[fork] = stateres.State{create.Key(): create.ID, member.Key(): member.ID, e.Key(): e.ID, topic.Key(): topic.ID}
 	}
@@ -89,13 +101,15 @@ func longRoom(tb testing.TB, n int) (*roomver.Rules, stateres.Events, []stateres
 }
 
 func TestAnAuthChainOf100000Events(t *testing.T) {
-	rules, source, sets := longRoom(t, 100000)
-	var trace stateres.Trace
-	state, err := stateres.Resolve(rules, sets, source, &trace)
-	require.NoError(t, err)
-	require.Len(t, trace.AuthDifference, 2)
-	require.Equal(t, sets[1][event.StateKey{Type: event.TypePowerLevels}], state[event.StateKey{Type: event.TypePowerLevels}])
-	require.Equal(t, sets[1][event.StateKey{Type: "m.room.topic"}], state[event.StateKey{Type: "m.room.topic"}])
+	for _, version := range []string{"11", "12"} {
+		rules, source, sets := longRoom(t, version, 100000)
+		var trace stateres.Trace
+		state, err := stateres.Resolve(rules, sets, source, &trace)
+		require.NoError(t, err)
+		require.Len(t, trace.AuthDifference, 2)
+		require.Equal(t, sets[1][event.StateKey{Type: event.TypePowerLevels}], state[event.StateKey{Type: event.TypePowerLevels}])
+		require.Equal(t, sets[1][event.StateKey{Type: "m.room.topic"}], state[event.StateKey{Type: "m.room.topic"}])
+	}
 }
 
 func TestAThousandForks(t *testing.T) {
@@ -109,7 +123,7 @@ func TestAThousandForks(t *testing.T) {
 
 func BenchmarkAuthChain(b *testing.B) {
 	for _, n := range []int{12500, 25000, 50000, 100000} {
-		rules, source, sets := longRoom(b, n)
+		rules, source, sets := longRoom(b, "12", n)
 		b.Run(fmt.Sprintf("events=%d", n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
