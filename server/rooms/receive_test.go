@@ -164,6 +164,15 @@ func TestCheck4AsksForAuthEvents(t *testing.T) {
 		h.refused(rooms.Rejected, 5, "6", e.PDU())
 		require.True(t, h.row(side.ID).Outlier)
 		require.Equal(t, []string{"auth chain", "auth chain"}, h.world.asked)
+		m.receive(e)
+		require.Equal(t, "", h.membershipOf(carol))
+
+		// The outlier becomes part of the room when it comes by itself.
+		nid := h.row(side.ID).NID
+		h.accepted(side)
+		require.Equal(t, nid, h.row(side.ID).NID)
+		require.Equal(t, "join", h.membershipOf(carol))
+		h.agrees()
 	})
 }
 
