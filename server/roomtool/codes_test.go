@@ -49,6 +49,7 @@ func TestExitCodesAndMessages(t *testing.T) {
 		{"sign for what is no server", "sign --key seed --key-id ed25519:1 --server a/b", create, 2, "--server"},
 		{"sign with what is no key ID", "sign --key seed --key-id ed25519 --server one.example", create, 2, "--key-id"},
 
+		{"a create event that lost its version", "check", strings.Replace(create, `"room_version":"11"`, "", 1), 3, "<stdin>:1: the m.room.create names no room version"},
 		{"a file that is not there", "check none.jsonl", "", 3, "none.jsonl: file does not exist"},
 		{"a file of keys that is not there", "check --keys none.keys", create, 3, "none.keys: file does not exist"},
 		{"nothing to read", "check", "", 3, "<stdin>: no events"},

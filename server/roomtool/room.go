@@ -100,7 +100,13 @@ func versionOf(at place, object []byte) (*roomver.Rules, error) {
 	if typ != event.TypeCreate || !isState || key != "" {
 		return nil, nil
 	}
-	version := contentVersion(event.Member(b, "content"))
+	content := event.Member(b, "content")
+	if event.Member(content, "room_version") == nil && event.Member(b, "event_id") == nil {
+		// It would be of version 1, whose events have IDs. Redaction does this to rooms
+		// of versions 3 to 10.
+		return nil, &inputError{at, errors.New("the m.room.create names no room version, and is none of version 1 without event_id: say --room-version")}
+	}
+	version := contentVersion(content)
 	rules, ok := roomver.Get(version)
 	if !ok {
 		return nil, &inputError{at, fmt.Errorf("room version %q is none of Matrix %s; --room-version reads the room as another", version, release)}
