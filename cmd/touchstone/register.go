@@ -18,6 +18,8 @@ import (
 	"os"
 	"strings"
 
+	"golang.org/x/term"
+
 	"touchstone.example/server/config"
 )
 
@@ -64,6 +66,9 @@ func registerUser(ctx context.Context, args []string) error {
 }
 
 func readPassword(file string) (string, error) {
+	if stdin := int(os.Stdin.Fd()); file == "" && term.IsTerminal(stdin) {
+		return typePassword(func() ([]byte, error) { return term.ReadPassword(stdin) })
+	}
 	in := io.Reader(os.Stdin)
 	if file != "" {
 		f, err := os.Open(file)
@@ -72,8 +77,6 @@ func readPassword(file string) (string, error) {
 		}
 		defer f.Close()
 		in = f
-	} else if info, err := os.Stdin.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-		fmt.Fprint(os.Stderr, "Password: ")
 	}
 	line, err := bufio.NewReader(io.LimitReader(in, maxLine)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -87,6 +90,27 @@ func readPassword(file string) (string, error) {
 		return "", fmt.Errorf("the password is longer than %d bytes", maxLine)
 	}
 	return password, nil
+}
+
+// typePassword asks for a password twice, since nobody sees what is typed.
+func typePassword(read func() ([]byte, error)) (string, error) {
+	var typed [2]string
+	for i, prompt := range [...]string{"Password: ", "Once more: "} {
+		fmt.Fprint(os.Stderr, prompt)
+		b, err := read()
+		fmt.Fprintln(os.Stderr)
+		if err != nil {
+			return "", fmt.Errorf("read password: %w", err)
+		}
+		typed[i] = string(b)
+	}
+	switch {
+	case typed[0] != typed[1]:
+		return "", errors.New("the two passwords differ")
+	case typed[0] == "":
+		return "", errors.New("the password is empty")
+	}
+	return typed[0], nil
 }
 
 // baseURL is where a listener of this machine answers.

@@ -100,6 +100,27 @@ func TestRegisterUser(t *testing.T) {
 	}
 }
 
+func TestAPasswordIsTypedTwice(t *testing.T) {
+	for _, c := range []struct{ first, second, says string }{
+		{"wonderland", "wonderland", ""}, {"wonderland", "Wonderland", "differ"}, {"", "", "empty"},
+	} {
+		typed := []string{c.first, c.second}
+		password, err := typePassword(func() ([]byte, error) {
+			line := typed[0]
+			typed = typed[1:]
+			return []byte(line), nil
+		})
+		if c.says == "" {
+			require.NoError(t, err)
+			require.Equal(t, c.first, password)
+		} else {
+			require.ErrorContains(t, err, c.says)
+		}
+	}
+	_, err := typePassword(func() ([]byte, error) { return nil, io.ErrUnexpectedEOF })
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+}
+
 // TestNobodyIsAskedForAPassword where none is typed: what a script prints stays
 // its own.
 func TestNobodyIsAskedForAPassword(t *testing.T) {
