@@ -36,8 +36,11 @@ func (a *arrival) keep(ctx context.Context) error {
 		return err
 	})
 	if errors.Is(err, storage.ErrExists) {
-		if err := a.recall(ctx); err != nil {
+		switch err := a.recall(ctx); {
+		case err != nil:
 			return err
+		case a.again: // it has been rejected meanwhile
+			return a.settled(a.row)
 		}
 		return a.keep(ctx)
 	}
