@@ -58,10 +58,39 @@ func (r *Rooms) dismissGuests(ctx context.Context, h *head, p *planned) ([]*plan
 	if err != nil || len(guests) == 0 {
 		return nil, err
 	}
-	// Each leave comes behind the one before. The head moves on when all that
-	// is planned is known to be possible, and not here.
-	ahead := &head{room: h.room, rules: h.rules, tips: h.tips, state: maps.Clone(h.state)}
+	ahead := h.ahead()
 	ahead.apply(p)
+	return r.leavesOf(ctx, ahead, guests)
+}
+
+// closeToGuests has our guests leave a room that was shut to them elsewhere: by
+// an event of another server, or by state resolution.
+func (r *Rooms) closeToGuests(ctx context.Context, nid int64) error {
+	_, err := r.add(ctx, nid, func(ctx context.Context, h *head) (*plan, error) {
+		if err := h.ensure(ctx, r.db, keyGuestAccess); err != nil {
+			return nil, err
+		}
+		if guestsMayJoin(h.Event(keyGuestAccess.Type, keyGuestAccess.Key)) {
+			return &plan{}, nil
+		}
+		guests, err := r.guestsIn(ctx, h)
+		if err != nil {
+			return nil, err
+		}
+		leaves, err := r.leavesOf(ctx, h.ahead(), guests)
+		return &plan{events: leaves}, err
+	})
+	return err
+}
+
+// ahead is a head to plan several events on. The head itself moves on when all
+// that is planned is known to be possible.
+func (h *head) ahead() *head {
+	return &head{room: h.room, rules: h.rules, tips: h.tips, state: maps.Clone(h.state)}
+}
+
+// leavesOf builds the leaves of guests, each behind the one before.
+func (r *Rooms) leavesOf(ctx context.Context, ahead *head, guests []id.UserID) ([]*planned, error) {
 	var leaves []*planned
 	for _, guest := range guests {
 		key := string(guest)

@@ -14,6 +14,7 @@ import (
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
 	"touchstone.example/server/rooms"
+	"touchstone.example/storage"
 	"touchstone.example/tests/stage"
 )
 
@@ -282,6 +283,28 @@ func TestCheck7AsksThePolicyServer(t *testing.T) {
 	})
 }
 
+func TestGuestsLeaveARoomThatAnotherServerShuts(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		m := h.shared("12", bob)
+		h.accepted(m.build(levelsDraft(m, 100, 0), m.tips...))
+		require.NoError(t, h.DB.Write(t.Context(), func(tx *storage.Writer) error {
+			return tx.InsertUser(t.Context(), &storage.User{ID: stage.User("guest1"), Kind: "guest"})
+		}))
+		access := func(content string) event.Draft {
+			return event.Draft{Type: "m.room.guest_access", Sender: bob, StateKey: text(""), Content: []byte(content)}
+		}
+		h.accepted(m.build(access(`{"guest_access":"can_join"}`), m.tips...))
+		h.act("guest1", string(m.id), "join", stage.O{})
+		h.learn()
+		h.accepted(m.build(access(`{"guest_access":"can_join","x":1}`), m.tips...))
+		require.Equal(t, "join", h.membershipOf(stage.User("guest1")))
+		h.accepted(m.build(access(`{"guest_access":"forbidden"}`), m.tips...))
+		h.learn()
+		require.Equal(t, "leave", h.membershipOf(stage.User("guest1")))
+		h.agrees()
+	})
+}
+
 func TestGapsAreClosed(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		m := h.shared("12", bob)
@@ -340,45 +363,5 @@ func TestARejectedOutlierIsJudgedAnew(t *testing.T) {
 		h.accepted(b)
 		require.Equal(t, []string{"B", "A"}, h.timeline())
 		h.agrees()
-	})
-}
-
-func TestRedactionsWaitForWhatTheyAreAbout(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		for _, version := range []string{"1", "2", "3", "10", "11", "12"} {
-			m := h.shared(version, bob, carol)
-			fork := m.tips
-			target := m.build(messageDraft(bob, "regretted"), fork...)
-			redact := func(sender id.UserID) *event.Event {
-				return m.build(event.Draft{Type: event.TypeRedaction, Sender: sender, Content: []byte(`{}`), Redacts: target.ID}, fork...)
-			}
-			byBob := redact(bob)
-			require.Equal(t, rooms.Accepted, h.sends(byBob).Outcome)
-			visible := h.row(byBob.ID).Pos != 0
-			require.Equal(t, m.rules.RedactionNeedsAuth, visible, "version %s", version)
-			m.receive(byBob)
-			h.accepted(target)
-			require.Empty(t, h.timeline(), "version %s", version)
-			require.Equal(t, h.row(byBob.ID).NID, h.row(target.ID).RedactedBy)
-			require.NotZero(t, h.row(byBob.ID).Pos)
-			require.False(t, h.row(byBob.ID).SoftFailed)
-		}
-	})
-}
-
-func TestWhoMayNotRedactIsNotShown(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		m := h.shared("11", bob, carol)
-		target := h.accepted(m.build(messageDraft(bob, "kept"), m.tips...))
-		by := m.build(event.Draft{Type: event.TypeRedaction, Sender: carol, Content: []byte(`{}`), Redacts: target.ID}, m.tips...)
-		require.Equal(t, rooms.Accepted, h.sends(by).Outcome)
-		m.receive(by)
-		require.Equal(t, []string{"kept"}, h.timeline())
-		require.True(t, h.row(by.ID).SoftFailed)
-		// The room goes on behind it.
-		h.send("alice", string(m.id), "next")
-		h.learn()
-		require.Equal(t, []string{"next", "kept"}, h.timeline())
-		require.Len(t, m.tips, 1)
 	})
 }
