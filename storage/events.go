@@ -107,7 +107,7 @@ var (
 		WHERE room_nid = $1 AND (depth, nid) > ($2, $3) AND COALESCE(pos, 0) <= $4
 			AND NOT outlier AND NOT rejected AND NOT soft_failed ORDER BY depth, nid LIMIT $5`)
 	qPlaceAt = q("place_at", `SELECT depth, nid FROM events
-		WHERE room_nid = $1 AND pos <= $2 ORDER BY pos DESC LIMIT 1`)
+		WHERE room_nid = $1 AND +pos <= $2 ORDER BY depth DESC, nid DESC LIMIT 1`)  // + : walk the places, not the positions
 	qMemberEvents = q("member_events", `SELECT `+viewColumns+` FROM events
 		WHERE room_nid = $1 AND state_key = $2 AND type = 'm.room.member' AND NOT rejected AND NOT outlier ORDER BY depth, nid`)
 
@@ -223,8 +223,8 @@ func (r *Reader) PageForward(ctx context.Context, roomNID int64, after Place, up
 	return r.views(ctx, qPageForward, roomNID, after.Depth, after.NID, upTo, int64(limit))
 }
 
-// PlaceAt returns the place of the last event that had arrived by a position,
-// ErrNotFound when none had.
+// PlaceAt returns the last place that an event has which had arrived by a
+// position, ErrNotFound when none had.
 func (r *Reader) PlaceAt(ctx context.Context, roomNID, pos int64) (p Place, err error) {
 	err = r.row(ctx, qPlaceAt, []any{roomNID, pos}, &p.Depth, &p.NID)
 	return p, err

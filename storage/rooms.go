@@ -18,23 +18,24 @@ type Room struct {
 	MaxDepth    int64
 	Public      bool
 	Partial     bool
+	Disordered  int64 // position of the last event that arrived for a place before another's; 0: none
 	StaleFrom   int64 // rejections from this event on are to be looked at again; 0: none
 	Blocked     bool
 	CreatedAt   int64 // milliseconds
 }
 
-const roomColumns = `nid, room_id, room_version, version, state_root, max_depth, public, partial, stale_from, blocked, created_at`
+const roomColumns = `nid, room_id, room_version, version, state_root, max_depth, public, partial, disordered, stale_from, blocked, created_at`
 
 func (room *Room) scan(scan scanFunc) error {
 	return scan(&room.NID, &room.ID, &room.RoomVersion, &room.Version, &room.StateRoot, &room.MaxDepth,
-		&room.Public, &room.Partial, &room.StaleFrom, &room.Blocked, &room.CreatedAt)
+		&room.Public, &room.Partial, &room.Disordered, &room.StaleFrom, &room.Blocked, &room.CreatedAt)
 }
 
 var (
-	qInsertRoom = q("insert_room", `INSERT INTO rooms (`+roomColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`)
+	qInsertRoom = q("insert_room", `INSERT INTO rooms (`+roomColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`)
 	qRoom       = q("room", `SELECT `+roomColumns+` FROM rooms WHERE room_id = $1`)
 	qRoomsByNID = q("rooms_by_nid", `SELECT `+roomColumns+` FROM rooms WHERE nid = ANY($1) ORDER BY nid`)
-	qCommitRoom = q("commit_room", `UPDATE rooms SET version = version + 1, state_root = $3, max_depth = $4, partial = $5, stale_from = $6
+	qCommitRoom = q("commit_room", `UPDATE rooms SET version = version + 1, state_root = $3, max_depth = $4, partial = $5, stale_from = $6, disordered = $7
 		WHERE nid = $1 AND version = $2`)
 	qPutRoomPublic  = q("put_room_public", `UPDATE rooms SET public = $2 WHERE nid = $1`)
 	qPutRoomBlocked = q("put_room_blocked", `UPDATE rooms SET blocked = $2 WHERE nid = $1`)
@@ -60,7 +61,7 @@ var (
 // InsertRoom makes a room. ErrExists when there is one with that id.
 func (w *Writer) InsertRoom(ctx context.Context, room *Room) error {
 	_, err := w.exec(ctx, qInsertRoom, room.NID, room.ID, room.RoomVersion, room.Version, room.StateRoot, room.MaxDepth,
-		room.Public, room.Partial, room.StaleFrom, room.Blocked, room.CreatedAt)
+		room.Public, room.Partial, room.Disordered, room.StaleFrom, room.Blocked, room.CreatedAt)
 	return err
 }
 
@@ -92,7 +93,7 @@ func (r *Reader) RoomsByNID(ctx context.Context, nids []int64) (map[int64]*Room,
 // with the commit if nobody else has committed since room was read, and is
 // ErrConflict otherwise. The room's version is then one more.
 func (w *Writer) CommitRoom(ctx context.Context, room *Room) error {
-	n, err := w.exec(ctx, qCommitRoom, room.NID, room.Version, room.StateRoot, room.MaxDepth, room.Partial, room.StaleFrom)
+	n, err := w.exec(ctx, qCommitRoom, room.NID, room.Version, room.StateRoot, room.MaxDepth, room.Partial, room.StaleFrom, room.Disordered)
 	if err != nil {
 		return err
 	}

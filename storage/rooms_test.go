@@ -203,6 +203,10 @@ func TestWhatReceivingAsks(t *testing.T) {
 				require.NoError(t, w.InsertEvent(ctx, e))
 			}
 			require.NoError(t, w.InsertWaitingRedaction(ctx, first.ID, redaction.NID))
+			for nid := int64(1); nid <= 2; nid++ {
+				require.NoError(t, w.InsertRoom(ctx, &storage.Room{NID: nid, ID: id.RoomID(fmt.Sprint("!r", nid))}))
+			}
+			require.NoError(t, w.CommitRoom(ctx, &storage.Room{NID: 2, Disordered: 7, StaleFrom: 5}))
 			require.NoError(t, w.InsertAuthorised(ctx, 1, 2))
 			require.NoError(t, w.InsertAuthorised(ctx, 1, 3))
 			require.NoError(t, w.InsertExtremity(ctx, 1, 2))
@@ -213,6 +217,12 @@ func TestWhatReceivingAsks(t *testing.T) {
 			auth, err := r.AuthNIDs(ctx, []int64{1, 2, 3, 4})
 			require.NoError(t, err)
 			require.Equal(t, map[int64][]int64{1: first.AuthNIDs, 2: {1}, 3: {1, 2}}, auth)
+			disordered, err := r.DisorderedIn(ctx, []int64{1, 2, 3})
+			require.NoError(t, err)
+			require.Equal(t, []int64{2}, disordered)
+			room, err := r.Room(ctx, "!r2")
+			require.NoError(t, err)
+			require.Equal(t, []int64{7, 5}, []int64{room.Disordered, room.StaleFrom})
 			entries, err := r.Authorised(ctx, 1, 3, 10)
 			require.NoError(t, err)
 			require.Equal(t, []storage.Entry{{StateKey: storage.StateKey{Type: second.Type, Key: *second.StateKey}, NID: 2}}, entries)
@@ -292,7 +302,7 @@ func TestTwoOrdersOfEvents(t *testing.T) {
 			require.Equal(t, []id.EventID{"$e5", "$e2"}, eventIDs(list), "nothing that arrived after position 3")
 			place, err := r.PlaceAt(ctx, 1, 3)
 			require.NoError(t, err)
-			require.Equal(t, storage.Place{Depth: 2, NID: 3}, place)
+			require.Equal(t, storage.Place{Depth: 3, NID: 2}, place)
 			_, err = r.PlaceAt(ctx, 1, 0)
 			require.ErrorIs(t, err, storage.ErrNotFound)
 			return nil

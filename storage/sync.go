@@ -27,7 +27,8 @@ var (
 		WHERE r.nid = ANY($1)`)
 	qMovedIn = q("moved_in", `SELECT room_nid, MAX(pos) FROM room_state
 		WHERE room_nid = ANY($1) AND pos > $2 AND pos <= $3 AND moved GROUP BY room_nid ORDER BY room_nid`)
-	qUnreadIn = q("unread_in", `SELECT u.room_nid, u.thread_nid, COUNT(*) FROM memberships m
+	qDisorderedIn = q("disordered_in", `SELECT nid FROM rooms WHERE nid = ANY($1) AND disordered > 0 ORDER BY nid`)
+	qUnreadIn     = q("unread_in", `SELECT u.room_nid, u.thread_nid, COUNT(*) FROM memberships m
 		JOIN unread u ON u.room_nid = m.room_nid AND u.pos > m.pos AND u.pos > m.read_pos AND u.pos <= $3 AND u.sender <> $1
 		WHERE m.user_id = $1 AND m.room_nid = ANY($2) GROUP BY u.room_nid, u.thread_nid`)
 	qUnreadExceptionsIn = q("unread_exceptions_in", `SELECT x.room_nid, x.thread_nid,
@@ -87,6 +88,12 @@ func (r *Reader) MovedIn(ctx context.Context, roomNIDs []int64, after, upTo int6
 		return err
 	})
 	return moved, err
+}
+
+// DisorderedIn returns those of several rooms in which events have not always
+// arrived in the order of their places.
+func (r *Reader) DisorderedIn(ctx context.Context, roomNIDs []int64) ([]int64, error) {
+	return r.numbers(ctx, qDisorderedIn, roomNIDs)
 }
 
 // UnreadIn counts what a user has not read since joining and since what the

@@ -4,6 +4,7 @@ package clientsync
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"touchstone.example/api/id"
@@ -25,6 +26,7 @@ type roomPart struct {
 	sight      *rooms.Sight
 
 	timeline []*storage.Event // earliest first
+	before   storage.Place    // where /messages goes on before the timeline
 	limited  bool
 	skipped  bool           // something of the window is not in the timeline
 	moved    bool           // the state changed by more than the timeline tells
@@ -71,6 +73,9 @@ func (a *assembly) parts() []*roomPart {
 // fill reads what all the parts need.
 func (a *assembly) fill(ctx context.Context, parts []*roomPart) ([]*roomPart, error) {
 	if err := a.loadTimelines(ctx, parts); err != nil {
+		return nil, err
+	}
+	if err := a.loadPlaces(ctx, parts); err != nil {
 		return nil, err
 	}
 	if err := a.loadMoved(ctx, parts); err != nil {
@@ -205,6 +210,44 @@ func (p *roomPart) shows(ctx context.Context, e *storage.Event) (bool, error) {
 // always tells of those, of the one too that ends an invitation.
 func (p *roomPart) isOwn(e *storage.Event) bool {
 	return e.Type == "m.room.member" && e.StateKey != nil && *e.StateKey == string(p.who.User)
+}
+
+// loadPlaces finds the places before the timelines. That is where the timeline
+// begins, but in rooms in which forks arrived late: something that came before
+// it may have a later place, and is not to be skipped.
+func (a *assembly) loadPlaces(ctx context.Context, parts []*roomPart) error {
+	var nids []int64
+	for _, p := range parts {
+		if len(p.timeline) > 0 {
+			p.before = p.timeline[0].Place()
+			if p.limited || p.whole {
+				nids = append(nids, p.nid)
+			}
+		}
+	}
+	if len(nids) == 0 {
+		return nil
+	}
+	disordered, err := a.tx.DisorderedIn(ctx, nids)
+	if err != nil {
+		return err
+	}
+	for _, p := range parts {
+		if len(p.timeline) == 0 || !slices.Contains(disordered, p.nid) {
+			continue
+		}
+		last, err := a.tx.PlaceAt(ctx, p.nid, p.start())
+		if errors.Is(err, storage.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if last.NID++; last.Depth > p.before.Depth || last.Depth == p.before.Depth && last.NID > p.before.NID {
+			p.before = last
+		}
+	}
+	return nil
 }
 
 // start is the position right before the timeline.

@@ -44,11 +44,11 @@ func (a *assembly) write(ctx context.Context, all *clientapi.SyncRooms, parts []
 
 func (p *roomPart) timelineBatch() *clientapi.TimelineBatch {
 	batch := &clientapi.TimelineBatch{Events: p.events(p.timeline), Limited: api.Some(p.limited)}
-	// The token's place is right before the timeline; its position is that of
+	// The token's place is before the timeline; its position is that of
 	// this answer, at which /members?at shows the members that go with it.
 	token := feed.Token{Epoch: p.Feed.Epoch(), Pos: p.assembly.upTo}
 	if len(p.timeline) > 0 {
-		token.Room, token.Place = true, p.timeline[0].Place()
+		token.Room, token.Place = true, p.before
 	}
 	batch.PrevBatch = api.Some(token.String())
 	return batch

@@ -3,6 +3,7 @@
 package rooms_test
 
 import (
+	"net/url"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -144,5 +145,34 @@ func TestAResetTellsOfWhatItBrings(t *testing.T) {
 			}
 		}
 		h.agrees()
+	})
+}
+
+// TestNothingIsSkippedBeforeATimeline: an event that arrived late, for a place
+// long gone, is all that a short timeline has. What has a later place and came
+// before it is found by /messages from there, and from the token of the stream.
+func TestNothingIsSkippedBeforeATimeline(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		m := h.shared("12", bob, carol)
+		fork := m.tips
+		var want []id.EventID
+		for _, body := range []string{"one", "two", "three"} {
+			want = append(want, h.accepted(m.build(messageDraft(bob, body), m.tips...)).ID)
+		}
+		late := h.accepted(m.build(messageDraft(carol, "late"), fork...))
+		a := h.ok("GET", "/_matrix/client/v3/sync?filter="+url.QueryEscape(`{"room":{"timeline":{"limit":1}}}`), "alice", nil)
+		line := list(t, a.At("rooms", "join", string(m.id), "timeline", "events"))
+		require.Equal(t, late.ID, line[0].ID)
+		for _, from := range []string{a.At("rooms", "join", string(m.id), "timeline", "prev_batch"), a.At("next_batch")} {
+			page := list(t, h.ok("GET", at(string(m.id), "messages")+"?dir=b&limit=100&from="+from, "alice", nil).At("chunk"))
+			seen := map[id.EventID]int{}
+			for _, e := range page {
+				seen[e.ID]++
+				require.Equal(t, 1, seen[e.ID], "nothing comes twice")
+			}
+			for _, eventID := range want {
+				require.Contains(t, seen, eventID)
+			}
+		}
 	})
 }

@@ -344,6 +344,9 @@ func (p *placing) writeShown(ctx context.Context, tx *storage.Writer, room *stor
 	if p.row.Pos, err = tx.Reserve(ctx); err != nil {
 		return err
 	}
+	if p.row.Depth < p.h.room.MaxDepth {
+		room.Disordered = p.row.Pos
+	}
 	if err := tx.PutVerdict(ctx, p.row); err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ func (c *reconsideration) write(ctx context.Context, tx *storage.Writer, room *s
 			if err := c.announce(ctx, tx, row); err != nil {
 				return 0, err
 			}
-			at.Pos = row.Pos
+			at.Pos, room.Disordered = row.Pos, row.Pos
 		}
 	}
 	if len(moves) > 0 {
