@@ -33,6 +33,7 @@ type Event struct {
 	SoftFailed  bool
 	Outlier     bool
 	Partial     bool
+	Forked      bool  // the state before it was not the room's current one when it arrived
 	RedactedBy  int64 // NID of the redaction in force, 0 for none
 	StateBefore string
 	StateAfter  string
@@ -46,18 +47,18 @@ type Place struct{ Depth, NID int64 }
 func (e *Event) Place() Place { return Place{e.Depth, e.NID} }
 
 const eventColumns = `nid, event_id, room_nid, type, state_key, sender, depth, pos, origin_server_ts, redacts, replaces_nid, auth_nids,
-	pdu, client, rejected, soft_failed, outlier, partial, redacted_by, state_before, state_after`
+	pdu, client, rejected, soft_failed, outlier, partial, forked, redacted_by, state_before, state_after`
 
 // viewColumns are what it takes to show an event to a client.
 const viewColumns = `nid, event_id, room_nid, type, state_key, sender, depth, pos, origin_server_ts, replaces_nid,
-	client, rejected, outlier, redacted_by, state_before`
+	client, rejected, outlier, forked, redacted_by, state_before`
 
 func (e *Event) scanView(scan scanFunc) error {
 	var typ, sender Text
 	var stateKey *string
 	var pos *int64
 	err := scan(&e.NID, &e.ID, &e.RoomNID, &typ, &stateKey, &sender, &e.Depth, &pos, &e.OriginServerTS, &e.ReplacesNID,
-		&e.Client, &e.Rejected, &e.Outlier, &e.RedactedBy, &e.StateBefore)
+		&e.Client, &e.Rejected, &e.Outlier, &e.Forked, &e.RedactedBy, &e.StateBefore)
 	e.texts(typ, sender, stateKey, pos)
 	return err
 }
@@ -79,7 +80,7 @@ func (e *Event) scan(scan scanFunc) error {
 	var pos *int64
 	var auth []byte
 	err := scan(&e.NID, &e.ID, &e.RoomNID, &typ, &stateKey, &sender, &e.Depth, &pos, &e.OriginServerTS, &e.Redacts, &e.ReplacesNID, &auth,
-		&e.PDU, &e.Client, &e.Rejected, &e.SoftFailed, &e.Outlier, &e.Partial, &e.RedactedBy, &e.StateBefore, &e.StateAfter)
+		&e.PDU, &e.Client, &e.Rejected, &e.SoftFailed, &e.Outlier, &e.Partial, &e.Forked, &e.RedactedBy, &e.StateBefore, &e.StateAfter)
 	if err != nil {
 		return err
 	}
@@ -90,7 +91,7 @@ func (e *Event) scan(scan scanFunc) error {
 
 var (
 	qInsertEvent = q("insert_event", `INSERT INTO events (`+eventColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`)
 	qEvent       = q("event", `SELECT `+eventColumns+` FROM events WHERE event_id = $1`)
 	qEventsByNID = q("events_by_nid", `SELECT `+eventColumns+` FROM events WHERE nid = ANY($1) ORDER BY nid`)
 	qViewsByNID  = q("views_by_nid", `SELECT `+viewColumns+` FROM events WHERE nid = ANY($1) ORDER BY nid`)
@@ -117,13 +118,13 @@ var (
 )
 
 const putVerdict = `UPDATE events SET rejected = $2, soft_failed = $3, outlier = $4, partial = $5,
-	state_before = $6, state_after = $7, pos = $8, depth = $9, replaces_nid = $10 WHERE nid = $1`
+	state_before = $6, state_after = $7, pos = $8, depth = $9, replaces_nid = $10, forked = $11 WHERE nid = $1`
 
 // InsertEvent stores a new event. ErrExists when there is one with that id:
 // perhaps from a later call, since the statement may travel with others.
 func (w *Writer) InsertEvent(ctx context.Context, e *Event) error {
 	return w.later(ctx, qInsertEvent, e.NID, e.ID, e.RoomNID, e.Type, e.StateKey, e.Sender, e.Depth, nullable(e.Pos),
-		e.OriginServerTS, e.Redacts, e.ReplacesNID, packNIDs(e.AuthNIDs), e.PDU, e.Client, e.Rejected, e.SoftFailed, e.Outlier, e.Partial,
+		e.OriginServerTS, e.Redacts, e.ReplacesNID, packNIDs(e.AuthNIDs), e.PDU, e.Client, e.Rejected, e.SoftFailed, e.Outlier, e.Partial, e.Forked,
 		e.RedactedBy, e.StateBefore, e.StateAfter)
 }
 
@@ -242,7 +243,7 @@ func (w *Writer) PutRedaction(ctx context.Context, eventNID, redactionNID int64,
 }
 
 // PutVerdict stores what is now thought of an event: its fields Rejected,
-// SoftFailed, Outlier, Partial, StateBefore, StateAfter and ReplacesNID, and for
+// SoftFailed, Outlier, Partial, Forked, StateBefore, StateAfter and ReplacesNID, and for
 // an outlier that becomes part of the room, Pos and Depth.
 func (w *Writer) PutVerdict(ctx context.Context, e *Event) error {
 	return w.later(ctx, qPutVerdict, e.verdict()...)
@@ -257,7 +258,7 @@ func (w *Writer) PutOutlier(ctx context.Context, e *Event) (still bool, err erro
 
 func (e *Event) verdict() []any {
 	return []any{
-		e.NID, e.Rejected, e.SoftFailed, e.Outlier, e.Partial, e.StateBefore, e.StateAfter, nullable(e.Pos), e.Depth, e.ReplacesNID,
+		e.NID, e.Rejected, e.SoftFailed, e.Outlier, e.Partial, e.StateBefore, e.StateAfter, nullable(e.Pos), e.Depth, e.ReplacesNID, e.Forked,
 	}
 }
 

@@ -173,6 +173,7 @@ func TestVerdictsChange(t *testing.T) {
 			require.True(t, still)
 			return err
 		})
+		e.Forked = true
 		e.Outlier, e.Rejected, e.SoftFailed, e.Partial, e.StateBefore, e.StateAfter, e.Pos, e.Depth = false, false, false, true, "x", "y", 3, 6
 		write(t, db, func(ctx context.Context, w *storage.Writer) error {
 			require.NoError(t, w.PutVerdict(ctx, e))

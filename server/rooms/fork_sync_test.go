@@ -176,3 +176,34 @@ func TestNothingIsSkippedBeforeATimeline(t *testing.T) {
 		}
 	})
 }
+
+// TestAForkFromBeforeAJoinIsNotShown: who joined later does not see what comes
+// from a fork that does not know of it, where only members see the history.
+//
+// Spec: client-server "Room History Visibility".
+func TestAForkFromBeforeAJoinIsNotShown(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		m := h.shared("12", bob, carol)
+		h.set("alice", string(m.id), "m.room.history_visibility", "", stage.O{"history_visibility": "joined"})
+		h.learn()
+		fork := m.tips
+		h.act("dora", string(m.id), "join", stage.O{})
+		h.learn()
+		before := h.accepted(m.build(messageDraft(carol, "before dora"), fork...))
+		after := h.accepted(m.build(messageDraft(bob, "with dora"), m.tips...))
+		for name, want := range map[string][]id.EventID{"alice": {before.ID, after.ID}, "dora": {after.ID}} {
+			a := h.ok("GET", "/_matrix/client/v3/sync", name, nil)
+			page := h.ok("GET", at(string(m.id), "messages")+"?dir=b&limit=100", name, nil)
+			for _, raw := range []string{a.At("rooms", "join", string(m.id), "timeline", "events"), page.At("chunk")} {
+				var seen []id.EventID
+				for _, e := range list(t, raw) {
+					if e.Type == "m.room.message" {
+						seen = append(seen, e.ID)
+					}
+				}
+				require.ElementsMatch(t, want, seen, name)
+			}
+		}
+		h.agrees()
+	})
+}

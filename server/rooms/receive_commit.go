@@ -162,6 +162,7 @@ func (p *placing) plan(ctx context.Context) error {
 		return err
 	}
 	p.row.Outlier, p.row.SoftFailed, p.row.Partial = false, p.outcome == SoftFailed || p.hides(), p.partial
+	p.row.Forked = p.row.StateBefore != p.h.room.StateRoot
 	if !p.shown() {
 		return nil
 	}

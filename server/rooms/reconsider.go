@@ -191,7 +191,7 @@ func (c *reconsideration) judge(ctx context.Context, a *arrival, before string, 
 // settle notes the new verdict on an event, and the states around it.
 func (c *reconsideration) settle(ctx context.Context, a *arrival, before string, partial bool) error {
 	now := *a.row
-	now.Rejected, now.Partial = a.outcome == Rejected, partial
+	now.Rejected, now.Partial, now.Forked = a.outcome == Rejected, partial, true
 	if !now.Outlier {
 		a.before, a.states = before, []string{before}
 		err := c.r.db.Write(ctx, func(tx *storage.Writer) error { return a.surround(ctx, tx, &now) })

@@ -58,9 +58,10 @@ func (s *Sight) Filter(ctx context.Context, events []*storage.Event, memberships
 	return seen, nil
 }
 
-// joinedBefore reports whether an event belongs to the user's present stay.
+// joinedBefore reports whether an event is known to belong to the user's present
+// stay. One of a fork may have arrived since and come from before it.
 func (s *Sight) joinedBefore(e *storage.Event) bool {
-	return s.now != nil && s.now.Membership == "join" && e.Pos >= s.now.Pos
+	return !e.Forked && s.now != nil && s.now.Membership == "join" && e.Pos >= s.now.Pos
 }
 
 // Sees decides about one event. at is the user's membership with the event

@@ -40,6 +40,7 @@ CREATE TABLE events (
 	soft_failed      BOOLEAN NOT NULL,
 	outlier          BOOLEAN NOT NULL,
 	partial          BOOLEAN NOT NULL, -- judged by incomplete state
+	forked           BOOLEAN NOT NULL, -- the state before it was not the room's when it arrived
 	redacted_by      BIGINT  NOT NULL, -- nid of the redaction in force; 0: none
 	state_before     TEXT    NOT NULL, -- root of the state it was judged by; '': not known
 	state_after      TEXT    NOT NULL
