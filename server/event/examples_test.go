@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/server/event"
+	"touchstone.example/tests/upstream"
 )
 
 // Spec: appendices "Unpadded Base64", "URL-safe unpadded Base64".
@@ -94,14 +95,7 @@ func TestEventIDsOfTheExamples(t *testing.T) {
 
 // The examples of the event formats stay where they are: with the specification.
 func TestTheExamplesOfEventFormats(t *testing.T) {
-	from := os.Getenv("UPSTREAM")
-	if from == "" {
-		from = filepath.Join("..", "..", "..", "shared", "matrix-spec")
-	}
-	from = filepath.Join(from, "data", "api", "server-server", "examples")
-	if _, err := os.Stat(from); err != nil {
-		t.Skip("NOT RUN: no checkout of the specification; name one in UPSTREAM to read its examples of events")
-	}
+	from := filepath.Join(upstream.Root(t, "read its examples of events"), "data", "api", "server-server", "examples")
 	for _, tc := range []struct{ file, span string }{
 		{"pdu_v1.json", "1-2"}, {"pdu_v3.json", "3"}, {"pdu_v4.json", "4-10"}, {"pdu_v11.json", "11"}, {"pdu_v12.json", "12"},
 		{"pdu_v4_join_membership.json", "4-11"},

@@ -21,6 +21,7 @@ import (
 
 	"touchstone.example/api"
 	"touchstone.example/spec"
+	checkout "touchstone.example/tests/upstream"
 )
 
 // The tests in this file compile the specification's own files, not what was
@@ -68,15 +69,7 @@ type upstream struct {
 
 func openUpstream(t *testing.T) *upstream {
 	t.Helper()
-	root := os.Getenv("UPSTREAM")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared", "matrix-spec")
-	}
-	root = filepath.Join(root, "data")
-	if _, err := os.Stat(filepath.Join(root, "api")); err != nil {
-		t.Skip("NOT RUN: no checkout of the specification; name one in UPSTREAM to compare verdicts with its own schemas")
-	}
-	root, err := filepath.Abs(root)
+	root, err := filepath.Abs(filepath.Join(checkout.Root(t, "compare verdicts with its own schemas"), "data"))
 	require.NoError(t, err)
 	u := &upstream{root: root, c: jsonschema.NewCompiler(), files: map[string]any{}}
 	u.c.Draft = jsonschema.Draft2020

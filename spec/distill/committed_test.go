@@ -14,6 +14,8 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v5"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
+
+	"touchstone.example/tests/upstream"
 )
 
 // spec is the committed folder, seen from this package.
@@ -36,13 +38,7 @@ func read(t *testing.T, name string) object {
 // TestCommittedSpecIsUpToDate distils again when a checkout of the
 // specification is at hand: UPSTREAM, or shared/matrix-spec beside ours.
 func TestCommittedSpecIsUpToDate(t *testing.T) {
-	from := os.Getenv("UPSTREAM")
-	if from == "" {
-		from = filepath.Join("..", "..", "..", "shared", "matrix-spec")
-	}
-	if _, err := os.Stat(filepath.Join(from, "data", "api")); err != nil {
-		t.Skip("NOT RUN: no checkout of the specification; name one in UPSTREAM to compare the distillation with spec/")
-	}
+	from := upstream.Root(t, "compare the distillation with spec/")
 	out, err := Distill(from, filepath.Join(spec, "overlay"))
 	require.NoError(t, err)
 	seen := 0

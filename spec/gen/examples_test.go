@@ -28,6 +28,7 @@ import (
 	"touchstone.example/generated/fedapi"
 	"touchstone.example/generated/identityapi"
 	"touchstone.example/generated/pushapi"
+	"touchstone.example/tests/upstream"
 )
 
 // faults are the examples of the specification that its own schemas refuse, or
@@ -36,18 +37,6 @@ var faults = map[string]string{
 	"client-server sync 200 response":              `the answer to sync: M_BAD_JSON: Missing "device_unused_fallback_key_types"`,
 	"client-server getProtocols 200 composed":      `the answer to getProtocols: M_BAD_JSON: Missing "icon" at "/gitter"`,
 	"server-server getSpaceHierarchy 200 response": "not the same", // children with children_state
-}
-
-// upstream finds a checkout of the specification, or skips the test.
-func upstream(t *testing.T) string {
-	from := os.Getenv("UPSTREAM")
-	if from == "" {
-		from = filepath.Join("..", "..", "..", "shared", "matrix-spec")
-	}
-	if _, err := os.Stat(filepath.Join(from, "data", "api")); err != nil {
-		t.Skip("NOT RUN: no checkout of the specification; name one in UPSTREAM to run its examples")
-	}
-	return filepath.Join(from, "data")
 }
 
 // A checkout reads the specification's sources.
@@ -262,7 +251,7 @@ func method(client any, id string) (m reflect.Value) {
 // TestExamples decodes every example of the specification through the generated
 // types and encodes it again.
 func TestExamples(t *testing.T) {
-	c := &checkout{t, upstream(t), map[string]any{}}
+	c := &checkout{t, filepath.Join(upstream.Root(t, "run its examples"), "data"), map[string]any{}}
 	requests, answers, errs := 0, 0, 0
 	for api, client := range clients {
 		for _, e := range c.examples(api) {
@@ -363,7 +352,7 @@ func readErrorExample(m reflect.Value) ([]byte, error) {
 
 // TestEventExamples decodes the contents of the specification's example events.
 func TestEventExamples(t *testing.T) {
-	c := &checkout{t, upstream(t), map[string]any{}}
+	c := &checkout{t, filepath.Join(upstream.Root(t, "run its examples"), "data"), map[string]any{}}
 	entries, err := os.ReadDir(filepath.Join(c.root, "event-schemas", "examples"))
 	require.NoError(t, err)
 	n := 0
