@@ -76,7 +76,7 @@ func (r *Rooms) commitNarrow(ctx context.Context, h *head, j *job) error {
 func (r *Rooms) narrow(ctx context.Context, h *head) (*head, []*storage.Event, error) {
 	tips := slices.Clone(h.tips)
 	slices.SortFunc(tips, func(a, b *stored) int { return int(a.nid - b.nid) })
-	tips = tips[:event.MaxPrevEvents]
+	tips = tips[:min(len(tips), event.MaxPrevEvents)] // jobs before may have left fewer
 	var rows []*storage.Event
 	err := r.db.Read(ctx, func(tx *storage.Reader) (err error) {
 		rows, err = tx.EventsByNID(ctx, numbers(tips))

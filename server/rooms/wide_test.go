@@ -4,6 +4,7 @@ package rooms_test
 
 import (
 	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -46,6 +47,31 @@ func TestARoomWithMoreExtremitiesThanAnEventCanName(t *testing.T) {
 			require.Contains(t, h.timeline(), "first")
 			require.NotEmpty(t, first)
 		}
+	})
+}
+
+// TestManySendIntoAWideRoom at once: the jobs that queue up find it less wide
+// one after the other.
+func TestManySendIntoAWideRoom(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		m := h.shared("12", bob, carol)
+		fork := m.tips
+		for n := range 45 { // wide still when those come that queued up behind the first
+			h.accepted(m.build(messageDraft(carol, strconv.Itoa(n)), fork...))
+		}
+		var all sync.WaitGroup
+		for n := range 12 {
+			all.Go(func() {
+				a := h.do("PUT", at(string(m.id), "send/m.room.message/{}", n), "alice", stage.O{"body": "x", "msgtype": "m.text"})
+				if a.Status != 200 {
+					t.Error(a)
+				}
+			})
+		}
+		all.Wait()
+		h.learn()
+		require.Len(t, m.tips, 1)
+		h.agrees()
 	})
 }
 
