@@ -351,17 +351,7 @@ func (p *placing) writeShown(ctx context.Context, tx *storage.Writer, room *stor
 	if err := tx.PutVerdict(ctx, p.row); err != nil {
 		return err
 	}
-	if err := p.r.writeUnread(ctx, tx, p.unread, p.row); err != nil {
-		return err
-	}
-	if err := tx.MarkRead(ctx, p.row.RoomNID, p.row.Sender, p.row.Pos); err != nil {
-		return err
-	}
-	own := storage.Change{Pos: p.row.Pos, Kind: ChangeEvent, RoomNID: room.NID, Ref: p.row.NID}
-	if p.row.Type == event.TypeMember && p.row.StateKey != nil {
-		own.UserID = *p.row.StateKey
-	}
-	if err := tx.InsertChange(ctx, own); err != nil {
+	if err := p.r.announce(ctx, tx, p.row, p.unread); err != nil {
 		return err
 	}
 	return p.r.writeMoves(ctx, tx, room, p.row, p.moves)

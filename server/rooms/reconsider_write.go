@@ -78,7 +78,11 @@ func (c *reconsideration) write(ctx context.Context, tx *storage.Writer, room *s
 			return 0, err
 		}
 		if show {
-			if err := c.announce(ctx, tx, row); err != nil {
+			u, err := c.r.countUnread(c.h, c.events[row.NID])
+			if err == nil {
+				err = c.r.announce(ctx, tx, row, u)
+			}
+			if err != nil {
 				return 0, err
 			}
 			at.Pos, room.Disordered = row.Pos, row.Pos
@@ -96,22 +100,6 @@ func (c *reconsideration) write(ctx context.Context, tx *storage.Writer, room *s
 		}
 	}
 	return at.Pos, tx.CommitRoom(ctx, room)
-}
-
-// announce writes what makes clients see an event.
-func (c *reconsideration) announce(ctx context.Context, tx *storage.Writer, row *storage.Event) error {
-	u, err := c.r.countUnread(c.h, c.events[row.NID])
-	if err != nil {
-		return err
-	}
-	if err := c.r.writeUnread(ctx, tx, u, row); err != nil {
-		return err
-	}
-	change := storage.Change{Pos: row.Pos, Kind: ChangeEvent, RoomNID: row.RoomNID, Ref: row.NID}
-	if row.Type == event.TypeMember && row.StateKey != nil {
-		change.UserID = *row.StateKey
-	}
-	return tx.InsertChange(ctx, change)
 }
 
 // tips are the room's extremities as verdicts are now: events that new ones may

@@ -128,26 +128,35 @@ func (r *Rooms) writeAt(ctx context.Context, tx *storage.Writer, room *storage.R
 	if err := insert(ctx, tx, row); err != nil {
 		return err
 	}
-	change := storage.Change{Pos: row.Pos, Kind: ChangeEvent, RoomNID: room.NID, Ref: row.NID}
 	if p.StateKey != nil {
 		if err := tx.PutRoomState(ctx, room.NID, row.Pos, room.StateRoot, false); err != nil {
 			return err
 		}
 		if p.Type == event.TypeMember {
-			change.UserID = *p.StateKey
 			mv := move{key: p.Key(), old: p.replaces, new: p.stored}
 			if err := r.writeMembership(ctx, tx, room.NID, row.Pos, mv); err != nil {
 				return err
 			}
 		}
 	}
-	if err := r.writeUnread(ctx, tx, p.unread, row); err != nil {
+	return r.announce(ctx, tx, row, p.unread)
+}
+
+// announce writes what makes clients see an event at its position: for whom it
+// is unread, and the change that wakes them. It comes before what else changes
+// at that position.
+func (r *Rooms) announce(ctx context.Context, tx *storage.Writer, row *storage.Event, u unread) error {
+	if err := r.writeUnread(ctx, tx, u, row); err != nil {
 		return err
 	}
 	// Who sends an event has read what came before it.
 	// Spec: client-server "Receiving notifications".
 	if err := tx.MarkRead(ctx, row.RoomNID, row.Sender, row.Pos); err != nil {
 		return err
+	}
+	change := storage.Change{Pos: row.Pos, Kind: ChangeEvent, RoomNID: row.RoomNID, Ref: row.NID}
+	if row.Type == event.TypeMember && row.StateKey != nil {
+		change.UserID = *row.StateKey
 	}
 	return tx.InsertChange(ctx, change)
 }
