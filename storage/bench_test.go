@@ -49,7 +49,7 @@ func send(ctx context.Context, w *storage.Writer, room *storage.Room, last int64
 	if err := w.InsertEvent(ctx, e); err != nil {
 		return 0, err
 	}
-	if err := w.InsertUnread(ctx, storage.Unread{RoomNID: room.NID, Pos: pos, Sender: "@u:test"}); err != nil {
+	if err := w.InsertUnread(ctx, storage.Unread{RoomNID: room.NID, Pos: pos}); err != nil {
 		return 0, err
 	}
 	return nid, w.InsertChange(ctx, storage.Change{Pos: pos, Kind: "event", RoomNID: room.NID, Ref: nid})
@@ -98,4 +98,31 @@ func BenchmarkEmptyRead(b *testing.B) {
 			require.NoError(b, err)
 		}
 	})
+}
+
+// BenchmarkUnread counts what a user has not read, which is little or much.
+func BenchmarkUnread(b *testing.B) {
+	for _, n := range []int64{1, 100_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			benchEach(b, func(b *testing.B, db *storage.DB) {
+				ctx := context.Background()
+				require.NoError(b, db.Write(ctx, func(w *storage.Writer) error {
+					for pos := range n {
+						if err := w.InsertUnread(ctx, storage.Unread{RoomNID: 1, Pos: pos + 1}); err != nil {
+							return err
+						}
+					}
+					return w.PutMembership(ctx, &storage.Membership{RoomNID: 1, UserID: "@u:test", Membership: "join"})
+				}))
+				for b.Loop() {
+					err := db.Read(ctx, func(r *storage.Reader) error {
+						counts, err := r.UnreadIn(ctx, "@u:test", []int64{1}, n)
+						require.Equal(b, n, counts[1][0].Notify)
+						return err
+					})
+					require.NoError(b, err)
+				}
+			})
+		})
+	}
 }

@@ -371,7 +371,7 @@ func TestUnreadIsTheDefaultAndTheExceptions(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		write(t, db, func(ctx context.Context, w *storage.Writer) error {
 			for pos := int64(1); pos <= 4; pos++ {
-				require.NoError(t, w.InsertUnread(ctx, storage.Unread{RoomNID: 1, ThreadNID: 9 * (pos / 4), Pos: pos, Sender: id.UserID([]string{"", "@a:t", "@a:t", "@b:t", "@a:t"}[pos])}))
+				require.NoError(t, w.InsertUnread(ctx, storage.Unread{RoomNID: 1, ThreadNID: 9 * (pos / 4), Pos: pos}))
 			}
 			require.NoError(t, w.InsertUnreadException(ctx, storage.UnreadException{UserID: "@b:t", RoomNID: 1, Pos: 2, Notify: -1}))
 			for _, m := range []storage.Membership{{UserID: "@b:t"}, {UserID: "@a:t", Pos: 1}, {UserID: "@c:t", Pos: 3}} {
@@ -384,13 +384,18 @@ func TestUnreadIsTheDefaultAndTheExceptions(t *testing.T) {
 		})
 		read(t, db, func(ctx context.Context, r *storage.Reader) error {
 			for user, want := range map[id.UserID]map[int64]storage.UnreadCount{
-				"@b:t": {0: {Notify: 1}, 9: {Notify: 1, Highlight: 1}},
-				"@a:t": {0: {Notify: 1}},
+				"@b:t": {0: {Notify: 2}, 9: {Notify: 1, Highlight: 1}},
+				"@a:t": {0: {Notify: 1}, 9: {Notify: 1}},
 				"@c:t": {9: {Notify: 1}},
+				"@d:t": nil,
 			} {
 				got, err := r.UnreadIn(ctx, user, []int64{1, 2}, 4)
 				require.NoError(t, err)
-				require.Equal(t, map[int64]map[int64]storage.UnreadCount{1: want}, got)
+				require.Equal(t, want, got[1])
+				require.Empty(t, got[2])
+				until, err := r.UnreadIn(ctx, user, []int64{1}, 3)
+				require.NoError(t, err)
+				require.Zero(t, until[1][9], "a thread counts up to the position asked about")
 			}
 			return nil
 		})

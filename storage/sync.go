@@ -27,15 +27,7 @@ var (
 		WHERE r.nid = ANY($1)`)
 	qMovedIn = q("moved_in", `SELECT room_nid, MAX(pos) FROM room_state
 		WHERE room_nid = ANY($1) AND pos > $2 AND pos <= $3 AND moved GROUP BY room_nid ORDER BY room_nid`)
-	qDisorderedIn = q("disordered_in", `SELECT nid FROM rooms WHERE nid = ANY($1) AND disordered > 0 ORDER BY nid`)
-	qUnreadIn     = q("unread_in", `SELECT u.room_nid, u.thread_nid, COUNT(*) FROM memberships m
-		JOIN unread u ON u.room_nid = m.room_nid AND u.pos > m.pos AND u.pos > m.read_pos AND u.pos <= $3 AND u.sender <> $1
-		WHERE m.user_id = $1 AND m.room_nid = ANY($2) GROUP BY u.room_nid, u.thread_nid`)
-	qUnreadExceptionsIn = q("unread_exceptions_in", `SELECT x.room_nid, x.thread_nid,
-			CAST(SUM(x.notify) AS BIGINT), CAST(SUM(x.highlight) AS BIGINT)
-		FROM memberships m JOIN unread_exceptions x ON x.user_id = m.user_id AND x.room_nid = m.room_nid
-			AND x.pos > m.pos AND x.pos > m.read_pos AND x.pos <= $3
-		WHERE m.user_id = $1 AND m.room_nid = ANY($2) GROUP BY x.room_nid, x.thread_nid`)
+	qDisorderedIn   = q("disordered_in", `SELECT nid FROM rooms WHERE nid = ANY($1) AND disordered > 0 ORDER BY nid`)
 	qFirstMembersIn = q("first_members_in", `SELECT room_nid, user_id FROM (
 			SELECT room_nid, user_id, ROW_NUMBER() OVER (PARTITION BY room_nid ORDER BY pos, user_id) AS n
 			FROM memberships WHERE room_nid = ANY($1) AND membership = ANY($2) AND user_id <> $3) m
@@ -94,37 +86,6 @@ func (r *Reader) MovedIn(ctx context.Context, roomNIDs []int64, after, upTo int6
 // arrived in the order of their places.
 func (r *Reader) DisorderedIn(ctx context.Context, roomNIDs []int64) ([]int64, error) {
 	return r.numbers(ctx, qDisorderedIn, roomNIDs)
-}
-
-// UnreadIn counts what a user has not read since joining and since what the
-// user read last, up to a position, in several rooms:
-// counts[roomNID][threadNID].
-func (r *Reader) UnreadIn(ctx context.Context, userID id.UserID, roomNIDs []int64, upTo int64) (map[int64]map[int64]UnreadCount, error) {
-	counts := make(map[int64]map[int64]UnreadCount, len(roomNIDs))
-	add := func(room, thread int64, more UnreadCount) {
-		if counts[room] == nil {
-			counts[room] = map[int64]UnreadCount{}
-		}
-		c := counts[room][thread]
-		counts[room][thread] = UnreadCount{Notify: c.Notify + more.Notify, Highlight: c.Highlight + more.Highlight}
-	}
-	err := r.rows(ctx, qUnreadIn, []any{userID, roomNIDs, upTo}, func(scan scanFunc) error {
-		var room, thread, n int64
-		err := scan(&room, &thread, &n)
-		add(room, thread, UnreadCount{Notify: n})
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	err = r.rows(ctx, qUnreadExceptionsIn, []any{userID, roomNIDs, upTo}, func(scan scanFunc) error {
-		var room, thread int64
-		var c UnreadCount
-		err := scan(&room, &thread, &c.Notify, &c.Highlight)
-		add(room, thread, c)
-		return err
-	})
-	return counts, err
 }
 
 // FirstMembersIn lists for several rooms the users who were first to be one of

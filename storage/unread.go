@@ -9,12 +9,11 @@ import (
 )
 
 // An Unread is an event that the default rules count for every member of its
-// room but the sender.
+// room. Its sender has read it: see [Writer.MarkRead].
 type Unread struct {
 	RoomNID   int64
 	ThreadNID int64 // NID of the thread's root; 0 for the main timeline
 	Pos       int64
-	Sender    id.UserID
 }
 
 // An UnreadException is what one user's own rules make of an event, as a
@@ -32,17 +31,77 @@ type UnreadException struct {
 type UnreadCount struct{ Notify, Highlight int64 }
 
 var (
-	qInsertUnread          = q("insert_unread", `INSERT INTO unread (room_nid, thread_nid, pos, sender) VALUES ($1, $2, $3, $4)`)
+	qInsertUnread = q("insert_unread", `INSERT INTO unread (room_nid, thread_nid, pos, nth) VALUES ($1, $2, $3, 1 +
+		COALESCE((SELECT u.nth FROM unread u WHERE u.room_nid = $1 AND u.thread_nid = $2 ORDER BY u.pos DESC LIMIT 1), 0))`)
+	qPutUnreadThread = q("put_unread_thread", `INSERT INTO unread_threads (room_nid, thread_nid, pos) VALUES ($1, $2, $3)
+		ON CONFLICT (room_nid, thread_nid) DO UPDATE SET pos = excluded.pos`)
 	qInsertUnreadException = q("insert_unread_exception", `INSERT INTO unread_exceptions
 		(user_id, room_nid, thread_nid, pos, notify, highlight) VALUES ($1, $2, $3, $4, $5, $6)`)
+	qUnreadIn = q("unread_in", `SELECT m.room_nid, t.thread_nid, `+unreadBetween("t.thread_nid")+` FROM memberships m
+		JOIN unread_threads t ON t.room_nid = m.room_nid AND t.pos > m.pos AND t.pos > m.read_pos
+		WHERE m.user_id = $1 AND m.room_nid = ANY($2)
+		UNION ALL SELECT m.room_nid, 0, `+unreadBetween("0")+` FROM memberships m
+		WHERE m.user_id = $1 AND m.room_nid = ANY($2)`)
+	qUnreadExceptionsIn = q("unread_exceptions_in", `SELECT x.room_nid, x.thread_nid,
+			CAST(SUM(x.notify) AS BIGINT), CAST(SUM(x.highlight) AS BIGINT)
+		FROM memberships m JOIN unread_exceptions x ON x.user_id = m.user_id AND x.room_nid = m.room_nid
+			AND x.pos > m.pos AND x.pos > m.read_pos AND x.pos <= $3
+		WHERE m.user_id = $1 AND m.room_nid = ANY($2) GROUP BY x.room_nid, x.thread_nid`)
 )
 
-// InsertUnread counts an event for its room's members.
+// unreadBetween is how many rows a thread has in the window that a membership
+// and $3 leave open: two look-ups, whatever lies between.
+func unreadBetween(thread string) string {
+	last := func(to string) string {
+		return `COALESCE((SELECT u.nth FROM unread u WHERE u.room_nid = m.room_nid AND u.thread_nid = ` + thread +
+			` AND u.pos <= ` + to + ` ORDER BY u.pos DESC LIMIT 1), 0)`
+	}
+	return last(`$3`) + ` - ` + last(`CASE WHEN m.pos > m.read_pos THEN m.pos ELSE m.read_pos END`)
+}
+
+// InsertUnread counts an event for its room's members. Positions of one room
+// must come in rising order.
 func (w *Writer) InsertUnread(ctx context.Context, u Unread) error {
-	return w.later(ctx, qInsertUnread, u.RoomNID, u.ThreadNID, u.Pos, u.Sender)
+	if err := w.later(ctx, qInsertUnread, u.RoomNID, u.ThreadNID, u.Pos); err != nil || u.ThreadNID == 0 {
+		return err
+	}
+	return w.later(ctx, qPutUnreadThread, u.RoomNID, u.ThreadNID, u.Pos)
 }
 
 // InsertUnreadException counts an event differently for one user.
 func (w *Writer) InsertUnreadException(ctx context.Context, x UnreadException) error {
 	return w.later(ctx, qInsertUnreadException, x.UserID, x.RoomNID, x.ThreadNID, x.Pos, x.Notify, x.Highlight)
+}
+
+// UnreadIn counts what a user has not read since joining and since what the
+// user read last, up to a position, in several rooms:
+// counts[roomNID][threadNID].
+func (r *Reader) UnreadIn(ctx context.Context, userID id.UserID, roomNIDs []int64, upTo int64) (map[int64]map[int64]UnreadCount, error) {
+	counts := make(map[int64]map[int64]UnreadCount, len(roomNIDs))
+	add := func(room, thread int64, more UnreadCount) {
+		if counts[room] == nil {
+			counts[room] = map[int64]UnreadCount{}
+		}
+		c := counts[room][thread]
+		counts[room][thread] = UnreadCount{Notify: c.Notify + more.Notify, Highlight: c.Highlight + more.Highlight}
+	}
+	err := r.rows(ctx, qUnreadIn, []any{userID, roomNIDs, upTo}, func(scan scanFunc) error {
+		var room, thread, n int64
+		err := scan(&room, &thread, &n)
+		if n > 0 {
+			add(room, thread, UnreadCount{Notify: n})
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = r.rows(ctx, qUnreadExceptionsIn, []any{userID, roomNIDs, upTo}, func(scan scanFunc) error {
+		var room, thread int64
+		var c UnreadCount
+		err := scan(&room, &thread, &c.Notify, &c.Highlight)
+		add(room, thread, c)
+		return err
+	})
+	return counts, err
 }

@@ -204,6 +204,7 @@ func TestAForkFromBeforeAJoinIsNotShown(t *testing.T) {
 				require.ElementsMatch(t, want, seen, name)
 			}
 		}
+		require.Equal(t, "1", h.notified("dora", string(m.id)), "what she may not see is not unread")
 		h.agrees()
 	})
 }

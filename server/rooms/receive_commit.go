@@ -166,7 +166,7 @@ func (p *placing) plan(ctx context.Context) error {
 	if !p.shown() {
 		return nil
 	}
-	p.unread, err = p.r.countUnread(p.h, p.ev)
+	p.unread, err = p.r.countLate(ctx, p.h, p.ev, p.row)
 	return err
 }
 

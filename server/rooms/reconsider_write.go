@@ -29,12 +29,18 @@ func (c *reconsideration) conclude(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	counts := make(map[int64]unread, len(c.shown))
+	for _, row := range c.shown {
+		if counts[row.NID], err = c.r.countLate(ctx, c.h, c.events[row.NID], row); err != nil {
+			return err
+		}
+	}
 	var last int64
 	room := *c.h.room
 	err = c.r.db.Write(ctx, func(tx *storage.Writer) (err error) {
 		room = *c.h.room
 		room.StateRoot, room.StaleFrom, room.Partial = root, 0, room.Partial && !c.complete
-		last, err = c.write(ctx, tx, &room, tips, moves)
+		last, err = c.write(ctx, tx, &room, tips, moves, counts)
 		return err
 	})
 	if err != nil {
@@ -50,7 +56,7 @@ func (c *reconsideration) conclude(ctx context.Context) error {
 }
 
 // write returns the last position that it used, 0 if clients see no change.
-func (c *reconsideration) write(ctx context.Context, tx *storage.Writer, room *storage.Room, tips []*storage.Event, moves []move) (int64, error) {
+func (c *reconsideration) write(ctx context.Context, tx *storage.Writer, room *storage.Room, tips []*storage.Event, moves []move, counts map[int64]unread) (int64, error) {
 	for _, tip := range c.h.tips {
 		if !slices.ContainsFunc(tips, func(row *storage.Event) bool { return row.NID == tip.nid }) {
 			if err := tx.DeleteExtremity(ctx, room.NID, tip.nid); err != nil {
@@ -78,11 +84,7 @@ func (c *reconsideration) write(ctx context.Context, tx *storage.Writer, room *s
 			return 0, err
 		}
 		if show {
-			u, err := c.r.countUnread(c.h, c.events[row.NID])
-			if err == nil {
-				err = c.r.announce(ctx, tx, row, u)
-			}
-			if err != nil {
+			if err := c.r.announce(ctx, tx, row, counts[row.NID]); err != nil {
 				return 0, err
 			}
 			at.Pos, room.Disordered = row.Pos, row.Pos

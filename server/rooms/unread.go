@@ -16,8 +16,9 @@ import (
 type unread struct {
 	everyone bool // who has the default rules and is not named below
 	named    map[id.UserID]storage.UnreadCount
-	all      bool       // a highlight for all members
-	thread   id.EventID // the root of the thread it belongs to, or empty
+	all      bool        // a highlight for all members
+	thread   id.EventID  // the root of the thread it belongs to, or empty
+	unseen   []id.UserID // members who may not see the event
 }
 
 // countUnread lets the push rules decide about an event. All members have the
@@ -73,7 +74,7 @@ func (r *Rooms) writeUnread(ctx context.Context, tx *storage.Writer, u unread, r
 		thread = nids[u.thread]
 	}
 	if u.everyone {
-		err := tx.InsertUnread(ctx, storage.Unread{RoomNID: row.RoomNID, ThreadNID: thread, Pos: row.Pos, Sender: row.Sender})
+		err := tx.InsertUnread(ctx, storage.Unread{RoomNID: row.RoomNID, ThreadNID: thread, Pos: row.Pos})
 		if err != nil {
 			return err
 		}
@@ -94,6 +95,12 @@ func (r *Rooms) writeUnread(ctx context.Context, tx *storage.Writer, u unread, r
 			named[user] = c
 		}
 	}
+	for _, user := range u.unseen {
+		if named == nil {
+			named = map[id.UserID]storage.UnreadCount{}
+		}
+		named[user] = storage.UnreadCount{Notify: -one(u.everyone)}
+	}
 	for user, c := range named {
 		err := tx.InsertUnreadException(ctx, storage.UnreadException{
 			UserID: user, RoomNID: row.RoomNID, ThreadNID: thread, Pos: row.Pos, Notify: c.Notify, Highlight: c.Highlight,
@@ -103,4 +110,47 @@ func (r *Rooms) writeUnread(ctx context.Context, tx *storage.Writer, u unread, r
 		}
 	}
 	return nil
+}
+
+// countLate is countUnread for an event that need not follow all that is here.
+func (r *Rooms) countLate(ctx context.Context, h *head, ev *event.Event, row *storage.Event) (u unread, err error) {
+	if u, err = r.countUnread(h, ev); err == nil {
+		u.unseen, err = r.unseen(ctx, h, row)
+	}
+	return u, err
+}
+
+// unseen lists those of our members who may not see an event that arrived late:
+// they were not in the room where it was sent, and may not see what was before
+// they came.
+//
+// Spec: client-server "Room History Visibility".
+func (r *Rooms) unseen(ctx context.Context, h *head, row *storage.Event) ([]id.UserID, error) {
+	if !row.Forked {
+		return nil, nil // who is in the room now was there
+	}
+	changes, err := r.moves(ctx, h, row.StateBefore, nil)
+	if err != nil {
+		return nil, err
+	}
+	var users []id.UserID
+	err = r.db.Read(ctx, func(tx *storage.Reader) error {
+		for _, m := range changes {
+			user := id.UserID(m.key.Key)
+			if m.key.Type != event.TypeMember || m.old == nil || membershipIn(m.old.Content) != "join" || user.Server() != r.name {
+				continue
+			}
+			sight, err := NewSight(ctx, tx, row.RoomNID, user)
+			if err != nil {
+				return err
+			}
+			if ok, _, err := sight.Sees(ctx, row); err != nil {
+				return err
+			} else if !ok {
+				users = append(users, user)
+			}
+		}
+		return nil
+	})
+	return users, err
 }

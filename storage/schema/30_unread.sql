@@ -1,16 +1,26 @@
 -- SPDX-License-Identifier: Apache-2.0
 
 -- Unread counts. An event that notifies members by the default rules is one
--- row for all of them; whoever's rules or receipts say otherwise has a row of
--- difference. A count is a sum over the positions after the receipt.
+-- row for all of them; whoever's rules say otherwise has a row of difference.
+-- nth counts on, so that what is between two positions is one difference,
+-- however much it is.
 
 CREATE TABLE unread (
 	room_nid   BIGINT NOT NULL,
 	thread_nid BIGINT NOT NULL, -- the thread's root event; 0: the main timeline
 	pos        BIGINT NOT NULL,
-	sender     TEXT   NOT NULL, -- for whom it does not count
+	nth        BIGINT NOT NULL, -- of the room's thread, from 1 on
 	PRIMARY KEY (room_nid, thread_nid, pos)
 );
+
+-- The threads of a room but the main timeline, by where they go on.
+CREATE TABLE unread_threads (
+	room_nid   BIGINT NOT NULL,
+	thread_nid BIGINT NOT NULL,
+	pos        BIGINT NOT NULL, -- of the thread's last row
+	PRIMARY KEY (room_nid, thread_nid)
+);
+CREATE INDEX unread_threads_by_pos ON unread_threads (room_nid, pos);
 
 CREATE TABLE unread_exceptions (
 	user_id    TEXT   NOT NULL,

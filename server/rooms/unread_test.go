@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"touchstone.example/tests/stage"
+)
+
+// unreadThreads asks for counts by thread.
+const unreadThreads = `{"room":{"timeline":{"unread_thread_notifications":true}}}`
+
+// counts are what a user has not read of a room, as an answer to an initial
+// sync tells it.
+func (h *house) counts(name, room, filter string) func(path ...string) string {
+	h.t.Helper()
+	a := h.ok("GET", "/_matrix/client/v3/sync?timeout=0"+stage.Query("filter", filter), name, nil)
+	return func(path ...string) string {
+		return a.At(append([]string{"rooms", "join", room}, path...)...)
+	}
+}
+
+func (h *house) notified(name, room string) string {
+	h.t.Helper()
+	return h.counts(name, room, "{}")("unread_notifications", "notification_count")
+}
+
+// TestUnreadCounts has members talk and counts with them.
+//
+// Spec: client-server "Receiving notifications".
+func TestUnreadCounts(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		room := h.public("bob", "carol")
+		root := h.send("alice", room, "one")
+		h.send("alice", room, "two")
+		require.Equal(t, "0", h.notified("alice", room), "one's own messages are read")
+		require.Equal(t, "2", h.notified("bob", room))
+
+		h.send("bob", room, "three")
+		require.Equal(t, "0", h.notified("bob", room), "who sends has read what came before")
+		require.Equal(t, "1", h.notified("alice", room))
+		require.Equal(t, "3", h.notified("carol", room))
+
+		h.txns++
+		h.ok("PUT", at(room, "send/m.room.message/{}", h.txns), "alice", stage.O{
+			"msgtype": "m.text", "body": "Carol?", "m.mentions": stage.O{"user_ids": stage.L{stage.User("carol")}},
+		})
+		for range 2 {
+			h.txns++
+			h.ok("PUT", at(room, "send/m.room.message/{}", h.txns), "bob", stage.O{
+				"msgtype": "m.text", "body": "aside", "m.relates_to": stage.O{"rel_type": "m.thread", "event_id": root},
+			})
+		}
+		whole := h.counts("carol", room, "{}")
+		require.Equal(t, `{"highlight_count":1,"notification_count":6}`, whole("unread_notifications"))
+		require.Empty(t, whole("unread_thread_notifications"))
+		apart := h.counts("carol", room, unreadThreads)
+		require.Equal(t, `{"highlight_count":1,"notification_count":4}`, apart("unread_notifications"))
+		require.Equal(t, fmt.Sprintf(`{%q:{"highlight_count":0,"notification_count":2}}`, root), apart("unread_thread_notifications"))
+
+		h.act("dora", room, "join", stage.O{})
+		require.Equal(t, "0", h.notified("dora", room), "what was before one joined is not unread")
+		h.set("alice", room, "m.room.topic", "", stage.O{"topic": "quiet"})
+		require.Equal(t, "0", h.notified("dora", room), "the default rules do not notify of a topic")
+		h.send("alice", room, "four")
+		require.Equal(t, "1", h.notified("dora", room))
+	})
+}
