@@ -60,8 +60,7 @@ func TestDevicesAndTheirTokens(t *testing.T) {
 			require.NoError(t, w.TouchDevice(ctx, &storage.Device{UserID: "@a:t", ID: "G", SeenAt: 9}))
 			for _, d := range []id.DeviceID{"D\x00", "E", "F"} {
 				k := storage.TxnKey{UserID: "@a:t", DeviceID: d, Operation: "op", TxnID: "1"}
-				_, err := w.ClaimTxn(ctx, k, storage.TxnResult{}, 1)
-				require.NoError(t, err)
+				require.NoError(t, w.ClaimTxn(ctx, k, storage.TxnResult{}, 1))
 			}
 			require.NoError(t, w.InsertRefreshToken(ctx, refresh))
 			return w.PutSuccessor(ctx, "r1", "r2")

@@ -36,7 +36,7 @@ func send(ctx context.Context, w *storage.Writer, room *storage.Room, last int64
 	if err := w.ReplaceExtremities(ctx, room.NID, []int64{last}, nid); err != nil {
 		return 0, err
 	}
-	if _, err := w.ClaimTxn(ctx, k, storage.TxnResult{EventNID: nid}, 1); err != nil {
+	if err := w.ClaimTxn(ctx, k, storage.TxnResult{EventNID: nid}, 1); err != nil {
 		return 0, err
 	}
 	pos, err := w.Reserve(ctx)

@@ -85,6 +85,7 @@ type engine interface {
 type session interface {
 	exec(ctx context.Context, q *query, args []any) (int64, error)
 	later(ctx context.Context, q *query, args []any) error
+	laterMust(ctx context.Context, q *query, otherwise error, args []any) error
 	row(ctx context.Context, q *query, args []any, dst []any) error
 	rows(ctx context.Context, q *query, args []any, each func(scan scanFunc) error) error
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -153,8 +154,14 @@ func (e *pg) write(ctx context.Context, w *Writer, fn func() error) error {
 type pgSession struct {
 	conn  *pgxpool.Conn
 	queue pgx.Batch
-	names []*query // what is in the queue; nil stands for BEGIN
-	begun bool     // the server has seen BEGIN
+	waits []waiting // what is in the queue
+	begun bool      // the server has seen BEGIN
+}
+
+// waiting is a statement in the queue.
+type waiting struct {
+	*query       // nil: BEGIN
+	must   error // what it means when it touches no row; nil: nothing
 }
 
 func (e *pg) begin(ctx context.Context, begin string) (*pgSession, error) {
@@ -165,7 +172,7 @@ func (e *pg) begin(ctx context.Context, begin string) (*pgSession, error) {
 		}
 		return nil, fmt.Errorf("%w: %w", ErrBusy, err)
 	}
-	s := &pgSession{conn: conn, names: []*query{nil}}
+	s := &pgSession{conn: conn, waits: []waiting{{}}}
 	s.queue.Queue(begin)
 	return s, nil
 }
@@ -192,6 +199,15 @@ func (s *pgSession) abandon() {
 func (s *pgSession) commit(ctx context.Context) (Outcome, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
+	if slices.ContainsFunc(s.waits, func(w waiting) bool { return w.must != nil }) {
+		results, err := s.flush(ctx)
+		if closeErr := results.Close(); err == nil {
+			err = pgError(closeErr)
+		}
+		if err != nil {
+			return RolledBack, err
+		}
+	}
 	s.queue.Queue("COMMIT")
 	results, err := s.flush(ctx)
 	var tag pgconn.CommandTag
@@ -218,18 +234,21 @@ func (s *pgSession) commit(ctx context.Context) (Outcome, error) {
 // flush sends the queue and reads the results of all but the last statement,
 // which is the caller's.
 func (s *pgSession) flush(ctx context.Context) (pgx.BatchResults, error) {
-	batch, names := s.queue, s.names
-	s.queue, s.names, s.begun = pgx.Batch{}, nil, true
+	batch, waits := s.queue, s.waits
+	s.queue, s.waits, s.begun = pgx.Batch{}, nil, true
 	results := s.conn.SendBatch(ctx, &batch)
-	for _, q := range names {
+	for _, w := range waits {
 		tag, err := results.Exec()
-		if err != nil && q != nil {
-			return results, fmt.Errorf("query %s before it: %w", q.name, pgError(err))
+		if err == nil && w.must != nil && tag.RowsAffected() == 0 {
+			err = w.must
+		}
+		if err != nil && w.query != nil {
+			return results, fmt.Errorf("query %s before it: %w", w.name, pgError(err))
 		}
 		if err != nil {
 			return results, pgError(err)
 		}
-		q.touched(tag)
+		w.touched(tag)
 	}
 	return results, nil
 }
@@ -242,7 +261,7 @@ func (q *query) touched(tag pgconn.CommandTag) {
 }
 
 func (s *pgSession) exec(ctx context.Context, q *query, args []any) (int64, error) {
-	if len(s.names) == 0 {
+	if len(s.waits) == 0 {
 		tag, err := s.conn.Exec(ctx, q.text, pgArgs(q, args)...)
 		q.touched(tag)
 		return tag.RowsAffected(), pgError(err)
@@ -261,9 +280,13 @@ func (s *pgSession) exec(ctx context.Context, q *query, args []any) (int64, erro
 }
 
 func (s *pgSession) later(ctx context.Context, q *query, args []any) error {
+	return s.laterMust(ctx, q, nil, args)
+}
+
+func (s *pgSession) laterMust(ctx context.Context, q *query, otherwise error, args []any) error {
 	s.queue.Queue(q.text, pgArgs(q, args)...)
-	s.names = append(s.names, q)
-	if len(s.names) < maxQueue {
+	s.waits = append(s.waits, waiting{q, otherwise})
+	if len(s.waits) < maxQueue {
 		return nil
 	}
 	results, err := s.flush(ctx)
@@ -292,7 +315,7 @@ func (s *pgSession) row(ctx context.Context, q *query, args []any, dst []any) er
 }
 
 func (s *pgSession) rows(ctx context.Context, q *query, args []any, each func(scan scanFunc) error) error {
-	if len(s.names) == 0 {
+	if len(s.waits) == 0 {
 		rows, err := s.conn.Query(ctx, q.text, pgArgs(q, args)...)
 		return readRows(q, rows, err, each)
 	}

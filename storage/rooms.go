@@ -18,7 +18,7 @@ type Room struct {
 	MaxDepth    int64
 	Public      bool
 	Partial     bool
-	Disordered  int64 // position of the last event that arrived for a place before another's; 0: none
+	Disordered  bool  // an event has arrived for a place before another's
 	StaleFrom   int64 // rejections from this event on are to be looked at again; 0: none
 	Blocked     bool
 	CreatedAt   int64 // milliseconds
@@ -89,18 +89,12 @@ func (r *Reader) RoomsByNID(ctx context.Context, nids []int64) (map[int64]*Room,
 	return rooms, err
 }
 
-// CommitRoom is the last check of a commit to a room: it sets what changed
-// with the commit if nobody else has committed since room was read, and is
-// ErrConflict otherwise. The room's version is then one more.
+// CommitRoom sets what changed in a room if nobody else has committed to it
+// since room was read; else the transaction fails with ErrConflict, with a later
+// statement or when it would commit. The room's version is then one more.
 func (w *Writer) CommitRoom(ctx context.Context, room *Room) error {
-	n, err := w.exec(ctx, qCommitRoom, room.NID, room.Version, room.StateRoot, room.MaxDepth, room.Partial, room.StaleFrom, room.Disordered)
-	if err != nil {
-		return err
-	}
-	if n == 0 {
-		return ErrConflict
-	}
-	return nil
+	return w.laterMust(ctx, qCommitRoom, ErrConflict,
+		room.NID, room.Version, room.StateRoot, room.MaxDepth, room.Partial, room.StaleFrom, room.Disordered)
 }
 
 // RoomIDs translates room numbers.

@@ -207,7 +207,7 @@ func TestWhatReceivingAsks(t *testing.T) {
 			for nid := int64(1); nid <= 2; nid++ {
 				require.NoError(t, w.InsertRoom(ctx, &storage.Room{NID: nid, ID: id.RoomID(fmt.Sprint("!r", nid))}))
 			}
-			require.NoError(t, w.CommitRoom(ctx, &storage.Room{NID: 2, Disordered: 7, StaleFrom: 5}))
+			require.NoError(t, w.CommitRoom(ctx, &storage.Room{NID: 2, Disordered: true, StaleFrom: 5}))
 			require.NoError(t, w.InsertAuthorised(ctx, 1, 2))
 			require.NoError(t, w.InsertAuthorised(ctx, 1, 3))
 			require.NoError(t, w.InsertExtremity(ctx, 1, 2))
@@ -223,7 +223,8 @@ func TestWhatReceivingAsks(t *testing.T) {
 			require.Equal(t, []int64{2}, disordered)
 			room, err := r.Room(ctx, "!r2")
 			require.NoError(t, err)
-			require.Equal(t, []int64{7, 5}, []int64{room.Disordered, room.StaleFrom})
+			require.True(t, room.Disordered)
+			require.EqualValues(t, 5, room.StaleFrom)
 			entries, err := r.Authorised(ctx, 1, 3, 10)
 			require.NoError(t, err)
 			require.Equal(t, []storage.Entry{{StateKey: storage.StateKey{Type: second.Type, Key: *second.StateKey}, NID: 2}}, entries)
@@ -408,15 +409,18 @@ func TestTransactionIDs(t *testing.T) {
 		write(t, db, func(ctx context.Context, w *storage.Writer) error {
 			_, err := w.Txn(ctx, k)
 			require.ErrorIs(t, err, storage.ErrNotFound)
-			claimed, err := w.ClaimTxn(ctx, k, storage.TxnResult{EventNID: 5, Answer: []byte("{}")}, 1000)
-			require.True(t, claimed)
-			return err
+			return w.ClaimTxn(ctx, k, storage.TxnResult{EventNID: 5, Answer: []byte("{}")}, 1000)
 		})
-		write(t, db, func(ctx context.Context, w *storage.Writer) error {
-			claimed, err := w.ClaimTxn(ctx, k, storage.TxnResult{}, 1000)
-			require.False(t, claimed)
-			return err
-		})
+		for _, more := range []bool{false, true} { // before another statement, and before the commit
+			require.ErrorIs(t, db.Write(t.Context(), func(w *storage.Writer) error {
+				err := w.ClaimTxn(t.Context(), k, storage.TxnResult{}, 1000)
+				if more && err == nil {
+					_, err = w.Txn(t.Context(), k)
+					require.Error(t, err)
+				}
+				return err
+			}), storage.ErrExists)
+		}
 		write(t, db, func(ctx context.Context, w *storage.Writer) error {
 			res, err := w.Txn(ctx, k)
 			require.NoError(t, err)

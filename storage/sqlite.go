@@ -267,6 +267,14 @@ func (c *liteConn) later(ctx context.Context, q *query, args []any) error {
 	return err
 }
 
+func (c *liteConn) laterMust(ctx context.Context, q *query, otherwise error, args []any) error {
+	n, err := c.exec(ctx, q, args)
+	if err == nil && n == 0 {
+		return otherwise
+	}
+	return err
+}
+
 func (c *liteConn) row(_ context.Context, q *query, args []any, dst []any) error {
 	s, err := c.stmt(q.lite)
 	if err != nil {

@@ -27,7 +27,7 @@ var (
 		WHERE r.nid = ANY($1)`)
 	qMovedIn = q("moved_in", `SELECT room_nid, MAX(pos) FROM room_state
 		WHERE room_nid = ANY($1) AND pos > $2 AND pos <= $3 AND moved GROUP BY room_nid ORDER BY room_nid`)
-	qDisorderedIn   = q("disordered_in", `SELECT nid FROM rooms WHERE nid = ANY($1) AND disordered > 0 ORDER BY nid`)
+	qDisorderedIn   = q("disordered_in", `SELECT nid FROM rooms WHERE nid = ANY($1) AND disordered ORDER BY nid`)
 	qFirstMembersIn = q("first_members_in", `SELECT room_nid, user_id FROM (
 			SELECT room_nid, user_id, ROW_NUMBER() OVER (PARTITION BY room_nid ORDER BY pos, user_id) AS n
 			FROM memberships WHERE room_nid = ANY($1) AND membership = ANY($2) AND user_id <> $3) m

@@ -35,15 +35,15 @@ var (
 	qDeleteTxns    = q("delete_txns", `DELETE FROM transactions WHERE created_at < $1`)
 )
 
-// ClaimTxn remembers what a request was answered with, if no request had its
-// transaction id before: then it reports false.
-func (w *Writer) ClaimTxn(ctx context.Context, k TxnKey, res TxnResult, now int64) (bool, error) {
+// ClaimTxn remembers what a request was answered with. When a request had its
+// transaction id before, the transaction fails with ErrExists, with a later
+// statement or when it would commit.
+func (w *Writer) ClaimTxn(ctx context.Context, k TxnKey, res TxnResult, now int64) error {
 	answer := res.Answer
 	if answer == nil {
 		answer = []byte{}
 	}
-	n, err := w.exec(ctx, qClaimTxn, k.UserID, k.DeviceID, k.Operation, k.TxnID, res.EventNID, answer, now)
-	return n > 0, err
+	return w.laterMust(ctx, qClaimTxn, ErrExists, k.UserID, k.DeviceID, k.Operation, k.TxnID, res.EventNID, answer, now)
 }
 
 // Txn returns what a request led to, ErrNotFound when it is new.

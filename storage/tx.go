@@ -149,6 +149,15 @@ func (w *Writer) later(ctx context.Context, q *query, args ...any) error {
 	return w.failed(q, w.s.later(ctx, q, args))
 }
 
+// laterMust is later for a statement that is to touch a row: none is the error
+// otherwise, at the latest when the transaction would commit.
+func (w *Writer) laterMust(ctx context.Context, q *query, otherwise error, args ...any) error {
+	if err := w.ready(ctx, q); err != nil {
+		return err
+	}
+	return w.failed(q, w.s.laterMust(ctx, q, otherwise, args))
+}
+
 // numbers collects a query's only column.
 func (r *Reader) numbers(ctx context.Context, q *query, args ...any) (list []int64, err error) {
 	err = r.rows(ctx, q, args, func(scan scanFunc) error {

@@ -62,8 +62,7 @@ func TestDevicesThatGo(t *testing.T) {
 		}
 		key := storage.TxnKey{UserID: "@alice:hs1", DeviceID: "A", Operation: "send", TxnID: "1"}
 		h.write(func(tx *storage.Writer) error {
-			_, err := tx.ClaimTxn(t.Context(), key, storage.TxnResult{}, 1)
-			return err
+			return tx.ClaimTxn(t.Context(), key, storage.TxnResult{}, 1)
 		})
 		gone := func(names ...string) {
 			t.Helper()

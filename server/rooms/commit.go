@@ -30,14 +30,6 @@ type planned struct {
 	txn      *storage.TxnKey // the client's transaction id, if the request has one
 }
 
-// errRepeat says that the transaction id of a job was used before.
-type errRepeat struct {
-	of    *planned
-	event id.EventID
-}
-
-func (e *errRepeat) Error() string { return "transaction id used before for " + string(e.event) }
-
 // maxConflicts bounds how often a batch starts over because another process
 // has moved the room on.
 const maxConflicts = 16
@@ -114,11 +106,16 @@ func (r *Rooms) commitAlone(ctx context.Context, nid int64, fn func(context.Cont
 
 func (r *Rooms) commitTogether(ctx context.Context, nid int64, jobs []*job) {
 	for conflicts := 0; len(jobs) > 0; {
-		err := r.tryCommit(ctx, nid, &jobs)
-		var repeat *errRepeat
-		switch {
-		case errors.As(err, &repeat):
-			jobs = repeat.settle(jobs)
+		left, err := r.tryCommit(ctx, nid, jobs)
+		if errors.Is(err, storage.ErrExists) {
+			if fresh, failed := r.settleRepeats(ctx, left); failed != nil {
+				err = failed
+			} else if len(fresh) < len(left) {
+				left, err = fresh, nil
+			}
+		}
+		switch jobs = left; {
+		case err == nil:
 		case conflicts < maxConflicts && isConflict(err):
 			conflicts++
 		default:
@@ -130,69 +127,108 @@ func (r *Rooms) commitTogether(ctx context.Context, nid int64, jobs []*job) {
 	}
 }
 
-// settle answers the job that repeats an earlier request and returns the others.
-func (e *errRepeat) settle(jobs []*job) []*job {
-	kept := make([]*job, 0, len(jobs))
-	for _, j := range jobs {
-		if slices.Contains(j.plan.events, e.of) {
-			j.ids, j.err = []id.EventID{e.event}, nil
-		} else {
-			kept = append(kept, j)
+// settleRepeats answers the jobs whose transaction ids were used before with
+// what was sent then, and returns the others.
+func (r *Rooms) settleRepeats(ctx context.Context, jobs []*job) (fresh []*job, err error) {
+	err = r.db.Read(ctx, func(tx *storage.Reader) error {
+		for _, j := range jobs {
+			key := j.txn()
+			if key == nil {
+				fresh = append(fresh, j)
+				continue
+			}
+			switch eventID, err := sentBefore(ctx, tx, key); {
+			case err == nil:
+				j.ids, j.pos, j.err = []id.EventID{eventID}, 0, nil
+			case errors.Is(err, storage.ErrNotFound):
+				fresh = append(fresh, j)
+			default:
+				return err
+			}
 		}
-	}
-	return kept
+		return nil
+	})
+	return fresh, err
 }
 
-// tryCommit plans and writes once. Jobs that are refused while planning are
-// taken out of jobs with their error set.
-func (r *Rooms) tryCommit(ctx context.Context, nid int64, jobs *[]*job) error {
+// txn is the transaction id of a job that is planned, nil without one.
+func (j *job) txn() *storage.TxnKey {
+	if j.plan == nil {
+		return nil
+	}
+	for _, p := range j.plan.events {
+		if p.txn != nil {
+			return p.txn
+		}
+	}
+	return nil
+}
+
+// repeats tells whether one of these jobs has the same transaction id.
+func (j *job) repeats(jobs []*job) bool {
+	key := j.txn()
+	return key != nil && slices.ContainsFunc(jobs, func(other *job) bool {
+		k := other.txn()
+		return k != nil && *k == *key
+	})
+}
+
+// tryCommit plans and writes once, and returns the jobs that are not settled:
+// with an error those that were to be written, else those that repeat another
+// one of the batch. Jobs that are refused while planning have their error.
+func (r *Rooms) tryCommit(ctx context.Context, nid int64, jobs []*job) (left []*job, err error) {
 	h := r.heads.take(nid)
 	cached := h != nil
 	if !cached {
-		var err error
 		if h, err = r.loadHead(ctx, nid); err != nil {
-			return err
+			return jobs, err
 		}
 	}
 	if h.isWide() {
 		return r.commitWide(ctx, h, jobs)
 	}
 	tips := h.tips
-	planned := (*jobs)[:0:0]
-	for _, j := range *jobs {
+	var planned []*job
+	settled := false
+	for _, j := range jobs {
 		if j.plan, j.err = j.build(ctx, h); j.err != nil {
+			settled = true
 			continue
 		}
-		if len(j.plan.events) == 0 {
-			j.ids = append(j.ids, j.plan.same)
-			continue // nothing to do, and that is done
+		if len(j.plan.events) == 0 { // nothing to do, and that is done
+			j.ids, settled = []id.EventID{j.plan.same}, true
+			continue
+		}
+		if j.repeats(planned) {
+			left = append(left, j)
+			continue
 		}
 		planned = append(planned, j)
 		for _, p := range j.plan.events {
 			h.apply(p)
 		}
 	}
-	if cached && len(planned) < len(*jobs) {
+	if cached && settled {
 		if err := r.stillAt(ctx, h.room); err != nil {
-			return err // what refused a job may no longer be so
+			return jobs, err // what settled a job may no longer be so
 		}
 	}
-	*jobs = planned
 	if len(planned) == 0 {
 		r.heads.put(h)
-		return nil
+		return left, nil
 	}
 	if err := r.write(ctx, h, tips, planned); err != nil {
-		return err // h is dropped: it holds what is not in the database
+		return append(planned, left...), err // h is dropped: it holds what is not in the database
 	}
 	for _, j := range planned {
+		j.ids = nil
 		for _, p := range j.plan.events {
 			j.ids, j.pos = append(j.ids, p.ID), p.pos
 		}
 		j.err = nil
 	}
 	r.heads.put(h)
-	return nil
+	return left, nil
 }
 
 // stillAt reports a conflict when another process has moved the room on.

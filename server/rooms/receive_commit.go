@@ -270,11 +270,15 @@ func (p *placing) write(ctx context.Context) error {
 			room.StaleFrom = p.row.NID
 		}
 		room.StateRoot, room.MaxDepth = p.root, max(room.MaxDepth, p.row.Depth)
+		room.Disordered = room.Disordered || p.shown() && p.row.Depth < p.h.room.MaxDepth
 		p.row.Pos = 0
 		if p.txn != nil && p.txn.txn != nil {
 			if err := p.r.claim(ctx, tx, p.txn); err != nil {
 				return err
 			}
+		}
+		if err := tx.CommitRoom(ctx, &room); err != nil {
+			return err
 		}
 		if err := p.writeGraph(ctx, tx); err != nil {
 			return err
@@ -285,13 +289,9 @@ func (p *placing) write(ctx context.Context) error {
 			}
 		}
 		if p.shown() {
-			if err := p.writeShown(ctx, tx, &room); err != nil {
-				return err
-			}
-		} else if err := tx.PutVerdict(ctx, p.row); err != nil {
-			return err
+			return p.writeShown(ctx, tx, &room)
 		}
-		return tx.CommitRoom(ctx, &room)
+		return tx.PutVerdict(ctx, p.row)
 	})
 	if err != nil {
 		return err
@@ -344,9 +344,6 @@ func (p *placing) writeGraph(ctx context.Context, tx *storage.Writer) error {
 func (p *placing) writeShown(ctx context.Context, tx *storage.Writer, room *storage.Room) (err error) {
 	if p.row.Pos, err = tx.Reserve(ctx); err != nil {
 		return err
-	}
-	if p.row.Depth < p.h.room.MaxDepth {
-		room.Disordered = p.row.Pos
 	}
 	if err := tx.PutVerdict(ctx, p.row); err != nil {
 		return err

@@ -57,6 +57,10 @@ func (c *reconsideration) conclude(ctx context.Context) error {
 
 // write returns the last position that it used, 0 if clients see no change.
 func (c *reconsideration) write(ctx context.Context, tx *storage.Writer, room *storage.Room, tips []*storage.Event, moves []move, counts map[int64]unread) (int64, error) {
+	room.Disordered = room.Disordered || len(c.shown) > 0
+	if err := tx.CommitRoom(ctx, room); err != nil {
+		return 0, err
+	}
 	for _, tip := range c.h.tips {
 		if !slices.ContainsFunc(tips, func(row *storage.Event) bool { return row.NID == tip.nid }) {
 			if err := tx.DeleteExtremity(ctx, room.NID, tip.nid); err != nil {
@@ -87,7 +91,7 @@ func (c *reconsideration) write(ctx context.Context, tx *storage.Writer, room *s
 			if err := c.r.announce(ctx, tx, row, counts[row.NID]); err != nil {
 				return 0, err
 			}
-			at.Pos, room.Disordered = row.Pos, row.Pos
+			at.Pos = row.Pos
 		}
 	}
 	if len(moves) > 0 {
@@ -101,7 +105,7 @@ func (c *reconsideration) write(ctx context.Context, tx *storage.Writer, room *s
 			return 0, err
 		}
 	}
-	return at.Pos, tx.CommitRoom(ctx, room)
+	return at.Pos, nil
 }
 
 // tips are the room's extremities as verdicts are now: events that new ones may

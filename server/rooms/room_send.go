@@ -126,22 +126,29 @@ func (r *Rooms) sent(ctx context.Context, ids []id.EventID, err error, key *stor
 	if key.TxnID == "" || !errors.As(err, &refused) {
 		return "", err
 	}
-	var events map[int64]id.EventID
-	var used storage.TxnResult
+	var earlier id.EventID
 	found := r.db.Read(ctx, func(tx *storage.Reader) (err error) {
-		if used, err = tx.Txn(ctx, *key); err != nil {
-			return err
-		}
-		events, err = tx.EventIDs(ctx, []int64{used.EventNID})
+		earlier, err = sentBefore(ctx, tx, key)
 		return err
 	})
 	switch {
 	case found == nil:
-		return events[used.EventNID], nil
+		return earlier, nil
 	case errors.Is(found, storage.ErrNotFound):
 		return "", err
 	}
 	return "", found
+}
+
+// sentBefore is the event that a request with this transaction ID has sent,
+// storage.ErrNotFound if there was none.
+func sentBefore(ctx context.Context, tx *storage.Reader, key *storage.TxnKey) (id.EventID, error) {
+	used, err := tx.Txn(ctx, *key)
+	if err != nil {
+		return "", err
+	}
+	events, err := tx.EventIDs(ctx, []int64{used.EventNID})
+	return events[used.EventNID], err
 }
 
 // changesNothing reports whether an event sets state to what it is already.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -195,4 +196,42 @@ func TestStateIsSet(t *testing.T) {
 	require.Equal(t, "Bob here", h.state("alice", room, "m.room.member", "@bob:hs1").At("displayname"))
 	h.set("alice", room, "m.room.member", "@carol:hs1", stage.O{"membership": "invite"})
 	require.Equal(t, "invite", h.membership(room, "carol"))
+}
+
+// TestTheSameRequestAtTheSameTime sends a message several times at once, as a
+// client does that has lost patience, while others talk: all answers name the
+// one event.
+//
+// Spec: client-server "Transaction identifiers".
+func TestTheSameRequestAtTheSameTime(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		room := h.public("bob")
+		body := stage.O{"msgtype": "m.text", "body": "hello"}
+		said := map[string]bool{}
+		for n := range 20 {
+			var all sync.WaitGroup
+			answers := make([]stage.Answer, 8)
+			for i := range answers {
+				all.Go(func() {
+					h.Clock.Advance(time.Millisecond)
+					answers[i] = h.do("PUT", at(room, "send/m.room.message/{}", n), "alice", body)
+				})
+				all.Go(func() { h.do("PUT", at(room, "send/com.example.other/{}-{}", n, i), "bob", stage.O{}) })
+			}
+			all.Wait()
+			for _, a := range answers {
+				require.Equal(t, 200, a.Status, a)
+				require.Equal(t, answers[0].At("event_id"), a.At("event_id"))
+			}
+			said[answers[0].At("event_id")] = true
+		}
+		require.Len(t, said, 20)
+		for _, e := range list(t, h.ok("GET", at(room, "messages")+"?dir=b&limit=1000", "alice", nil).At("chunk")) {
+			if e.Type == "m.room.message" {
+				require.True(t, said[string(e.ID)], "%s was not answered", e.ID)
+				delete(said, string(e.ID))
+			}
+		}
+		require.Empty(t, said)
+	})
 }

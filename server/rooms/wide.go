@@ -4,10 +4,8 @@ package rooms
 
 import (
 	"context"
-	"errors"
 	"slices"
 
-	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/storage"
 )
@@ -23,23 +21,15 @@ func (h *head) isWide() bool { return len(h.tips) > event.MaxPrevEvents }
 
 // commitWide runs jobs in a wide room, each by itself. After a conflict, those
 // that are left are the caller's.
-func (r *Rooms) commitWide(ctx context.Context, h *head, jobs *[]*job) error {
-	for len(*jobs) > 0 {
-		j := (*jobs)[0]
-		err := r.commitNarrow(ctx, h, j)
-		var repeat *errRepeat
-		switch {
-		case errors.As(err, &repeat):
-			j.ids, j.err = []id.EventID{repeat.event}, nil
-		case isConflict(err):
-			return err
-		default:
-			j.err = err
+func (r *Rooms) commitWide(ctx context.Context, h *head, jobs []*job) (left []*job, err error) {
+	for ; len(jobs) > 0; jobs = jobs[1:] {
+		j := jobs[0]
+		if j.err = r.commitNarrow(ctx, h, j); isConflict(j.err) {
+			return jobs, j.err
 		}
-		*jobs = (*jobs)[1:]
 	}
 	r.heads.put(h)
-	return nil
+	return nil, nil
 }
 
 // commitNarrow plans a job on some of a room's extremities, and gives each of

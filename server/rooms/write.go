@@ -14,10 +14,10 @@ import (
 // row, and UserID the one whose membership it is, if it is one.
 const ChangeEvent = "event"
 
-// write puts a batch into the database in one transaction: transaction ids,
-// for each event its row with its effects, and last the room's row, if that is
-// still as the batch was planned on. tips are the extremities that the batch
-// follows.
+// write puts a batch into the database in one transaction: states and
+// transaction ids, the room's row, if that is still as the batch was planned on,
+// and for each event its row with its effects. tips are the extremities that the
+// batch follows.
 func (r *Rooms) write(ctx context.Context, h *head, tips []*stored, jobs []*job) error {
 	room := *h.room
 	err := r.db.Write(ctx, func(tx *storage.Writer) error {
@@ -36,26 +36,42 @@ func (r *Rooms) write(ctx context.Context, h *head, tips []*stored, jobs []*job)
 	return nil
 }
 
-// writeBatch writes plans one after the other and then the room's row.
+// writeBatch writes plans one after the other. The room's row comes before the
+// positions are drawn: whoever waits for another server's commit to the room, or
+// is too late for it, holds nothing up.
 func (r *Rooms) writeBatch(ctx context.Context, tx *storage.Writer, room *storage.Room, tips []*stored, plans ...*plan) error {
-	var last int64
+	var events []*planned
+	var rows []*storage.Event
 	for _, p := range plans {
 		for _, ev := range p.events {
-			if err := r.writeEvent(ctx, tx, room, ev); err != nil {
-				return fmt.Errorf("write event %s: %w", ev.ID, err)
+			row, err := r.writeState(ctx, tx, room, ev)
+			if err != nil {
+				return fmt.Errorf("write the state after event %s: %w", ev.ID, err)
 			}
-			last = ev.nid
+			events, rows = append(events, ev), append(rows, row)
 		}
+	}
+	if err := tx.CommitRoom(ctx, room); err != nil {
+		return err
+	}
+	positions, err := tx.ReserveN(ctx, len(events))
+	if err != nil {
+		return err
+	}
+	for i, ev := range events {
+		ev.pos, rows[i].Pos = positions[i], positions[i]
+		if err := r.writeEvent(ctx, tx, ev, rows[i]); err != nil {
+			return fmt.Errorf("write event %s: %w", ev.ID, err)
+		}
+	}
+	for _, p := range plans {
 		if p.also != nil {
 			if err := p.also(ctx, tx); err != nil {
 				return err
 			}
 		}
 	}
-	if err := tx.ReplaceExtremities(ctx, room.NID, numbers(tips), last); err != nil {
-		return err
-	}
-	return tx.CommitRoom(ctx, room)
+	return tx.ReplaceExtremities(ctx, room.NID, numbers(tips), events[len(events)-1].nid)
 }
 
 func numbers(evs []*stored) []int64 {
@@ -66,14 +82,13 @@ func numbers(evs []*stored) []int64 {
 	return nids
 }
 
-// writeEvent writes one event: the state after it, its row, whose membership
-// it changes, what it redacts, for whom it is unread, and the change that
-// tells everybody.
-func (r *Rooms) writeEvent(ctx context.Context, tx *storage.Writer, room *storage.Room, p *planned) (err error) {
+// writeState gives an event its number and writes the state after it, which
+// becomes the room's, and the transaction id of its request.
+func (r *Rooms) writeState(ctx context.Context, tx *storage.Writer, room *storage.Room, p *planned) (row *storage.Event, err error) {
 	if p.nid, err = tx.NextID(ctx, "events"); err != nil {
-		return err
+		return nil, err
 	}
-	row := &storage.Event{
+	row = &storage.Event{
 		NID: p.nid, ID: p.ID, RoomNID: room.NID, Type: p.Type, StateKey: p.StateKey, Sender: p.Sender,
 		Depth: p.depth, OriginServerTS: p.OriginServerTS, Redacts: p.Redacts(),
 		PDU: p.PDU(), Client: p.SyncJSON(), StateBefore: room.StateRoot,
@@ -87,26 +102,15 @@ func (r *Rooms) writeEvent(ctx context.Context, tx *storage.Writer, room *storag
 	if p.StateKey != nil {
 		key := storage.StateKey{Type: p.Type, Key: *p.StateKey}
 		if room.StateRoot, err = tx.StateApply(ctx, room.StateRoot, storage.StateSet{StateKey: key, NID: p.nid}); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	row.StateAfter = room.StateRoot
 	room.MaxDepth = max(room.MaxDepth, p.depth)
 	if p.txn != nil {
-		if err := r.claim(ctx, tx, p); err != nil {
-			return err
-		}
+		err = r.claim(ctx, tx, p)
 	}
-	if p.redacts != nil {
-		if err := tx.PutRedaction(ctx, p.redacts.nid, p.nid, p.redacts.Redact().SyncJSON()); err != nil {
-			return err
-		}
-	}
-	if row.Pos, err = tx.Reserve(ctx); err != nil {
-		return err
-	}
-	p.pos = row.Pos
-	return r.writeAt(ctx, tx, room, p, row)
+	return row, err
 }
 
 // insert stores a new event, and if it may become part of a state, whom it has
@@ -123,18 +127,24 @@ func insert(ctx context.Context, tx *storage.Writer, row *storage.Event) error {
 	return nil
 }
 
-// writeAt writes what carries the event's position.
-func (r *Rooms) writeAt(ctx context.Context, tx *storage.Writer, room *storage.Room, p *planned, row *storage.Event) error {
+// writeEvent writes an event's row, what it redacts, whose membership it
+// changes, for whom it is unread, and the change that tells everybody.
+func (r *Rooms) writeEvent(ctx context.Context, tx *storage.Writer, p *planned, row *storage.Event) error {
+	if p.redacts != nil {
+		if err := tx.PutRedaction(ctx, p.redacts.nid, p.nid, p.redacts.Redact().SyncJSON()); err != nil {
+			return err
+		}
+	}
 	if err := insert(ctx, tx, row); err != nil {
 		return err
 	}
 	if p.StateKey != nil {
-		if err := tx.PutRoomState(ctx, room.NID, row.Pos, room.StateRoot, false); err != nil {
+		if err := tx.PutRoomState(ctx, row.RoomNID, row.Pos, row.StateAfter, false); err != nil {
 			return err
 		}
 		if p.Type == event.TypeMember {
 			mv := move{key: p.Key(), old: p.replaces, new: p.stored}
-			if err := r.writeMembership(ctx, tx, room.NID, row.Pos, mv); err != nil {
+			if err := r.writeMembership(ctx, tx, row.RoomNID, row.Pos, mv); err != nil {
 				return err
 			}
 		}
@@ -161,20 +171,8 @@ func (r *Rooms) announce(ctx context.Context, tx *storage.Writer, row *storage.E
 	return tx.InsertChange(ctx, change)
 }
 
-// claim makes the client's transaction id stand for the event, or reports what
-// it stands for already.
+// claim makes the client's transaction id stand for the event; the transaction
+// fails with storage.ErrExists where it stands for another one already.
 func (r *Rooms) claim(ctx context.Context, tx *storage.Writer, p *planned) error {
-	claimed, err := tx.ClaimTxn(ctx, *p.txn, storage.TxnResult{EventNID: p.nid}, r.env.NowTS())
-	if err != nil || claimed {
-		return err
-	}
-	used, err := tx.Txn(ctx, *p.txn)
-	if err != nil {
-		return err
-	}
-	events, err := tx.EventIDs(ctx, []int64{used.EventNID})
-	if err != nil {
-		return err
-	}
-	return &errRepeat{of: p, event: events[used.EventNID]}
+	return tx.ClaimTxn(ctx, *p.txn, storage.TxnResult{EventNID: p.nid}, r.env.NowTS())
 }

@@ -11,7 +11,7 @@ CREATE TABLE rooms (
 	max_depth    BIGINT  NOT NULL,
 	public       BOOLEAN NOT NULL, -- in the published directory
 	partial      BOOLEAN NOT NULL, -- joined, state still being fetched
-	disordered   BIGINT  NOT NULL, -- position of the last event that arrived for a place before another's; 0: none
+	disordered   BOOLEAN NOT NULL, -- an event has arrived for a place before another's
 	stale_from   BIGINT  NOT NULL, -- rejections from this event on are to be looked at again; 0: none
 	blocked      BOOLEAN NOT NULL,
 	created_at   BIGINT  NOT NULL
