@@ -16,6 +16,13 @@ type Change struct {
 	Ref     int64  // what changed, an event's NID for one
 }
 
+func (c *Change) scan(scan scanFunc) error {
+	var userID Text
+	err := scan(&c.Pos, &c.Kind, &c.RoomNID, &userID, &c.Ref)
+	c.UserID = string(userID)
+	return err
+}
+
 var (
 	qInsertChange = q("insert_change", `INSERT INTO changes (pos, n, kind, room_nid, user_id, ref) VALUES ($1, $2, $3, $4, $5, $6)`)
 	qChanges      = q("changes", `SELECT pos, kind, room_nid, user_id, ref FROM changes
@@ -52,7 +59,7 @@ func (w *Writer) InsertChange(ctx context.Context, c Change) error {
 func (r *Reader) Changes(ctx context.Context, after, upTo int64, limit int) (list []Change, err error) {
 	err = r.rows(ctx, qChanges, []any{after, upTo, int64(limit - 1)}, func(scan scanFunc) error {
 		var c Change
-		if err := scan(&c.Pos, &c.Kind, &c.RoomNID, &c.UserID, &c.Ref); err != nil {
+		if err := c.scan(scan); err != nil {
 			return err
 		}
 		list = append(list, c)

@@ -34,6 +34,8 @@ var (
 	dPgFenceID      = only("pg_fence_id", `SELECT CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)`)
 	dPgOldestID     = only("pg_oldest_id", `SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT)`)
 
+	dPgNewChanges = only("pg_new_changes", `SELECT pos, kind, room_nid, user_id, ref FROM changes WHERE pos > $1 ORDER BY pos, n LIMIT $2`)
+
 	// The ids of the transactions that hold the lock Reserve takes on changes.
 	dPgWriters = only("pg_writers", `SELECT CAST(CAST(own.transactionid AS TEXT) AS BIGINT)
 		FROM pg_locks AS held JOIN pg_locks AS own ON own.virtualtransaction = held.virtualtransaction

@@ -99,6 +99,7 @@ var (
 	qEventNIDs   = q("event_nids", `SELECT event_id, nid FROM events WHERE event_id = ANY($1) ORDER BY nid`)
 	qEventIDs    = q("event_ids", `SELECT nid, event_id FROM events WHERE nid = ANY($1) ORDER BY nid`)
 
+	qTimelineByNID  = q("timeline_by_nid", `SELECT `+viewColumns+` FROM events WHERE nid = ANY($1) AND NOT rejected AND NOT soft_failed ORDER BY nid`)
 	qTimelineNewest = q("timeline_newest", `SELECT `+viewColumns+` FROM events
 		WHERE room_nid = $1 AND pos > $2 AND pos <= $3 AND NOT rejected AND NOT soft_failed ORDER BY pos DESC LIMIT $4`)
 	qPageBack = q("page_back", `SELECT `+viewColumns+` FROM events
@@ -155,6 +156,11 @@ func (r *Reader) EventsByNID(ctx context.Context, nids []int64) ([]*Event, error
 // clients.
 func (r *Reader) ViewsByNID(ctx context.Context, nids []int64) ([]*Event, error) {
 	return r.views(ctx, qViewsByNID, nids)
+}
+
+// TimelineByNID is ViewsByNID without rejected and soft-failed events.
+func (r *Reader) TimelineByNID(ctx context.Context, nids []int64) ([]*Event, error) {
+	return r.views(ctx, qTimelineByNID, nids)
 }
 
 // EventsByID returns those events that exist, in order of their numbers.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -22,7 +23,11 @@ import (
 type Fence struct {
 	Position int64
 	ID       int64
-	passed   bool
+	// Changes are those up to Position, if the fence was passed as it was put
+	// up and All of them could be read.
+	Changes []Change
+	All     bool
+	passed  bool
 }
 
 // LastPosition returns the last position anybody drew.
@@ -37,8 +42,10 @@ func (db *DB) LastPosition(ctx context.Context) (pos int64, err error) {
 }
 
 // TakeFence puts up a fence behind the positions drawn so far. The order of its
-// statements is what makes it right: first the position, then the id.
-func (db *DB) TakeFence(ctx context.Context) (f Fence, err error) {
+// statements is what makes it right: first the position, then the id, and what
+// the transactions before it have written when they are seen to have ended. The
+// changes after a position come along, unless there are limit or more.
+func (db *DB) TakeFence(ctx context.Context, after int64, limit int) (f Fence, err error) {
 	e, err := db.postgres()
 	if err != nil {
 		return f, err
@@ -50,6 +57,15 @@ func (db *DB) TakeFence(ctx context.Context) (f Fence, err error) {
 		var oldest int64
 		err := row.Scan(&oldest)
 		f.passed = oldest >= f.ID
+		return err
+	})
+	batch.Queue(dPgNewChanges.text, after, int64(limit)).Query(func(rows pgx.Rows) error {
+		changes, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (c Change, err error) {
+			return c, c.scan(row.Scan)
+		})
+		if f.All = f.passed && len(changes) < limit; f.All {
+			f.Changes = slices.DeleteFunc(changes, func(c Change) bool { return c.Pos > f.Position })
+		}
 		return err
 	})
 	return f, pgError(e.pool.SendBatch(ctx, batch).Close())

@@ -460,6 +460,10 @@ func TestTimelinesAndRootsOfSeveralRooms(t *testing.T) {
 				}
 			}
 			require.Equal(t, map[int64][]int64{1: {4}, 2: {8, 5}, 3: {6, 3}}, numbers)
+			some, err := r.TimelineByNID(ctx, []int64{7, 8, 10})
+			require.NoError(t, err)
+			require.Len(t, some, 1)
+			require.EqualValues(t, 8, some[0].NID)
 			roots, err := r.RoomRootsAt(ctx, []int64{1, 2, 3, 4}, 2)
 			require.NoError(t, err)
 			require.Equal(t, map[int64]storage.RoomRoot{1: {Since: 1, Root: "root1"}, 2: {Since: 2, Root: "root2"}}, roots)

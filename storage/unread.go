@@ -4,6 +4,7 @@ package storage
 
 import (
 	"context"
+	"maps"
 
 	"touchstone.example/api/id"
 )
@@ -37,16 +38,15 @@ var (
 		ON CONFLICT (room_nid, thread_nid) DO UPDATE SET pos = excluded.pos`)
 	qInsertUnreadException = q("insert_unread_exception", `INSERT INTO unread_exceptions
 		(user_id, room_nid, thread_nid, pos, notify, highlight) VALUES ($1, $2, $3, $4, $5, $6)`)
-	qUnreadIn = q("unread_in", `SELECT m.room_nid, t.thread_nid, `+unreadBetween("t.thread_nid")+` FROM memberships m
+	qUnreadIn = q("unread_in", `SELECT m.room_nid, t.thread_nid, `+unreadBetween("t.thread_nid")+`, 0 FROM memberships m
 		JOIN unread_threads t ON t.room_nid = m.room_nid AND t.pos > m.pos AND t.pos > m.read_pos
 		WHERE m.user_id = $1 AND m.room_nid = ANY($2)
-		UNION ALL SELECT m.room_nid, 0, `+unreadBetween("0")+` FROM memberships m
-		WHERE m.user_id = $1 AND m.room_nid = ANY($2)`)
-	qUnreadExceptionsIn = q("unread_exceptions_in", `SELECT x.room_nid, x.thread_nid,
-			CAST(SUM(x.notify) AS BIGINT), CAST(SUM(x.highlight) AS BIGINT)
+		UNION ALL SELECT m.room_nid, 0, `+unreadBetween("0")+`, 0 FROM memberships m
+		WHERE m.user_id = $1 AND m.room_nid = ANY($2)
+		UNION ALL SELECT x.room_nid, x.thread_nid, x.notify, x.highlight
 		FROM memberships m JOIN unread_exceptions x ON x.user_id = m.user_id AND x.room_nid = m.room_nid
 			AND x.pos > m.pos AND x.pos > m.read_pos AND x.pos <= $3
-		WHERE m.user_id = $1 AND m.room_nid = ANY($2) GROUP BY x.room_nid, x.thread_nid`)
+		WHERE m.user_id = $1 AND m.room_nid = ANY($2)`)
 )
 
 // unreadBetween is how many rows a thread has in the window that a membership
@@ -78,30 +78,23 @@ func (w *Writer) InsertUnreadException(ctx context.Context, x UnreadException) e
 // counts[roomNID][threadNID].
 func (r *Reader) UnreadIn(ctx context.Context, userID id.UserID, roomNIDs []int64, upTo int64) (map[int64]map[int64]UnreadCount, error) {
 	counts := make(map[int64]map[int64]UnreadCount, len(roomNIDs))
-	add := func(room, thread int64, more UnreadCount) {
+	err := r.rows(ctx, qUnreadIn, []any{userID, roomNIDs, upTo}, func(scan scanFunc) error {
+		var room, thread int64
+		var more UnreadCount
+		if err := scan(&room, &thread, &more.Notify, &more.Highlight); err != nil {
+			return err
+		}
 		if counts[room] == nil {
 			counts[room] = map[int64]UnreadCount{}
 		}
 		c := counts[room][thread]
 		counts[room][thread] = UnreadCount{Notify: c.Notify + more.Notify, Highlight: c.Highlight + more.Highlight}
-	}
-	err := r.rows(ctx, qUnreadIn, []any{userID, roomNIDs, upTo}, func(scan scanFunc) error {
-		var room, thread, n int64
-		err := scan(&room, &thread, &n)
-		if n > 0 {
-			add(room, thread, UnreadCount{Notify: n})
-		}
-		return err
+		return nil
 	})
-	if err != nil {
-		return nil, err
+	for _, threads := range counts {
+		maps.DeleteFunc(threads, func(_ int64, c UnreadCount) bool {
+			return c.Notify <= 0 && c.Highlight == 0 // below 0: read past upTo
+		})
 	}
-	err = r.rows(ctx, qUnreadExceptionsIn, []any{userID, roomNIDs, upTo}, func(scan scanFunc) error {
-		var room, thread int64
-		var c UnreadCount
-		err := scan(&room, &thread, &c.Notify, &c.Highlight)
-		add(room, thread, c)
-		return err
-	})
 	return counts, err
 }

@@ -29,6 +29,9 @@ type assembly struct {
 	ids         map[int64]id.RoomID
 	memberships map[int64]*storage.Membership
 	ownData     bool // account data may have changed
+	// arrived lists by room the events of the window in order; nil: nobody has
+	// looked yet.
+	arrived map[int64][]int64
 	// moved says of rooms whose state resolution changed where it last did;
 	// nil: nobody has looked yet.
 	moved map[int64]int64
@@ -109,14 +112,17 @@ func (a *assembly) touched(ctx context.Context) ([]int64, error) {
 	if a.initial || a.full || a.upTo-a.since > maxChanges { // cheaper than reading what all users did
 		return nil, nil
 	}
-	changes, err := a.tx.Changes(ctx, a.since, a.upTo, maxChanges+1)
-	if err != nil {
-		return nil, err
+	changes, all := a.Feed.Recent(a.since, a.upTo)
+	if !all {
+		var err error
+		if changes, err = a.tx.Changes(ctx, a.since, a.upTo, maxChanges+1); err != nil {
+			return nil, err
+		}
 	}
 	if len(changes) > maxChanges {
 		return nil, nil
 	}
-	a.ownData, a.moved = false, map[int64]int64{}
+	a.ownData, a.moved, a.arrived = false, map[int64]int64{}, map[int64][]int64{}
 	seen := map[int64]bool{}
 	out := []int64{}
 	for _, c := range changes {
@@ -128,8 +134,11 @@ func (a *assembly) touched(ctx context.Context) ([]int64, error) {
 				}
 			}
 		}
-		if c.Kind == rooms.ChangeState {
+		switch c.Kind {
+		case rooms.ChangeState:
 			a.moved[c.RoomNID] = c.Pos
+		case rooms.ChangeEvent:
+			a.arrived[c.RoomNID] = append(a.arrived[c.RoomNID], c.Ref)
 		}
 		if c.RoomNID != 0 && !seen[c.RoomNID] {
 			seen[c.RoomNID] = true

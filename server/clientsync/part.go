@@ -5,6 +5,7 @@ package clientsync
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"touchstone.example/api/id"
@@ -129,26 +130,28 @@ func (a *assembly) fill(ctx context.Context, parts []*roomPart) ([]*roomPart, er
 //
 // Spec: client-server "Syncing": the order is that of arrival.
 func (a *assembly) loadTimelines(ctx context.Context, parts []*roomPart) error {
+	limit := a.filter.Room.Timeline.Limit(defaultTimeline, maxTimeline)
+	first := map[int64][]*storage.Event{}
+	others, err := a.loadArrived(ctx, parts, limit+1, first)
+	if err != nil {
+		return err
+	}
 	type window struct{ since, upTo int64 }
 	groups := map[window][]int64{}
 	var order []window
-	for _, p := range parts {
+	for _, p := range others {
 		w := window{p.since, p.upTo}
 		if groups[w] == nil {
 			order = append(order, w)
 		}
 		groups[w] = append(groups[w], p.nid)
 	}
-	limit := a.filter.Room.Timeline.Limit(defaultTimeline, maxTimeline)
-	first := map[int64][]*storage.Event{}
 	for _, w := range order {
 		got, err := a.tx.Timelines(ctx, groups[w], w.since, w.upTo, limit+1)
 		if err != nil {
 			return err
 		}
-		for nid, events := range got {
-			first[nid] = events
-		}
+		maps.Copy(first, got)
 	}
 	for _, p := range parts {
 		if err := p.takeTimeline(ctx, first[p.nid], limit); err != nil {

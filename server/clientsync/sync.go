@@ -47,8 +47,9 @@ type Deps struct {
 // Sync serves /sync.
 type Sync struct {
 	Deps
-	keys  keyCache
-	names names
+	keys     keyCache
+	names    names
+	arrivals arrivals
 }
 
 // New returns the sync of a server.

@@ -8,7 +8,7 @@
 // Positions are drawn before transactions commit, and commit in any order, so
 // the newest row says nothing about the ones before it: only Safe does. What
 // reads a stream reads (since, Safe()] and takes Safe() as its next since. The
-// feed holds no facts, only positions: whoever it wakes asks the database.
+// feed remembers which keys changed last; what has changed is in the database.
 package feed
 
 import (
@@ -51,6 +51,7 @@ type Feed struct {
 	safe   atomic.Int64
 	newest atomic.Int64
 	table  waiters
+	recent recent
 
 	mu      sync.Mutex // guards what follows, and orders publications
 	open    []*ticket
@@ -105,6 +106,7 @@ func (f *Feed) start(safe int64) {
 	f.safe.Store(safe)
 	f.newest.Store(safe)
 	f.table.init(safe)
+	f.recent.floor = safe
 }
 
 // Safe is the position up to which nothing is undecided: what is there now is
@@ -185,6 +187,7 @@ func (f *Feed) check(since int64, keys []Key) (safe int64, changed bool) {
 // publish makes a position safe and wakes those whom the changes up to it
 // concern. The caller holds mu.
 func (f *Feed) publish(safe int64, changes []storage.Change) {
+	f.recent.add(changes)
 	f.woken = f.woken[:0]
 	for _, c := range changes {
 		if c.RoomNID != 0 {

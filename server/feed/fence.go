@@ -18,7 +18,7 @@ func (f *Feed) openPostgres(ctx context.Context, group Group) error {
 	if err != nil {
 		return err
 	}
-	fence, err := f.db.TakeFence(ctx)
+	fence, err := f.db.TakeFence(ctx, 0, 0)
 	if err == nil {
 		err = f.await(ctx, fence)
 	}
@@ -182,12 +182,18 @@ const batch = 1000
 
 // advance puts up one fence, waits for it, and publishes what is behind it.
 func (f *Feed) advance(ctx context.Context) error {
-	fence, err := f.db.TakeFence(ctx)
+	fence, err := f.db.TakeFence(ctx, f.Safe(), batch)
 	if err != nil {
 		return err
 	}
 	f.drawn(fence.Position)
 	if fence.Position <= f.Safe() {
+		return nil
+	}
+	if fence.All { // nearly always
+		f.mu.Lock()
+		f.publish(fence.Position, fence.Changes)
+		f.mu.Unlock()
 		return nil
 	}
 	if err := f.await(ctx, fence); err != nil {
@@ -235,7 +241,7 @@ func (f *Feed) resolve(ctx context.Context) error {
 		if len(list) == 0 {
 			continue
 		}
-		fence, err := f.db.TakeFence(ctx)
+		fence, err := f.db.TakeFence(ctx, 0, 0)
 		if err == nil {
 			err = f.await(ctx, fence)
 		}

@@ -64,9 +64,11 @@ func TestTheFenceSeesAWriterBetweenReserveAndItsFirstWrite(t *testing.T) {
 	}()
 	first := <-reserved
 	second := commit(t, b, storage.Change{RoomNID: 2})
-	fence, err := b.TakeFence(t.Context())
+	fence, err := b.TakeFence(t.Context(), 0, 10)
 	require.NoError(t, err)
 	require.Equal(t, second, fence.Position)
+	require.False(t, fence.All)
+	require.Empty(t, fence.Changes)
 	for _, patient := range []bool{true, false} {
 		passed, err := b.FencePassed(t.Context(), fence, patient)
 		require.NoError(t, err)
@@ -100,7 +102,7 @@ func TestAStrangersLongTransactionDoesNotStallTheStream(t *testing.T) {
 
 	f := open(t, db, feed.Options{Shared: true, Patience: 5 * time.Millisecond})
 	pos := commit(t, db, storage.Change{RoomNID: 1})
-	fence, err := db.TakeFence(t.Context())
+	fence, err := db.TakeFence(t.Context(), 0, 10)
 	require.NoError(t, err)
 	passed, err := db.FencePassed(t.Context(), fence, true)
 	require.NoError(t, err)
