@@ -117,11 +117,17 @@ func separate(states []State) *separation {
 			s.apart.add(e, all.in(i))
 		}
 	}
-	s.shared = State{}
-	if len(s.roots) > 0 {
+	if len(s.apart.list) < len(s.roots) {
 		s.shared = maps.Clone(states[0])
 		for _, e := range s.apart.list {
 			delete(s.shared, e.key)
+		}
+		return s
+	}
+	s.shared = make(State, len(all.list)) // with room for what will be resolved
+	for i, e := range all.list {
+		if all.inAll(i) {
+			s.shared[e.key] = all.events.ids[e.n]
 		}
 	}
 	return s
