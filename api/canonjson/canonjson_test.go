@@ -3,7 +3,10 @@
 package canonjson
 
 import (
+	"encoding/json"
 	"errors"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -62,6 +65,31 @@ func TestStrictForm(t *testing.T) {
 		again, err := Append([]byte("x"), got, Strict)
 		require.NoError(t, err, name)
 		require.Equal(t, "x"+c.want, string(again), name)
+	}
+}
+
+// Whatever keys begin with, and however late they differ, they are ordered as
+// their strings are, and repetition is found.
+func TestMembersAreOrderedByTheirWholeKeys(t *testing.T) {
+	for _, prefix := range []string{"", "@", "a prefix of more than eight bytes", "é😀", "\\u001f"} {
+		var keys []string
+		for i := range 300 {
+			key := prefix + strings.Repeat("x", i%11) + []string{"", "é", "\U0001F600", "\uFFFF", "~"}[i%5] + strconv.Itoa(i/7)
+			if prefix == "\\u001f" && i%3 == 0 {
+				key += "\\n"
+			}
+			keys = append(keys, `"`+key+`"`)
+		}
+		decoded := func(key string) (s string) {
+			require.NoError(t, json.Unmarshal([]byte(key), &s))
+			return s
+		}
+		want := slices.SortedFunc(slices.Values(keys), func(a, b string) int { return strings.Compare(decoded(a), decoded(b)) })
+		got, err := Canonical([]byte("{" + strings.Join(keys, ":1,") + ":1}"))
+		require.NoError(t, err)
+		require.Equal(t, "{"+strings.Join(want, ":1,")+":1}", string(got))
+		_, err = Canonical([]byte("{" + strings.Join(append(keys, keys[150]), ":1,") + ":1}"))
+		require.ErrorIs(t, err, ErrDuplicate)
 	}
 }
 

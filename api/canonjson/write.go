@@ -4,6 +4,8 @@ package canonjson
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/binary"
 	"slices"
 	"sync"
 	"unicode/utf8"
@@ -17,12 +19,20 @@ type writer struct {
 	dst     []byte
 	mode    Mode
 	members []member // of all objects that are open, the innermost last
+	order   []place  // scratch
 	scratch []byte
 }
 
 // A member is one "key":value that has been written: the extents of the key
-// without its quotes and of the whole in dst, and of where the key was in src.
+// with its quotes and of the whole in dst, and where the key was in src.
 type member struct{ start, keyEnd, end, at int }
+
+// A place is that of a member among those of its object, and what it is sorted
+// by before its key.
+type place struct {
+	head uint64
+	i    int
+}
 
 func (w *writer) key(m member) []byte { return w.dst[m.start+1 : m.keyEnd-1] }
 
@@ -31,14 +41,14 @@ var writers = sync.Pool{New: func() any { return new(writer) }}
 // free gives the writer back, without what its caller owns and without
 // buffers of unusual size.
 func (w *writer) free() {
-	members, scratch := w.members[:0], w.scratch[:0]
+	members, order, scratch := w.members[:0], w.order[:0], w.scratch[:0]
 	if cap(members) > 4096 {
-		members = nil
+		members, order = nil, nil
 	}
 	if cap(scratch) > 256<<10 {
 		scratch = nil
 	}
-	*w = writer{members: members, scratch: scratch}
+	*w = writer{members: members, order: order, scratch: scratch}
 	writers.Put(w)
 }
 
@@ -182,24 +192,52 @@ func (w *writer) member(depth int) (m member, err error) {
 
 // sort puts the members of one object, which are the end of dst, in order.
 func (w *writer) sort(ms []member) error {
-	first := ms[0].start
-	compare := bytes.Compare
-	if slices.ContainsFunc(ms, func(m member) bool { return bytes.IndexByte(w.key(m), '\\') >= 0 }) {
-		compare = compareKeys
-	}
-	slices.SortFunc(ms, func(a, b member) int { return compare(w.key(a), w.key(b)) })
-	for i := 1; i < len(ms); i++ {
-		if bytes.Equal(w.key(ms[i-1]), w.key(ms[i])) { // each string has one form
-			return &Error{Err: ErrDuplicate, Offset: max(ms[i-1].at, ms[i].at)}
+	w.places(ms)
+	slices.SortFunc(w.order, func(a, b place) int {
+		if a.head != b.head {
+			return cmp.Compare(a.head, b.head)
 		}
-	}
+		return compareKeys(w.key(ms[a.i]), w.key(ms[b.i]))
+	})
 	w.scratch = w.scratch[:0]
-	for _, m := range ms {
+	for i, p := range w.order {
+		m := ms[p.i]
+		if i > 0 {
+			last := ms[w.order[i-1].i]
+			if bytes.Equal(w.key(last), w.key(m)) { // each string has one form
+				return &Error{Err: ErrDuplicate, Offset: max(last.at, m.at)}
+			}
+			w.scratch = append(w.scratch, ',')
+		}
 		w.scratch = append(w.scratch, w.dst[m.start:m.end]...)
-		w.scratch = append(w.scratch, ',')
 	}
-	copy(w.dst[first:], w.scratch[:len(w.scratch)-1])
+	copy(w.dst[ms[0].start:], w.scratch)
 	return nil
+}
+
+// places fills order. The head of a place is the eight bytes behind what all keys
+// begin with, which mostly tell them apart, as one number. If a key has escapes,
+// bytes do not tell the order, and all heads are the same.
+func (w *writer) places(ms []member) {
+	w.order = w.order[:0]
+	common, escapes := w.key(ms[0]), false
+	for i, m := range ms {
+		w.order = append(w.order, place{i: i})
+		key, n := w.key(m), 0
+		for n < len(common) && n < len(key) && common[n] == key[n] {
+			n++
+		}
+		common = common[:n]
+		escapes = escapes || bytes.IndexByte(key, '\\') >= 0
+	}
+	for i := range ms {
+		if escapes {
+			break
+		}
+		var head [8]byte
+		copy(head[:], w.key(ms[i])[len(common):])
+		w.order[i].head = binary.BigEndian.Uint64(head[:])
+	}
 }
 
 func (w *writer) number() error {
@@ -217,35 +255,34 @@ func (w *writer) number() error {
 }
 
 func (w *writer) str() error {
-	w.dst = append(w.dst, '"')
-	w.pos++
+	start, i := w.pos, w.pos+1 // what is from start to i is not written yet
 	for {
-		start := w.pos
-		for w.pos < len(w.src) && plain[w.src[w.pos]] {
-			w.pos++
+		for i < len(w.src) && plain[w.src[i]] {
+			i++
 		}
-		w.dst = append(w.dst, w.src[start:w.pos]...)
-		if w.pos == len(w.src) {
+		w.pos = i
+		if i == len(w.src) {
 			return w.fail(ErrSyntax)
 		}
-		switch c := w.src[w.pos]; {
+		switch c := w.src[i]; {
 		case c == '"':
 			w.pos++
-			w.dst = append(w.dst, '"')
+			w.dst = append(w.dst, w.src[start:w.pos]...)
 			return nil
 		case c == '\\':
+			w.dst = append(w.dst, w.src[start:i]...)
 			if err := w.escape(); err != nil {
 				return err
 			}
+			start, i = w.pos, w.pos
 		case c < 0x20:
 			return w.fail(ErrSyntax)
 		default:
-			r, n := utf8.DecodeRune(w.src[w.pos:])
+			r, n := utf8.DecodeRune(w.src[i:])
 			if r == utf8.RuneError && n == 1 {
 				return w.fail(ErrUTF8)
 			}
-			w.dst = append(w.dst, w.src[w.pos:w.pos+n]...)
-			w.pos += n
+			i += n
 		}
 	}
 }

@@ -7,17 +7,19 @@ import (
 	"math"
 	"slices"
 
-	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
 )
 
-// A sortable is an event with what it is sorted by.
+// A sortable is an event with what it is sorted by, besides its ID.
 type sortable struct {
-	n       int32
-	rank    int64 // greater ones come first: power level, mainline position
-	ts      int64
-	eventID id.EventID
+	n    int32
+	rank int64 // greater ones come first: power level, mainline position
+	ts   int64
+}
+
+func (r *resolver) sortable(n int32, rank int64) sortable {
+	return sortable{n: n, rank: rank, ts: r.g.nodes[n].ev.OriginServerTS}
 }
 
 // compare is the comparison of both orderings: the greater rank, then the
@@ -25,12 +27,14 @@ type sortable struct {
 //
 // Spec: room version 2, "Reverse topological power ordering", "Mainline
 // ordering".
-func compare(a, b sortable) int {
-	return cmp.Or(cmp.Compare(b.rank, a.rank), cmp.Compare(a.ts, b.ts), cmp.Compare(a.eventID, b.eventID))
-}
-
-func (r *resolver) sortable(n int32, rank int64) sortable {
-	return sortable{n: n, rank: rank, ts: r.g.nodes[n].ev.OriginServerTS, eventID: r.g.ids[n]}
+func (g *graph) compare(a, b sortable) int {
+	switch {
+	case a.rank != b.rank:
+		return cmp.Compare(b.rank, a.rank)
+	case a.ts != b.ts:
+		return cmp.Compare(a.ts, b.ts)
+	}
+	return cmp.Compare(g.ids[a.n], g.ids[b.n])
 }
 
 // powerOrder is step 1 of the algorithm: it returns the set X, power events and
@@ -106,7 +110,7 @@ func newRegion(g *graph) *region {
 
 // kahn sorts the set X with Kahn's algorithm.
 func (r *resolver) kahn(re *region) []sortable {
-	ready := heap[sortable]{less: func(a, b sortable) bool { return compare(a, b) < 0 }}
+	ready := heap[sortable]{less: func(a, b sortable) bool { return r.g.compare(a, b) < 0 }}
 	push := func(n int32) { ready.push(r.sortable(n, r.senderLevel(n))) }
 	for i, n := range re.events {
 		if re.waiting[i] == 0 {
@@ -162,7 +166,7 @@ func (r *resolver) mainlineOrder() ([]sortable, error) {
 	for i, n := range rest {
 		sorted[i] = r.sortable(n, m.of(n))
 	}
-	slices.SortFunc(sorted, compare)
+	slices.SortFunc(sorted, r.g.compare)
 	return sorted, nil
 }
 

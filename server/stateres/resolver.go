@@ -14,8 +14,7 @@ type resolver struct {
 	rules     *roomver.Rules
 	g         *graph
 	chains    chains
-	conflicts []State
-	numbers   [][]int32                // the events of conflicts
+	conflicts *entries
 	state     map[event.StateKey]int32 // as resolved so far, beyond the start
 	start     map[event.StateKey]int32 // what was looked up in the start; -1: nothing
 	empty     bool                     // the start is the empty state, not what all states share
@@ -27,37 +26,21 @@ type resolver struct {
 	view      view // of the event that is checked
 }
 
-func newResolver(rules *roomver.Rules, conflicts []State, chains chains, trace *Trace) *resolver {
-	most := 0
-	for _, set := range conflicts {
-		most = max(most, len(set))
-	}
+func newResolver(rules *roomver.Rules, conflicts *entries, chains chains, trace *Trace) *resolver {
 	r := &resolver{
 		rules: rules, conflicts: conflicts, chains: chains,
-		g:     newGraph(chains.source(), chains.events()),
-		state: make(map[event.StateKey]int32, most),
+		g:     newGraph(chains.source(), conflicts.events),
+		state: make(map[event.StateKey]int32, len(conflicts.list)),
 		start: map[event.StateKey]int32{},
 	}
 	r.view.r = r
+	for _, e := range conflicts.list {
+		r.g.mark(e.n, conflicted)
+	}
 	if trace != nil {
 		r.trace = &tracer{Trace: trace}
 	}
 	return r
-}
-
-// addConflicts puts the conflicted events into the graph. It tells whether there
-// are any.
-func (r *resolver) addConflicts() (some bool) {
-	r.numbers = make([][]int32, len(r.conflicts))
-	for i, set := range r.conflicts {
-		for _, eventID := range set {
-			n := r.g.add(eventID)
-			r.g.mark(n, conflicted)
-			r.numbers[i] = append(r.numbers[i], n)
-			some = true
-		}
-	}
-	return some
 }
 
 // A view is the state that an event is checked against.

@@ -11,7 +11,6 @@ package stateres
 
 import (
 	"fmt"
-	"maps"
 
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
@@ -76,9 +75,9 @@ type Fork interface {
 // If trace is not nil, it is set to how the resolution went.
 func Resolve(rules *roomver.Rules, sets []State, src Source, trace *Trace) (State, error) {
 	s := separate(sets)
-	r := newResolver(rules, s.conflicts, &walker{src: src, separation: s}, trace)
+	r := newResolver(rules, &s.apart, &walker{src: src, separation: s}, trace)
 	if trace != nil {
-		r.trace.begin(rules, s.conflicts, len(s.shared))
+		r.trace.begin(rules, r.conflicts, len(s.shared))
 	}
 	if err := r.resolve(s.shared); err != nil {
 		return nil, err
@@ -89,11 +88,11 @@ func Resolve(rules *roomver.Rules, sets []State, src Source, trace *Trace) (Stat
 // ResolveFork is Resolve for states of which conflicts has only what they do not
 // all share. It returns only what the resolved state has beyond that.
 func ResolveFork(rules *roomver.Rules, conflicts []State, fork Fork, trace *Trace) (State, error) {
-	r := newResolver(rules, conflicts, &stored{fork: fork}, trace)
+	r := newResolver(rules, entriesOf(conflicts), &stored{fork: fork}, trace)
 	if trace != nil {
-		r.trace.begin(rules, conflicts, 0)
+		r.trace.begin(rules, r.conflicts, 0)
 	}
-	resolved := State{}
+	resolved := make(State, len(r.conflicts.list))
 	if err := r.resolve(resolved); err != nil {
 		return nil, err
 	}
@@ -103,7 +102,7 @@ func ResolveFork(rules *roomver.Rules, conflicts []State, fork Fork, trace *Trac
 // resolve runs the algorithm of the room's version and adds what it resolved to
 // a state.
 func (r *resolver) resolve(to State) error {
-	some := r.addConflicts()
+	some := len(r.conflicts.list) > 0
 	var err error
 	switch r.rules.StateResolution {
 	case roomver.StateResolutionV1:
@@ -127,103 +126,4 @@ func (r *resolver) resolve(to State) error {
 		r.trace.finish(r, to)
 	}
 	return nil
-}
-
-// A separation is what states share and what not.
-type separation struct {
-	events    *index
-	shared    State   // what all have
-	roots     []int32 // the events of that, by their numbers in events
-	conflicts []State // for each state, the others that it has
-}
-
-// An entry is the place of an event in states.
-type entry struct {
-	key    event.StateKey
-	states int // that have the event there
-}
-
-// separate tells which entries all states share.
-//
-// Events are counted by their IDs, which are quicker to look up than keys. An
-// event that stands under a second key, as in nonsense states, is counted apart.
-// The guess is that an event follows the one that it followed before: a copy of a
-// map is gone through in nearly the same order, and states tend to be copies of
-// each other.
-//
-// Spec: room version 2, "Unconflicted state map and conflicted state set".
-func separate(sets []State) *separation {
-	if len(sets) == 0 {
-		return &separation{events: newIndex(0), shared: State{}}
-	}
-	size := len(sets[0]) + len(sets[0])/4
-	s := &separation{events: newIndex(size)}
-	entries := make([]entry, 0, size)
-	type second struct {
-		key     event.StateKey
-		eventID id.EventID
-	}
-	seconds := make(map[second]int)
-	guess := int32(0)
-	for _, set := range sets {
-		for key, eventID := range set {
-			n := s.events.number(eventID, guess)
-			guess = n + 1
-			if int(n) == len(entries) {
-				entries = append(entries, entry{key: key})
-			}
-			if e := &entries[n]; e.key == key {
-				e.states++
-			} else {
-				seconds[second{key, eventID}]++
-			}
-		}
-	}
-	apart := make(map[event.StateKey]bool) // keys that the states do not share
-	s.roots = make([]int32, 0, len(sets[0]))
-	for n := range entries {
-		if e := &entries[n]; e.states == len(sets) {
-			s.roots = append(s.roots, int32(n))
-		} else {
-			apart[e.key] = true
-		}
-	}
-	for of, states := range seconds {
-		if states == len(sets) {
-			s.roots = append(s.roots, s.events.numbers[of.eventID])
-		} else {
-			apart[of.key] = true
-		}
-	}
-	s.split(sets, apart)
-	return s
-}
-
-// split sets shared and conflicts.
-func (s *separation) split(sets []State, apart map[event.StateKey]bool) {
-	s.shared = maps.Clone(sets[0])
-	if s.shared == nil {
-		s.shared = State{}
-	}
-	for key := range apart {
-		delete(s.shared, key)
-	}
-	s.conflicts = make([]State, len(sets))
-	for i, set := range sets {
-		own := make(State, max(0, len(set)-len(s.shared)))
-		s.conflicts[i] = own
-		if len(apart) < len(set) {
-			for key := range apart {
-				if eventID, ok := set[key]; ok {
-					own[key] = eventID
-				}
-			}
-			continue
-		}
-		for key, eventID := range set {
-			if apart[key] {
-				own[key] = eventID
-			}
-		}
-	}
 }

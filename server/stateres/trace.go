@@ -154,25 +154,18 @@ type tracer struct {
 	*Trace
 }
 
-func (t *tracer) begin(rules *roomver.Rules, conflicts []State, shared int) {
+func (t *tracer) begin(rules *roomver.Rules, conflicts *entries, shared int) {
 	*t.Trace = Trace{
-		RoomVersion: rules.Version, Algorithm: rules.StateResolution, States: len(conflicts), Unconflicted: shared,
+		RoomVersion: rules.Version, Algorithm: rules.StateResolution, States: conflicts.states, Unconflicted: shared,
 	}
 	at := map[event.StateKey]*Conflict{}
-	for i, set := range conflicts {
-		for key, eventID := range set {
-			c := at[key]
-			if c == nil {
-				c = &Conflict{Type: key.Type, StateKey: key.Key}
-				at[key] = c
-			}
-			j := slices.IndexFunc(c.Candidates, func(c Candidate) bool { return c.Event == eventID })
-			if j < 0 {
-				j = len(c.Candidates)
-				c.Candidates = append(c.Candidates, Candidate{Event: eventID})
-			}
-			c.Candidates[j].States = append(c.Candidates[j].States, i)
+	for i, e := range conflicts.list {
+		c := at[e.key]
+		if c == nil {
+			c = &Conflict{Type: e.key.Type, StateKey: e.key.Key}
+			at[e.key] = c
 		}
+		c.Candidates = append(c.Candidates, Candidate{Event: conflicts.events.ids[e.n], States: conflicts.statesOf(i)})
 	}
 	for _, c := range at {
 		slices.SortFunc(c.Candidates, func(a, b Candidate) int { return cmp.Compare(a.Event, b.Event) })

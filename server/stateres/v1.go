@@ -26,7 +26,11 @@ type block struct {
 //
 // Spec: room version 1, "State resolution".
 func (r *resolver) resolveV1() error {
-	if err := r.g.load(slices.Concat(r.numbers...)); err != nil {
+	conflicts := make([]int32, len(r.conflicts.list))
+	for i, e := range r.conflicts.list {
+		conflicts[i] = e.n
+	}
+	if err := r.g.load(conflicts); err != nil {
 		return err
 	}
 	passes := r.blocksByPass()
@@ -68,14 +72,10 @@ func (r *resolver) resolveV1() error {
 // different event_ids for the same (event_type, state_key)".
 func (r *resolver) blocksByPass() (passes [4][]block) {
 	candidates := map[event.StateKey][]int32{}
-	for _, set := range r.conflicts {
-		for key, eventID := range set {
-			candidates[key] = append(candidates[key], r.g.add(eventID))
-		}
+	for _, e := range r.conflicts.list {
+		candidates[e.key] = append(candidates[e.key], e.n)
 	}
 	for key, events := range candidates {
-		slices.Sort(events)
-		events = slices.Compact(events)
 		if len(events) == 1 {
 			r.state[key] = events[0]
 			continue

@@ -14,7 +14,7 @@ import (
 func (r *resolver) resolveV2() error {
 	newer := r.rules.StateResolution == roomver.StateResolutionV21
 	r.empty, r.fallback = newer, true
-	if err := r.chains.connect(r.g, r.numbers, newer); err != nil {
+	if err := r.chains.connect(r.g, r.conflicts, newer); err != nil {
 		return err
 	}
 	r.trace.full(r.g)

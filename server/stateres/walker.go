@@ -12,8 +12,6 @@ import (
 // chains is how a resolution learns what it needs of states and auth chains.
 type chains interface {
 	source() Source
-	// events are the IDs that are known so far. They become the graph's.
-	events() *index
 	// shared is Fork.Shared.
 	shared(keys []event.StateKey, into []id.EventID) error
 	// whole returns all that the states share once the graph has its events; nil
@@ -23,7 +21,7 @@ type chains interface {
 	// subgraph. Afterwards the graph is sorted and has all events of the full
 	// conflicted set, those on paths between them, and the auth events of those
 	// in it.
-	connect(g *graph, conflicts [][]int32, subgraph bool) error
+	connect(g *graph, conflicts *entries, subgraph bool) error
 }
 
 // A walker learns it from whole states and auth chains.
@@ -34,8 +32,6 @@ type walker struct {
 }
 
 func (w *walker) source() Source { return w.src }
-
-func (w *walker) events() *index { return w.separation.events }
 
 func (w *walker) shared(keys []event.StateKey, into []id.EventID) error {
 	for i, key := range keys {
@@ -51,7 +47,7 @@ func (w *walker) whole() State {
 	return w.separation.shared
 }
 
-func (w *walker) connect(g *graph, conflicts [][]int32, subgraph bool) error {
+func (w *walker) connect(g *graph, conflicts *entries, subgraph bool) error {
 	if err := g.loadAll(); err != nil {
 		return err
 	}
@@ -87,8 +83,8 @@ func (g *graph) markShared(roots []int32) {
 // all.
 //
 // Spec: room version 2, "Auth difference".
-func (g *graph) markDifference(conflicts [][]int32) {
-	words := (len(conflicts) + 63) / 64
+func (g *graph) markDifference(conflicts *entries) {
+	words := conflicts.words
 	// Masks of the states that an event belongs to: first those that have it as an
 	// entry, then those that have it in their auth chains. Only events have masks
 	// that the conflicted ones lead to and that are not known to be in all chains.
@@ -101,9 +97,10 @@ func (g *graph) markDifference(conflicts [][]int32) {
 		}
 		return masks[int(at[n]-1)*2*words : int(at[n])*2*words]
 	}
-	for i, set := range conflicts {
-		for _, n := range set {
-			mask(n)[i/64] |= 1 << (i % 64)
+	for i, e := range conflicts.list {
+		own := mask(e.n)
+		for w, word := range conflicts.in(i) {
+			own[w] |= word
 		}
 	}
 	for i := len(g.order) - 1; i >= 0; i-- {
@@ -115,7 +112,7 @@ func (g *graph) markDifference(conflicts [][]int32) {
 		for _, word := range mask(n)[words:] {
 			states += bits.OnesCount64(word)
 		}
-		if states > 0 && states < len(conflicts) && !g.has(n, inAll) {
+		if states > 0 && states < conflicts.states && !g.has(n, inAll) {
 			g.mark(n, differing)
 		}
 		for _, a := range g.auth(n) {
@@ -161,15 +158,13 @@ type stored struct{ fork Fork }
 
 func (s *stored) source() Source { return s.fork }
 
-func (s *stored) events() *index { return newIndex(64) }
-
 func (s *stored) shared(keys []event.StateKey, into []id.EventID) error {
 	return s.fork.Shared(keys, into)
 }
 
 func (s *stored) whole() State { return nil }
 
-func (s *stored) connect(g *graph, conflicts [][]int32, subgraph bool) error {
+func (s *stored) connect(g *graph, conflicts *entries, subgraph bool) error {
 	difference, err := s.fork.AuthDifference()
 	if err != nil {
 		return err
