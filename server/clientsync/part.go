@@ -24,6 +24,7 @@ type roomPart struct {
 	whole      bool // all of the state, not what changed
 	joined     bool
 	sight      *rooms.Sight
+	until      *int64 // how far who is not in the room may read its state; nil: nobody has asked
 
 	timeline []*storage.Event // earliest first
 	before   storage.Place    // where /messages goes on before the timeline

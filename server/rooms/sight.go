@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"math"
 
 	"touchstone.example/api/id"
 	"touchstone.example/server/visibility"
@@ -97,6 +98,22 @@ func (s *Sight) Reach(ctx context.Context, room *storage.Room) (visibility.Reach
 	}
 	reach, _ := visibility.Room(now, visibility.Viewer{EverJoined: len(s.joins) > 0, Forgotten: s.forgotten()})
 	return reach, nil
+}
+
+// StateUntil is the position up to which the user may read the state of the
+// room: that of the departure for who has left, 0 for who may read none of it.
+func (s *Sight) StateUntil(ctx context.Context, room *storage.Room) (int64, error) {
+	reach, err := s.Reach(ctx, room)
+	if err != nil {
+		return 0, err
+	}
+	switch reach {
+	case visibility.ToNow:
+		return math.MaxInt64, nil
+	case visibility.ToDeparture:
+		return departure(ctx, s.tx, room.NID, s.user)
+	}
+	return 0, nil
 }
 
 func (s *Sight) forgotten() bool { return s.now != nil && s.now.Forgotten }
