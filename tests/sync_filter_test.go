@@ -20,6 +20,7 @@ var filterCases = []syncCase{
 	{"a filtered event still moves the position", filteredEventMoves},
 	{"event_fields leave only what is asked for", filterFields},
 	{"messages takes a filter", filterMessages},
+	{"event_format federation brings events as they were signed, or what is left of them", federationFormat},
 }
 
 func roomFilter(part string, f harness.O) string {
@@ -137,4 +138,21 @@ func filterMessages(t *testing.T, s *harness.Server) {
 	sendMany(t, alice, room, 5)
 	page := alice.Messages(t, room, "dir", "b", "limit", 2, "filter", harness.Filter(harness.O{"types": []string{"wanted"}}))
 	require.Equal(t, []string{want}, page.At("chunk").Pluck("event_id"))
+}
+
+func federationFormat(t *testing.T, s *harness.Server) {
+	alice := s.User(t, "alice")
+	f := harness.Filter(harness.O{"event_format": "federation", "room": harness.O{"timeline": harness.O{"types": []string{"m.room.message"}}}})
+	for _, version := range []string{"1", "10", "12"} {
+		room := alice.CreateRoom(t, harness.O{"room_version": version})
+		alice.Send(t, room, "kept")
+		alice.Redact(t, room, alice.Send(t, room, "mistake"))
+		events := harness.Timeline(alice.Sync(t, "filter", f), room)
+		require.Len(t, events, 2)
+		for i, content := range []string{`{"body":"kept","msgtype":"m.text"}`, "{}"} {
+			require.Equal(t, content, events[i].At("content").Raw(), version)
+			require.Subset(t, events[i].Keys(), []string{"auth_events", "depth", "event_id", "hashes", "prev_events", "room_id", "signatures", "unsigned"}, version)
+		}
+		require.True(t, events[1].At("unsigned", "redacted_because").Exists())
+	}
 }

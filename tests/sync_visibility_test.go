@@ -150,12 +150,13 @@ func previousContentIsHidden(t *testing.T, s *harness.Server) {
 		room := alice.CreateRoom(t, harness.O{"preset": "public_chat", "initial_state": []harness.O{
 			{"type": "m.room.history_visibility", "state_key": "", "content": harness.O{"history_visibility": visibility}},
 		}})
-		alice.SetState(t, room, "m.room.topic", "", harness.O{"topic": "secret"})
+		secret := alice.SetState(t, room, "m.room.topic", "", harness.O{"topic": "secret"})
 		alice.SetState(t, room, "m.room.topic", "", harness.O{"topic": "second"})
 		bob.Join(t, room)
 		f := harness.Filter(harness.O{"room": harness.O{"timeline": harness.O{"limit": 1}}})
 		topic := harness.StateOf(joined(bob.Sync(t, "filter", f), room).At("state", "events"), "m.room.topic", "")
 		require.Equal(t, shown, topic.At("unsigned", "prev_content").Exists(), visibility)
+		require.Equal(t, secret, topic.At("unsigned", "replaces_state").String(), "which event it was is no secret")
 		all := bob.Get(t, harness.Path("v3/rooms/{}/state", room))
 		require.Equal(t, shown, harness.StateOf(all, "m.room.topic", "").At("unsigned", "prev_content").Exists(), visibility)
 		alice.SetState(t, room, "m.room.topic", "", harness.O{"topic": "third"})
