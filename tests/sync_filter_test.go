@@ -20,6 +20,7 @@ var filterCases = []syncCase{
 	{"a filtered event still moves the position", filteredEventMoves},
 	{"event_fields leave only what is asked for", filterFields},
 	{"messages takes a filter", filterMessages},
+	{"who counts members without seeing them hears of each", filteredMembersCount},
 	{"event_format federation brings events as they were signed, or what is left of them", federationFormat},
 }
 
@@ -155,4 +156,22 @@ func federationFormat(t *testing.T, s *harness.Server) {
 		}
 		require.True(t, events[1].At("unsigned", "redacted_because").Exists())
 	}
+}
+
+// filteredMembersCount: "If this field has not changed since the last sync, it
+// may be omitted. Required otherwise."
+func filteredMembersCount(t *testing.T, s *harness.Server) {
+	alice, bob := s.User(t, "alice"), s.User(t, "bob")
+	room := alice.CreateRoom(t, harness.O{"preset": "public_chat"})
+	none := harness.O{"not_types": []string{"m.room.member"}}
+	f := harness.Filter(harness.O{"room": harness.O{"timeline": none, "state": none}})
+	since := alice.Since(t)
+	bob.Join(t, room)
+	v := alice.Sync(t, "since", since, "filter", f)
+	require.EqualValues(t, 2, joined(v, room).At("summary", "m.joined_member_count").Int())
+	require.Empty(t, joined(v, room).At("timeline", "events").List())
+	since = v.At("next_batch").String()
+	alice.SetState(t, room, "m.room.member", bob.ID, harness.O{"membership": "leave"})
+	alice.Send(t, room, "he is gone")
+	require.EqualValues(t, 1, joined(alice.Sync(t, "since", since, "filter", f), room).At("summary", "m.joined_member_count").Int())
 }

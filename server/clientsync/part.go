@@ -30,6 +30,7 @@ type roomPart struct {
 	before   storage.Place    // where /messages goes on before the timeline
 	limited  bool
 	skipped  bool           // something of the window is not in the timeline
+	recount  bool           // a membership event is among that, so that the counts of members may be news
 	moved    bool           // the state changed by more than the timeline tells
 	settled  map[int64]bool // the state at the window's end where it did, by row; true: the start's too
 	root     storage.RoomRoot
@@ -103,7 +104,7 @@ func (a *assembly) fill(ctx context.Context, parts []*roomPart) ([]*roomPart, er
 		return nil, err
 	}
 	parts = slices.DeleteFunc(parts, func(p *roomPart) bool {
-		return p.joined && !p.whole && len(p.timeline) == 0 && len(p.state) == 0 && !p.limited
+		return p.joined && !p.whole && len(p.timeline) == 0 && len(p.state) == 0 && !p.limited && !p.recount
 	})
 	var all []*storage.Event
 	for _, p := range parts {
@@ -174,6 +175,7 @@ func (p *roomPart) takeTimeline(ctx context.Context, batch []*storage.Event, lim
 				return err
 			case !show:
 				p.skipped = true
+				p.recount = p.recount || e.Type == "m.room.member" && e.StateKey != nil
 			case len(p.timeline) == limit:
 				p.limited, p.skipped = true, true
 			default:
