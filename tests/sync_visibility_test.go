@@ -16,6 +16,8 @@ var visibilityCases = []syncCase{
 	{"a change of visibility does not reach back", visibilityDoesNotReachBack},
 	{"strangers see nothing", strangersSeeNothing},
 	{"accounts do not see each other's rooms", accountsAreApart},
+	{"who joins a room of hidden history learns its state", stateOfHiddenHistory},
+	{"who comes back to a room of hidden history has a gap", gapOfHiddenHistory},
 	{"prev_content of what one may not see stays hidden", previousContentIsHidden},
 }
 
@@ -164,4 +166,47 @@ func previousContentIsHidden(t *testing.T, s *harness.Server) {
 		events := harness.Timeline(bob.Sync(t), room)
 		require.Equal(t, "third", events[len(events)-1].At("unsigned", "prev_content", "topic").String())
 	}
+}
+
+func hiddenHistory(t *testing.T, alice *harness.User) string {
+	return alice.CreateRoom(t, harness.O{"preset": "public_chat", "name": "hidden", "initial_state": []harness.O{
+		{"type": "m.room.history_visibility", "content": harness.O{"history_visibility": "joined"}},
+	}})
+}
+
+// stateOfHiddenHistory: the first events of a room may be seen, since there is
+// no history visibility yet, and what follows them not. State that changed in
+// between is told before the timeline.
+func stateOfHiddenHistory(t *testing.T, s *harness.Server) {
+	alice, bob := s.User(t, "alice"), s.User(t, "bob")
+	room := hiddenHistory(t, alice)
+	since := bob.Since(t)
+	bob.Join(t, room)
+	members := roomFilter("timeline", harness.O{"types": []string{"m.room.member", "m.room.create"}})
+	for _, query := range [][]any{
+		{}, {"since", since}, {"since", since, "full_state", true}, {"filter", members}, {"since", since, "filter", members},
+	} {
+		part := joined(bob.Sync(t, query...), room)
+		name := harness.StateOf(part.At("state", "events"), "m.room.name", "")
+		require.Equal(t, "hidden", name.At("content", "name").String(), query)
+		require.Equal(t, []string{"join"}, part.At("timeline", "events").Pluck("content", "membership"), query)
+		require.False(t, part.At("timeline", "limited").Bool(), query)
+	}
+}
+
+func gapOfHiddenHistory(t *testing.T, s *harness.Server) {
+	alice, bob := s.User(t, "alice"), s.User(t, "bob")
+	room := hiddenHistory(t, alice)
+	bob.Join(t, room)
+	since := bob.Since(t)
+	seen := alice.Send(t, room, "seen")
+	bob.Leave(t, room)
+	alice.SetState(t, room, "m.room.name", "", harness.O{"name": "new"})
+	bob.Join(t, room)
+	part := joined(bob.Sync(t, "since", since), room)
+	require.Equal(t, "new", harness.StateOf(part.At("state", "events"), "m.room.name", "").At("content", "name").String())
+	require.Len(t, part.At("timeline", "events").List(), 1)
+	require.True(t, part.At("timeline", "limited").Bool())
+	page := bob.Messages(t, room, "dir", "b", "limit", 2, "from", part.At("timeline", "prev_batch"), "to", since)
+	require.Equal(t, seen, page.At("chunk", 1, "event_id").String())
 }

@@ -131,6 +131,12 @@ func (s *Sight) viewer(ctx context.Context, e *storage.Event) (visibility.Viewer
 	return v, nil
 }
 
+// WasIn reports whether the user had joined the room before an event.
+func (s *Sight) WasIn(ctx context.Context, e *storage.Event) (bool, error) {
+	err := s.loadJoins(ctx, e.RoomNID)
+	return len(s.joins) > 0 && after(e.Place(), s.joins[0]), err
+}
+
 func after(p, q storage.Place) bool {
 	return p.Depth > q.Depth || p.Depth == q.Depth && p.NID > q.NID
 }
