@@ -20,6 +20,8 @@ var filterCases = []syncCase{
 	{"a filtered event still moves the position", filteredEventMoves},
 	{"event_fields leave only what is asked for", filterFields},
 	{"messages takes a filter", filterMessages},
+	{"who counts members without seeing them hears of each", filteredMembersCount},
+	{"event_format federation brings events as they were signed, or what is left of them", federationFormat},
 }
 
 func roomFilter(part string, f harness.O) string {
@@ -137,4 +139,39 @@ func filterMessages(t *testing.T, s *harness.Server) {
 	sendMany(t, alice, room, 5)
 	page := alice.Messages(t, room, "dir", "b", "limit", 2, "filter", harness.Filter(harness.O{"types": []string{"wanted"}}))
 	require.Equal(t, []string{want}, page.At("chunk").Pluck("event_id"))
+}
+
+func federationFormat(t *testing.T, s *harness.Server) {
+	alice := s.User(t, "alice")
+	f := harness.Filter(harness.O{"event_format": "federation", "room": harness.O{"timeline": harness.O{"types": []string{"m.room.message"}}}})
+	for _, version := range []string{"1", "10", "12"} {
+		room := alice.CreateRoom(t, harness.O{"room_version": version})
+		alice.Send(t, room, "kept")
+		alice.Redact(t, room, alice.Send(t, room, "mistake"))
+		events := harness.Timeline(alice.Sync(t, "filter", f), room)
+		require.Len(t, events, 2)
+		for i, content := range []string{`{"body":"kept","msgtype":"m.text"}`, "{}"} {
+			require.Equal(t, content, events[i].At("content").Raw(), version)
+			require.Subset(t, events[i].Keys(), []string{"auth_events", "depth", "event_id", "hashes", "prev_events", "room_id", "signatures", "unsigned"}, version)
+		}
+		require.True(t, events[1].At("unsigned", "redacted_because").Exists())
+	}
+}
+
+// filteredMembersCount: "If this field has not changed since the last sync, it
+// may be omitted. Required otherwise."
+func filteredMembersCount(t *testing.T, s *harness.Server) {
+	alice, bob := s.User(t, "alice"), s.User(t, "bob")
+	room := alice.CreateRoom(t, harness.O{"preset": "public_chat"})
+	none := harness.O{"not_types": []string{"m.room.member"}}
+	f := harness.Filter(harness.O{"room": harness.O{"timeline": none, "state": none}})
+	since := alice.Since(t)
+	bob.Join(t, room)
+	v := alice.Sync(t, "since", since, "filter", f)
+	require.EqualValues(t, 2, joined(v, room).At("summary", "m.joined_member_count").Int())
+	require.Empty(t, joined(v, room).At("timeline", "events").List())
+	since = v.At("next_batch").String()
+	alice.SetState(t, room, "m.room.member", bob.ID, harness.O{"membership": "leave"})
+	alice.Send(t, room, "he is gone")
+	require.EqualValues(t, 1, joined(alice.Sync(t, "since", since, "filter", f), room).At("summary", "m.joined_member_count").Int())
 }

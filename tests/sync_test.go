@@ -25,7 +25,7 @@ type syncCase struct {
 // proves that it is not disturbed by strangers.
 func TestSync(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *harness.Server) {
-		for _, c := range slices.Concat(timelineCases, stateCases, filterCases, membershipCases, lazyCases, visibilityCases, unsignedCases, pollCases) {
+		for _, c := range slices.Concat(timelineCases, stateCases, filterCases, membershipCases, lazyCases, visibilityCases, departedCases, unsignedCases, pollCases) {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
 				c.run(t, s)

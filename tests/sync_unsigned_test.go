@@ -110,6 +110,7 @@ func redactedBecause(t *testing.T, s *harness.Server) {
 		require.Equal(t, sent, ev.At("event_id").String())
 		require.Equal(t, "{}", ev.At("content").Raw())
 		require.Equal(t, redaction, ev.At("unsigned", "redacted_because", "event_id").String())
+		require.Equal(t, ev.At("room_id").Raw(), ev.At("unsigned", "redacted_because", "room_id").Raw(), "both or neither")
 		require.Equal(t, "test", ev.At("unsigned", "redacted_because", "content", "reason").String())
 	}
 }

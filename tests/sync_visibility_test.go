@@ -16,6 +16,8 @@ var visibilityCases = []syncCase{
 	{"a change of visibility does not reach back", visibilityDoesNotReachBack},
 	{"strangers see nothing", strangersSeeNothing},
 	{"accounts do not see each other's rooms", accountsAreApart},
+	{"who joins a room of hidden history learns its state", stateOfHiddenHistory},
+	{"who comes back to a room of hidden history has a gap", gapOfHiddenHistory},
 	{"prev_content of what one may not see stays hidden", previousContentIsHidden},
 }
 
@@ -150,12 +152,13 @@ func previousContentIsHidden(t *testing.T, s *harness.Server) {
 		room := alice.CreateRoom(t, harness.O{"preset": "public_chat", "initial_state": []harness.O{
 			{"type": "m.room.history_visibility", "state_key": "", "content": harness.O{"history_visibility": visibility}},
 		}})
-		alice.SetState(t, room, "m.room.topic", "", harness.O{"topic": "secret"})
+		secret := alice.SetState(t, room, "m.room.topic", "", harness.O{"topic": "secret"})
 		alice.SetState(t, room, "m.room.topic", "", harness.O{"topic": "second"})
 		bob.Join(t, room)
 		f := harness.Filter(harness.O{"room": harness.O{"timeline": harness.O{"limit": 1}}})
 		topic := harness.StateOf(joined(bob.Sync(t, "filter", f), room).At("state", "events"), "m.room.topic", "")
 		require.Equal(t, shown, topic.At("unsigned", "prev_content").Exists(), visibility)
+		require.Equal(t, secret, topic.At("unsigned", "replaces_state").String(), "which event it was is no secret")
 		all := bob.Get(t, harness.Path("v3/rooms/{}/state", room))
 		require.Equal(t, shown, harness.StateOf(all, "m.room.topic", "").At("unsigned", "prev_content").Exists(), visibility)
 		alice.SetState(t, room, "m.room.topic", "", harness.O{"topic": "third"})
@@ -163,4 +166,47 @@ func previousContentIsHidden(t *testing.T, s *harness.Server) {
 		events := harness.Timeline(bob.Sync(t), room)
 		require.Equal(t, "third", events[len(events)-1].At("unsigned", "prev_content", "topic").String())
 	}
+}
+
+func hiddenHistory(t *testing.T, alice *harness.User) string {
+	return alice.CreateRoom(t, harness.O{"preset": "public_chat", "name": "hidden", "initial_state": []harness.O{
+		{"type": "m.room.history_visibility", "content": harness.O{"history_visibility": "joined"}},
+	}})
+}
+
+// stateOfHiddenHistory: the first events of a room may be seen, since there is
+// no history visibility yet, and what follows them not. State that changed in
+// between is told before the timeline.
+func stateOfHiddenHistory(t *testing.T, s *harness.Server) {
+	alice, bob := s.User(t, "alice"), s.User(t, "bob")
+	room := hiddenHistory(t, alice)
+	since := bob.Since(t)
+	bob.Join(t, room)
+	members := roomFilter("timeline", harness.O{"types": []string{"m.room.member", "m.room.create"}})
+	for _, query := range [][]any{
+		{}, {"since", since}, {"since", since, "full_state", true}, {"filter", members}, {"since", since, "filter", members},
+	} {
+		part := joined(bob.Sync(t, query...), room)
+		name := harness.StateOf(part.At("state", "events"), "m.room.name", "")
+		require.Equal(t, "hidden", name.At("content", "name").String(), query)
+		require.Equal(t, []string{"join"}, part.At("timeline", "events").Pluck("content", "membership"), query)
+		require.False(t, part.At("timeline", "limited").Bool(), query)
+	}
+}
+
+func gapOfHiddenHistory(t *testing.T, s *harness.Server) {
+	alice, bob := s.User(t, "alice"), s.User(t, "bob")
+	room := hiddenHistory(t, alice)
+	bob.Join(t, room)
+	since := bob.Since(t)
+	seen := alice.Send(t, room, "seen")
+	bob.Leave(t, room)
+	alice.SetState(t, room, "m.room.name", "", harness.O{"name": "new"})
+	bob.Join(t, room)
+	part := joined(bob.Sync(t, "since", since), room)
+	require.Equal(t, "new", harness.StateOf(part.At("state", "events"), "m.room.name", "").At("content", "name").String())
+	require.Len(t, part.At("timeline", "events").List(), 1)
+	require.True(t, part.At("timeline", "limited").Bool())
+	page := bob.Messages(t, room, "dir", "b", "limit", 2, "from", part.At("timeline", "prev_batch"), "to", since)
+	require.Equal(t, seen, page.At("chunk", 1, "event_id").String())
 }

@@ -25,11 +25,13 @@ type roomPart struct {
 	whole      bool // all of the state, not what changed
 	joined     bool
 	sight      *rooms.Sight
+	until      *int64 // how far who is not in the room may read its state; nil: nobody has asked
 
 	timeline []*storage.Event // earliest first
 	before   storage.Place    // where /messages goes on before the timeline
 	limited  bool
 	skipped  bool           // something of the window is not in the timeline
+	recount  bool           // a membership event is among that, so that the counts of members may be news
 	moved    bool           // the state changed by more than the timeline tells
 	settled  map[int64]bool // the state at the window's end where it did, by row; true: the start's too
 	root     storage.RoomRoot
@@ -103,7 +105,7 @@ func (a *assembly) fill(ctx context.Context, parts []*roomPart) ([]*roomPart, er
 		return nil, err
 	}
 	parts = slices.DeleteFunc(parts, func(p *roomPart) bool {
-		return p.joined && !p.whole && len(p.timeline) == 0 && len(p.state) == 0 && !p.limited
+		return p.joined && !p.whole && len(p.timeline) == 0 && len(p.state) == 0 && !p.limited && !p.recount
 	})
 	var all []*storage.Event
 	for _, p := range parts {
@@ -166,27 +168,14 @@ func (a *assembly) loadTimelines(ctx context.Context, parts []*roomPart) error {
 func (p *roomPart) takeTimeline(ctx context.Context, batch []*storage.Event, limit int) error {
 	p.sight = rooms.SightOf(p.tx, p.who.User, p.membership)
 	for asked := limit + 1; ; {
-		for _, e := range batch {
-			if len(p.timeline) == limit && p.limited {
-				break
-			}
-			show, err := p.shows(ctx, e)
-			switch {
-			case err != nil:
-				return err
-			case !show:
-				p.skipped = true
-			case len(p.timeline) == limit:
-				p.limited, p.skipped = true, true
-			default:
-				p.timeline = append(p.timeline, e)
-			}
+		done, err := p.take(ctx, batch, limit)
+		if err != nil {
+			return err
 		}
-		if p.limited || len(batch) < asked {
+		if done || len(batch) < asked {
 			break
 		}
 		asked = limit - len(p.timeline) + 1
-		var err error
 		if batch, err = p.tx.Timeline(ctx, p.nid, p.since, batch[len(batch)-1].Pos-1, asked); err != nil {
 			return err
 		}
@@ -195,18 +184,37 @@ func (p *roomPart) takeTimeline(ctx context.Context, batch []*storage.Event, lim
 	return nil
 }
 
-// shows decides whether an event belongs into the timeline.
-func (p *roomPart) shows(ctx context.Context, e *storage.Event) (bool, error) {
-	h := rooms.FilterHeader(e, p.id)
-	if !p.filter.Room.Timeline.Match(&h) {
-		return false, nil
+// take adds a batch to the timeline, and reports whether the timeline begins
+// there: it is full, or what comes before may not be seen. State that changed
+// out of sight would be told neither before a timeline that goes on beyond nor
+// in it. Who was in the room earlier has a gap there, though the limit did not
+// make it.
+func (p *roomPart) take(ctx context.Context, batch []*storage.Event, limit int) (done bool, err error) {
+	for _, e := range batch {
+		sees, at, err := p.sight.Sees(ctx, e)
+		if err != nil {
+			return false, err
+		}
+		sees = sees || p.isOwn(e)
+		if !sees && p.joined && e.Pos < p.membership.Pos {
+			p.skipped = true
+			p.limited, err = p.sight.WasIn(ctx, e)
+			return true, err
+		}
+		h := rooms.FilterHeader(e, p.id)
+		switch {
+		case !sees || !p.filter.Room.Timeline.Match(&h):
+			p.skipped = true
+			p.recount = p.recount || e.Type == "m.room.member" && e.StateKey != nil
+		case len(p.timeline) == limit:
+			p.limited, p.skipped = true, true
+			return true, nil
+		default:
+			p.timeline = append(p.timeline, e)
+			p.view.Memberships[e.NID] = at
+		}
 	}
-	ok, at, err := p.sight.Sees(ctx, e)
-	if err != nil || !ok && !p.isOwn(e) {
-		return false, err
-	}
-	p.view.Memberships[e.NID] = at
-	return true, nil
+	return false, nil
 }
 
 // isOwn reports whether an event is about the user's own membership. Sync

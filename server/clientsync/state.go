@@ -86,15 +86,41 @@ func (a *assembly) loadRoots(ctx context.Context, parts []*roomPart) error {
 	return nil
 }
 
-// rootAt is the room's state at a position of the window.
+// rootAt is the room's state at a position of the window, or, for who is not in
+// the room, the last before it that the user may read: empty for none.
+//
+// Spec: client-server "Room History Visibility": "no events received after they
+// left", and a user has to join to see any.
 func (p *roomPart) rootAt(ctx context.Context, pos int64) (string, error) {
-	if p.root.Since <= pos {
+	if !p.joined {
+		until, err := p.readable(ctx)
+		if err != nil {
+			return "", err
+		}
+		pos = min(pos, until)
+	}
+	if p.root.Root != "" && p.root.Since <= pos {
 		return p.root.Root, nil
 	}
 	if len(p.timeline) > 0 && p.timeline[0].Type == "m.room.create" && pos < p.timeline[0].Pos {
 		return "", nil
 	}
 	return p.tx.RoomStateAt(ctx, p.nid, pos)
+}
+
+// readable is the position up to which who has left the room may read its
+// state.
+func (p *roomPart) readable(ctx context.Context) (int64, error) {
+	if p.until != nil {
+		return *p.until, nil
+	}
+	root, err := p.tx.RoomStateAt(ctx, p.nid, p.upTo)
+	if err != nil {
+		return 0, err
+	}
+	until, err := p.sight.StateUntil(ctx, &storage.Room{NID: p.nid, StateRoot: root})
+	p.until = &until
+	return until, err
 }
 
 // chooseState decides which state events the client must be told besides the
@@ -205,12 +231,9 @@ func (p *roomPart) addMembers(ctx context.Context) error {
 	if len(users) == 0 {
 		return nil
 	}
-	end, root := p.stateAt(), p.root.Root
-	if root == "" || p.root.Since > end {
-		var err error
-		if root, err = p.tx.RoomStateAt(ctx, p.nid, end); err != nil {
-			return err
-		}
+	root, err := p.rootAt(ctx, p.stateAt())
+	if err != nil || root == "" {
+		return err
 	}
 	keys := make([]storage.StateKey, len(users))
 	for i, u := range users {

@@ -4,6 +4,7 @@ package rooms
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"strconv"
 
@@ -50,10 +51,38 @@ func (v *View) LoadPDUs(ctx context.Context, tx *storage.Reader, events []*stora
 		return err
 	}
 	v.PDUs = make(map[int64][]byte, len(rows))
+	redacted := map[int64][]*storage.Event{} // by room
 	for _, e := range rows {
-		if e.RedactedBy == 0 { // of a redacted event only the client form is left
-			v.PDUs[e.NID] = e.PDU
+		v.PDUs[e.NID] = e.PDU
+		if e.RedactedBy != 0 {
+			redacted[e.RoomNID] = append(redacted[e.RoomNID], e)
 		}
+	}
+	for nid, list := range redacted {
+		if err := v.redactPDUs(ctx, tx, nid, list); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// redactPDUs strips the redacted events of one room, which are stored as they
+// came.
+func (v *View) redactPDUs(ctx context.Context, tx *storage.Reader, roomNID int64, list []*storage.Event) error {
+	room, err := roomByNID(ctx, tx, roomNID)
+	if err != nil {
+		return err
+	}
+	rules, err := rulesOf(room)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		ev, err := event.Trusted(rules, e.ID, e.PDU)
+		if err != nil {
+			return fmt.Errorf("stored event %s: %w", e.ID, err)
+		}
+		v.PDUs[e.NID] = ev.Redact().PDU()
 	}
 	return nil
 }
@@ -130,17 +159,13 @@ func (v *View) Hide(ctx context.Context, sight *Sight, events []*storage.Event) 
 	return nil
 }
 
-// replaced is the event that another took the place of, if the caller may see
-// it.
-func (v *View) replaced(e *storage.Event) *storage.Event {
-	if v.hidden[e.NID] {
-		return nil
-	}
-	return v.Others[e.ReplacesNID]
-}
-
 // Append writes an event in the client format. roomID is empty where the
-// answer names the room elsewhere.
+// answer names the room elsewhere; it is in both of an event and the one that
+// redacted it, or in neither.
+//
+// Spec: client-server "Room event format", ClientEvent and
+// ClientEventWithoutRoomID; replaces_state is there "regardless of history
+// visibility".
 func (v *View) Append(b []byte, e *storage.Event, roomID id.RoomID) []byte {
 	if pdu, ok := v.PDUs[e.NID]; ok {
 		b = append(b, pdu[:len(pdu)-1]...)
@@ -159,13 +184,18 @@ func (v *View) Append(b []byte, e *storage.Event, roomID id.RoomID) []byte {
 	if m := v.Memberships[e.NID]; m != "" {
 		b = api.AppendString(append(b, `,"membership":`...), m)
 	}
-	if prev := v.replaced(e); prev != nil {
+	prev := v.Others[e.ReplacesNID]
+	if prev != nil && !v.hidden[e.NID] {
 		b = append(append(b, `,"prev_content":`...), Content(prev.Client)...)
 	}
 	if by := v.Others[e.RedactedBy]; by != nil {
 		b = append(append(b, `,"redacted_because":`...), by.Client...)
+		if roomID != "" {
+			b = api.AppendString(append(b[:len(b)-1], `,"room_id":`...), roomID)
+			b = append(b, '}')
+		}
 	}
-	if prev := v.replaced(e); prev != nil {
+	if prev != nil { // also where the caller may not see it
 		b = api.AppendString(append(b, `,"replaces_state":`...), prev.ID)
 	}
 	if txnID, ok := v.TxnIDs[e.NID]; ok {

@@ -14,7 +14,6 @@ import (
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/feed"
 	"touchstone.example/server/filter"
-	"touchstone.example/server/visibility"
 	"touchstone.example/storage"
 )
 
@@ -28,6 +27,8 @@ const (
 	// its filter and may be seen. The page may then hold fewer than asked
 	// for, even none, and its end says where to go on.
 	maxScan = 5000
+	// nextScan is how many are read at once where the first are not enough.
+	nextScan = 100
 )
 
 // GetRoomEvents pages through a room's history, in the order of the room.
@@ -115,15 +116,19 @@ func (p *paging) boundary(ctx context.Context, tx *storage.Reader, t *feed.Token
 	return last, err
 }
 
-// ends are the boundaries of a room that a walk may use.
+// ends are the boundaries of a room that a walk may use. One that goes back from
+// the end begins at what is the end now: its start stays where it was when more
+// arrives.
 func (p *paging) ends(ctx context.Context, tx *storage.Reader) (from, to storage.Place, err error) {
-	first, last := storage.Place{}, storage.Place{Depth: math.MaxInt64, NID: math.MaxInt64}
-	from, to = last, first
 	if p.forward {
-		from, to = first, last
+		to = storage.Place{Depth: math.MaxInt64, NID: math.MaxInt64}
 	}
-	if p.from != nil {
-		if from, err = p.boundary(ctx, tx, p.from); err != nil {
+	start := p.from
+	if start == nil && !p.forward {
+		start = &feed.Token{Pos: p.upTo}
+	}
+	if start != nil {
+		if from, err = p.boundary(ctx, tx, start); err != nil {
 			return from, to, err
 		}
 	}
@@ -142,11 +147,11 @@ func (p *paging) read(ctx context.Context, tx *storage.Reader) error {
 	if err != nil {
 		return err
 	}
-	reach, err := sight.Reach(ctx, room)
+	until, err := sight.StateUntil(ctx, room)
 	if err != nil {
 		return err
 	}
-	if reach == visibility.Nowhere {
+	if until == 0 {
 		return api.Forbidden("You are not in room %s", p.room)
 	}
 	from, to, err := p.ends(ctx, tx)
@@ -171,17 +176,24 @@ func (p *paging) read(ctx context.Context, tx *storage.Reader) error {
 		p.out.Chunk = append(p.out.Chunk, p.view.Event(e, p.room))
 	}
 	if p.filter.LazyLoadMembers {
-		return p.members(ctx, tx, room, events)
+		return p.members(ctx, tx, room, until, events)
 	}
 	return nil
 }
 
 // walk collects the events of the page. end is the boundary that it came to,
-// and more whether there may be events beyond.
+// and more whether there are events beyond that the caller may see, as far as
+// one request looks.
+//
+// Spec: client-server getRoomEvents, "end": omitted "because the user does not
+// have permission to see any more events" too.
 func (p *paging) walk(ctx context.Context, tx *storage.Reader, sight *Sight, from, to storage.Place) (page []*storage.Event, end storage.Place, more bool, err error) {
 	end = from
-	for scanned := 0; ; {
+	for scanned := 0; scanned < maxScan; {
 		n := p.limit - len(page) + 1 // one beyond tells whether there are more
+		if scanned > 0 {
+			n = max(n, nextScan)
+		}
 		batch, err := p.next(ctx, tx, end, n)
 		if err != nil {
 			return nil, end, false, err
@@ -190,12 +202,12 @@ func (p *paging) walk(ctx context.Context, tx *storage.Reader, sight *Sight, fro
 			if p.beyond(e.Place(), to) {
 				return page, end, false, nil
 			}
-			if len(page) == p.limit {
-				return page, end, true, nil
-			}
 			ok, at, err := p.shows(ctx, sight, e)
 			if err != nil {
 				return nil, end, false, err
+			}
+			if ok && len(page) == p.limit {
+				return page, end, true, nil
 			}
 			if ok {
 				page = append(page, e)
@@ -209,10 +221,9 @@ func (p *paging) walk(ctx context.Context, tx *storage.Reader, sight *Sight, fro
 		if len(batch) < n {
 			return page, end, false, nil
 		}
-		if scanned += len(batch); scanned >= maxScan {
-			return page, end, true, nil
-		}
+		scanned += len(batch)
 	}
+	return page, end, true, nil
 }
 
 func (p *paging) next(ctx context.Context, tx *storage.Reader, at storage.Place, n int) ([]*storage.Event, error) {
@@ -243,11 +254,19 @@ func (p *paging) token(at storage.Place) string {
 	return feed.Token{Epoch: p.r.feed.Epoch(), Pos: p.upTo, Room: true, Place: at}.String()
 }
 
-// members adds the membership events of the senders on the page.
+// members adds the membership events of the senders on the page, as the caller
+// may know them: who has left, as they were then.
 //
 // Spec: client-server "Lazy-loading room members".
-func (p *paging) members(ctx context.Context, tx *storage.Reader, room *storage.Room, events []*storage.Event) error {
-	members, err := MembersOf(ctx, tx, room.StateRoot, Senders(events))
+func (p *paging) members(ctx context.Context, tx *storage.Reader, room *storage.Room, until int64, events []*storage.Event) error {
+	root := room.StateRoot
+	if until < p.upTo {
+		var err error
+		if root, err = tx.RoomStateAt(ctx, p.nid, until); err != nil {
+			return err
+		}
+	}
+	members, err := MembersOf(ctx, tx, root, Senders(events))
 	if err != nil {
 		return err
 	}

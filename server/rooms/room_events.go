@@ -124,25 +124,20 @@ func (r *Rooms) readState(ctx context.Context, who api.Caller, roomID id.RoomID,
 		if err != nil {
 			return err
 		}
-		reach, err := sight.Reach(ctx, room)
+		until, err := sight.StateUntil(ctx, room)
+		switch {
+		case err != nil:
+			return err
+		case until == math.MaxInt64:
+			return fn(tx, room, latest{room.StateRoot, until})
+		case until == 0:
+			return api.Forbidden("You are not in room %s", roomID)
+		}
+		root, err := tx.RoomStateAt(ctx, nid, until)
 		if err != nil {
 			return err
 		}
-		switch reach {
-		case visibility.ToNow:
-			return fn(tx, room, latest{room.StateRoot, math.MaxInt64})
-		case visibility.ToDeparture:
-			left, err := departure(ctx, tx, nid, who.User)
-			if err != nil {
-				return err
-			}
-			root, err := tx.RoomStateAt(ctx, nid, left)
-			if err != nil {
-				return err
-			}
-			return fn(tx, room, latest{root, left})
-		}
-		return api.Forbidden("You are not in room %s", roomID)
+		return fn(tx, room, latest{root, until})
 	})
 }
 

@@ -218,6 +218,47 @@ func TestPagesEndWhereAskedTo(t *testing.T) {
 		empty := h.ok("GET", at(room, "messages?dir=f&from="+position()), "alice", nil)
 		require.Equal(t, `[]`, empty.At("chunk"))
 		require.Empty(t, empty.At("end"), "nothing more")
+		h.send("alice", room, "e")
+		require.Equal(t, []string{"e"}, page("dir=f&from="+a.At("start")))
+	})
+}
+
+// TestTheLastPageHasNoEnd, whether nothing more is there, or nothing that the
+// caller may see or has asked for.
+func TestTheLastPageHasNoEnd(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		room := h.create("alice", stage.O{"preset": "public_chat"})
+		h.set("alice", room, "m.room.history_visibility", "", stage.O{"history_visibility": "joined"})
+		for n := range 150 {
+			h.send("alice", room, fmt.Sprint("unseen ", n))
+		}
+		h.act("bob", room, "join", stage.O{})
+		h.send("alice", room, "seen")
+		page := func(query, filter string) (size int, end string) {
+			a := h.ok("GET", at(room, "messages?"+query)+stage.Query("filter", filter), "bob", nil)
+			return len(list(t, a.At("chunk"))), a.At("end")
+		}
+		for query, want := range map[string]int{"dir=b&limit=1": 1, "dir=f&limit=1": 1, "dir=b&limit=2": 1} {
+			size, end := page(query, `{"types":["m.room.message"]}`)
+			require.Equal(t, want, size, query)
+			require.Empty(t, end, query)
+		}
+		size, end := page("dir=b&limit=2", `{"types":["m.room.message","m.room.member"]}`)
+		require.Equal(t, 2, size)
+		require.NotEmpty(t, end, "alice joined before the history was closed")
+	})
+}
+
+// TestMembersOfAPageForWhoHasLeft are what they were at the leave.
+func TestMembersOfAPageForWhoHasLeft(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		room := h.public("bob")
+		h.send("alice", room, "hello")
+		h.act("bob", room, "leave", stage.O{})
+		h.set("alice", room, "m.room.member", "@alice:hs1", stage.O{"membership": "join", "displayname": "without Bob"})
+		a := h.ok("GET", at(room, "messages?dir=b&limit=2")+stage.Query("filter", `{"lazy_load_members":true}`), "bob", nil)
+		require.Equal(t, []string{"alice join", "bob leave"}, names(t, a.At("state")))
+		require.NotContains(t, a.At("state"), "without")
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"math"
 
 	"touchstone.example/api/id"
 	"touchstone.example/server/visibility"
@@ -99,6 +100,22 @@ func (s *Sight) Reach(ctx context.Context, room *storage.Room) (visibility.Reach
 	return reach, nil
 }
 
+// StateUntil is the position up to which the user may read the state of the
+// room: that of the departure for who has left, 0 for who may read none of it.
+func (s *Sight) StateUntil(ctx context.Context, room *storage.Room) (int64, error) {
+	reach, err := s.Reach(ctx, room)
+	if err != nil {
+		return 0, err
+	}
+	switch reach {
+	case visibility.ToNow:
+		return math.MaxInt64, nil
+	case visibility.ToDeparture:
+		return departure(ctx, s.tx, room.NID, s.user)
+	}
+	return 0, nil
+}
+
 func (s *Sight) forgotten() bool { return s.now != nil && s.now.Forgotten }
 
 func (s *Sight) viewer(ctx context.Context, e *storage.Event) (visibility.Viewer, error) {
@@ -112,6 +129,12 @@ func (s *Sight) viewer(ctx context.Context, e *storage.Event) (visibility.Viewer
 		}
 	}
 	return v, nil
+}
+
+// WasIn reports whether the user had joined the room before an event.
+func (s *Sight) WasIn(ctx context.Context, e *storage.Event) (bool, error) {
+	err := s.loadJoins(ctx, e.RoomNID)
+	return len(s.joins) > 0 && after(e.Place(), s.joins[0]), err
 }
 
 func after(p, q storage.Place) bool {
