@@ -96,6 +96,7 @@ type arrival struct {
 	row        *storage.Event // nil until it is stored
 	signed     map[id.ServerName]bool
 	auth       []*storage.Event
+	strange    []*storage.Event // auth events of other rooms
 	authorised []*event.Event   // auth, decoded
 	previous   []*storage.Event // those that are part of the room
 	missing    []id.EventID     // previous events that are not
