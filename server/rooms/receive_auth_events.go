@@ -5,7 +5,6 @@ package rooms
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"touchstone.example/api/id"
@@ -100,8 +99,8 @@ func (a *arrival) judgeByAuthEvents(ctx context.Context) error {
 	a.authorised = make([]*event.Event, len(a.auth))
 	for i, row := range a.auth {
 		var err error
-		if a.authorised[i], err = event.Trusted(a.rules, row.ID, row.PDU); err != nil {
-			return fmt.Errorf("stored event %s: %w", row.ID, err)
+		if a.authorised[i], err = eventOf(a.rules, row); err != nil {
+			return err
 		}
 		events[row.ID], rejected[row.ID] = a.authorised[i], row.Rejected
 	}
@@ -138,8 +137,8 @@ func (a *arrival) decodeStrange(ctx context.Context, into map[id.EventID]*event.
 		if err != nil {
 			return err
 		}
-		if into[row.ID], err = event.Trusted(rules, row.ID, row.PDU); err != nil {
-			return fmt.Errorf("stored event %s: %w", row.ID, err)
+		if into[row.ID], err = eventOf(rules, row); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -156,7 +155,7 @@ func (a *arrival) implyCreate(ctx context.Context, state eventauth.StateMap) err
 	if err != nil || len(rows) == 0 || rows[0].Rejected {
 		return err
 	}
-	create, err := event.Trusted(a.rules, rows[0].ID, rows[0].PDU)
+	create, err := eventOf(a.rules, rows[0])
 	if err == nil {
 		state[create.Key()] = create
 	}

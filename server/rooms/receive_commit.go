@@ -305,6 +305,9 @@ func (p *placing) write(ctx context.Context) error {
 		}
 	}
 	p.h.move(p.moves)
+	for _, red := range p.redacts {
+		p.h.strip(red.target)
+	}
 	return nil
 }
 

@@ -4,7 +4,6 @@ package rooms
 
 import (
 	"context"
-	"fmt"
 
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
@@ -61,9 +60,9 @@ func (p *placing) targetOf(ctx context.Context, tx *storage.Reader) (*stored, er
 	if err != nil || len(rows) == 0 || rows[0].RoomNID != p.room.NID || rows[0].Outlier || rows[0].NID == p.row.NID {
 		return nil, err
 	}
-	ev, err := event.Trusted(p.rules, rows[0].ID, rows[0].PDU)
+	ev, err := eventOf(p.rules, rows[0])
 	if err != nil {
-		return nil, fmt.Errorf("stored event %s: %w", rows[0].ID, err)
+		return nil, err
 	}
 	return &stored{Event: ev, nid: rows[0].NID}, nil
 }
