@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/storage"
 )
@@ -130,6 +131,8 @@ type placing struct {
 	redacts  []redaction
 	pending  bool     // a redaction whose target is not here
 	txn      *planned // an event of ours, whose transaction id is claimed with it
+
+	verdicts map[id.EventID]*storage.Event // that are about to be stored
 }
 
 // plan decides everything; nothing is written yet.
@@ -280,7 +283,7 @@ func (p *placing) write(ctx context.Context) error {
 			return err
 		}
 		for _, red := range p.redacts {
-			if err := p.writeRedaction(ctx, tx, red); err != nil {
+			if _, err := p.writeRedaction(ctx, tx, red); err != nil {
 				return err
 			}
 		}
