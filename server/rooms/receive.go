@@ -103,6 +103,7 @@ type arrival struct {
 	states     []string         // after each previous event
 	before     string           // the state before the event
 	partial    bool             // before lacks entries that are not known yet
+	sent       []byte           // the signatures that it was sent with, where it is stored with others
 	policy     policyVerdict
 
 	outcome Outcome
