@@ -30,7 +30,7 @@ func (r *authRoom) make(typ, key string, sender id.UserID, content string) *even
 	members := []string{`"auth_events":[]`, `"content":` + content, `"depth":1`, `"hashes":{"sha256":"x"}`, `"origin_server_ts":1`,
 		`"sender":"` + string(sender) + `"`, `"signatures":{}`}
 	if r.rules.ReferencesCarryHashes {
-		refs = `[["$prev:one.example",{}]]`
+		refs = `[["$prev:one.example",{"sha256":""}]]`
 		members = append(members, `"event_id":"$e:one.example"`)
 	}
 	if typ == event.TypeCreate {

@@ -78,7 +78,7 @@ func (f *forkReader) event(n int, room id.RoomID) *event.Event {
 			continue
 		}
 		if name = `"` + name + `"`; f.rules.ReferencesCarryHashes {
-			name = `[` + name + `,{}]`
+			name = `[` + name + `,{"sha256":""}]`
 		}
 		refs = append(refs, name)
 	}

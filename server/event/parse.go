@@ -300,7 +300,7 @@ func firstOfPair(pair []byte) (eventID []byte, ok bool) {
 		case 0:
 			eventID = v
 		case 1:
-			ok = isObject(v)
+			ok = isString(Member(v, "sha256"))
 		default:
 			return nil, false
 		}

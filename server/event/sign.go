@@ -124,11 +124,14 @@ func (e *Event) SignedBy(server id.ServerName) []id.KeyID {
 // RequiredSigners lists the servers whose signatures an event from outside needs
 // to be valid at all. The authorization rules may need more.
 //
+// The sender's server need not have signed a third-party invite, since the rules
+// look at the signature in it. An event that is none any more once it is redacted,
+// and will be since its content hash does not match, has no such signature.
+//
 // Spec: server-server "Validating hashes and signatures on received events".
 func (e *Event) RequiredSigners() []id.ServerName {
 	var servers []id.ServerName
-	thirdParty := e.Type == TypeMember && e.Membership() == "invite" && e.ContentMember("third_party_invite") != nil
-	if !thirdParty {
+	if !e.isThirdPartyInvite() || !e.ContentHashMatches() && !e.Redact().isThirdPartyInvite() {
 		servers = append(servers, e.Sender.Server())
 	}
 	if e.rules.EventIDServerSigns {
@@ -137,6 +140,10 @@ func (e *Event) RequiredSigners() []id.ServerName {
 		}
 	}
 	return servers
+}
+
+func (e *Event) isThirdPartyInvite() bool {
+	return e.Type == TypeMember && e.Membership() == "invite" && e.ContentMember("third_party_invite") != nil
 }
 
 // SignJSON returns any JSON object, such as a server's keys, in canonical form

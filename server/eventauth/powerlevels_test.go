@@ -4,6 +4,7 @@ package eventauth_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -169,6 +170,33 @@ func TestPowerLevelsAsFloatsAreAuthorised(t *testing.T) {
 		require.NoError(t, try(`"@mod:two.example":50.57`))
 		require.NoError(t, try(`"@mod:two.example":1.009E2`))
 		requireRule(t, "10.7.1", try(`"@mod:two.example":1.019E2`))
+	}
+}
+
+// Spec: room version 1, "m.room.power_levels events accept values as floats":
+// values outside of the range of a double.
+func TestPowerLevelsBeyondADoubleAreRejected(t *testing.T) {
+	huge := strings.Repeat("9", 400)
+	for _, rules := range roomver.All()[:5] {
+		for _, first := range []bool{false, true} {
+			var f fixture
+			if first {
+				f.Remove = [][2]string{{event.TypePowerLevels, ""}}
+			}
+			r, state := f.state(t, rules)
+			for member, rule := range map[string]string{
+				`"users":{"@mod:two.example":` + huge + `}`: "10.1", `"ban":-` + huge: "10", `"events":{"x":` + huge + `}`: "10",
+				`"notifications":{"room":` + huge + `}`: "10",
+			} {
+				sender := id.UserID("@admin:one.example")
+				if first {
+					sender = "@creator:one.example"
+				}
+				requireRule(t, rule, eventauth.Check(rules, r.build(fixtureEvent{
+					Type: event.TypePowerLevels, StateKey: text(""), Sender: sender, Content: json.RawMessage(`{` + member + `}`),
+				}), state, nil))
+			}
+		}
 	}
 }
 

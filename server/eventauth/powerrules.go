@@ -3,6 +3,8 @@
 package eventauth
 
 import (
+	"bytes"
+
 	"github.com/go-json-experiment/json/jsontext"
 
 	"touchstone.example/api/id"
@@ -18,7 +20,8 @@ var scalarLevels = [...]string{
 //
 // In versions that also know levels as strings or floats no rule names a scalar
 // or an event's level that is neither; such a value cannot be compared, and the
-// event is rejected where it would have to be.
+// event is rejected where it would have to be: not if it is the room's first, and
+// not if the value was there before.
 func (c *checker) checkPowerLevels(sender int64) error {
 	if c.rules.IntegerPowerLevels {
 		if err := c.checkIntegerLevels(); err != nil {
@@ -28,13 +31,16 @@ func (c *checker) checkPowerLevels(sender int64) error {
 	if err := c.checkUserLevels(); err != nil {
 		return err
 	}
-	// 10.5. Values must be comparable even so.
-	previous := c.state.Event(event.TypePowerLevels, "")
-	old := jsontext.Value("{}")
-	if previous != nil {
-		old = previous.Content
+	if err := c.checkRange(); err != nil {
+		return err
 	}
-	check := levelChange{c: c, sender: sender, first: previous == nil}
+	// 10.5
+	previous := c.state.Event(event.TypePowerLevels, "")
+	if previous == nil {
+		return nil
+	}
+	old := previous.Content
+	check := levelChange{c: c, sender: sender}
 	if err := check.scalars(old, c.ev.Content); err != nil {
 		return err
 	}
@@ -75,6 +81,36 @@ func (c *checker) checkIntegerLevels() error {
 	return nil
 }
 
+// checkRange rejects levels that no double can hold. JSON that is strict has none.
+//
+// Spec: room versions 1 to 5, "m.room.power_levels events accept values as
+// floats".
+func (c *checker) checkRange() error {
+	if c.rules.StrictJSON {
+		return nil
+	}
+	beyond := func(raw jsontext.Value) bool {
+		if len(raw) == 0 || raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
+			return false
+		}
+		_, ok := level(c.rules, raw)
+		return !ok
+	}
+	for _, name := range scalarLevels {
+		if beyond(c.ev.ContentMember(name)) {
+			return malformed(name+" is beyond the range of a double", c.n.power)
+		}
+	}
+	for _, name := range [...]string{"events", "notifications"} {
+		for _, of := range event.Pairs(nil, c.ev.ContentMember(name)) {
+			if beyond(of.B) {
+				return malformed(name+" has a value beyond the range of a double", c.n.power)
+			}
+		}
+	}
+	return nil
+}
+
 // checkUserLevels is rules 10.3 and 10.4. Content without users passes: there is
 // nothing that would not be an object.
 func (c *checker) checkUserLevels() error {
@@ -107,7 +143,6 @@ func (c *checker) checkUserLevels() error {
 type levelChange struct {
 	c      *checker
 	sender int64
-	first  bool // the room had no power levels: any are allowed
 }
 
 // scalars is rule 10.6. What is added has no current value, and what is removed
@@ -115,13 +150,13 @@ type levelChange struct {
 func (l *levelChange) scalars(old, content jsontext.Value) error {
 	n := l.c.n
 	for _, name := range scalarLevels {
-		raw := event.Member(content, name)
-		was, had := level(l.c.rules, event.Member(old, name))
+		before, raw := event.Member(old, name), event.Member(content, name)
+		was, had := level(l.c.rules, before)
 		is, has := level(l.c.rules, raw)
 		switch {
+		case bytes.Equal(before, raw), had && has && was == is:
 		case raw != nil && !has:
 			return reject(name+" is not a power level", n.power, n.changedScalar)
-		case l.first, had == has && was == is:
 		case had && was > l.sender: // 10.6.1
 			return reject(name+" is above the sender's level", n.power, n.changedScalar, 1)
 		case has && is > l.sender: // 10.6.2
@@ -134,21 +169,18 @@ func (l *levelChange) scalars(old, content jsontext.Value) error {
 // entries is rules 10.7 and 10.8, for events or notifications.
 func (l *levelChange) entries(old, content jsontext.Value) error {
 	n := l.c.n
-	ok := content == nil || content[0] == '{'
-	for _, of := range event.Pairs(nil, content) {
-		if _, isLevel := level(l.c.rules, of.B); !isLevel {
-			ok = false
-		}
-	}
-	if !ok {
-		return reject("a level of events or notifications is not a power level", n.power, n.addedEntry)
+	if content != nil && content[0] != '{' && !bytes.Equal(old, content) {
+		return reject("events or notifications is not an object", n.power, n.addedEntry)
 	}
 	return l.each(old, content, func(key string, was int64) error {
 		if was > l.sender { // 10.7.1
 			return reject(key+" is above the sender's level", n.power, n.changedEntry, 1)
 		}
 		return nil
-	}, func(key string, is int64) error {
+	}, func(key string, is int64, isLevel bool) error {
+		if !isLevel {
+			return reject(key+" is not a power level", n.power, n.addedEntry)
+		}
 		if is > l.sender { // 10.8.1
 			return reject(key+" would be above the sender's level", n.power, n.addedEntry, 1)
 		}
@@ -164,7 +196,7 @@ func (l *levelChange) users(old, content jsontext.Value) error {
 			return reject(key+" is not below the sender's level", n.power, n.changedUser, 1)
 		}
 		return nil
-	}, func(key string, is int64) error {
+	}, func(key string, is int64, _ bool) error {
 		if is > l.sender { // 10.10.1
 			return reject(key+" would be above the sender's level", n.power, n.addedUser, 1)
 		}
@@ -173,18 +205,15 @@ func (l *levelChange) users(old, content jsontext.Value) error {
 }
 
 // each calls changed for each level that was there and is another one now or is
-// gone, and added for each one that is there and was another one or was not. What
-// changed refuses comes first, as its rule does. A level that is none counts as
-// absent.
-func (l *levelChange) each(old, content jsontext.Value, changed, added func(key string, level int64) error) error {
-	if l.first {
-		return nil
-	}
+// gone, and added for each value that is there and was another one or was not. What
+// changed refuses comes first, as its rule does. A value before that is no level
+// counts as absent.
+func (l *levelChange) each(old, content jsontext.Value, changed func(key string, was int64) error, added func(key string, is int64, isLevel bool) error) error {
 	var later error
 	for key, of := range event.Pairs(old, content) {
 		was, had := level(l.c.rules, of.A)
 		is, has := level(l.c.rules, of.B)
-		if had == has && was == is {
+		if bytes.Equal(of.A, of.B) || had && has && was == is {
 			continue
 		}
 		if had {
@@ -193,7 +222,7 @@ func (l *levelChange) each(old, content jsontext.Value, changed, added func(key 
 			}
 		}
 		if of.B != nil && later == nil {
-			later = added(key, is)
+			later = added(key, is, has)
 		}
 	}
 	return later

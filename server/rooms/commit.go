@@ -248,4 +248,7 @@ func (h *head) apply(p *planned) {
 	if p.StateKey != nil {
 		h.state[p.Key()] = p.stored
 	}
+	if p.redacts != nil {
+		h.strip(p.redacts)
+	}
 }

@@ -159,9 +159,9 @@ func (f *fork) read(nids []int64) (map[int64]*event.Event, error) {
 const eventsAtOnce = 1000
 
 func (f *fork) keep(row *storage.Event) (*event.Event, error) {
-	ev, err := event.Trusted(f.rules, row.ID, row.PDU)
+	ev, err := eventOf(f.rules, row)
 	if err != nil {
-		return nil, fmt.Errorf("stored event %s: %w", row.ID, err)
+		return nil, err
 	}
 	f.nids[row.ID] = row.NID
 	f.events[row.ID] = stateres.Entry{Event: ev, Rejected: f.rejected(row)}

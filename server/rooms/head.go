@@ -181,13 +181,39 @@ func readEvents(ctx context.Context, tx *storage.Reader, rules *roomver.Rules, n
 	}
 	out := make([]*stored, 0, len(rows))
 	for _, row := range rows {
-		ev, err := event.Trusted(rules, row.ID, row.PDU)
+		ev, err := eventOf(rules, row)
 		if err != nil {
-			return nil, fmt.Errorf("stored event %s: %w", row.ID, err)
+			return nil, err
 		}
 		out = append(out, &stored{Event: ev, nid: row.NID, depth: row.Depth})
 	}
 	return out, nil
+}
+
+// eventOf decodes a stored event that others are judged by. Of one that was
+// redacted there is only what its version protects.
+//
+// Spec: client-server "Redactions": "When redacted, state events behave as though
+// their properties were simply not specified".
+func eventOf(rules *roomver.Rules, row *storage.Event) (*event.Event, error) {
+	ev, err := event.Trusted(rules, row.ID, row.PDU)
+	if err != nil {
+		return nil, fmt.Errorf("stored event %s: %w", row.ID, err)
+	}
+	if row.RedactedBy != 0 {
+		ev = ev.Redact()
+	}
+	return ev, nil
+}
+
+// strip redacts an event, if it is part of the state.
+func (h *head) strip(target *stored) {
+	if !target.IsState() {
+		return
+	}
+	if s := h.state[target.Key()]; s != nil && s.nid == target.nid {
+		h.state[target.Key()] = &stored{Event: s.Redact(), nid: s.nid, depth: s.depth}
+	}
 }
 
 // roomNID finds the room a client names. A room this server does not know is

@@ -96,12 +96,14 @@ type arrival struct {
 	row        *storage.Event // nil until it is stored
 	signed     map[id.ServerName]bool
 	auth       []*storage.Event
+	strange    []*storage.Event // auth events of other rooms
 	authorised []*event.Event   // auth, decoded
 	previous   []*storage.Event // those that are part of the room
 	missing    []id.EventID     // previous events that are not
 	states     []string         // after each previous event
 	before     string           // the state before the event
 	partial    bool             // before lacks entries that are not known yet
+	sent       []byte           // the signatures that it was sent with, where it is stored with others
 	policy     policyVerdict
 
 	outcome Outcome

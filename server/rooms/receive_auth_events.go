@@ -5,7 +5,6 @@ package rooms
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"touchstone.example/api/id"
@@ -45,29 +44,30 @@ func (a *arrival) checkAuthEvents(ctx context.Context) error {
 // loadAuthEvents reads those of the event's auth events that are stored and
 // names the others.
 func (a *arrival) loadAuthEvents(ctx context.Context) (missing []id.EventID, err error) {
-	a.auth, missing, err = a.load(ctx, a.ev.AuthEvents)
+	found, err := a.find(ctx, a.ev.AuthEvents)
+	a.auth, a.strange = nil, nil
+	for i, eventID := range a.ev.AuthEvents {
+		switch row := found[eventID]; {
+		case slices.Contains(a.ev.AuthEvents[:i], eventID):
+		case row == nil:
+			missing = append(missing, eventID)
+		case row.RoomNID != a.room.NID:
+			a.strange = append(a.strange, row)
+		default:
+			a.auth = append(a.auth, row)
+		}
+	}
 	return missing, err
 }
 
-// load reads events of the room, in their order in ids, and names those that
-// are not stored.
+// load reads events of the room, in their order in ids, and names those that it
+// does not have.
 func (a *arrival) load(ctx context.Context, ids []id.EventID) (rows []*storage.Event, missing []id.EventID, err error) {
-	if len(ids) == 0 {
-		return nil, nil, nil
-	}
-	var found []*storage.Event
-	err = a.r.db.Read(ctx, func(tx *storage.Reader) (err error) {
-		found, err = tx.EventsByID(ctx, ids)
-		return err
-	})
-	byID := make(map[id.EventID]*storage.Event, len(found))
-	for _, row := range found {
-		byID[row.ID] = row
-	}
+	found, err := a.find(ctx, ids)
 	for i, eventID := range ids {
-		switch row := byID[eventID]; {
+		switch row := found[eventID]; {
 		case slices.Contains(ids[:i], eventID):
-		case row == nil:
+		case row == nil || row.RoomNID != a.room.NID:
 			missing = append(missing, eventID)
 		default:
 			rows = append(rows, row)
@@ -76,26 +76,72 @@ func (a *arrival) load(ctx context.Context, ids []id.EventID) (rows []*storage.E
 	return rows, missing, err
 }
 
+// find reads events of whatever rooms.
+func (a *arrival) find(ctx context.Context, ids []id.EventID) (map[id.EventID]*storage.Event, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	var found []*storage.Event
+	err := a.r.db.Read(ctx, func(tx *storage.Reader) (err error) {
+		found, err = tx.EventsByID(ctx, ids)
+		return err
+	})
+	byID := make(map[id.EventID]*storage.Event, len(found))
+	for _, row := range found {
+		byID[row.ID] = row
+	}
+	return byID, err
+}
+
 func (a *arrival) judgeByAuthEvents(ctx context.Context) error {
-	events := make([]*event.Event, len(a.auth))
+	events := make(map[id.EventID]*event.Event, len(a.ev.AuthEvents))
 	rejected := map[id.EventID]bool{}
+	a.authorised = make([]*event.Event, len(a.auth))
 	for i, row := range a.auth {
 		var err error
-		if events[i], err = event.Trusted(a.rules, row.ID, row.PDU); err != nil {
-			return fmt.Errorf("stored event %s: %w", row.ID, err)
+		if a.authorised[i], err = eventOf(a.rules, row); err != nil {
+			return err
 		}
-		rejected[row.ID] = row.Rejected
+		events[row.ID], rejected[row.ID] = a.authorised[i], row.Rejected
 	}
-	a.authorised = events
-	err := eventauth.CheckAuthEvents(a.rules, a.ev, events, func(eventID id.EventID) bool { return rejected[eventID] })
+	if err := a.decodeStrange(ctx, events); err != nil {
+		return err
+	}
+	cited := make([]*event.Event, len(a.ev.AuthEvents))
+	for i, eventID := range a.ev.AuthEvents { // as often as they are named
+		cited[i] = events[eventID]
+	}
+	err := eventauth.CheckAuthEvents(a.rules, a.ev, cited, func(eventID id.EventID) bool { return rejected[eventID] })
 	if err == nil {
-		state := eventauth.StateOf(events...)
+		state := eventauth.StateOf(a.authorised...)
 		if err := a.implyCreate(ctx, state); err != nil {
 			return err
 		}
 		err = eventauth.Check(a.rules, a.ev, state, a.verify)
 	}
 	return a.judge(Rejected, 4, err)
+}
+
+// decodeStrange reads auth events of other rooms, by the rules of theirs.
+func (a *arrival) decodeStrange(ctx context.Context, into map[id.EventID]*event.Event) error {
+	for _, row := range a.strange {
+		var room *storage.Room
+		err := a.r.db.Read(ctx, func(tx *storage.Reader) (err error) {
+			room, err = roomByNID(ctx, tx, row.RoomNID)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		rules, err := rulesOf(room)
+		if err != nil {
+			return err
+		}
+		if into[row.ID], err = eventOf(rules, row); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // implyCreate adds the create event that the room's ID names.
@@ -109,7 +155,7 @@ func (a *arrival) implyCreate(ctx context.Context, state eventauth.StateMap) err
 	if err != nil || len(rows) == 0 || rows[0].Rejected {
 		return err
 	}
-	create, err := event.Trusted(a.rules, rows[0].ID, rows[0].PDU)
+	create, err := eventOf(a.rules, rows[0])
 	if err == nil {
 		state[create.Key()] = create
 	}

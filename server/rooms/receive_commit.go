@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/storage"
 )
@@ -130,6 +131,8 @@ type placing struct {
 	redacts  []redaction
 	pending  bool     // a redaction whose target is not here
 	txn      *planned // an event of ours, whose transaction id is claimed with it
+
+	verdicts map[id.EventID]*storage.Event // that are about to be stored
 }
 
 // plan decides everything; nothing is written yet.
@@ -270,7 +273,7 @@ func (p *placing) write(ctx context.Context) error {
 			room.StaleFrom = p.row.NID
 		}
 		room.StateRoot, room.MaxDepth = p.root, max(room.MaxDepth, p.row.Depth)
-		room.Disordered = room.Disordered || p.shown() && p.row.Depth < p.h.room.MaxDepth
+		room.Disordered = room.Disordered || p.disorders()
 		p.row.Pos = 0
 		if p.txn != nil && p.txn.txn != nil {
 			if err := p.r.claim(ctx, tx, p.txn); err != nil {
@@ -284,7 +287,7 @@ func (p *placing) write(ctx context.Context) error {
 			return err
 		}
 		for _, red := range p.redacts {
-			if err := p.writeRedaction(ctx, tx, red); err != nil {
+			if _, err := p.writeRedaction(ctx, tx, red); err != nil {
 				return err
 			}
 		}
@@ -305,7 +308,17 @@ func (p *placing) write(ctx context.Context) error {
 		}
 	}
 	p.h.move(p.moves)
+	for _, red := range p.redacts {
+		p.h.strip(red.target)
+	}
 	return nil
+}
+
+// disorders tells whether clients come to see an event whose place is before that
+// of one they have: this one, or a redaction that has waited for it.
+func (p *placing) disorders() bool {
+	return p.shown() && p.row.Depth < p.h.room.MaxDepth ||
+		slices.ContainsFunc(p.redacts, func(red redaction) bool { return red.by != p.row })
 }
 
 // unrejects tells whether the event was rejected as an outlier, so that others

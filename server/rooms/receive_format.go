@@ -59,7 +59,9 @@ func (a *arrival) recall(ctx context.Context) error {
 		return a.settled(row)
 	}
 	a.again, a.was = !row.Outlier, row.Rejected
-	// The bytes that were stored first stay, whatever was sent now.
+	// The bytes that were stored first stay, whatever was sent now. Only the policy
+	// server's signature may be new.
+	a.sent = event.Member(a.ev.PDU(), "signatures")
 	if a.ev, err = event.Trusted(a.rules, row.ID, row.PDU); err != nil {
 		return err
 	}

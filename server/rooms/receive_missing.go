@@ -4,7 +4,6 @@ package rooms
 
 import (
 	"context"
-	"fmt"
 
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
@@ -159,9 +158,9 @@ func (a *arrival) rootOf(ctx context.Context, state [][]byte) (string, eventauth
 		}
 		ids = ids[n:]
 		for _, row := range rows {
-			ev, err := event.Trusted(a.rules, row.ID, row.PDU)
+			ev, err := eventOf(a.rules, row)
 			if err != nil {
-				return "", nil, fmt.Errorf("stored event %s: %w", row.ID, err)
+				return "", nil, err
 			}
 			if row.Rejected || !ev.IsState() || row.RoomNID != a.room.NID {
 				continue
@@ -178,9 +177,9 @@ func (a *arrival) applyMissing(ctx context.Context, row *storage.Event, root str
 	if row.StateKey == nil || row.Rejected {
 		return root, nil
 	}
-	ev, err := event.Trusted(a.rules, row.ID, row.PDU)
+	ev, err := eventOf(a.rules, row)
 	if err != nil {
-		return "", fmt.Errorf("stored event %s: %w", row.ID, err)
+		return "", err
 	}
 	// Its signatures were checked before it was stored.
 	if eventauth.Check(a.rules, ev, entries, nil) != nil {

@@ -46,26 +46,36 @@ func (a *arrival) checkPolicy(ctx context.Context) error {
 	if err != nil || by.via == "" {
 		return err
 	}
-	a.policy = policyVerdict{by: by}
-	if a.policy.why = by.check(a.ev); a.policy.why == nil || a.row != nil || a.r.remote == nil {
-		return nil // as it is: the bytes of an event that is stored stay
+	a.policy = policyVerdict{by: by, why: by.check(a.ev)}
+	if a.policy.why != nil && a.sent != nil {
+		_, a.policy.why = by.recheck(a.ev, a.sent)
+	}
+	if a.policy.why == nil || a.r.remote == nil {
+		return nil
 	}
 	signatures, err := a.r.remote.PolicySignature(ctx, by.via, a.ev)
 	if err != nil {
 		a.policy.why = fmt.Errorf("policy server %s: %w", by.via, err)
 		return nil
 	}
-	signed, err := a.ev.WithoutSignature(by.via, policyKey)
+	signed, err := by.recheck(a.ev, signatures)
+	if a.policy.why = err; err == nil && a.row == nil {
+		a.ev = signed // the bytes of an event that is stored stay
+	}
+	return nil
+}
+
+// recheck looks at the policy server's signature among others, and returns the
+// event with that in the place of its own.
+func (p policy) recheck(ev *event.Event, signatures []byte) (*event.Event, error) {
+	signed, err := ev.WithoutSignature(p.via, policyKey)
 	if err == nil {
 		signed, err = signed.AddSignatures(signatures)
 	}
 	if err == nil {
-		err = by.check(signed)
+		err = p.check(signed)
 	}
-	if a.policy.why = err; err == nil {
-		a.ev = signed
-	}
-	return nil
+	return signed, err
 }
 
 // check looks at the policy server's signature on an event.

@@ -4,7 +4,6 @@ package rooms
 
 import (
 	"context"
-	"fmt"
 
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
@@ -45,7 +44,7 @@ func (p *placing) findRedactions(ctx context.Context) error {
 		}
 		own := &stored{Event: p.ev, nid: p.row.NID}
 		for _, by := range waiting {
-			if by.RoomNID == p.room.NID {
+			if by = p.now(by); by.RoomNID == p.room.NID && !by.Rejected {
 				if err := p.consider(ctx, tx, own, by); err != nil {
 					return err
 				}
@@ -55,15 +54,24 @@ func (p *placing) findRedactions(ctx context.Context) error {
 	})
 }
 
-// targetOf reads the event that the redaction names, nil if it is not here.
+// now is what is now thought of an event, where that differs from what is stored.
+func (p *placing) now(row *storage.Event) *storage.Event {
+	if now := p.verdicts[row.ID]; now != nil {
+		return now
+	}
+	return row
+}
+
+// targetOf reads the event that the redaction names, nil if it is not here, or was
+// rejected.
 func (p *placing) targetOf(ctx context.Context, tx *storage.Reader) (*stored, error) {
 	rows, err := tx.EventsByID(ctx, []id.EventID{p.row.Redacts})
-	if err != nil || len(rows) == 0 || rows[0].RoomNID != p.room.NID || rows[0].Outlier || rows[0].NID == p.row.NID {
+	if err != nil || len(rows) == 0 || rows[0].RoomNID != p.room.NID || rows[0].Outlier || rows[0].NID == p.row.NID || p.now(rows[0]).Rejected {
 		return nil, err
 	}
-	ev, err := event.Trusted(p.rules, rows[0].ID, rows[0].PDU)
+	ev, err := eventOf(p.rules, rows[0])
 	if err != nil {
-		return nil, fmt.Errorf("stored event %s: %w", rows[0].ID, err)
+		return nil, err
 	}
 	return &stored{Event: ev, nid: rows[0].NID}, nil
 }
@@ -108,25 +116,25 @@ func (p *placing) hides() bool {
 }
 
 // writeRedaction puts a redaction in force. One that has waited for its target
-// is shown from now on.
-func (p *placing) writeRedaction(ctx context.Context, tx *storage.Writer, red redaction) error {
+// is shown from now on, at the position that is returned.
+func (p *placing) writeRedaction(ctx context.Context, tx *storage.Writer, red redaction) (int64, error) {
 	if err := tx.PutRedaction(ctx, red.target.nid, red.by.NID, red.target.Redact().SyncJSON()); err != nil {
-		return err
+		return 0, err
 	}
 	if red.by == p.row {
-		return nil
+		return 0, nil
 	}
 	if err := tx.DeleteWaitingRedaction(ctx, p.row.ID, red.by.NID); err != nil || !red.by.SoftFailed {
-		return err
+		return 0, err
 	}
 	shown := *red.by
 	shown.SoftFailed = false
 	var err error
 	if shown.Pos, err = tx.Reserve(ctx); err != nil {
-		return err
+		return 0, err
 	}
 	if err := tx.PutVerdict(ctx, &shown); err != nil {
-		return err
+		return 0, err
 	}
-	return tx.InsertChange(ctx, storage.Change{Pos: shown.Pos, Kind: ChangeEvent, RoomNID: p.room.NID, Ref: shown.NID})
+	return shown.Pos, tx.InsertChange(ctx, storage.Change{Pos: shown.Pos, Kind: ChangeEvent, RoomNID: p.room.NID, Ref: shown.NID})
 }

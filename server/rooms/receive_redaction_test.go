@@ -3,6 +3,7 @@
 package rooms_test
 
 import (
+	"crypto/ed25519"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -10,6 +11,7 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/rooms"
+	"touchstone.example/tests/stage"
 )
 
 func TestRedactionsWaitForWhatTheyAreAbout(t *testing.T) {
@@ -49,5 +51,61 @@ func TestWhoMayNotRedactIsNotShown(t *testing.T) {
 		h.learn()
 		require.Equal(t, []string{"next", "kept"}, h.timeline())
 		require.Len(t, m.tips, 1)
+	})
+}
+
+// late has eve, whose join is rejected as long as the key is not known that let
+// her in, say something; what is said with it is the test's.
+func (h *house) late() (m *model, join, said *event.Event, mended func()) {
+	m, join = h.restricted()
+	h.world.keys["hs2"] = rooms.VerifyKey{Key: signerOf("hs2").Key.Public().(ed25519.PublicKey), ExpiredTS: 1}
+	h.refused(rooms.Rejected, 4, "5.2.1", join.PDU())
+	m.know(join)
+	said = m.build(messageDraft(eve, "regretted"), join.ID)
+	h.refused(rooms.Rejected, 4, "3.3", said.PDU())
+	m.know(said)
+	return m, join, said, func() {
+		delete(h.world.keys, "hs2")
+		require.Equal(h.t, rooms.Receipt{EventID: join.ID, Outcome: rooms.Accepted, Known: true}, h.sends(join))
+		require.Equal(h.t, "join", h.membershipOf(eve))
+	}
+}
+
+// Spec: room version 3 "Handling redactions": "until both the redaction event and
+// the event the redaction affects have been received, and can be validated".
+func TestARedactionWaitsForAnEventThatWasRejected(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		m, _, said, mended := h.late()
+		levels := m.build(event.Draft{Type: event.TypePowerLevels, Sender: stage.User("alice"), StateKey: text(""), Content: []byte(
+			`{"users":{"` + string(bob) + `":50,"` + string(carol) + `":50}}`)}, m.tips...)
+		h.accepted(levels)
+		by := m.build(event.Draft{Type: event.TypeRedaction, Sender: carol, Content: []byte(`{}`), Redacts: said.ID}, levels.ID)
+		require.Equal(t, rooms.Accepted, h.sends(by).Outcome)
+		require.Zero(t, h.row(by.ID).Pos, "nobody sees what is about nothing")
+		mended()
+		require.Equal(t, h.row(by.ID).NID, h.row(said.ID).RedactedBy)
+		require.Empty(t, h.timeline())
+		require.NotZero(t, h.row(by.ID).Pos)
+		require.False(t, h.row(by.ID).SoftFailed)
+	})
+}
+
+func TestARedactionThatWasRejectedTakesEffect(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		m, _, said, mended := h.late()
+		kept := h.accepted(m.build(messageDraft(carol, "kept"), m.tips...))
+		redact := func(target id.EventID) *event.Event {
+			by := m.build(event.Draft{Type: event.TypeRedaction, Sender: eve, Content: []byte(`{}`), Redacts: target}, said.ID)
+			h.refused(rooms.Rejected, 4, "3.3", by.PDU())
+			m.know(by)
+			return by
+		}
+		own, others, nothing := redact(said.ID), redact(kept.ID), redact("$nowhere")
+		mended()
+		require.Equal(t, h.row(own.ID).NID, h.row(said.ID).RedactedBy)
+		require.Equal(t, []string{"kept"}, h.timeline())
+		require.NotZero(t, h.row(own.ID).Pos)
+		require.Zero(t, h.row(others.ID).Pos, "eve may not redact what others said")
+		require.Zero(t, h.row(nothing.ID).Pos)
 	})
 }

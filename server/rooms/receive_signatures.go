@@ -93,14 +93,20 @@ func (a *arrival) signedBy(ctx context.Context, server id.ServerName) (bool, err
 	return found, nil
 }
 
+// longestValidity is how far into the future a key may count, in milliseconds,
+// whatever its server says.
+const longestValidity = 7 * 24 * 60 * 60 * 1000
+
 // counts tells whether a key was valid when the event was sent.
 //
-// Spec: room version 5, "Signing key validity period".
+// Spec: server-server "Validating hashes and signatures on received events", keys
+// that "expired prior to the event"; room version 5, "Signing key validity period".
 func (a *arrival) counts(key VerifyKey) bool {
 	if key.ExpiredTS != 0 {
-		return a.ev.OriginServerTS < key.ExpiredTS
+		return a.ev.OriginServerTS <= key.ExpiredTS
 	}
-	return !a.rules.KeyValidityEnforced || a.ev.OriginServerTS <= key.ValidUntilTS
+	until := min(key.ValidUntilTS, a.r.env.NowTS()+longestValidity)
+	return !a.rules.KeyValidityEnforced || a.ev.OriginServerTS <= until
 }
 
 func (r *Rooms) verifyKey(ctx context.Context, server id.ServerName, keyID id.KeyID, ts int64) (VerifyKey, error) {

@@ -32,6 +32,8 @@ type reconsideration struct {
 	events  map[int64]*event.Event
 	changed []*storage.Event // those that are thought of differently, earliest first
 	shown   []*storage.Event // those of them that clients come to see
+	back    []*storage.Event // those of them that are rejected no more
+	redacts []*placing       // what is redacted because of that
 }
 
 // signers are who has signed events, by row. Keys may have to come over the
@@ -205,6 +207,7 @@ func (c *reconsideration) settle(ctx context.Context, a *arrival, before string,
 	c.rows[now.ID] = &now
 	c.changed = append(c.changed, &now)
 	if a.row.Rejected && !now.Rejected && !now.Outlier {
+		c.back = append(c.back, &now)
 		return c.soften(ctx, a, &now)
 	}
 	return nil

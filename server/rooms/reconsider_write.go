@@ -13,6 +13,9 @@ import (
 
 // conclude finds what follows for the room and writes everything.
 func (c *reconsideration) conclude(ctx context.Context) error {
+	if err := c.findRedactions(ctx); err != nil {
+		return err
+	}
 	tips, err := c.tips(ctx)
 	if err != nil {
 		return err
@@ -52,12 +55,17 @@ func (c *reconsideration) conclude(ctx context.Context) error {
 		c.h.tips = append(c.h.tips, &stored{Event: c.events[row.NID], nid: row.NID, depth: row.Depth})
 	}
 	c.h.move(moves)
+	for _, p := range c.redacts {
+		for _, red := range p.redacts {
+			c.h.strip(red.target)
+		}
+	}
 	return c.r.feed.WaitFor(ctx, last)
 }
 
 // write returns the last position that it used, 0 if clients see no change.
 func (c *reconsideration) write(ctx context.Context, tx *storage.Writer, room *storage.Room, tips []*storage.Event, moves []move, counts map[int64]unread) (int64, error) {
-	room.Disordered = room.Disordered || len(c.shown) > 0
+	room.Disordered = room.Disordered || len(c.shown) > 0 || len(c.redacts) > 0
 	if err := tx.CommitRoom(ctx, room); err != nil {
 		return 0, err
 	}
@@ -105,7 +113,50 @@ func (c *reconsideration) write(ctx context.Context, tx *storage.Writer, room *s
 			return 0, err
 		}
 	}
-	return at.Pos, nil
+	last, err := c.writeRedactions(ctx, tx)
+	if err != nil {
+		return 0, err
+	}
+	return max(at.Pos, last), nil
+}
+
+// findRedactions finds which redactions apply now that verdicts have changed:
+// those that are rejected no more, and those that have waited for their target.
+func (c *reconsideration) findRedactions(ctx context.Context) error {
+	for _, row := range c.back {
+		p := &placing{arrival: c.arrival(row), h: c.h, verdicts: c.rows}
+		if row.SoftFailed {
+			p.outcome = SoftFailed
+		}
+		if err := p.findRedactions(ctx); err != nil {
+			return err
+		}
+		if p.hides() {
+			row.SoftFailed = true
+			c.shown = slices.DeleteFunc(c.shown, func(s *storage.Event) bool { return s == row })
+		}
+		c.redacts = append(c.redacts, p)
+	}
+	return nil
+}
+
+// writeRedactions returns the last position that it used.
+func (c *reconsideration) writeRedactions(ctx context.Context, tx *storage.Writer) (last int64, err error) {
+	for _, p := range c.redacts {
+		if p.pending {
+			if err := tx.InsertWaitingRedaction(ctx, p.row.Redacts, p.row.NID); err != nil {
+				return 0, err
+			}
+		}
+		for _, red := range p.redacts {
+			pos, err := p.writeRedaction(ctx, tx, red)
+			if err != nil {
+				return 0, err
+			}
+			last = max(last, pos)
+		}
+	}
+	return last, nil
 }
 
 // tips are the room's extremities as verdicts are now: events that new ones may

@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"touchstone.example/api/id"
+	"touchstone.example/server/event"
 )
 
 var checkCommand = command{
@@ -103,14 +104,19 @@ func (r *room) heading() string {
 	return "No room, version " + r.rules.Version
 }
 
-// roomID is the ID of the room, as far as an event says.
-func (r *room) roomID() id.RoomID {
+// roomID is the ID of the room: that of the create event, or else what the first
+// event says.
+func (r *room) roomID() (roomID id.RoomID) {
 	for _, e := range r.entries {
-		if e.ev != nil {
+		switch {
+		case e.ev == nil:
+		case e.ev.IsStateOf(event.TypeCreate, ""):
 			return e.ev.RoomID
+		case roomID == "":
+			roomID = e.ev.RoomID
 		}
 	}
-	return ""
+	return roomID
 }
 
 // inOrder returns the entries as they were judged, and after them those that

@@ -122,6 +122,11 @@ func (j *judge) before(e *entry) (*state, error) {
 	if err := j.missing("prev event", e.missingPrev, e.prev); err != nil {
 		return nil, err
 	}
+	for _, p := range e.prev {
+		if prev := j.room.entries[p].ev; e.ev != nil && prev.RoomID != e.ev.RoomID {
+			return nil, fmt.Errorf("the prev event %s is of another room", printable(string(prev.ID)))
+		}
+	}
 	states := make([]*state, len(e.prev))
 	for i, p := range e.prev {
 		if states[i] = j.after[p]; states[i] == nil {

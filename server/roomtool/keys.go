@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -20,7 +21,7 @@ import (
 // A verifyKey is a public key of a server, and until when it counts.
 type verifyKey struct {
 	key        ed25519.PublicKey
-	validUntil int64 // milliseconds; 0 if nothing is said
+	validUntil int64 // milliseconds
 	expired    bool  // validUntil is when the server gave the key up
 }
 
@@ -103,7 +104,7 @@ func (k verifyKeys) addPlain(value jsontext.Value) error {
 	}
 	for server, keys := range plain {
 		for keyID, key := range keys {
-			if err := k.add(server, keyID, key, verifyKey{}); err != nil {
+			if err := k.add(server, keyID, key, verifyKey{validUntil: math.MaxInt64}); err != nil {
 				return err
 			}
 		}
@@ -130,10 +131,7 @@ func (k verifyKeys) addPublished(s *serverKeys) error {
 // Spec: server-server "Validating hashes and signatures on received events", for
 // keys that expired; room version 5, "Signing key validity period".
 func (v verifyKey) counts(e *event.Event) bool {
-	if v.validUntil == 0 || !v.expired && !e.Rules().KeyValidityEnforced {
-		return true
-	}
-	return e.OriginServerTS <= v.validUntil
+	return !v.expired && !e.Rules().KeyValidityEnforced || e.OriginServerTS <= v.validUntil
 }
 
 // A signature is one that an event carries, and what became of it.

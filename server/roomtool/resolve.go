@@ -183,6 +183,9 @@ func (j *judge) resolution(at []int, trace bool) (*resolution, error) {
 	}
 	states := make([]*state, len(at))
 	for i, n := range at {
+		if e, first := j.room.entries[n].ev, j.room.entries[at[0]].ev; e.RoomID != first.RoomID {
+			return nil, usagef("%s and %s are of different rooms", first.ID, e.ID)
+		}
 		if states[i] = j.after[n]; states[i] == nil {
 			e := j.room.entries[n]
 			return nil, fmt.Errorf("the state after %s is not known: %s", e.ev.ID, e.result)

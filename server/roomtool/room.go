@@ -168,9 +168,13 @@ func (e *entry) where() string {
 func (r *room) sort() {
 	waiting := make([]int, len(r.entries))
 	ready := &indexHeap{}
+	roomID := r.roomID()
 	for i, e := range r.entries {
 		if e.result.Verdict != "" {
 			continue
+		}
+		if e.ev.RoomID != roomID {
+			e.notes = append(e.notes, fmt.Sprintf("is of another room, %s", e.ev.RoomID))
 		}
 		e.prev, e.missingPrev = r.connect(e.ev.PrevEvents)
 		e.auth, e.missingAuth = r.connect(e.ev.AuthEvents)
@@ -230,13 +234,15 @@ func (r *room) connect(refs []id.EventID) (known []int, missing []id.EventID) {
 	return known, missing
 }
 
-// extremities returns the accepted events that no accepted event comes after.
+// extremities returns the accepted events of the room that no accepted event comes
+// after.
 func (r *room) extremities() []int {
 	var ends []int
+	roomID := r.roomID()
 	followed := make([]bool, len(r.entries))
 	for _, i := range slices.Backward(r.order) {
 		e := r.entries[i]
-		if e.result.Verdict == accepted && !followed[i] {
+		if e.result.Verdict == accepted && !followed[i] && e.ev.RoomID == roomID {
 			ends = append(ends, i)
 		}
 		for _, p := range e.prev {

@@ -75,6 +75,8 @@ func TestKeysAreReadAsServersPublishThem(t *testing.T) {
 		{"an old key", "11", fmt.Sprintf(`{"server_name":"domain",`+old+`}`, 1000000), "valid"},
 		{"an old key that had expired", "11", fmt.Sprintf(`{"server_name":"domain",`+old+`}`, 999999), "expired key"},
 		{"an old key that had expired, in every version", "1", fmt.Sprintf(`{"server_name":"domain",`+old+`}`, 999999), "expired key"},
+		{"an old key that had expired before all time", "1", fmt.Sprintf(`{"server_name":"domain",`+old+`}`, 0), "expired key"},
+		{"a key that was never valid", "11", fmt.Sprintf(`{"server_name":"domain",`+now+`}`, 0), "expired key"},
 		{"a key of another server", "11", fmt.Sprintf(`{"server_name":"other",`+now+`}`, 1000000), "unknown key"},
 		{"a notary's answer", "11", fmt.Sprintf(`{"server_keys":[{"server_name":"other","verify_keys":{}},{"server_name":"domain",`+now+`}]}`, 1000000), "valid"},
 		{"several objects", "11", `{"other":{}}` + "\n" + `{"domain":{"ed25519:1":"` + public + `"}}`, "valid"},

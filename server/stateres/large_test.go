@@ -22,7 +22,7 @@ func parse(tb testing.TB, rules *roomver.Rules, room id.RoomID, d event.Draft) *
 		for _, ref := range ids {
 			quoted := `"` + string(ref) + `"`
 			if rules.ReferencesCarryHashes {
-				quoted = `[` + quoted + `,{}]`
+				quoted = `[` + quoted + `,{"sha256":""}]`
 			}
 			refs = append(refs, quoted)
 		}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms_test
+
+import (
+	"crypto/ed25519"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"touchstone.example/api/id"
+	"touchstone.example/server/event"
+	"touchstone.example/server/rooms"
+	"touchstone.example/tests/stage"
+)
+
+// An event that was stored before its policy server was asked, as one of an auth
+// chain, may come with its signature, or have the server asked.
+func TestCheck7AsksAboutOutliersToo(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		policy := event.Signer{Name: "hs3", KeyID: "ed25519:policy_server", Key: signerOf("policy").Key}
+		public := event.EncodeBase64(policy.Key.Public().(ed25519.PublicKey))
+		sign := func(ev *event.Event) *event.Event {
+			signed, err := ev.Sign(policy)
+			require.NoError(t, err)
+			return signed
+		}
+		for _, asked := range []bool{false, true} {
+			m := h.shared("12", bob, carol)
+			h.set("alice", string(m.id), "m.room.policy", "", stage.O{"via": "hs3", "public_keys": stage.O{"ed25519": public}})
+			h.learn()
+			side := m.build(memberDraft(eve, eve, "join"), m.tips...)
+			m.know(side)
+			draft := messageDraft(eve, "from a fork")
+			draft.AuthEvents = []id.EventID{m.current()[event.StateKey{Type: event.TypePowerLevels}], side.ID}
+			e := m.build(draft, m.tips...)
+			m.know(e)
+			h.refused(rooms.Rejected, 5, "6", e.PDU())
+			require.True(t, h.row(side.ID).Outlier)
+			h.world.policy, h.world.asked = nil, nil
+			sent := sign(side)
+			if asked {
+				h.world.policy = func(ev *event.Event) ([]byte, error) { return event.Member(sign(ev).PDU(), "signatures"), nil }
+				sent = side
+			}
+			h.accepted(sent)
+			require.Equal(t, asked, len(h.world.asked) == 1, "%v", h.world.asked)
+			require.Equal(t, "join", h.membershipOf(eve))
+		}
+	})
+}
