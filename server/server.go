@@ -22,6 +22,7 @@ import (
 	"touchstone.example/server/obs"
 	"touchstone.example/server/run"
 	"touchstone.example/server/strict"
+	"touchstone.example/server/upkeep"
 	"touchstone.example/spec"
 	"touchstone.example/storage"
 )
@@ -89,6 +90,7 @@ func (s *Server) start(ctx context.Context) error {
 	if s.feed, err = feed.Open(ctx, s.db, s.group, feed.Options{Shared: s.db.Engine() == "postgres", Log: s.log}); err != nil {
 		return fmt.Errorf("follow the stream: %w", err)
 	}
+	s.group.Go("upkeep", (&upkeep.Upkeep{DB: s.db, Feed: s.feed, Env: s.env, Log: s.log}).Run)
 	s.metrics.Watch(obs.Sources{Database: s.db.Stats, FeedLag: s.feed.SafeLag})
 	signer, err := s.identity(ctx)
 	if err != nil {

@@ -30,7 +30,8 @@ var (
 			WHERE c.pos > $1 AND c.pos <= $2 ORDER BY c.pos, c.n LIMIT 1 OFFSET $3), $2)
 		ORDER BY pos, n`)
 	qCompactChanges = q("compact_changes", `DELETE FROM changes WHERE pos < $1
-		AND pos < (SELECT MAX(pos) FROM changes)`)
+		AND pos < (SELECT MAX(pos) FROM changes)
+		AND pos <= COALESCE((SELECT pos FROM changes ORDER BY pos, n LIMIT 1 OFFSET $2), $1)`)
 	qCursor    = q("cursor", `SELECT pos FROM cursors WHERE name = $1`)
 	qPutCursor = q("put_cursor", `INSERT INTO cursors (name, pos) VALUES ($1, $2)
 		ON CONFLICT (name) DO UPDATE SET pos = excluded.pos`)
@@ -40,17 +41,16 @@ var (
 // InsertChange appends to the log at a position this transaction reserved.
 // Several changes may share one.
 func (w *Writer) InsertChange(ctx context.Context, c Change) error {
-	n := 0
-	for _, other := range w.changes {
-		if other.Pos == c.Pos {
-			n++
-		}
+	if w.at == nil {
+		w.at = map[int64]int64{}
 	}
+	n := w.at[c.Pos]
+	w.at[c.Pos]++
 	if i := slices.Index(w.reserved, c.Pos); i >= 0 {
 		w.reserved = slices.Delete(w.reserved, i, i+1)
 	}
 	w.changes = append(w.changes, c)
-	return w.later(ctx, qInsertChange, c.Pos, int64(n), c.Kind, c.RoomNID, c.UserID, c.Ref)
+	return w.later(ctx, qInsertChange, c.Pos, n, c.Kind, c.RoomNID, c.UserID, c.Ref)
 }
 
 // Changes reads the log in (after, upTo], oldest first. When there is more than
@@ -68,10 +68,11 @@ func (r *Reader) Changes(ctx context.Context, after, upTo int64, limit int) (lis
 	return list, err
 }
 
-// CompactChanges deletes what is before a position. The newest row always
-// stays: SQLite counts on from it.
-func (w *Writer) CompactChanges(ctx context.Context, before int64) (int64, error) {
-	return w.exec(ctx, qCompactChanges, before)
+// CompactChanges deletes what is before a position, the oldest positions first
+// and whole, and says how many rows: fewer than limit when nothing is left. The
+// newest row always stays: SQLite counts on from it.
+func (w *Writer) CompactChanges(ctx context.Context, before int64, limit int) (int64, error) {
+	return w.exec(ctx, qCompactChanges, before, int64(limit-1))
 }
 
 // Cursor returns how far a reader of the log has come, ErrNotFound before its start.

@@ -122,7 +122,7 @@ func TestTheLogOfChanges(t *testing.T) {
 			got, err = w.Changes(ctx, want[0].Pos, last-1, 1)
 			require.NoError(t, err)
 			require.Equal(t, want[1:3], got, "a position is read whole")
-			n, err := w.CompactChanges(ctx, last+100)
+			n, err := w.CompactChanges(ctx, last+100, 1000)
 			require.NoError(t, err)
 			require.EqualValues(t, 3, n, "the newest row stays")
 			got, err = w.Changes(ctx, 0, last, 10)

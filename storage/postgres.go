@@ -43,7 +43,7 @@ func openPostgres(ctx context.Context, db *DB, dsn string) (engine, error) {
 	params["idle_in_transaction_session_timeout"] = millis(db.opts.IdleTimeout)
 	params["default_transaction_isolation"] = "read committed"
 	params["plan_cache_mode"] = "force_generic_plan" // look-ups by index all of them
-	cfg.ConnConfig.StatementCacheCapacity = 2048 // never evict: the registry is finite
+	cfg.ConnConfig.StatementCacheCapacity = 2048     // never evict: the registry is finite
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, err

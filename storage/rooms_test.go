@@ -428,7 +428,7 @@ func TestTransactionIDs(t *testing.T) {
 			ids, err := w.TxnIDs(ctx, "@a:t", "D", []int64{4, 5, 0})
 			require.NoError(t, err)
 			require.Equal(t, map[int64]string{5: "1\x00"}, ids)
-			n, err := w.DeleteTxns(ctx, 1001)
+			n, err := w.DeleteTxns(ctx, 1001, 10)
 			require.EqualValues(t, 1, n)
 			return err
 		})

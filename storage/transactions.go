@@ -32,7 +32,8 @@ var (
 		WHERE user_id = $1 AND device_id = $2 AND event_nid = ANY($3) AND event_nid <> 0`)
 	qDeleteTxnsOf  = q("delete_txns_of", `DELETE FROM transactions WHERE user_id = $1 AND device_id = ANY($2)`)
 	qDeleteTxnsAll = q("delete_txns_all", `DELETE FROM transactions WHERE user_id = $1 AND device_id <> $2`)
-	qDeleteTxns    = q("delete_txns", `DELETE FROM transactions WHERE created_at < $1`)
+	qDeleteTxns    = q("delete_txns", `DELETE FROM transactions WHERE (user_id, device_id, operation, txn_id) IN (
+		SELECT user_id, device_id, operation, txn_id FROM transactions WHERE created_at < $1 ORDER BY created_at LIMIT $2)`)
 )
 
 // ClaimTxn remembers what a request was answered with. When a request had its
@@ -66,7 +67,8 @@ func (r *Reader) TxnIDs(ctx context.Context, userID id.UserID, deviceID id.Devic
 	return ids, err
 }
 
-// DeleteTxns forgets requests made before a time.
-func (w *Writer) DeleteTxns(ctx context.Context, before int64) (int64, error) {
-	return w.exec(ctx, qDeleteTxns, before)
+// DeleteTxns forgets requests made before a time, no more than limit at once, and
+// says how many.
+func (w *Writer) DeleteTxns(ctx context.Context, before int64, limit int) (int64, error) {
+	return w.exec(ctx, qDeleteTxns, before, int64(limit))
 }

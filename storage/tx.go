@@ -27,6 +27,7 @@ type Writer struct {
 	drawn    bool     // PostgreSQL's fence knows of this transaction
 	reserved []int64  // positions drawn that have no change row yet
 	changes  []Change
+	at       map[int64]int64 // how many of them are at a position
 }
 
 // An Outcome is how a transaction ended.

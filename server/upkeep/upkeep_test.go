@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package upkeep_test
+
+import (
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"touchstone.example/server/upkeep"
+	"touchstone.example/storage"
+	"touchstone.example/storage/storagetest"
+	"touchstone.example/tests/stage"
+)
+
+func TestTransactionIDsAreForgottenWhenTheyAreOld(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		s := stage.New(t, db)
+		u := &upkeep.Upkeep{DB: db, Feed: s.Feed, Env: s.Env, Log: s.Log}
+		key := func(n int) storage.TxnKey {
+			return storage.TxnKey{UserID: "@a:t", DeviceID: "D", Operation: "op", TxnID: strconv.Itoa(n)}
+		}
+		const old = 2500 // more than are deleted at once
+		add := func(from, to int) {
+			require.NoError(t, db.Write(t.Context(), func(tx *storage.Writer) error {
+				for n := from; n < to; n++ {
+					if err := tx.ClaimTxn(t.Context(), key(n), storage.TxnResult{EventNID: 1}, s.Env.NowTS()); err != nil {
+						return err
+					}
+				}
+				return nil
+			}))
+		}
+		known := func(n int) error {
+			return db.Read(t.Context(), func(tx *storage.Reader) error {
+				_, err := tx.Txn(t.Context(), key(n))
+				return err
+			})
+		}
+		add(0, old)
+		s.Clock.Advance(time.Millisecond)
+		add(old, old+1)
+		s.Clock.Advance(upkeep.TxnLife - time.Millisecond)
+		require.NoError(t, u.Once(t.Context()))
+		require.NoError(t, known(0), "as old as it may be")
+		s.Clock.Advance(time.Millisecond)
+		require.NoError(t, u.Once(t.Context()))
+		for n := range old {
+			require.ErrorIs(t, known(n), storage.ErrNotFound)
+		}
+		require.NoError(t, known(old))
+	})
+}
+
+func TestTheLogOfChangesKeepsWhatIsNewOrNotRead(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		s := stage.New(t, db)
+		u := &upkeep.Upkeep{DB: db, Feed: s.Feed, Env: s.Env, Log: s.Log}
+		write := func(fn func(tx *storage.Writer) error) {
+			require.NoError(t, db.Write(t.Context(), fn))
+		}
+		var last int64
+		grow := func(n int) {
+			for ; n > 0; n -= 500 {
+				write(func(tx *storage.Writer) error {
+					positions, err := tx.ReserveN(t.Context(), 500)
+					if err != nil {
+						return err
+					}
+					for _, last = range positions {
+						if err := tx.InsertChange(t.Context(), storage.Change{Pos: last, Kind: "test", RoomNID: 1}); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+			}
+			require.NoError(t, s.Feed.WaitFor(t.Context(), last))
+		}
+		oldest := func() (pos int64) {
+			require.NoError(t, db.Read(t.Context(), func(tx *storage.Reader) error {
+				changes, err := tx.Changes(t.Context(), 0, last, 1)
+				pos = changes[0].Pos
+				return err
+			}))
+			return pos
+		}
+		grow(50_000)
+		first := oldest()
+		grow(50_000)
+		require.NoError(t, u.Once(t.Context()))
+		require.Equal(t, first, oldest(), "no more than are kept")
+
+		grow(2_500)
+		write(func(tx *storage.Writer) error { return tx.PutCursor(t.Context(), "reader", first+99) })
+		require.NoError(t, u.Once(t.Context()))
+		require.Equal(t, first+100, oldest(), "what a reader has not come to")
+		write(func(tx *storage.Writer) error { return tx.PutCursor(t.Context(), "reader", last) })
+		require.NoError(t, u.Once(t.Context()))
+		require.Equal(t, last-upkeep.KeptChanges+1, oldest())
+	})
+}
