@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +28,7 @@ func machine(t *subject) []fact {
 		{"kernel", firstLine("/proc/sys/kernel/osrelease")},
 		{"load before", firstLine("/proc/loadavg")},
 		{"temporary folder", os.TempDir()},
+		{"disk", flushed()},
 	}
 	if len(chosenEngines()) == 0 {
 		return facts
@@ -39,6 +41,34 @@ func machine(t *subject) []fact {
 		}
 	}
 	return append(facts, fact{"SQLite", "a file in the temporary folder, WAL, synchronous=FULL"})
+}
+
+// flushed says how long the disk takes to keep what a commit writes: nobody who
+// waits for each commit makes more of them a second.
+func flushed() string {
+	file, err := os.CreateTemp("", "bench-disk-")
+	if err != nil {
+		return err.Error()
+	}
+	defer os.Remove(file.Name())
+	defer file.Close()
+	const size = 48 << 10
+	took := make([]time.Duration, 50)
+	for i := range took {
+		began := time.Now()
+		_, err := file.Write(make([]byte, size))
+		if err == nil {
+			err = file.Sync()
+		}
+		if err != nil {
+			return err.Error()
+		}
+		took[i] = time.Since(began)
+	}
+	slices.Sort(took)
+	median := took[len(took)/2]
+	return fmt.Sprintf("%.2f ms to append %d kB and flush them, so at most %.0f commits a second one after the other",
+		median.Seconds()*1000, size>>10, 1/median.Seconds())
 }
 
 // postgresFacts says how durable the database is, on which everything hangs.
