@@ -105,3 +105,19 @@ func (h *house) after(d event.Draft, prevs ...*event.Event) *event.Event {
 	require.NoError(h.t, err)
 	return e
 }
+
+// BenchmarkSend sends one message after the other through the routes.
+func BenchmarkSend(b *testing.B) {
+	for name, open := range map[string]func() *storage.DB{
+		"memory": func() *storage.DB { return storagetest.Open(b) },
+		"file":   func() *storage.DB { return storagetest.OpenURL(b, "sqlite://"+b.TempDir()+"/a.db") },
+	} {
+		b.Run(name, func(b *testing.B) {
+			h := newHouse(b, open())
+			room := h.public("bob")
+			for b.Loop() {
+				h.send("alice", room, "a message of usual length, as people write them")
+			}
+		})
+	}
+}
