@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,6 +16,7 @@ import (
 	"touchstone.example/server/rooms"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
+	"touchstone.example/tests/stage"
 )
 
 // BenchmarkReceive measures what an event of another server costs, by the size
@@ -117,6 +119,36 @@ func BenchmarkSend(b *testing.B) {
 			room := h.public("bob")
 			for b.Loop() {
 				h.send("alice", room, "a message of usual length, as people write them")
+			}
+		})
+	}
+}
+
+// BenchmarkFanOut sends a message to fifty members who wait for it.
+func BenchmarkFanOut(b *testing.B) {
+	for name, open := range map[string]func() *storage.DB{
+		"memory":   func() *storage.DB { return storagetest.Open(b) },
+		"postgres": func() *storage.DB { return storagetest.OpenURL(b, storagetest.PostgresURL(b)) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			h := newHouse(b, open())
+			var members, since []string
+			for n := range 50 {
+				members = append(members, fmt.Sprint("m", n))
+			}
+			room := h.public(members...)
+			for _, m := range members {
+				since = append(since, h.ok("GET", "/_matrix/client/v3/sync", m, nil).At("next_batch"))
+			}
+			for b.Loop() {
+				var told sync.WaitGroup
+				for i, m := range members {
+					told.Go(func() {
+						since[i] = h.do("GET", "/_matrix/client/v3/sync?timeout=60000"+stage.Query("since", since[i]), m, nil).At("next_batch")
+					})
+				}
+				h.send("alice", room, "to everybody")
+				told.Wait()
 			}
 		})
 	}

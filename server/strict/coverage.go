@@ -208,7 +208,7 @@ func place(all []*jsonschema.Schema) string {
 	return trimURL(at.Location)
 }
 
+var escaper = strings.NewReplacer("~", "~0", "/", "~1")
+
 // escape makes a name a part of a JSON pointer.
-func escape(name string) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
-}
+func escape(name string) string { return escaper.Replace(name) }
