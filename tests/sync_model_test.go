@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tests
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"touchstone.example/tests/chance"
+	"touchstone.example/tests/harness"
+)
+
+// TestClientsKnowTheirRooms: in a random life of a room, a client that believes
+// what sync tells and fills gaps with messages always knows the room's state and
+// its history, as far back as it has seen it.
+func TestClientsKnowTheirRooms(t *testing.T) {
+	const lives, moments = 16, 20
+	eachEngine(t, func(t *testing.T, s *harness.Server) {
+		for seed := range lives {
+			t.Run(fmt.Sprint(seed), func(t *testing.T) {
+				t.Parallel()
+				l := newLife(t, s, chance.Dice(seed))
+				for range moments {
+					for range l.dice.Roll(7) {
+						l.happen(t)
+					}
+					l.sync(t)
+				}
+			})
+		}
+	})
+}
+
+// A life is a room, in which alice may do everything, and bob, who comes and
+// goes, with the client that he has.
+type life struct {
+	dice       chance.Dice
+	alice, bob *harness.User
+	others     []*harness.User
+	room       string
+	done       []string // what has happened, for whoever reads a failure
+	stateAfter bool     // the client asks for the state after the timeline
+
+	since   string
+	entry   string               // the event with which bob came in; empty: he is not there
+	state   map[[2]string]string // event IDs by type and key
+	history []string             // from the first event since the client last came in
+}
+
+func newLife(t *testing.T, s *harness.Server, dice chance.Dice) *life {
+	l := &life{dice: dice, alice: s.User(t, "alice"), bob: s.User(t, "bob"), others: []*harness.User{s.User(t, "carol"), s.User(t, "dora")}}
+	l.stateAfter = l.dice.OneIn(2)
+	visibility := chance.Pick(&l.dice, "world_readable", "shared", "invited", "invited", "joined", "joined")
+	l.done = append(l.done, visibility)
+	l.room = l.alice.CreateRoom(t, harness.O{"preset": "public_chat", "initial_state": []harness.O{
+		{"type": "m.room.history_visibility", "content": harness.O{"history_visibility": visibility}},
+	}})
+	return l
+}
+
+// happen lets one thing happen, or be refused.
+func (l *life) happen(t *testing.T) {
+	n := len(l.done)
+	what := chance.Pick(&l.dice, "send", "send", "state", "state", "state", "other", "rename", "redact", "bob", "bob")
+	other := chance.Pick(&l.dice, l.others...)
+	switch what {
+	case "send":
+		l.alice.Send(t, l.room, fmt.Sprint("message ", n))
+	case "state":
+		l.alice.SetState(t, l.room, "org.example", chance.Pick(&l.dice, "", "x", "y"), harness.O{"n": n})
+	case "other":
+		other.Do(t, "POST", harness.Path("v3/rooms/{}/{}", l.room, chance.Pick(&l.dice, "join", "leave")), harness.O{})
+	case "rename":
+		other.Put(t, harness.Path("v3/profile/{}/displayname", other.ID), harness.O{"displayname": fmt.Sprint("name ", n)})
+	case "redact":
+		ev := l.alice.Messages(t, l.room, "dir", "b", "limit", 1).At("chunk", 0)
+		if slices.Contains([]string{"m.room.message", "org.example"}, ev.At("type").String()) {
+			l.alice.Redact(t, l.room, ev.At("event_id").String())
+		}
+	case "bob":
+		what = chance.Pick(&l.dice, "join", "join", "leave", "kick", "ban", "unban", "invite")
+		path := harness.Path("v3/rooms/{}/{}", l.room, what)
+		if what == "join" || what == "leave" {
+			l.bob.Do(t, "POST", path, harness.O{})
+		} else {
+			l.alice.Do(t, "POST", path, harness.O{"user_id": l.bob.ID})
+		}
+	}
+	l.done = append(l.done, what)
+}
+
+// sync has the client take one answer, and compares what it then knows.
+func (l *life) sync(t *testing.T) {
+	full := l.dice.OneIn(8)
+	query := []any{"filter", limit(chance.Pick(&l.dice, 1, 3, 20, 50)), "use_state_after", l.stateAfter, "full_state", full}
+	if l.since != "" {
+		query = append(query, "since", l.since)
+	}
+	v := l.bob.Sync(t, query...)
+	joins := l.bob.Get(t, harness.Path("v3/joined_rooms")).At("joined_rooms").Strings()
+	part := joined(v, l.room)
+	if !slices.Contains(joins, l.room) {
+		require.False(t, part.Exists(), l.done)
+		l.entry, l.since = "", v.At("next_batch").String()
+		return
+	}
+	entry := l.bob.Get(t, harness.Path("v3/rooms/{}/state/m.room.member/{}?format=event", l.room, l.bob.ID)).At("event_id").String()
+	cameIn := entry != l.entry
+	l.entry = entry
+	if part.Exists() {
+		l.takeState(part, full || cameIn)
+		l.takeTimeline(t, part, cameIn)
+	}
+	l.since = v.At("next_batch").String()
+	l.compare(t)
+}
+
+// takeState believes an answer about the room's state. whole says that it tells
+// all of it.
+func (l *life) takeState(part harness.Value, whole bool) {
+	if whole {
+		l.state = map[[2]string]string{}
+	}
+	events := part.At("state_after", "events").List()
+	if !l.stateAfter {
+		events = slices.Concat(part.At("state", "events").List(), part.At("timeline", "events").List())
+	}
+	for _, ev := range events {
+		if key := ev.At("state_key"); key.Exists() {
+			l.state[[2]string{ev.At("type").String(), key.String()}] = ev.At("event_id").String()
+		}
+	}
+}
+
+// takeTimeline adds a timeline to what the client has, with what it left out.
+func (l *life) takeTimeline(t *testing.T, part harness.Value, cameIn bool) {
+	timeline := part.At("timeline")
+	shown := harness.IDs(timeline.At("events").List())
+	if cameIn {
+		l.history = shown
+		return
+	}
+	if timeline.At("limited").Bool() {
+		var gap []string
+		for from := timeline.At("prev_batch").String(); from != ""; {
+			page := l.bob.Messages(t, l.room, "dir", "b", "limit", 2, "from", from, "to", l.since)
+			gap = append(gap, harness.IDs(page.At("chunk").List())...)
+			from = page.At("end").String()
+		}
+		slices.Reverse(gap)
+		shown = append(gap, shown...)
+	}
+	for _, event := range shown {
+		require.NotContains(t, l.history, event, "told twice: %v", l.done)
+	}
+	l.history = append(l.history, shown...)
+}
+
+// compare looks at the room itself.
+func (l *life) compare(t *testing.T) {
+	state := map[[2]string]string{}
+	for _, ev := range l.bob.Get(t, harness.Path("v3/rooms/{}/state", l.room)).List() {
+		state[[2]string{ev.At("type").String(), ev.At("state_key").String()}] = ev.At("event_id").String()
+	}
+	require.Equal(t, state, l.state, "%v", l.done)
+	all := harness.IDs(l.bob.AllMessages(t, l.room, "f", 100))
+	known := slices.DeleteFunc(slices.Clone(l.history), func(event string) bool { return !slices.Contains(all, event) })
+	require.NotEmpty(t, known, "%v", l.done)
+	require.Equal(t, all[slices.Index(all, known[0]):], known, "%v", l.done)
+}
