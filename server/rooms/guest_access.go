@@ -51,8 +51,8 @@ func (r *Rooms) admitGuest(ctx context.Context, h *head, who api.Caller) error {
 // Spec: client-server "Guest Access", "Server behaviour": "the server MUST set
 // those users' m.room.member state to leave".
 func (r *Rooms) dismissGuests(ctx context.Context, h *head, p *planned) ([]*planned, error) {
-	if p.StateKey == nil || p.Key() != keyGuestAccess || guestsMayJoin(p.Event) {
-		return nil, nil
+	if shuts, err := r.shutsToGuests(ctx, h, p); err != nil || !shuts {
+		return nil, err
 	}
 	guests, err := r.guestsIn(ctx, h)
 	if err != nil || len(guests) == 0 {
@@ -61,6 +61,23 @@ func (r *Rooms) dismissGuests(ctx context.Context, h *head, p *planned) ([]*plan
 	ahead := h.ahead()
 	ahead.apply(p)
 	return r.leavesOf(ctx, ahead, guests)
+}
+
+// shutsToGuests tells whether an event takes away what lets guests in: it sets
+// another guest_access, or redacts the present one.
+//
+// Spec: client-server "Redactions": "state events behave as though their
+// properties were simply not specified".
+func (r *Rooms) shutsToGuests(ctx context.Context, h *head, p *planned) (bool, error) {
+	switch {
+	case p.StateKey != nil:
+		return p.Key() == keyGuestAccess && !guestsMayJoin(p.Event), nil
+	case p.redacts == nil || p.redacts.StateKey == nil || p.redacts.Key() != keyGuestAccess:
+		return false, nil
+	}
+	err := h.ensure(ctx, r.db, keyGuestAccess)
+	now := h.get(keyGuestAccess.Type, keyGuestAccess.Key)
+	return now != nil && now.nid == p.redacts.nid, err
 }
 
 // closeToGuests has our guests leave a room that was shut to them elsewhere: by

@@ -263,8 +263,12 @@ func TestGuestsAreDismissed(t *testing.T) {
 
 			again := set(stage.O{"guest_access": "forbidden", "again": 1})
 			require.Equal(t, id.EventID(again), last()[0].ID, "nobody leaves twice")
-			set(opened)
+			open := set(opened)
 			h.act("guest1", room, "join", stage.O{})
+			h.ok("PUT", at(room, "redact/{}/{}", again, name), "alice", stage.O{})
+			require.Equal(t, "join", h.membership(room, "guest1"), "what does not let him in any more")
+			h.ok("PUT", at(room, "redact/{}/{}", open, name), "alice", stage.O{})
+			require.Equal(t, "leave", h.membership(room, "guest1"), "what let him in is redacted")
 		}
 	})
 }

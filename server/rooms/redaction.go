@@ -73,7 +73,8 @@ func (r *Rooms) redact(ctx context.Context, who api.Caller, roomID id.RoomID, d 
 			return nil, err
 		}
 		p.txn = transaction(who, endpoint, nid, txnID)
-		return &plan{events: []*planned{p}}, nil
+		leaves, err := r.dismissGuests(ctx, h, p)
+		return &plan{events: append([]*planned{p}, leaves...)}, err
 	})
 	return r.sent(ctx, ids, err, transaction(who, endpoint, nid, txnID))
 }
