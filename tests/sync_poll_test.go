@@ -3,6 +3,8 @@
 package tests
 
 import (
+	"context"
+	"math"
 	"testing"
 	"time"
 
@@ -16,6 +18,7 @@ var pollCases = []syncCase{
 	{"a timeout is waited for", pollTimeout},
 	{"a message ends the wait", pollWakes},
 	{"an invite, a join and a leave end the wait", pollWakesForMembership},
+	{"who would wait for ever is not answered at once", pollForEver},
 	{"others' news do not end the wait", pollSleepsOn},
 	{"news of before the request end the wait at once", pollDoesNotMiss},
 	{"a client that goes away disturbs nobody", pollGoesAway},
@@ -144,4 +147,16 @@ func pollGoesAway(t *testing.T, s *harness.Server) {
 	}
 	sent := alice.Send(t, room, "still there?")
 	require.Equal(t, []string{sent}, harness.IDs(harness.Timeline(await(t, stay), room)))
+}
+
+// pollForEver: time-outs of some centuries, which as nanoseconds are none.
+func pollForEver(t *testing.T, s *harness.Server) {
+	alice := s.User(t, "alice")
+	since := alice.Since(t)
+	for _, timeout := range []int64{1<<53 - 1, 18446744073710, math.MaxInt64} {
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		_, err := alice.Try(ctx, "GET", harness.Path("v3/sync")+harness.Query("since", since, "timeout", timeout), nil)
+		cancel()
+		require.ErrorIs(t, err, context.DeadlineExceeded, timeout)
+	}
 }

@@ -93,13 +93,14 @@ func (s *Sync) Sync(ctx context.Context, who api.Caller, req *clientapi.SyncRequ
 	if w.initial || w.full {
 		return s.answer(ctx, w, s.Feed.Safe())
 	}
-	return s.wait(ctx, w, time.Duration(req.Timeout.Or(0))*time.Millisecond)
+	timeout := min(max(req.Timeout.Or(0), 0), maxWait.Milliseconds())
+	return s.wait(ctx, w, time.Duration(timeout)*time.Millisecond)
 }
 
 // wait answers as soon as there is something to say, and at the latest when
 // the time is up.
 func (s *Sync) wait(ctx context.Context, w *window, timeout time.Duration) (*clientapi.SyncResponse, error) {
-	waiting, cancel := context.WithTimeout(ctx, min(max(timeout, 0), maxWait))
+	waiting, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	defer context.AfterFunc(s.Stopping, cancel)()
 	for seen := w.since; ; {
