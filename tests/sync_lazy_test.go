@@ -14,6 +14,7 @@ import (
 var lazyCases = []syncCase{
 	{"lazy loading brings the members of the timeline and oneself", lazyInitial},
 	{"a new sender's membership comes with the first event", lazyNewSender},
+	{"a new hero's membership comes with the summary", lazyNewHero},
 	{"redundant members come when asked for", lazyRedundant},
 	{"joins in a gap are told even to the lazy", lazyGap},
 	{"without lazy loading all members come", notLazy},
@@ -76,6 +77,17 @@ func lazyNewSender(t *testing.T, s *harness.Server) {
 	carol.Send(t, room, "me too")
 	v = dora.Sync(t, "since", v.At("next_batch"), "filter", lazy(2, false))
 	require.Equal(t, sorted(carol.ID), members(joined(v, room).At("state", "events")))
+}
+
+func lazyNewHero(t *testing.T, s *harness.Server) {
+	u := s.Users(t, "alice", "bob", "carol", "dora", "emil", "fritz", "gerda")
+	room := u[0].PublicRoom(t, u[1:]...)
+	v := u[0].Sync(t, "filter", lazy(1, false))
+	require.NotContains(t, joined(v, room).At("summary", "m.heroes").Strings(), u[6].ID)
+	u[1].Leave(t, room)
+	part := joined(u[0].Sync(t, "since", v.At("next_batch"), "filter", lazy(5, false)), room)
+	require.Contains(t, part.At("summary", "m.heroes").Strings(), u[6].ID)
+	require.Contains(t, members(part.At("state", "events")), u[6].ID)
 }
 
 func lazyRedundant(t *testing.T, s *harness.Server) {

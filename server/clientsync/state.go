@@ -220,13 +220,15 @@ func (a *assembly) loadStates(ctx context.Context, parts []*roomPart) error {
 }
 
 // addMembers adds the membership events of those who sent the timeline, of the
-// heroes, and in a whole state the user's own.
+// heroes that the summary names, and in a whole state the user's own.
 //
-// Spec: client-server "Lazy-loading room members".
+// Spec: client-server "Lazy-loading room members"; sync, "m.heroes": "the
+// membership events for the heroes MUST be included in the state, unless they
+// are redundant".
 func (p *roomPart) addMembers(ctx context.Context) error {
-	users := rooms.Senders(p.timeline)
+	users := append(rooms.Senders(p.timeline), p.heroes...)
 	if p.whole {
-		users = append(append(users, p.who.User), p.heroes...)
+		users = append(users, p.who.User)
 	}
 	if len(users) == 0 {
 		return nil
