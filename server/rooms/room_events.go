@@ -253,7 +253,7 @@ func (r *Rooms) GetMembersByRoom(ctx context.Context, who api.Caller, req *clien
 				return api.InvalidParam("at: %s", err)
 			}
 			if token.Pos < state.upTo {
-				if root, err = tx.RoomStateAt(ctx, room.NID, token.Pos); err != nil {
+				if root, err = r.stateThen(ctx, tx, who, room, token.Pos); err != nil {
 					return err
 				}
 			}
@@ -267,6 +267,26 @@ func (r *Rooms) GetMembersByRoom(ctx context.Context, who api.Caller, req *clien
 		return err
 	})
 	return out, err
+}
+
+// stateThen is the state of a room at an earlier position, if the caller may
+// know it.
+//
+// Spec: client-server "Room History Visibility".
+func (r *Rooms) stateThen(ctx context.Context, tx *storage.Reader, who api.Caller, room *storage.Room, pos int64) (string, error) {
+	root, err := tx.RoomStateAt(ctx, room.NID, pos)
+	if err != nil {
+		return "", err
+	}
+	sight, err := NewSight(ctx, tx, room.NID, who.User)
+	if err != nil {
+		return "", err
+	}
+	ok, err := sight.SeesMoment(ctx, room.NID, pos, root)
+	if err == nil && !ok {
+		err = api.Forbidden("You may not know who was in room %s then", room.ID)
+	}
+	return root, err
 }
 
 // wanted applies the filter of a list of members. With both halves of it, one

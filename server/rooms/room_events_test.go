@@ -141,6 +141,37 @@ func TestMembersAtAToken(t *testing.T) {
 	})
 }
 
+// TestMembersOfATimeOutOfSight: who was there is for those who may see what was
+// said then.
+func TestMembersOfATimeOutOfSight(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		for visibility, seen := range map[string]bool{"world_readable": true, "shared": true, "invited": false, "joined": false} {
+			room := h.public("carol")
+			h.set("alice", room, "m.room.history_visibility", "", stage.O{"history_visibility": visibility})
+			token := func() string { return feed.Token{Epoch: h.Feed.Epoch(), Pos: h.Feed.Safe()}.String() }
+			before := token()
+			h.act("carol", room, "leave", stage.O{})
+			h.act("bob", room, "join", stage.O{})
+			inside := token()
+			h.act("bob", room, "leave", stage.O{})
+			between := token()
+			h.act("bob", room, "join", stage.O{})
+			ask := func(token string) stage.Answer {
+				return h.do("GET", at(room, "members?at="+token), "bob", nil)
+			}
+			require.Equal(t, []string{"alice join", "bob join", "carol leave"}, names(t, ask(inside).At("chunk")), visibility)
+			for _, hidden := range []string{before, between} {
+				if seen {
+					require.Equal(t, 200, ask(hidden).Status, visibility)
+				} else {
+					require.Equal(t, 403, ask(hidden).Status, visibility)
+					require.Equal(t, "M_FORBIDDEN", ask(hidden).At("errcode"), visibility)
+				}
+			}
+		}
+	})
+}
+
 // bodies lists the messages of a page.
 func bodies(events []clientEvent) (out []string) {
 	for _, e := range events {

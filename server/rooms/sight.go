@@ -78,7 +78,7 @@ func (s *Sight) Sees(ctx context.Context, e *storage.Event) (ok bool, at string,
 		return false, "", err
 	}
 	after := before.With(s.user, e.Type, e.StateKey, Content(e.Client))
-	viewer, err := s.viewer(ctx, e)
+	viewer, err := s.viewer(ctx, e.RoomNID, e.Place())
 	if err != nil {
 		return false, "", err
 	}
@@ -118,17 +118,40 @@ func (s *Sight) StateUntil(ctx context.Context, room *storage.Room) (int64, erro
 
 func (s *Sight) forgotten() bool { return s.now != nil && s.now.Forgotten }
 
-func (s *Sight) viewer(ctx context.Context, e *storage.Event) (visibility.Viewer, error) {
-	if err := s.loadJoins(ctx, e.RoomNID); err != nil {
+// viewer is what the user has had to do with the room, seen from a place.
+func (s *Sight) viewer(ctx context.Context, roomNID int64, from storage.Place) (visibility.Viewer, error) {
+	if err := s.loadJoins(ctx, roomNID); err != nil {
 		return visibility.Viewer{}, err
 	}
 	v := visibility.Viewer{EverJoined: len(s.joins) > 0, Forgotten: s.forgotten()}
 	for _, p := range s.joins {
-		if after(p, e.Place()) {
+		if after(p, from) {
 			v.JoinedSince = true
 		}
 	}
 	return v, nil
+}
+
+// SeesMoment decides about the room as it was at a position: its state, which is
+// at root, is for those who may see an event that was sent then.
+func (s *Sight) SeesMoment(ctx context.Context, roomNID, pos int64, root string) (bool, error) {
+	last, err := s.tx.PlaceAt(ctx, roomNID, pos)
+	if errors.Is(err, storage.ErrNotFound) {
+		return true, nil // the room did not exist, and nothing can be seen
+	}
+	if err != nil {
+		return false, err
+	}
+	then, err := s.state(ctx, roomNID, root)
+	if err != nil {
+		return false, err
+	}
+	viewer, err := s.viewer(ctx, roomNID, last)
+	if err != nil {
+		return false, err
+	}
+	ok, _ := visibility.Event(then, then, viewer)
+	return ok, nil
 }
 
 // WasIn reports whether the user had joined the room before an event.
