@@ -56,6 +56,21 @@ func (c *checker) checkPowerLevels(sender int64) error {
 	return check.users(event.Member(old, "users"), c.ev.ContentMember("users"))
 }
 
+// IntegerLevels tells whether all levels of an m.room.power_levels are integers.
+// Before version 10 no rule asks that; a server keeps its own users to it.
+//
+// Spec: server-server "Definitions": "reasonable precautions to prevent users from
+// sending new power level events with string values".
+func IntegerLevels(ev *event.Event) error {
+	rules := *ev.Rules()
+	rules.IntegerPowerLevels, rules.StrictJSON = true, true
+	c := checker{rules: &rules, ev: ev, n: numbersOf(&rules)}
+	if err := c.checkIntegerLevels(); err != nil {
+		return err
+	}
+	return c.checkUserLevels()
+}
+
 // checkIntegerLevels is rules 10.1 and 10.2.
 func (c *checker) checkIntegerLevels() error {
 	// 10.1

@@ -82,6 +82,11 @@ func (r *Rooms) extend(ctx context.Context, h *head, d draft) (*planned, error) 
 	if err != nil {
 		return nil, unbuildable(err)
 	}
+	if ev.Type == event.TypePowerLevels && !h.rules.IntegerPowerLevels {
+		if err := eventauth.IntegerLevels(ev); err != nil {
+			return nil, rejected(err)
+		}
+	}
 	if err := eventauth.Check(h.rules, ev, h, r.verify); err != nil {
 		return nil, rejected(err)
 	}

@@ -126,6 +126,9 @@ func dropped(format string, args ...any) error { return &drop{fmt.Errorf(format,
 // errKnown ends the checks of an event that has been through them.
 var errKnown = errors.New("rooms: the event is known")
 
+// errKept ends the checks of an event that is rejected, and has no place.
+var errKept = errors.New("rooms: the event is kept as an outlier")
+
 // Receive puts an event that another server sent through the checks and, unless
 // it is dropped, into its room. An error says that the checks could not be done.
 //
@@ -171,6 +174,8 @@ func (r *Rooms) receive(ctx context.Context, a *arrival) (Receipt, error) {
 			i = againFrom - 1
 		case errors.As(err, &d):
 			a.outcome, a.check, a.why = Dropped, c.number, d.why
+			return a.receipt(), nil
+		case errors.Is(err, errKept):
 			return a.receipt(), nil
 		case errors.Is(err, errKnown):
 			a.known = true

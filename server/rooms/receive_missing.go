@@ -4,6 +4,7 @@ package rooms
 
 import (
 	"context"
+	"errors"
 
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
@@ -17,10 +18,26 @@ const maxMissing = 20
 // findPrevious finds the events that the event follows, and the state after
 // each. Those that are not here are asked for; where a gap stays, the state
 // behind it is asked for. Without it the event is dropped, since nobody can tell
-// what it was allowed.
+// what it was allowed. One that its auth events reject stays rejected, as an
+// outlier.
 //
 // Spec: server-server "Backfilling and retrieving missing events".
 func (a *arrival) findPrevious(ctx context.Context) error {
+	err := a.findStates(ctx)
+	switch {
+	case a.outcome != Rejected || !errors.As(err, new(*drop)):
+		return err
+	case a.again:
+		return a.settled(a.row)
+	}
+	a.before, a.states = "", nil
+	if err := a.keep(ctx); err != nil {
+		return err
+	}
+	return errKept
+}
+
+func (a *arrival) findStates(ctx context.Context) error {
 	if err := a.loadPrevious(ctx); err != nil {
 		return err
 	}

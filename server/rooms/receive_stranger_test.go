@@ -89,3 +89,26 @@ func TestTheSameAuthEventTwiceIsADuplicate(t *testing.T) {
 		}
 	})
 }
+
+// Spec: server-server "Checks performed on receipt of a PDU", 4, comes before 5.
+func TestWhatAuthEventsRejectIsRejectedWhateverItFollows(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		m := h.shared("12", bob)
+		gap := m.build(messageDraft(bob, "never to be had"), m.tips...)
+		m.know(gap)
+		h.world.hidden[gap.ID] = true
+		levels := levelsDraft(m, 100, 0)
+		levels.Sender = bob
+		e := m.build(levels, gap.ID)
+		m.know(e)
+		for range 2 {
+			h.refused(rooms.Rejected, 4, "8", e.PDU())
+			require.True(t, h.row(e.ID).Rejected && h.row(e.ID).Outlier)
+		}
+		// When the gap is closed, the event gets its place.
+		delete(h.world.hidden, gap.ID)
+		h.refused(rooms.Rejected, 4, "8", e.PDU())
+		require.False(t, h.row(e.ID).Outlier)
+		require.Equal(t, rooms.Receipt{EventID: e.ID, Outcome: rooms.Rejected, Known: true}, h.sends(e))
+	})
+}

@@ -93,7 +93,7 @@ func (r *Rooms) redactable(ctx context.Context, h *head, ev *event.Event, target
 		if err != nil {
 			return err
 		}
-		if row.RoomNID != h.room.NID {
+		if row.RoomNID != h.room.NID || row.Rejected || row.Outlier {
 			return storage.ErrNotFound
 		}
 		evs, err := readEvents(ctx, tx, h.rules, []int64{row.NID})

@@ -39,7 +39,11 @@ func (r *Rooms) GetOneRoomEvent(ctx context.Context, who api.Caller, req *client
 		if err != nil {
 			return err
 		}
-		if room.ID != req.RoomID || e.Rejected || e.Outlier {
+		relayed, err := isRelayed(ctx, tx, room, e)
+		if err != nil {
+			return err
+		}
+		if room.ID != req.RoomID || !relayed {
 			return storage.ErrNotFound
 		}
 		sight, err := NewSight(ctx, tx, room.NID, who.User)
@@ -69,6 +73,24 @@ func (r *Rooms) GetOneRoomEvent(ctx context.Context, who api.Caller, req *client
 		return nil, fmt.Errorf("read event %s: %w", req.EventID, err)
 	}
 	return &clientapi.GetOneRoomEventResponse{Body: body}, nil
+}
+
+// isRelayed tells whether clients may be told of an event at all. Of those that
+// were soft-failed, only what came to be in the room's state.
+//
+// Spec: server-server "Rejection" and "Soft failure".
+func isRelayed(ctx context.Context, tx *storage.Reader, room *storage.Room, e *storage.Event) (bool, error) {
+	switch {
+	case e.Rejected || e.Outlier:
+		return false, nil
+	case !e.SoftFailed:
+		return true, nil
+	case e.StateKey == nil:
+		return false, nil
+	}
+	key := storage.StateKey{Type: e.Type, Key: *e.StateKey}
+	found, err := tx.StateGet(ctx, room.StateRoot, key)
+	return found[key] == e.NID, err
 }
 
 func (r *Rooms) view(who api.Caller) *View {
