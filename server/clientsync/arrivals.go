@@ -5,63 +5,27 @@ package clientsync
 import (
 	"context"
 	"slices"
-	"sync"
 
-	"touchstone.example/server/feed"
 	"touchstone.example/storage"
 )
 
-// arrivals remembers the events that have just arrived, which all members of
-// their rooms are told of at about the same time. An entry holds until something
-// changes in the event's room.
-type arrivals struct {
-	mu     sync.Mutex
-	events map[int64]arrival // by row
-}
+// maxArrival bounds the events that are remembered; larger ones are read again.
+const maxArrival = 4096
 
-type arrival struct {
-	event *storage.Event // nobody changes it
-	asOf  int64
-}
-
-// Together they bound the memory that arrivals take.
-const (
-	maxArrivals     = 2048
-	maxArrivalBytes = 4096 // larger events are read again
-)
-
-// of returns those of some events that may be in a timeline.
-func (c *arrivals) of(ctx context.Context, tx *storage.Reader, f *feed.Feed, asOf int64, nids []int64) (map[int64]*storage.Event, error) {
-	out := make(map[int64]*storage.Event, len(nids))
-	var unknown []int64
-	c.mu.Lock()
-	for _, nid := range nids {
-		if known := c.events[nid]; known.event != nil && !f.Changed(known.asOf, feed.Room(known.event.RoomNID)) {
-			out[nid] = known.event
-		} else {
-			unknown = append(unknown, nid)
-		}
-	}
-	c.mu.Unlock()
+// readArrived returns those of some events that may be in a timeline.
+func (a *assembly) readArrived(ctx context.Context, nids []int64) (map[int64]*storage.Event, error) {
+	known, unknown := a.arrivals.look(a.Feed, nids)
 	if len(unknown) == 0 {
-		return out, nil
+		return known, nil
 	}
-	events, err := tx.TimelineByNID(ctx, unknown)
-	if err != nil {
-		return nil, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.events == nil || len(c.events)+len(events) > maxArrivals {
-		c.events = map[int64]arrival{}
-	}
+	events, err := a.tx.TimelineByNID(ctx, unknown)
 	for _, e := range events {
-		out[e.NID] = e
-		if len(e.Client) <= maxArrivalBytes && len(c.events) < maxArrivals {
-			c.events[e.NID] = arrival{e, asOf}
+		known[e.NID] = e
+		if len(e.Client) <= maxArrival {
+			a.arrivals.note(e.NID, e, e.RoomNID, a.upTo)
 		}
 	}
-	return out, nil
+	return known, err
 }
 
 // loadArrived takes the timelines of the parts whose whole window is in the
@@ -82,7 +46,7 @@ func (a *assembly) loadArrived(ctx context.Context, parts []*roomPart, limit int
 			nids = append(nids, last(p)...)
 		}
 	}
-	events, err := a.arrivals.of(ctx, a.tx, a.Feed, a.upTo, nids)
+	events, err := a.readArrived(ctx, nids)
 	if err != nil {
 		return nil, err
 	}

@@ -36,15 +36,12 @@ func (a *assembly) loadSummaries(ctx context.Context, parts []*roomPart) error {
 	if len(described) == 0 {
 		return nil
 	}
-	counts, err := a.tx.CountMembers(ctx, nids, "join", "invite")
+	counts, err := a.countMembers(ctx, nids)
 	if err != nil {
 		return err
 	}
 	for _, p := range described {
 		p.counts = counts[p.nid]
-		if p.counts == nil {
-			p.counts = map[string]int64{}
-		}
 	}
 	if err := a.findNames(ctx, described); err != nil {
 		return err
@@ -55,6 +52,27 @@ func (a *assembly) loadSummaries(ctx context.Context, parts []*roomPart) error {
 		}
 	}
 	return nil
+}
+
+// countMembers counts who has joined rooms, and who is invited.
+func (a *assembly) countMembers(ctx context.Context, nids []int64) (map[int64]map[string]int64, error) {
+	known, unknown := a.counts.look(a.Feed, nids)
+	if len(unknown) == 0 {
+		return known, nil
+	}
+	counts, err := a.tx.CountMembers(ctx, unknown, "join", "invite")
+	if err != nil {
+		return nil, err
+	}
+	for _, nid := range unknown {
+		of := counts[nid]
+		if of == nil {
+			of = map[string]int64{}
+		}
+		known[nid] = of
+		a.counts.note(nid, of, nid, a.upTo)
+	}
+	return known, nil
 }
 
 // findNames finds out which rooms have a name or an alias that is not empty.

@@ -49,7 +49,8 @@ type Sync struct {
 	Deps
 	keys     keyCache
 	names    names
-	arrivals arrivals
+	arrivals memo[*storage.Event]
+	counts   memo[map[string]int64] // members of rooms, by membership
 }
 
 // New returns the sync of a server.
