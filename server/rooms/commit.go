@@ -30,9 +30,28 @@ type planned struct {
 	txn      *storage.TxnKey // the client's transaction id, if the request has one
 }
 
-// maxConflicts bounds how often a batch starts over because another process
-// has moved the room on.
-const maxConflicts = 16
+// tries bounds how often a commit starts over. That another process was first is
+// no failure: it has got on. A row that is there already should be settled by
+// looking at it.
+type tries struct{ late, met int }
+
+const (
+	maxLate = 1000
+	maxMet  = 16
+)
+
+// again tells whether to start over after an error.
+func (t *tries) again(err error) bool {
+	switch {
+	case errors.Is(err, storage.ErrConflict):
+		t.late++
+	case errors.Is(err, storage.ErrExists):
+		t.met++
+	default:
+		return false
+	}
+	return t.late <= maxLate && t.met <= maxMet
+}
 
 // add runs a job in its room's lane and returns the ids of the events that are
 // in the room when it returns: the job's own, or those of the request that it
@@ -85,7 +104,7 @@ func (r *Rooms) alone(ctx context.Context, nid int64, fn func(context.Context, *
 }
 
 func (r *Rooms) commitAlone(ctx context.Context, nid int64, fn func(context.Context, *head) error) error {
-	for conflicts := 0; ; conflicts++ {
+	for tries := (tries{}); ; {
 		h := r.heads.take(nid)
 		if h == nil {
 			var err error
@@ -98,14 +117,14 @@ func (r *Rooms) commitAlone(ctx context.Context, nid int64, fn func(context.Cont
 		case err == nil:
 			r.heads.put(h)
 			return nil
-		case !isConflict(err) || conflicts == maxConflicts:
+		case !tries.again(err):
 			return err
 		}
 	}
 }
 
 func (r *Rooms) commitTogether(ctx context.Context, nid int64, jobs []*job) {
-	for conflicts := 0; len(jobs) > 0; {
+	for tries := (tries{}); len(jobs) > 0; {
 		left, err := r.tryCommit(ctx, nid, jobs)
 		if errors.Is(err, storage.ErrExists) {
 			if fresh, failed := r.settleRepeats(ctx, left); failed != nil {
@@ -114,11 +133,7 @@ func (r *Rooms) commitTogether(ctx context.Context, nid int64, jobs []*job) {
 				left, err = fresh, nil
 			}
 		}
-		switch jobs = left; {
-		case err == nil:
-		case conflicts < maxConflicts && isConflict(err):
-			conflicts++
-		default:
+		if jobs = left; err != nil && !tries.again(err) {
 			for _, j := range jobs {
 				j.err = err
 			}

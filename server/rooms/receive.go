@@ -157,6 +157,10 @@ func (r *Rooms) Receive(ctx context.Context, origin id.ServerName, roomID id.Roo
 	return r.receive(ctx, &arrival{r: r, origin: origin, room: room, rules: rules, pdu: pdu})
 }
 
+// maxMoved bounds how often the checks begin again because verdicts have changed
+// meanwhile.
+const maxMoved = 16
+
 func (r *Rooms) receive(ctx context.Context, a *arrival) (Receipt, error) {
 	a.outcome = Accepted
 	all := a.checks()
@@ -168,7 +172,7 @@ func (r *Rooms) receive(ctx context.Context, a *arrival) (Receipt, error) {
 		err := c.run(ctx)
 		var d *drop
 		switch {
-		case errors.Is(err, errMoved) && moved < maxConflicts:
+		case errors.Is(err, errMoved) && moved < maxMoved:
 			moved++
 			a.outcome, a.check, a.why, a.policy = Accepted, 0, nil, policyVerdict{}
 			i = againFrom - 1

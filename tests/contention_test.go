@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tests
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"touchstone.example/tests/harness"
+)
+
+// TestServersTalkInOneRoom has people on four servers of one database talk in one
+// room without a pause: each commit to the room is another's conflict, and none
+// is refused for that.
+func TestServersTalkInOneRoom(t *testing.T) {
+	if !slices.Contains(harness.Engines(), harness.Postgres) {
+		t.Skip("several servers need PostgreSQL, and this machine has none")
+	}
+	servers := []*harness.Server{harness.Start(t, harness.Options{Engine: harness.Postgres, Process: true})}
+	for range 3 {
+		servers = append(servers, harness.Start(t, harness.Options{Engine: harness.Postgres, Process: true, Database: servers[0].Database}))
+	}
+	creator := servers[0].User(t, "creator")
+	room := creator.PublicRoom(t)
+	const people, messages = 4, 40
+	var all sync.WaitGroup
+	acked := make(chan string, len(servers)*people*messages)
+	for i, s := range servers {
+		for k := range people {
+			u := s.Register(t, fmt.Sprintf("sender%d-%d", i, k))
+			u.Join(t, room)
+			all.Go(func() {
+				for range messages {
+					eventID, err := u.TrySend(t.Context(), room, harness.Txn(), "and another thing")
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					acked <- eventID
+				}
+			})
+		}
+	}
+	all.Wait()
+	close(acked)
+	var want []string
+	for eventID := range acked {
+		want = append(want, eventID)
+	}
+	slices.Sort(want)
+	var got []string
+	for _, ev := range creator.On(servers[3]).AllMessages(t, room, "b", 100) {
+		if ev.At("type").String() == "m.room.message" {
+			got = append(got, ev.At("event_id").String())
+		}
+	}
+	slices.Sort(got)
+	require.Equal(t, want, got)
+}
