@@ -26,7 +26,7 @@ func TestServersTalkInOneRoom(t *testing.T) {
 	}
 	creator := servers[0].User(t, "creator")
 	room := creator.PublicRoom(t)
-	const people, messages = 4, 40
+	const people, messages = 4, 80
 	var all sync.WaitGroup
 	acked := make(chan string, len(servers)*people*messages)
 	for i, s := range servers {
