@@ -329,6 +329,9 @@ func TestMemberships(t *testing.T) {
 		put(3, "@a:test", "leave", true)
 		put(3, "@b:test", "invite", true)
 		write(t, db, func(ctx context.Context, w *storage.Writer) error {
+			for room := int64(1); room <= 3; room++ {
+				require.NoError(t, w.InsertRoom(ctx, &storage.Room{NID: room, ID: id.RoomID(fmt.Sprintf("!%d:t", room))}))
+			}
 			require.NoError(t, w.InsertUser(ctx, &storage.User{ID: "@a:test", Kind: "user"}))
 			require.NoError(t, w.InsertUser(ctx, &storage.User{ID: "@b:test", Kind: "guest"}))
 			return w.PutForgotten(ctx, 3, "@a:test", true)

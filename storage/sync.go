@@ -28,9 +28,16 @@ var (
 	qMovedIn = q("moved_in", `SELECT room_nid, MAX(pos) FROM room_state
 		WHERE room_nid = ANY($1) AND pos > $2 AND pos <= $3 AND moved GROUP BY room_nid ORDER BY room_nid`)
 	qDisorderedIn   = q("disordered_in", `SELECT nid FROM rooms WHERE nid = ANY($1) AND disordered ORDER BY nid`)
-	qFirstMembersIn = q("first_members_in", `SELECT room_nid, user_id FROM (
-			SELECT room_nid, user_id, ROW_NUMBER() OVER (PARTITION BY room_nid ORDER BY pos, user_id) AS n
-			FROM memberships WHERE room_nid = ANY($1) AND membership = ANY($2) AND user_id <> $3) m
+	// A cut is where enough members of the first kind have come: beyond it nobody
+	// is among the first of all kinds. It is found once for a room.
+	qFirstMembersIn = q("first_members_in", `WITH cuts AS MATERIALIZED (
+			SELECT r.nid AS room, COALESCE((SELECT x.pos FROM memberships x WHERE x.room_nid = r.nid AND x.membership = $5
+				ORDER BY x.pos LIMIT 1 OFFSET $4), 9223372036854775807) AS cut
+			FROM rooms r WHERE r.nid = ANY($1))
+		SELECT room_nid, user_id FROM (
+			SELECT m.room_nid, m.user_id, ROW_NUMBER() OVER (PARTITION BY m.room_nid ORDER BY m.pos, m.user_id) AS n
+			FROM cuts c JOIN memberships m ON m.room_nid = c.room AND m.membership = ANY($2) AND m.pos <= c.cut
+			WHERE m.user_id <> $3) f
 		WHERE n <= $4 ORDER BY room_nid, n`)
 )
 
@@ -92,7 +99,7 @@ func (r *Reader) DisorderedIn(ctx context.Context, roomNIDs []int64) ([]int64, e
 // these, but for one user.
 func (r *Reader) FirstMembersIn(ctx context.Context, roomNIDs []int64, but id.UserID, limit int, memberships ...string) (map[int64][]id.UserID, error) {
 	users := map[int64][]id.UserID{}
-	err := r.rows(ctx, qFirstMembersIn, []any{roomNIDs, memberships, but, int64(limit)}, func(scan scanFunc) error {
+	err := r.rows(ctx, qFirstMembersIn, []any{roomNIDs, memberships, but, int64(limit), memberships[0]}, func(scan scanFunc) error {
 		var room int64
 		var userID Text
 		err := scan(&room, &userID)

@@ -16,3 +16,4 @@ CREATE TABLE memberships (
 );
 CREATE INDEX memberships_by_user ON memberships (user_id, membership);
 CREATE INDEX memberships_by_room ON memberships (room_nid, membership, local);
+CREATE INDEX memberships_by_age ON memberships (room_nid, membership, pos);
