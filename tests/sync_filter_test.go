@@ -41,6 +41,9 @@ func filterByID(t *testing.T, s *harness.Server) {
 	inline := joined(alice.Sync(t, "filter", limit(3)), room).At("timeline", "events").Pluck("event_id")
 	require.Len(t, byID, 3)
 	require.Equal(t, inline, byID)
+	for _, other := range []string{"0" + filter, "+" + filter} {
+		alice.Fails(t, 404, "M_NOT_FOUND", "GET", harness.Path("v3/user/{}/filter/{}", alice.ID, other), nil)
+	}
 }
 
 func filterOfAnother(t *testing.T, s *harness.Server) {
