@@ -21,6 +21,7 @@ var filterCases = []syncCase{
 	{"event_fields leave only what is asked for", filterFields},
 	{"messages takes a filter", filterMessages},
 	{"who counts members without seeing them hears of each", filteredMembersCount},
+	{"who is told what is unread without seeing it hears of each change", filteredUnreadCount},
 	{"event_format federation brings events as they were signed, or what is left of them", federationFormat},
 }
 
@@ -40,6 +41,9 @@ func filterByID(t *testing.T, s *harness.Server) {
 	inline := joined(alice.Sync(t, "filter", limit(3)), room).At("timeline", "events").Pluck("event_id")
 	require.Len(t, byID, 3)
 	require.Equal(t, inline, byID)
+	for _, other := range []string{"0" + filter, "+" + filter} {
+		alice.Fails(t, 404, "M_NOT_FOUND", "GET", harness.Path("v3/user/{}/filter/{}", alice.ID, other), nil)
+	}
 }
 
 func filterOfAnother(t *testing.T, s *harness.Server) {
@@ -174,4 +178,28 @@ func filteredMembersCount(t *testing.T, s *harness.Server) {
 	alice.SetState(t, room, "m.room.member", bob.ID, harness.O{"membership": "leave"})
 	alice.Send(t, room, "he is gone")
 	require.EqualValues(t, 1, joined(alice.Sync(t, "since", since, "filter", f), room).At("summary", "m.joined_member_count").Int())
+}
+
+// filteredUnreadCount: servers "MUST update it as it changes".
+func filteredUnreadCount(t *testing.T, s *harness.Server) {
+	alice, bob := s.User(t, "alice"), s.User(t, "bob")
+	tablet := bob.Login(t, "TABLET")
+	room := alice.PublicRoom(t, bob)
+	f := harness.Filter(harness.O{"room": harness.O{"timeline": harness.O{"types": []string{"wanted"}}}})
+	since := bob.Since(t)
+	next := func() (part harness.Value) {
+		v := bob.Sync(t, "since", since, "filter", f)
+		since = v.At("next_batch").String()
+		return joined(v, room)
+	}
+	alice.Send(t, room, "one")
+	require.EqualValues(t, 1, next().At("unread_notifications", "notification_count").Int())
+	alice.SendEvent(t, room, "unwanted", harness.O{})
+	require.False(t, next().Exists(), "nobody is notified of that")
+	alice.Send(t, room, "two")
+	require.EqualValues(t, 2, next().At("unread_notifications", "notification_count").Int())
+	tablet.Send(t, room, "I have read it")
+	part := next()
+	require.True(t, part.Exists())
+	require.Zero(t, part.At("unread_notifications", "notification_count").Int())
 }

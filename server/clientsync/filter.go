@@ -67,7 +67,7 @@ func (s *Sync) GetFilter(ctx context.Context, who api.Caller, req *clientapi.Get
 func (s *Sync) storedFilter(ctx context.Context, user id.UserID, filterID string) ([]byte, error) {
 	unknown := api.NotFound("You have no filter %q", filterID)
 	n, err := strconv.ParseInt(filterID, 10, 64)
-	if err != nil {
+	if err != nil || strconv.FormatInt(n, 10) != filterID { // +1 and 01 are no IDs
 		return nil, unknown
 	}
 	var stored []byte

@@ -31,7 +31,7 @@ type roomPart struct {
 	before   storage.Place    // where /messages goes on before the timeline
 	limited  bool
 	skipped  bool           // something of the window is not in the timeline
-	recount  bool           // a membership event is among that, so that the counts of members may be news
+	recount  bool           // by that, a count of members or of what is unread may be news
 	moved    bool           // the state changed by more than the timeline tells
 	settled  map[int64]bool // the state at the window's end where it did, by row; true: the start's too
 	root     storage.RoomRoot
@@ -104,9 +104,10 @@ func (a *assembly) fill(ctx context.Context, parts []*roomPart) ([]*roomPart, er
 	if err := a.loadUnread(ctx, parts); err != nil {
 		return nil, err
 	}
-	parts = slices.DeleteFunc(parts, func(p *roomPart) bool {
-		return p.joined && !p.whole && len(p.timeline) == 0 && len(p.state) == 0 && !p.limited && !p.recount
-	})
+	if err := a.findUnread(ctx, parts); err != nil {
+		return nil, err
+	}
+	parts = slices.DeleteFunc(parts, func(p *roomPart) bool { return p.quiet() && !p.recount })
 	var all []*storage.Event
 	for _, p := range parts {
 		all = append(append(all, p.timeline...), p.state...)
@@ -125,6 +126,34 @@ func (a *assembly) fill(ctx context.Context, parts []*roomPart) ([]*roomPart, er
 		}
 	}
 	return parts, nil
+}
+
+// quiet reports whether no event of a part is for the client.
+func (p *roomPart) quiet() bool {
+	return p.joined && !p.whole && len(p.timeline) == 0 && len(p.state) == 0 && !p.limited
+}
+
+// findUnread finds the parts of which the client hears only because there is
+// more unread, of what its filter keeps out.
+//
+// Spec: client-server "Receiving notifications": "Servers MUST include the number
+// of unread notifications in a client's /sync stream, and MUST update it as it
+// changes".
+func (a *assembly) findUnread(ctx context.Context, parts []*roomPart) error {
+	var nids []int64
+	for _, p := range parts {
+		if p.quiet() && !p.recount {
+			nids = append(nids, p.nid)
+		}
+	}
+	if len(nids) == 0 {
+		return nil
+	}
+	before, err := a.tx.UnreadIn(ctx, a.who.User, nids, a.since)
+	for _, p := range parts {
+		p.recount = p.recount || p.quiet() && !maps.Equal(before[p.nid], p.unread)
+	}
+	return err
 }
 
 // loadTimelines reads the last events of each window that pass the filter and
@@ -205,7 +234,8 @@ func (p *roomPart) take(ctx context.Context, batch []*storage.Event, limit int) 
 		switch {
 		case !sees || !p.filter.Room.Timeline.Match(&h):
 			p.skipped = true
-			p.recount = p.recount || e.Type == "m.room.member" && e.StateKey != nil
+			// Who sends has read what came before.
+			p.recount = p.recount || e.Type == "m.room.member" && e.StateKey != nil || e.Sender == p.who.User
 		case len(p.timeline) == limit:
 			p.limited, p.skipped = true, true
 			return true, nil

@@ -124,6 +124,11 @@ func (r *Rooms) newCreation(ctx context.Context, who api.Caller, body *clientapi
 			return nil, err
 		}
 	}
+	for _, st := range body.InitialState {
+		if err := r.mayInviteByState(ctx, who, st.Type, st.StateKey.Value, st.Content); err != nil {
+			return nil, err
+		}
+	}
 	if body.RoomAliasName.Set {
 		var err error
 		if c.alias, err = r.aliasOf(body.RoomAliasName.Value); err != nil {

@@ -187,6 +187,8 @@ func TestCreateRoomRefuses(t *testing.T) {
 		post("a name past all sense", stage.O{"name": strings.Repeat("n", 65536)}, 413, "M_TOO_LARGE")
 		post("a type of 256 bytes", state(strings.Repeat("t", 256), stage.O{}), 413, "M_TOO_LARGE")
 		post("somebody of elsewhere", stage.O{"invite": stage.L{"@bob:elsewhere"}}, 403, "M_FORBIDDEN")
+		post("somebody of elsewhere, by state", stage.O{"initial_state": stage.L{stage.O{
+			"type": "m.room.member", "state_key": "@bob:elsewhere", "content": stage.O{"membership": "invite"}}}}, 403, "M_FORBIDDEN")
 		r.add("no token", "POST", pathCreate, "", stage.O{}, 401, "M_MISSING_TOKEN")
 		stage.Table(t, h.router, r)
 		require.Equal(t, `{"joined_rooms":[]}`, h.ok("GET", stage.Path("v3/joined_rooms"), "alice", nil).Body, "no half of a room")

@@ -125,3 +125,12 @@ func (r *Rooms) mayInvite(_ context.Context, _ api.Caller, target id.UserID) err
 	}
 	return nil
 }
+
+// mayInviteByState is mayInvite for an invitation that a client writes as state.
+func (r *Rooms) mayInviteByState(ctx context.Context, who api.Caller, typ, key string, content api.Raw) error {
+	target, err := id.ParseUserID(key)
+	if err != nil || typ != event.TypeMember || membershipIn(content) != "invite" {
+		return nil
+	}
+	return r.mayInvite(ctx, who, target)
+}

@@ -44,10 +44,8 @@ func (r *Rooms) SetRoomStateWithKey(ctx context.Context, who api.Caller, req *cl
 	if err := r.checkState(ctx, req); err != nil {
 		return nil, err
 	}
-	if target, err := id.ParseUserID(req.StateKey); err == nil && req.EventType == event.TypeMember && membershipIn(req.Body) == "invite" {
-		if err := r.mayInvite(ctx, who, target); err != nil {
-			return nil, err
-		}
+	if err := r.mayInviteByState(ctx, who, req.EventType, req.StateKey, req.Body); err != nil {
+		return nil, err
 	}
 	eventID, err := r.send(ctx, who, req.RoomID, d, "", "")
 	if err != nil {
