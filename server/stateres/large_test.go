@@ -115,8 +115,20 @@ func TestAnAuthChainOf100000Events(t *testing.T) {
 func TestAThousandForks(t *testing.T) {
 	for _, version := range []string{"1", "2", "12"} {
 		r, sets := bigRoom(t, version, 20, 1000)
-		state, err := stateres.Resolve(r.rules, sets, r.source, nil)
+		var trace stateres.Trace
+		state, err := stateres.Resolve(r.rules, sets, r.source, &trace)
 		require.NoError(t, err)
+		for _, c := range trace.Conflicts {
+			for _, candidate := range c.Candidates {
+				var states []int
+				for i, set := range sets {
+					if set[event.StateKey{Type: c.Type, Key: c.StateKey}] == candidate.Event {
+						states = append(states, i)
+					}
+				}
+				require.Equal(t, states, candidate.States)
+			}
+		}
 		require.Len(t, state, 5+2+20+2000, "version %s: five entries without a user, two old members, and all that were there or joined", version)
 	}
 }

@@ -89,7 +89,7 @@ func (g *graph) markDifference(conflicts *entries) {
 	// entry, then those that have it in their auth chains. Only events have masks
 	// that the conflicted ones lead to and that are not known to be in all chains.
 	at := make([]int32, len(g.nodes))
-	var masks []uint64
+	masks := make([]uint64, 0, 2*words*len(conflicts.list))
 	mask := func(n int32) []uint64 {
 		if at[n] == 0 {
 			masks = append(masks, make([]uint64, 2*words)...)
