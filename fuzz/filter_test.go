@@ -30,12 +30,7 @@ func FuzzFilter(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text, event []byte, typ string) {
 		h := &filter.Header{Type: typ, Sender: "@a:x", RoomID: "!a:x", Content: jsontext.Value(event)}
 		if re, err := filter.ParseRoomEvents(text); err == nil {
-			if re.Match(h) {
-				require.False(t, re.Nothing())
-			}
-			if types, ok := re.ExactTypes(); ok && re.Match(h) {
-				require.Contains(t, types, typ)
-			}
+			re.Match(h)
 			require.LessOrEqual(t, re.Limit(10, 50), 50)
 		}
 		all, err := filter.Parse(text)
@@ -45,11 +40,7 @@ func FuzzFilter(f *testing.F) {
 		for _, part := range []*filter.RoomEvents{&all.Room.State, &all.Room.Timeline, &all.Room.Ephemeral, &all.Room.AccountData} {
 			part.Match(h)
 		}
-		if only, ok := all.Room.Rooms.Only(); ok {
-			for _, room := range only {
-				require.True(t, all.Room.Rooms.Match(room))
-			}
-		}
+		all.Room.Rooms.Match("!a:x")
 		all.Presence.Match(typ, id.UserID(typ))
 
 		once := all.Fields.Project(nil, event)

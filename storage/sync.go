@@ -27,7 +27,7 @@ var (
 		WHERE r.nid = ANY($1)`)
 	qMovedIn = q("moved_in", `SELECT room_nid, MAX(pos) FROM room_state
 		WHERE room_nid = ANY($1) AND pos > $2 AND pos <= $3 AND moved GROUP BY room_nid ORDER BY room_nid`)
-	qDisorderedIn   = q("disordered_in", `SELECT nid FROM rooms WHERE nid = ANY($1) AND disordered ORDER BY nid`)
+	qDisorderedIn = q("disordered_in", `SELECT nid FROM rooms WHERE nid = ANY($1) AND disordered ORDER BY nid`)
 	// A cut is where enough members of the first kind have come: beyond it nobody
 	// is among the first of all kinds. It is found once for a room.
 	qFirstMembersIn = q("first_members_in", `WITH cuts AS MATERIALIZED (

@@ -61,7 +61,7 @@ func (p *roomPart) stateAt() int64 {
 func (a *assembly) loadRoots(ctx context.Context, parts []*roomPart) error {
 	var nids []int64
 	for _, p := range parts {
-		if p.upTo == a.upTo && (p.tellsState() || p.changesMembers()) {
+		if p.upTo == a.upTo && (p.tellsState() || p.changesSummary()) {
 			nids = append(nids, p.nid)
 		}
 	}

@@ -14,22 +14,27 @@ import (
 // maxHeroes is how many members may stand for a room without a name.
 const maxHeroes = 5
 
-// changesMembers reports whether the room's members may have changed.
-func (p *roomPart) changesMembers() bool {
+// changesSummary reports whether what describes the room may have changed: its
+// members, or whether it has a name.
+func (p *roomPart) changesSummary() bool {
 	return p.whole || p.skipped || p.moved || slices.ContainsFunc(p.timeline, func(e *storage.Event) bool {
-		return e.Type == "m.room.member" && e.StateKey != nil
+		switch e.Type {
+		case "m.room.member", "m.room.name", "m.room.canonical_alias":
+			return e.StateKey != nil
+		}
+		return false
 	})
 }
 
-// loadSummaries describes the rooms whose members may have changed: how many
-// there are, and who stands for a room without a name.
+// loadSummaries describes the rooms of which that may have changed: how many
+// members there are, and who stands for a room without a name.
 //
 // Spec: client-server sync, "RoomSummary".
 func (a *assembly) loadSummaries(ctx context.Context, parts []*roomPart) error {
 	var described []*roomPart
 	var nids []int64
 	for _, p := range parts {
-		if p.joined && p.changesMembers() {
+		if p.joined && p.changesSummary() {
 			described, nids = append(described, p), append(nids, p.nid)
 		}
 	}

@@ -9,7 +9,6 @@ package filter
 
 import (
 	"bytes"
-	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -100,27 +99,6 @@ func (f *Events) Limit(def, most int) int {
 	return min(*f.limit, most)
 }
 
-// Nothing reports whether no event can pass, so that none need be looked for.
-func (f *Events) Nothing() bool { return f.types.empty() || f.senders.empty() }
-
-// ExactTypes returns the only types that can pass, where the filter lists them
-// without wildcards, so that a query can ask for just these.
-func (f *Events) ExactTypes() ([]string, bool) {
-	if f.types == nil || len(f.types.globs) > 0 {
-		return nil, false
-	}
-	return slices.Clone(f.types.exact.list), true
-}
-
-// OnlySenders returns the only senders that can pass, where the filter lists
-// them.
-func (f *Events) OnlySenders() ([]id.UserID, bool) {
-	if f.senders == nil {
-		return nil, false
-	}
-	return slices.Clone(f.senders.list), true
-}
-
 // Match reports whether the event passes.
 func (f *RoomEvents) Match(h *Header) bool {
 	return f.Events.Match(h.Type, h.Sender) && f.Rooms.Match(h.RoomID) &&
@@ -128,36 +106,8 @@ func (f *RoomEvents) Match(h *Header) bool {
 		(f.url == anyway || hasURL(h.Content) == (f.url == required))
 }
 
-// Nothing reports whether no event can pass.
-func (f *RoomEvents) Nothing() bool {
-	return f.Events.Nothing() || f.Rooms.only.empty() || f.relTypes.empty()
-}
-
 // Match reports whether the room is wanted.
 func (r *Rooms) Match(room id.RoomID) bool { return !r.not.has(room) && r.only.admits(room) }
-
-// Only returns the only rooms that are wanted, where the filter lists them.
-func (r *Rooms) Only() ([]id.RoomID, bool) {
-	if r.only == nil {
-		return nil, false
-	}
-	return slices.DeleteFunc(slices.Clone(r.only.list), r.not.has), true
-}
-
-// ZeroLimit reports whether a limit is 0. The specification wants it greater;
-// some clients ask for 0 to have none of a kind of event.
-func (f *Filter) ZeroLimit() bool {
-	for _, e := range []*Events{&f.Presence, &f.AccountData, &f.Room.Ephemeral.Events,
-		&f.Room.State.Events, &f.Room.Timeline.Events, &f.Room.AccountData.Events} {
-		if e.ZeroLimit() {
-			return true
-		}
-	}
-	return false
-}
-
-// ZeroLimit reports whether the limit is 0.
-func (f *Events) ZeroLimit() bool { return f.limit != nil && *f.limit == 0 }
 
 // hasURL reports whether an event's content has a key url, of whatever kind.
 func hasURL(content jsontext.Value) bool {

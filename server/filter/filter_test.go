@@ -9,7 +9,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/stretchr/testify/require"
 
-	"touchstone.example/api/id"
 	"touchstone.example/server/filter"
 )
 
@@ -158,11 +157,6 @@ func TestSwitches(t *testing.T) {
 	require.True(t, f.Room.Rooms.Match("!a:x"))
 	require.False(t, f.Room.Rooms.Match("!b:x"))
 	require.False(t, f.Room.Rooms.Match("!c:x"))
-	only, ok := f.Room.Rooms.Only()
-	require.True(t, ok)
-	require.Equal(t, []id.RoomID{"!a:x"}, only)
-	_, ok = f.Room.Timeline.Rooms.Only()
-	require.False(t, ok)
 }
 
 func TestLimits(t *testing.T) {
@@ -172,34 +166,6 @@ func TestLimits(t *testing.T) {
 		require.Equal(t, want, roomEvents(t, text).Limit(10, 50), text)
 	}
 	require.Equal(t, 5, roomEvents(t, `{}`).Limit(10, 5))
-	require.False(t, sync(t, `{"room":{"timeline":{"limit":1}}}`).ZeroLimit())
-	for _, part := range []string{`"presence":{"limit":0}`, `"account_data":{"limit":0}`, `"room":{"state":{"limit":0}}`,
-		`"room":{"timeline":{"limit":0}}`, `"room":{"ephemeral":{"limit":0}}`, `"room":{"account_data":{"limit":0}}`} {
-		require.True(t, sync(t, `{`+part+`}`).ZeroLimit(), part)
-	}
-}
-
-func TestWhatAQueryMayAskFor(t *testing.T) {
-	f := roomEvents(t, `{"types":["a","b"],"senders":["@a:x"]}`)
-	types, ok := f.ExactTypes()
-	require.True(t, ok)
-	require.Equal(t, []string{"a", "b"}, types)
-	senders, ok := f.OnlySenders()
-	require.True(t, ok)
-	require.Equal(t, []id.UserID{"@a:x"}, senders)
-	for _, text := range []string{`{}`, `{"types":["a","b*"]}`} {
-		_, ok = roomEvents(t, text).ExactTypes()
-		require.False(t, ok, text)
-	}
-	_, ok = roomEvents(t, `{}`).OnlySenders()
-	require.False(t, ok)
-
-	for _, text := range []string{`{"types":[]}`, `{"senders":[]}`, `{"rooms":[]}`, `{"org.matrix.msc3874.rel_types":[]}`} {
-		require.True(t, roomEvents(t, text).Nothing(), text)
-	}
-	for _, text := range []string{`{}`, `{"types":["*"]}`, `{"types":["a"]}`, `{"not_types":[]}`} {
-		require.False(t, roomEvents(t, text).Nothing(), text)
-	}
 }
 
 func TestFiltersThatAreNone(t *testing.T) {

@@ -41,8 +41,6 @@ func (s *set[T]) has(v T) bool {
 
 func (s *set[T]) admits(v T) bool { return s == nil || s.has(v) }
 
-func (s *set[T]) empty() bool { return s != nil && len(s.list) == 0 }
-
 // patterns is a set of event types, some with wildcards.
 type patterns struct {
 	exact *set[string]
@@ -71,8 +69,6 @@ func (p *patterns) match(typ string) bool {
 }
 
 func (p *patterns) admits(typ string) bool { return p == nil || p.match(typ) }
-
-func (p *patterns) empty() bool { return p != nil && len(p.globs) == 0 && p.exact.empty() }
 
 // glob reports whether s matches a pattern in which * stands for any sequence
 // of characters. It takes time in proportion to the product of the lengths at

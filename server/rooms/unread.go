@@ -17,7 +17,7 @@ type unread struct {
 	everyone bool // who has the default rules and is not named below
 	named    map[id.UserID]storage.UnreadCount
 	all      bool        // a highlight for all members
-	thread   id.EventID  // the root of the thread it belongs to, or empty
+	relation relation    // by which it may belong to a thread
 	unseen   []id.UserID // members who may not see the event
 }
 
@@ -45,11 +45,7 @@ func (r *Rooms) countUnread(h *head, ev *event.Event) (u unread, err error) {
 		o := shared.For(user)
 		u.named[user] = storage.UnreadCount{Notify: one(o.Notify) - one(u.everyone), Highlight: one(o.Highlight)}
 	}
-	relates := ev.ContentMember("m.relates_to")
-	if rel, _ := event.Text(event.Member(relates, "rel_type")); rel == "m.thread" {
-		root, _ := event.Text(event.Member(relates, "event_id"))
-		u.thread = id.EventID(root)
-	}
+	u.relation = relationIn(ev.Content)
 	return u, nil
 }
 
@@ -65,13 +61,9 @@ func (r *Rooms) writeUnread(ctx context.Context, tx *storage.Writer, u unread, r
 	if !u.everyone && len(u.named) == 0 {
 		return nil
 	}
-	var thread int64
-	if u.thread != "" {
-		nids, err := tx.EventNIDs(ctx, []id.EventID{u.thread})
-		if err != nil {
-			return err
-		}
-		thread = nids[u.thread]
+	thread, err := threadOf(ctx, tx.Reader, row.RoomNID, u.relation)
+	if err != nil {
+		return err
 	}
 	if u.everyone {
 		err := tx.InsertUnread(ctx, storage.Unread{RoomNID: row.RoomNID, ThreadNID: thread, Pos: row.Pos})

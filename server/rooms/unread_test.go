@@ -70,3 +70,59 @@ func TestUnreadCounts(t *testing.T) {
 		require.Equal(t, "1", h.notified("dora", room))
 	})
 }
+
+// TestThreadsOfUnread: what belongs to a thread is counted with it, however it is
+// related to it.
+//
+// Spec: client-server "Threaded read receipts", "Threading".
+func TestThreadsOfUnread(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		room, other := h.public("bob"), h.public("bob")
+		say := func(kind, to string) string {
+			h.txns++
+			body := stage.O{"msgtype": "m.text", "body": "hello"}
+			if kind != "" {
+				body["m.relates_to"] = stage.O{"rel_type": kind, "event_id": to}
+			}
+			return h.ok("PUT", at(room, "send/m.room.message/{}", h.txns), "alice", body).At("event_id")
+		}
+		want := map[string]int{}
+		main := 0
+		count := func(n int, thread string) {
+			t.Helper()
+			main += n
+			if thread != "" {
+				want[thread]++
+			}
+			got := h.counts("bob", room, unreadThreads)
+			require.Equal(t, fmt.Sprint(main), got("unread_notifications", "notification_count"))
+			for root, n := range want {
+				require.Equal(t, fmt.Sprint(n), got("unread_thread_notifications", root, "notification_count"))
+			}
+			if len(want) == 0 {
+				require.Empty(t, got("unread_thread_notifications"))
+			}
+		}
+		root := say("", "")
+		count(1, "")
+		say("m.reference", root)
+		count(1, "") // related to the root, and not by a thread
+		say("m.thread", h.send("alice", other, "elsewhere"))
+		count(1, "")
+		say("m.thread", "$nowhere")
+		count(1, "")
+
+		reply := say("m.thread", root)
+		count(0, root)
+		one := say("m.reference", reply)
+		count(0, root)
+		two := say("m.reference", one)
+		count(0, root)
+		three := say("m.reference", two)
+		count(0, root)
+		say("m.reference", three)
+		count(1, "") // too far away
+		say("m.thread", reply)
+		count(0, root) // no thread begins in a thread
+	})
+}
