@@ -25,9 +25,11 @@ type User struct {
 const userColumns = `user_id, kind, appservice_id, password_hash, admin, locked, suspended, created_at, deactivated_at, erased`
 
 var (
-	qInsertUser  = q("insert_user", `INSERT INTO users (`+userColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`)
-	qUser        = q("user", `SELECT `+userColumns+` FROM users WHERE user_id = $1`)
-	qPutPassword = q("put_password", `UPDATE users SET password_hash = $2 WHERE user_id = $1`)
+	qInsertUser   = q("insert_user", `INSERT INTO users (`+userColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`)
+	qUser         = q("user", `SELECT `+userColumns+` FROM users WHERE user_id = $1`)
+	qPutPassword  = q("put_password", `UPDATE users SET password_hash = $2 WHERE user_id = $1`)
+	qUpgradeGuest = q("upgrade_guest", `UPDATE users SET kind = $2, password_hash = $3
+		WHERE user_id = $1 AND kind = 'guest' AND deactivated_at = 0`)
 	qPutStanding = q("put_standing", `UPDATE users SET admin = $2, locked = $3, suspended = $4 WHERE user_id = $1`)
 	qDeactivate  = q("deactivate_user", `UPDATE users SET deactivated_at = $2, erased = $3, password_hash = '' WHERE user_id = $1`)
 	qCountUsers  = q("count_users", `SELECT COUNT(*) FROM users`)
@@ -60,6 +62,12 @@ func (r *Reader) CountUsers(ctx context.Context) (n int64, err error) {
 // PutPassword changes a password. ErrNotFound when there is no such account.
 func (w *Writer) PutPassword(ctx context.Context, userID id.UserID, hash string) error {
 	return w.mustTouch(ctx, qPutPassword, userID, hash)
+}
+
+// UpgradeGuest makes a guest's account one of another kind, with a password.
+// ErrNotFound when there is no such guest.
+func (w *Writer) UpgradeGuest(ctx context.Context, userID id.UserID, kind, hash string) error {
+	return w.mustTouch(ctx, qUpgradeGuest, userID, kind, hash)
 }
 
 // PutStanding changes what an account may do at all.

@@ -158,6 +158,7 @@ func (v *CheckUsernameAvailabilityResponse) AppendJSON(b []byte) []byte {
 type RegisterBody struct {
 	Auth                     *AuthData       `json:"auth,omitzero"`
 	DeviceID                 api.Opt[string] `json:"device_id,omitzero"`
+	GuestAccessToken         api.Opt[string] `json:"guest_access_token,omitzero"`
 	InhibitLogin             api.Opt[bool]   `json:"inhibit_login,omitzero"`
 	InitialDeviceDisplayName api.Opt[string] `json:"initial_device_display_name,omitzero"`
 	Password                 api.Opt[string] `json:"password,omitzero"`
@@ -165,7 +166,7 @@ type RegisterBody struct {
 	Username                 api.Opt[string] `json:"username,omitzero"`
 }
 
-var membersOfRegisterBody = []string{"auth", "device_id", "inhibit_login", "initial_device_display_name", "password", "refresh_token", "username"}
+var membersOfRegisterBody = []string{"auth", "device_id", "guest_access_token", "inhibit_login", "initial_device_display_name", "password", "refresh_token", "username"}
 
 // UnmarshalJSONFrom reads and checks the object.
 func (v *RegisterBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
@@ -176,13 +177,15 @@ func (v *RegisterBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 			return v.Auth.UnmarshalJSONFrom(dec)
 		case 1: // device_id
 			return api.DecodeOpt(&v.DeviceID, dec, api.DecodeString)
-		case 2: // inhibit_login
+		case 2: // guest_access_token
+			return api.DecodeOpt(&v.GuestAccessToken, dec, api.DecodeString)
+		case 3: // inhibit_login
 			return api.DecodeOpt(&v.InhibitLogin, dec, api.DecodeBool)
-		case 3: // initial_device_display_name
+		case 4: // initial_device_display_name
 			return api.DecodeOpt(&v.InitialDeviceDisplayName, dec, api.DecodeString)
-		case 4: // password
+		case 5: // password
 			return api.DecodeOpt(&v.Password, dec, api.DecodeString)
-		case 5: // refresh_token
+		case 6: // refresh_token
 			return api.DecodeOpt(&v.RefreshToken, dec, api.DecodeBool)
 		default: // username
 			return api.DecodeOpt(&v.Username, dec, api.DecodeString)
@@ -200,6 +203,10 @@ func (v *RegisterBody) AppendJSON(b []byte) []byte {
 	if v.DeviceID.Set {
 		b = api.AppendKey(b, `"device_id":`)
 		b = api.AppendString(b, v.DeviceID.Value)
+	}
+	if v.GuestAccessToken.Set {
+		b = api.AppendKey(b, `"guest_access_token":`)
+		b = api.AppendString(b, v.GuestAccessToken.Value)
 	}
 	if v.InhibitLogin.Set {
 		b = api.AppendKey(b, `"inhibit_login":`)

@@ -19,6 +19,7 @@ type newcomer struct {
 	password    string // empty: none
 	displayName string // empty: the localpart, but for guests
 	admin       bool
+	upgrade     bool // there is an account with this name already, a guest's
 	login       bool
 	wish        wish
 	session     *session // that is completed by this, if one was begun
@@ -32,6 +33,7 @@ var errMade = errors.New("the session has made an account")
 // admit makes the account, and its first device if it logs in at once.
 func (a *Accounts) admit(ctx context.Context, n *newcomer) (user id.UserID, g *grant, err error) {
 	n.chosen = n.localpart != ""
+	var pos int64
 	row := &storage.User{Kind: n.kind, Admin: n.admin, CreatedAt: a.Env.NowTS()}
 	err = redraw(func() error {
 		if !n.chosen {
@@ -50,7 +52,10 @@ func (a *Accounts) admit(ctx context.Context, n *newcomer) (user id.UserID, g *g
 		if n.login {
 			g = a.draw(user, n.wish)
 		}
-		return a.DB.Write(ctx, func(tx *storage.Writer) error { return n.write(ctx, tx, row, g) })
+		return a.DB.Write(ctx, func(tx *storage.Writer) (err error) {
+			pos, err = n.write(ctx, tx, row, g)
+			return err
+		})
 	})
 	var refused *api.Error
 	if err != nil && !errors.As(err, &refused) {
@@ -59,18 +64,22 @@ func (a *Accounts) admit(ctx context.Context, n *newcomer) (user id.UserID, g *g
 	if err != nil {
 		return "", nil, err
 	}
-	return user, g, nil
+	return user, g, a.Feed.WaitFor(ctx, pos)
 }
 
-// write stores the account with all that it begins with.
-func (n *newcomer) write(ctx context.Context, tx *storage.Writer, row *storage.User, g *grant) error {
+// write stores the account with all that it begins with, and returns the position
+// of the change that ends what is remembered of an earlier one, 0 for none.
+func (n *newcomer) write(ctx context.Context, tx *storage.Writer, row *storage.User, g *grant) (int64, error) {
 	if err := n.complete(ctx, tx, row, g); err != nil {
-		return err
+		return 0, err
+	}
+	if n.upgrade {
+		return n.writeUpgrade(ctx, tx, row, g)
 	}
 	if err := tx.InsertUser(ctx, row); n.chosen && errors.Is(err, storage.ErrExists) {
-		return taken(row.ID)
+		return 0, taken(row.ID)
 	} else if err != nil {
-		return err
+		return 0, err
 	}
 	name := n.displayName
 	if name == "" && n.kind != kindGuest {
@@ -79,14 +88,32 @@ func (n *newcomer) write(ctx context.Context, tx *storage.Writer, row *storage.U
 	if name != "" {
 		field := storage.ProfileField{Name: "displayname", Value: api.AppendString(nil, name)}
 		if err := tx.PutProfileField(ctx, row.ID, field); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	if g == nil {
-		return nil
+		return 0, nil
 	}
-	_, err := g.write(ctx, tx, row.CreatedAt) // a new account has no earlier tokens
-	return err
+	return g.write(ctx, tx, row.CreatedAt) // a new account has no earlier tokens
+}
+
+// writeUpgrade makes a user of a guest, who keeps what the guest has: the name
+// shown, rooms, devices and tokens.
+func (n *newcomer) writeUpgrade(ctx context.Context, tx *storage.Writer, row *storage.User, g *grant) (int64, error) {
+	err := tx.UpgradeGuest(ctx, row.ID, row.Kind, row.PasswordHash)
+	if errors.Is(err, storage.ErrNotFound) {
+		return 0, taken(row.ID) // another request was first
+	}
+	if err == nil && g != nil {
+		var pos int64
+		if pos, err = g.write(ctx, tx, row.CreatedAt); pos != 0 {
+			return pos, err
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	return revoke(ctx, tx, row.ID)
 }
 
 // complete makes the account the result of its session, which can have one.

@@ -46,7 +46,10 @@ func (a *Accounts) Register(ctx context.Context, req *clientapi.RegisterRequest)
 		c.flow = []string{stageToken}
 	}
 	var notFree error // asked first: the name may be taken by this very session
-	if body.Username.Set {
+	switch {
+	case body.GuestAccessToken.Set:
+		n.upgrade, notFree = true, a.checkGuest(ctx, body.GuestAccessToken.Value, n.localpart)
+	case body.Username.Set:
 		notFree = a.free(ctx, n.localpart)
 	}
 	s, err := a.resume(ctx, c, body.Auth)
@@ -74,6 +77,26 @@ func (a *Accounts) Register(ctx context.Context, req *clientapi.RegisterRequest)
 		err = api.Forbidden("This session has registered another user")
 	}
 	return a.registered(user, g, err)
+}
+
+// checkGuest refuses what is not the token of the guest with this name.
+//
+// Spec: client-server "Guest Access": who upgrades has "to specify the username
+// parameter to the value of the local part of their username".
+func (a *Accounts) checkGuest(ctx context.Context, token, localpart string) error {
+	t, err := a.access(ctx, hashOf(token))
+	var unknown *api.Error
+	switch {
+	case errors.As(err, &unknown):
+		return api.Forbidden("guest_access_token gives no access")
+	case err != nil:
+		return err
+	case !t.who.Guest:
+		return api.Forbidden("guest_access_token is not a guest's")
+	case t.who.User.Localpart() != localpart:
+		return api.Forbidden("username is not that of the guest whose guest_access_token this is")
+	}
+	return nil
 }
 
 // registerGuest makes an account without a name or a password. All that the
