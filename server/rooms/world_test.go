@@ -128,12 +128,13 @@ type model struct {
 	after   map[id.EventID]stateres.State
 	outcome map[id.EventID]rooms.Outcome
 	tips    []id.EventID
+	redacts map[id.EventID]bool // redactions that were applied
 }
 
 func newModel(t testing.TB, rules *roomver.Rules, roomID id.RoomID) *model {
 	return &model{
 		t: t, rules: rules, id: roomID, events: stateres.Events{}, before: map[id.EventID]stateres.State{},
-		after: map[id.EventID]stateres.State{}, outcome: map[id.EventID]rooms.Outcome{},
+		after: map[id.EventID]stateres.State{}, outcome: map[id.EventID]rooms.Outcome{}, redacts: map[id.EventID]bool{},
 	}
 }
 
@@ -239,6 +240,20 @@ func (m *model) know(e *event.Event) {
 			}
 		}
 		m.after[e.ID] = after
+	}
+}
+
+// redact applies a redaction that was received, if it may be applied.
+//
+// Spec: room version 3 "Handling redactions".
+func (m *model) redact(by *event.Event) {
+	target := m.events[by.Redacts()].Event
+	if target == nil || m.outcome[by.ID] != rooms.Accepted || m.outcome[target.ID] == "" || m.events[target.ID].Rejected {
+		return
+	}
+	if eventauth.PowerLevelsOf(m.rules, m.authState(values(m.before[by.ID]))).MayRedact(by, target) {
+		m.events[target.ID] = stateres.Entry{Event: target.Redact()}
+		m.redacts[by.ID] = true
 	}
 }
 
