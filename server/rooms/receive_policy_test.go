@@ -74,3 +74,24 @@ func TestAHiddenRedactionChangesTheState(t *testing.T) {
 		require.Empty(t, client.line)
 	})
 }
+
+// A policy server's key is not among those that servers publish.
+//
+// Spec: server-server "Validating hashes and signatures on received events".
+func TestCheck2SkipsThePolicyServersKey(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		policy := event.Signer{Name: "hs3", KeyID: "ed25519:policy_server", Key: signerOf("policy").Key}
+		m := h.shared("12", bob, carol)
+		// Whatever is asked for, hs3 says that it is its key.
+		h.world.keys["hs3"] = rooms.VerifyKey{Key: signerOf("hs3").Key.Public().(ed25519.PublicKey), ValidUntilTS: farFuture}
+		signed, err := m.build(messageDraft(carol, "x"), m.tips...).Sign(policy)
+		require.NoError(t, err)
+		h.accepted(signed)
+		other, err := m.build(messageDraft(carol, "y"), m.tips...).WithoutSignature("hs3", "ed25519:1")
+		require.NoError(t, err)
+		policy.Key = signerOf("hs3").Key
+		other, err = other.Sign(policy)
+		require.NoError(t, err)
+		h.refused(rooms.Dropped, 2, "", other.PDU())
+	})
+}
