@@ -72,9 +72,9 @@ func (a *arrival) depth() int64 {
 		behind = max(behind, row.Depth)
 	}
 	if len(a.missing) == 0 {
-		return min(behind+1, a.rules.MaxDepth)
+		return event.DepthAfter(a.rules, behind)
 	}
-	return min(max(a.ev.Depth, behind+1, 1), a.rules.MaxDepth)
+	return max(a.ev.Depth, event.DepthAfter(a.rules, behind))
 }
 
 // surround puts the states before and after the event into its row.

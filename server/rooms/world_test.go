@@ -28,6 +28,7 @@ type world struct {
 	model  *model
 	policy func(*event.Event) ([]byte, error)
 	asked  []string
+	silent bool // nobody tells missing events
 }
 
 func newWorld() *world {
@@ -66,6 +67,9 @@ func (w *world) tell(ids []id.EventID) (pdus [][]byte) {
 
 func (w *world) MissingEvents(_ context.Context, _ id.ServerName, _ id.RoomID, earliest, latest []id.EventID, limit int) ([][]byte, error) {
 	w.asked = append(w.asked, "missing events")
+	if w.silent {
+		return nil, errSilent
+	}
 	known := map[id.EventID]bool{}
 	for _, eventID := range earliest {
 		known[eventID] = true
@@ -189,7 +193,7 @@ func (m *model) build(d event.Draft, prevs ...id.EventID) *event.Event {
 		d.OriginServerTS = 1_767_323_045_000 + int64(len(m.list))
 	}
 	for _, prev := range prevs {
-		d.Depth = max(d.Depth, m.events[prev].Event.Depth+1)
+		d.Depth = max(d.Depth, min(m.events[prev].Event.Depth, m.rules.MaxDepth-1)+1)
 	}
 	if d.AuthEvents == nil {
 		for _, key := range eventauth.AuthKeys(m.rules, d.Type, d.Sender, d.StateKey, d.Content) {
