@@ -3,7 +3,6 @@
 package rooms_test
 
 import (
-	"context"
 	"strconv"
 	"testing"
 
@@ -12,7 +11,6 @@ import (
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
 	"touchstone.example/server/rooms"
-	"touchstone.example/storage"
 	"touchstone.example/tests/chance"
 )
 
@@ -53,28 +51,12 @@ func TestTheOrderOfArrivalChangesNoVerdict(t *testing.T) {
 				}
 			}
 			require.True(t, last.Known)
-			h.read(func(ctx context.Context, tx *storage.Reader) error {
-				for _, e := range sent {
-					row, err := tx.Event(ctx, e.ID)
-					require.NoError(t, err)
-					require.Equal(t, m.events[e.ID].Rejected, row.Rejected, "room %d, %s", i, e.ID)
-					require.Equal(t, m.before[e.ID], h.stateOf(ctx, tx, row.StateBefore), "room %d, before %s", i, e.ID)
-					require.Equal(t, m.after[e.ID], h.stateOf(ctx, tx, row.StateAfter), "room %d, after %s", i, e.ID)
-				}
-				return nil
-			})
 			for _, e := range sent {
 				if e.Redacts() != "" && h.row(e.ID).Pos != 0 {
 					h.redactsRightly(e)
 				}
 			}
-			m.tips = h.tips()
-			room := h.room()
-			h.read(func(ctx context.Context, tx *storage.Reader) error {
-				require.Equal(t, m.current(), h.stateOf(ctx, tx, room.StateRoot), "room %d", i)
-				h.membersAgree(ctx, tx, room)
-				return nil
-			})
+			h.agreesAround(sent)
 		}
 	})
 }

@@ -3,7 +3,6 @@
 package rooms_test
 
 import (
-	"context"
 	"crypto/ed25519"
 	"strconv"
 	"testing"
@@ -13,25 +12,9 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/rooms"
-	"touchstone.example/storage"
 	"touchstone.example/tests/chance"
 	"touchstone.example/tests/stage"
 )
-
-// tips are the extremities of the model's room.
-func (h *house) tips() (ids []id.EventID) {
-	room := h.room()
-	h.read(func(ctx context.Context, tx *storage.Reader) error {
-		nids, err := tx.Extremities(ctx, room.NID)
-		require.NoError(h.t, err)
-		byNID, err := tx.EventIDs(ctx, nids)
-		for _, nid := range nids {
-			ids = append(ids, byNID[nid])
-		}
-		return err
-	})
-	return ids
-}
 
 // TestTakingRejectionsBackAgreesWithTheText has servers fight over restricted
 // rooms while the key of the server that lets people in cannot be had. When it
@@ -74,24 +57,7 @@ func TestTakingRejectionsBackAgreesWithTheText(t *testing.T) {
 					h.sends(e)
 				}
 			}
-			h.read(func(ctx context.Context, tx *storage.Reader) error {
-				for _, e := range sent {
-					row, err := tx.Event(ctx, e.ID)
-					require.NoError(t, err)
-					require.Equal(t, m.events[e.ID].Rejected, row.Rejected, "room %d, %s", i, e.ID)
-					require.Equal(t, m.before[e.ID], h.stateOf(ctx, tx, row.StateBefore), "room %d, before %s", i, e.ID)
-					require.Equal(t, m.after[e.ID], h.stateOf(ctx, tx, row.StateAfter), "room %d, after %s", i, e.ID)
-				}
-				return nil
-			})
-			// The room's state and its members are what its extremities say.
-			m.tips = h.tips()
-			room := h.room()
-			h.read(func(ctx context.Context, tx *storage.Reader) error {
-				require.Equal(t, m.current(), h.stateOf(ctx, tx, room.StateRoot), "room %d", i)
-				h.membersAgree(ctx, tx, room)
-				return nil
-			})
+			h.agreesAround(sent)
 		}
 		require.Greater(t, back, *manyRooms, "rejections that were taken back")
 	})
