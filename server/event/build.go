@@ -37,6 +37,14 @@ type Draft struct {
 	ReferenceHashes map[id.EventID][sha256.Size]byte
 }
 
+// DepthAfter is the depth of an event that follows one of this depth: one more, or
+// the limit.
+//
+// Spec: room version 1, "Event format", depth.
+func DepthAfter(rules *roomver.Rules, depth int64) int64 {
+	return min(depth, rules.MaxDepth-1) + 1
+}
+
 // Build makes an event: it canonicalises the content, adds the hashes and the
 // first signature, and checks the result as Parse does. The same draft and key
 // make the same event.

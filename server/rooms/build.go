@@ -63,10 +63,10 @@ func (r *Rooms) extend(ctx context.Context, h *head, d draft) (*planned, error) 
 	depth := int64(1)
 	for _, tip := range h.tips {
 		refs.PrevEvents = append(refs.PrevEvents, refer(tip))
-		refs.Depth = max(refs.Depth, tip.Depth+1)
-		depth = max(depth, tip.depth+1)
+		refs.Depth = max(refs.Depth, event.DepthAfter(h.rules, tip.Depth))
+		depth = max(depth, event.DepthAfter(h.rules, tip.depth))
 	}
-	refs.Depth = min(max(refs.Depth, 1), h.rules.MaxDepth)
+	refs.Depth = max(refs.Depth, 1)
 	var auth []*stored
 	for _, k := range keys {
 		if s := h.get(k.Type, k.Key); s != nil {
@@ -90,7 +90,7 @@ func (r *Rooms) extend(ctx context.Context, h *head, d draft) (*planned, error) 
 	if err := eventauth.Check(h.rules, ev, h, r.verify); err != nil {
 		return nil, rejected(err)
 	}
-	p := &planned{stored: &stored{Event: ev, depth: min(depth, h.rules.MaxDepth)}, auth: auth}
+	p := &planned{stored: &stored{Event: ev, depth: depth}, auth: auth}
 	if p.unread, err = r.countUnread(h, ev); err != nil {
 		return nil, err
 	}

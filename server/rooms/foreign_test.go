@@ -179,7 +179,8 @@ func (h *house) eventsAgree(ctx context.Context, tx *storage.Reader, room *stora
 		}
 		require.False(h.t, row.Outlier, row.ID)
 		require.Equal(h.t, outcome == rooms.Rejected, row.Rejected, row.ID)
-		require.Equal(h.t, outcome == rooms.Accepted, row.Pos != 0, row.ID)
+		shown := outcome == rooms.Accepted && (row.Redacts == "" || m.rules.RedactionNeedsAuth || m.redacts[row.ID])
+		require.Equal(h.t, shown, row.Pos != 0, row.ID)
 		require.Equal(h.t, m.before[row.ID], h.stateOf(ctx, tx, row.StateBefore), "before %s", row.ID)
 		require.Equal(h.t, m.after[row.ID], h.stateOf(ctx, tx, row.StateAfter), "after %s", row.ID)
 	}
@@ -201,4 +202,41 @@ func (h *house) byArrival() []*storage.Event {
 	rows := slices.DeleteFunc(h.rows(), func(row *storage.Event) bool { return row.Pos == 0 })
 	slices.SortFunc(rows, func(a, b *storage.Event) int { return int(a.Pos - b.Pos) })
 	return rows
+}
+
+// tips are the extremities of the model's room.
+func (h *house) tips() (ids []id.EventID) {
+	room := h.room()
+	h.read(func(ctx context.Context, tx *storage.Reader) error {
+		nids, err := tx.Extremities(ctx, room.NID)
+		require.NoError(h.t, err)
+		byNID, err := tx.EventIDs(ctx, nids)
+		for _, nid := range nids {
+			ids = append(ids, byNID[nid])
+		}
+		return err
+	})
+	return ids
+}
+
+// agreesAround compares verdicts on events, whatever became of them by the room's
+// current state, and the states around them; the room's state and its members must
+// be what its extremities say.
+func (h *house) agreesAround(events []*event.Event) {
+	h.t.Helper()
+	m, room := h.world.model, h.room()
+	m.tips = h.tips()
+	h.read(func(ctx context.Context, tx *storage.Reader) error {
+		for _, e := range events {
+			row, err := tx.Event(ctx, e.ID)
+			require.NoError(h.t, err)
+			require.False(h.t, row.Outlier || row.Partial, e.ID)
+			require.Equal(h.t, m.events[e.ID].Rejected, row.Rejected, e.ID)
+			require.Equal(h.t, m.before[e.ID], h.stateOf(ctx, tx, row.StateBefore), "before %s", e.ID)
+			require.Equal(h.t, m.after[e.ID], h.stateOf(ctx, tx, row.StateAfter), "after %s", e.ID)
+		}
+		require.Equal(h.t, m.current(), h.stateOf(ctx, tx, room.StateRoot), "current state")
+		h.membersAgree(ctx, tx, room)
+		return nil
+	})
 }

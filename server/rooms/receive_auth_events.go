@@ -107,9 +107,11 @@ func (a *arrival) judgeByAuthEvents(ctx context.Context) error {
 	if err := a.decodeStrange(ctx, events); err != nil {
 		return err
 	}
-	cited := make([]*event.Event, len(a.ev.AuthEvents))
-	for i, eventID := range a.ev.AuthEvents { // as often as they are named
-		cited[i] = events[eventID]
+	cited := make([]*event.Event, 0, len(a.ev.AuthEvents))
+	for _, eventID := range a.ev.AuthEvents { // as often as they are named
+		if ev := events[eventID]; ev != nil {
+			cited = append(cited, ev)
+		}
 	}
 	err := eventauth.CheckAuthEvents(a.rules, a.ev, cited, func(eventID id.EventID) bool { return rejected[eventID] })
 	if err == nil {

@@ -72,9 +72,9 @@ func (a *arrival) depth() int64 {
 		behind = max(behind, row.Depth)
 	}
 	if len(a.missing) == 0 {
-		return min(behind+1, a.rules.MaxDepth)
+		return event.DepthAfter(a.rules, behind)
 	}
-	return min(max(a.ev.Depth, behind+1, 1), a.rules.MaxDepth)
+	return max(a.ev.Depth, event.DepthAfter(a.rules, behind))
 }
 
 // surround puts the states before and after the event into its row.
@@ -110,7 +110,7 @@ func (r *Rooms) place(ctx context.Context, a *arrival) error {
 			return err
 		}
 		shut = slices.ContainsFunc(p.moves, func(m move) bool { return m.key == keyGuestAccess })
-		return r.feed.WaitFor(ctx, p.row.Pos)
+		return r.feed.WaitFor(ctx, p.last)
 	})
 	if err != nil || !shut {
 		return err
@@ -131,6 +131,7 @@ type placing struct {
 	redacts  []redaction
 	pending  bool     // a redaction whose target is not here
 	txn      *planned // an event of ours, whose transaction id is claimed with it
+	last     int64    // position of what it writes
 
 	verdicts map[id.EventID]*storage.Event // that are about to be stored
 }
@@ -274,7 +275,7 @@ func (p *placing) write(ctx context.Context) error {
 		}
 		room.StateRoot, room.MaxDepth = p.root, max(room.MaxDepth, p.row.Depth)
 		room.Disordered = room.Disordered || p.disorders()
-		p.row.Pos = 0
+		p.row.Pos, p.last = 0, 0
 		if p.txn != nil && p.txn.txn != nil {
 			if err := p.r.claim(ctx, tx, p.txn); err != nil {
 				return err
@@ -287,14 +288,16 @@ func (p *placing) write(ctx context.Context) error {
 			return err
 		}
 		for _, red := range p.redacts {
-			if _, err := p.writeRedaction(ctx, tx, red); err != nil {
+			pos, err := p.writeRedaction(ctx, tx, red)
+			if err != nil {
 				return err
 			}
+			p.last = max(p.last, pos)
 		}
 		if p.shown() {
 			return p.writeShown(ctx, tx, &room)
 		}
-		return tx.PutVerdict(ctx, p.row)
+		return p.writeHidden(ctx, tx, &room)
 	})
 	if err != nil {
 		return err
@@ -353,11 +356,24 @@ func (p *placing) writeGraph(ctx context.Context, tx *storage.Writer) error {
 	return nil
 }
 
+// writeHidden writes an event that clients do not see. What it does to the room's
+// state they do: branches may meet in a redaction that is hidden.
+func (p *placing) writeHidden(ctx context.Context, tx *storage.Writer, room *storage.Room) (err error) {
+	if err := tx.PutVerdict(ctx, p.row); err != nil || len(p.moves) == 0 {
+		return err
+	}
+	if p.last, err = tx.Reserve(ctx); err != nil {
+		return err
+	}
+	return p.r.writeMoves(ctx, tx, room, &storage.Event{Pos: p.last}, p.moves)
+}
+
 // writeShown writes what carries the event's position.
 func (p *placing) writeShown(ctx context.Context, tx *storage.Writer, room *storage.Room) (err error) {
 	if p.row.Pos, err = tx.Reserve(ctx); err != nil {
 		return err
 	}
+	p.last = p.row.Pos
 	if err := tx.PutVerdict(ctx, p.row); err != nil {
 		return err
 	}

@@ -43,6 +43,7 @@ func TestReceivingAgreesWithTheText(t *testing.T) {
 				got := h.sends(e)
 				require.Equal(t, want, got.Outcome, "version %s, event %d: %v", version, n, got.Why)
 				require.False(t, got.Known)
+				m.redact(e)
 				outcomes[got.Outcome]++
 			}
 			h.agrees()
@@ -75,7 +76,7 @@ func fight(d *chance.Dice, m *model, n int) event.Draft {
 	users := []id.UserID{bob, bob, bob, carol, carol, carol, dan, eve}
 	sender := chance.Pick(d, users...)
 	target := chance.Pick(d, users...)
-	switch d.Roll(9) {
+	switch d.Roll(11) {
 	case 0, 1:
 		return memberDraft(sender, sender, chance.Pick(d, "join", "join", "leave"))
 	case 2, 3:
@@ -90,6 +91,13 @@ func fight(d *chance.Dice, m *model, n int) event.Draft {
 		}
 	case 6:
 		return messageDraft(sender, strconv.Itoa(n))
+	case 7:
+		out := levelsDraft(m, 50, 50)
+		out.Content = append(out.Content[:len(out.Content)-1], `,"invite":60}`...)
+		return out
+	case 8:
+		redacted := m.list[3+d.Roll(len(m.list)-3)]
+		return event.Draft{Type: event.TypeRedaction, Sender: sender, Content: []byte(`{}`), Redacts: redacted.ID}
 	default:
 		return topicDraft(sender, strconv.Itoa(n))
 	}

@@ -112,3 +112,36 @@ func TestWhatAuthEventsRejectIsRejectedWhateverItFollows(t *testing.T) {
 		require.Equal(t, rooms.Receipt{EventID: e.ID, Outcome: rooms.Rejected, Known: true}, h.sends(e))
 	})
 }
+
+// Spec: room version 1, "Event format", depth: "If the room's depth is already at
+// the limit, the depth must be set to the limit."
+func TestDepthStopsAtItsLimit(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		for _, version := range []string{"1", "5", "6", "12"} {
+			m := h.shared(version, bob)
+			first := m.build(messageDraft(bob, "never sent"), m.tips...)
+			m.know(first)
+			deep := messageDraft(bob, "deep")
+			deep.Depth = m.rules.MaxDepth
+			e := m.build(deep, first.ID)
+			m.know(e)
+			// Only the state behind the gap is to be had, so that what e says counts.
+			h.world.silent = true
+			require.Equal(t, rooms.Accepted, h.sends(e).Outcome)
+			h.world.silent = false
+			require.Equal(t, m.rules.MaxDepth, h.row(e.ID).Depth)
+			own := h.row(id.EventID(h.send("alice", string(m.id), "ours")))
+			require.Equal(t, m.rules.MaxDepth, own.Depth)
+			pdu, err := event.Trusted(m.rules, own.ID, own.PDU)
+			require.NoError(t, err)
+			require.Equal(t, m.rules.MaxDepth, pdu.Depth)
+			next := messageDraft(bob, "next")
+			next.Depth = m.rules.MaxDepth
+			m.know(pdu)
+			theirs := m.build(next, own.ID)
+			require.Equal(t, rooms.Accepted, h.sends(theirs).Outcome)
+			require.Equal(t, m.rules.MaxDepth, h.row(theirs.ID).Depth)
+			require.Equal(t, []string{"next", "ours", "deep"}, h.timeline())
+		}
+	})
+}

@@ -28,6 +28,7 @@ type world struct {
 	model  *model
 	policy func(*event.Event) ([]byte, error)
 	asked  []string
+	silent bool // nobody tells missing events
 }
 
 func newWorld() *world {
@@ -66,6 +67,9 @@ func (w *world) tell(ids []id.EventID) (pdus [][]byte) {
 
 func (w *world) MissingEvents(_ context.Context, _ id.ServerName, _ id.RoomID, earliest, latest []id.EventID, limit int) ([][]byte, error) {
 	w.asked = append(w.asked, "missing events")
+	if w.silent {
+		return nil, errSilent
+	}
 	known := map[id.EventID]bool{}
 	for _, eventID := range earliest {
 		known[eventID] = true
@@ -128,12 +132,13 @@ type model struct {
 	after   map[id.EventID]stateres.State
 	outcome map[id.EventID]rooms.Outcome
 	tips    []id.EventID
+	redacts map[id.EventID]bool // redactions that were applied
 }
 
 func newModel(t testing.TB, rules *roomver.Rules, roomID id.RoomID) *model {
 	return &model{
 		t: t, rules: rules, id: roomID, events: stateres.Events{}, before: map[id.EventID]stateres.State{},
-		after: map[id.EventID]stateres.State{}, outcome: map[id.EventID]rooms.Outcome{},
+		after: map[id.EventID]stateres.State{}, outcome: map[id.EventID]rooms.Outcome{}, redacts: map[id.EventID]bool{},
 	}
 }
 
@@ -188,7 +193,7 @@ func (m *model) build(d event.Draft, prevs ...id.EventID) *event.Event {
 		d.OriginServerTS = 1_767_323_045_000 + int64(len(m.list))
 	}
 	for _, prev := range prevs {
-		d.Depth = max(d.Depth, m.events[prev].Event.Depth+1)
+		d.Depth = max(d.Depth, min(m.events[prev].Event.Depth, m.rules.MaxDepth-1)+1)
 	}
 	if d.AuthEvents == nil {
 		for _, key := range eventauth.AuthKeys(m.rules, d.Type, d.Sender, d.StateKey, d.Content) {
@@ -239,6 +244,20 @@ func (m *model) know(e *event.Event) {
 			}
 		}
 		m.after[e.ID] = after
+	}
+}
+
+// redact applies a redaction that was received, if it may be applied.
+//
+// Spec: room version 3 "Handling redactions".
+func (m *model) redact(by *event.Event) {
+	target := m.events[by.Redacts()].Event
+	if target == nil || m.outcome[by.ID] != rooms.Accepted || m.outcome[target.ID] == "" || m.events[target.ID].Rejected {
+		return
+	}
+	if eventauth.PowerLevelsOf(m.rules, m.authState(values(m.before[by.ID]))).MayRedact(by, target) {
+		m.events[target.ID] = stateres.Entry{Event: target.Redact()}
+		m.redacts[by.ID] = true
 	}
 }
 

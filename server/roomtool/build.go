@@ -240,7 +240,7 @@ func (b *builder) draft(d *description) (event.Draft, error) {
 		draft.PrevEvents = append(draft.PrevEvents, e.ID)
 		draft.Depth = max(draft.Depth, e.Depth)
 	}
-	draft.Depth++
+	draft.Depth = event.DepthAfter(b.rules, draft.Depth)
 	if d.Depth != nil {
 		draft.Depth = *d.Depth
 	}

@@ -98,3 +98,17 @@ func TestKeysAreReadAsServersPublishThem(t *testing.T) {
 		})
 	}
 }
+
+func TestAPolicyServersSignatureIsNotItsServers(t *testing.T) {
+	f := signingFiles()
+	f["keys"] = []byte(`{"domain":{"ed25519:1":"` + public + `","ed25519:policy_server":"` + strings.Repeat("A", 43) + `"}}`)
+	sign := func(event, keyID string) string {
+		return f.must(t, event, "sign", "--room-version", "11", "--server", "domain", "--key", "seed", "--key-id", keyID)
+	}
+	byPolicy := sign(vector, "ed25519:policy_server")
+	code, out, _ := f.run(byPolicy, "verify", "--room-version", "11", "--keys", "keys")
+	require.Equal(t, roomtool.ExitFailed, code)
+	require.Contains(t, out, "no signature of domain")
+	out = f.must(t, sign(byPolicy, "ed25519:1"), "verify", "--room-version", "11", "--keys", "keys")
+	require.Contains(t, out, "invalid      domain ed25519:policy_server")
+}
