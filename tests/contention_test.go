@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -52,12 +53,14 @@ func TestServersTalkInOneRoom(t *testing.T) {
 		want = append(want, eventID)
 	}
 	slices.Sort(want)
-	var got []string
-	for _, ev := range creator.On(servers[3]).AllMessages(t, room, "b", 100) {
-		if ev.At("type").String() == "m.room.message" {
-			got = append(got, ev.At("event_id").String())
+	require.Eventually(t, func() bool { // a server hears of the others' last writes a little later
+		var got []string
+		for _, ev := range creator.On(servers[3]).AllMessages(t, room, "b", 100) {
+			if ev.At("type").String() == "m.room.message" {
+				got = append(got, ev.At("event_id").String())
+			}
 		}
-	}
-	slices.Sort(got)
-	require.Equal(t, want, got)
+		slices.Sort(got)
+		return slices.Equal(want, got)
+	}, 30*time.Second, 50*time.Millisecond)
 }
