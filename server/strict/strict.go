@@ -115,7 +115,10 @@ func (j *Judge) notes(vs []Violation) (first error) {
 }
 
 // Request judges the JSON body of a request. A violation of an enforced rule
-// is M_BAD_JSON.
+// is M_BAD_JSON, but for a body that lacks the one member that its URL names.
+//
+// Spec: client-server setProfileField, M_MISSING_PARAM: no other operation has a
+// least number of members.
 func (j *Judge) Request(op *api.Operation, body []byte) error {
 	_, o, err := j.lib.operation(op)
 	if err != nil || o.request == nil {
@@ -130,14 +133,20 @@ func (j *Judge) Request(op *api.Operation, body []byte) error {
 		return err
 	}
 	if err := j.notes(vs); err != nil {
-		return api.BadJSON("%s", clientText(err))
+		return refusal(err.(*Violation))
 	}
 	return nil
 }
 
+func refusal(v *Violation) error {
+	if v.Keyword == "minProperties" {
+		return api.MissingParam("%s", clientText(v))
+	}
+	return api.BadJSON("%s", clientText(v))
+}
+
 // clientText is what a client is told of a violation.
-func clientText(err error) string {
-	v := err.(*Violation)
+func clientText(v *Violation) string {
 	return fmt.Sprintf("At %q: %s (rule %s, see %s)", v.Pointer, v.Expected, v.Rule, v.Link)
 }
 
@@ -193,7 +202,7 @@ func (j *Judge) departure(op *api.Operation, _ *http.Request, rule api.Rule) err
 	r := j.rules[string(rule)]
 	err := j.Note(Violation{Rule: string(rule), Direction: Request, API: op.API, Operation: op.ID, Expected: r.Says, Who: sender(op)})
 	if err != nil {
-		return api.Unknown("%s", clientText(err))
+		return api.Unknown("%s", clientText(err.(*Violation)))
 	}
 	return nil
 }
