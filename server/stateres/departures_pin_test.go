@@ -30,6 +30,7 @@ func TestEachDepartureAlone(t *testing.T) {
 		{"what all share stays out", "8", 0, 38654712067},
 		{"creators without power levels", "8", 0, 38654715703},
 		{"empty keys only", "8", 0, 42949682581},
+		{"power levels left behind", "7", 0, 1288490275254},
 		{"third-party invites first", "1", 0, 42949674870},
 		{"the oldest wins if none is allowed", "1", 0, 42949673055},
 	} {

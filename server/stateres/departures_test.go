@@ -35,9 +35,14 @@ type departures struct {
 	invitesFirst      bool // algorithm 1: third-party invites have a pass before members
 	fallsBackToOldest bool // algorithm 1: if no event is allowed, the oldest wins
 
-	remembersRule bool // a restricted join leaves another join rule behind for the next event
+	remembersRule   bool // a restricted join leaves another join rule behind for the next event
+	remembersLevels bool // power levels that it cannot decode leave the ones before in place
 
 	pdus map[id.EventID]gmsl.PDU
+	// The power levels that the last event was checked against; nil: there were none.
+	// Before any were looked at, it has some by which nobody may set others.
+	levels  gmsl.PDU
+	decoded bool // some were
 	// The join rules that the last event was checked against, and as what.
 	joinRules gmsl.PDU
 	joinRule  string
@@ -46,7 +51,7 @@ type departures struct {
 func allDepartures() departures {
 	return departures{
 		otherRules: true, keepsShared: true, pullsNearby: true, emptyKeysOnly: true, standsForItself: true, sortsBackwards: true,
-		plainLevels: true, countsSteps: true, invitesFirst: true, fallsBackToOldest: true, remembersRule: true,
+		plainLevels: true, countsSteps: true, invitesFirst: true, fallsBackToOldest: true, remembersRule: true, remembersLevels: true,
 	}
 }
 
@@ -56,23 +61,48 @@ func sameSender(_ spec.RoomID, sender spec.SenderID) (*spec.UserID, error) {
 
 // allows asks the rules whether they allow an event.
 func (m *model) allows(e *event.Event, state eventauth.StateMap) bool {
-	if !m.otherRules && !m.remembersRule {
+	if !m.otherRules && !m.remembersRule && !m.remembersLevels {
 		return eventauth.Check(m.rules, e, state, nil) == nil
 	}
-	provider, err := gmsl.NewAuthEvents(nil)
-	if err != nil {
-		return false
-	}
 	needed := gmsl.StateNeededForAuth([]gmsl.PDU{m.pdus[e.ID]})
+	var by []gmsl.PDU
 	for _, k := range needed.Tuples() {
 		if s := state.Event(k.EventType, k.StateKey); s != nil {
-			_ = provider.AddEvent(m.pdus[s.ID])
+			by = append(by, m.pdus[s.ID])
 		}
+	}
+	if m.remembersLevels && m.rules.StateResolution != roomver.StateResolutionV1 {
+		ok := false
+		if by, ok = m.recallLevels(e, by); !ok {
+			return false
+		}
+	}
+	provider, err := gmsl.NewAuthEvents(by)
+	if err != nil {
+		return false
 	}
 	if m.remembersRule && m.rules.StateResolution != roomver.StateResolutionV1 {
 		m.recall(e, state, provider)
 	}
 	return gmsl.Allowed(m.pdus[e.ID], provider, sameSender) == nil
+}
+
+// recallLevels puts the power levels that it has in mind in the place of those that
+// it cannot decode. ok tells whether they may allow the event.
+func (m *model) recallLevels(e *event.Event, by []gmsl.PDU) (with []gmsl.PDU, ok bool) {
+	at := slices.IndexFunc(by, func(p gmsl.PDU) bool { return p.Type() == event.TypePowerLevels && p.StateKeyEquals("") })
+	if at < 0 {
+		m.levels, m.decoded = nil, true
+		return by, true
+	}
+	if _, err := gmsl.NewPowerLevelContentFromEvent(by[at]); err == nil {
+		m.levels, m.decoded = by[at], true
+		return by, true
+	}
+	if with = slices.Delete(by, at, at+1); m.levels != nil {
+		with = append(with, m.levels)
+	}
+	return with, m.decoded || e.Type != event.TypePowerLevels
 }
 
 // recall puts the join rule in place that a restricted join left behind, and

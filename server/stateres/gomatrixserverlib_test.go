@@ -199,6 +199,7 @@ var switches = []departure{
 	{"creators without power levels", func(d *departures) *bool { return &d.plainLevels }},
 	{"empty keys only", func(d *departures) *bool { return &d.emptyKeysOnly }},
 	{"a join rule left behind", func(d *departures) *bool { return &d.remembersRule }},
+	{"power levels left behind", func(d *departures) *bool { return &d.remembersLevels }},
 	{"third-party invites first", func(d *departures) *bool { return &d.invitesFirst }},
 	{"the oldest wins if none is allowed", func(d *departures) *bool { return &d.fallsBackToOldest }},
 }

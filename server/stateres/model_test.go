@@ -112,7 +112,7 @@ func (m *model) subgraph(conflicted ids) ids {
 }
 
 func (m *model) resolveV2(sets []stateres.State) stateres.State {
-	m.joinRules = nil
+	m.joinRules, m.levels, m.decoded = nil, nil, false
 	unconflicted, conflicted := m.split(sets)
 	difference := m.difference(sets, conflicted)
 	full := maps.Clone(conflicted)
