@@ -93,7 +93,7 @@ microbench: ## benchmarks of packages (BENCH=Send for some)
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME inputs (20000x) or so long (10m)
 	@for target in $$(go test -list '^Fuzz' ./fuzz | grep '^Fuzz'); do \
-		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./fuzz || exit 1; done
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1000x ./fuzz || exit 1; done
 
 .PHONY: image-rootfs
 image-rootfs: ## the files of the container image, in bin/image
