@@ -20,13 +20,7 @@ import (
 // server's, nor departs from the specification, and in the end all servers tell
 // the same.
 func TestBustleOnThreeServers(t *testing.T) {
-	if !slices.Contains(harness.Engines(), harness.Postgres) {
-		t.Skip("several servers need PostgreSQL, and this machine has none")
-	}
-	b := &bustle{servers: []*harness.Server{harness.Start(t, harness.Options{Engine: harness.Postgres, Process: true})}}
-	for range 2 {
-		b.servers = append(b.servers, harness.Start(t, harness.Options{Engine: harness.Postgres, Process: true, Database: b.servers[0].Database}))
-	}
+	b := &bustle{servers: harness.StartSeveral(t, 3)}
 	b.users = b.servers[0].Users(t, "alice", "bob", "carol", "dora", "emil", "fritz")
 	for i := range 3 {
 		b.rooms = append(b.rooms, b.users[i].PublicRoom(t, b.users...))

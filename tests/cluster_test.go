@@ -20,13 +20,7 @@ import (
 // readers wait on the two others, and one server is killed in the middle of a
 // write. Every reader sees every message once, in one order.
 func TestThreeServers(t *testing.T) {
-	if !slices.Contains(harness.Engines(), harness.Postgres) {
-		t.Skip("several servers need PostgreSQL, and this machine has none")
-	}
-	servers := []*harness.Server{harness.Start(t, harness.Options{Engine: harness.Postgres, Process: true})}
-	for range 2 {
-		servers = append(servers, harness.Start(t, harness.Options{Engine: harness.Postgres, Process: true, Database: servers[0].Database}))
-	}
+	servers := harness.StartSeveral(t, 3)
 	c := newCluster(t, servers)
 	c.write(t, 40)
 	victim := servers[2]

@@ -18,13 +18,7 @@ import (
 // room without a pause: each commit to the room is another's conflict, and none
 // is refused for that.
 func TestServersTalkInOneRoom(t *testing.T) {
-	if !slices.Contains(harness.Engines(), harness.Postgres) {
-		t.Skip("several servers need PostgreSQL, and this machine has none")
-	}
-	servers := []*harness.Server{harness.Start(t, harness.Options{Engine: harness.Postgres, Process: true})}
-	for range 3 {
-		servers = append(servers, harness.Start(t, harness.Options{Engine: harness.Postgres, Process: true, Database: servers[0].Database}))
-	}
+	servers := harness.StartSeveral(t, 4)
 	creator := servers[0].User(t, "creator")
 	room := creator.PublicRoom(t)
 	const people, messages = 4, 80
