@@ -231,9 +231,9 @@ func TestWhatReceivingAsks(t *testing.T) {
 			list, err := r.WaitingRedactions(ctx, first.ID)
 			require.NoError(t, err)
 			require.Equal(t, []*storage.Event{redaction}, list)
-			list, err = r.EventsSince(ctx, 1, 1, 1)
+			nids, err := r.NIDsFrom(ctx, 1, 2)
 			require.NoError(t, err)
-			require.Equal(t, []*storage.Event{second}, list)
+			require.Equal(t, []int64{2, 3}, nids)
 			for eventID, want := range map[id.EventID]bool{"$gone": true, first.ID: false} {
 				followed, err := r.Followed(ctx, 1, eventID)
 				require.NoError(t, err)
@@ -287,7 +287,14 @@ func TestTwoOrdersOfEvents(t *testing.T) {
 				}
 				require.NoError(t, w.InsertEvent(ctx, row))
 			}
-			return w.InsertEvent(ctx, event(2, 20, 1))
+			require.NoError(t, w.InsertRoom(ctx, &storage.Room{NID: 1, ID: "!1:t", Disordered: true}))
+			require.NoError(t, w.InsertRoom(ctx, &storage.Room{NID: 2, ID: "!2:t"}))
+			for i, pos := range []int64{2, 4, 5} {
+				row := event(2, 20+int64(i), 1+int64(i))
+				row.Pos, row.SoftFailed = pos, pos == 5
+				require.NoError(t, w.InsertEvent(ctx, row))
+			}
+			return nil
 		})
 		read(t, db, func(ctx context.Context, r *storage.Reader) error {
 			list, err := r.Timeline(ctx, 1, 1, 7, 3)
@@ -307,6 +314,11 @@ func TestTwoOrdersOfEvents(t *testing.T) {
 			require.Equal(t, storage.Place{Depth: 3, NID: 2}, place)
 			_, err = r.PlaceAt(ctx, 1, 0)
 			require.ErrorIs(t, err, storage.ErrNotFound)
+			for pos, want := range map[int64]storage.Place{3: {Depth: 1, NID: 20}, 9: {Depth: 2, NID: 21}} {
+				place, err = r.PlaceAt(ctx, 2, pos)
+				require.NoError(t, err)
+				require.Equal(t, want, place, "the newest event of a room in which all came in their order")
+			}
 			return nil
 		})
 	})
@@ -355,6 +367,14 @@ func TestMemberships(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, list, 3)
 			require.Equal(t, id.UserID("@c:far"), list[2].UserID)
+			for server, want := range map[id.ServerName]bool{"far": true, "test": true, "fa": false, "farther": false, "": false} {
+				in, err := r.ServerJoined(ctx, 1, server)
+				require.NoError(t, err)
+				require.Equal(t, want, in, "server %q", server)
+			}
+			in, err := r.ServerJoined(ctx, 2, "test")
+			require.NoError(t, err)
+			require.False(t, in, "its only user has left")
 			local, err := r.LocalMembers(ctx, 1, "join")
 			require.NoError(t, err)
 			require.Equal(t, []id.UserID{"@a:test", "@b:test"}, local)
