@@ -28,8 +28,16 @@ type Keys interface {
 	UploadKeys(ctx context.Context, who api.Caller, req *UploadKeysRequest) (*UploadKeysResponse, error)
 }
 
-// MountKeys mounts the operations of keys.yaml.
+// MountKeys mounts the operations of keys.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountKeys(r *api.Router, s Keys) {
+	if !api.Serves(s, "Keys") {
+		r.Add(&ops.ClientGetKeysChanges, api.ServeUnfinished((*api.Exchange).User, (*GetKeysChangesRequest).read))
+		r.Add(&ops.ClientClaimKeys, api.ServeUnfinished((*api.Exchange).User, (*ClaimKeysRequest).read))
+		r.Add(&ops.ClientQueryKeys, api.ServeUnfinished((*api.Exchange).User, (*QueryKeysRequest).read))
+		r.Add(&ops.ClientUploadKeys, api.ServeUnfinished((*api.Exchange).User, (*UploadKeysRequest).read))
+		return
+	}
 	r.Add(&ops.ClientGetKeysChanges, api.ServeJSON((*api.Exchange).User, (*GetKeysChangesRequest).read, s.GetKeysChanges))
 	r.Add(&ops.ClientClaimKeys, api.ServeJSON((*api.Exchange).User, (*ClaimKeysRequest).read, s.ClaimKeys))
 	r.Add(&ops.ClientQueryKeys, api.ServeJSON((*api.Exchange).User, (*QueryKeysRequest).read, s.QueryKeys))

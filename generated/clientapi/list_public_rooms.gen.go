@@ -28,8 +28,16 @@ type ListPublicRooms interface {
 	QueryPublicRooms(ctx context.Context, who api.Caller, req *QueryPublicRoomsRequest) (*QueryPublicRoomsResponse, error)
 }
 
-// MountListPublicRooms mounts the operations of list_public_rooms.yaml.
+// MountListPublicRooms mounts the operations of list_public_rooms.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountListPublicRooms(r *api.Router, s ListPublicRooms) {
+	if !api.Serves(s, "ListPublicRooms") {
+		r.Add(&ops.ClientGetRoomVisibilityOnDirectory, api.ServeUnfinished(api.Nobody, (*GetRoomVisibilityOnDirectoryRequest).read))
+		r.Add(&ops.ClientSetRoomVisibilityOnDirectory, api.ServeUnfinished((*api.Exchange).User, (*SetRoomVisibilityOnDirectoryRequest).read))
+		r.Add(&ops.ClientGetPublicRooms, api.ServeUnfinished(api.Nobody, (*GetPublicRoomsRequest).read))
+		r.Add(&ops.ClientQueryPublicRooms, api.ServeUnfinished((*api.Exchange).User, (*QueryPublicRoomsRequest).read))
+		return
+	}
 	r.Add(&ops.ClientGetRoomVisibilityOnDirectory, api.ServeJSON(api.Nobody, (*GetRoomVisibilityOnDirectoryRequest).read, api.Anyone(s.GetRoomVisibilityOnDirectory)))
 	r.Add(&ops.ClientSetRoomVisibilityOnDirectory, api.ServeJSON((*api.Exchange).User, (*SetRoomVisibilityOnDirectoryRequest).read, s.SetRoomVisibilityOnDirectory))
 	r.Add(&ops.ClientGetPublicRooms, api.ServeJSON(api.Nobody, (*GetPublicRoomsRequest).read, api.Anyone(s.GetPublicRooms)))

@@ -19,8 +19,13 @@ type OpenID interface {
 	RequestOpenIDToken(ctx context.Context, who api.Caller, req *RequestOpenIDTokenRequest) (*RequestOpenIDTokenResponse, error)
 }
 
-// MountOpenID mounts the operations of openid.yaml.
+// MountOpenID mounts the operations of openid.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountOpenID(r *api.Router, s OpenID) {
+	if !api.Serves(s, "OpenID") {
+		r.Add(&ops.ClientRequestOpenIDToken, api.ServeUnfinished((*api.Exchange).User, (*RequestOpenIDTokenRequest).read))
+		return
+	}
 	r.Add(&ops.ClientRequestOpenIDToken, api.ServeJSON((*api.Exchange).User, (*RequestOpenIDTokenRequest).read, s.RequestOpenIDToken))
 }
 

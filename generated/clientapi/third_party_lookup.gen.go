@@ -34,8 +34,18 @@ type ThirdPartyLookup interface {
 	QueryUserByProtocol(ctx context.Context, who api.Caller, req *QueryUserByProtocolRequest) (*QueryUserByProtocolResponse, error)
 }
 
-// MountThirdPartyLookup mounts the operations of third_party_lookup.yaml.
+// MountThirdPartyLookup mounts the operations of third_party_lookup.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountThirdPartyLookup(r *api.Router, s ThirdPartyLookup) {
+	if !api.Serves(s, "ThirdPartyLookup") {
+		r.Add(&ops.ClientQueryLocationByAlias, api.ServeUnfinished((*api.Exchange).User, (*QueryLocationByAliasRequest).read))
+		r.Add(&ops.ClientQueryLocationByProtocol, api.ServeUnfinished((*api.Exchange).User, (*QueryLocationByProtocolRequest).read))
+		r.Add(&ops.ClientGetProtocolMetadata, api.ServeUnfinished((*api.Exchange).User, (*GetProtocolMetadataRequest).read))
+		r.Add(&ops.ClientGetProtocols, api.ServeUnfinished((*api.Exchange).User, api.ReadNothing))
+		r.Add(&ops.ClientQueryUserByID, api.ServeUnfinished((*api.Exchange).User, (*QueryUserByIDRequest).read))
+		r.Add(&ops.ClientQueryUserByProtocol, api.ServeUnfinished((*api.Exchange).User, (*QueryUserByProtocolRequest).read))
+		return
+	}
 	r.Add(&ops.ClientQueryLocationByAlias, api.ServeJSON((*api.Exchange).User, (*QueryLocationByAliasRequest).read, s.QueryLocationByAlias))
 	r.Add(&ops.ClientQueryLocationByProtocol, api.ServeJSON((*api.Exchange).User, (*QueryLocationByProtocolRequest).read, s.QueryLocationByProtocol))
 	r.Add(&ops.ClientGetProtocolMetadata, api.ServeJSON((*api.Exchange).User, (*GetProtocolMetadataRequest).read, s.GetProtocolMetadata))
