@@ -9,6 +9,7 @@ import (
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
+	"touchstone.example/generated/asapi"
 	"touchstone.example/generated/ops"
 )
 
@@ -261,40 +262,8 @@ func (c *Client) QueryUserByProtocol(ctx context.Context, req *QueryUserByProtoc
 	return api.CallJSON[QueryUserByProtocolResponse](ctx, c.Doer, &ops.ClientQueryUserByProtocol, req.write)
 }
 
-// Location is a schema that several places share.
-type Location struct {
-	Alias    string  `json:"alias"`
-	Fields   api.Raw `json:"fields"`
-	Protocol string  `json:"protocol"`
-}
-
-var membersOfLocation = []string{"alias", "fields", "protocol"}
-
-// UnmarshalJSONFrom reads and checks the object.
-func (v *Location) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	return api.DecodeObject(dec, membersOfLocation, 3, func(i int) error {
-		switch i {
-		case 0: // alias
-			return api.DecodeString(&v.Alias, dec)
-		case 1: // fields
-			return api.DecodeRawObject(&v.Fields, dec)
-		default: // protocol
-			return api.DecodeString(&v.Protocol, dec)
-		}
-	})
-}
-
-// AppendJSON writes the object.
-func (v *Location) AppendJSON(b []byte) []byte {
-	b = append(b, '{')
-	b = api.AppendKey(b, `"alias":`)
-	b = api.AppendString(b, v.Alias)
-	b = api.AppendKey(b, `"fields":`)
-	b = api.AppendObject(b, v.Fields)
-	b = api.AppendKey(b, `"protocol":`)
-	b = api.AppendString(b, v.Protocol)
-	return append(b, '}')
-}
+// Location is a schema that several APIs share.
+type Location = asapi.Location
 
 // Protocol is a schema that several places share.
 type Protocol struct {
@@ -350,35 +319,8 @@ func (v *Protocol) AppendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
-// ProtocolFieldType is a part of Protocol.
-type ProtocolFieldType struct {
-	Placeholder string `json:"placeholder"`
-	Regexp      string `json:"regexp"`
-}
-
-var membersOfProtocolFieldType = []string{"placeholder", "regexp"}
-
-// UnmarshalJSONFrom reads and checks the object.
-func (v *ProtocolFieldType) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	return api.DecodeObject(dec, membersOfProtocolFieldType, 2, func(i int) error {
-		switch i {
-		case 0: // placeholder
-			return api.DecodeString(&v.Placeholder, dec)
-		default: // regexp
-			return api.DecodeString(&v.Regexp, dec)
-		}
-	})
-}
-
-// AppendJSON writes the object.
-func (v *ProtocolFieldType) AppendJSON(b []byte) []byte {
-	b = append(b, '{')
-	b = api.AppendKey(b, `"placeholder":`)
-	b = api.AppendString(b, v.Placeholder)
-	b = api.AppendKey(b, `"regexp":`)
-	b = api.AppendString(b, v.Regexp)
-	return append(b, '}')
-}
+// ProtocolFieldType is a schema that several APIs share.
+type ProtocolFieldType = asapi.ProtocolFieldType
 
 // ProtocolInstance is a part of Protocol.
 type ProtocolInstance struct {
@@ -429,37 +371,5 @@ func (v *ProtocolInstance) AppendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
-// User is a schema that several places share.
-type User struct {
-	Fields   api.Raw `json:"fields"`
-	Protocol string  `json:"protocol"`
-	Userid   string  `json:"userid"`
-}
-
-var membersOfUser = []string{"fields", "protocol", "userid"}
-
-// UnmarshalJSONFrom reads and checks the object.
-func (v *User) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	return api.DecodeObject(dec, membersOfUser, 3, func(i int) error {
-		switch i {
-		case 0: // fields
-			return api.DecodeRawObject(&v.Fields, dec)
-		case 1: // protocol
-			return api.DecodeString(&v.Protocol, dec)
-		default: // userid
-			return api.DecodeString(&v.Userid, dec)
-		}
-	})
-}
-
-// AppendJSON writes the object.
-func (v *User) AppendJSON(b []byte) []byte {
-	b = append(b, '{')
-	b = api.AppendKey(b, `"fields":`)
-	b = api.AppendObject(b, v.Fields)
-	b = api.AppendKey(b, `"protocol":`)
-	b = api.AppendString(b, v.Protocol)
-	b = api.AppendKey(b, `"userid":`)
-	b = api.AppendString(b, v.Userid)
-	return append(b, '}')
-}
+// User is a schema that several APIs share.
+type User = asapi.User

@@ -84,6 +84,7 @@ func generate(spec, module string) (map[string][]byte, error) {
 		}
 		all = append(all, p)
 	}
+	share(all)
 	for _, p := range all {
 		if err := w.api(p); err != nil {
 			return nil, err
