@@ -10,10 +10,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"touchstone.example/api"
 	"touchstone.example/server/config"
@@ -203,11 +207,34 @@ func (s *Server) Violations() []strict.Count { return s.judge.Log().Enforced(str
 // DatabaseName says where the data is, without secrets.
 func (s *Server) DatabaseName() string {
 	url, err := s.cfg.DatabaseURL()
-	if err != nil || s.db.Engine() != "sqlite" {
-		return "PostgreSQL"
+	if err != nil {
+		return s.db.Engine()
 	}
-	if url == "sqlite::memory:" {
+	if s.db.Engine() != "sqlite" {
+		return postgresName(url)
+	}
+	if s.Temporary() {
 		return "temporary, gone when the server stops"
 	}
 	return strings.TrimPrefix(url, "sqlite://")
+}
+
+// postgresName says which database of which PostgreSQL a URL names, and whose
+// it is, without the password.
+func postgresName(url string) string {
+	c, err := pgconn.ParseConfig(url)
+	if err != nil {
+		return "PostgreSQL"
+	}
+	at := c.Host
+	if !strings.HasPrefix(at, "/") { // a socket has no port
+		at = net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))
+	}
+	return fmt.Sprintf("PostgreSQL at %s, database %s, user %s", at, c.Database, c.User)
+}
+
+// Temporary reports whether the data is gone when the server stops.
+func (s *Server) Temporary() bool {
+	url, err := s.cfg.DatabaseURL()
+	return err == nil && url == "sqlite::memory:"
 }
