@@ -43,6 +43,7 @@ type Server struct {
 	feed    *feed.Feed
 	judge   *strict.Judge
 	fronts  fronts
+	certificates []*certificate // of the listeners that have one
 	// announced is whether the ready file is this server's.
 	announced bool
 	roots     *x509.CertPool // whom to trust when calling others; nil: whom the machine trusts

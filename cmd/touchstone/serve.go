@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"touchstone.example/server"
 	"touchstone.example/server/config"
@@ -42,6 +44,10 @@ func serve(ctx context.Context, args []string) error {
 		return err
 	}
 	greet(os.Stdout, cfg, s)
+	hangups := make(chan os.Signal, 1) // how programs that renew certificates tell servers
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	s.ReloadOn(hangups)
 	return s.Wait()
 }
 
