@@ -9,12 +9,14 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -33,16 +35,16 @@ import (
 
 // Server is a running homeserver.
 type Server struct {
-	cfg     *config.Config
-	log     *slog.Logger
-	env     *env.Env
-	build   obs.Build
-	metrics *obs.Metrics
-	db      *storage.DB
-	group   *run.Group
-	feed    *feed.Feed
-	judge   *strict.Judge
-	fronts  fronts
+	cfg          *config.Config
+	log          *slog.Logger
+	env          *env.Env
+	build        obs.Build
+	metrics      *obs.Metrics
+	db           *storage.DB
+	group        *run.Group
+	feed         *feed.Feed
+	judge        *strict.Judge
+	fronts       fronts
 	certificates []*certificate // of the listeners that have one
 	// announced is whether the ready file is this server's.
 	announced bool
@@ -150,10 +152,25 @@ func (s *Server) openDatabase(ctx context.Context) error {
 	}
 	if path, ok := strings.CutPrefix(url, "sqlite://"); ok {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			return fmt.Errorf("make the data folder: %w", err)
+			return whereToWrite(fmt.Errorf("make the data folder: %w", err), url)
 		}
 	}
-	s.db, err = storage.Open(ctx, url, storage.Options{Checks: s.cfg.Lab})
+	if s.db, err = storage.Open(ctx, url, storage.Options{Checks: s.cfg.Lab}); err != nil {
+		return whereToWrite(err, url)
+	}
+	return nil
+}
+
+// whereToWrite adds to an error about a folder that cannot be written what to do
+// about it. Containers are the usual cause.
+func whereToWrite(err error, url string) error {
+	cannot := errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
+	switch {
+	case cannot && url == "sqlite::memory:":
+		return fmt.Errorf("%w; temporary data needs a folder that can be written (docker run --tmpfs /tmp), or name one in TMPDIR", err)
+	case cannot && strings.HasPrefix(url, "sqlite:"):
+		return fmt.Errorf("%w; this process runs as user %d, who cannot write there: give that user the folder (chown %[2]d), or run as its owner (docker run --user)", err, os.Getuid())
+	}
 	return err
 }
 
