@@ -98,7 +98,7 @@ func (s *Server) start(ctx context.Context) error {
 		return fmt.Errorf("follow the stream: %w", err)
 	}
 	s.group.Go("upkeep", (&upkeep.Upkeep{DB: s.db, Feed: s.feed, Env: s.env, Log: s.log}).Run)
-	s.metrics.Watch(obs.Sources{Database: s.db.Stats, FeedLag: s.feed.SafeLag})
+	s.metrics.Watch(obs.Sources{Database: s.db.Stats, FeedLag: s.feed.SafeLag, Behind: s.feed.Behind})
 	signer, err := s.identity(ctx)
 	if err != nil {
 		return err
