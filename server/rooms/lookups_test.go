@@ -44,6 +44,23 @@ func TestManyNamesAreLookedUpAtOnce(t *testing.T) {
 	})
 }
 
+// TestAPageOfChangesIsReadAtOnce: who may see events is looked up by the state
+// before each, and many states say the same of it.
+func TestAPageOfChangesIsReadAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		const many = 60
+		room := h.create("alice", stage.O{"preset": "public_chat"})
+		for i := range many {
+			h.set("alice", room, "m.room.topic", "", stage.O{"topic": fmt.Sprint(i)})
+		}
+		h.act("bob", room, "join", stage.O{})
+		before := h.DB.Stats()
+		page := h.ok("GET", at(room, "messages")+fmt.Sprintf("?dir=b&limit=%d", many), "bob", nil)
+		require.Less(t, h.DB.Stats().Since(before).Queries, int64(many/2))
+		require.Len(t, list(t, page.At("chunk")), many)
+	})
+}
+
 func addAliases(ctx context.Context, w *storage.Writer, roomID string, n int) error {
 	room, err := w.Room(ctx, id.RoomID(roomID))
 	for i := range n {
