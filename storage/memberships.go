@@ -43,7 +43,8 @@ var (
 		WHERE room_nid = ANY($1) AND membership = ANY($2) GROUP BY room_nid, membership ORDER BY room_nid, membership`)
 	qMembershipsIn = q("memberships_in", `SELECT `+membershipColumns+` FROM memberships
 		WHERE user_id = $1 AND room_nid = ANY($2) ORDER BY room_nid`)
-	qPutForgotten = q("put_forgotten", `UPDATE memberships SET forgotten = $3 WHERE room_nid = $1 AND user_id = $2`)
+	qForgetRoom = q("forget_room", `UPDATE memberships SET forgotten = TRUE
+		WHERE room_nid = $1 AND user_id = $2 AND membership IN ('leave', 'ban')`)
 )
 
 func (m *Membership) scan(scan scanFunc) error {
@@ -59,9 +60,10 @@ func (w *Writer) PutMembership(ctx context.Context, m *Membership) error {
 		m.UserID.Server())
 }
 
-// PutForgotten makes a room forgotten by a user, or remembered again.
-func (w *Writer) PutForgotten(ctx context.Context, roomNID int64, userID id.UserID, forgotten bool) error {
-	return w.later(ctx, qPutForgotten, roomNID, userID, forgotten)
+// ForgetRoom makes a room that a user has left forgotten, until the user's next
+// membership. ErrNotFound when the user is not gone, or has come back meanwhile.
+func (w *Writer) ForgetRoom(ctx context.Context, roomNID int64, userID id.UserID) error {
+	return w.mustTouch(ctx, qForgetRoom, roomNID, userID)
 }
 
 // Membership returns what a user is to a room, ErrNotFound when it never was anything.

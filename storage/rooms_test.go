@@ -5,6 +5,7 @@ package storage_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -352,7 +353,8 @@ func TestMemberships(t *testing.T) {
 			}
 			require.NoError(t, w.InsertUser(ctx, &storage.User{ID: "@a:test", Kind: "user"}))
 			require.NoError(t, w.InsertUser(ctx, &storage.User{ID: "@b:test", Kind: "guest"}))
-			return w.PutForgotten(ctx, 3, "@a:test", true)
+			require.ErrorIs(t, w.ForgetRoom(ctx, 1, "@a:test"), storage.ErrNotFound, "who is in the room forgets nothing")
+			return w.ForgetRoom(ctx, 3, "@a:test")
 		})
 		read(t, db, func(ctx context.Context, r *storage.Reader) error {
 			m, err := r.Membership(ctx, 1, "@a:test")
@@ -499,4 +501,30 @@ func TestTimelinesAndRootsOfSeveralRooms(t *testing.T) {
 			return nil
 		})
 	})
+}
+
+// TestNobodyForgetsARoomOnComingBack: between the look at a membership and the
+// write another process may have let the user in again.
+func TestNobodyForgetsARoomOnComingBack(t *testing.T) {
+	db := storagetest.OpenURL(t, storagetest.PostgresURL(t))
+	put := func(membership string) error {
+		return db.Write(t.Context(), func(w *storage.Writer) error {
+			return w.PutMembership(t.Context(), &storage.Membership{RoomNID: 1, UserID: "@a:test", Membership: membership})
+		})
+	}
+	require.NoError(t, put("leave"))
+	err := db.Write(t.Context(), func(w *storage.Writer) error {
+		m, err := w.Membership(t.Context(), 1, "@a:test")
+		require.NoError(t, err)
+		require.Equal(t, "leave", m.Membership)
+		var other sync.WaitGroup
+		other.Go(func() {
+			if err := put("join"); err != nil {
+				t.Error(err)
+			}
+		})
+		other.Wait()
+		return w.ForgetRoom(t.Context(), 1, "@a:test")
+	})
+	require.ErrorIs(t, err, storage.ErrNotFound)
 }
