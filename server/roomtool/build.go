@@ -66,7 +66,7 @@ server signs with a key that is made of its name: these rooms are for tests only
 	},
 }
 
-// A description is what build makes an event of.
+// A description is one line of build's input: the event to build.
 type description struct {
 	Name     string          `json:"name"`
 	Type     string          `json:"type"`
@@ -82,7 +82,7 @@ type description struct {
 	Spoil    string          `json:"spoil"`
 }
 
-// A builder makes a room event by event.
+// A builder builds a room event by event.
 type builder struct {
 	rules  *roomver.Rules
 	judge  *judge // nil before the first event
@@ -105,7 +105,7 @@ func newBuilder(rules *roomver.Rules) *builder {
 	}
 }
 
-// line makes the event of one description.
+// line builds the event of one description.
 func (b *builder) line(at place, object []byte) error {
 	var d description
 	if err := json.Unmarshal(object, &d, json.RejectUnknownMembers(true)); err != nil {
@@ -136,12 +136,12 @@ func (b *builder) make(at place, d *description) error {
 			return err
 		}
 	}
-	pdu, err := spoil(e, d.Spoil)
+	pdu, err := corrupt(e, d.Spoil)
 	if err != nil {
 		return err
 	}
 	b.events = append(b.events, pdu)
-	// The room goes on from the event as it was meant to be.
+	// The room continues from the intact event, not from the corrupted one.
 	b.judge.further(at, e.PDU(), d.Name != "")
 	b.roomID, b.last, b.ts = e.RoomID, e, draft.OriginServerTS+1000
 	b.hashes[e.ID] = e.ReferenceHash()
@@ -154,7 +154,7 @@ func (b *builder) make(at place, d *description) error {
 	return nil
 }
 
-// begin finds the version of the room.
+// begin determines the version of the room.
 func (b *builder) begin(d *description) error {
 	if d.Type != event.TypeCreate {
 		return errors.New("the first event is not an m.room.create")
@@ -205,7 +205,7 @@ func (b *builder) begin(d *description) error {
 	return err
 }
 
-// draft fills in what a description leaves out.
+// draft fills in the members that a description omits.
 func (b *builder) draft(d *description) (event.Draft, error) {
 	draft := event.Draft{
 		RoomID: b.roomID, Sender: d.Sender, Type: d.Type, StateKey: d.StateKey, Content: d.Content,
@@ -217,7 +217,7 @@ func (b *builder) draft(d *description) (event.Draft, error) {
 	if draft.Content == nil {
 		draft.Content = jsontext.Value("{}")
 	}
-	// Auth events are selected by what the content says, read in canonical form.
+	// Auth events depend on the content, which is read in canonical form.
 	canonical, err := canonjson.Append(nil, draft.Content, canonjson.Lenient)
 	if err != nil {
 		return draft, err
@@ -260,7 +260,7 @@ func (b *builder) named(names []string) ([]*event.Event, error) {
 	return all, nil
 }
 
-// auth chooses the auth events.
+// auth returns the auth events of the description, or selects them.
 func (b *builder) auth(d *description, draft event.Draft) ([]id.EventID, error) {
 	if d.Auth != nil {
 		named, err := b.named(d.Auth)
@@ -285,8 +285,8 @@ func (b *builder) auth(d *description, draft event.Draft) ([]id.EventID, error) 
 	return ids, nil
 }
 
-// further takes one more event into the room and judges it. Events below can come
-// after it if they are told its name, or are the next.
+// further adds one more event to the room and judges it. Later events can refer
+// to it only if it is named or if they come next.
 func (j *judge) further(at place, pdu []byte, named bool) {
 	e := j.room.add(at, pdu)
 	i := len(j.room.entries) - 1
@@ -303,8 +303,9 @@ func (j *judge) further(at place, pdu []byte, named bool) {
 	j.one(i)
 }
 
-// spoil breaks what a check looks at. The ID of the event stays as it is.
-func spoil(e *event.Event, what string) ([]byte, error) {
+// corrupt changes an event so that one of the checks fails. The ID of the event
+// stays the same.
+func corrupt(e *event.Event, what string) ([]byte, error) {
 	if what == "" {
 		return e.PDU(), nil
 	}
@@ -337,7 +338,7 @@ func spoil(e *event.Event, what string) ([]byte, error) {
 	return json.Marshal(members, json.Deterministic(true))
 }
 
-// signer returns the key of a server, which is made of its name.
+// signer returns the signing key of a server, which is derived from its name.
 func (b *builder) signer(server id.ServerName) event.Signer {
 	s, ok := b.keys[server]
 	if !ok {

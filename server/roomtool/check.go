@@ -55,7 +55,7 @@ and all but the first and the last make the exit code 1.`,
 	},
 }
 
-// judgeFiles reads a room and judges its events.
+// judgeFiles reads a room and checks its events.
 func (r *run) judgeFiles(files []string, keyFile string) (*judge, error) {
 	room, keys, err := r.roomAndKeys(files, keyFile)
 	if err != nil {
@@ -66,7 +66,7 @@ func (r *run) judgeFiles(files []string, keyFile string) (*judge, error) {
 	return j, nil
 }
 
-// roomAndKeys reads a room, and public keys if there is a file of them.
+// roomAndKeys reads a room, and public keys if a file of them is given.
 func (r *run) roomAndKeys(files []string, keyFile string) (room *room, keys verifyKeys, err error) {
 	if keyFile != "" {
 		if keys, err = r.keys(keyFile); err != nil {
@@ -77,7 +77,7 @@ func (r *run) roomAndKeys(files []string, keyFile string) (room *room, keys veri
 	return room, keys, err
 }
 
-// good tells whether nothing is wrong with any event.
+// good reports whether all events are accepted.
 func (j *judge) good() bool {
 	for _, e := range j.room.entries {
 		if !e.result.Verdict.good() {
@@ -87,7 +87,7 @@ func (j *judge) good() bool {
 	return true
 }
 
-// counts counts the verdicts.
+// counts returns the number of events per verdict.
 func (j *judge) counts() map[verdict]int {
 	n := map[verdict]int{}
 	for _, e := range j.room.entries {
@@ -96,7 +96,7 @@ func (j *judge) counts() map[verdict]int {
 	return n
 }
 
-// heading names the room.
+// heading returns a line with the ID and version of the room.
 func (r *room) heading() string {
 	if roomID := r.roomID(); roomID != "" {
 		return fmt.Sprintf("Room %s, version %s", printable(string(roomID)), r.rules.Version)
@@ -104,8 +104,8 @@ func (r *room) heading() string {
 	return "No room, version " + r.rules.Version
 }
 
-// roomID is the ID of the room: that of the create event, or else what the first
-// event says.
+// roomID returns the room ID: that of the create event, else that of the first
+// event.
 func (r *room) roomID() (roomID id.RoomID) {
 	for _, e := range r.entries {
 		switch {
@@ -119,8 +119,8 @@ func (r *room) roomID() (roomID id.RoomID) {
 	return roomID
 }
 
-// inOrder returns the entries as they were judged, and after them those that
-// were not.
+// inOrder returns the entries in the order in which they were checked, followed
+// by those that were not.
 func (r *room) inOrder() []*entry {
 	judged := make([]bool, len(r.entries))
 	all := make([]*entry, 0, len(r.entries))
@@ -136,7 +136,7 @@ func (r *room) inOrder() []*entry {
 	return all
 }
 
-// writeCheck prints the verdicts for people.
+// writeCheck prints the verdicts as text.
 func (r *run) writeCheck(j *judge) {
 	fmt.Fprintf(r.out, "%s, %s\n\n", j.room.heading(), count(len(j.room.entries), "line", "lines"))
 	entries := j.room.inOrder()
@@ -162,7 +162,7 @@ func (r *run) writeCheck(j *judge) {
 	r.writeSummary(j)
 }
 
-// explanation is what is to be said on an event beyond the verdict.
+// explanation returns the lines to print below the verdict of an event.
 func (e *entry) explanation() (lines []string) {
 	for _, note := range e.notes {
 		lines = append(lines, printable(note))
@@ -198,7 +198,7 @@ func (r *run) writeSummary(j *judge) {
 	}
 }
 
-// A checkReport is what check --json writes.
+// A checkReport is the JSON output of "check --json".
 type checkReport struct {
 	RoomID            id.RoomID      `json:"room_id,omitzero"`
 	RoomVersion       string         `json:"room_version"`
@@ -208,7 +208,7 @@ type checkReport struct {
 	Summary           map[string]int `json:"summary"`
 }
 
-// An eventReport is one event in JSON.
+// An eventReport is one event of that output.
 type eventReport struct {
 	File     string     `json:"file"`
 	Line     int        `json:"line"`
@@ -260,7 +260,7 @@ func (r *room) ids(entries []int) []id.EventID {
 	return all
 }
 
-// writeJSON writes a report, indented.
+// writeJSON prints a report as indented JSON.
 func (r *run) writeJSON(report any) error {
 	err := json.MarshalWrite(r.out, report, jsontext.WithIndent("  "), json.Deterministic(true))
 	if err != nil {

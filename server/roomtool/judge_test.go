@@ -68,7 +68,7 @@ func judged(rules *roomver.Rules, lines [][]byte, keep bool) *judge {
 	return j
 }
 
-// statesOf works out the state after every event anew, sharing nothing.
+// statesOf computes the state after every event from scratch, without sharing.
 func statesOf(t *testing.T, j *judge) map[int]stateres.State {
 	states := map[int]stateres.State{}
 	for _, i := range j.room.order {
@@ -88,7 +88,7 @@ func statesOf(t *testing.T, j *judge) map[int]stateres.State {
 	return states
 }
 
-func TestStatesAreSharedWithoutHarm(t *testing.T) {
+func TestSharedStatesStayCorrect(t *testing.T) {
 	chance := rand.New(rand.NewPCG(3, 4))
 	for _, rules := range roomver.All() {
 		lines := randomRoom(t, rules, chance)
@@ -106,7 +106,7 @@ func TestStatesAreSharedWithoutHarm(t *testing.T) {
 	}
 }
 
-func TestTheOrderOfLinesDecidesNothing(t *testing.T) {
+func TestOrderOfLinesDoesNotMatter(t *testing.T) {
 	chance := rand.New(rand.NewPCG(5, 6))
 	for _, rules := range roomver.All() {
 		lines := randomRoom(t, rules, chance)
@@ -128,7 +128,7 @@ func TestTheOrderOfLinesDecidesNothing(t *testing.T) {
 	}
 }
 
-func TestALongRoomNeedsNoStackAndNoCopies(t *testing.T) {
+func TestLongRoomNeedsLittleMemory(t *testing.T) {
 	b := newBuilder(roomver.All()[10])
 	lines := []string{
 		`{"type":"m.room.create","sender":"@alice:one.example"}`,
@@ -151,7 +151,7 @@ func TestALongRoomNeedsNoStackAndNoCopies(t *testing.T) {
 	require.Equal(t, 1, kept, "only the state at the end is kept")
 }
 
-// roomOf builds the events of a description, one for each line.
+// roomOf builds the events of descriptions, one per line.
 func roomOf(t *testing.T, lines ...string) *builder {
 	b := newBuilder(nil)
 	for i, line := range append([]string{
@@ -163,7 +163,7 @@ func roomOf(t *testing.T, lines ...string) *builder {
 	return b
 }
 
-func TestTheEndOfARoomIsWhatNothingAcceptedComesAfter(t *testing.T) {
+func TestForwardExtremities(t *testing.T) {
 	b := roomOf(t,
 		`{"name":"strange","type":"m.room.message","sender":"@stranger:one.example"}`,
 		`{"type":"m.room.message","sender":"@alice:one.example"}`,
@@ -178,7 +178,7 @@ func TestTheEndOfARoomIsWhatNothingAcceptedComesAfter(t *testing.T) {
 	require.Len(t, res.state, 2)
 }
 
-func TestWhatRefersToSomethingMissing(t *testing.T) {
+func TestMissingReferences(t *testing.T) {
 	b := roomOf(t,
 		`{"name":"lost","type":"m.room.message","sender":"@alice:one.example"}`,
 		`{"type":"m.room.message","sender":"@alice:one.example"}`,

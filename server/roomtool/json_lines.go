@@ -12,13 +12,13 @@ import (
 	"touchstone.example/api/canonjson"
 )
 
-// MaxLine is the longest line that is read, in bytes. It is far above the size of
-// an event, so that what is too large for one is said to be that.
+// MaxLine is the maximum length of a line, in bytes. It is far larger than an
+// event may be, so that an event that is too large gets a proper error.
 const MaxLine = 1 << 20
 
 var errLongLine = fmt.Errorf("the line is longer than %d bytes", MaxLine)
 
-// A place is where something was read.
+// A place is a position in the input: file and line.
 type place struct {
 	file string
 	line int
@@ -26,7 +26,7 @@ type place struct {
 
 func (p place) String() string { return fmt.Sprintf("%s:%d", p.file, p.line) }
 
-// An inputError says what cannot be read, and where.
+// An inputError is an error with its position in the input.
 type inputError struct {
 	place
 	err error
@@ -41,8 +41,8 @@ func (e *inputError) Error() string {
 
 func (e *inputError) Unwrap() error { return e.err }
 
-// readObjects reads JSON lines: one object a line, blank lines left out. It hands
-// out each line with its number; the bytes are the caller's to keep.
+// readObjects reads JSON lines: one object per line; blank lines are skipped.
+// It calls each for every line; each may keep the bytes.
 func readObjects(file string, r io.Reader, each func(at place, object []byte) error) error {
 	in := bufio.NewReaderSize(r, 64<<10)
 	for at := (place{file, 1}); ; at.line++ {
@@ -68,7 +68,8 @@ func readObjects(file string, r io.Reader, each func(at place, object []byte) er
 	}
 }
 
-// readLine reads up to the end of a line, or of the input with io.EOF.
+// readLine reads to the end of the line; at the end of the input the error is
+// io.EOF.
 func readLine(in *bufio.Reader) ([]byte, error) {
 	var line []byte
 	for {
@@ -89,8 +90,8 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 	}
 }
 
-// checkObject tells whether a line is one JSON object. Whether its numbers are
-// what a room version wants is not decided here.
+// checkObject checks that a line is one JSON object. It does not check whether
+// its numbers are allowed in the room version.
 func checkObject(line []byte) error {
 	if line[0] == '[' {
 		return errors.New("is a JSON array: write one event a line, as jq -c '.[]' does")

@@ -18,10 +18,10 @@ import (
 	"touchstone.example/server/roomver"
 )
 
-// The commands of this file look at each event alone.
+// The commands of this file process each event by itself.
 
-// eachLine performs something on each line. What fails is reported with its
-// place, and the others go on.
+// eachLine calls do for each line. It reports an error with its position and
+// continues.
 func (r *run) eachLine(files []string, do func(l line) error) (bool, error) {
 	lines, err := r.readLines(files)
 	if err != nil {
@@ -97,7 +97,7 @@ complete: the hashes are over what is there. Hashes are in unpadded base64.`,
 	},
 }
 
-// A hashReport is the hashes of one event.
+// A hashReport is the hashes of one event, for output.
 type hashReport struct {
 	File          string     `json:"file"`
 	Line          int        `json:"line"`
@@ -273,7 +273,7 @@ func (r *run) keys(file string) (keys verifyKeys, err error) {
 	return keys, err
 }
 
-// A verifyReport is what the signatures on one event are worth.
+// A verifyReport is the signatures of one event with their results, for output.
 type verifyReport struct {
 	File        string            `json:"file"`
 	Line        int               `json:"line"`
