@@ -16,23 +16,25 @@ import (
 //
 // Spec: client-server "Size limits"; the event formats of the room versions.
 const (
-	// MaxSize bounds an event in canonical JSON, signatures included, in bytes.
+	// MaxSize is the maximum size of an event in canonical JSON, with
+	// signatures, in bytes.
 	MaxSize = 65536
-	// MaxID bounds sender, room_id, event_id, type and state_key, in bytes.
+	// MaxID is the maximum length of sender, room_id, event_id, type and
+	// state_key, in bytes.
 	MaxID = 255
-	// MaxPrevEvents and MaxAuthEvents bound the references of an event.
+	// MaxPrevEvents and MaxAuthEvents limit the references of an event.
 	MaxPrevEvents = 20
 	MaxAuthEvents = 10
 )
 
-// ErrTooLarge is wrapped by the FormatError of an event, or of a member, that is
-// larger than its limit.
+// ErrTooLarge is wrapped by the FormatError of an event or member that exceeds
+// its limit.
 var ErrTooLarge = errors.New("too large")
 
-// A FormatError says why bytes are not an event in the format of their room
-// version. Such an event is dropped, not rejected.
+// A FormatError is the error of bytes that are not an event in the format of
+// their room version. Such an event is dropped, not rejected.
 type FormatError struct {
-	Member string // empty if the event as a whole is meant
+	Member string // empty if the error is about the whole event
 	Reason string
 	Err    error
 }
@@ -59,7 +61,7 @@ func tooLarge(member string, n, limit int) error {
 	}
 }
 
-// check checks the members that newEvent does not decode.
+// check checks those members that newEvent does not decode.
 func (h *header) check(rules *roomver.Rules) error {
 	if h.redacts != nil && !rules.RedactsInContent && !isString(h.redacts) {
 		return wrong("redacts", "a string")
@@ -91,7 +93,7 @@ func (h *header) check(rules *roomver.Rules) error {
 	return nil
 }
 
-// check checks the header against grammar and limits.
+// check checks the header: grammar and limits.
 func (e *Event) check() error {
 	if _, err := id.ParseUserID(string(e.Sender)); err != nil {
 		return invalid("sender", string(e.Sender), err)
@@ -174,8 +176,8 @@ func isObject(b []byte) bool { return len(b) > 0 && b[0] == '{' }
 func isArray(b []byte) bool  { return len(b) > 0 && b[0] == '[' }
 func isString(b []byte) bool { return len(b) > 0 && b[0] == '"' }
 
-// integer decodes a number that is an integer. Where JSON is not strict, other
-// notations of an integer, such as 1e3, are as good.
+// integer decodes a number that is an integer. Where JSON is not strict, it
+// accepts other notations of integers, such as 1e3.
 func integer(raw []byte, strict bool) (int64, bool) {
 	n, err := strconv.ParseInt(string(raw), 10, 64)
 	if err == nil {
