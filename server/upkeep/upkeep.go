@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package upkeep deletes what nobody can ask for any more, a little at a time,
-// so that a database grows with what people say and not with its age. It must
-// not delete what an answer could still need: see the operations guide for how
-// long that is.
+// Package upkeep deletes old rows in small batches, so that the size of a
+// database depends on its contents and not on its age. It must not delete what
+// a request could still need: the operations guide says how long that is.
 package upkeep
 
 import (
@@ -19,19 +18,19 @@ import (
 )
 
 const (
-	// interval is how often to look for what has become old.
+	// interval is the time between two clean-ups.
 	interval = time.Hour
-	// TxnLife is how long a request with a transaction ID is remembered. A client
-	// that has been away for longer no longer knows whether it was answered.
+	// TxnLife is how long a transaction ID is remembered. A retry after that is
+	// treated as a new request.
 	TxnLife = 30 * 24 * time.Hour
-	// KeptChanges is how many positions of the log of changes are kept. Who is
-	// further behind is answered from the rooms themselves.
+	// KeptChanges is how many positions of the log of changes are kept. A
+	// client with an older token gets its answer from the rooms themselves.
 	KeptChanges = 100_000
-	// batch bounds one transaction.
+	// batch is the maximum number of rows that one transaction deletes.
 	batch = 1000
 )
 
-// Upkeep deletes what is old.
+// Upkeep deletes old rows.
 type Upkeep struct {
 	DB   *storage.DB
 	Feed *feed.Feed
@@ -39,8 +38,8 @@ type Upkeep struct {
 	Log  *slog.Logger
 }
 
-// Run looks after the database until ctx ends. What fails is tried again the
-// next time.
+// Run cleans up regularly until ctx ends. After an error it tries again at the
+// next interval.
 func (u *Upkeep) Run(ctx context.Context) error {
 	for {
 		if err := u.Env.Wait(ctx, interval); err != nil {
@@ -52,7 +51,7 @@ func (u *Upkeep) Run(ctx context.Context) error {
 	}
 }
 
-// Once deletes all that is old now.
+// Once deletes everything that is old now.
 func (u *Upkeep) Once(ctx context.Context) error {
 	before := u.Env.Now().Add(-TxnLife).UnixMilli()
 	txns, err := u.inBatches(ctx, func(tx *storage.Writer) (int64, error) {
@@ -77,8 +76,9 @@ func (u *Upkeep) Once(ctx context.Context) error {
 	return nil
 }
 
-// oldestChange is the position from which on the log of changes is kept: the
-// newest ones, and all that a reader of the log has not come to yet.
+// oldestChange returns the oldest position of the log of changes to keep: at
+// least the newest KeptChanges, and all that some reader of the log has not
+// read.
 func (u *Upkeep) oldestChange(ctx context.Context) (int64, error) {
 	//house:allow stamp what is deleted is long past
 	oldest := u.Feed.Stamp() - KeptChanges + 1
@@ -93,7 +93,7 @@ func (u *Upkeep) oldestChange(ctx context.Context) (int64, error) {
 	return oldest, err
 }
 
-// inBatches deletes until there is nothing left to delete, each batch in a
+// inBatches calls remove until nothing is left to delete, each time in a
 // transaction of its own.
 func (u *Upkeep) inBatches(ctx context.Context, remove func(*storage.Writer) (int64, error)) (total int64, err error) {
 	for {

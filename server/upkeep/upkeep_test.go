@@ -22,7 +22,7 @@ func TestTransactionIDsAreForgottenWhenTheyAreOld(t *testing.T) {
 		key := func(n int) storage.TxnKey {
 			return storage.TxnKey{UserID: "@a:t", DeviceID: "D", Operation: "op", TxnID: strconv.Itoa(n)}
 		}
-		const old = 2500 // more than are deleted at once
+		const old = 2500 // more than one batch
 		add := func(from, to int) {
 			require.NoError(t, db.Write(t.Context(), func(tx *storage.Writer) error {
 				for n := from; n < to; n++ {
