@@ -4,16 +4,17 @@ package statetrie
 
 import "slices"
 
-// A Fresh is a node that a change made. It may exist already, elsewhere.
+// A Fresh is a new node with its encoding. The store may already have an
+// identical one.
 type Fresh struct {
 	ID   NodeID
 	Node *Node
 	Body []byte
 }
 
-// Apply sets entries, or removes those whose NID is 0, and returns the new tree
-// with the nodes it needs beyond the old one's. Where a key comes twice, the
-// last one counts.
+// Apply sets entries, or removes those whose NID is 0. It returns the new root
+// and the nodes that the new tree has in addition to the old one. If a key
+// occurs twice, the last entry counts.
 func Apply(root NodeID, set []Entry, load Loader) (NodeID, []Fresh, error) {
 	latest := make(map[Key]int64, len(set))
 	for _, e := range set {
@@ -43,11 +44,11 @@ func sortEntries(list []Entry) {
 
 type applying struct {
 	load  Loader
-	nodes map[NodeID]*Node // the old tree's, along the paths of the keys
+	nodes map[NodeID]*Node // nodes of the old tree on the paths to the keys
 	fresh map[NodeID]Fresh
 }
 
-// apply changes the tree under one node; set is not empty and ordered.
+// apply changes the subtree of one node; set must be sorted and not empty.
 func (a *applying) apply(id NodeID, set []Entry, depth int) (NodeID, error) {
 	n := a.nodes[id]
 	if n == nil || n.isLeaf() {
@@ -94,7 +95,7 @@ func (a *applying) apply(id NodeID, set []Entry, depth int) (NodeID, error) {
 	return a.build(entries, depth), nil
 }
 
-// update merges ordered changes into ordered entries.
+// update merges sorted changes into sorted entries.
 func update(entries, set []Entry) []Entry {
 	merged := make([]Entry, 0, len(entries)+len(set))
 	for len(entries) > 0 || len(set) > 0 {
@@ -114,7 +115,7 @@ func update(entries, set []Entry) []Entry {
 	return merged
 }
 
-// build makes the tree of ordered entries.
+// build makes a tree of sorted entries.
 func (a *applying) build(entries []Entry, depth int) NodeID {
 	if len(entries) == 0 {
 		return NodeID{}
@@ -148,7 +149,8 @@ func (a *applying) put(n *Node) NodeID {
 	return id
 }
 
-// node gets a node beside the paths, which only a collapse needs.
+// node loads a node that is not on the paths, which is needed only when a
+// branch becomes a leaf.
 func (a *applying) node(id NodeID) (*Node, error) {
 	if n := a.nodes[id]; n != nil {
 		return n, nil
@@ -172,7 +174,7 @@ func (a *applying) count(id NodeID) (int, error) {
 	return n.count, nil
 }
 
-// collect returns the entries of a small tree.
+// collect returns all entries of a small tree.
 func (a *applying) collect(id NodeID) ([]Entry, error) {
 	if id == (NodeID{}) {
 		return nil, nil
@@ -195,8 +197,8 @@ func (a *applying) collect(id NodeID) ([]Entry, error) {
 	return entries, nil
 }
 
-// needed returns the fresh nodes that the new tree consists of, parents first:
-// those of a subtree that collapsed are not part of it.
+// needed returns those new nodes that are part of the new tree, parents first.
+// A subtree that became a leaf leaves nodes that are not.
 func (a *applying) needed(root NodeID) (list []Fresh) {
 	var visit func(id NodeID)
 	visit = func(id NodeID) {
