@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// A document is one API while it is distilled. Operations stand in a list
-// until the overlays have been applied, because upstream has operations that
-// share a method and path.
+// A document is one API during distillation. Operations are a list until the
+// overlays have been applied, because upstream has operations with the same
+// method and path.
 type document struct {
 	api        string
 	operations []*operation
@@ -19,7 +19,7 @@ type document struct {
 	security   object
 }
 
-// An operation is one distilled operation object and its route.
+// An operation is one distilled operation object with its route.
 type operation struct {
 	path, method string
 	object
@@ -93,7 +93,7 @@ func (d *document) addFile(b *bundler, file string) error {
 	return nil
 }
 
-// basePath reads the base path that upstream keeps in a server variable.
+// basePath returns the base path, which upstream has in a server variable.
 func basePath(at place, v any) (string, error) {
 	list, ok := v.([]any)
 	if !ok || len(list) != 1 {
@@ -141,15 +141,15 @@ func (d *document) addSecurity(b *bundler, at place, v any) error {
 	return nil
 }
 
-// legacyQueryToken tells the schemes for tokens in the query string. They are
-// the same for every operation that takes a token, so the middleware reads
-// them, not each operation.
+// legacyQueryToken reports whether a security scheme is a token in the query
+// string. Every operation that takes a token also accepts it there, so the
+// middleware handles it, not each operation.
 func legacyQueryToken(scheme object) bool {
 	return scheme["type"] == "apiKey" && scheme["in"] == "query" && scheme["name"] == "access_token"
 }
 
-// security normalises the alternatives of an operation: none is [], and the
-// legacy query token is left out.
+// security normalises the security alternatives of an operation: no security
+// becomes [], and the legacy query token is removed.
 func security(at place, v any) ([]any, error) {
 	out := []any{}
 	if v == nil {

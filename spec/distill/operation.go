@@ -163,7 +163,7 @@ func (b *bundler) response(at place, v any) (object, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := object{"description": ""} // OpenAPI demands one
+	out := object{"description": ""} // OpenAPI requires a description
 	if v := in["content"]; v != nil {
 		if out["content"], err = b.content(at.down("content"), v); err != nil {
 			return nil, err

@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// A bundler copies schemas without their prose and gathers what they refer to.
-// Finish names the gathered schemas, so that a name depends only on which
-// schemas there are, never on the order in which they were met.
+// A bundler copies schemas without descriptions and collects the schemas that
+// they refer to. finish names the collected schemas at the end, so that names
+// do not depend on the order of the copies.
 type bundler struct {
 	src    *source
-	prefix string             // of references in the output, such as "#/$defs/"
-	found  map[place]object   // schemas referred to, by where they stand upstream
-	refs   map[place][]object // the copies that hold a $ref to it
+	prefix string             // prefix of references in the output, such as "#/$defs/"
+	found  map[place]object   // referenced schemas by their upstream position
+	refs   map[place][]object // for each, the copies that contain a $ref to it
 }
 
 func newBundler(src *source, prefix string) *bundler {
@@ -45,7 +45,7 @@ func (b *bundler) schema(at place, v any) (any, error) {
 	return out, nil
 }
 
-// keyword copies one keyword of a schema into out.
+// keyword copies one keyword of a schema to out.
 func (b *bundler) keyword(at place, out object, key string, val any) (err error) {
 	switch key {
 	case "$ref":
@@ -96,8 +96,8 @@ func (b *bundler) schemaList(at place, v any) (any, error) {
 	return out, nil
 }
 
-// reference copies a schema that another refers to, once, and remembers the
-// holder of the reference until the schema has a name.
+// reference copies a referenced schema, once, and records the object with the
+// reference until the schema has a name.
 func (b *bundler) reference(at place, holder object, v any) error {
 	ref, ok := v.(string)
 	if !ok {
@@ -111,7 +111,7 @@ func (b *bundler) reference(at place, holder object, v any) error {
 	if _, seen := b.found[to]; seen {
 		return nil
 	}
-	b.found[to] = nil // a schema may refer to itself
+	b.found[to] = nil // because a schema may refer to itself
 	s, err := b.schema(to, target)
 	if err != nil {
 		return err
@@ -126,9 +126,9 @@ func (b *bundler) reference(at place, holder object, v any) error {
 
 var componentName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 
-// finish names the gathered schemas, points the references at them and
-// returns them. A schema is named after its file, or after the last part of
-// its pointer; if two would share a name, each also bears its folder or file.
+// finish names the collected schemas, sets the references to them and returns
+// them. A schema is named after its file, or after the last part of its
+// pointer; if two names are equal, the folder or file is added to both.
 func (b *bundler) finish() (object, error) {
 	taken := map[string]int{}
 	for at := range b.found {
@@ -173,8 +173,8 @@ func longName(at place) string {
 	return path.Base(dir) + "_" + stem(at.file)
 }
 
-// added reads an added-in mark. YAML would read a bare 1.10 as 1.1, so the
-// mark must be a string.
+// added reads the release in an added-in mark. It must be a string, because
+// YAML would read 1.10 as 1.1.
 func added(at place, v any) (string, error) {
 	s, ok := v.(string)
 	if !ok || !strings.HasPrefix(s, "1.") {
@@ -183,7 +183,7 @@ func added(at place, v any) (string, error) {
 	return s, nil
 }
 
-// sortedNames copies a list of member names in order, each once.
+// sortedNames returns a list of member names, sorted and without duplicates.
 func sortedNames(at place, v any) (any, error) {
 	list, ok := v.([]any)
 	if !ok {
@@ -203,7 +203,7 @@ func sortedNames(at place, v any) (any, error) {
 	return out, nil
 }
 
-// plain copies a value that holds no schema.
+// plain copies a value that contains no schema.
 func plain(at place, v any) (any, error) {
 	switch v := v.(type) {
 	case string, bool, int, float64, nil:

@@ -12,16 +12,16 @@ import (
 	"strings"
 )
 
-// An op is an operation to write.
+// An op is an operation to generate.
 type op struct {
 	*operation
 	name   string // in Go
-	auth   string // the constant in package api
+	auth   string // constant of package api
 	params []*param
-	body   *goType // nil without one
-	upload bool    // the body is bytes of any type
-	answer *goType // of the one JSON answer; nil for no content, or when results has them
-	empty  bool    // the answer says nothing
+	body   *goType // nil: none
+	upload bool    // the body is bytes of any media type
+	answer *goType // type of the single JSON response; nil for no content, or if results is used
+	empty  bool    // the response has no content of interest
 	result []*result
 }
 
@@ -33,7 +33,7 @@ type param struct {
 	index int // of a path parameter
 }
 
-// A result is one of several successes.
+// A result is one of several successful responses.
 type result struct {
 	name      string
 	status    int
@@ -43,7 +43,7 @@ type result struct {
 	media     bool // bytes
 	multipart bool // federation's media
 	redirect  bool
-	disposed  bool // media with a Content-Disposition
+	disposed  bool // media with a Content-Disposition header
 }
 
 var auths = map[string]string{
@@ -52,7 +52,7 @@ var auths = map[string]string{
 	"signedRequest": "AuthServer", "homeserverAccessToken": "AuthHomeserver",
 }
 
-// operation makes an op.
+// operation makes an op from an operation.
 func (p *pkg) operation(o *operation) *op {
 	out := &op{operation: o, name: goName(o.ID), auth: p.authOf(o)}
 	in := &object{name: out.name + "Body", fixed: true, short: out.name,
@@ -136,7 +136,7 @@ func (p *pkg) parameters(out *op) {
 	})
 }
 
-// answers reads the successes: 2xx and 3xx.
+// answers reads the successful responses: 2xx and 3xx.
 func (p *pkg) answers(out *op) {
 	var codes []string
 	for _, code := range slices.Sorted(maps.Keys(out.Responses)) {
@@ -164,7 +164,8 @@ func (p *pkg) answers(out *op) {
 	}
 }
 
-// result adds one of several successes. All redirects are one result.
+// result adds one of several successful responses. All redirects together are
+// one result.
 func (p *pkg) result(out *op, code string, r *body) {
 	status, err := strconv.Atoi(strings.ReplaceAll(code, "XX", "00"))
 	if err != nil {
@@ -197,9 +198,9 @@ func (p *pkg) result(out *op, code string, r *body) {
 	}
 }
 
-// saysNothing reports whether an answer is an empty object. The specification
-// writes these like the answers that may hold anything; only reading
-// operations have those.
+// saysNothing reports whether a response is an empty object. The specification
+// describes these in the same way as responses with arbitrary members; only
+// operations that read data have the latter.
 func (p *pkg) saysNothing(o *op, s *schema) bool {
 	key := p.api.pkg + "." + o.ID
 	if s == nil {
@@ -212,11 +213,11 @@ func (p *pkg) saysNothing(o *op, s *schema) bool {
 	return o.method != http.MethodGet && !something[key] || nothing[key]
 }
 
-// something are the other operations whose answer, an object without described
-// members, has some.
+// something are operations that do not read data but whose response, an object
+// without described members, has members.
 var something = map[string]bool{"fedapi.askPolicyServerToSign": true}
 
-// nothing are the reading operations that answer with an empty object.
+// nothing are operations that read data but respond with an empty object.
 var nothing = map[string]bool{
 	"asapi.queryUserById": true, "asapi.queryRoomByAlias": true, "identityapi.pingV2": true,
 }
