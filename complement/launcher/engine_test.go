@@ -249,7 +249,7 @@ func TestNetworks(t *testing.T) {
 	require.Equal(t, 404, status)
 
 	held := map[string]bool{}
-	for i := range 600 { // more than a block has
+	for i := range 600 { // more than fit into a block
 		prefix, err := b.e.freePrefix()
 		require.NoError(t, err)
 		require.Equal(t, i >= 255, held[prefix])

@@ -18,7 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// unpacked reads an archive into names and contents; folders end in a slash.
+// unpacked reads an archive as a map of names to contents; folders end in a
+// slash.
 func unpacked(t *testing.T, raw []byte) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -39,7 +40,7 @@ func unpacked(t *testing.T, raw []byte) map[string]string {
 	}
 }
 
-func TestFilesInAndOut(t *testing.T) {
+func TestArchivePutAndGet(t *testing.T) {
 	b := newBench(t)
 	id := b.create("one", request(imageName, "hs1"))
 	put := func(path, name, content string) (int, map[string]any) {

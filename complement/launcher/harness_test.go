@@ -30,7 +30,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// rootfs builds the fake homeserver once, as the image of all tests.
+// rootfs builds the fake homeserver once, as the image for all tests.
 var rootfs = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "launcher-rootfs-")
 	if err != nil {
@@ -53,12 +53,12 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// bench is an engine under test, with one network.
+// A bench is an engine under test with one network.
 type bench struct {
 	*testing.T
 	e   *engine
 	url string
-	ca  map[string]string // the files that Complement copies into each server
+	ca  map[string]string // the CA files that Complement copies to each server
 	net string
 }
 
@@ -104,7 +104,7 @@ func authority(t *testing.T) map[string]string {
 	return files
 }
 
-// call makes a request of the API and returns its status and its body, decoded
+// call sends a request to the API and returns the status and the body, decoded
 // if it is JSON.
 func (b *bench) call(method, path string, body any) (int, map[string]any) {
 	b.Helper()
@@ -138,7 +138,7 @@ func (b *bench) raw(method, path string, body any) (int, []byte) {
 	return resp.StatusCode, raw
 }
 
-// list returns what a list of the API holds, with ?filters.
+// list returns a list from the API, with ?filters.
 func (b *bench) list(path, filters string) []map[string]any {
 	b.Helper()
 	if filters != "" {
@@ -158,7 +158,7 @@ func (b *bench) network(name string) string {
 	return out["Id"].(string)
 }
 
-// request is what Complement sends to create a server.
+// request is the body with which Complement creates a server.
 func request(image, alias string, env ...string) map[string]any {
 	return map[string]any{
 		"Image":      image,
@@ -171,7 +171,7 @@ func request(image, alias string, env ...string) map[string]any {
 	}
 }
 
-// create makes a server and gives it the authority, but does not start it.
+// create makes a server and copies the CA to it, but does not start it.
 func (b *bench) create(name string, req map[string]any) string {
 	b.Helper()
 	status, out := b.call("POST", "/containers/create?name="+name, req)
@@ -195,14 +195,14 @@ func archive(t *testing.T, name, content string) []byte {
 	return buf.Bytes()
 }
 
-// act does something to a container that is to succeed.
+// act calls an action of a container, which must succeed.
 func (b *bench) act(id, action string) {
 	b.Helper()
 	status, out := b.call("POST", "/containers/"+id+"/"+action, nil)
 	require.Equal(b, 204, status, out)
 }
 
-// up starts a server and waits until it answers.
+// up starts a server and waits until it responds.
 func (b *bench) up(id string) {
 	b.Helper()
 	b.act(id, "start")
@@ -220,7 +220,7 @@ func (b *bench) ready(id string) {
 	}, 20*time.Second, 5*time.Millisecond, "the server answers")
 }
 
-// ask asks a running server something.
+// ask sends a request to a running server.
 func (b *bench) ask(id, path string) string {
 	b.Helper()
 	resp, err := http.Get(b.clientURL(id) + path)
@@ -249,7 +249,8 @@ func (b *bench) clientURL(id string) string {
 	return "http://127.0.0.1:" + ports["8008/tcp"]
 }
 
-// expect checks what a container does, and how its last process ended.
+// expect checks the status of a container and the exit status of its last
+// process.
 func (b *bench) expect(id, status string, exit int) {
 	b.Helper()
 	state, ports := b.inspect(id)
@@ -258,7 +259,7 @@ func (b *bench) expect(id, status string, exit int) {
 	require.Equal(b, len(ports) > 0, state["Running"], "ports are published while it runs")
 }
 
-// logs returns what a server printed, out of the engine's frames.
+// logs returns the output of a server without Docker's frames.
 func (b *bench) logs(id string) string {
 	b.Helper()
 	status, raw := b.raw("GET", "/containers/"+id+"/logs?stdout=1&stderr=1", nil)

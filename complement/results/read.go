@@ -14,7 +14,7 @@ import (
 	"strings"
 )
 
-// A status is how a test ended, in the words of go test.
+// A status is the result of a test, in the words of go test.
 type status string
 
 const (
@@ -23,21 +23,21 @@ const (
 	skip status = "skip"
 )
 
-// A packageRun is what happened in one package, in one run or in several: a
-// test that crashes takes the whole run with it, and the rest runs again.
+// A packageRun is the results of one package from one or more runs. A crash of
+// a test ends the run, so the remaining tests need another run.
 type packageRun struct {
 	name    string // as "tests/csapi"
 	tests   map[string]status
-	started map[string]int             // how often
-	open    map[string]bool            // started last time, and did not end
-	met     map[string]map[string]bool // unfinished operations by the test that called them
-	said    map[string]string          // the first complaint of each test
-	ended   status                     // of the last run as a whole, empty if it never ended
-	seconds float64                    // of all runs
-	output  []string                   // what belongs to no test, such as the compiler's errors
+	started map[string]int             // number of starts per test
+	open    map[string]bool            // tests that were started in the last run and did not end
+	met     map[string]map[string]bool // by test: the unfinished operations that it called
+	said    map[string]string          // the first failed assertion of each test
+	ended   status                     // result of the last run as a whole; empty if it did not end
+	seconds float64                    // total time of all runs
+	output  []string                   // output outside of tests, such as compiler errors
 }
 
-// runs are packages by name.
+// runs is packageRuns by package name.
 type runs map[string]*packageRun
 
 // An event is one line of go test -json.
@@ -79,7 +79,7 @@ func (r runs) read(in io.Reader) error {
 			var e event
 			if json.Unmarshal([]byte(line), &e) == nil {
 				r.add(e)
-			} // else a line of something that go test ran
+			} // other lines are output of programs that go test ran
 		}
 		if err == io.EOF {
 			return nil
@@ -90,7 +90,7 @@ func (r runs) read(in io.Reader) error {
 	}
 }
 
-// module is what the packages of a checkout have before their folder.
+// module is the prefix of all package paths in a checkout of Complement.
 const module = "github.com/matrix-org/complement/"
 
 func (r runs) add(e event) {
@@ -109,7 +109,7 @@ func (r runs) add(e event) {
 	}
 	switch e.Action {
 	case "run":
-		p.tests[e.Test] = fail // unless it ends otherwise
+		p.tests[e.Test] = fail // unless a later event says otherwise
 		p.started[e.Test]++
 		p.open[e.Test] = true
 	case "output", "build-output":
@@ -131,11 +131,11 @@ func (r runs) add(e event) {
 	}
 }
 
-// unfinished is a header of our answers that COMPLEMENT_DEBUG prints: the
-// operation is not written yet.
+// unfinished matches the header of our responses, as printed with
+// COMPLEMENT_DEBUG, that says that an operation is not implemented yet.
 var unfinished = regexp.MustCompile(`(?i)\bTouchstone-Unfinished: (\w+)`)
 
-// complaint is how Complement prints a failed assertion: in red.
+// complaint matches a failed assertion, which Complement prints in red.
 var complaint = regexp.MustCompile(`^\s+(\w+\.go:\d+: )\x1b\[31m([^\x1b\n]{1,160})`)
 
 func (p *packageRun) meet(test, operation string) {
@@ -145,8 +145,8 @@ func (p *packageRun) meet(test, operation string) {
 	p.met[test][operation] = true
 }
 
-// waitsFor names the unfinished operations that a test called, itself or in its
-// subtests, or else those of the tests around it, which prepared it.
+// waitsFor returns the unfinished operations that a test called, itself or in
+// its subtests; if there are none, those that its parent tests called.
 func (p *packageRun) waitsFor(test string) []string {
 	found := map[string]bool{}
 	for other, operations := range p.met {
@@ -163,11 +163,10 @@ func (p *packageRun) waitsFor(test string) []string {
 
 func (r runs) names() []string { return slices.Sorted(maps.Keys(r)) }
 
-// attempts is how often a test is started before its crash is believed to be
-// its own.
+// attempts is how often a test must have crashed to be considered the cause.
 const attempts = 2
 
-// unfinished reports whether a test may have been cut off by the crash of
+// unfinished reports whether a test may have been interrupted by the crash of
 // another.
 func (p *packageRun) unfinished(test string) bool {
 	_, ran := p.tests[test]
@@ -175,7 +174,7 @@ func (p *packageRun) unfinished(test string) bool {
 }
 
 // broken reports whether the package did not run to its end, or failed without
-// a test that did: it did not build, or ran out of time.
+// a failed test: it did not build, or exceeded its time limit.
 func (p *packageRun) broken() bool {
 	for test := range p.open {
 		if isTop(test) && p.unfinished(test) {
@@ -190,7 +189,8 @@ func (p *packageRun) broken() bool {
 
 func isTop(test string) bool { return !strings.Contains(test, "/") }
 
-// count returns how many tests ended so, of the top level and in all.
+// count returns how many tests had this result: at the top level, and including
+// subtests.
 func (p *packageRun) count(s status) (top, all int) {
 	for name, got := range p.tests {
 		if got != s {
@@ -236,7 +236,7 @@ func (p *packageRun) summary(out io.Writer) {
 	}
 }
 
-// reason says what a failed test waits for, as far as its output tells.
+// reason returns what a failed test waits for, as far as its output shows.
 func (p *packageRun) reason(test string) string {
 	operations := p.waitsFor(test)
 	if p.tests[test] != fail || len(operations) == 0 {
