@@ -17,7 +17,7 @@ import (
 	"touchstone.example/tests/harness"
 )
 
-// machine says what the figures depend on.
+// machine returns the facts about the machine on which the figures depend.
 func machine(t *subject) []fact {
 	facts := []fact{
 		{"date", time.Now().UTC().Format(time.RFC3339)},
@@ -43,8 +43,8 @@ func machine(t *subject) []fact {
 	return append(facts, fact{"SQLite", "a file in the temporary folder, WAL, synchronous=FULL"})
 }
 
-// flushed says how long the disk takes to keep what a commit writes: nobody who
-// waits for each commit makes more of them a second.
+// flushed measures how long the disk takes to flush the data of a commit. It
+// limits the number of commits per second that wait for each other.
 func flushed() string {
 	file, err := os.CreateTemp("", "bench-disk-")
 	if err != nil {
@@ -71,7 +71,8 @@ func flushed() string {
 		median.Seconds()*1000, size>>10, 1/median.Seconds())
 }
 
-// postgresFacts says how durable the database is, on which everything hangs.
+// postgresFacts returns the durability settings of the database, on which the
+// figures depend most.
 func postgresFacts(t *subject) []fact {
 	ctx := context.Background()
 	conn, err := pgx.Connect(ctx, harness.Postgres.NewDatabase(t, true))
@@ -103,7 +104,7 @@ func firstLine(file string) string {
 	return line
 }
 
-// lineOf returns what follows a name and a colon in a file of /proc.
+// lineOf returns the value after a name and a colon in a file of /proc.
 func lineOf(file, name string) string {
 	text, err := os.ReadFile(file)
 	if err != nil {

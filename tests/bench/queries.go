@@ -12,8 +12,8 @@ import (
 	"touchstone.example/tests/harness"
 )
 
-// queries counts transactions and queries per operation, from the server's own
-// metrics, while nobody else asks for anything.
+// queries counts transactions and queries per operation, from the server's
+// metrics, while no other requests run.
 func (b *bench) queries() {
 	s := b.server()
 	reader, writer, rooms := b.manyRooms(s)
@@ -67,7 +67,7 @@ func (b *bench) count(s *harness.Server, name string, do func()) {
 	b.add(name+": queries", per("touchstone_db_queries_total"), "", "")
 }
 
-// samples are metrics by their name and labels.
+// samples are metric values by name with labels.
 type samples map[string]float64
 
 func (b *bench) scrape(s *harness.Server) samples {
@@ -94,7 +94,7 @@ func cutLast(line string) (name, value string, ok bool) {
 	return line[:i], line[i+1:], true
 }
 
-// sum adds the samples whose name and first labels are these.
+// sum adds the samples that begin with this name and these labels.
 func (m samples) sum(prefix string) float64 {
 	total := 0.0
 	for name, v := range m {
@@ -105,7 +105,7 @@ func (m samples) sum(prefix string) float64 {
 	return total
 }
 
-// strict measures the same with the judge on and off.
+// strict compares request times with the check of responses on and off.
 func (b *bench) strict() {
 	for _, profile := range []string{"lenient", "strict"} {
 		s := b.server("TOUCHSTONE_STRICTNESS_PROFILE="+profile, fmt.Sprintf("TOUCHSTONE_STRICTNESS_ANSWERS=%t", profile == "strict"))

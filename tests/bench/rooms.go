@@ -19,7 +19,7 @@ func (b *bench) rooms() {
 	b.times("createRoom", b.repeat(100, func() { alice.CreateRoom(b.subject, nil) }), "")
 }
 
-// repeat measures one thing many times, one after the other.
+// repeat measures an operation many times, one after the other.
 func (b *bench) repeat(n int, do func()) []time.Duration {
 	took := make([]time.Duration, n)
 	for i := range took {
@@ -30,8 +30,8 @@ func (b *bench) repeat(n int, do func()) []time.Duration {
 	return took
 }
 
-// sends measures messages a second, with one and eight senders in one and
-// eight rooms.
+// sends measures messages per second, with one and with eight senders, in one
+// and in eight rooms.
 func (b *bench) sends() {
 	s := b.server()
 	for _, senders := range []int{1, 8} {
@@ -42,8 +42,7 @@ func (b *bench) sends() {
 	}
 }
 
-// throughput lets everybody send for a while, and counts from the middle of
-// things.
+// throughput lets all senders send for a while. It counts only after a warm-up.
 func (b *bench) throughput(s *harness.Server, senders, rooms int) float64 {
 	users := make([]*harness.User, senders)
 	for i := range users {

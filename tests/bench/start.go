@@ -14,8 +14,8 @@ import (
 
 const starts = 20
 
-// start measures the time from exec to the first answer, on a new database and
-// on one that is there, and the memory of a server that has nothing to do.
+// start measures the time from exec to the first response, with a new database
+// and with an existing one, and the memory of an idle server.
 func (b *bench) start() {
 	binary, err := harness.Binary()
 	b.must(err)
@@ -41,7 +41,8 @@ func (b *bench) start() {
 	b.memory(binary)
 }
 
-// memory waits until the start is forgotten, and asks the kernel.
+// memory waits until the start no longer affects the measurement, and then
+// reads the resident size.
 func (b *bench) memory(binary string) {
 	p, err := harness.Exec(binary, b.TempDir(), harness.Options{Engine: b.engine, Name: "hs1", Database: b.engine.NewDatabase(b.subject, true)})
 	b.must(err)

@@ -15,7 +15,8 @@ const (
 	syncMembers = 50
 )
 
-// manyRooms makes a reader with a hundred rooms, a writer in each.
+// manyRooms makes a reader who is in a hundred rooms, and a writer who is in
+// all of them.
 func (b *bench) manyRooms(s *harness.Server) (reader, writer *harness.User, rooms []string) {
 	reader, writer = s.User(b.subject, "reader"), s.User(b.subject, "writer")
 	for range syncRooms {
@@ -52,7 +53,8 @@ func (b *bench) syncs() {
 	b.times("messages, a page of 10", b.repeat(200, func() { reader.Get(b.subject, page) }), "")
 }
 
-// fanout measures how long a message takes to the last of fifty who wait.
+// fanout measures the time until a message has reached the last of fifty
+// waiting users.
 func (b *bench) fanout() {
 	s := b.server()
 	sender := s.User(b.subject, "sender")
@@ -95,7 +97,7 @@ func (b *bench) oneFanout(sender *harness.User, room string, members []*harness.
 			answers <- answer{i, at, a.JSON().At("next_batch").String(), nil}
 		}()
 	}
-	<-time.After(200 * time.Millisecond) // until all of them wait
+	<-time.After(200 * time.Millisecond) // until all of them are waiting
 	began = time.Now()
 	sender.Send(b.subject, room, "to everybody")
 	answered = time.Now()

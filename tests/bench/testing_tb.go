@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-// A subject stands where the harness expects a test. A failure ends the
-// program, after the tidying.
+// A subject implements testing.TB for the harness, which expects a test. A
+// failure ends the program, after the cleanups.
 type subject struct {
-	testing.TB // for the methods that nobody here calls
+	testing.TB // for methods that are not called
 	name       string
 	ctx        context.Context
 	cancel     context.CancelFunc
@@ -46,14 +46,14 @@ func (t *subject) TempDir() string {
 	return folder
 }
 
-// must ends the program for an error.
+// must ends the program if err is not nil.
 func (t *subject) must(err error) {
 	if err != nil {
 		t.Errorf("%v", err)
 	}
 }
 
-// sub runs one part, and tidies up after it.
+// sub runs one part, and then its cleanups.
 func (t *subject) sub(name string, f func(*subject)) {
 	s := newSubject(name)
 	defer func() {
@@ -64,8 +64,8 @@ func (t *subject) sub(name string, f func(*subject)) {
 	f(s)
 }
 
-// end tidies up, the last first, and returns what went wrong. Bugs go on as
-// panics.
+// end runs the cleanups, the last first, and returns the failure. Other panics
+// are passed on.
 func (t *subject) end(panicked any) (failed error) {
 	f, isFailure := panicked.(failure)
 	t.cancel()
