@@ -42,7 +42,7 @@ func connect(t *testing.T) (net.Conn, *bufio.Reader) {
 		return x.Send(200, "text/plain", -1, io.LimitReader(zeros{}, 1<<20))
 	})
 	rt.Add(op("GET", "/poll"), func(_ context.Context, x *Exchange) error {
-		time.Sleep(4 * patience)
+		<-time.After(4 * patience)
 		return x.Reply(200, text("late"))
 	})
 	rt.Add(op("POST", "/body"), func(_ context.Context, x *Exchange) error {
@@ -81,7 +81,7 @@ func TestAnswersThatNobodyTakes(t *testing.T) {
 			c, _ := connect(t)
 			start := time.Now()
 			get(t, c, path)
-			time.Sleep(patience + time.Second)
+			<-time.After(patience + time.Second)
 			synctest.Wait()
 			_, err := c.Write([]byte("GET / HTTP/1.1\r\n"))
 			require.ErrorIs(t, err, io.ErrClosedPipe, "%s, after %s", path, time.Since(start))
@@ -104,7 +104,7 @@ func TestSlowReaders(t *testing.T) {
 					break
 				}
 				require.NoError(t, err)
-				time.Sleep(patience - time.Second)
+				<-time.After(patience - time.Second)
 			}
 			require.GreaterOrEqual(t, got, int64(1<<20))
 			require.Greater(t, time.Since(start), 10*patience)
@@ -125,15 +125,15 @@ func TestDeadlinesEndWithTheirAnswer(t *testing.T) {
 		}
 		get(t, c, "/large")
 		answered("GET", 200)
-		time.Sleep(2 * patience)
+		<-time.After(2 * patience)
 		get(t, c, "/poll")
 		answered("GET", 200)
-		time.Sleep(2 * patience)
+		<-time.After(2 * patience)
 		fmt.Fprint(c, "POST /body HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
 		answered("POST", 100)
 		fmt.Fprint(c, "{}")
 		answered("POST", 200)
-		time.Sleep(2 * patience)
+		<-time.After(2 * patience)
 		fmt.Fprint(c, "OPTIONS / HTTP/1.1\r\nHost: x\r\n\r\n")
 		answered("OPTIONS", 204)
 	})
