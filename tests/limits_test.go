@@ -203,3 +203,62 @@ func TestPagesAreBoundedInBytes(t *testing.T) {
 		require.Len(t, slices.Compact(slices.Sorted(slices.Values(all["b"]))), len(all["b"]))
 	})
 }
+
+// TestTimelinesAreBoundedInBytes: a timeline of large events is shorter than the
+// filter allows, and where it begins the history goes on.
+func TestTimelinesAreBoundedInBytes(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *harness.Server) {
+		u := s.User(t, "u")
+		rooms := []string{u.PublicRoom(t), u.PublicRoom(t)}
+		since := u.Since(t)
+		want := map[string][]string{}
+		for range 30 {
+			for _, room := range rooms {
+				want[room] = append(want[room], u.Send(t, room, strings.Repeat("m", 60<<10)))
+			}
+		}
+		filter := `{"room":{"timeline":{"limit":1000,"types":["m.room.message"]}}}`
+		for _, query := range [][]any{{"filter", filter}, {"filter", filter, "since", since}} {
+			sync := u.Sync(t, query...)
+			for _, room := range rooms {
+				timeline := sync.At("rooms", "join", room, "timeline")
+				require.True(t, timeline.At("limited").Bool())
+				require.Less(t, len(timeline.Raw()), 1<<20+128<<10)
+				got := timeline.At("events").Pluck("event_id")
+				require.Greater(t, len(got), 10)
+				for at := timeline.At("prev_batch").String(); len(got) < len(want[room]); {
+					page := u.Messages(t, room, "dir", "b", "from", at, "filter", `{"types":["m.room.message"]}`)
+					before := page.At("chunk").Pluck("event_id")
+					require.NotEmpty(t, before)
+					slices.Reverse(before)
+					got = append(before, got...)
+					at = page.At("end").String()
+				}
+				require.Equal(t, want[room], got)
+			}
+		}
+		timeline := u.Sync(t, "filter", `{"room":{"timeline":{"limit":1000}}}`, "since", u.Since(t)).At("rooms")
+		require.False(t, timeline.Exists(), "nothing new")
+	})
+}
+
+// TestLongTimelines: more events than are read at once come all the same.
+func TestLongTimelines(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *harness.Server) {
+		u := s.User(t, "u")
+		room := u.PublicRoom(t)
+		since := u.Since(t)
+		var want []string
+		for range 210 {
+			want = append(want, u.Send(t, room, "m"))
+		}
+		for _, limit := range []int{99, 100, 101, 200, 209, 210, 211, 1000} {
+			for _, query := range [][]any{{}, {"since", since}} {
+				filter := fmt.Sprintf(`{"room":{"timeline":{"limit":%d,"types":["m.room.message"]}}}`, limit)
+				timeline := u.Sync(t, append(query, "filter", filter)...).At("rooms", "join", room, "timeline")
+				require.Equal(t, want[max(0, len(want)-limit):], timeline.At("events").Pluck("event_id"), "limit %d", limit)
+				require.Equal(t, limit < len(want), timeline.At("limited").Bool(), "limit %d", limit)
+			}
+		}
+	})
+}

@@ -29,6 +29,7 @@ type assembly struct {
 	ids         map[int64]id.RoomID
 	memberships map[int64]*storage.Membership
 	ownData     bool // account data may have changed
+	size        int  // of all timelines, in bytes
 	// arrived lists by room the events of the window in order; nil: nobody has
 	// looked yet.
 	arrived map[int64][]int64
