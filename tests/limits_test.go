@@ -262,3 +262,37 @@ func TestLongTimelines(t *testing.T) {
 		}
 	})
 }
+
+// TestRareEventsAreNotLookedForWithoutEnd: a filter that keeps most events out
+// does not make a sync walk through the whole room, and what lies further back
+// is found by going on.
+func TestRareEventsAreNotLookedForWithoutEnd(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *harness.Server) {
+		u := s.User(t, "u")
+		room := u.PublicRoom(t)
+		far := u.SendEvent(t, room, "org.example.rare", harness.O{})
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				for range 160 {
+					if _, err := u.TrySend(t.Context(), room, harness.Txn(), "often"); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		all.Wait()
+		timeline := u.Sync(t, "filter", `{"room":{"timeline":{"types":["org.example.rare"]}}}`).At("rooms", "join", room, "timeline")
+		require.Empty(t, timeline.At("events").List())
+		require.True(t, timeline.At("limited").Bool())
+		page := u.Messages(t, room, "dir", "b", "from", timeline.At("prev_batch").String(), "filter", `{"types":["org.example.rare"]}`)
+		require.Equal(t, []string{far}, page.At("chunk").Pluck("event_id"))
+
+		near := u.SendEvent(t, room, "org.example.rare", harness.O{})
+		for range 30 {
+			u.Send(t, room, "often")
+		}
+		timeline = u.Sync(t, "filter", `{"room":{"timeline":{"limit":1,"types":["org.example.rare"]}}}`).At("rooms", "join", room, "timeline")
+		require.Equal(t, []string{near}, timeline.At("events").Pluck("event_id"))
+	})
+}

@@ -10,6 +10,9 @@ const (
 	maxAnswerBytes   = 8 << 20 // of all rooms; each has at least one event
 	// someEvents is how many are read of a room before their size is known.
 	someEvents = 100
+	// maxLooked bounds how many events of a room are looked at for those that
+	// pass the filter. Beyond it the timeline is limited, and may be empty.
+	maxLooked = 1000
 )
 
 // atFirst is how many events to read where at most limit are wanted: one beyond

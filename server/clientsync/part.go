@@ -198,7 +198,7 @@ func (a *assembly) loadTimelines(ctx context.Context, parts []*roomPart) error {
 // where the filter leaves too few of them.
 func (p *roomPart) takeTimeline(ctx context.Context, batch []*storage.Event, limit int) error {
 	p.sight = rooms.SightOf(p.tx, p.who.User, p.membership)
-	for asked := atFirst(limit); ; {
+	for asked, looked := atFirst(limit), 0; ; {
 		done, err := p.take(ctx, batch, limit)
 		if err != nil {
 			return err
@@ -206,7 +206,11 @@ func (p *roomPart) takeTimeline(ctx context.Context, batch []*storage.Event, lim
 		if done || len(batch) < asked {
 			break
 		}
-		asked = atFirst(limit - len(p.timeline))
+		if looked += len(batch); looked >= maxLooked {
+			p.limited, p.skipped = true, true
+			break
+		}
+		asked = max(atFirst(limit-len(p.timeline)), someEvents)
 		if batch, err = p.tx.Timeline(ctx, p.nid, p.since, batch[len(batch)-1].Pos-1, asked); err != nil {
 			return err
 		}
