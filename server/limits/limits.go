@@ -26,6 +26,7 @@ type Options struct {
 type Limits struct {
 	failures *failures // nil: without limit
 	pages    turns
+	wholes   turns
 	syncs    turns
 	held     held
 }
@@ -34,7 +35,7 @@ var _ api.Bounds = (*Limits)(nil)
 
 // New returns the limits of a server.
 func New(o Options) *Limits {
-	l := &Limits{}
+	l := &Limits{pages: turns{atOnce: pagesAtOnce}, wholes: turns{atOnce: wholesAtOnce}, syncs: turns{atOnce: wholesAtOnce}}
 	if o.Failures {
 		l.failures = &failures{now: o.Now}
 	}
@@ -44,10 +45,13 @@ func New(o Options) *Limits {
 // Turn is that of callers who ask for an answer which may be large: a few at a
 // time are made and sent to one caller, and the others wait.
 func (l *Limits) Turn(ctx context.Context, op *api.Operation, caller string) (done func(), err error) {
-	if !large[op] {
-		return nil, nil
+	switch {
+	case pages[op]:
+		return l.pages.take(ctx, caller)
+	case wholes[op]:
+		return l.wholes.take(ctx, caller)
 	}
-	return l.pages.take(ctx, caller)
+	return nil, nil
 }
 
 // Sync waits for a turn to put an answer of /sync together. What waits for news

@@ -40,7 +40,7 @@ func TestEveryOperationHasABound(t *testing.T) {
 			require.LessOrEqual(t, n, int64(bodyList), "%s is open to everybody", op.ID)
 		}
 	}
-	for _, table := range []map[*api.Operation]bool{large, secret} {
+	for _, table := range []map[*api.Operation]bool{pages, wholes, secret} {
 		for op := range table {
 			require.True(t, slices.Contains(ops.All, op))
 		}
@@ -57,13 +57,15 @@ func TestTurns(t *testing.T) {
 		l := New(Options{})
 		page := &ops.ClientGetRoomEvents
 		var ends []func()
-		for range atOnce {
+		for range pagesAtOnce {
 			done, err := l.Turn(t.Context(), page, "@alice:hs1")
 			require.NoError(t, err)
 			ends = append(ends, done)
 		}
 		_, err := l.Turn(t.Context(), page, "@bob:hs1")
 		require.NoError(t, err)
+		_, err = l.Turn(t.Context(), &ops.ClientGetRoomState, "@alice:hs1")
+		require.NoError(t, err, "another kind")
 		done, err := l.Turn(t.Context(), &ops.ClientSendMessage, "@alice:hs1")
 		require.NoError(t, err)
 		require.Nil(t, done, "the answer is small")
@@ -95,7 +97,7 @@ func TestTurns(t *testing.T) {
 
 // TestTurnsAreForgotten: who has none costs nothing.
 func TestTurnsAreForgotten(t *testing.T) {
-	var q turns
+	q := turns{atOnce: 1}
 	for i := range 100 {
 		done, err := q.take(t.Context(), fmt.Sprint(i))
 		require.NoError(t, err)

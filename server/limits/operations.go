@@ -7,13 +7,10 @@ import (
 	"touchstone.example/generated/ops"
 )
 
-// large are the operations whose answers may be large: a page, or all that
-// there is of something. Their work is of the same size.
-var large = map[*api.Operation]bool{
+// pages are the operations that answer with a part of what there is. Their work
+// is of the size of the answer.
+var pages = map[*api.Operation]bool{
 	&ops.ClientGetRoomEvents:                            true,
-	&ops.ClientGetRoomState:                             true,
-	&ops.ClientGetMembersByRoom:                         true,
-	&ops.ClientGetJoinedMembersByRoom:                   true,
 	&ops.ClientGetEventContext:                          true,
 	&ops.ClientGetRelatingEvents:                        true,
 	&ops.ClientGetRelatingEventsWithRelType:             true,
@@ -25,22 +22,30 @@ var large = map[*api.Operation]bool{
 	&ops.ClientQueryPublicRooms:                         true,
 	&ops.ClientSearch:                                   true,
 	&ops.ClientSearchUserDirectory:                      true,
-	&ops.ClientInitialSync:                              true,
-	&ops.ClientRoomInitialSync:                          true,
-	&ops.ClientQueryKeys:                                true,
 	&ops.ClientGetKeysChanges:                           true,
-	&ops.ClientGetRoomKeys:                              true,
-	&ops.ClientGetRoomKeysByRoomID:                      true,
 	&ops.FedBackfillRoom:                                true,
-	&ops.FedGetEventAuth:                                true,
 	&ops.FedGetMissingPreviousEvents:                    true,
-	&ops.FedGetRoomState:                                true,
-	&ops.FedGetRoomStateIDs:                             true,
-	&ops.FedSendJoinV2:                                  true,
 	&ops.FedGetSpaceHierarchy:                           true,
 	&ops.FedGetPublicRooms:                              true,
 	&ops.FedQueryPublicRooms:                            true,
-	&ops.FedQueryUserEncryptionKeys:                     true,
+}
+
+// wholes are those that answer with all that there is of something, of whatever
+// size.
+var wholes = map[*api.Operation]bool{
+	&ops.ClientGetRoomState:           true,
+	&ops.ClientGetMembersByRoom:       true,
+	&ops.ClientGetJoinedMembersByRoom: true,
+	&ops.ClientInitialSync:            true,
+	&ops.ClientRoomInitialSync:        true,
+	&ops.ClientQueryKeys:              true,
+	&ops.ClientGetRoomKeys:            true,
+	&ops.ClientGetRoomKeysByRoomID:    true,
+	&ops.FedGetEventAuth:              true,
+	&ops.FedGetRoomState:              true,
+	&ops.FedGetRoomStateIDs:           true,
+	&ops.FedSendJoinV2:                true,
+	&ops.FedQueryUserEncryptionKeys:   true,
 }
 
 // secret are the operations by which somebody without an account, or with

@@ -11,8 +11,10 @@ import (
 )
 
 const (
-	// atOnce is how many large answers one caller is given at a time.
-	atOnce = 4
+	// pagesAtOnce and wholesAtOnce are how many large answers one caller is
+	// given at a time: of those that have a bound, and of those that have none.
+	pagesAtOnce  = 4
+	wholesAtOnce = 2
 	// turnPatience is how long a request waits for its turn. With the time that
 	// a client has to take something of its answer, it is less than a minute.
 	turnPatience = 20 * time.Second
@@ -22,9 +24,11 @@ const (
 	maxHeld = 16 << 20
 )
 
-// turns let each caller have a few things done at a time. The zero value is
-// ready, and holds nothing for callers who have nothing done.
+// turns let each caller have a few things done at a time. They hold nothing for
+// callers who have nothing done.
 type turns struct {
+	atOnce int
+
 	mu    sync.Mutex
 	queue map[string]*queue
 }
@@ -68,7 +72,7 @@ func (t *turns) join(caller string) *queue {
 	defer t.mu.Unlock()
 	q := t.queue[caller]
 	if q == nil {
-		q = &queue{slots: make(chan struct{}, atOnce)}
+		q = &queue{slots: make(chan struct{}, t.atOnce)}
 		if t.queue == nil {
 			t.queue = map[string]*queue{}
 		}
