@@ -21,18 +21,21 @@ import (
 func ClientAddresses(next http.Handler, proxies []netip.Prefix, log *slog.Logger) http.Handler {
 	var once sync.Once
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if forwarded := r.Header["X-Forwarded-For"]; len(forwarded) > 0 {
-			if peer, ok := AddressOf(r); ok {
-				if client := forwardedClient(peer, forwarded, proxies); client == peer {
-					once.Do(func() {
-						log.LogAttrs(r.Context(), slog.LevelInfo, "X-Forwarded-For is not believed: its sender is not one of listeners.trusted_proxies",
-							slog.String("address", peer.String()))
-					})
-				} else {
-					r = r.WithContext(r.Context()) // net/http keeps its own
-					r.RemoteAddr = netip.AddrPortFrom(client, 0).String()
-				}
-			}
+		forwarded := r.Header["X-Forwarded-For"]
+		peer, ok := AddressOf(r)
+		if !ok || len(forwarded) == 0 {
+			next.ServeHTTP(w, r)
+			return
+		}
+		if client := forwardedClient(peer, forwarded, proxies); client != peer {
+			r = r.WithContext(r.Context()) // net/http keeps its own
+			r.RemoteAddr = netip.AddrPortFrom(client, 0).String()
+		} else {
+			once.Do(func() {
+				log.LogAttrs(r.Context(), slog.LevelInfo,
+					"X-Forwarded-For is not believed: its sender is not in listeners.trusted_proxies",
+					slog.String("address", peer.String()))
+			})
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -35,7 +35,9 @@ var _ api.Bounds = (*Limits)(nil)
 
 // New returns the limits of a server.
 func New(o Options) *Limits {
-	l := &Limits{pages: turns{atOnce: pagesAtOnce}, wholes: turns{atOnce: wholesAtOnce}, syncs: turns{atOnce: wholesAtOnce}}
+	l := &Limits{
+		pages: turns{atOnce: pagesAtOnce}, wholes: turns{atOnce: wholesAtOnce}, syncs: turns{atOnce: wholesAtOnce},
+	}
 	if o.Failures {
 		l.failures = &failures{now: o.Now}
 	}
