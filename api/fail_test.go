@@ -91,6 +91,17 @@ func TestNobodyIsAnsweredWhoIsGone(t *testing.T) {
 	requireError(t, w, 403, "M_FORBIDDEN", "an answer that is ready goes out")
 }
 
+// TestAStopIsSaid: whose request ends because the server stops is still there.
+func TestAStopIsSaid(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(ErrStopping)
+	log, out := logged()
+	w := httptest.NewRecorder()
+	answer(Config{Log: log}, failing(fmt.Errorf("wait: %w", context.Canceled))).ServeHTTP(w, httptest.NewRequest("GET", "/x", nil).WithContext(ctx))
+	requireError(t, w, 503, "M_UNKNOWN")
+	require.Empty(t, out.String(), "nothing went wrong")
+}
+
 // breaking fails in the middle of its answer.
 type breaking struct{ closed *bool }
 
