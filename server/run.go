@@ -23,8 +23,6 @@ import (
 const (
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
-	// stopPatience is how long requests may still take when the server stops.
-	stopPatience = 5 * time.Second
 )
 
 // A front is one listener and who answers on it.
@@ -32,9 +30,10 @@ type front struct {
 	name   string
 	url    string
 	server *http.Server
+	unused unused
 }
 
-type fronts []front
+type fronts []*front
 
 // listen opens the listeners of the settings and serves on them.
 func (s *Server) listen(r *api.Router) error {
@@ -77,8 +76,11 @@ func (s *Server) open(name string, at config.TLSListener, handler http.Handler) 
 	if err != nil {
 		return err
 	}
+	f := &front{name: name}
 	srv := &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+		Handler: s.requests.counted(handler), ConnState: f.unused.state,
+		BaseContext:       func(net.Listener) context.Context { return s.requests.base },
+		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
 		// "OPTIONS *" gets the CORS headers that each other answer has.
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
@@ -89,16 +91,13 @@ func (s *Server) open(name string, at config.TLSListener, handler http.Handler) 
 		scheme = "https"
 		serve = func() error { return srv.ServeTLS(l, at.TLSCertFile, at.TLSKeyFile) }
 	}
-	s.fronts = append(s.fronts, front{name: name, url: scheme + "://" + reachable(l.Addr()), server: srv})
-	s.group.Go("serve "+name, func(context.Context) error {
+	f.url, f.server = scheme+"://"+reachable(l.Addr()), srv
+	s.fronts = append(s.fronts, f)
+	s.serving.Go("serve "+name, func(context.Context) error {
 		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil
-	})
-	s.group.Go("stop "+name, func(stopping context.Context) error {
-		<-stopping.Done()
-		return shutdown(srv)
 	})
 	return nil
 }
@@ -110,16 +109,6 @@ func reachable(at net.Addr) string {
 		return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
 	}
 	return at.String()
-}
-
-// shutdown gives requests a while to finish.
-func shutdown(srv *http.Server) error {
-	ctx, done := context.WithTimeout(context.Background(), stopPatience)
-	defer done()
-	if err := srv.Shutdown(ctx); err != nil {
-		return srv.Close()
-	}
-	return nil
 }
 
 // announce writes where the server answers into the file of the settings, for
@@ -165,25 +154,4 @@ func (s *Server) MetricsURL() string {
 		return url + "/metrics"
 	}
 	return ""
-}
-
-// Wait returns when the server has stopped: nil when it was asked to.
-func (s *Server) Wait() error {
-	<-s.group.Done()
-	return s.stop()
-}
-
-// Close stops the server and waits until it has.
-func (s *Server) Close(context.Context) error { return s.stop() }
-
-func (s *Server) stop() error {
-	s.group.Stop()
-	err := s.group.Wait()
-	if s.announced { // else the file may be another server's
-		_ = os.Remove(s.cfg.ReadyFile) // whoever read it may have deleted it
-	}
-	if s.db != nil {
-		err = errors.Join(err, s.db.Close())
-	}
-	return err
 }

@@ -20,7 +20,6 @@ import (
 	"touchstone.example/server/env"
 	"touchstone.example/server/feed"
 	"touchstone.example/server/obs"
-	"touchstone.example/server/run"
 	"touchstone.example/server/strict"
 	"touchstone.example/server/upkeep"
 	"touchstone.example/spec"
@@ -35,16 +34,13 @@ type Server struct {
 	build   obs.Build
 	metrics *obs.Metrics
 	db      *storage.DB
-	group   *run.Group
 	feed    *feed.Feed
 	judge   *strict.Judge
 	fronts  fronts
 	// announced is whether the ready file is this server's.
 	announced bool
 	roots     *x509.CertPool // whom to trust when calling others; nil: whom the machine trusts
-	// stopping ends when the server begins to stop: who waits for news is
-	// answered then.
-	stopping context.Context
+	stages
 }
 
 // Start opens everything and returns once the server answers. A nil log is
@@ -55,14 +51,7 @@ func Start(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Server, 
 	}
 	s := &Server{cfg: cfg, log: log, build: obs.ReadBuild(spec.Version)}
 	s.metrics = obs.NewMetrics(s.build)
-	s.group = run.NewGroup(ctx, log)
-	stopping, stop := context.WithCancel(context.WithoutCancel(ctx))
-	s.stopping = stopping
-	s.group.Go("begin to stop", func(ctx context.Context) error {
-		<-ctx.Done()
-		stop()
-		return nil
-	})
+	s.begin(ctx)
 	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
@@ -87,10 +76,10 @@ func (s *Server) start(ctx context.Context) error {
 	if err := s.openDatabase(ctx); err != nil {
 		return err
 	}
-	if s.feed, err = feed.Open(ctx, s.db, s.group, feed.Options{Shared: s.db.Engine() == "postgres", Log: s.log}); err != nil {
+	if s.feed, err = feed.Open(ctx, s.db, s.stream, feed.Options{Shared: s.db.Engine() == "postgres", Log: s.log}); err != nil {
 		return fmt.Errorf("follow the stream: %w", err)
 	}
-	s.group.Go("upkeep", (&upkeep.Upkeep{DB: s.db, Feed: s.feed, Env: s.env, Log: s.log}).Run)
+	s.work.Go("upkeep", (&upkeep.Upkeep{DB: s.db, Feed: s.feed, Env: s.env, Log: s.log}).Run)
 	s.metrics.Watch(obs.Sources{Database: s.db.Stats, FeedLag: s.feed.SafeLag})
 	signer, err := s.identity(ctx)
 	if err != nil {

@@ -62,7 +62,7 @@ func (s *Server) wire(signer event.Signer) *slices {
 	out.push = &push.Push{}
 	out.sync = clientsync.New(clientsync.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, PushRules: out.push.Content,
-		Stopping:       s.stopping,
+		Stopping:       s.waiting,
 		ForgottenLeave: s.judge.Lenient(strict.ForgottenLeave),
 		JoinedLimited:  s.judge.Lenient(strict.JoinedLimited),
 	})

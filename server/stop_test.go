@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"touchstone.example/api"
+	"touchstone.example/server/config"
+)
+
+// bound is far longer than a stop may take with clients that hang.
+const bound = 15 * time.Second
+
+// TestStopInOrder: while requests are under way, the work in the background and
+// the feed go on; then they end one after the other.
+func TestStopInOrder(t *testing.T) {
+	s := &Server{cfg: config.LabDefault(), log: slog.New(slog.DiscardHandler)}
+	s.begin(t.Context())
+	order := make(chan string, 10)
+	began, finish := make(chan struct{}), make(chan struct{})
+	at := config.TLSListener{Address: "127.0.0.1:0"}
+	require.NoError(t, s.open("client", at, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		close(began)
+		<-finish
+		order <- "request"
+	})))
+	background := func(name string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			<-ctx.Done()
+			order <- name
+			return ctx.Err()
+		}
+	}
+	s.stream.Go("feed", background("feed"))
+	s.work.Go("work", background("work"))
+	answered := make(chan error, 1)
+	go func() {
+		answer, err := http.Get(s.ClientURL())
+		if err == nil {
+			answer.Body.Close()
+		}
+		answered <- err
+	}()
+	<-began
+	s.main.Stop()
+	<-s.waiting.Done() // who waits for news is told before anything else ends
+	require.Empty(t, order)
+	close(finish)
+	require.NoError(t, s.Wait())
+	require.NoError(t, <-answered)
+	require.Equal(t, "request", <-order)
+	require.Equal(t, "work", <-order)
+	require.Equal(t, "feed", <-order)
+}
+
+// TestAFailureStopsInOrder: what fails in one stage stops the whole server, and
+// is what Wait returns.
+func TestAFailureStopsInOrder(t *testing.T) {
+	s := &Server{cfg: config.LabDefault(), log: slog.New(slog.DiscardHandler)}
+	s.begin(t.Context())
+	ended := make(chan struct{})
+	s.stream.Go("feed", func(ctx context.Context) error {
+		<-ctx.Done()
+		close(ended)
+		return nil
+	})
+	s.work.Go("work", func(context.Context) error { return fmt.Errorf("broken") })
+	require.EqualError(t, s.Wait(), "work: broken")
+	<-ended
+	require.EqualError(t, s.Close(t.Context()), "work: broken")
+}
+
+// TestStopWithClientsThatHang: a request that takes too long hears that the
+// server stops, and one whose client does nothing is cut off.
+func TestStopWithClientsThatHang(t *testing.T) {
+	t.Parallel()
+	s := &Server{cfg: config.LabDefault(), log: slog.New(slog.DiscardHandler)}
+	s.begin(t.Context())
+	reached := make(chan struct{}, 2)
+	why, readError := make(chan error, 1), make(chan error, 1)
+	mux := http.NewServeMux()
+	mux.HandleFunc("/slow", func(_ http.ResponseWriter, r *http.Request) {
+		reached <- struct{}{}
+		<-r.Context().Done()
+		why <- context.Cause(r.Context())
+	})
+	mux.HandleFunc("/read", func(_ http.ResponseWriter, r *http.Request) {
+		reached <- struct{}{}
+		_, err := r.Body.Read(make([]byte, 1))
+		readError <- err
+	})
+	require.NoError(t, s.open("client", config.TLSListener{Address: "127.0.0.1:0"}, mux))
+	dial := func(request string) net.Conn {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.ClientURL(), "http://"))
+		require.NoError(t, err)
+		_, err = fmt.Fprint(conn, request)
+		require.NoError(t, err)
+		return conn
+	}
+	slow := dial("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+	defer slow.Close()
+	hung := dial("POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n")
+	defer hung.Close()
+	for range 2 {
+		<-reached
+	}
+	begin := time.Now()
+	require.NoError(t, s.Close(t.Context()))
+	require.Less(t, time.Since(begin), bound)
+	require.Equal(t, api.ErrStopping, <-why)
+	require.Error(t, <-readError)
+	answer, err := http.ReadResponse(bufio.NewReader(slow), nil)
+	require.NoError(t, err)
+	require.True(t, answer.Close, "the client is not to ask again on this connection")
+}
