@@ -70,7 +70,7 @@ func (e *pg) check(ctx context.Context) error {
 	err := e.pool.QueryRow(ctx, `SELECT CAST(current_setting('server_version_num') AS INTEGER), current_setting('server_encoding')`).
 		Scan(&version, &encoding)
 	if err != nil {
-		return err
+		return pgError(err)
 	}
 	if version/10000 < oldestPostgres {
 		return fmt.Errorf("PostgreSQL %d is too old: %d or later is needed", version/10000, oldestPostgres)
@@ -171,7 +171,7 @@ func (e *pg) begin(ctx context.Context, begin string) (*pgSession, error) {
 		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 			return nil, err
 		}
-		return nil, fmt.Errorf("%w: %w", ErrBusy, err)
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	s := &pgSession{conn: conn, waits: []waiting{{}}}
 	s.queue.Queue(begin)
