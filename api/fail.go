@@ -65,6 +65,12 @@ func (rt *Router) clientError(x *Exchange, err error) *Error {
 		}
 		return nil
 	}
+	if rt.cfg.Failure != nil {
+		if e := rt.cfg.Failure(x.R.Context(), err); e != nil {
+			x.rec.told()
+			return e
+		}
+	}
 	rt.log(x, slog.LevelError, "request failed", err)
 	return internalError()
 }

@@ -18,6 +18,7 @@ type recorder struct {
 	bytes  int64
 	id     string // the request's name
 	quiet  bool   // log records get the name from the context
+	logged bool   // why the request failed is in the log already
 }
 
 // recorderOf returns w where that is a recorder, else a new one on w.
@@ -43,6 +44,13 @@ func recorderOf(w http.ResponseWriter) *recorder {
 func (rec *recorder) serves(op *Operation) {
 	for ; rec != nil; rec = rec.outer {
 		rec.op = op
+	}
+}
+
+// told notes that the log has the reason of a failure, also for the middleware.
+func (rec *recorder) told() {
+	for ; rec != nil; rec = rec.outer {
+		rec.logged = true
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,6 +37,7 @@ type Server struct {
 	db      *storage.DB
 	feed    *feed.Feed
 	judge   *strict.Judge
+	failed  *obs.Failures
 	fronts  fronts
 	// announced is whether the ready file is this server's.
 	announced bool
@@ -51,6 +53,7 @@ func Start(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Server, 
 	}
 	s := &Server{cfg: cfg, log: log, build: obs.ReadBuild(spec.Version)}
 	s.metrics = obs.NewMetrics(s.build)
+	s.failed = obs.NewFailures(log, env.Stopwatch(), s.metrics)
 	s.begin(ctx)
 	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(err, s.stop())
@@ -154,6 +157,7 @@ func (s *Server) router(parts *slices) *api.Router {
 		Permit:    parts.accounts.Permit,
 		Checks:    s.judge.Checks(),
 		Aliases:   legacy,
+		Failure:   s.failure,
 		Log:       s.log,
 		RequestID: func() string { return s.env.Rand.Token("request id", "", 12) },
 		Boundary:  func() string { return s.env.Rand.Token("multipart boundary", "", 24) },
@@ -176,6 +180,25 @@ func (s *Server) router(parts *slices) *api.Router {
 	parts.mountFederation(r)
 	parts.mountExtra(r)
 	return r
+}
+
+// failure is what clients hear when the database fails, which no request can help.
+func (s *Server) failure(ctx context.Context, err error) *api.Error {
+	if !s.failed.Seen(ctx, err) {
+		return nil
+	}
+	text := "The server's database does not answer; try again later"
+	if errors.Is(err, storage.ErrUnwritable) {
+		text = "The server cannot store anything at the moment; try again later"
+	}
+	return api.Errorf(http.StatusServiceUnavailable, "M_UNKNOWN", "%s", text)
+}
+
+// writable returns why the database cannot be written, or nil.
+func (s *Server) writable(ctx context.Context) error {
+	return s.failed.Writable(ctx, func(ctx context.Context) error {
+		return s.db.Write(ctx, func(tx *storage.Writer) error { return tx.PutServerInfo(ctx, infoProbe, "") })
+	})
 }
 
 // newStopwatch is a clock for durations: real time, whatever the time that

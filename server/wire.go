@@ -66,7 +66,9 @@ func (s *Server) wire(signer event.Signer) *slices {
 		ForgottenLeave: s.judge.Lenient(strict.ForgottenLeave),
 		JoinedLimited:  s.judge.Lenient(strict.JoinedLimited),
 	})
-	out.discovery = &discovery.Discovery{DB: s.db, WellKnown: s.cfg.WellKnown, Program: s.build.Version, RoomVersion: s.cfg.Rooms.DefaultVersion}
+	out.discovery = &discovery.Discovery{
+		DB: s.db, Writable: s.writable, WellKnown: s.cfg.WellKnown, Program: s.build.Version, RoomVersion: s.cfg.Rooms.DefaultVersion,
+	}
 	return out
 }
 
@@ -91,6 +93,7 @@ func (s *slices) authenticators() map[api.Auth]runtime.Authenticator {
 const (
 	infoServerName = "server_name"
 	infoSigningKey = "signing_key"
+	infoProbe      = "write_probe" // what is written to see whether that works
 )
 
 // identity makes the database this server's, or checks that it is: its name
