@@ -5,10 +5,17 @@ package server
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -79,6 +86,60 @@ func TestAFailureStopsInOrder(t *testing.T) {
 	require.EqualError(t, s.Wait(), "work: broken")
 	<-ended
 	require.EqualError(t, s.Close(t.Context()), "work: broken")
+}
+
+// TestStopOverHTTP2: streams are answered as requests are, and the connection that
+// carries them ends.
+func TestStopOverHTTP2(t *testing.T) {
+	s := &Server{cfg: config.LabDefault(), log: slog.New(slog.DiscardHandler)}
+	s.begin(t.Context())
+	reached := make(chan struct{}, 3)
+	at := config.TLSListener{Address: "127.0.0.1:0"}
+	at.TLSCertFile, at.TLSKeyFile = certificateFiles(t)
+	require.NoError(t, s.open("client", at, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		reached <- struct{}{}
+		<-s.waiting.Done()
+		fmt.Fprint(w, r.Proto)
+	})))
+	client := &http.Client{Transport: &http.Transport{
+		ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+	}}
+	answers := make(chan string, 3)
+	for range 3 {
+		go func() {
+			answer, err := client.Get(s.ClientURL())
+			if err != nil {
+				answers <- err.Error()
+				return
+			}
+			defer answer.Body.Close()
+			text, _ := io.ReadAll(answer.Body)
+			answers <- string(text)
+		}()
+		<-reached
+	}
+	begin := time.Now()
+	require.NoError(t, s.Close(t.Context()))
+	require.Less(t, time.Since(begin), stopPatience)
+	for range 3 {
+		require.Equal(t, "HTTP/2.0", <-answers)
+	}
+}
+
+// certificateFiles are those of a certificate that nobody trusts.
+func certificateFiles(t *testing.T) (cert, key string) {
+	ts := httptest.NewTLSServer(nil)
+	defer ts.Close()
+	pair := ts.TLS.Certificates[0]
+	der, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	require.NoError(t, err)
+	cert, key = filepath.Join(t.TempDir(), "cert.pem"), filepath.Join(t.TempDir(), "key.pem")
+	for file, block := range map[string]*pem.Block{
+		cert: {Type: "CERTIFICATE", Bytes: pair.Certificate[0]}, key: {Type: "PRIVATE KEY", Bytes: der},
+	} {
+		require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(block), 0o600))
+	}
+	return cert, key
 }
 
 // TestStopWithClientsThatHang: a request that takes too long hears that the
