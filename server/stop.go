@@ -5,9 +5,11 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,9 +23,10 @@ const (
 	stopPatience = 5 * time.Second
 	// cutPatience is how long they may take to answer once their context has ended.
 	cutPatience = time.Second
-	// handlerPatience is how long a handler may go on after its connection was
-	// closed: a commit that PostgreSQL does not answer takes that long.
-	handlerPatience = 5 * time.Second
+	// hungPatience is how long each stage may take once it has been told to end.
+	// What a database that does not answer holds up longer is left behind: the
+	// process ends.
+	hungPatience = 5 * time.Second
 	// newPatience is how long a connection on which nothing has come yet stays
 	// open: a request may be on its way.
 	newPatience = 200 * time.Millisecond
@@ -96,15 +99,32 @@ func (s *Server) stopInOrder() error {
 	err := s.stopRequests()
 	for _, g := range []*run.Group{s.serving, s.work, s.stream} {
 		g.Stop()
-		err = errors.Join(err, g.Wait())
+		err = errors.Join(err, s.within(func() string { return strings.Join(g.Running(), ", ") }, g.Wait))
 	}
 	if s.announced { // else the file may be another server's
 		_ = os.Remove(s.cfg.ReadyFile) // whoever read it may have deleted it
 	}
 	if s.db != nil {
-		err = errors.Join(err, s.db.Close())
+		err = errors.Join(err, s.within(func() string { return "the database" }, s.db.Close))
 	}
 	return err
+}
+
+// within waits for one stage to end, but not for ever. hung names what has not.
+func (s *Server) within(hung func() string, wait func() error) error {
+	result := make(chan error, 1)
+	run.NewGroup(context.Background(), s.log).Go("stop", func(context.Context) error {
+		result <- wait()
+		return nil
+	})
+	timeout := time.NewTimer(hungPatience)
+	defer timeout.Stop()
+	select {
+	case err := <-result:
+		return err
+	case <-timeout.C:
+		return fmt.Errorf("the server stops without waiting any longer for %s", hung())
+	}
 }
 
 // stopRequests closes the listeners, answers those who wait for news, and lets
@@ -124,10 +144,7 @@ func (s *Server) stopRequests() error {
 	s.endWaits()
 	err := closing.Wait()
 	s.requests.cut(api.ErrStopping)
-	if !s.requests.wait(handlerPatience) {
-		s.log.Warn("requests go on although their connections are closed; the server stops without them")
-	}
-	return err
+	return errors.Join(err, s.within(func() string { return "requests" }, s.requests.wait))
 }
 
 // shutdown closes one listener and its connections, each once its requests are
@@ -171,9 +188,8 @@ func (r *requests) count(n int) {
 	}
 }
 
-// wait returns true when no request is left, and false when there still is one
-// after a while.
-func (r *requests) wait(patience time.Duration) bool {
+// wait returns when no request is left.
+func (r *requests) wait() error {
 	r.mu.Lock()
 	ended := make(chan struct{})
 	if r.open == 0 {
@@ -182,14 +198,8 @@ func (r *requests) wait(patience time.Duration) bool {
 		r.ended = ended
 	}
 	r.mu.Unlock()
-	timeout := time.NewTimer(patience)
-	defer timeout.Stop()
-	select {
-	case <-ended:
-		return true
-	case <-timeout.C:
-		return false
-	}
+	<-ended
+	return nil
 }
 
 // unused are connections on which nothing has come yet. net/http waits for them

@@ -185,3 +185,19 @@ func TestStopWithClientsThatHang(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, answer.Close, "the client is not to ask again on this connection")
 }
+
+// TestStopWithWorkThatHangs: what does not end is left behind, and said.
+func TestStopWithWorkThatHangs(t *testing.T) {
+	t.Parallel()
+	s := &Server{cfg: config.LabDefault(), log: slog.New(slog.DiscardHandler)}
+	s.begin(t.Context())
+	never := make(chan struct{})
+	defer close(never)
+	s.work.Go("endless work", func(context.Context) error {
+		<-never
+		return nil
+	})
+	begin := time.Now()
+	require.EqualError(t, s.Close(t.Context()), "the server stops without waiting any longer for endless work")
+	require.Less(t, time.Since(begin), bound)
+}

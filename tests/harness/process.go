@@ -18,7 +18,7 @@ import (
 // startTimeout bounds the start of a server, stopTimeout its graceful end.
 const (
 	startTimeout = 30 * time.Second
-	stopTimeout  = 30 * time.Second
+	stopTimeout  = 40 * time.Second
 )
 
 // Binary builds the program once a run and returns its path.
