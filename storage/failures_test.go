@@ -5,6 +5,7 @@ package storage_test
 import (
 	"context"
 	"errors"
+	"net/url"
 	"runtime"
 	"strings"
 	"sync"
@@ -69,9 +70,9 @@ func TestAFullDiskTakesTheGroupAlong(t *testing.T) {
 
 // TestFailuresOfPostgres raises PostgreSQL's own errors in a trigger.
 func TestFailuresOfPostgres(t *testing.T) {
-	url := storagetest.PostgresURL(t)
-	db := storagetest.OpenURL(t, url)
-	conn, err := pgx.Connect(t.Context(), url)
+	dsn := storagetest.PostgresURL(t)
+	db := storagetest.OpenURL(t, dsn)
+	conn, err := pgx.Connect(t.Context(), dsn)
 	require.NoError(t, err)
 	defer conn.Close(t.Context())
 	for code, want := range map[string]error{
@@ -110,4 +111,25 @@ func TestFailuresOfPostgres(t *testing.T) {
 func TestPostgresIsNotThere(t *testing.T) {
 	_, err := storage.Open(t.Context(), "postgres://u@/none?host="+t.TempDir(), storage.Options{})
 	require.ErrorIs(t, err, storage.ErrUnavailable)
+}
+
+// TestAcknowledgedMeansDurable: a PostgreSQL that is set up to lose its newest
+// commits in a crash does not lose ours.
+func TestAcknowledgedMeansDurable(t *testing.T) {
+	setting := storage.NewQuery("t_synchronous_commit", `SELECT current_setting('synchronous_commit')`)
+	for configured, want := range map[string]string{"off": "on", "on": "on", "local": "local"} {
+		u, err := url.Parse(storagetest.PostgresURL(t))
+		require.NoError(t, err)
+		query := u.Query()
+		query.Set("options", "-csynchronous_commit="+configured)
+		u.RawQuery = query.Encode()
+		db := storagetest.OpenURL(t, u.String())
+		err = db.Write(t.Context(), func(w *storage.Writer) error {
+			var got string
+			err := w.Row(t.Context(), setting, nil, &got)
+			require.Equal(t, want, got)
+			return err
+		})
+		require.NoError(t, err)
+	}
 }

@@ -46,6 +46,7 @@ func openPostgres(ctx context.Context, db *DB, dsn string) (engine, error) {
 	params["default_transaction_isolation"] = "read committed"
 	params["plan_cache_mode"] = "force_generic_plan" // look-ups by index all of them
 	cfg.ConnConfig.StatementCacheCapacity = 2048     // never evict: the registry is finite
+	cfg.AfterConnect = commitDurably
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -61,6 +62,14 @@ func openPostgres(ctx context.Context, db *DB, dsn string) (engine, error) {
 		return nil, err
 	}
 	return e, nil
+}
+
+// commitDurably has commits of a connection on the disk when they are answered,
+// however the cluster is set up; stronger settings stay. After a crash that lost
+// commits, PostgreSQL would draw their stream positions again.
+func commitDurably(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'`)
+	return err
 }
 
 func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
