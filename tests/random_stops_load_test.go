@@ -44,7 +44,7 @@ type hold struct {
 // pace is how often each sender sends when nothing is about to happen.
 const pace = 50 * time.Millisecond
 
-func newLoad(_ *testing.T, s *stops, users []*harness.User) *load {
+func newLoad(s *stops, users []*harness.User) *load {
 	return &load{servers: s.servers, rooms: s.rooms, users: users, acked: map[string]string{}, tried: map[string]bool{}}
 }
 
@@ -58,12 +58,13 @@ func (l *load) String() string {
 func (l *load) start(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	l.end = cancel
+	t.Cleanup(l.stop)
 	for i, u := range l.users {
 		l.sending.Go(func() { l.send(t, ctx, u, chance.Dice(*randomSeed*1000+i)) })
 	}
 }
 
-func (l *load) stop(*testing.T) {
+func (l *load) stop() {
 	l.end()
 	l.sending.Wait()
 }

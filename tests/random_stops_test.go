@@ -72,7 +72,7 @@ func newStops(t *testing.T, e harness.Engine) *stops {
 	for range 3 {
 		s.rooms = append(s.rooms, creator.PublicRoom(t, users...))
 	}
-	s.load = newLoad(t, s, users)
+	s.load = newLoad(s, users)
 	for _, server := range s.servers {
 		s.readers = append(s.readers, newReader(t, creator.On(server), s.rooms))
 	}
@@ -122,7 +122,7 @@ func (s *stops) run(t *testing.T) {
 			over = t.Failed()
 		}
 	}
-	s.load.stop(t)
+	s.load.stop()
 	s.compare(t)
 }
 
