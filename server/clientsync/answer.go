@@ -64,8 +64,11 @@ func (a *assembly) run(ctx context.Context) error {
 		return err
 	}
 	all := clientapi.SyncRooms{}
-	parts, err := a.fill(ctx, a.parts())
+	parts, err := a.parts(ctx)
 	if err != nil {
+		return err
+	}
+	if parts, err = a.fill(ctx, parts); err != nil {
 		return err
 	}
 	if err := a.write(ctx, &all, parts); err != nil {
