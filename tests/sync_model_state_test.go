@@ -128,3 +128,20 @@ func (l *life) compareMembers(t *testing.T, part harness.Value) {
 		require.NotEmpty(t, l.state[memberKey(hero)], "%v: who is %s?", l.done, hero)
 	}
 }
+
+// notRedundant: what the client has been told it is not told again, but of what
+// happened in a gap.
+func (l *life) notRedundant(t *testing.T, part harness.Value, whole bool) {
+	if !l.lazy || l.redundant || whole || part.At("timeline", "limited").Bool() {
+		return
+	}
+	events := part.At("state", "events").List()
+	if l.stateAfter {
+		events = part.At("state_after", "events").List()
+	}
+	for _, ev := range events {
+		if ev.At("type").String() == "m.room.member" {
+			require.NotEqual(t, l.state[keyOf(ev)], ev.At("event_id").String(), "%v: told again", l.done)
+		}
+	}
+}

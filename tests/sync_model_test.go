@@ -133,6 +133,7 @@ func (l *life) sync(t *testing.T) {
 	cameIn := entry != l.entry
 	l.entry = entry
 	if part.Exists() {
+		l.notRedundant(t, part, full || cameIn)
 		l.takeState(part, full || cameIn)
 		l.takeTimeline(t, part, cameIn)
 		l.compareMembers(t, part)

@@ -27,7 +27,7 @@ func (a *assembly) loadMoved(ctx context.Context, parts []*roomPart) error {
 		after := a.upTo
 		for i, p := range parts {
 			nids[i] = p.nid
-			after = min(after, p.told())
+			after = min(after, p.toldUpTo())
 		}
 		var err error
 		if a.moved, err = a.tx.MovedIn(ctx, nids, after, a.upTo); err != nil {
@@ -36,14 +36,14 @@ func (a *assembly) loadMoved(ctx context.Context, parts []*roomPart) error {
 	}
 	for _, p := range parts {
 		pos, moved := a.moved[p.nid]
-		p.moved = moved && pos > p.told()
+		p.moved = moved && pos > p.toldUpTo()
 	}
 	return nil
 }
 
-// told is the position up to which the client knows the state, or is told it
+// toldUpTo is the position up to which the client knows the state, or is told it
 // before the timeline.
-func (p *roomPart) told() int64 {
+func (p *roomPart) toldUpTo() int64 {
 	if p.whole {
 		return p.start()
 	}
@@ -226,7 +226,8 @@ func (a *assembly) loadStates(ctx context.Context, parts []*roomPart) error {
 }
 
 // addMembers adds the membership events of those who sent the timeline, of the
-// heroes that the summary names, and in a whole state the user's own.
+// heroes that the summary names, and in a whole state the user's own, but for
+// those that the client knows.
 //
 // Spec: client-server "Lazy-loading room members"; sync, "m.heroes": "the
 // membership events for the heroes MUST be included in the state, unless they
@@ -262,7 +263,9 @@ func (p *roomPart) addMembers(ctx context.Context) error {
 		}
 		for _, nid := range found {
 			p.members[nid] = true
-			p.wanted = append(p.wanted, nid)
+			if _, told := slices.BinarySearch(p.told, nid); p.whole || !told {
+				p.wanted = append(p.wanted, nid)
+			}
 		}
 	}
 	return nil
@@ -279,11 +282,11 @@ func (p *roomPart) takeState(byNID map[int64]*storage.Event) {
 		if e == nil || e.StateKey == nil {
 			continue
 		}
-		told := inTimeline[storage.StateKey{Type: e.Type, Key: *e.StateKey}]
+		tells := inTimeline[storage.StateKey{Type: e.Type, Key: *e.StateKey}]
 		switch {
-		case slices.Contains(told, nid):
-		case p.later[nid] && told != nil: // the timeline has the last word
-		case p.replaced[nid] && told == nil: // and here what is later
+		case slices.Contains(tells, nid):
+		case p.later[nid] && tells != nil: // the timeline has the last word
+		case p.replaced[nid] && tells == nil: // and here what is later
 		case p.lazy() && p.whole && p.since == 0 && e.Type == event.TypeMember && !p.members[nid]:
 		default:
 			h := rooms.FilterHeader(e, p.id)

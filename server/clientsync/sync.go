@@ -51,6 +51,7 @@ type Sync struct {
 	names    names
 	arrivals memo[*storage.Event]
 	counts   memo[map[string]int64] // members of rooms, by membership
+	members  lazyMembers
 }
 
 // New returns the sync of a server.
@@ -67,6 +68,12 @@ type window struct {
 	full       bool // full_state
 	stateAfter bool // use_state_after
 	now        int64
+	told       []int64 // the membership events that the client knows, by row, sorted
+}
+
+// remembersMembers reports whether the client is told of members but once.
+func (w *window) remembersMembers() bool {
+	return w.filter.Room.State.LazyLoadMembers && !w.filter.Room.State.IncludeRedundantMembers
 }
 
 // Sync returns what has changed since a token, waiting for a change for as
@@ -91,11 +98,20 @@ func (s *Sync) Sync(ctx context.Context, who api.Caller, req *clientapi.SyncRequ
 			w.since, w.initial = 0, true // of a history that was taken back
 		}
 	}
-	if w.initial || w.full {
-		return s.answer(ctx, w, s.Feed.Safe())
+	if w.remembersMembers() && !w.initial {
+		w.told = s.members.of(deviceOf(who), w.since)
 	}
-	timeout := min(max(req.Timeout.Or(0), 0), maxWait.Milliseconds())
-	return s.wait(ctx, w, time.Duration(timeout)*time.Millisecond)
+	var out *clientapi.SyncResponse
+	if w.initial || w.full {
+		out, err = s.answer(ctx, w, s.Feed.Safe())
+	} else {
+		timeout := min(max(req.Timeout.Or(0), 0), maxWait.Milliseconds())
+		out, err = s.wait(ctx, w, time.Duration(timeout)*time.Millisecond)
+	}
+	if err == nil {
+		s.members.note(deviceOf(who), w.upTo, w.told)
+	}
+	return out, err
 }
 
 // wait answers as soon as there is something to say, and at the latest when
@@ -104,23 +120,24 @@ func (s *Sync) wait(ctx context.Context, w *window, timeout time.Duration) (*cli
 	waiting, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	defer context.AfterFunc(s.Stopping, cancel)()
-	for seen := w.since; ; {
+	for {
 		keys, err := s.keys.of(ctx, s.DB, s.Feed, w.who.User)
 		if err != nil {
 			return nil, fmt.Errorf("rooms of %s: %w", w.who.User, err)
 		}
-		upTo, timedOut := s.Feed.Wait(waiting, seen, keys...)
+		upTo, timedOut := s.Feed.Wait(waiting, w.since, keys...)
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		if timedOut != nil {
+			w.upTo = upTo
 			return s.nothing(upTo), nil
 		}
 		out, err := s.answer(ctx, w, upTo)
 		if err != nil || !empty(out) {
 			return out, err
 		}
-		seen = upTo
+		w.since = upTo // nothing in between is for this client
 	}
 }
 
