@@ -3,6 +3,8 @@
 package tests
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,6 +14,7 @@ import (
 
 var filterCases = []syncCase{
 	{"a filter by its id does what it does inline", filterByID},
+	{"a filter is taken inline if it can be stored", filterDecoders},
 	{"filters of other users cannot be used", filterOfAnother},
 	{"types and their globs choose events", filterTypes},
 	{"senders choose events", filterSenders},
@@ -46,6 +49,50 @@ func filterByID(t *testing.T, s *harness.Server) {
 	require.Equal(t, inline, byID)
 	for _, other := range []string{"0" + filter, "+" + filter} {
 		alice.Fails(t, 404, "M_NOT_FOUND", "GET", harness.Path("v3/user/{}/filter/{}", alice.ID, other), nil)
+	}
+}
+
+// filterDecoders: what reads the body and what reads the query agree.
+func filterDecoders(t *testing.T, s *harness.Server) {
+	alice := s.User(t, "alice")
+	room := alice.CreateRoom(t, nil)
+	values := map[string][]string{
+		"limit": {"10", "10.0", "1e1", "1E1", "100e-1", "-0", "0", "1.5", "1e-1", "-1", "-1e0", "9007199254740991", "9007199254740991.0", "9007199254740992",
+			"9.007199254740992e15", "99999999999999999999", "1e400", `"1"`, "null", "[]", "true"},
+		"types":             {`[]`, `["a"]`, `[1]`, `[null]`, `"a"`, `{}`, `null`, `["\ud800"]`, `["a","a"]`, `["\u0000"]`},
+		"senders":           {`[]`, `["@a:b"]`, `["a"]`, `[""]`, `["@a"]`, `[7]`, `null`, `"@a:b"`, `["@` + strings.Repeat("a", 255) + `:b"]`},
+		"rooms":             {`[]`, `["!a:b"]`, `["!a"]`, `["a"]`, `[""]`, `["#a:b"]`, `null`},
+		"contains_url":      {"true", "false", "0", `"true"`, "null"},
+		"lazy_load_members": {"true", "false", "1", "null", "{}"},
+		"unknown":           {"1.5", "null", "9007199254740993", `{"a":1}`, `{"a":1,"a":2}`, `"\ud800"`},
+	}
+	whole := map[string][]string{
+		"event_format": {`"client"`, `"federation"`, `"xml"`, "null", "7", `""`}, "event_fields": {`[]`, `["a"]`, `"a"`, "[1]", "null"},
+		"room":    {"{}", "null", "[]", `{"include_leave":1}`, `{"include_leave":true}`, `{"not_rooms":["a"]}`, `{"timeline":7}`},
+		"unknown": {"1.5", "null"},
+	}
+	var filters []string
+	for name, list := range values {
+		for _, v := range list {
+			filters = append(filters, fmt.Sprintf(`{"room":{"timeline":{%q:%s}}}`, name, v))
+			page := fmt.Sprintf(`{%q:%s}`, name, v)
+			inline := alice.Do(t, "GET", harness.Path("v3/rooms/{}/messages", room)+harness.Query("dir", "b", "filter", page), nil)
+			asSync := alice.Do(t, "GET", harness.Path("v3/sync")+harness.Query("filter", filters[len(filters)-1]), nil)
+			require.Equal(t, asSync.Status, inline.Status, page)
+		}
+	}
+	for name, list := range whole {
+		for _, v := range list {
+			filters = append(filters, fmt.Sprintf(`{%q:%s}`, name, v))
+		}
+	}
+	for _, f := range filters {
+		stored := alice.Do(t, "POST", harness.Path("v3/user/{}/filter", alice.ID), f)
+		inline := alice.Do(t, "GET", harness.Path("v3/sync")+harness.Query("filter", f), nil)
+		require.Equal(t, stored.Status, inline.Status, "%s: %s %s", f, stored, inline)
+		if stored.Status == 200 {
+			alice.Sync(t, "filter", stored.JSON().At("filter_id"))
+		}
 	}
 }
 
