@@ -63,7 +63,7 @@ func (p *roomPart) stateAt() int64 {
 func (a *assembly) loadRoots(ctx context.Context, parts []*roomPart) error {
 	var nids []int64
 	for _, p := range parts {
-		if p.upTo == a.upTo && (p.tellsState() || p.changesSummary()) {
+		if p.upTo == a.upTo && (p.tellsState() || p.changesSummary() || len(p.timelineKeys()) > 0) {
 			nids = append(nids, p.nid)
 		}
 	}
@@ -315,9 +315,8 @@ func (p *roomPart) timelineKeys() map[storage.StateKey][]int64 {
 // resolution overruled: a client that takes the state first and then the
 // timeline would end with it.
 func (p *roomPart) cutResolved(ctx context.Context) error {
-	forked := func(e *storage.Event) bool { return e.Forked && e.StateKey != nil }
 	keys := p.timelineKeys()
-	if len(keys) == 0 || !p.moved && !slices.ContainsFunc(p.timeline, forked) {
+	if len(keys) == 0 {
 		return nil
 	}
 	root, err := p.rootAt(ctx, p.upTo)
