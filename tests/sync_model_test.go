@@ -91,7 +91,8 @@ func (l *life) happen(t *testing.T) {
 		other.Put(t, harness.Path("v3/profile/{}/displayname", other.ID), harness.O{"displayname": fmt.Sprint("name ", n)})
 	case "redact":
 		ev := l.alice.Messages(t, l.room, "dir", "b", "limit", 1).At("chunk", 0)
-		if slices.Contains([]string{"m.room.message", "org.example"}, ev.At("type").String()) {
+		// What is redacted has no URL any more, and may pass another filter than before.
+		if slices.Contains([]string{"m.room.message", "org.example"}, ev.At("type").String()) && !ev.At("content", "url").Exists() {
 			l.alice.Redact(t, l.room, ev.At("event_id").String())
 		}
 	case "bob":

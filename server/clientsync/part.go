@@ -118,7 +118,7 @@ func (a *assembly) fill(ctx context.Context, parts []*roomPart) ([]*roomPart, er
 		return nil, err
 	}
 	for _, p := range parts {
-		if err := p.cutResolved(ctx); err != nil {
+		if err := p.cutOverruled(ctx); err != nil {
 			return nil, err
 		}
 		if err := p.chooseState(ctx); err != nil {

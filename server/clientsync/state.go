@@ -311,12 +311,12 @@ func (p *roomPart) timelineKeys() map[storage.StateKey][]int64 {
 	return keys
 }
 
-// cutResolved has a timeline begin after the last event in it that state
-// resolution overruled: a client that takes the state first and then the
-// timeline would end with it.
-func (p *roomPart) cutResolved(ctx context.Context) error {
+// cutOverruled has a timeline begin after the last event in it whose state is not
+// the room's in the end, since state resolution overruled it: a client that takes
+// the state first and then the timeline would end with it.
+func (p *roomPart) cutOverruled(ctx context.Context) error {
 	keys := p.timelineKeys()
-	if len(keys) == 0 {
+	if len(keys) == 0 || !p.joined { // who has left is told of their own membership beyond the state
 		return nil
 	}
 	root, err := p.rootAt(ctx, p.upTo)
@@ -324,18 +324,37 @@ func (p *roomPart) cutResolved(ctx context.Context) error {
 		return err
 	}
 	found, err := p.tx.StateGet(ctx, root, slices.Collect(maps.Keys(keys))...)
-	cut := 0
-	for i, e := range p.timeline {
+	if err != nil {
+		return err
+	}
+	for i, e := range slices.Backward(p.timeline) {
 		if e.StateKey == nil {
 			continue
 		}
 		key := storage.StateKey{Type: e.Type, Key: *e.StateKey}
-		if of := keys[key]; of[len(of)-1] == e.NID && found[key] != e.NID {
-			cut = i + 1
+		if of := keys[key]; of[len(of)-1] != e.NID || found[key] == e.NID {
+			continue
+		}
+		if told, err := p.tellsInstead(ctx, found[key]); err != nil {
+			return err
+		} else if told {
+			p.timeline, p.limited, p.skipped, p.moved = p.timeline[i+1:], true, true, true
+			return nil
 		}
 	}
-	if cut > 0 {
-		p.timeline, p.limited, p.skipped, p.moved = p.timeline[cut:], true, true, true
+	return nil
+}
+
+// tellsInstead reports whether the filter lets the state tell of an event, 0 for
+// that there is none any more.
+func (p *roomPart) tellsInstead(ctx context.Context, nid int64) (bool, error) {
+	if nid == 0 {
+		return true, nil
 	}
-	return err
+	events, err := p.tx.ViewsByNID(ctx, []int64{nid})
+	if err != nil || len(events) == 0 {
+		return false, err
+	}
+	h := rooms.FilterHeader(events[0], p.id)
+	return p.filter.Room.State.Match(&h), nil
 }
