@@ -38,7 +38,6 @@ type roomPart struct {
 	moved    bool                      // the state changed by more than the timeline tells
 	later    map[int64]bool            // the state at the timeline's end where it is not that of its start, by row
 	replaced map[int64]bool            // and what was there at the start
-	members  map[int64]bool            // the lazily loaded membership events, by row
 	root     storage.RoomRoot
 	wanted   []int64 // the state to tell, by row
 	state    []*storage.Event

@@ -183,16 +183,33 @@ func (p *roomPart) chooseEnd(ctx context.Context, start string) error {
 	if err != nil || end == "" {
 		return err
 	}
-	changes, err := p.tx.StateDiff(ctx, start, end)
 	p.replaced, p.later = map[int64]bool{}, map[int64]bool{}
+	if p.lazy() && p.whole && p.since == 0 { // no members but those whom addMembers adds
+		others, err := p.tx.StateLoad(ctx, end, storage.StateOther)
+		p.differs(p.wanted, others)
+		return err
+	}
+	changes, err := p.tx.StateDiff(ctx, start, end)
 	for _, c := range changes {
-		p.replaced[c.Old] = true
-		if c.New != 0 {
-			p.later[c.New] = true
-			p.wanted = append(p.wanted, c.New)
-		}
+		p.differs([]int64{c.Old}, []int64{c.New})
 	}
 	return err
+}
+
+// differs notes what two states have instead of each other, of which those in
+// both are left out, and 0 is nothing.
+func (p *roomPart) differs(start, end []int64) {
+	for _, nid := range start {
+		p.replaced[nid] = true
+	}
+	for _, nid := range end {
+		if p.replaced[nid] {
+			delete(p.replaced, nid)
+		} else if nid != 0 {
+			p.later[nid] = true
+			p.wanted = append(p.wanted, nid)
+		}
+	}
 }
 
 func (p *roomPart) lazy() bool { return p.filter.Room.State.LazyLoadMembers }
@@ -244,31 +261,33 @@ func (p *roomPart) addMembers(ctx context.Context) error {
 	for i, u := range users {
 		keys[i] = storage.StateKey{Type: event.TypeMember, Key: string(u)}
 	}
-	at := []int64{p.stateAt()}
-	if p.endsOtherwise() {
-		at = append(at, p.upTo)
+	start, err := p.membersAt(ctx, p.stateAt(), keys)
+	if err != nil || !p.endsOtherwise() {
+		return err
 	}
-	p.members = map[int64]bool{}
-	for _, pos := range at {
-		root, err := p.rootAt(ctx, pos)
-		if err != nil {
-			return err
-		}
-		if root == "" {
-			continue
-		}
-		found, err := p.tx.StateGet(ctx, root, keys...)
-		if err != nil {
-			return err
-		}
-		for _, nid := range found {
-			p.members[nid] = true
-			if _, told := slices.BinarySearch(p.told, nid); p.whole || !told {
-				p.wanted = append(p.wanted, nid)
-			}
+	end, err := p.membersAt(ctx, p.upTo, keys)
+	for _, key := range keys {
+		if start[key] != end[key] {
+			p.replaced[start[key]], p.later[end[key]] = true, true
 		}
 	}
-	return nil
+	return err
+}
+
+// membersAt reads members at a position, and adds those whom the client does not
+// know.
+func (p *roomPart) membersAt(ctx context.Context, pos int64, keys []storage.StateKey) (map[storage.StateKey]int64, error) {
+	root, err := p.rootAt(ctx, pos)
+	if err != nil || root == "" {
+		return nil, err
+	}
+	found, err := p.tx.StateGet(ctx, root, keys...)
+	for _, nid := range found {
+		if _, told := slices.BinarySearch(p.told, nid); p.whole || !told {
+			p.wanted = append(p.wanted, nid)
+		}
+	}
+	return found, err
 }
 
 // takeState keeps the state events that the filter lets pass, in the order of
@@ -287,7 +306,6 @@ func (p *roomPart) takeState(byNID map[int64]*storage.Event) {
 		case slices.Contains(tells, nid):
 		case p.later[nid] && tells != nil: // the timeline has the last word
 		case p.replaced[nid] && tells == nil: // and here what is later
-		case p.lazy() && p.whole && p.since == 0 && e.Type == event.TypeMember && !p.members[nid]:
 		default:
 			h := rooms.FilterHeader(e, p.id)
 			if p.filter.Room.State.Match(&h) {
