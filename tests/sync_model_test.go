@@ -125,7 +125,12 @@ func (l *life) sync(t *testing.T) {
 		require.False(t, part.Exists(), l.done)
 		if part = left(v, l.room); part.Exists() {
 			l.takeState(part, full || l.entry == "")
-			l.compareState(t)
+			// Who leaves from an invitation has seen what came with it, but may read the
+			// state of before only.
+			member := l.alice.Get(t, harness.Path("v3/rooms/{}/state/m.room.member/{}?format=event", l.room, l.bob.ID))
+			if member.At("unsigned", "prev_content", "membership").String() == "join" {
+				l.compareState(t)
+			}
 		}
 		l.entry, l.since = "", v.At("next_batch").String()
 		return
