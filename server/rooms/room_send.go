@@ -149,7 +149,8 @@ func sentBefore(ctx context.Context, tx *storage.Reader, key *storage.TxnKey) (i
 	return events[used.EventNID], err
 }
 
-// changesNothing reports whether an event sets state to what it is already.
+// changesNothing reports whether an event sets state to what it is already. What
+// one of several branches has need not be the room's state.
 func (p *planned) changesNothing() bool {
-	return p.replaces != nil && p.replaces.Sender == p.Sender && bytes.Equal(p.replaces.Content, p.Content)
+	return p.branch == nil && p.replaces != nil && p.replaces.Sender == p.Sender && bytes.Equal(p.replaces.Content, p.Content)
 }
