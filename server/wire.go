@@ -57,6 +57,7 @@ func (s *Server) wire(signer event.Signer) *features {
 		Stopping:       s.waiting,
 		Turn:           s.limits.Sync,
 		ForgottenLeave: s.judge.Lenient(strict.ForgottenLeave),
+		OnlyFields:     s.judge.Lenient(strict.EventFields),
 		JoinedLimited:  s.judge.Lenient(strict.JoinedLimited),
 	})
 	out.discovery = &discovery.Discovery{
