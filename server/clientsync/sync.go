@@ -36,6 +36,9 @@ type Deps struct {
 	// ForgottenLeave shows the leave of a room that was forgotten at once,
 	// against the letter of the specification (rule forgotten-leave).
 	ForgottenLeave bool
+	// OnlyFields leaves of events what event_fields lists, and nothing that events
+	// are required to have (rule event-fields).
+	OnlyFields bool
 	// JoinedLimited calls the timeline of a newly joined room limited (rule
 	// joined-limited), so that clients drop what they had of it.
 	JoinedLimited bool
