@@ -56,6 +56,7 @@ func (s *Server) wire(signer event.Signer) *features {
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, PushRules: out.push.Content,
 		Stopping:       s.stopping,
 		ForgottenLeave: s.judge.Lenient(strict.ForgottenLeave),
+		OnlyFields:     s.judge.Lenient(strict.EventFields),
 		JoinedLimited:  s.judge.Lenient(strict.JoinedLimited),
 	})
 	out.discovery = &discovery.Discovery{DB: s.db, WellKnown: s.cfg.WellKnown, Program: s.build.Version, RoomVersion: s.cfg.Rooms.DefaultVersion}

@@ -198,6 +198,9 @@ func (p *paging) read(ctx context.Context, tx *storage.Reader) error {
 	if err != nil {
 		return fmt.Errorf("page of room %s: %w", p.room, err)
 	}
+	// At the live end more will come for who may see it. A page without events has
+	// brought the caller nowhere.
+	more = more || p.forward && p.to == nil && len(events) > 0 && until == math.MaxInt64
 	if more {
 		p.out.End = api.Some(p.token(end))
 	}

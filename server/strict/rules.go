@@ -70,6 +70,7 @@ const (
 
 // Rules that other packages ask about.
 const (
+	EventFields        = "event-fields"
 	ForgottenLeave     = "forgotten-leave"
 	JoinExtraContent   = "join-extra-content"
 	JoinedLimited      = "joined-limited"
@@ -101,8 +102,9 @@ func Rules() []Rule {
 		{"content-type-missing", "a JSON body should be labelled as one", apiStandards, Report, Off, Off},
 		{"content-type-not-json", "a JSON body should not be labelled as something else", apiStandards, Report, Off, Off},
 		{"event-content", "an event's content follows the schema of its type", "client-server-api/#types-of-room-events", Report, Off, Off},
+		{EventFields, "an event has its required members, whatever event_fields of a filter lists", "client-server-api/#filtering", Enforce, Off, Off},
 		{"federation-event", "a PDU or EDU follows its format", "server-server-api/#pdus", Report, Off, Off},
-		{ForgottenLeave, "a room that its user has forgotten is in no sync", "client-server-api/#leaving-rooms", Enforce, Off, Off},
+		{ForgottenLeave, "a room that its user has forgotten is in no sync", "client-server-api/#leaving-rooms", Enforce, Enforce, Off},
 		{JoinExtraContent, "members of a join's body that are not described stay out of the membership event", "client-server-api/#post_matrixclientv3joinroomidoralias", Enforce, Off, Off},
 		{JoinedLimited, "the timeline of a newly joined room is limited only if its limit cut it", "client-server-api/#get_matrixclientv3sync", Enforce, Off, Off},
 		{JoinedProfile, "joined_members has no name or picture where the member has none", "client-server-api/#get_matrixclientv3roomsroomidjoined_members", Enforce, Enforce, Off},
