@@ -11,7 +11,7 @@ BENCH     ?= .
 # A number of inputs, since the go command up to 1.26 now and then calls a fuzz
 # target failed when a time runs out (go.dev/issue/75804).
 FUZZTIME  ?= 20000x
-# Of the random testers: which of them (Stops; empty for all), how long each runs
+# Of the random testers: which of them (Stops, Servers; empty for all), how long each runs
 # on each engine, and what their choices follow from.
 TESTER    ?=
 DURATION  ?= 10m

@@ -23,13 +23,7 @@ func TestClientsKnowTheirRooms(t *testing.T) {
 		for seed := range lives {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
-				l := newLife(t, s, chance.Dice(seed))
-				for range moments {
-					for range l.dice.Roll(7) {
-						l.happen(t)
-					}
-					l.sync(t)
-				}
+				newLife(t, chance.Dice(seed), s).live(t, moments)
 			})
 		}
 	})
@@ -39,6 +33,7 @@ func TestClientsKnowTheirRooms(t *testing.T) {
 // goes, with the client that he has.
 type life struct {
 	dice       chance.Dice
+	servers    []*harness.Server // of one database; each request goes to any of them
 	alice, bob *harness.User
 	others     []*harness.User
 	room       string
@@ -55,8 +50,12 @@ type life struct {
 	history []string             // from the first event since the client last came in
 }
 
-func newLife(t *testing.T, s *harness.Server, dice chance.Dice) *life {
-	l := &life{dice: dice, alice: s.User(t, "alice"), bob: s.User(t, "bob"), others: []*harness.User{s.User(t, "carol"), s.User(t, "dora")}}
+func newLife(t *testing.T, dice chance.Dice, servers ...*harness.Server) *life {
+	s := servers[0]
+	l := &life{
+		dice: dice, servers: servers,
+		alice: s.User(t, "alice"), bob: s.User(t, "bob"), others: []*harness.User{s.User(t, "carol"), s.User(t, "dora")},
+	}
 	l.stateAfter = l.dice.OneIn(2)
 	visibility := chance.Pick(&l.dice, "world_readable", "shared", "invited", "invited", "joined", "joined")
 	l.chooseFilters()
@@ -68,14 +67,32 @@ func newLife(t *testing.T, s *harness.Server, dice chance.Dice) *life {
 	return l
 }
 
+// live lets things happen, with an answer after each few.
+func (l *life) live(t *testing.T, moments int) {
+	for range moments {
+		for range l.dice.Roll(7) {
+			l.happen(t)
+		}
+		l.sync(t)
+	}
+}
+
+// at is a user on any of the servers.
+func (l *life) at(u *harness.User) *harness.User {
+	if len(l.servers) == 1 {
+		return u
+	}
+	return u.On(chance.Pick(&l.dice, l.servers...))
+}
+
 // happen lets one thing happen, or be refused.
 func (l *life) happen(t *testing.T) {
 	n := len(l.done)
 	what := chance.Pick(&l.dice, "send", "speak", "state", "state", "state", "other", "rename", "redact", "bob", "bob")
-	other := chance.Pick(&l.dice, l.others...)
+	other := l.at(chance.Pick(&l.dice, l.others...))
 	switch what {
 	case "send":
-		l.alice.Send(t, l.room, fmt.Sprint("message ", n))
+		l.at(l.alice).Send(t, l.room, fmt.Sprint("message ", n))
 	case "speak":
 		other.Do(t, "PUT", harness.Path("v3/rooms/{}/send/m.room.message/{}", l.room, n), harness.O{"msgtype": "m.text", "body": "hi"})
 	case "state":
@@ -84,24 +101,24 @@ func (l *life) happen(t *testing.T) {
 			content["url"] = "mxc://example.org/picture"
 		}
 		path := harness.Path("v3/rooms/{}/state/org.example/{}", l.room, chance.Pick(&l.dice, "", "x", "y"))
-		chance.Pick(&l.dice, l.alice, other).Do(t, "PUT", path, content)
+		l.at(chance.Pick(&l.dice, l.alice, other)).Do(t, "PUT", path, content)
 	case "other":
 		other.Do(t, "POST", harness.Path("v3/rooms/{}/{}", l.room, chance.Pick(&l.dice, "join", "leave")), harness.O{})
 	case "rename":
 		other.Put(t, harness.Path("v3/profile/{}/displayname", other.ID), harness.O{"displayname": fmt.Sprint("name ", n)})
 	case "redact":
-		ev := l.alice.Messages(t, l.room, "dir", "b", "limit", 1).At("chunk", 0)
+		ev := l.at(l.alice).Messages(t, l.room, "dir", "b", "limit", 1).At("chunk", 0)
 		// What is redacted has no URL any more, and may pass another filter than before.
 		if slices.Contains([]string{"m.room.message", "org.example"}, ev.At("type").String()) && !ev.At("content", "url").Exists() {
-			l.alice.Redact(t, l.room, ev.At("event_id").String())
+			l.at(l.alice).Redact(t, l.room, ev.At("event_id").String())
 		}
 	case "bob":
 		what = chance.Pick(&l.dice, "join", "join", "leave", "kick", "ban", "unban", "invite")
 		path := harness.Path("v3/rooms/{}/{}", l.room, what)
 		if what == "join" || what == "leave" {
-			l.bob.Do(t, "POST", path, harness.O{})
+			l.at(l.bob).Do(t, "POST", path, harness.O{})
 		} else {
-			l.alice.Do(t, "POST", path, harness.O{"user_id": l.bob.ID})
+			l.at(l.alice).Do(t, "POST", path, harness.O{"user_id": l.bob.ID})
 		}
 	}
 	l.done = append(l.done, what)
@@ -114,12 +131,14 @@ func (l *life) sync(t *testing.T) {
 	if l.since != "" {
 		query = append(query, "since", l.since)
 	}
-	v := l.bob.Sync(t, query...)
+	bob := l.at(l.bob)
+	l.catchUp(t, bob)
+	v := bob.Sync(t, query...)
 	if l.dice.OneIn(6) {
 		l.done = append(l.done, "lost")
 		return
 	}
-	joins := l.bob.Get(t, harness.Path("v3/joined_rooms")).At("joined_rooms").Strings()
+	joins := l.at(l.bob).Get(t, harness.Path("v3/joined_rooms")).At("joined_rooms").Strings()
 	part := joined(v, l.room)
 	if !slices.Contains(joins, l.room) {
 		require.False(t, part.Exists(), l.done)
@@ -135,7 +154,7 @@ func (l *life) sync(t *testing.T) {
 		l.entry, l.since = "", v.At("next_batch").String()
 		return
 	}
-	entry := l.bob.Get(t, harness.Path("v3/rooms/{}/state/m.room.member/{}?format=event", l.room, l.bob.ID)).At("event_id").String()
+	entry := l.at(l.bob).Get(t, harness.Path("v3/rooms/{}/state/m.room.member/{}?format=event", l.room, l.bob.ID)).At("event_id").String()
 	cameIn := entry != l.entry
 	l.entry = entry
 	if part.Exists() {
@@ -146,7 +165,18 @@ func (l *life) sync(t *testing.T) {
 	}
 	l.since = v.At("next_batch").String()
 	l.compareState(t)
+	l.compareMembersAt(t)
 	l.compareHistory(t)
+}
+
+// catchUp has a server reach what has been acknowledged by any of them, which an
+// answer to an older token need not wait for.
+func (l *life) catchUp(t *testing.T, u *harness.User) {
+	if len(l.servers) > 1 {
+		nothing := harness.Filter(harness.O{"room": harness.O{"rooms": []string{}}})
+		newest := l.at(l.bob).Sync(t, "filter", nothing).At("next_batch").String()
+		u.Sync(t, "filter", nothing, "since", newest)
+	}
 }
 
 // told are the events by which a part of an answer changes the client's state.
@@ -181,7 +211,7 @@ func (l *life) takeTimeline(t *testing.T, part harness.Value, cameIn bool) {
 	if timeline.At("limited").Bool() {
 		var gap []string
 		for from := timeline.At("prev_batch").String(); from != ""; {
-			page := l.bob.Messages(t, l.room, "dir", "b", "limit", 2, "from", from, "to", l.since, "filter", harness.Filter(l.timeline.is))
+			page := l.at(l.bob).Messages(t, l.room, "dir", "b", "limit", 2, "from", from, "to", l.since, "filter", harness.Filter(l.timeline.is))
 			gap = append(gap, harness.IDs(page.At("chunk").List())...)
 			from = page.At("end").String()
 		}
@@ -196,11 +226,19 @@ func (l *life) takeTimeline(t *testing.T, part harness.Value, cameIn bool) {
 
 // compareHistory looks at the room's events.
 func (l *life) compareHistory(t *testing.T) {
-	all := harness.IDs(l.bob.AllMessages(t, l.room, "f", 100, "filter", harness.Filter(l.timeline.is)))
+	all := harness.IDs(l.at(l.bob).AllMessages(t, l.room, "f", 100, "filter", harness.Filter(l.timeline.is)))
 	known := slices.DeleteFunc(slices.Clone(l.history), func(event string) bool { return !slices.Contains(all, event) })
 	if len(known) == 0 {
 		require.NotContains(t, all, l.entry, "%v", l.done)
 		return
 	}
 	require.Equal(t, all[slices.Index(all, known[0]):], known, "%v", l.done)
+}
+
+// compareMembersAt asks for the members as of the client's token, which are
+// those of now: nothing has happened since.
+func (l *life) compareMembersAt(t *testing.T) {
+	now := harness.IDs(l.at(l.bob).Get(t, harness.Path("v3/rooms/{}/members", l.room)).At("chunk").List())
+	then := harness.IDs(l.at(l.bob).Get(t, harness.Path("v3/rooms/{}/members", l.room)+harness.Query("at", l.since)).At("chunk").List())
+	require.ElementsMatch(t, now, then, "%v", l.done)
 }
