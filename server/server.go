@@ -19,6 +19,7 @@ import (
 	"touchstone.example/server/config"
 	"touchstone.example/server/env"
 	"touchstone.example/server/feed"
+	"touchstone.example/server/jobs"
 	"touchstone.example/server/obs"
 	"touchstone.example/server/run"
 	"touchstone.example/server/strict"
@@ -38,6 +39,7 @@ type Server struct {
 	group   *run.Group
 	feed    *feed.Feed
 	judge   *strict.Judge
+	jobs    *jobs.Jobs
 	fronts  fronts
 	// announced is whether the ready file is this server's.
 	announced bool
@@ -96,7 +98,10 @@ func (s *Server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.listen(s.router(s.wire(signer)))
+	s.jobs = jobs.New(jobs.Deps{DB: s.db, Log: s.log, Metrics: s.metrics})
+	parts := s.wire(signer)
+	s.group.Go("jobs", s.jobs.Run)
+	return s.listen(s.router(parts))
 }
 
 // newEnv is the real clock and chance, or what the settings put in their place.
