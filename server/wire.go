@@ -57,7 +57,7 @@ func (s *Server) wire(signer event.Signer) *slices {
 		Identity: idclient.New(idclient.Options{AllowPrivate: s.cfg.Federation.AllowPrivate, RootCAs: s.roots, Log: s.log}),
 	})
 	out.profiles = &profiles.Profiles{
-		DB: s.db, Rooms: out.rooms, Name: s.cfg.ServerName, AnyAvatar: s.judge.Lenient(strict.ProfileAvatarURL),
+		DB: s.db, Env: s.env, Jobs: s.jobs, Name: s.cfg.ServerName, AnyAvatar: s.judge.Lenient(strict.ProfileAvatarURL),
 	}
 	out.push = &push.Push{}
 	out.sync = clientsync.New(clientsync.Deps{
@@ -67,6 +67,7 @@ func (s *Server) wire(signer event.Signer) *slices {
 		JoinedLimited:  s.judge.Lenient(strict.JoinedLimited),
 	})
 	out.discovery = &discovery.Discovery{DB: s.db, WellKnown: s.cfg.WellKnown, Program: s.build.Version, RoomVersion: s.cfg.Rooms.DefaultVersion}
+	s.jobs.Handle(rooms.JobProfile, out.rooms.UpdateProfile)
 	return out
 }
 

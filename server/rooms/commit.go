@@ -15,9 +15,13 @@ import (
 // jobs of the batch add.
 type plan struct {
 	events []*planned
-	same   id.EventID                                          // in place of events: what is wanted is there already
-	also   func(ctx context.Context, tx *storage.Writer) error // rows besides the room's own
+	same   id.EventID // in place of events: what is wanted is there already
+	also   also
 }
+
+// also writes rows besides the room's own. With storage.ErrConflict, everything is
+// planned again.
+type also func(ctx context.Context, tx *storage.Writer) error
 
 // planned is an event that is built and allowed, not yet written.
 type planned struct {
@@ -57,7 +61,16 @@ func (t *tries) again(err error) bool {
 // in the room when it returns: the job's own, or those of the request that it
 // repeats.
 func (r *Rooms) add(ctx context.Context, nid int64, build func(context.Context, *head) (*plan, error)) ([]id.EventID, error) {
-	j := &job{build: build}
+	return r.run(ctx, nid, &job{build: build})
+}
+
+// addApart is add for a plan that may fail for reasons of its own: it shares no
+// transaction with those of others.
+func (r *Rooms) addApart(ctx context.Context, nid int64, build func(context.Context, *head) (*plan, error)) ([]id.EventID, error) {
+	return r.run(ctx, nid, &job{build: build, apart: true})
+}
+
+func (r *Rooms) run(ctx context.Context, nid int64, j *job) ([]id.EventID, error) {
 	if err := r.lanes.run(ctx, nid, j, func(ctx context.Context, jobs []*job) { r.commit(ctx, nid, jobs) }); err != nil {
 		return nil, err
 	}
@@ -74,8 +87,11 @@ func (r *Rooms) commit(ctx context.Context, nid int64, jobs []*job) {
 		j.err = errors.New("rooms: the commit did not finish")
 	}
 	for len(jobs) > 0 {
-		n := slices.IndexFunc(jobs, func(j *job) bool { return j.alone != nil })
+		n := slices.IndexFunc(jobs, func(j *job) bool { return j.alone != nil || j.apart })
 		switch {
+		case n == 0 && jobs[0].apart:
+			n = 1
+			r.commitTogether(ctx, nid, jobs[:1:1])
 		case n == 0:
 			jobs[0].err = r.commitAlone(ctx, nid, jobs[0].alone)
 			n = 1

@@ -38,11 +38,12 @@ func (r *Rooms) CreateRoom(ctx context.Context, who api.Caller, req *clientapi.C
 			return &clientapi.CreateRoomResponse{RoomID: c.head.room.ID}, err
 		case errors.Is(err, errAliasTaken):
 			return nil, api.RoomInUse("The alias %s is taken", c.alias)
-		case !errors.Is(err, storage.ErrExists):
+		case !isConflict(err):
 			return nil, fmt.Errorf("create room: %w", err)
 		}
 		// Another process made a room with the same create event in the same
-		// millisecond, and so the same ID: the next has another.
+		// millisecond, and so the same ID: the next has another. Or the creator's
+		// profile has just changed.
 	}
 }
 
@@ -97,6 +98,7 @@ type creation struct {
 	preset string
 	public bool
 	alias  id.RoomAlias // empty if none was asked for
+	hold   also         // what the creator's join has to see to
 
 	// invited are the users to invite. pending are the addresses that are
 	// nobody's yet.
@@ -176,10 +178,11 @@ func (c *creation) drafts(ctx context.Context) ([]draft, error) {
 	if err != nil {
 		return nil, api.BadJSON("power_level_content_override: %s", err)
 	}
-	join, err := c.r.memberContent(ctx, creator, "join", api.Opt[string]{})
+	join, hold, err := c.r.memberContent(ctx, creator, "join", api.Opt[string]{})
 	if err != nil {
 		return nil, err
 	}
+	c.hold = hold
 	out := []draft{
 		c.state(event.TypeCreate, "", create.encode()),
 		c.state(event.TypeMember, string(creator), join.encode()),
@@ -231,7 +234,7 @@ func (c *creation) presetDrafts() []draft {
 func (c *creation) invites(ctx context.Context) ([]draft, error) {
 	var out []draft
 	for _, u := range c.invited {
-		content, err := c.r.memberContent(ctx, u, "invite", api.Opt[string]{})
+		content, _, err := c.r.memberContent(ctx, u, "invite", api.Opt[string]{})
 		if err != nil {
 			return nil, err
 		}
@@ -261,8 +264,8 @@ func (c *creation) refused(d draft, err error) error {
 // also records what a new room has besides its events: its alias, and its
 // place in the published room directory.
 func (c *creation) also(ctx context.Context, tx *storage.Writer) error {
-	if c.alias == "" {
-		return nil
+	if err := c.hold(ctx, tx); err != nil || c.alias == "" {
+		return err
 	}
 	err := tx.InsertAlias(ctx, storage.Alias{
 		Alias: c.alias, RoomNID: c.head.room.NID, Creator: c.who.User, CreatedAt: c.r.env.NowTS(),

@@ -27,6 +27,7 @@ type lane struct{ waiting []*job }
 // is final.
 type job struct {
 	build func(ctx context.Context, h *head) (*plan, error)
+	apart bool                                     // build's plan may fail for reasons of its own: it shares no transaction
 	alone func(ctx context.Context, h *head) error // in place of build
 	plan  *plan
 	ids   []id.EventID

@@ -36,9 +36,9 @@ func (r *Rooms) write(ctx context.Context, h *head, tips []*stored, jobs []*job)
 	return nil
 }
 
-// writeBatch writes plans one after the other. The room's row comes before the
-// positions are drawn: whoever waits for another server's commit to the room, or
-// is too late for it, holds nothing up.
+// writeBatch writes plans one after the other. The room's row and what the plans
+// have besides come before the positions are drawn: whoever waits for another
+// server's commit, or is too late for it, holds nothing up.
 func (r *Rooms) writeBatch(ctx context.Context, tx *storage.Writer, room *storage.Room, tips []*stored, plans ...*plan) error {
 	var events []*planned
 	var rows []*storage.Event
@@ -54,6 +54,13 @@ func (r *Rooms) writeBatch(ctx context.Context, tx *storage.Writer, room *storag
 	if err := tx.CommitRoom(ctx, room); err != nil {
 		return err
 	}
+	for _, p := range plans {
+		if p.also != nil {
+			if err := p.also(ctx, tx); err != nil {
+				return err
+			}
+		}
+	}
 	positions, err := tx.ReserveN(ctx, len(events))
 	if err != nil {
 		return err
@@ -62,13 +69,6 @@ func (r *Rooms) writeBatch(ctx context.Context, tx *storage.Writer, room *storag
 		ev.pos, rows[i].Pos = positions[i], positions[i]
 		if err := r.writeEvent(ctx, tx, ev, rows[i]); err != nil {
 			return fmt.Errorf("write event %s: %w", ev.ID, err)
-		}
-	}
-	for _, p := range plans {
-		if p.also != nil {
-			if err := p.also(ctx, tx); err != nil {
-				return err
-			}
 		}
 	}
 	return tx.ReplaceExtremities(ctx, room.NID, numbers(tips), events[len(events)-1].nid)
