@@ -99,8 +99,7 @@ func (a *arrival) surround(ctx context.Context, tx *storage.Writer, row *storage
 // transaction with everything that follows from that.
 func (r *Rooms) place(ctx context.Context, a *arrival) error {
 	outcome, check, why := a.outcome, a.check, a.why
-	shut := false // perhaps: the guest access has changed
-	err := r.alone(ctx, a.room.NID, func(ctx context.Context, h *head) error {
+	return r.alone(ctx, a.room.NID, func(ctx context.Context, h *head) error {
 		a.outcome, a.check, a.why = outcome, check, why // of an earlier try
 		p := &placing{arrival: a, h: h, root: h.room.StateRoot}
 		if err := p.plan(ctx); err != nil {
@@ -109,13 +108,8 @@ func (r *Rooms) place(ctx context.Context, a *arrival) error {
 		if err := p.write(ctx); err != nil {
 			return err
 		}
-		shut = slices.ContainsFunc(p.moves, func(m move) bool { return m.key == keyGuestAccess })
 		return r.feed.WaitFor(ctx, p.last)
 	})
-	if err != nil || !shut {
-		return err
-	}
-	return r.closeToGuests(ctx, a.room.NID)
 }
 
 // A placing is an event that gets its place in a room.

@@ -121,6 +121,11 @@ func (p *placing) writeRedaction(ctx context.Context, tx *storage.Writer, red re
 	if err := tx.PutRedaction(ctx, red.target.nid, red.by.NID, red.target.Redact().SyncJSON()); err != nil {
 		return 0, err
 	}
+	if red.target.IsState() && red.target.Key() == keyGuestAccess { // what is left lets no guest in
+		if err := p.r.dismissLater(p.room.NID)(ctx, tx); err != nil {
+			return 0, err
+		}
+	}
 	if red.by == p.row {
 		return 0, nil
 	}
