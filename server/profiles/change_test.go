@@ -61,7 +61,7 @@ func TestAChangeOfNameGoesOnAfterAHangUp(t *testing.T) {
 		defer hangUp()
 		var changing sync.WaitGroup
 		changing.Go(func() { h.rename(ctx, "Alice") })
-		since := h.Feed.Safe()
+		since := h.Feed.Stamp()
 		for h.shown(rooms[0]) == "" {
 			var err error
 			since, err = h.Feed.Wait(t.Context(), since)
