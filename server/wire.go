@@ -67,6 +67,7 @@ func (s *Server) wire(signer event.Signer) *slices {
 		JoinedLimited:  s.judge.Lenient(strict.JoinedLimited),
 	})
 	out.discovery = &discovery.Discovery{DB: s.db, WellKnown: s.cfg.WellKnown, Program: s.build.Version, RoomVersion: s.cfg.Rooms.DefaultVersion}
+	s.jobs.Handle(accounts.JobDevices, out.accounts.ForgetDevices)
 	s.jobs.Handle(rooms.JobProfile, out.rooms.UpdateProfile)
 	s.jobs.Handle(rooms.JobGuests, out.rooms.CloseToGuests)
 	return out

@@ -30,9 +30,11 @@ var (
 		WHERE user_id = $1 AND device_id = $2 AND operation = $3 AND txn_id = $4`)
 	qTxnIDs = q("txn_ids", `SELECT event_nid, txn_id FROM transactions
 		WHERE user_id = $1 AND device_id = $2 AND event_nid = ANY($3) AND event_nid <> 0`)
-	qDeleteTxnsOf  = q("delete_txns_of", `DELETE FROM transactions WHERE user_id = $1 AND device_id = ANY($2)`)
-	qDeleteTxnsAll = q("delete_txns_all", `DELETE FROM transactions WHERE user_id = $1 AND device_id <> $2`)
-	qDeleteTxns    = q("delete_txns", `DELETE FROM transactions WHERE (user_id, device_id, operation, txn_id) IN (
+	qTxnDevice    = q("txn_device", `SELECT device_id FROM transactions WHERE user_id = $1 AND device_id > $2 ORDER BY device_id LIMIT 1`)
+	qDeleteTxnsOf = q("delete_txns_of", `DELETE FROM transactions WHERE (user_id, device_id, operation, txn_id) IN (
+		SELECT user_id, device_id, operation, txn_id FROM transactions WHERE user_id = $1 AND device_id = $2 LIMIT $3)
+		AND NOT EXISTS (SELECT d.device_id FROM devices d WHERE d.user_id = $1 AND d.device_id = $2)`)
+	qDeleteTxns = q("delete_txns", `DELETE FROM transactions WHERE (user_id, device_id, operation, txn_id) IN (
 		SELECT user_id, device_id, operation, txn_id FROM transactions WHERE created_at < $1 ORDER BY created_at LIMIT $2)`)
 )
 
@@ -65,6 +67,21 @@ func (r *Reader) TxnIDs(ctx context.Context, userID id.UserID, deviceID id.Devic
 		return err
 	})
 	return ids, err
+}
+
+// TxnDevice returns the first device after one by name that a user's transaction
+// ids are of, whether it exists or not; ErrNotFound when there is none.
+func (r *Reader) TxnDevice(ctx context.Context, userID id.UserID, after id.DeviceID) (id.DeviceID, error) {
+	var deviceID Text
+	err := r.row(ctx, qTxnDevice, []any{userID, after}, &deviceID)
+	return id.DeviceID(deviceID), err
+}
+
+// DeleteTxnsOf forgets requests of a device that does not exist, no more than limit
+// at once, and says how many. A later device of the same name may use their
+// transaction ids anew.
+func (w *Writer) DeleteTxnsOf(ctx context.Context, userID id.UserID, deviceID id.DeviceID, limit int) (int64, error) {
+	return w.exec(ctx, qDeleteTxnsOf, userID, deviceID, int64(limit))
 }
 
 // DeleteTxns forgets requests made before a time, no more than limit at once, and
