@@ -101,6 +101,18 @@ func (r *Rooms) dismissLater(roomNID int64) also {
 	}
 }
 
+// dismissAfter puts the job for a room whose state was changed in a way that shuts
+// it, by an event of another server or by state resolution.
+func (r *Rooms) dismissAfter(ctx context.Context, tx *storage.Writer, roomNID int64, moves []move) error {
+	shut := slices.ContainsFunc(moves, func(m move) bool {
+		return m.key == keyGuestAccess && (m.new == nil || !guestsMayJoin(m.new.Event))
+	})
+	if !shut {
+		return nil
+	}
+	return r.dismissLater(roomNID)(ctx, tx)
+}
+
 // CloseToGuests is the handler of JobGuests. It looks whether the room is shut when
 // it runs.
 func (r *Rooms) CloseToGuests(ctx context.Context, j *jobs.Job) (done bool, err error) {

@@ -3,6 +3,8 @@
 package rooms_test
 
 import (
+	"bytes"
+	"crypto/ed25519"
 	"fmt"
 	"testing"
 
@@ -10,6 +12,7 @@ import (
 
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
+	"touchstone.example/server/rooms"
 	"touchstone.example/storage"
 	"touchstone.example/tests/stage"
 )
@@ -59,6 +62,41 @@ func TestGuestsLeaveARoomWhoseGuestAccessAnotherServerRedacts(t *testing.T) {
 		h.accepted(open)
 		h.accepted(m.build(event.Draft{Type: event.TypeRedaction, Sender: bob, Redacts: open.ID, Content: []byte(`{}`)}, m.tips...))
 		h.Settle(t)
+		require.Equal(t, "leave", h.membershipOf(stage.User("guest1")))
+	})
+}
+
+// TestGuestsLeaveARoomThatAnEventShutsThatWasRejected, once it is not any more.
+func TestGuestsLeaveARoomThatAnEventShutsThatWasRejected(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		m, join := h.restricted()
+		access := func(by id.UserID, content string) event.Draft {
+			return event.Draft{Type: "m.room.guest_access", Sender: by, StateKey: text(""), Content: []byte(content)}
+		}
+		open := event.Draft{
+			Type: event.TypeJoinRules, Sender: stage.User("alice"), StateKey: text(""), Content: []byte(`{"join_rule":"public"}`),
+		}
+		h.accepted(m.build(access(bob, `{"guest_access":"can_join"}`), m.tips...))
+		levels := levelsDraft(m, 50, 0)
+		levels.Content = bytes.Replace(levels.Content, []byte(`"users":{`), []byte(`"users":{"`+string(eve)+`":50,`), 1)
+		h.accepted(m.build(levels, m.tips...))
+		before := m.tips
+		h.accepted(m.build(open, m.tips...))
+		h.guest("guest1")
+		h.act("guest1", string(m.id), "join", stage.O{})
+
+		// A branch of before, on which eve joins by a signature that nobody can check yet.
+		h.world.keys["hs2"] = rooms.VerifyKey{Key: signerOf("hs2").Key.Public().(ed25519.PublicKey), ExpiredTS: 1}
+		h.refused(rooms.Rejected, 4, "5.2.1", join.PDU())
+		m.know(join)
+		shut := m.build(access(eve, `{"guest_access":"forbidden"}`), append(before, join.ID)...)
+		h.refused(rooms.Rejected, 4, "3.3", shut.PDU())
+		h.Settle(t)
+		require.Equal(t, "join", h.membershipOf(stage.User("guest1")))
+		delete(h.world.keys, "hs2")
+		require.True(t, h.sends(join).Known)
+		h.Settle(t)
+		require.Equal(t, "forbidden", h.state("alice", string(m.id), "m.room.guest_access", "").At("guest_access"))
 		require.Equal(t, "leave", h.membershipOf(stage.User("guest1")))
 	})
 }

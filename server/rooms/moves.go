@@ -95,11 +95,6 @@ func (r *Rooms) writeMoves(ctx context.Context, tx *storage.Writer, room *storag
 				return err
 			}
 		}
-		if m.key == keyGuestAccess && (m.new == nil || !guestsMayJoin(m.new.Event)) {
-			if err := r.dismissLater(room.NID)(ctx, tx); err != nil {
-				return err
-			}
-		}
 		if m.new != nil && m.new.nid == row.NID {
 			continue // the event tells
 		}

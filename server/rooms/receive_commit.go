@@ -281,6 +281,9 @@ func (p *placing) write(ctx context.Context) error {
 		if err := p.writeGraph(ctx, tx); err != nil {
 			return err
 		}
+		if err := p.r.dismissAfter(ctx, tx, room.NID, p.moves); err != nil {
+			return err
+		}
 		for _, red := range p.redacts {
 			pos, err := p.writeRedaction(ctx, tx, red)
 			if err != nil {
