@@ -90,7 +90,7 @@ func (s *Jobs) start(ctx context.Context, group *run.Group) (next time.Duration,
 // choose finds the jobs that this process may take: those that are due, and those
 // of holders that have stood still for the length of a lease, by our own watch. It
 // says when the next may be. Where other processes put jobs as well, a look now
-// and then finds those of one that has died: often while somebody holds one.
+// and then finds those of one that has died.
 func (s *Jobs) choose(free, held []*storage.Job) (due []*storage.Job, next time.Duration) {
 	sooner := func(d time.Duration) {
 		if next == 0 || d < next {
@@ -98,7 +98,7 @@ func (s *Jobs) choose(free, held []*storage.Job) (due []*storage.Job, next time.
 		}
 	}
 	if !s.alone {
-		sooner(s.lease)
+		sooner(s.lease / 3)
 	}
 	for _, j := range free {
 		if s.due(j) {
@@ -118,10 +118,8 @@ func (s *Jobs) choose(free, held []*storage.Job) (due []*storage.Job, next time.
 			due = append(due, j)
 		case was.holder != j.Holder || was.held != j.Held:
 			s.seen[j.ID] = sighting{j.Holder, j.Held, env.Stopwatch()}
-			sooner(s.lease / 3)
 		case was.since() < s.lease:
 			s.seen[j.ID] = was
-			sooner(s.lease / 3)
 		default:
 			due = append(due, j)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"touchstone.example/storage/storagetest"
 	"touchstone.example/tests/stage"
 )
 
@@ -93,29 +94,38 @@ func TestTheLastOfTwoChangesOfNameStands(t *testing.T) {
 // TestAJoinBesideAChangeOfNameShowsTheNewOne, and so does a room that is made
 // beside it.
 func TestAJoinBesideAChangeOfNameShowsTheNewOne(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		var rooms []string
-		for range 20 {
-			rooms = append(rooms, h.ok("POST", stage.Path("v3/createRoom"), "bob", stage.O{"preset": "public_chat"}).At("room_id"))
-		}
-		var made sync.Map
-		for i, room := range rooms {
-			name := fmt.Sprint("name ", i)
-			var racing sync.WaitGroup
-			racing.Go(func() { h.rename(t.Context(), name) })
-			racing.Go(func() { stage.Do(t, h.router, "POST", stage.Path("v3/rooms/{}/join", room), "alice", stage.O{}) })
-			racing.Go(func() {
-				a := stage.Do(t, h.router, "POST", stage.Path("v3/createRoom"), "alice", stage.O{"preset": "public_chat", "invite": stage.L{stage.User("bob")}})
-				made.Store(name, a.At("room_id"))
-			})
-			racing.Wait()
-			h.Settle(t)
-			require.Equal(t, name, h.shown(room), "the room that was joined")
-			own, _ := made.Load(name)
-			got := h.ok("GET", memberPath(own.(string), "alice"), "alice", nil).At("displayname")
-			require.Equal(t, name, got, "the room that was made")
-		}
-	})
+	each(t, func(t *testing.T, h *house) { h.joinBesideChange(h) })
+}
+
+// TestAJoinBesideAChangeOnAnotherProcessShowsTheNewName.
+func TestAJoinBesideAChangeOnAnotherProcessShowsTheNewName(t *testing.T) {
+	url := storagetest.PostgresURL(t)
+	newHouse(t, storagetest.OpenURL(t, url)).joinBesideChange(newHouse(t, storagetest.OpenURL(t, url)))
+}
+
+// joinBesideChange has alice join and make rooms while her name changes at another
+// house.
+func (h *house) joinBesideChange(other *house) {
+	t := h.t
+	var rooms []string
+	for range 20 {
+		rooms = append(rooms, h.ok("POST", stage.Path("v3/createRoom"), "bob", stage.O{"preset": "public_chat"}).At("room_id"))
+	}
+	for i, room := range rooms {
+		name := fmt.Sprint("name ", i)
+		made := ""
+		var racing sync.WaitGroup
+		racing.Go(func() { other.rename(t.Context(), name) })
+		racing.Go(func() { stage.Do(t, h.router, "POST", stage.Path("v3/rooms/{}/join", room), "alice", stage.O{}) })
+		racing.Go(func() {
+			a := stage.Do(t, h.router, "POST", stage.Path("v3/createRoom"), "alice", stage.O{"preset": "public_chat", "invite": stage.L{stage.User("bob")}})
+			made = a.At("room_id")
+		})
+		racing.Wait()
+		h.Settle(t)
+		require.Equal(t, name, h.shown(room), "the room that was joined")
+		require.Equal(t, name, h.ok("GET", memberPath(made, "alice"), "alice", nil).At("displayname"), "the room that was made")
+	}
 }
 
 // TestARoomThatRefusesANameKeepsTheOldOne, and the others do not: there the
