@@ -118,10 +118,11 @@ func (s *Jobs) choose(free, held []*storage.Job) (due []*storage.Job, next time.
 			due = append(due, j)
 		case was.holder != j.Holder || was.held != j.Held:
 			s.seen[j.ID] = sighting{j.Holder, j.Held, env.Stopwatch()}
-		case was.since() < s.lease:
-			s.seen[j.ID] = was
 		default:
-			due = append(due, j)
+			s.seen[j.ID] = was // a worker may be free only later
+			if was.since() >= s.lease {
+				due = append(due, j)
+			}
 		}
 	}
 	s.waiting = len(due) > workers-len(s.running)
