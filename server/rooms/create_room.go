@@ -38,12 +38,11 @@ func (r *Rooms) CreateRoom(ctx context.Context, who api.Caller, req *clientapi.C
 			return &clientapi.CreateRoomResponse{RoomID: c.head.room.ID}, err
 		case errors.Is(err, errAliasTaken):
 			return nil, api.RoomInUse("The alias %s is taken", c.alias)
-		case !isConflict(err):
+		case !errors.Is(err, storage.ErrExists):
 			return nil, fmt.Errorf("create room: %w", err)
 		}
 		// Another process made a room with the same create event in the same
-		// millisecond, and so the same ID: the next has another. Or the creator's
-		// profile has just changed.
+		// millisecond, and so the same ID: the next has another.
 	}
 }
 
@@ -264,10 +263,16 @@ func (c *creation) refused(d draft, err error) error {
 // also records what a new room has besides its events: its alias, and its
 // place in the published room directory.
 func (c *creation) also(ctx context.Context, tx *storage.Writer) error {
-	if err := c.hold(ctx, tx); err != nil || c.alias == "" {
+	err := c.hold(ctx, tx)
+	if errors.Is(err, storage.ErrConflict) {
+		// The profile has just changed. Identity servers have been asked for this
+		// room, and people have mail from them: it is not planned again.
+		err = tx.PutJob(ctx, JobProfile, string(c.who.User), nil, 0, c.r.env.NowTS())
+	}
+	if err != nil || c.alias == "" {
 		return err
 	}
-	err := tx.InsertAlias(ctx, storage.Alias{
+	err = tx.InsertAlias(ctx, storage.Alias{
 		Alias: c.alias, RoomNID: c.head.room.NID, Creator: c.who.User, CreatedAt: c.r.env.NowTS(),
 	})
 	if errors.Is(err, storage.ErrExists) {
