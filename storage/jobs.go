@@ -5,6 +5,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"slices"
 )
 
 // A Job is a row of jobs: work to be done after the answer. At most one job
@@ -39,9 +40,10 @@ var (
 			run_at = CASE WHEN excluded.run_at < jobs.run_at THEN excluded.run_at ELSE jobs.run_at END`)
 	qJob      = q("job", `SELECT `+jobColumns+` FROM jobs WHERE kind = $1 AND key = $2`)
 	qFreeJobs = q("free_jobs", `SELECT `+jobColumns+` FROM jobs
-		WHERE holder = '' AND kind = ANY($1) ORDER BY run_at, job_id LIMIT $2`)
-	qHeldJobs = q("held_jobs", `SELECT `+jobColumns+` FROM jobs WHERE holder > '' AND kind = ANY($1) ORDER BY holder, run_at, job_id`)
-	qTakeJob  = q("take_job", `UPDATE jobs SET holder = $4, held = held + 1, attempts = attempts + $5
+		WHERE holder = '' ORDER BY run_at, job_id LIMIT $1`)
+	qHeldJobs = q("held_jobs", `SELECT `+jobColumns+` FROM jobs
+		WHERE holder > '' ORDER BY job_id`)
+	qTakeJob = q("take_job", `UPDATE jobs SET holder = $4, held = held + 1, attempts = attempts + $5
 		WHERE job_id = $1 AND holder = $2 AND held = $3
 		RETURNING `+jobColumns)
 	qHoldJob = q("hold_job", `UPDATE jobs SET held = held + 1, progress = $4 WHERE job_id = $1 AND holder = $2 AND held = $3`)
@@ -98,21 +100,27 @@ func (r *Reader) job(ctx context.Context, q *query, args ...any) (*Job, error) {
 	return &j, nil
 }
 
-// FreeJobs lists jobs of these kinds that nobody does, the earliest first.
+// FreeJobs lists jobs that nobody does and that are of these kinds, of the limit
+// that are earliest.
 func (r *Reader) FreeJobs(ctx context.Context, kinds []string, limit int) ([]*Job, error) {
-	return r.jobs(ctx, qFreeJobs, kinds, int64(limit))
+	return r.jobs(ctx, kinds, qFreeJobs, int64(limit))
 }
 
 // HeldJobs lists the jobs of these kinds that somebody does.
 func (r *Reader) HeldJobs(ctx context.Context, kinds []string) ([]*Job, error) {
-	return r.jobs(ctx, qHeldJobs, kinds)
+	return r.jobs(ctx, kinds, qHeldJobs)
 }
 
-func (r *Reader) jobs(ctx context.Context, q *query, args ...any) (list []*Job, err error) {
+// jobs leaves out other kinds here: with a kind to compare, the engines would look
+// by that, and sort.
+func (r *Reader) jobs(ctx context.Context, kinds []string, q *query, args ...any) (list []*Job, err error) {
 	err = r.rows(ctx, q, args, func(scan scanFunc) error {
 		j := new(Job)
-		list = append(list, j)
-		return j.scan(scan)
+		err := j.scan(scan)
+		if slices.Contains(kinds, j.Kind) {
+			list = append(list, j)
+		}
+		return err
 	})
 	return list, err
 }

@@ -74,7 +74,7 @@ func TestFreeJobsAreListedByTime(t *testing.T) {
 			return keys
 		}
 		require.NoError(t, db.Read(t.Context(), func(tx *storage.Reader) error {
-			free, err := tx.FreeJobs(t.Context(), []string{"k", "other"}, 3)
+			free, err := tx.FreeJobs(t.Context(), []string{"k", "other"}, 4)
 			require.NoError(t, err)
 			require.Equal(t, []string{"a", "b", "c"}, keys(free))
 			held, err := tx.HeldJobs(t.Context(), []string{"k"})

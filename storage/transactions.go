@@ -28,14 +28,18 @@ var (
 		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (user_id, device_id, operation, txn_id) DO NOTHING`)
 	qTxn = q("txn", `SELECT event_nid, answer FROM transactions
 		WHERE user_id = $1 AND device_id = $2 AND operation = $3 AND txn_id = $4`)
-	qTxnIDs = q("txn_ids", `SELECT event_nid, txn_id FROM transactions
-		WHERE user_id = $1 AND device_id = $2 AND event_nid = ANY($3) AND event_nid <> 0`)
-	qTxnDevice    = q("txn_device", `SELECT device_id FROM transactions WHERE user_id = $1 AND device_id > $2 ORDER BY device_id LIMIT 1`)
-	qDeleteTxnsOf = q("delete_txns_of", `DELETE FROM transactions WHERE (user_id, device_id, operation, txn_id) IN (
-		SELECT user_id, device_id, operation, txn_id FROM transactions WHERE user_id = $1 AND device_id = $2 LIMIT $3)
+	// By event alone: PostgreSQL would look through all that the device has sent.
+	qTxnIDs = q("txn_ids", `SELECT event_nid, user_id, device_id, txn_id FROM transactions
+		WHERE event_nid = ANY($1) AND event_nid <> 0`)
+	qTxnDevice      = q("txn_device", `SELECT device_id FROM transactions WHERE user_id = $1 AND device_id > $2 ORDER BY device_id LIMIT 1`)
+	qDeleteTxnsUpTo = q("delete_txns_up_to", `DELETE FROM transactions WHERE user_id = $1 AND device_id = $2 AND (operation, txn_id) <=
+		(SELECT t.operation, t.txn_id FROM transactions t WHERE t.user_id = $1 AND t.device_id = $2
+			ORDER BY t.operation, t.txn_id LIMIT 1 OFFSET $3)
 		AND NOT EXISTS (SELECT d.device_id FROM devices d WHERE d.user_id = $1 AND d.device_id = $2)`)
-	qDeleteTxns = q("delete_txns", `DELETE FROM transactions WHERE (user_id, device_id, operation, txn_id) IN (
-		SELECT user_id, device_id, operation, txn_id FROM transactions WHERE created_at < $1 ORDER BY created_at LIMIT $2)`)
+	qDeleteTxnsOf = q("delete_txns_of", `DELETE FROM transactions WHERE user_id = $1 AND device_id = $2
+		AND NOT EXISTS (SELECT d.device_id FROM devices d WHERE d.user_id = $1 AND d.device_id = $2)`)
+	qDeleteTxns = q("delete_txns", `DELETE FROM transactions WHERE created_at < $1 AND created_at <= COALESCE(
+		(SELECT created_at FROM transactions WHERE created_at < $1 ORDER BY created_at LIMIT 1 OFFSET $2), $1)`)
 )
 
 // ClaimTxn remembers what a request was answered with. When a request had its
@@ -59,11 +63,13 @@ func (r *Reader) Txn(ctx context.Context, k TxnKey) (res TxnResult, err error) {
 // own sync shows as unsigned.transaction_id.
 func (r *Reader) TxnIDs(ctx context.Context, userID id.UserID, deviceID id.DeviceID, eventNIDs []int64) (map[int64]string, error) {
 	ids := map[int64]string{}
-	err := r.rows(ctx, qTxnIDs, []any{userID, deviceID, eventNIDs}, func(scan scanFunc) error {
+	err := r.rows(ctx, qTxnIDs, []any{eventNIDs}, func(scan scanFunc) error {
 		var nid int64
-		var txnID Text
-		err := scan(&nid, &txnID)
-		ids[nid] = string(txnID)
+		var user, device, txnID Text
+		err := scan(&nid, &user, &device, &txnID)
+		if id.UserID(user) == userID && id.DeviceID(device) == deviceID {
+			ids[nid] = string(txnID)
+		}
 		return err
 	})
 	return ids, err
@@ -81,11 +87,15 @@ func (r *Reader) TxnDevice(ctx context.Context, userID id.UserID, after id.Devic
 // at once, and says how many. A later device of the same name may use their
 // transaction ids anew.
 func (w *Writer) DeleteTxnsOf(ctx context.Context, userID id.UserID, deviceID id.DeviceID, limit int) (int64, error) {
-	return w.exec(ctx, qDeleteTxnsOf, userID, deviceID, int64(limit))
+	n, err := w.exec(ctx, qDeleteTxnsUpTo, userID, deviceID, int64(limit-1))
+	if err != nil || n > 0 {
+		return n, err
+	}
+	return w.exec(ctx, qDeleteTxnsOf, userID, deviceID) // there are fewer
 }
 
-// DeleteTxns forgets requests made before a time, no more than limit at once, and
-// says how many.
+// DeleteTxns forgets requests made before a time, the oldest times first and
+// whole, and says how many: fewer than limit when nothing is left.
 func (w *Writer) DeleteTxns(ctx context.Context, before int64, limit int) (int64, error) {
-	return w.exec(ctx, qDeleteTxns, before, int64(limit))
+	return w.exec(ctx, qDeleteTxns, before, int64(limit-1))
 }

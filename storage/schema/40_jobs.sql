@@ -3,7 +3,7 @@
 -- Work that is done after the answer. The transaction that causes it writes the
 -- row; whoever has done it deletes the row.
 CREATE TABLE jobs (
-	job_id     BIGINT NOT NULL PRIMARY KEY,
+	job_id     BIGINT NOT NULL,
 	kind       TEXT   NOT NULL, -- who does it
 	key        TEXT   NOT NULL, -- what to look at
 	payload    BYTEA  NOT NULL, -- what else there is to know
@@ -15,7 +15,9 @@ CREATE TABLE jobs (
 	held       BIGINT NOT NULL, -- counts on while the holder does it
 	last_error TEXT   NOT NULL,
 	created_at BIGINT NOT NULL,
-	UNIQUE (kind, key)
+	PRIMARY KEY (kind, key)
 );
-CREATE INDEX jobs_by_time ON jobs (holder, run_at, job_id);
+CREATE UNIQUE INDEX jobs_by_id ON jobs (job_id);
+CREATE INDEX jobs_free ON jobs (run_at, job_id) WHERE holder = '';
+CREATE INDEX jobs_held ON jobs (job_id) WHERE holder > '';
 CREATE INDEX jobs_failing ON jobs (kind) WHERE attempts >= 10;
