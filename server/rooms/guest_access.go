@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -121,7 +120,7 @@ func (r *Rooms) CloseToGuests(ctx context.Context, j *jobs.Job) (done bool, err 
 		return false, fmt.Errorf("room of a job: %w", err)
 	}
 	save := func(ctx context.Context, tx *storage.Writer) error { return j.Save(ctx, tx, nil) }
-	_, err = r.addApart(ctx, nid, func(ctx context.Context, h *head) (*plan, error) {
+	_, err = r.add(ctx, nid, func(ctx context.Context, h *head) (*plan, error) {
 		done = true
 		if err := h.ensure(ctx, r.db, keyGuestAccess); err != nil {
 			return nil, err
@@ -137,15 +136,9 @@ func (r *Rooms) CloseToGuests(ctx context.Context, j *jobs.Job) (done bool, err 
 			guests, done = guests[:leavesAtOnce], false
 		}
 		leaves, err := r.leavesOf(ctx, h.ahead(), guests)
-		return &plan{events: leaves, also: save}, err
+		return &plan{events: leaves, also: save, alone: true}, err
 	})
 	return done, err
-}
-
-// ahead is a head to plan several events on. The head itself moves on when all
-// that is planned is known to be possible.
-func (h *head) ahead() *head {
-	return &head{room: h.room, rules: h.rules, tips: h.tips, state: maps.Clone(h.state)}
 }
 
 // leavesOf builds the leaves of guests, each behind the one before.

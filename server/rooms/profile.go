@@ -170,7 +170,7 @@ func sameText(a, b api.Raw) bool {
 // same transaction how far the job has come.
 func (r *Rooms) updateMember(ctx context.Context, roomNID int64, user id.UserID, fresh object, j *jobs.Job, at profileProgress) error {
 	key := event.StateKey{Type: event.TypeMember, Key: string(user)}
-	_, err := r.addApart(ctx, roomNID, func(ctx context.Context, h *head) (*plan, error) {
+	_, err := r.add(ctx, roomNID, func(ctx context.Context, h *head) (*plan, error) {
 		if err := h.ensure(ctx, r.db, key); err != nil {
 			return nil, err
 		}
@@ -193,7 +193,7 @@ func (r *Rooms) updateMember(ctx context.Context, roomNID int64, user id.UserID,
 			return nil, err
 		}
 		save := func(ctx context.Context, tx *storage.Writer) error { return j.Save(ctx, tx, at.encode()) }
-		return &plan{events: []*planned{p}, also: save}, nil
+		return &plan{events: []*planned{p}, also: save, alone: true}, nil
 	})
 	var refusal *api.Error
 	if errors.As(err, &refusal) {
