@@ -26,6 +26,7 @@ import (
 	"touchstone.example/server/config"
 	"touchstone.example/server/env"
 	"touchstone.example/server/feed"
+	"touchstone.example/server/jobs"
 	"touchstone.example/server/keys"
 	"touchstone.example/server/limits"
 	"touchstone.example/server/obs"
@@ -45,6 +46,7 @@ type Server struct {
 	db           *storage.DB
 	feed         *feed.Feed
 	judge        *strict.Judge
+	jobs         *jobs.Jobs
 	limits       *limits.Limits
 	failed       *obs.Failures
 	fronts       fronts
@@ -99,7 +101,10 @@ func (s *Server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.listen(s.router(s.wire(signer)))
+	s.jobs = jobs.New(jobs.Deps{DB: s.db, Log: s.log, Metrics: s.metrics})
+	parts := s.wire(signer)
+	s.work.Go("jobs", s.jobs.Run)
+	return s.listen(s.router(parts))
 }
 
 // newEnv is the real clock and chance, or what the settings put in their place.

@@ -49,7 +49,7 @@ func (s *Server) wire(signer event.Signer) *features {
 		Identity: idclient.New(idclient.Options{AllowPrivate: s.cfg.Federation.AllowPrivate, RootCAs: s.roots, Log: s.log}),
 	})
 	out.profiles = &profiles.Profiles{
-		DB: s.db, Rooms: out.rooms, Name: s.cfg.ServerName, AnyAvatar: s.judge.Lenient(strict.ProfileAvatarURL),
+		DB: s.db, Env: s.env, Jobs: s.jobs, Name: s.cfg.ServerName, AnyAvatar: s.judge.Lenient(strict.ProfileAvatarURL),
 	}
 	out.push = &push.Push{}
 	out.sync = clientsync.New(clientsync.Deps{
@@ -63,5 +63,8 @@ func (s *Server) wire(signer event.Signer) *features {
 	out.discovery = &discovery.Discovery{
 		DB: s.db, Writable: s.writable, WellKnown: s.cfg.WellKnown, Program: s.build.Version, RoomVersion: s.cfg.Rooms.DefaultVersion,
 	}
+	s.jobs.Handle(accounts.JobDevices, out.accounts.ForgetDevices)
+	s.jobs.Handle(rooms.JobProfile, out.rooms.UpdateProfile)
+	s.jobs.Handle(rooms.JobGuests, out.rooms.CloseToGuests)
 	return out
 }

@@ -147,10 +147,10 @@ func (w *Writer) RenameDevice(ctx context.Context, userID id.UserID, deviceID id
 	return w.mustTouch(ctx, qRenameDevice, userID, deviceID, name)
 }
 
-// DeleteDevices removes devices, all that gives access as them, and their
-// transaction ids, which a later device of the same name may use anew.
+// DeleteDevices removes devices and all that gives access as them. Their
+// transaction ids may be many, and stay: see [Writer.DeleteTxnsOf].
 func (w *Writer) DeleteDevices(ctx context.Context, userID id.UserID, devices []id.DeviceID) error {
-	for _, q := range []*query{qDeleteAccessTokensOf, qDeleteRefreshTokensOf, qDeleteTxnsOf, qDeleteDevices} {
+	for _, q := range []*query{qDeleteAccessTokensOf, qDeleteRefreshTokensOf, qDeleteDevices} {
 		if err := w.later(ctx, q, userID, devices); err != nil {
 			return err
 		}

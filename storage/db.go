@@ -27,6 +27,7 @@ type DB struct {
 	opts    Options
 	stats   counters
 	watcher PositionWatcher
+	jobs    func()
 	nodes   nodeCache
 	closing sync.Once
 	inside  sync.Map // goroutine number → what it is inside of; only with Options.Checks

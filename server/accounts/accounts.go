@@ -76,6 +76,9 @@ func (a *Accounts) revoking(ctx context.Context, user id.UserID, write func(tx *
 		if err = write(tx); err != nil {
 			return err
 		}
+		if err = tx.PutJob(ctx, JobDevices, string(user), nil, 0, a.Env.NowTS()); err != nil {
+			return err
+		}
 		pos, err = revoke(ctx, tx, user)
 		return err
 	})

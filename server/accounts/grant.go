@@ -5,6 +5,7 @@ package accounts
 import (
 	"context"
 	"errors"
+	"math"
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
@@ -78,6 +79,9 @@ func (g *grant) write(ctx context.Context, tx *storage.Writer, now int64) (pos i
 	case known:
 		err = tx.DeleteDeviceAccess(ctx, g.user, g.device)
 	case errors.Is(err, storage.ErrNotFound):
+		if _, err := tx.DeleteTxnsOf(ctx, g.user, g.device, math.MaxInt32); err != nil { // what forget has left
+			return 0, err
+		}
 		err = tx.PutDevice(ctx, &storage.Device{
 			UserID: g.user, ID: g.device, DisplayName: g.name, CreatedAt: now, SeenAt: now,
 		})
@@ -98,6 +102,11 @@ func (g *grant) write(ctx context.Context, tx *storage.Writer, now int64) (pos i
 func (a *Accounts) grant(ctx context.Context, user id.UserID, w wish) (*grant, error) {
 	var g *grant
 	var pos int64
+	if w.device != "" {
+		if err := a.forget(ctx, user, w.device); err != nil {
+			return nil, err
+		}
+	}
 	err := redraw(func() error {
 		g = a.draw(user, w)
 		return a.DB.Write(ctx, func(tx *storage.Writer) (err error) {

@@ -19,11 +19,14 @@ type plan struct {
 	// also writes rows besides the room's own, in the same transaction.
 	// storage.ErrConflict from it means that the job must be planned again; any
 	// other error is the job's answer.
-	also func(ctx context.Context, tx *storage.Writer) error
+	also also
 	// alone says that also may fail for reasons of its own: such a plan shares its
 	// transaction with no other.
 	alone bool
 }
+
+// also writes rows besides a room's own.
+type also func(ctx context.Context, tx *storage.Writer) error
 
 // planned is an event that is built and allowed, not yet written.
 type planned struct {

@@ -116,6 +116,7 @@ type creation struct {
 	preset string
 	public bool
 	alias  id.RoomAlias // empty if none was asked for
+	hold   also         // what the creator's join has to see to
 
 	// invited are the users to invite. pending are the addresses that are
 	// nobody's yet.
@@ -198,10 +199,11 @@ func (c *creation) drafts(ctx context.Context) ([]draft, error) {
 	if err != nil {
 		return nil, api.BadJSON("power_level_content_override: %s", err)
 	}
-	join, err := c.r.memberContent(ctx, creator, "join", api.Opt[string]{})
+	join, hold, err := c.r.memberContent(ctx, creator, "join", api.Opt[string]{})
 	if err != nil {
 		return nil, err
 	}
+	c.hold = hold
 	out := []draft{
 		c.state(event.TypeCreate, "", create.encode()),
 		c.state(event.TypeMember, string(creator), join.encode()),
@@ -253,7 +255,7 @@ func (c *creation) presetDrafts() []draft {
 func (c *creation) invites(ctx context.Context) ([]draft, error) {
 	var out []draft
 	for _, u := range c.invited {
-		content, err := c.r.memberContent(ctx, u, "invite", api.Opt[string]{})
+		content, _, err := c.r.memberContent(ctx, u, "invite", api.Opt[string]{})
 		if err != nil {
 			return nil, err
 		}
@@ -283,10 +285,16 @@ func (c *creation) refused(d draft, err error) error {
 // also records what a new room has besides its events: its alias, and its
 // place in the published room directory.
 func (c *creation) also(ctx context.Context, tx *storage.Writer) error {
-	if c.alias == "" {
-		return nil
+	err := c.hold(ctx, tx)
+	if errors.Is(err, storage.ErrConflict) {
+		// The profile has just changed. Identity servers have been asked for this
+		// room, and people have mail from them: it is not planned again.
+		err = tx.PutJob(ctx, JobProfile, string(c.who.User), nil, 0, c.r.env.NowTS())
 	}
-	err := tx.InsertAlias(ctx, storage.Alias{
+	if err != nil || c.alias == "" {
+		return err
+	}
+	err = tx.InsertAlias(ctx, storage.Alias{
 		Alias: c.alias, RoomNID: c.head.room.NID, Creator: c.who.User, CreatedAt: c.r.env.NowTS(),
 	})
 	if errors.Is(err, storage.ErrExists) {

@@ -99,7 +99,6 @@ func (a *arrival) surround(ctx context.Context, tx *storage.Writer, row *storage
 // transaction with everything that follows from that.
 func (r *Rooms) place(ctx context.Context, a *arrival) error {
 	outcome, check, why := a.outcome, a.check, a.why
-	shut := false // perhaps: the guest access has changed
 	last, err := r.alone(ctx, a.room.NID, func(ctx context.Context, h *head) (int64, error) {
 		a.outcome, a.check, a.why = outcome, check, why // of an earlier try
 		p := &placing{arrival: a, h: h, root: h.room.StateRoot}
@@ -109,16 +108,10 @@ func (r *Rooms) place(ctx context.Context, a *arrival) error {
 		if err := p.write(ctx); err != nil {
 			return 0, err
 		}
-		shut = slices.ContainsFunc(p.moves, func(m move) bool { return m.key == keyGuestAccess })
 		return p.last, nil
 	})
 	if err != nil {
 		return err
-	}
-	if shut {
-		if err := r.closeToGuests(ctx, a.room.NID); err != nil {
-			return err
-		}
 	}
 	return r.feed.WaitFor(ctx, last)
 }
@@ -284,6 +277,9 @@ func (p *placing) write(ctx context.Context) error {
 			return err
 		}
 		if err := p.writeGraph(ctx, tx); err != nil {
+			return err
+		}
+		if err := p.r.dismissAfter(ctx, tx, room.NID, p.moves); err != nil {
 			return err
 		}
 		for _, red := range p.redacts {

@@ -124,6 +124,11 @@ func (p *placing) writeRedaction(ctx context.Context, tx *storage.Writer, red re
 	if red.target.nid == p.row.NID {
 		p.unread = unread{} // it is redacted as it arrives
 	}
+	if red.target.IsState() && red.target.Key() == keyGuestAccess { // what is left lets no guest in
+		if err := p.r.dismissLater(p.room.NID)(ctx, tx); err != nil {
+			return 0, err
+		}
+	}
 	if red.by == p.row {
 		return 0, nil
 	}

@@ -103,6 +103,9 @@ func (c *reconsideration) write(ctx context.Context, tx *storage.Writer, room *s
 		}
 	}
 	if len(moves) > 0 {
+		if err := c.r.dismissAfter(ctx, tx, room.NID, moves); err != nil {
+			return 0, err
+		}
 		if at.Pos == 0 {
 			var err error
 			if at.Pos, err = tx.Reserve(ctx); err != nil {

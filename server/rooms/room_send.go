@@ -97,8 +97,8 @@ func (r *Rooms) send(ctx context.Context, who api.Caller, roomID id.RoomID, d dr
 		if endpoint != "" {
 			p.txn = transaction(who, endpoint, nid, txnID)
 		}
-		leaves, err := r.dismissGuests(ctx, h, p)
-		return &plan{events: append([]*planned{p}, leaves...)}, err
+		leaves, rest, err := r.dismissGuests(ctx, h, p)
+		return &plan{events: append([]*planned{p}, leaves...), also: rest}, err
 	})
 	return r.sent(ctx, ids, err, transaction(who, endpoint, nid, txnID))
 }

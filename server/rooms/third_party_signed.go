@@ -24,7 +24,7 @@ const maxSigners = 4
 // Spec: client-server joinRoomById, "third_party_signed"; server-server
 // "Third-party invites".
 func (r *Rooms) signedInvite(ctx context.Context, nid int64, who api.Caller, signed *clientapi.ThirdPartySigned) (func(context.Context, *head) (*planned, error), error) {
-	content, err := r.memberContent(ctx, who.User, "invite", api.Opt[string]{})
+	content, _, err := r.memberContent(ctx, who.User, "invite", api.Opt[string]{})
 	if err != nil {
 		return nil, err
 	}

@@ -16,8 +16,8 @@ const ChangeEvent = "event"
 
 // writeBatch writes plans one after the other: states and transaction ids, the
 // room's row, if that is still as they were planned on, and for each event its row
-// with its effects. The room's row comes before the positions are drawn: whoever
-// waits for another server's commit to the room, or is too late for it, holds
+// with its effects. The room's row and what the plans have besides come before the
+// positions are drawn: whoever waits for another process, or is too late, holds
 // nothing up. followed are the extremities that the plans' events follow.
 func (r *Rooms) writeBatch(ctx context.Context, tx *storage.Writer, room *storage.Room, followed []*stored, plans ...*plan) error {
 	var events []*planned
@@ -34,6 +34,13 @@ func (r *Rooms) writeBatch(ctx context.Context, tx *storage.Writer, room *storag
 	if err := tx.CommitRoom(ctx, room); err != nil {
 		return err
 	}
+	for _, p := range plans {
+		if p.also != nil {
+			if err := p.also(ctx, tx); err != nil {
+				return err
+			}
+		}
+	}
 	positions, err := tx.ReserveN(ctx, len(events))
 	if err != nil {
 		return err
@@ -42,13 +49,6 @@ func (r *Rooms) writeBatch(ctx context.Context, tx *storage.Writer, room *storag
 		ev.pos, rows[i].Pos = positions[i], positions[i]
 		if err := r.writeEvent(ctx, tx, ev, rows[i]); err != nil {
 			return fmt.Errorf("write event %s: %w", ev.ID, err)
-		}
-	}
-	for _, p := range plans {
-		if p.also != nil {
-			if err := p.also(ctx, tx); err != nil {
-				return err
-			}
 		}
 	}
 	return tx.ReplaceExtremities(ctx, room.NID, numbers(followed), events[len(events)-1].nid)
@@ -129,8 +129,11 @@ func (r *Rooms) writeEvent(ctx context.Context, tx *storage.Writer, p *planned, 
 		return err
 	}
 	root := row.StateAfter
-	if p.branch != nil {
+	if p.branch != nil { // resolution may have changed more than the event says
 		root = p.branch.root
+		if err := r.dismissAfter(ctx, tx, row.RoomNID, p.moves); err != nil {
+			return err
+		}
 	}
 	if err := r.writeMoves(ctx, tx, row, root, p.moves); err != nil {
 		return err

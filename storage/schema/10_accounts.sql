@@ -12,7 +12,8 @@ CREATE TABLE users (
 	suspended      BOOLEAN NOT NULL,
 	created_at     BIGINT  NOT NULL,
 	deactivated_at BIGINT  NOT NULL, -- 0: active
-	erased         BOOLEAN NOT NULL
+	erased         BOOLEAN NOT NULL,
+	profile_version BIGINT NOT NULL DEFAULT 0 -- counts the changes of what rooms show of the profile
 );
 
 CREATE TABLE devices (
