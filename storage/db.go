@@ -38,8 +38,9 @@ type Options struct {
 	// Checks makes a transaction opened inside another one panic, instead of
 	// perhaps waiting for ever. Tests set it; it costs a microsecond.
 	Checks bool
-	// MaxReaders bounds the snapshots open at once: SQLite's read
-	// connections, PostgreSQL's pool. Zero means 16.
+	// MaxReaders bounds the snapshots open at once. Zero means 16. PostgreSQL's
+	// pool has half as many connections more, for writers; a URL that sets
+	// pool_max_conns leaves readers two thirds of them.
 	MaxReaders int
 	// StatementTimeout and IdleTimeout end a statement, and a transaction
 	// that does nothing, on PostgreSQL. Zero means 30 s each.

@@ -22,6 +22,9 @@ type pg struct {
 	db      *DB
 	pool    *pgxpool.Pool
 	numbers pgNumbers
+	// snapshots holds a token for each that is open. There are fewer than
+	// connections, so that slow readers leave some to writers.
+	snapshots chan struct{}
 	// The feed's own: its fences, and short questions beside them.
 	fencing, asking *connection
 }
@@ -36,8 +39,12 @@ func openPostgres(ctx context.Context, db *DB, dsn string) (engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !strings.Contains(dsn, "pool_max_conns") {
-		cfg.MaxConns = int32(db.opts.MaxReaders)
+	readers := db.opts.MaxReaders
+	if strings.Contains(dsn, "pool_max_conns") {
+		cfg.MaxConns = max(2, cfg.MaxConns)
+		readers = int(cfg.MaxConns - max(1, cfg.MaxConns/3))
+	} else {
+		cfg.MaxConns = int32(readers + readers/2 + 1)
 	}
 	params := cfg.ConnConfig.RuntimeParams
 	params["application_name"] = "touchstone"
@@ -50,7 +57,7 @@ func openPostgres(ctx context.Context, db *DB, dsn string) (engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &pg{db: db, pool: pool, numbers: pgNumbers{ids: map[string]idRange{}}}
+	e := &pg{db: db, pool: pool, numbers: pgNumbers{ids: map[string]idRange{}}, snapshots: make(chan struct{}, readers)}
 	e.fencing, e.asking = newConnection(e), newConnection(e)
 	if err := errors.Join(e.check(ctx)); err != nil {
 		pool.Close()
@@ -123,6 +130,12 @@ const (
 )
 
 func (e *pg) read(ctx context.Context, r *Reader, fn func() error) error {
+	select {
+	case e.snapshots <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-e.snapshots }()
 	s, err := e.begin(ctx, beginRead)
 	if err != nil {
 		return err
