@@ -42,8 +42,10 @@ type Options struct {
 	// pool has half as many connections more, for writers; a URL that sets
 	// pool_max_conns leaves readers two thirds of them.
 	MaxReaders int
-	// StatementTimeout and IdleTimeout end a statement, and a transaction
-	// that does nothing, on PostgreSQL. Zero means 30 s each.
+	// StatementTimeout ends a statement, and IdleTimeout a transaction that
+	// does nothing, on PostgreSQL. Zero means 30 and 3 seconds. A process that
+	// stands still inside a transaction holds all others up for IdleTimeout, and
+	// no transaction of ours waits for anything but the database.
 	StatementTimeout time.Duration
 	IdleTimeout      time.Duration
 	// StateNodes bounds the cache of room state nodes, counted in nodes.
@@ -59,7 +61,7 @@ func (o Options) withDefaults() Options {
 		o.StatementTimeout = 30 * time.Second
 	}
 	if o.IdleTimeout == 0 {
-		o.IdleTimeout = 30 * time.Second
+		o.IdleTimeout = 3 * time.Second
 	}
 	if o.StateNodes == 0 {
 		o.StateNodes = 32768
