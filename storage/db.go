@@ -13,6 +13,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -79,6 +80,10 @@ type engine interface {
 	// nextID and reserve draw numbers; see numbers.go.
 	nextID(ctx context.Context, w *Writer, name string) (int64, error)
 	reserve(ctx context.Context, w *Writer, n int) ([]int64, error)
+	// origin says where the database is, so that a copy is recognised; beside
+	// is how far it had come by what is kept outside of it.
+	origin(ctx context.Context) (string, error)
+	beside() mark
 	// describe names a query's parameter types, preparing it on the way.
 	describe(ctx context.Context, q *query) ([]string, error)
 	close() error
@@ -137,7 +142,7 @@ func (db *DB) Engine() string { return db.engine.name() }
 // Close lets running transactions finish and ends the connections.
 func (db *DB) Close() error {
 	err := ErrClosed
-	db.closing.Do(func() { err = db.engine.close() })
+	db.closing.Do(func() { err = errors.Join(db.noteLast(), db.engine.close()) })
 	return err
 }
 

@@ -52,6 +52,18 @@ func (db *DB) LastPosition(ctx context.Context) (pos int64, err error) {
 	return pos, err
 }
 
+// Pulse returns the last position that anybody drew, and the epoch.
+func (db *DB) Pulse(ctx context.Context) (pos, epoch int64, err error) {
+	e, err := db.postgres()
+	if err != nil {
+		return 0, 0, err
+	}
+	err = e.asking.use(ctx, func(conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, dPgPulse.text).Scan(&pos, &epoch)
+	})
+	return pos, epoch, err
+}
+
 // TakeFence puts up a fence behind the positions drawn so far. The order of its
 // statements is what makes it right: first the position, then the id, and what
 // the transactions before it have written when they are seen to have ended. The

@@ -30,6 +30,14 @@ func lockFile(path string) (unlock func() error, err error) {
 	return f.Close, nil
 }
 
+// inode numbers a file in its file system.
+func inode(info os.FileInfo) uint64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return st.Ino
+	}
+	return 0
+}
+
 const temporaryPrefix = "touchstone-memory-"
 
 // temporaryDir makes a private folder, in memory where that has room, and

@@ -22,6 +22,7 @@ type pg struct {
 	db      *DB
 	pool    *pgxpool.Pool
 	numbers pgNumbers
+	cluster string // which one, and its timeline, when the database was opened
 	// snapshots holds a token for each that is open. There are fewer than
 	// connections, so that slow readers leave some to writers.
 	snapshots chan struct{}
@@ -53,11 +54,13 @@ func openPostgres(ctx context.Context, db *DB, dsn string) (engine, error) {
 	params["default_transaction_isolation"] = "read committed"
 	params["plan_cache_mode"] = "force_generic_plan" // look-ups by index all of them
 	cfg.ConnConfig.StatementCacheCapacity = 2048     // never evict: the registry is finite
+	e := &pg{db: db, numbers: pgNumbers{ids: map[string]idRange{}}, snapshots: make(chan struct{}, readers)}
+	cfg.AfterConnect = e.welcome
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	e := &pg{db: db, pool: pool, numbers: pgNumbers{ids: map[string]idRange{}}, snapshots: make(chan struct{}, readers)}
+	e.pool = pool
 	e.fencing, e.asking = newConnection(e), newConnection(e)
 	if err := errors.Join(e.check(ctx)); err != nil {
 		pool.Close()
@@ -71,6 +74,31 @@ func openPostgres(ctx context.Context, db *DB, dsn string) (engine, error) {
 }
 
 func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+// welcome looks at a new connection. It has none to another cluster than the
+// one that was opened, nor to that one after it was put back to an earlier time:
+// what is in memory is of another history. A commit is on the disk when it is
+// answered, whatever the cluster's default: what is lost after clients have
+// heard of it is lost silently.
+func (e *pg) welcome(ctx context.Context, conn *pgx.Conn) error {
+	var cluster string
+	err := conn.QueryRow(ctx, dPgCluster.text).Scan(&cluster)
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && slices.Contains(pgUnsupported, refused.Code) {
+		cluster, err = "cluster", nil // a service that does not tell
+	}
+	if err != nil {
+		return fmt.Errorf("which cluster it is: %w", pgError(err))
+	}
+	if e.cluster != "" && e.cluster != cluster {
+		return ErrHistory
+	}
+	if e.cluster == "" {
+		e.cluster = cluster
+	}
+	_, err = conn.Exec(ctx, dPgSynchronous.text)
+	return err
+}
 
 // check refuses a database on which the queries would mean something else.
 // The collation needs no check: every TEXT column is made with "C".

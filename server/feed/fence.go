@@ -123,8 +123,8 @@ func (f *Feed) listen(ctx context.Context) error {
 			if next, err = f.takeDoorbell(ctx); err == nil {
 				bell = next
 				f.doorbell.Store(bell)
-			} else if errors.Is(err, storage.ErrBusy) {
-				return fmt.Errorf("feed: %w", err) // another server has taken the database over
+			} else if errors.Is(err, storage.ErrBusy) || errors.Is(err, storage.ErrHistory) {
+				return fmt.Errorf("feed: %w", err) // another server has taken the database over, or another database its place
 			} else if pause(ctx, f.opts.Poll) != nil {
 				return nil
 			}
@@ -172,14 +172,19 @@ func (f *Feed) follow(ctx context.Context) error {
 		select {
 		case <-f.kick:
 		case <-poll.C:
-			last, err := f.db.LastPosition(ctx)
-			if err == nil && last == f.settled.Load() {
+			if news, err := f.pulse(ctx); err != nil {
+				return stopped(ctx, err)
+			} else if !news {
 				continue // a fence costs a transaction id: none while nothing happens
 			}
 		case <-ctx.Done():
 			return nil
 		}
-		if err := f.advance(ctx); err != nil && ctx.Err() == nil {
+		err := f.advance(ctx)
+		if errors.Is(err, storage.ErrHistory) {
+			return stopped(ctx, err)
+		}
+		if err != nil && ctx.Err() == nil {
 			f.opts.Log.WarnContext(ctx, "the stream does not advance; trying again", "error", err)
 			signal(f.kick)
 			if pause(ctx, f.opts.Poll) != nil {
@@ -187,6 +192,14 @@ func (f *Feed) follow(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// stopped is the error that ends the loop; there is none when it was asked to end.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // batch is how many changes are read at once.
@@ -198,6 +211,9 @@ const batch = 1000
 func (f *Feed) advance(ctx context.Context) error {
 	fence, err := f.db.TakeFence(ctx, f.safe.Load(), batch, f.stranger)
 	if err != nil {
+		return err
+	}
+	if err := f.sane(ctx, fence.Position); err != nil {
 		return err
 	}
 	if fence.Position < f.settled.Load() {

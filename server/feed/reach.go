@@ -30,7 +30,7 @@ func (f *Feed) Reach(ctx context.Context, token *Token) (upTo int64, err error) 
 	if token == nil {
 		return f.reachNewest(ctx)
 	}
-	if token.Epoch != f.epoch {
+	if !f.happened(token) {
 		return 0, ErrFuture
 	}
 	if safe := f.safe.Load(); token.Pos <= safe {
