@@ -48,7 +48,10 @@ func openSQLite(ctx context.Context, db *DB, where string) (engine, error) {
 	pool.SetMaxIdleConns(0) // what is closed here is closed
 	e := &lite{db: db, pool: pool, cleanup: cleanup, path: path}
 	if where != ":memory:" {
-		e.side = path + ".history"
+		if e.path, err = filepath.EvalSymlinks(path); err != nil {
+			return nil, errors.Join(err, e.close())
+		}
+		e.side = e.path + ".history"
 	}
 	e.readers.slots = make(chan struct{}, db.opts.MaxReaders)
 	e.readers.closed = make(chan struct{})
@@ -79,17 +82,14 @@ func litePlace(where string) (path string, cleanup func() error, sync string, er
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", nil, "", err
 	}
-	unlock, err := lockFile(path + ".lock")
-	if err != nil {
-		return "", nil, "", err
-	}
 	// SQLite gives its log the file's mode: nobody else reads the accounts and
 	// the signing key.
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return "", nil, "", errors.Join(err, unlock())
+		return "", nil, "", err
 	}
-	return path, unlock, "FULL", f.Close()
+	unlock, err := lockDatabase(f)
+	return path, unlock, "FULL", err
 }
 
 func liteDSN(path, sync string) string {

@@ -4,6 +4,7 @@ package feed_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"log/slog"
 	"os"
@@ -78,6 +79,14 @@ func TestARestoredBackupBeginsAnEpoch(t *testing.T) {
 	}{
 		{"into the same file", func(t *testing.T, path string, backup, _ []byte) {
 			require.NoError(t, os.WriteFile(path, backup, 0o600))
+		}},
+		{"marked as a copy", func(t *testing.T, path string, backup, _ []byte) {
+			require.NoError(t, os.WriteFile(path, backup, 0o600))
+			require.NoError(t, os.Remove(path+".history"))
+			db, err := sql.Open("sqlite", path)
+			require.NoError(t, err)
+			_, err = db.Exec(`UPDATE epochs SET origin = ''`)
+			require.NoError(t, errors.Join(err, db.Close()))
 		}},
 		{"with all the folder", func(t *testing.T, path string, backup, side []byte) {
 			require.NoError(t, os.WriteFile(path+".new", backup, 0o600))
