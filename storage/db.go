@@ -13,7 +13,6 @@ package storage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -142,7 +141,10 @@ func (db *DB) Engine() string { return db.engine.name() }
 // Close lets running transactions finish and ends the connections.
 func (db *DB) Close() error {
 	err := ErrClosed
-	db.closing.Do(func() { err = errors.Join(db.noteLast(), db.engine.close()) })
+	db.closing.Do(func() {
+		db.noteLast()
+		err = db.engine.close()
+	})
 	return err
 }
 

@@ -73,10 +73,7 @@ func (db *DB) OpenHistory(ctx context.Context) (list []Epoch, cut bool, err erro
 		list = append(list, next)
 		return w.insertEpoch(ctx, next)
 	})
-	if err != nil {
-		return nil, false, err
-	}
-	return list, cut, db.NoteHistory(ctx)
+	return list, cut, err
 }
 
 // RaiseEpoch begins a new history after known, unless another process has done
@@ -134,12 +131,12 @@ func (db *DB) NoteHistory(ctx context.Context) error {
 	return m.write(e.side)
 }
 
-// noteLast notes down where the database stops, if it has a history yet.
-func (db *DB) noteLast() error {
-	if db.engine.beside() == (mark{}) {
-		return nil
+// noteLast notes down where the database stops, if it has a history. What was
+// noted before does no harm where it fails.
+func (db *DB) noteLast() {
+	if db.engine.beside() != (mark{}) {
+		_ = db.NoteHistory(context.Background())
 	}
-	return db.NoteHistory(context.Background())
 }
 
 // ErrHistory: the database is not the one that was opened any more: another

@@ -57,6 +57,7 @@ func TestACrashOfPostgresLosesNothingForClients(t *testing.T) {
 	for _, pos := range acked {
 		require.Equal(t, 1, client.seen[pos], "how often the client heard of position %d", pos)
 	}
+	require.Zero(t, client.anew)
 	var all []storage.Change
 	require.NoError(t, servers[0].Read(t.Context(), func(r *storage.Reader) (err error) {
 		all, err = r.Changes(t.Context(), 0, 1<<40, 1<<20)
@@ -66,18 +67,50 @@ func TestACrashOfPostgresLosesNothingForClients(t *testing.T) {
 	t.Logf("%d changes acknowledged, %d positions drawn again", len(acked), again)
 }
 
+// A server that has seen nothing of a crash yet does not take positions for
+// settled that are drawn again.
+func TestACrashIsNoticedByReaders(t *testing.T) {
+	cluster := storagetest.NewCluster(t)
+	var servers []server
+	for _, poll := range []time.Duration{10 * time.Millisecond, time.Hour} {
+		db := storagetest.OpenURL(t, cluster.URL())
+		servers = append(servers, server{db, open(t, db, feed.Options{Shared: true, Poll: poll, Log: slog.New(slog.DiscardHandler)})})
+	}
+	commitSoon(t, servers[0].DB)
+	reader := servers[1]
+	last := drawInVain(t, servers[:1])
+	_, err := reader.Reach(t.Context(), nil)
+	require.NoError(t, err)
+	require.NoError(t, reader.WaitFor(t.Context(), last), "it takes all of them for settled")
+	cluster.Kill(t)
+	cluster.Start(t)
+	pos := commitSoon(t, servers[0].DB)
+	require.LessOrEqual(t, pos, last)
+	upTo, err := reader.Reach(t.Context(), at(reader.Feed, pos))
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, upTo, pos)
+	pos = commitSoon(t, servers[0].DB)
+	upTo, err = reader.Reach(t.Context(), nil)
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, upTo, pos)
+}
+
 // A hopper is a client that asks another server with every request.
 type hopper struct {
 	servers []server
 	asked   int
 	since   int64
 	seen    map[int64]int
+	anew    int // how often it was told to start anew
 }
 
 func (h *hopper) ask(ctx context.Context) error {
 	s := h.servers[h.asked%len(h.servers)]
 	h.asked++
 	upTo, err := s.Reach(ctx, at(s.Feed, h.since))
+	if errors.Is(err, feed.ErrFuture) {
+		h.anew++
+	}
 	if err != nil {
 		return err
 	}

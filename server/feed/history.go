@@ -22,6 +22,7 @@ func (f *Feed) openHistory(ctx context.Context) error {
 		f.opts.Log.WarnContext(ctx, "the database was restored, moved or taken over: clients that have seen more than it has start anew",
 			"epoch", f.epoch, "from", newest.FromPos)
 	}
+	f.note(ctx)
 	return nil
 }
 
@@ -55,9 +56,13 @@ func (f *Feed) noteHistory(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		if err := f.db.NoteHistory(ctx); err != nil && ctx.Err() == nil {
-			f.opts.Log.WarnContext(ctx, "how far the database has come is not noted beside it", "error", err)
-		}
+		f.note(ctx)
+	}
+}
+
+func (f *Feed) note(ctx context.Context) {
+	if err := f.db.NoteHistory(ctx); err != nil && ctx.Err() == nil {
+		f.opts.Log.WarnContext(ctx, "how far the database has come is not noted beside it", "error", err)
 	}
 }
 

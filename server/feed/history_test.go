@@ -188,7 +188,13 @@ func TestAnotherClusterIsRefused(t *testing.T) {
 	cluster.Promote(t)
 	<-s.group.Done()
 	require.ErrorIs(t, s.group.Wait(), storage.ErrHistory)
-	err := s.DB.Write(t.Context(), func(w *storage.Writer) error { return errors.New("a connection") })
-	require.ErrorIs(t, err, storage.ErrHistory)
+	require.Eventually(t, func() bool { // connections of before are in the pool, and broken
+		err := s.DB.Write(t.Context(), func(w *storage.Writer) error {
+			_, err := insert(w, storage.Change{RoomNID: 1})
+			return err
+		})
+		require.Error(t, err)
+		return errors.Is(err, storage.ErrHistory)
+	}, time.Minute, time.Millisecond)
 	require.NoError(t, s.DB.Close())
 }
