@@ -15,7 +15,7 @@ func (e *pg) connect(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, pgError(err)
 	}
-	if err := e.welcome(ctx, conn); err != nil {
+	if err := e.checkConnection(ctx, conn); err != nil {
 		conn.Close(ctx)
 		return nil, err
 	}

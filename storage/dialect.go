@@ -57,7 +57,7 @@ var (
 		WHERE current_setting('synchronous_commit') = 'off'`)
 
 	// What the loop looks at while nothing happens.
-	dPgPulse = only("pg_pulse", `SELECT CASE WHEN is_called THEN last_value ELSE 0 END,
+	dPgProgress = only("pg_progress", `SELECT CASE WHEN is_called THEN last_value ELSE 0 END,
 		(SELECT COALESCE(MAX(epoch), 1) FROM epochs) FROM positions`)
 
 	dPgLockAlone  = only("pg_lock_alone", `SELECT pg_try_advisory_lock($1)`)

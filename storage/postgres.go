@@ -55,7 +55,7 @@ func openPostgres(ctx context.Context, db *DB, dsn string) (engine, error) {
 	params["plan_cache_mode"] = "force_generic_plan" // look-ups by index all of them
 	cfg.ConnConfig.StatementCacheCapacity = 2048     // never evict: the registry is finite
 	e := &pg{db: db, numbers: pgNumbers{ids: map[string]idRange{}}, snapshots: make(chan struct{}, readers)}
-	cfg.AfterConnect = e.welcome
+	cfg.AfterConnect = e.checkConnection
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -75,12 +75,12 @@ func openPostgres(ctx context.Context, db *DB, dsn string) (engine, error) {
 
 func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
-// welcome looks at a new connection. It has none to another cluster than the
+// checkConnection looks at a new connection. It has none to another cluster than the
 // one that was opened, nor to that one after it was put back to an earlier time:
 // what is in memory is of another history. A commit is on the disk when it is
 // answered, whatever the cluster's default: what is lost after clients have
 // heard of it is lost silently.
-func (e *pg) welcome(ctx context.Context, conn *pgx.Conn) error {
+func (e *pg) checkConnection(ctx context.Context, conn *pgx.Conn) error {
 	var cluster string
 	err := conn.QueryRow(ctx, dPgCluster.text).Scan(&cluster)
 	var refused *pgconn.PgError

@@ -72,9 +72,9 @@ type Feed struct {
 	woken   []*waiter        // reused
 	reaches []*reach         // who waits for a position to be settled
 
-	stranger int64        // see await
-	stalled  atomic.Bool  // somebody waited in vain, and nothing was settled since
-	behind   atomic.Int64 // how often somebody waited in vain
+	foreign int64        // see await
+	stalled atomic.Bool  // somebody waited in vain, and nothing was settled since
+	behind  atomic.Int64 // how often somebody waited in vain
 
 	doubtful []doubtful // commits that were not answered
 

@@ -178,16 +178,16 @@ func TestADoorbellThatWasLostIsReplaced(t *testing.T) {
 	}
 }
 
-// A stranger is waited for once. Until it ends, what is committed is read as
+// A foreign transaction is waited for once. Until it ends, what is committed is read as
 // soon as if it were not there.
-func TestAStrangerIsWaitedForOnce(t *testing.T) {
+func TestAForeignTransactionIsWaitedForOnce(t *testing.T) {
 	url := storagetest.PostgresURL(t)
 	db := storagetest.OpenURL(t, url)
 	f := open(t, db, feed.Options{Shared: true, Patience: time.Second})
-	stranger, err := pgx.Connect(t.Context(), storagetest.ForeignURL(t))
+	foreign, err := pgx.Connect(t.Context(), storagetest.ForeignURL(t))
 	require.NoError(t, err)
-	defer stranger.Close(context.Background())
-	tx, err := stranger.Begin(t.Context())
+	defer foreign.Close(context.Background())
+	tx, err := foreign.Begin(t.Context())
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), `SELECT pg_current_xact_id()`)
 	require.NoError(t, err)

@@ -66,11 +66,11 @@ func (f *Feed) note(ctx context.Context) {
 	}
 }
 
-// pulse looks at the database while nothing happens, and says whether there is
+// progress looks at the database while nothing happens, and says whether there is
 // something to fence. storage.ErrHistory means that another server has begun a
 // new history.
-func (f *Feed) pulse(ctx context.Context) (news bool, err error) {
-	last, epoch, err := f.db.Pulse(ctx)
+func (f *Feed) progress(ctx context.Context) (news bool, err error) {
+	last, epoch, err := f.db.Progress(ctx)
 	if err != nil {
 		return true, nil // the fence says why
 	}
@@ -80,9 +80,9 @@ func (f *Feed) pulse(ctx context.Context) (news bool, err error) {
 	return last != f.settled.Load(), nil
 }
 
-// sane refuses a last position that is behind what was published: the history
+// checkHistory refuses a last position that is behind what was published: the history
 // has ended that this server knows. The others learn of it by the epoch.
-func (f *Feed) sane(ctx context.Context, last int64) error {
+func (f *Feed) checkHistory(ctx context.Context, last int64) error {
 	if last >= f.safe.Load() {
 		return nil
 	}
