@@ -85,6 +85,9 @@ const (
 // resources, shutdowns.
 var pgGone = []string{"08", "53", "57P"}
 
+// pgUnsupported are the answers to questions that a service does not allow or know.
+var pgUnsupported = []string{"42501", "0A000", "42883"}
+
 // pgError gives PostgreSQL's errors their sentinel.
 func pgError(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {

@@ -83,6 +83,7 @@ var reads = map[string][]string{
 		"held_jobs jobs() WHERE holder > ''",
 		"delete_extremities extremities(room_nid)",
 		"delete_instances instances()",
+		"epochs epochs()",
 		"gaps gaps(room_nid)",
 		"gaps sort for a LIMIT",
 		"instances instances()",

@@ -60,7 +60,7 @@ func newStops(t *testing.T, e harness.Engine) *stops {
 	o := harness.Options{Engine: e, Process: true}
 	n := 1
 	if e == harness.Postgres {
-		s.cluster = storagetest.OwnCluster(t)
+		s.cluster = storagetest.NewCluster(t)
 		o.Database, n = s.cluster.URL(), 3
 	}
 	for range n {

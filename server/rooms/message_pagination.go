@@ -115,8 +115,8 @@ func (r *Rooms) newPaging(ctx context.Context, who api.Caller, req *clientapi.Ge
 }
 
 // reach returns the position up to which a page goes: not before that of any
-// of its tokens. One of a future that has not happened, or of none, sets no
-// such bound: the place that it may have in the room is as good as ever.
+// of its tokens. One of a future that has not happened sets no such bound: the
+// place that it may have in the room is as good as ever, and its position is now.
 func (r *Rooms) reach(ctx context.Context, tokens ...*feed.Token) (upTo int64, err error) {
 	known := false
 	for _, t := range tokens {
@@ -125,6 +125,7 @@ func (r *Rooms) reach(ctx context.Context, tokens ...*feed.Token) (upTo int64, e
 		}
 		pos, err := r.feed.Reach(ctx, t)
 		if errors.Is(err, feed.ErrFuture) {
+			t.Pos = math.MaxInt64
 			continue
 		}
 		if err != nil {

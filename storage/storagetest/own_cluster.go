@@ -5,6 +5,7 @@
 package storagetest
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/url"
@@ -17,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 )
 
@@ -24,8 +26,9 @@ import (
 // can be full. What it has acknowledged survives that.
 type Cluster struct {
 	bin, dir string
+	who      *syscall.Credential // nil: this process's own
+	settings []string            // more arguments of postgres
 	url      *url.URL
-	attr     func() *syscall.SysProcAttr
 	cmd      *exec.Cmd
 	input    io.Closer
 	// NoDisk says why FillDisk does not work, empty where it does.
@@ -34,8 +37,10 @@ type Cluster struct {
 
 // ownWatch runs PostgreSQL for as long as its input stays open.
 const ownWatch = `trap '' INT TERM
-"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c max_connections=200 \
-	-c shared_buffers=64MB -c max_wal_size=128MB -c timezone=UTC 2>>"$2/log" &
+bin=$1 dir=$2
+shift 2
+"$bin/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c fsync=off -c max_connections=200 \
+	-c shared_buffers=64MB -c max_wal_size=128MB -c timezone=UTC "$@" 2>>"$dir/log" &
 exec >&-
 read -r _
 kill -QUIT $!
@@ -44,9 +49,11 @@ wait $!`
 // roomy is the size of the disk while it is not full.
 const roomy = "8g"
 
-// OwnCluster makes and starts one. Where the machine has no PostgreSQL, the test
-// is skipped and says so.
-func OwnCluster(t testing.TB) *Cluster {
+// NewCluster makes and starts one, with settings of PostgreSQL such as
+// "autovacuum=off". It is gone with the test. Where the machine has no
+// PostgreSQL, the test is skipped and says so.
+func NewCluster(t testing.TB, settings ...string) *Cluster {
+	t.Helper()
 	bin := findCluster()
 	if bin == "" {
 		t.Skip("NOT RUN: a PostgreSQL of the test's own needs initdb, and this machine has none")
@@ -55,9 +62,10 @@ func OwnCluster(t testing.TB) *Cluster {
 	require.NoError(t, err)
 	dir, err := os.MkdirTemp("/tmp", "touchstone-pg-") // short, see startCluster
 	require.NoError(t, err)
-	c := &Cluster{bin: bin, dir: dir, attr: func() *syscall.SysProcAttr {
-		return &syscall.SysProcAttr{Credential: who, Setpgid: true}
-	}}
+	c := &Cluster{bin: bin, dir: dir, who: who}
+	for _, s := range settings {
+		c.settings = append(c.settings, "-c", s)
+	}
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+roomy); err != nil {
 		c.NoDisk = fmt.Sprintf("a disk of its own for PostgreSQL needs the right to mount one: %v", err)
 	}
@@ -73,12 +81,16 @@ func OwnCluster(t testing.TB) *Cluster {
 	}
 	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", dir+"/data", "-U", "touchstone",
 		"--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
-	initdb.SysProcAttr, initdb.Dir = c.attr(), dir
+	initdb.SysProcAttr, initdb.Dir = c.attributes(), dir
 	out, err := initdb.CombinedOutput()
 	require.NoError(t, err, string(out))
 	c.url = &url.URL{Scheme: "postgres", User: url.User("touchstone"), Path: "/postgres", RawQuery: url.Values{"host": {dir}}.Encode()}
 	c.Start(t)
 	return c
+}
+
+func (c *Cluster) attributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Credential: c.who, Setpgid: true}
 }
 
 // URL is that of its database.
@@ -96,8 +108,8 @@ func (c *Cluster) Start(t testing.TB) {
 
 // start returns false when PostgreSQL has ended before it answered.
 func (c *Cluster) start(t testing.TB) bool {
-	c.cmd = exec.Command("/bin/sh", "-c", ownWatch, "sh", c.bin, c.dir)
-	c.cmd.SysProcAttr, c.cmd.Dir = c.attr(), c.dir
+	c.cmd = exec.Command("/bin/sh", append([]string{"-c", ownWatch, "sh", c.bin, c.dir}, c.settings...)...)
+	c.cmd.SysProcAttr, c.cmd.Dir = c.attributes(), c.dir
 	input, err := c.cmd.StdinPipe()
 	require.NoError(t, err)
 	output, err := c.cmd.StdoutPipe() // ends with PostgreSQL
@@ -173,4 +185,22 @@ func (c *Cluster) resize(t testing.TB, size string) {
 	t.Helper()
 	err := syscall.Mount("tmpfs", c.dir, "tmpfs", syscall.MS_REMOUNT, "size="+size)
 	require.NoError(t, err)
+}
+
+// Promote makes the cluster a standby and promotes it, so that it goes on in a
+// timeline of its own, as one that took over from another.
+func (c *Cluster) Promote(t testing.TB) {
+	t.Helper()
+	c.Kill(t)
+	require.NoError(t, os.WriteFile(c.dir+"/data/standby.signal", nil, 0o600))
+	if c.who != nil {
+		require.NoError(t, os.Chown(c.dir+"/data/standby.signal", int(c.who.Uid), int(c.who.Gid)))
+	}
+	c.Start(t)
+	conn, err := pgx.Connect(t.Context(), c.URL())
+	require.NoError(t, err)
+	defer conn.Close(context.Background())
+	var promoted bool
+	require.NoError(t, conn.QueryRow(t.Context(), `SELECT pg_promote()`).Scan(&promoted))
+	require.True(t, promoted)
 }
