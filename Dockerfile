@@ -3,8 +3,8 @@
 # make image fills bin/image, with one static binary and the folders that a
 # program expects, and builds this from it. Nothing is pulled or compiled here.
 #
-#   docker run -p 8008:8008 -v touchstone:/data touchstone
-#   docker run -p 8008:8008 touchstone --lab
+#   docker run -p 127.0.0.1:8008:8008 touchstone --lab
+#   docker run -p 127.0.0.1:8008:8008 -v touchstone:/data touchstone
 #
 # Settings are TOUCHSTONE_... variables; "docker run touchstone generate-config"
 # explains them. The listener for other servers is off until it has an address
@@ -20,7 +20,9 @@ COPY --chown=65532:65532 bin/image/ /
 USER 65532:65532
 WORKDIR /data
 
-ENV TOUCHSTONE_LISTENERS_CLIENT_ADDRESS=:8008
+# The health check reads there where the server answers, whatever its flags. The
+# folder can be written in every container, also under --read-only.
+ENV TOUCHSTONE_LISTENERS_CLIENT_ADDRESS=:8008 TOUCHSTONE_READY_FILE=/dev/shm/touchstone.json
 EXPOSE 8008 8448
-HEALTHCHECK --interval=5s --timeout=3s CMD ["/touchstone", "health"]
+HEALTHCHECK --start-period=30s --start-interval=250ms --interval=15s --timeout=3s CMD ["/touchstone", "health"]
 ENTRYPOINT ["/touchstone"]

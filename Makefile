@@ -19,18 +19,38 @@ BUILD     = go build -trimpath -ldflags='-s -w'
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
 
+# Says what to install before anything is compiled. Since Go 1.21 "go version"
+# fetches the version that go.mod asks for, where it may.
+NEED_GO = $(shell awk '/^go / {print $$2}' go.mod)
+.PHONY: need-go
+need-go:
+	@command -v go >/dev/null || \
+		{ echo 'Go is not installed. Touchstone needs Go $(NEED_GO) or later: https://go.dev/doc/install'; exit 1; }
+	@have=$$(go version 2>/dev/null | sed -n 's/^go version go\([0-9.]*\).*/\1/p'); \
+	printf '%s\n%s\n' '$(NEED_GO)' "$$have" | sort -C -V || \
+		{ echo "$$(GOTOOLCHAIN=local go version) is too old. Touchstone needs Go $(NEED_GO) or later: https://go.dev/doc/install"; exit 1; }
+
+# Compiles a program and says how far that is, since the first time takes a
+# minute or two: it fetches modules and compiles SQLite.
+COMPILE = { { $(BUILD) -v -o bin/touchstone ./cmd/touchstone 2>&1 || echo 'compile: FAILED'; } | \
+	awk -v all="$$(go list -deps ./cmd/touchstone 2>/dev/null | wc -l)" ' \
+		/^compile: FAILED/ {bad = 1; next} \
+		NF != 1 {print; next} \
+		++n == 1 {print "Compiling; the first build takes a minute or two."} \
+		n % 25 == 0 || /sqlite\/lib$$/ {printf "  %d of %d packages: %s\n", n, all, $$0; fflush()} \
+		END {exit bad}'; }
+
 .PHONY: run
-run: ## start a server on 127.0.0.1:8008 (ARGS="--lab" for a laboratory)
-	@[ "$$(GOPROXY=off go list -f '{{.Stale}}' modernc.org/sqlite/lib 2>&1)" = false ] || \
-		echo 'The first build takes a minute or two: it fetches modules and compiles SQLite. Later ones take seconds.'
-	go run ./cmd/touchstone $(ARGS)
+run: need-go ## start a server on 127.0.0.1:8008 (ARGS="--lab" for lab mode)
+	@$(COMPILE)
+	@trap : INT; bin/touchstone $(ARGS)
 
 .PHONY: build
-build: ## the server, as bin/touchstone
-	$(BUILD) -o bin/touchstone ./cmd/touchstone
+build: need-go ## the server, as bin/touchstone
+	@$(COMPILE)
 
 .PHONY: test
-test: ## all tests, on PostgreSQL too where there is one (PKG=./storage/... for some)
+test: need-go ## all tests, on PostgreSQL too where there is one (PKG=./storage/... for some)
 	@{ go test -count=1 -v -run '^$$' ./tests | grep 'tests run on'; } || true # go test is silent about what passes
 	go test $(PKG)
 
@@ -100,9 +120,17 @@ image-rootfs: ## the files of the container image, in bin/image
 	mkdir -p bin/image/data bin/image/tmp && chmod 1777 bin/image/tmp
 	$(BUILD) -o bin/image/touchstone ./cmd/touchstone
 
+# Which source an image was made of.
+LABELS = --label org.opencontainers.image.revision=$(shell git rev-parse HEAD 2>/dev/null) \
+	--label org.opencontainers.image.version=$(shell git describe --tags --always --dirty 2>/dev/null)
+
 .PHONY: image
 image: image-rootfs ## the container image "touchstone" (CONTAINER=podman for another engine)
-	$(CONTAINER) build -t touchstone .
+	@api=$$($(CONTAINER) version --format '{{.Server.APIVersion}}' 2>/dev/null || echo 9); \
+	printf '1.44\n%s\n' "$$api" | sort -C -V && file=Dockerfile || \
+		{ file=bin/Dockerfile; sed 's/ --start-interval=[^ ]*//; s/--interval=15s/--interval=2s/' Dockerfile >$$file; \
+		echo "This container engine (API $$api) does not know --start-interval: the image is called healthy after its first interval."; }; \
+	$(CONTAINER) build -t touchstone $(LABELS) -f $$file .
 
 .PHONY: complement-rootfs
 complement-rootfs: ## the files of Complement's image, in bin/complement

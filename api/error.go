@@ -119,6 +119,14 @@ func LimitExceeded(wait time.Duration) *Error {
 	return e
 }
 
+// Unavailable is the answer where the server cannot do now what it can at other
+// times; the client is to ask again after the wait.
+func Unavailable(wait time.Duration, format string, args ...any) *Error {
+	e := Errorf(http.StatusServiceUnavailable, "M_UNKNOWN", format, args...)
+	e.Header = map[string]string{"Retry-After": fmt.Sprint(int64((wait + time.Second - 1) / time.Second))}
+	return e
+}
+
 // Unfinished is the whole body of an operation that is not written yet. The
 // writer adds the header Touchstone-Unfinished with the operation's id.
 func Unfinished() *Error {

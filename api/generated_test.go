@@ -353,3 +353,27 @@ func TestGeneratedErrors(t *testing.T) {
 	require.Equal(t, "2", got.Header["Retry-After"])
 	require.EqualValues(t, 1500, got.Extra["retry_after_ms"])
 }
+
+// A file without a server answers as it always will to who may not call and to
+// what cannot be read, and says to all others that it is not served yet.
+func TestMountingNothing(t *testing.T) {
+	r := router()
+	clientapi.MountInviting(r, nil)
+	clientapi.MountThirdPartyMembership(r, nil)
+	for name, c := range map[string]struct{ token, body, errcode string }{
+		"nobody":     {"", `{"user_id":"@b:example.org"}`, "M_MISSING_TOKEN"},
+		"no user ID": {"alice", `{"user_id":"b"}`, "M_BAD_JSON"},
+		"good":       {"alice", `{"user_id":"@b:example.org"}`, "M_UNRECOGNIZED"},
+	} {
+		req := httptest.NewRequest("POST", "/_matrix/client/v3/rooms/!r:example.org/invite", strings.NewReader(c.body))
+		if c.token != "" {
+			req.Header.Set("Authorization", "Bearer "+c.token)
+		}
+		w := httptest.NewRecorder()
+		r.Handler().ServeHTTP(w, req)
+		require.Contains(t, w.Body.String(), c.errcode, name)
+		require.Equal(t, c.errcode == "M_UNRECOGNIZED", w.Header().Get("Touchstone-Unfinished") == "inviteUser", name)
+	}
+	var nobody *inviting
+	require.PanicsWithValue(t, "api: Inviting is mounted with a nil *api_test.inviting", func() { clientapi.MountInviting(r, nobody) })
+}

@@ -4,9 +4,11 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/textproto"
+	"reflect"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -47,6 +49,34 @@ func serve[W, Q, R any](ctx context.Context, x *Exchange, who func(*Exchange, co
 		}
 	}
 	return call(ctx, caller, req)
+}
+
+// ServeUnfinished makes the handler of an operation that is not written yet. It
+// finds out who calls and reads the request, as ServeJSON does, so that a wrong
+// request gets the answer that it will always get.
+func ServeUnfinished[W, Q any](who func(*Exchange, context.Context) (W, error), read func(*Q, *Exchange) error) Handler {
+	return func(ctx context.Context, x *Exchange) error {
+		_, err := serve(ctx, x, who, read, func(context.Context, W, *Q) (struct{}, error) {
+			return struct{}{}, Unfinished()
+		})
+		return err
+	}
+}
+
+// ReadNothing reads a request that has no input.
+func ReadNothing(*struct{}, *Exchange) error { return nil }
+
+// Serves reports whether there is a server behind a generated interface. A nil
+// pointer in the interface is a mistake in the wiring, which shows at start and
+// not with the first request.
+func Serves(server any, name string) bool {
+	if server == nil {
+		return false
+	}
+	if v := reflect.ValueOf(server); v.Kind() == reflect.Pointer && v.IsNil() {
+		panic(fmt.Sprintf("api: %s is mounted with a nil %T", name, server))
+	}
+	return true
 }
 
 // Nobody is the caller of a public operation.

@@ -66,7 +66,7 @@ func parse(name, text string) *document {
 // documents are all Markdown files that people are meant to read.
 func documents(t *testing.T) []*document {
 	var list []*document
-	for _, pattern := range []string{"README.md", "docs/*.md", "docs/decisions/*.md", "spec/README.md", "spec/extra/README.md", "complement/README.md"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/decisions/*.md", "spec/README.md", "spec/extra/README.md", "complement/README.md"} {
 		names, err := fs.Glob(os.DirFS(root), pattern)
 		require.NoError(t, err)
 		require.NotEmpty(t, names, pattern)

@@ -178,3 +178,12 @@ func TestDecisionsKeepTheirForm(t *testing.T) {
 	}
 	require.NotEmpty(t, seen)
 }
+
+// TestTheFirstScreenCountsWhatTheTableCounts: the number that people read first
+// is that of the table which a test makes.
+func TestTheFirstScreenCountsWhatTheTableCounts(t *testing.T) {
+	text := read(t, "README.md")
+	made := regexp.MustCompile(`\*\*(\d+ of \d+)\*\* operations are served`).FindStringSubmatch(text)
+	require.NotNil(t, made)
+	require.Contains(t, text, "**Status: unfinished.** "+made[1]+" operations work.")
+}

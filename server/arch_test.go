@@ -30,7 +30,6 @@ var kinds = map[string][]string{
 	"rooms":    {"server/rooms"},
 	"slice": {
 		"server/accounts", "server/clientsync", "server/discovery", "server/profiles", "server/push",
-		"server/unfinished",
 	},
 	"tool":   {"server/roomtool"},
 	"server": {"server"},

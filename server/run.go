@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"time"
 
 	"touchstone.example/api"
@@ -74,6 +75,9 @@ func (s *Server) dated(next http.Handler) http.Handler {
 
 func (s *Server) open(name string, at config.TLSListener, handler http.Handler) error {
 	l, err := net.Listen("tcp", at.Address)
+	if errors.Is(err, syscall.EADDRINUSE) && name == "client" {
+		return fmt.Errorf("%w; choose another port, or a free one with --listen 127.0.0.1:0 (make run ARGS=\"--listen 127.0.0.1:0\")", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -86,8 +90,13 @@ func (s *Server) open(name string, at config.TLSListener, handler http.Handler) 
 	scheme := "http"
 	serve := func() error { return srv.Serve(l) }
 	if at.TLSCertFile != "" {
-		scheme = "https"
-		serve = func() error { return srv.ServeTLS(l, at.TLSCertFile, at.TLSKeyFile) }
+		c := &certificate{at: at, name: name}
+		if err := c.read(); err != nil {
+			return errors.Join(err, l.Close())
+		}
+		s.certificates = append(s.certificates, c)
+		scheme, srv.TLSConfig = "https", c.config()
+		serve = func() error { return srv.ServeTLS(l, "", "") }
 	}
 	s.fronts = append(s.fronts, front{name: name, url: scheme + "://" + reachable(l.Addr()), server: srv})
 	s.group.Go("serve "+name, func(context.Context) error {

@@ -9,11 +9,17 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"touchstone.example/api"
 	"touchstone.example/server/config"
@@ -29,16 +35,17 @@ import (
 
 // Server is a running homeserver.
 type Server struct {
-	cfg     *config.Config
-	log     *slog.Logger
-	env     *env.Env
-	build   obs.Build
-	metrics *obs.Metrics
-	db      *storage.DB
-	group   *run.Group
-	feed    *feed.Feed
-	judge   *strict.Judge
-	fronts  fronts
+	cfg          *config.Config
+	log          *slog.Logger
+	env          *env.Env
+	build        obs.Build
+	metrics      *obs.Metrics
+	db           *storage.DB
+	group        *run.Group
+	feed         *feed.Feed
+	judge        *strict.Judge
+	fronts       fronts
+	certificates []*certificate // of the listeners that have one
 	// announced is whether the ready file is this server's.
 	announced bool
 	roots     *x509.CertPool // whom to trust when calling others; nil: whom the machine trusts
@@ -91,7 +98,7 @@ func (s *Server) start(ctx context.Context) error {
 		return fmt.Errorf("follow the stream: %w", err)
 	}
 	s.group.Go("upkeep", (&upkeep.Upkeep{DB: s.db, Feed: s.feed, Env: s.env, Log: s.log}).Run)
-	s.metrics.Watch(obs.Sources{Database: s.db.Stats, FeedLag: s.feed.SafeLag})
+	s.metrics.Watch(obs.Sources{Database: s.db.Stats, FeedLag: s.feed.SafeLag, Behind: s.feed.Behind})
 	signer, err := s.identity(ctx)
 	if err != nil {
 		return err
@@ -145,10 +152,25 @@ func (s *Server) openDatabase(ctx context.Context) error {
 	}
 	if path, ok := strings.CutPrefix(url, "sqlite://"); ok {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			return fmt.Errorf("make the data folder: %w", err)
+			return whereToWrite(fmt.Errorf("make the data folder: %w", err), url)
 		}
 	}
-	s.db, err = storage.Open(ctx, url, storage.Options{Checks: s.cfg.Lab})
+	if s.db, err = storage.Open(ctx, url, storage.Options{Checks: s.cfg.Lab}); err != nil {
+		return whereToWrite(err, url)
+	}
+	return nil
+}
+
+// whereToWrite adds to an error about a folder that cannot be written what to do
+// about it. Containers are the usual cause.
+func whereToWrite(err error, url string) error {
+	cannot := errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
+	switch {
+	case cannot && url == "sqlite::memory:":
+		return fmt.Errorf("%w; temporary data needs a folder that can be written (docker run --tmpfs /tmp), or name one in TMPDIR", err)
+	case cannot && strings.HasPrefix(url, "sqlite:"):
+		return fmt.Errorf("%w; this process runs as user %d, who cannot write there: give that user the folder (chown %[2]d), or run as its owner (docker run --user)", err, os.Getuid())
+	}
 	return err
 }
 
@@ -203,11 +225,34 @@ func (s *Server) Violations() []strict.Count { return s.judge.Log().Enforced(str
 // DatabaseName says where the data is, without secrets.
 func (s *Server) DatabaseName() string {
 	url, err := s.cfg.DatabaseURL()
-	if err != nil || s.db.Engine() != "sqlite" {
-		return "PostgreSQL"
+	if err != nil {
+		return s.db.Engine()
 	}
-	if url == "sqlite::memory:" {
+	if s.db.Engine() != "sqlite" {
+		return postgresName(url)
+	}
+	if s.Temporary() {
 		return "temporary, gone when the server stops"
 	}
 	return strings.TrimPrefix(url, "sqlite://")
+}
+
+// postgresName says which database of which PostgreSQL a URL names, and whose
+// it is, without the password.
+func postgresName(url string) string {
+	c, err := pgconn.ParseConfig(url)
+	if err != nil {
+		return "PostgreSQL"
+	}
+	at := c.Host
+	if !strings.HasPrefix(at, "/") { // a socket has no port
+		at = net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))
+	}
+	return fmt.Sprintf("PostgreSQL at %s, database %s, user %s", at, c.Database, c.User)
+}
+
+// Temporary reports whether the data is gone when the server stops.
+func (s *Server) Temporary() bool {
+	url, err := s.cfg.DatabaseURL()
+	return err == nil && url == "sqlite::memory:"
 }

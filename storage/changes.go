@@ -32,8 +32,9 @@ var (
 	qCompactChanges = q("compact_changes", `DELETE FROM changes WHERE pos < $1
 		AND pos < (SELECT MAX(pos) FROM changes)
 		AND pos <= COALESCE((SELECT pos FROM changes ORDER BY pos, n LIMIT 1 OFFSET $2), $1)`)
-	qCursor    = q("cursor", `SELECT pos FROM cursors WHERE name = $1`)
-	qPutCursor = q("put_cursor", `INSERT INTO cursors (name, pos) VALUES ($1, $2)
+	qLastChange = q("last_change", `SELECT COALESCE(MAX(pos), 0) FROM changes WHERE pos <= $1`)
+	qCursor     = q("cursor", `SELECT pos FROM cursors WHERE name = $1`)
+	qPutCursor  = q("put_cursor", `INSERT INTO cursors (name, pos) VALUES ($1, $2)
 		ON CONFLICT (name) DO UPDATE SET pos = excluded.pos`)
 	qOldestCursor = q("oldest_cursor", `SELECT pos FROM cursors ORDER BY pos LIMIT 1`)
 )
@@ -66,6 +67,12 @@ func (r *Reader) Changes(ctx context.Context, after, upTo int64, limit int) (lis
 		return nil
 	})
 	return list, err
+}
+
+// LastChange returns the position of the newest change up to a position.
+func (r *Reader) LastChange(ctx context.Context, upTo int64) (pos int64, err error) {
+	err = r.row(ctx, qLastChange, []any{upTo}, &pos)
+	return pos, err
 }
 
 // CompactChanges deletes what is before a position, the oldest positions first

@@ -199,6 +199,17 @@ func (db *DB) enter(what string) (leave func()) {
 	return func() { db.inside.Delete(id) }
 }
 
+// Outside panics in a transaction, with Options.Checks: what waits for others'
+// commits must not hold a snapshot or a lock meanwhile.
+func (db *DB) Outside(what string) {
+	if !db.opts.Checks {
+		return
+	}
+	if outer, inside := db.inside.Load(goroutineID()); inside {
+		panic(fmt.Sprintf("storage: %s inside a %s: it waits for what others commit", what, outer))
+	}
+}
+
 type counters struct {
 	reads, writes, queries, retries atomic.Int64
 }

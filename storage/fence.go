@@ -16,19 +16,26 @@ import (
 
 // How several servers on one PostgreSQL find out which stream positions are
 // decided. Package feed calls this; on SQLite, where there is one server, only
-// LastPosition has an answer.
+// LastPosition has an answer. It goes over connections of its own, so that no
+// number of slow snapshots in the pool holds the stream up.
 
 // A Fence separates the transactions that may have drawn a position up to
 // Position from later ones: the former have an id below ID.
 type Fence struct {
 	Position int64
 	ID       int64
+	// Oldest is the id of the oldest transaction of the cluster, when last looked.
+	Oldest int64
 	// Changes are those up to Position, if the fence was passed as it was put
 	// up and All of them could be read.
 	Changes []Change
 	All     bool
 	passed  bool
 }
+
+// askTimeout bounds a question on the connection that many share. One who gives
+// up sooner does not break it for the others.
+const askTimeout = 5 * time.Second
 
 // LastPosition returns the last position anybody drew.
 func (db *DB) LastPosition(ctx context.Context) (pos int64, err error) {
@@ -37,44 +44,57 @@ func (db *DB) LastPosition(ctx context.Context) (pos int64, err error) {
 		err := db.Read(ctx, func(r *Reader) error { return r.row(ctx, qLastPosition, nil, &pos) })
 		return pos, err
 	}
-	err = e.pool.QueryRow(ctx, dPgLastPosition.text).Scan(&pos)
-	return pos, pgError(err)
+	err = e.asking.use(ctx, func(conn *pgx.Conn) error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
+		defer cancel()
+		return conn.QueryRow(ctx, dPgLastPosition.text).Scan(&pos)
+	})
+	return pos, err
 }
 
 // TakeFence puts up a fence behind the positions drawn so far. The order of its
 // statements is what makes it right: first the position, then the id, and what
 // the transactions before it have written when they are seen to have ended. The
-// changes after a position come along, unless there are limit or more.
-func (db *DB) TakeFence(ctx context.Context, after int64, limit int) (f Fence, err error) {
+// changes after a position come along, unless there are limit or more. As long
+// as the oldest transaction is this stranger, who is known to write nothing to
+// changes, the locks on changes decide.
+func (db *DB) TakeFence(ctx context.Context, after int64, limit int, stranger int64) (f Fence, err error) {
 	e, err := db.postgres()
 	if err != nil {
 		return f, err
 	}
-	batch := &pgx.Batch{}
-	batch.Queue(dPgLastPosition.text).QueryRow(func(row pgx.Row) error { return row.Scan(&f.Position) })
-	batch.Queue(dPgFenceID.text).QueryRow(func(row pgx.Row) error { return row.Scan(&f.ID) })
-	batch.Queue(dPgOldestID.text).QueryRow(func(row pgx.Row) error {
-		var oldest int64
-		err := row.Scan(&oldest)
-		f.passed = oldest >= f.ID
-		return err
-	})
-	batch.Queue(dPgNewChanges.text, after, int64(limit)).Query(func(rows pgx.Rows) error {
-		changes, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (c Change, err error) {
-			return c, c.scan(row.Scan)
+	err = e.fencing.use(ctx, func(conn *pgx.Conn) error {
+		batch := &pgx.Batch{}
+		batch.Queue(dPgLastPosition.text).QueryRow(func(row pgx.Row) error { return row.Scan(&f.Position) })
+		batch.Queue(dPgFenceID.text).QueryRow(func(row pgx.Row) error { return row.Scan(&f.ID) })
+		batch.Queue(dPgOldestID.text).QueryRow(func(row pgx.Row) error {
+			err := row.Scan(&f.Oldest)
+			f.passed = f.Oldest >= f.ID
+			return err
 		})
-		if f.All = f.passed && len(changes) < limit; f.All {
-			f.Changes = slices.DeleteFunc(changes, func(c Change) bool { return c.Pos > f.Position })
+		if stranger != 0 {
+			batch.Queue(dPgWriters.text).Query(func(rows pgx.Rows) error {
+				gone, err := f.writersGone(rows)
+				f.passed = f.passed || f.Oldest == stranger && gone
+				return err
+			})
 		}
-		return err
+		batch.Queue(dPgNewChanges.text, after, int64(limit)).Query(func(rows pgx.Rows) error {
+			changes, err := collectChanges(rows)
+			if f.All = f.passed && len(changes) < limit; f.All {
+				f.Changes = slices.DeleteFunc(changes, func(c Change) bool { return c.Pos > f.Position })
+			}
+			return err
+		})
+		return conn.SendBatch(ctx, batch).Close()
 	})
-	return f, pgError(e.pool.SendBatch(ctx, batch).Close())
+	return f, err
 }
 
 // FencePassed says whether every transaction before the fence has ended. Any
 // transaction of the whole cluster counts, until patience is over: then those
 // do that hold the lock on changes which Reserve takes.
-func (db *DB) FencePassed(ctx context.Context, f Fence, patient bool) (bool, error) {
+func (db *DB) FencePassed(ctx context.Context, f *Fence, patient bool) (passed bool, err error) {
 	if f.passed {
 		return true, nil
 	}
@@ -82,26 +102,52 @@ func (db *DB) FencePassed(ctx context.Context, f Fence, patient bool) (bool, err
 	if err != nil {
 		return false, err
 	}
-	if patient {
-		var oldest int64
-		err := e.pool.QueryRow(ctx, dPgOldestID.text).Scan(&oldest)
-		return oldest >= f.ID, pgError(err)
-	}
-	rows, err := e.pool.Query(ctx, dPgWriters.text)
-	if err != nil {
-		return false, pgError(err)
-	}
-	writers, err := pgx.CollectRows(rows, pgx.RowTo[int64])
-	if err != nil {
-		return false, pgError(err)
-	}
-	for _, id := range writers {
-		// Locks carry the low 32 bits of an id, which wrap around.
-		if int32(uint32(id)-uint32(f.ID)) < 0 {
-			return false, nil
+	err = e.fencing.use(ctx, func(conn *pgx.Conn) error {
+		if patient {
+			err := conn.QueryRow(ctx, dPgOldestID.text).Scan(&f.Oldest)
+			passed = f.Oldest >= f.ID
+			return err
 		}
+		rows, err := conn.Query(ctx, dPgWriters.text)
+		if err == nil {
+			passed, err = f.writersGone(rows)
+		}
+		return err
+	})
+	return passed, err
+}
+
+// writersGone says whether none of the writers' transactions is before the fence.
+func (f *Fence) writersGone(rows pgx.Rows) (bool, error) {
+	writers, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	gone := !slices.ContainsFunc(writers, func(id int64) bool {
+		// Locks carry the low 32 bits of an id, which wrap around.
+		return int32(uint32(id)-uint32(f.ID)) < 0
+	})
+	return gone, err
+}
+
+// ChangesBehind reads the log in (after, upTo] as Reader.Changes does, up to a
+// fence that was passed.
+func (db *DB) ChangesBehind(ctx context.Context, after, upTo int64, limit int) (list []Change, err error) {
+	e, err := db.postgres()
+	if err != nil {
+		return nil, err
 	}
-	return true, nil
+	err = e.fencing.use(ctx, func(conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, qChanges.text, after, upTo, int64(limit-1))
+		if err == nil {
+			list, err = collectChanges(rows)
+		}
+		return err
+	})
+	return list, err
+}
+
+func collectChanges(rows pgx.Rows) ([]Change, error) {
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (c Change, err error) {
+		return c, c.scan(row.Scan)
+	})
 }
 
 func (db *DB) postgres() (*pg, error) {
@@ -131,10 +177,9 @@ func (db *DB) OpenDoorbell(ctx context.Context, alone bool) (*Doorbell, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg := e.pool.Config().ConnConfig
-	conn, err := pgx.ConnectConfig(ctx, cfg)
+	conn, err := e.connect(ctx)
 	if err != nil {
-		return nil, pgError(err)
+		return nil, err
 	}
 	d := &Doorbell{conn: conn, name: strconv.FormatUint(uint64(conn.PgConn().PID()), 10)}
 	lock := dPgLockShared
@@ -188,6 +233,8 @@ func (db *DB) Ring(ctx context.Context, from *Doorbell) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.pool.Exec(ctx, dPgRing.text, doorbell, from.name)
-	return pgError(err)
+	return e.asking.use(ctx, func(conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, dPgRing.text, doorbell, from.name)
+		return err
+	})
 }

@@ -6,10 +6,10 @@ package storage
 
 import "os"
 
-// lockFile does nothing where there is no flock: that only one server uses a
+// lockDatabase does nothing where there is no flock: that only one server uses a
 // file is then up to the operator.
-func lockFile(string) (unlock func() error, err error) {
-	return func() error { return nil }, nil
+func lockDatabase(f *os.File) (unlock func() error, err error) {
+	return func() error { return nil }, f.Close()
 }
 
 // temporaryDir makes a private folder.

@@ -7,6 +7,7 @@ package storage_test
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -36,4 +37,34 @@ func TestWhatAKilledServerLeftInMemoryIsRemoved(t *testing.T) {
 		require.DirExists(t, dir)
 	}
 	require.NoError(t, unlock())
+}
+
+// Two servers on one file would give out the same positions, whatever names they
+// know it by.
+func TestADatabaseIsLockedUnderAllItsNames(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("NOT RUN: only Linux keeps flock apart from SQLite's own locks; elsewhere a file beside the database is locked")
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.db")
+	open := func(name string) error {
+		db, err := storage.Open(t.Context(), "sqlite://"+filepath.Join(dir, name), storage.Options{})
+		if err == nil {
+			err = db.Close()
+		}
+		return err
+	}
+	first, err := storage.Open(t.Context(), "sqlite://"+path, storage.Options{})
+	require.NoError(t, err)
+	require.NoError(t, os.Symlink(path, filepath.Join(dir, "symbolic.db")))
+	require.NoError(t, os.Link(path, filepath.Join(dir, "hard.db")))
+	for _, name := range []string{"a.db", "symbolic.db", "hard.db"} {
+		require.ErrorIs(t, open(name), storage.ErrBusy, name)
+	}
+	beside, err := filepath.Glob(filepath.Join(dir, "*.lock"))
+	require.NoError(t, err)
+	require.Empty(t, beside, "there is no lock file that somebody might delete")
+	require.NoError(t, first.Write(t.Context(), func(tx *storage.Writer) error { return tx.PutEpoch(t.Context(), 2) }), "the refused ones took nothing away")
+	require.NoError(t, first.Close())
+	require.NoError(t, open("a.db"))
 }

@@ -9,25 +9,51 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 )
 
-// lockFile takes a file that only one process may hold; it is free again when
-// the process ends, however it ends. Stream positions on SQLite are counted in
-// memory, so two servers on one file would hand out the same ones.
+// lockDatabase takes an open database file for this process; it is free again
+// when the process ends, however it ends. Stream positions on SQLite are counted
+// in memory, so two servers on one file would give out the same ones.
+//
+// The lock is on the file itself, whatever name it was opened by: a second name
+// (a symbolic or hard link) or a deleted lock file does not get around it. SQLite
+// locks byte ranges with fcntl, which Linux keeps apart from flock. Elsewhere the
+// two exclude each other, and the lock is a file beside the database. The file
+// stays open: closing it would release SQLite's own locks.
+func lockDatabase(f *os.File) (unlock func() error, err error) {
+	if runtime.GOOS == "linux" {
+		if err := flock(f); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+		return f.Close, nil
+	}
+	path, err := filepath.EvalSymlinks(f.Name())
+	if err := errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	return lockFile(path + ".lock")
+}
+
+// lockFile takes a file that only one process may hold.
 func lockFile(path string) (unlock func() error, err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%w: another server uses it", ErrBusy)
-		}
-		return nil, err
+	if err := flock(f); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	return f.Close, nil
+}
+
+func flock(f *os.File) error {
+	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return fmt.Errorf("%w: another server uses %s", ErrBusy, f.Name())
+	}
+	return err
 }
 
 const temporaryPrefix = "touchstone-memory-"

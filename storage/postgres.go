@@ -22,6 +22,8 @@ type pg struct {
 	db      *DB
 	pool    *pgxpool.Pool
 	numbers pgNumbers
+	// The feed's own: its fences, and short questions beside them.
+	fencing, asking *connection
 }
 
 // oldestPostgres is the first version with everything we rely on (13 brought
@@ -49,6 +51,7 @@ func openPostgres(ctx context.Context, db *DB, dsn string) (engine, error) {
 		return nil, err
 	}
 	e := &pg{db: db, pool: pool, numbers: pgNumbers{ids: map[string]idRange{}}}
+	e.fencing, e.asking = newConnection(e), newConnection(e)
 	if err := errors.Join(e.check(ctx)); err != nil {
 		pool.Close()
 		return nil, err
@@ -84,6 +87,8 @@ func (e *pg) check(ctx context.Context) error {
 func (e *pg) name() string { return "postgres" }
 
 func (e *pg) close() error {
+	e.fencing.close()
+	e.asking.close()
 	e.pool.Close()
 	return nil
 }

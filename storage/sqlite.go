@@ -74,17 +74,14 @@ func litePlace(where string) (path string, cleanup func() error, sync string, er
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", nil, "", err
 	}
-	unlock, err := lockFile(path + ".lock")
-	if err != nil {
-		return "", nil, "", err
-	}
 	// SQLite gives its log the file's mode: nobody else reads the accounts and
 	// the signing key.
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return "", nil, "", errors.Join(err, unlock())
+		return "", nil, "", err
 	}
-	return path, unlock, "FULL", f.Close()
+	unlock, err := lockDatabase(f)
+	return path, unlock, "FULL", err
 }
 
 func liteDSN(path, sync string) string {

@@ -133,6 +133,9 @@ func (f *goFile) node(n ast.Node) bool {
 
 // selector sees uses as well as calls, since a function value hides a call.
 func (f *goFile) selector(n *ast.SelectorExpr) {
+	if n.Sel.Name == "Stamp" && isFeed(n.X) {
+		f.report(n.Pos(), ruleStamp, "feed.Stamp may be behind what others have acknowledged: reach a position with feed.Reach")
+	}
 	x, ok := n.X.(*ast.Ident)
 	if !ok || f.timeName == "" || x.Name != f.timeName {
 		return
@@ -143,6 +146,17 @@ func (f *goFile) selector(n *ast.SelectorExpr) {
 	case "Sleep":
 		f.report(n.Pos(), ruleSleep, "time.Sleep: wait for what you are waiting for")
 	}
+}
+
+// isFeed goes by the name of a value, which is all that one file tells.
+func isFeed(x ast.Expr) bool {
+	switch x := x.(type) {
+	case *ast.Ident:
+		return x.Name == "f" || strings.EqualFold(x.Name, "feed")
+	case *ast.SelectorExpr:
+		return strings.EqualFold(x.Sel.Name, "feed")
+	}
+	return false
 }
 
 func (f *goFile) call(n *ast.CallExpr) {

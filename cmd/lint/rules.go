@@ -16,6 +16,7 @@ const (
 	ruleSleep     rule = "sleep"
 	ruleChance    rule = "chance"
 	ruleGoroutine rule = "goroutine"
+	ruleStamp     rule = "stamp"
 	ruleSPDX      rule = "spdx"
 	ruleSize      rule = "size"
 	ruleSkip      rule = "skip"
@@ -39,6 +40,7 @@ var ruleHelp = []struct {
 	{ruleSleep, "time.Sleep hides a race: wait for a position, or advance the clock"},
 	{ruleChance, "math/rand and crypto/rand belong to server/env: pass an env.Env"},
 	{ruleGoroutine, "go statements belong to server/run: give the goroutine an owner with run.Group"},
+	{ruleStamp, "feed.Stamp is for caches, which say why: a read for a client goes up to feed.Reach"},
 	{ruleSPDX, "hand-written files begin with an SPDX licence identifier"},
 	{ruleSize, fmt.Sprintf("files have at most %d lines", maxFileLines)},
 	{ruleSkip, "a skipped test says why"},
@@ -81,7 +83,7 @@ var exemptions = []exemption{
 
 // testRules are lifted from tests, which drive real servers from outside, give
 // their generators seeds and wait for what they start.
-var testRules = []rule{ruleClock, ruleChance, ruleGoroutine}
+var testRules = []rule{ruleClock, ruleChance, ruleGoroutine, ruleStamp}
 
 // exempt reports whether a rule does not apply to a file.
 func exempt(r rule, file string) bool {

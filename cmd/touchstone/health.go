@@ -5,8 +5,11 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
 
 	"touchstone.example/server/config"
@@ -15,22 +18,53 @@ import (
 // health is for container engines, whose images have no shell to ask with.
 func health(ctx context.Context, args []string) error {
 	fs := flags("health")
-	settings := config.BindFlags(fs)
-	url := fs.String("url", "", "the `URL` of the server (default: the client listener of the settings)")
+	settings := config.BindFlags(fs, "listen")
+	at := fs.String("url", "", "the `URL` of the server (default: the client listener of the settings)")
 	if err := parse(fs, args); err != nil {
 		return err
 	}
 	client := http.DefaultClient
-	if *url == "" {
+	if *at == "" {
 		cfg, err := config.Load(config.Sources{Env: os.Environ(), Flags: settings})
 		if err != nil {
 			return fmt.Errorf("settings:\n%w", err)
 		}
-		*url = baseURL(cfg.Listeners.Client)
-		// This machine's own listener, asked by an address that its
-		// certificate does not name, and told no secret.
-		client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+		*at, client = ownServer(cfg)
 	}
 	var answer struct{}
-	return call(ctx, client, http.MethodGet, *url+"/health", nil, &answer)
+	return call(ctx, client, http.MethodGet, *at+"/health", nil, &answer)
+}
+
+// ownServer is where the server of the settings answers on this machine, and a
+// client for it. Its ready file is believed over the settings, since the server
+// may have been started with flags that this command was not given.
+//
+// On the loopback interface the certificate is not verified: it does not name
+// that address, and nobody stands in between.
+func ownServer(cfg *config.Config) (string, *http.Client) {
+	base := baseURL(cfg.Listeners.Client)
+	if text, err := os.ReadFile(cfg.ReadyFile); err == nil {
+		var ready struct{ Client string }
+		if json.Unmarshal(text, &ready) == nil && ready.Client != "" {
+			base = ready.Client
+		}
+	}
+	u, err := url.Parse(base)
+	if err != nil || !net.ParseIP(u.Hostname()).IsLoopback() {
+		return base, http.DefaultClient
+	}
+	return base, &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+}
+
+// baseURL is where a listener answers on this machine.
+func baseURL(l config.TLSListener) string {
+	scheme := "http"
+	if l.TLSCertFile != "" {
+		scheme = "https"
+	}
+	host, port, err := net.SplitHostPort(l.Address)
+	if err == nil && (host == "" || host == "0.0.0.0" || host == "::" || host == "localhost") {
+		return scheme + "://" + net.JoinHostPort("127.0.0.1", port)
+	}
+	return scheme + "://" + l.Address
 }

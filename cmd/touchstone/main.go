@@ -20,13 +20,14 @@ import (
 
 // about says what each subcommand does.
 var about = [][2]string{
-	{"serve", "serve clients and other servers (the default)"},
-	{"check-config", "read the settings, say what is wrong with them and exit"},
-	{"generate-config", "print a settings file with every setting explained"},
-	{"register-user", "make an account on a running server"},
-	{"health", "ask a running server whether it is well"},
-	{"room", "judge, resolve and draw rooms, for authors of specifications"},
-	{"version", "print what program this is"},
+	{"serve", "run the server (the default)"},
+	{"check-config", "check the settings, print every problem and exit"},
+	{"generate-config", "print a settings file in which every setting is explained"},
+	{"register-user", "create an account on a running server"},
+	{"health", "check whether a running server is healthy"},
+	{"room", "check, resolve and draw rooms given as JSON lines"},
+	{"version", "print the version of this program"},
+	{"help", "print this help, or that of a command"},
 }
 
 var commands = map[string]func(ctx context.Context, args []string) error{
@@ -40,22 +41,25 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:]))
 }
 
-// run dispatches to a subcommand. The exit codes are 0 for success, 1 for
-// failure and 2 for a command line that makes no sense; "room" has more.
+// run dispatches to a subcommand. The exit statuses are 0 for success, 1 for
+// failure and 2 for a wrong command line; "room" has more.
 func run(ctx context.Context, args []string) int {
 	name := "serve"
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		name, args = args[0], args[1:]
-	} else if len(args) > 0 && slices.Contains([]string{"-h", "-help", "--help"}, args[0]) {
-		name = "help"
+	} else if len(args) > 0 && isHelp(args[0]) {
+		name, args = "help", nil
 	}
 	if name == "help" {
-		usage(os.Stdout)
-		return 0
+		if len(args) == 0 || args[0] == "help" {
+			usage(os.Stdout)
+			return 0
+		}
+		name, args = args[0], []string{"--help"}
 	}
 	command, ok := commands[name]
 	if !ok {
-		fmt.Fprintf(os.Stderr, "touchstone: there is no command %q\n\n", name)
+		fmt.Fprintf(os.Stderr, "touchstone: unknown command %q\n\n", name)
 		usage(os.Stderr)
 		return 2
 	}
@@ -68,13 +72,23 @@ func run(ctx context.Context, args []string) int {
 		return 0
 	case errors.As(err, new(usageError)):
 		return 2
+	case errors.As(err, new(missingFlag)):
+		fmt.Fprintf(os.Stderr, "touchstone %s: %s\nRun \"touchstone help %s\" for its flags.\n", name, err, name)
+		return 2
 	}
 	fmt.Fprintf(os.Stderr, "touchstone %s: %s\n", name, err)
 	return 1
 }
 
+func isHelp(arg string) bool { return arg == "-h" || arg == "-help" || arg == "--help" }
+
 // A usageError was already explained on the terminal.
 type usageError struct{ error }
+
+// A missingFlag is a required flag that is not on the command line.
+type missingFlag string
+
+func (f missingFlag) Error() string { return "missing required flag --" + string(f) }
 
 // An exitCode is that of a subcommand which has said all itself.
 type exitCode int
@@ -86,12 +100,13 @@ func usage(w io.Writer) {
 	for _, c := range about {
 		fmt.Fprintf(w, "  %-16s %s\n", c[0], c[1])
 	}
-	fmt.Fprint(w, "\nRun \"touchstone COMMAND -h\" for a command's flags.\n")
+	fmt.Fprint(w, "\nRun \"touchstone help COMMAND\" for the flags of a command.\n")
 }
 
 // flags returns the flag set of a subcommand.
 func flags(name string) *flag.FlagSet {
 	fs := flag.NewFlagSet(name, flag.ContinueOnError)
+	fs.SetOutput(os.Stderr)
 	fs.Usage = func() {
 		i := slices.IndexFunc(about, func(c [2]string) bool { return c[0] == name })
 		fmt.Fprintf(fs.Output(), "touchstone %s: %s\n\nFlags:\n", name, about[i][1])
@@ -101,6 +116,9 @@ func flags(name string) *flag.FlagSet {
 }
 
 func parse(fs *flag.FlagSet, args []string) error {
+	if slices.ContainsFunc(args, isHelp) {
+		fs.SetOutput(os.Stdout) // what was asked for is no error
+	}
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return err
@@ -108,7 +126,7 @@ func parse(fs *flag.FlagSet, args []string) error {
 		return usageError{err}
 	}
 	if fs.NArg() > 0 {
-		fmt.Fprintf(fs.Output(), "touchstone %s: %q is not a flag\n", fs.Name(), fs.Arg(0))
+		fmt.Fprintf(fs.Output(), "touchstone %s: unexpected argument %q\n", fs.Name(), fs.Arg(0))
 		return usageError{errors.New("argument")}
 	}
 	return nil

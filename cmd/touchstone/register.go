@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -28,24 +27,24 @@ const registerPath = "/_synapse/admin/v1/register"
 // maxLine bounds the line that is read as a password. Servers take less.
 const maxLine = 1 << 16
 
-// registerUser makes an account through the shared secret of the settings, on
-// a server that runs with the same settings.
+// registerUser creates an account with the shared secret of the settings, on a
+// server that runs with the same settings.
 func registerUser(ctx context.Context, args []string) error {
 	fs := flags("register-user")
-	settings := config.BindFlags(fs)
-	user := fs.String("user", "", "the `localpart` of the new user, as alice")
+	settings := config.BindFlags(fs, "listen")
+	user := fs.String("user", "", "the `localpart` of the new user, such as alice (required)")
 	passwordFile := fs.String("password-file", "", "read the password from the first line of this `file` (default: standard input)")
-	admin := fs.Bool("admin", false, "make an administrator")
+	admin := fs.Bool("admin", false, "make the user an administrator")
 	url := fs.String("url", "", "the `URL` of the server (default: the client listener of the settings)")
 	if err := parse(fs, args); err != nil {
 		return err
 	}
+	if *user == "" {
+		return missingFlag("user")
+	}
 	cfg, err := config.Load(config.Sources{Env: os.Environ(), Flags: settings})
 	if err != nil {
 		return fmt.Errorf("settings:\n%w", err)
-	}
-	if *user == "" {
-		return errors.New("say who: --user NAME")
 	}
 	if cfg.Registration.SharedSecret == "" {
 		return errors.New("the settings have no registration.shared_secret; set one (or registration.shared_secret_file) and start the server with it")
@@ -54,10 +53,11 @@ func registerUser(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	client := http.DefaultClient
 	if *url == "" {
-		*url = baseURL(cfg.Listeners.Client)
+		*url, client = ownServer(cfg)
 	}
-	userID, err := register(ctx, *url, string(cfg.Registration.SharedSecret), *user, password, *admin)
+	userID, err := register(ctx, client, *url, string(cfg.Registration.SharedSecret), *user, password, *admin)
 	if err != nil {
 		return err
 	}
@@ -113,23 +113,10 @@ func typePassword(read func() ([]byte, error)) (string, error) {
 	return typed[0], nil
 }
 
-// baseURL is where a listener of this machine answers.
-func baseURL(l config.TLSListener) string {
-	scheme := "http"
-	if l.TLSCertFile != "" {
-		scheme = "https"
-	}
-	host, port, err := net.SplitHostPort(l.Address)
-	if err == nil && (host == "" || host == "0.0.0.0" || host == "::") {
-		return scheme + "://" + net.JoinHostPort("127.0.0.1", port)
-	}
-	return scheme + "://" + l.Address
-}
-
 // register asks for a nonce and proves that it knows the secret.
-func register(ctx context.Context, url, secret, user, password string, admin bool) (string, error) {
+func register(ctx context.Context, client *http.Client, url, secret, user, password string, admin bool) (string, error) {
 	var nonce struct{ Nonce string }
-	if err := call(ctx, http.DefaultClient, http.MethodGet, url+registerPath, nil, &nonce); err != nil {
+	if err := call(ctx, client, http.MethodGet, url+registerPath, nil, &nonce); err != nil {
 		return "", err
 	}
 	role := "notadmin"
@@ -141,7 +128,7 @@ func register(ctx context.Context, url, secret, user, password string, admin boo
 	var made struct {
 		UserID string `json:"user_id"`
 	}
-	err := call(ctx, http.DefaultClient, http.MethodPost, url+registerPath, map[string]any{
+	err := call(ctx, client, http.MethodPost, url+registerPath, map[string]any{
 		"nonce": nonce.Nonce, "username": user, "password": password, "admin": admin,
 		"mac": hex.EncodeToString(mac.Sum(nil)),
 	}, &made)
@@ -165,7 +152,7 @@ func call(ctx context.Context, client *http.Client, method, url string, body, an
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("is the server running? %w", err)
+		return fmt.Errorf("cannot reach the server (is it running?): %w", err)
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"touchstone.example/server"
 	"touchstone.example/server/config"
@@ -42,6 +44,10 @@ func serve(ctx context.Context, args []string) error {
 		return err
 	}
 	greet(os.Stdout, cfg, s)
+	hangups := make(chan os.Signal, 1) // how programs that renew certificates tell servers
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	s.ReloadOn(hangups)
 	return s.Wait()
 }
 
@@ -56,10 +62,19 @@ func greet(w io.Writer, cfg *config.Config, s *server.Server) {
 	}
 	fmt.Fprintf(w, "  registration  %s\n", whoRegisters(&cfg.Registration))
 	if cfg.Lab {
-		fmt.Fprint(w, "  laboratory    everything is temporary and open: keep it from strangers\n")
+		fmt.Fprintf(w, "  lab mode      %s; do not expose it to the internet\n", labData(s))
 	}
 	fmt.Fprintf(w, "\nTry:  curl %s/_matrix/client/versions\n", s.ClientURL())
 	fmt.Fprint(w, "Stop with Ctrl-C.\n")
+}
+
+// labData says what becomes of the data in lab mode, which may use a real
+// database.
+func labData(s *server.Server) string {
+	if s.Temporary() {
+		return "anyone can register, and the data is gone when the server stops"
+	}
+	return "anyone can register; the data stays in the database"
 }
 
 func whoRegisters(r *config.Registration) string {
@@ -82,7 +97,7 @@ func checkConfig(_ context.Context, args []string) error {
 	for _, note := range cfg.Notes {
 		fmt.Fprintf(os.Stdout, "note: %s\n", note)
 	}
-	fmt.Fprintln(os.Stdout, "The settings are good.")
+	fmt.Fprintln(os.Stdout, "The settings are valid.")
 	return nil
 }
 

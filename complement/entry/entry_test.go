@@ -130,13 +130,13 @@ log:
 // names above are its names.
 func TestTheServerTakesTheSettings(t *testing.T) {
 	env := container(t)
-	place(t, env.Complement, "appservice/a.yaml", nil)
+	place(t, env.Complement, "appservice/a.yaml", []byte("id: a\nurl: null\nas_token: b\nhs_token: c\nsender_localpart: d\nnamespaces: {}\n"))
 	file, err := Prepare(env, noon)
 	require.NoError(t, err)
 
 	cfg, err := config.Load(config.Sources{File: file})
 	require.NoError(t, err)
-	require.Empty(t, cfg.Notes)
+	require.Equal(t, []string{"appservices has no effect yet"}, cfg.Notes)
 	require.EqualValues(t, "hs1", cfg.ServerName)
 	require.Equal(t, config.Registration{Enabled: true, Guests: true, SharedSecret: "complement"}, cfg.Registration)
 	require.False(t, cfg.RateLimits.Enabled)

@@ -31,8 +31,17 @@ type Protocols interface {
 	QueryUserByProtocol(ctx context.Context, req *QueryUserByProtocolRequest) (*QueryUserByProtocolResponse, error)
 }
 
-// MountProtocols mounts the operations of protocols.yaml.
+// MountProtocols mounts the operations of protocols.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountProtocols(r *api.Router, s Protocols) {
+	if !api.Serves(s, "Protocols") {
+		r.Add(&ops.ASQueryLocationByAlias, api.ServeUnfinished(api.AnyHomeserver, (*QueryLocationByAliasRequest).read))
+		r.Add(&ops.ASQueryLocationByProtocol, api.ServeUnfinished(api.AnyHomeserver, (*QueryLocationByProtocolRequest).read))
+		r.Add(&ops.ASGetProtocolMetadata, api.ServeUnfinished(api.AnyHomeserver, (*GetProtocolMetadataRequest).read))
+		r.Add(&ops.ASQueryThirdpartyUserByID, api.ServeUnfinished(api.AnyHomeserver, (*QueryThirdpartyUserByIDRequest).read))
+		r.Add(&ops.ASQueryUserByProtocol, api.ServeUnfinished(api.AnyHomeserver, (*QueryUserByProtocolRequest).read))
+		return
+	}
 	r.Add(&ops.ASQueryLocationByAlias, api.ServeJSON(api.AnyHomeserver, (*QueryLocationByAliasRequest).read, api.Anyone(s.QueryLocationByAlias)))
 	r.Add(&ops.ASQueryLocationByProtocol, api.ServeJSON(api.AnyHomeserver, (*QueryLocationByProtocolRequest).read, api.Anyone(s.QueryLocationByProtocol)))
 	r.Add(&ops.ASGetProtocolMetadata, api.ServeJSON(api.AnyHomeserver, (*GetProtocolMetadataRequest).read, api.Anyone(s.GetProtocolMetadata)))

@@ -28,8 +28,16 @@ type AccountData interface {
 	SetAccountDataPerRoom(ctx context.Context, who api.Caller, req *SetAccountDataPerRoomRequest) (*api.Empty, error)
 }
 
-// MountAccountData mounts the operations of account-data.yaml.
+// MountAccountData mounts the operations of account-data.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountAccountData(r *api.Router, s AccountData) {
+	if !api.Serves(s, "AccountData") {
+		r.Add(&ops.ClientGetAccountData, api.ServeUnfinished((*api.Exchange).User, (*GetAccountDataRequest).read))
+		r.Add(&ops.ClientSetAccountData, api.ServeUnfinished((*api.Exchange).User, (*SetAccountDataRequest).read))
+		r.Add(&ops.ClientGetAccountDataPerRoom, api.ServeUnfinished((*api.Exchange).User, (*GetAccountDataPerRoomRequest).read))
+		r.Add(&ops.ClientSetAccountDataPerRoom, api.ServeUnfinished((*api.Exchange).User, (*SetAccountDataPerRoomRequest).read))
+		return
+	}
 	r.Add(&ops.ClientGetAccountData, api.ServeJSON((*api.Exchange).User, (*GetAccountDataRequest).read, s.GetAccountData))
 	r.Add(&ops.ClientSetAccountData, api.ServeJSON((*api.Exchange).User, (*SetAccountDataRequest).read, s.SetAccountData))
 	r.Add(&ops.ClientGetAccountDataPerRoom, api.ServeJSON((*api.Exchange).User, (*GetAccountDataPerRoomRequest).read, s.GetAccountDataPerRoom))

@@ -18,8 +18,13 @@ type AccountDeactivation interface {
 	DeactivateAccount(ctx context.Context, who *api.Caller, req *DeactivateAccountRequest) (*DeactivateAccountResponse, error)
 }
 
-// MountAccountDeactivation mounts the operations of account_deactivation.yaml.
+// MountAccountDeactivation mounts the operations of account_deactivation.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountAccountDeactivation(r *api.Router, s AccountDeactivation) {
+	if !api.Serves(s, "AccountDeactivation") {
+		r.Add(&ops.ClientDeactivateAccount, api.ServeUnfinished((*api.Exchange).OptionalUser, (*DeactivateAccountRequest).read))
+		return
+	}
 	r.Add(&ops.ClientDeactivateAccount, api.ServeJSON((*api.Exchange).OptionalUser, (*DeactivateAccountRequest).read, s.DeactivateAccount))
 }
 

@@ -31,8 +31,17 @@ type Admin interface {
 	GetWhoIs(ctx context.Context, who api.Caller, req *GetWhoIsRequest) (*GetWhoIsResponse, error)
 }
 
-// MountAdmin mounts the operations of admin.yaml.
+// MountAdmin mounts the operations of admin.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountAdmin(r *api.Router, s Admin) {
+	if !api.Serves(s, "Admin") {
+		r.Add(&ops.ClientGetAdminLockUser, api.ServeUnfinished((*api.Exchange).User, (*GetAdminLockUserRequest).read))
+		r.Add(&ops.ClientSetAdminLockUser, api.ServeUnfinished((*api.Exchange).User, (*SetAdminLockUserRequest).read))
+		r.Add(&ops.ClientGetAdminSuspendUser, api.ServeUnfinished((*api.Exchange).User, (*GetAdminSuspendUserRequest).read))
+		r.Add(&ops.ClientSetAdminSuspendUser, api.ServeUnfinished((*api.Exchange).User, (*SetAdminSuspendUserRequest).read))
+		r.Add(&ops.ClientGetWhoIs, api.ServeUnfinished((*api.Exchange).User, (*GetWhoIsRequest).read))
+		return
+	}
 	r.Add(&ops.ClientGetAdminLockUser, api.ServeJSON((*api.Exchange).User, (*GetAdminLockUserRequest).read, s.GetAdminLockUser))
 	r.Add(&ops.ClientSetAdminLockUser, api.ServeJSON((*api.Exchange).User, (*SetAdminLockUserRequest).read, s.SetAdminLockUser))
 	r.Add(&ops.ClientGetAdminSuspendUser, api.ServeJSON((*api.Exchange).User, (*GetAdminSuspendUserRequest).read, s.GetAdminSuspendUser))

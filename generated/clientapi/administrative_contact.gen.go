@@ -40,8 +40,20 @@ type AdministrativeContact interface {
 	Unbind3pidFromAccount(ctx context.Context, who api.Caller, req *Unbind3pidFromAccountRequest) (*Unbind3pidFromAccountResponse, error)
 }
 
-// MountAdministrativeContact mounts the operations of administrative_contact.yaml.
+// MountAdministrativeContact mounts the operations of administrative_contact.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountAdministrativeContact(r *api.Router, s AdministrativeContact) {
+	if !api.Serves(s, "AdministrativeContact") {
+		r.Add(&ops.ClientGetAccount3PIDs, api.ServeUnfinished((*api.Exchange).User, api.ReadNothing))
+		r.Add(&ops.ClientPost3PIDs, api.ServeUnfinished((*api.Exchange).User, (*Post3PIDsRequest).read))
+		r.Add(&ops.ClientAdd3PID, api.ServeUnfinished((*api.Exchange).User, (*Add3PIDRequest).read))
+		r.Add(&ops.ClientBind3PID, api.ServeUnfinished((*api.Exchange).User, (*Bind3PIDRequest).read))
+		r.Add(&ops.ClientDelete3pidFromAccount, api.ServeUnfinished((*api.Exchange).User, (*Delete3pidFromAccountRequest).read))
+		r.Add(&ops.ClientRequestTokenTo3PIDEmail, api.ServeUnfinished(api.Nobody, (*RequestTokenTo3PIDEmailRequest).read))
+		r.Add(&ops.ClientRequestTokenTo3PIDMSISDN, api.ServeUnfinished(api.Nobody, (*RequestTokenTo3PIDMSISDNRequest).read))
+		r.Add(&ops.ClientUnbind3pidFromAccount, api.ServeUnfinished((*api.Exchange).User, (*Unbind3pidFromAccountRequest).read))
+		return
+	}
 	r.Add(&ops.ClientGetAccount3PIDs, api.ServeJSON((*api.Exchange).User, nil, s.GetAccount3PIDs))
 	r.Add(&ops.ClientPost3PIDs, api.ServeJSON((*api.Exchange).User, (*Post3PIDsRequest).read, s.Post3PIDs))
 	r.Add(&ops.ClientAdd3PID, api.ServeJSON((*api.Exchange).User, (*Add3PIDRequest).read, s.Add3PID))

@@ -18,8 +18,13 @@ type AppservicePing interface {
 	PingAppservice(ctx context.Context, who api.Caller, req *PingAppserviceRequest) (*PingAppserviceResponse, error)
 }
 
-// MountAppservicePing mounts the operations of appservice_ping.yaml.
+// MountAppservicePing mounts the operations of appservice_ping.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountAppservicePing(r *api.Router, s AppservicePing) {
+	if !api.Serves(s, "AppservicePing") {
+		r.Add(&ops.ClientPingAppservice, api.ServeUnfinished((*api.Exchange).AppService, (*PingAppserviceRequest).read))
+		return
+	}
 	r.Add(&ops.ClientPingAppservice, api.ServeJSON((*api.Exchange).AppService, (*PingAppserviceRequest).read, s.PingAppservice))
 }
 

@@ -19,8 +19,13 @@ type AppserviceRoomDirectory interface {
 	UpdateAppserviceRoomDirectoryVisibility(ctx context.Context, who api.Caller, req *UpdateAppserviceRoomDirectoryVisibilityRequest) (*api.Empty, error)
 }
 
-// MountAppserviceRoomDirectory mounts the operations of appservice_room_directory.yaml.
+// MountAppserviceRoomDirectory mounts the operations of appservice_room_directory.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountAppserviceRoomDirectory(r *api.Router, s AppserviceRoomDirectory) {
+	if !api.Serves(s, "AppserviceRoomDirectory") {
+		r.Add(&ops.ClientUpdateAppserviceRoomDirectoryVisibility, api.ServeUnfinished((*api.Exchange).AppService, (*UpdateAppserviceRoomDirectoryVisibilityRequest).read))
+		return
+	}
 	r.Add(&ops.ClientUpdateAppserviceRoomDirectoryVisibility, api.ServeJSON((*api.Exchange).AppService, (*UpdateAppserviceRoomDirectoryVisibilityRequest).read, s.UpdateAppserviceRoomDirectoryVisibility))
 }
 

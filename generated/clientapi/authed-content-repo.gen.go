@@ -31,8 +31,17 @@ type AuthedContentRepo interface {
 	GetContentThumbnailAuthed(ctx context.Context, who api.Caller, req *GetContentThumbnailAuthedRequest) (GetContentThumbnailAuthedResult, error)
 }
 
-// MountAuthedContentRepo mounts the operations of authed-content-repo.yaml.
+// MountAuthedContentRepo mounts the operations of authed-content-repo.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountAuthedContentRepo(r *api.Router, s AuthedContentRepo) {
+	if !api.Serves(s, "AuthedContentRepo") {
+		r.Add(&ops.ClientGetConfigAuthed, api.ServeUnfinished((*api.Exchange).User, api.ReadNothing))
+		r.Add(&ops.ClientGetContentAuthed, api.ServeUnfinished((*api.Exchange).User, (*GetContentAuthedRequest).read))
+		r.Add(&ops.ClientGetContentOverrideNameAuthed, api.ServeUnfinished((*api.Exchange).User, (*GetContentOverrideNameAuthedRequest).read))
+		r.Add(&ops.ClientGetURLPreviewAuthed, api.ServeUnfinished((*api.Exchange).User, (*GetURLPreviewAuthedRequest).read))
+		r.Add(&ops.ClientGetContentThumbnailAuthed, api.ServeUnfinished((*api.Exchange).User, (*GetContentThumbnailAuthedRequest).read))
+		return
+	}
 	r.Add(&ops.ClientGetConfigAuthed, api.ServeJSON((*api.Exchange).User, nil, s.GetConfigAuthed))
 	r.Add(&ops.ClientGetContentAuthed, api.ServeResult((*api.Exchange).User, (*GetContentAuthedRequest).read, s.GetContentAuthed))
 	r.Add(&ops.ClientGetContentOverrideNameAuthed, api.ServeResult((*api.Exchange).User, (*GetContentOverrideNameAuthedRequest).read, s.GetContentOverrideNameAuthed))

@@ -22,8 +22,14 @@ type Banning interface {
 	Unban(ctx context.Context, who api.Caller, req *UnbanRequest) (*api.Empty, error)
 }
 
-// MountBanning mounts the operations of banning.yaml.
+// MountBanning mounts the operations of banning.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountBanning(r *api.Router, s Banning) {
+	if !api.Serves(s, "Banning") {
+		r.Add(&ops.ClientBan, api.ServeUnfinished((*api.Exchange).User, (*BanRequest).read))
+		r.Add(&ops.ClientUnban, api.ServeUnfinished((*api.Exchange).User, (*UnbanRequest).read))
+		return
+	}
 	r.Add(&ops.ClientBan, api.ServeJSON((*api.Exchange).User, (*BanRequest).read, s.Ban))
 	r.Add(&ops.ClientUnban, api.ServeJSON((*api.Exchange).User, (*UnbanRequest).read, s.Unban))
 }

@@ -18,8 +18,13 @@ type Capabilities interface {
 	GetCapabilities(ctx context.Context, who api.Caller, req *GetCapabilitiesRequest) (*GetCapabilitiesResponse, error)
 }
 
-// MountCapabilities mounts the operations of capabilities.yaml.
+// MountCapabilities mounts the operations of capabilities.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountCapabilities(r *api.Router, s Capabilities) {
+	if !api.Serves(s, "Capabilities") {
+		r.Add(&ops.ClientGetCapabilities, api.ServeUnfinished((*api.Exchange).User, api.ReadNothing))
+		return
+	}
 	r.Add(&ops.ClientGetCapabilities, api.ServeJSON((*api.Exchange).User, nil, s.GetCapabilities))
 }
 

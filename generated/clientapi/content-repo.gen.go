@@ -46,8 +46,20 @@ type ContentRepo interface {
 	UploadContentToMXC(ctx context.Context, who api.Caller, req *UploadContentToMXCRequest) (*api.Empty, error)
 }
 
-// MountContentRepo mounts the operations of content-repo.yaml.
+// MountContentRepo mounts the operations of content-repo.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountContentRepo(r *api.Router, s ContentRepo) {
+	if !api.Serves(s, "ContentRepo") {
+		r.Add(&ops.ClientCreateContent, api.ServeUnfinished((*api.Exchange).User, api.ReadNothing))
+		r.Add(&ops.ClientGetConfig, api.ServeUnfinished((*api.Exchange).User, api.ReadNothing))
+		r.Add(&ops.ClientGetContent, api.ServeUnfinished(api.Nobody, (*GetContentRequest).read))
+		r.Add(&ops.ClientGetContentOverrideName, api.ServeUnfinished(api.Nobody, (*GetContentOverrideNameRequest).read))
+		r.Add(&ops.ClientGetURLPreview, api.ServeUnfinished((*api.Exchange).User, (*GetURLPreviewRequest).read))
+		r.Add(&ops.ClientGetContentThumbnail, api.ServeUnfinished(api.Nobody, (*GetContentThumbnailRequest).read))
+		r.Add(&ops.ClientUploadContent, api.ServeUnfinished((*api.Exchange).User, (*UploadContentRequest).read))
+		r.Add(&ops.ClientUploadContentToMXC, api.ServeUnfinished((*api.Exchange).User, (*UploadContentToMXCRequest).read))
+		return
+	}
 	r.Add(&ops.ClientCreateContent, api.ServeJSON((*api.Exchange).User, nil, s.CreateContent))
 	r.Add(&ops.ClientGetConfig, api.ServeJSON((*api.Exchange).User, nil, s.GetConfig))
 	r.Add(&ops.ClientGetContent, api.ServeResult(api.Nobody, (*GetContentRequest).read, api.Anyone(s.GetContent)))

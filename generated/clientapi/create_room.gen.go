@@ -19,8 +19,13 @@ type CreateRoom interface {
 	CreateRoom(ctx context.Context, who api.Caller, req *CreateRoomRequest) (*CreateRoomResponse, error)
 }
 
-// MountCreateRoom mounts the operations of create_room.yaml.
+// MountCreateRoom mounts the operations of create_room.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountCreateRoom(r *api.Router, s CreateRoom) {
+	if !api.Serves(s, "CreateRoom") {
+		r.Add(&ops.ClientCreateRoom, api.ServeUnfinished((*api.Exchange).User, (*CreateRoomRequest).read))
+		return
+	}
 	r.Add(&ops.ClientCreateRoom, api.ServeJSON((*api.Exchange).User, (*CreateRoomRequest).read, s.CreateRoom))
 }
 

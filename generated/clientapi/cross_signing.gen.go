@@ -22,8 +22,14 @@ type CrossSigning interface {
 	UploadCrossSigningSignatures(ctx context.Context, who api.Caller, req *UploadCrossSigningSignaturesRequest) (*UploadCrossSigningSignaturesResponse, error)
 }
 
-// MountCrossSigning mounts the operations of cross_signing.yaml.
+// MountCrossSigning mounts the operations of cross_signing.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountCrossSigning(r *api.Router, s CrossSigning) {
+	if !api.Serves(s, "CrossSigning") {
+		r.Add(&ops.ClientUploadCrossSigningKeys, api.ServeUnfinished((*api.Exchange).User, (*UploadCrossSigningKeysRequest).read))
+		r.Add(&ops.ClientUploadCrossSigningSignatures, api.ServeUnfinished((*api.Exchange).User, (*UploadCrossSigningSignaturesRequest).read))
+		return
+	}
 	r.Add(&ops.ClientUploadCrossSigningKeys, api.ServeJSON((*api.Exchange).User, (*UploadCrossSigningKeysRequest).read, s.UploadCrossSigningKeys))
 	r.Add(&ops.ClientUploadCrossSigningSignatures, api.ServeJSON((*api.Exchange).User, (*UploadCrossSigningSignaturesRequest).read, s.UploadCrossSigningSignatures))
 }

@@ -30,8 +30,17 @@ type DeviceManagement interface {
 	UpdateDevice(ctx context.Context, who api.Caller, req *UpdateDeviceRequest) (UpdateDeviceResult, error)
 }
 
-// MountDeviceManagement mounts the operations of device_management.yaml.
+// MountDeviceManagement mounts the operations of device_management.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountDeviceManagement(r *api.Router, s DeviceManagement) {
+	if !api.Serves(s, "DeviceManagement") {
+		r.Add(&ops.ClientDeleteDevices, api.ServeUnfinished((*api.Exchange).User, (*DeleteDevicesRequest).read))
+		r.Add(&ops.ClientGetDevices, api.ServeUnfinished((*api.Exchange).User, api.ReadNothing))
+		r.Add(&ops.ClientDeleteDevice, api.ServeUnfinished((*api.Exchange).User, (*DeleteDeviceRequest).read))
+		r.Add(&ops.ClientGetDevice, api.ServeUnfinished((*api.Exchange).User, (*GetDeviceRequest).read))
+		r.Add(&ops.ClientUpdateDevice, api.ServeUnfinished((*api.Exchange).User, (*UpdateDeviceRequest).read))
+		return
+	}
 	r.Add(&ops.ClientDeleteDevices, api.ServeJSON((*api.Exchange).User, (*DeleteDevicesRequest).read, s.DeleteDevices))
 	r.Add(&ops.ClientGetDevices, api.ServeJSON((*api.Exchange).User, nil, s.GetDevices))
 	r.Add(&ops.ClientDeleteDevice, api.ServeJSON((*api.Exchange).User, (*DeleteDeviceRequest).read, s.DeleteDevice))

@@ -28,8 +28,16 @@ type Directory interface {
 	GetLocalAliases(ctx context.Context, who api.Caller, req *GetLocalAliasesRequest) (*GetLocalAliasesResponse, error)
 }
 
-// MountDirectory mounts the operations of directory.yaml.
+// MountDirectory mounts the operations of directory.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountDirectory(r *api.Router, s Directory) {
+	if !api.Serves(s, "Directory") {
+		r.Add(&ops.ClientDeleteRoomAlias, api.ServeUnfinished((*api.Exchange).User, (*DeleteRoomAliasRequest).read))
+		r.Add(&ops.ClientGetRoomIDByAlias, api.ServeUnfinished(api.Nobody, (*GetRoomIDByAliasRequest).read))
+		r.Add(&ops.ClientSetRoomAlias, api.ServeUnfinished((*api.Exchange).User, (*SetRoomAliasRequest).read))
+		r.Add(&ops.ClientGetLocalAliases, api.ServeUnfinished((*api.Exchange).User, (*GetLocalAliasesRequest).read))
+		return
+	}
 	r.Add(&ops.ClientDeleteRoomAlias, api.ServeJSON((*api.Exchange).User, (*DeleteRoomAliasRequest).read, s.DeleteRoomAlias))
 	r.Add(&ops.ClientGetRoomIDByAlias, api.ServeJSON(api.Nobody, (*GetRoomIDByAliasRequest).read, api.Anyone(s.GetRoomIDByAlias)))
 	r.Add(&ops.ClientSetRoomAlias, api.ServeJSON((*api.Exchange).User, (*SetRoomAliasRequest).read, s.SetRoomAlias))

@@ -19,8 +19,13 @@ type EventContext interface {
 	GetEventContext(ctx context.Context, who api.Caller, req *GetEventContextRequest) (*GetEventContextResponse, error)
 }
 
-// MountEventContext mounts the operations of event_context.yaml.
+// MountEventContext mounts the operations of event_context.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountEventContext(r *api.Router, s EventContext) {
+	if !api.Serves(s, "EventContext") {
+		r.Add(&ops.ClientGetEventContext, api.ServeUnfinished((*api.Exchange).User, (*GetEventContextRequest).read))
+		return
+	}
 	r.Add(&ops.ClientGetEventContext, api.ServeJSON((*api.Exchange).User, (*GetEventContextRequest).read, s.GetEventContext))
 }
 

@@ -22,8 +22,14 @@ type Filter interface {
 	GetFilter(ctx context.Context, who api.Caller, req *GetFilterRequest) (*GetFilterResponse, error)
 }
 
-// MountFilter mounts the operations of filter.yaml.
+// MountFilter mounts the operations of filter.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountFilter(r *api.Router, s Filter) {
+	if !api.Serves(s, "Filter") {
+		r.Add(&ops.ClientDefineFilter, api.ServeUnfinished((*api.Exchange).User, (*DefineFilterRequest).read))
+		r.Add(&ops.ClientGetFilter, api.ServeUnfinished((*api.Exchange).User, (*GetFilterRequest).read))
+		return
+	}
 	r.Add(&ops.ClientDefineFilter, api.ServeJSON((*api.Exchange).User, (*DefineFilterRequest).read, s.DefineFilter))
 	r.Add(&ops.ClientGetFilter, api.ServeJSON((*api.Exchange).User, (*GetFilterRequest).read, s.GetFilter))
 }

@@ -20,8 +20,13 @@ type Inviting interface {
 	InviteUser(ctx context.Context, who api.Caller, req *InviteUserRequest) (*api.Empty, error)
 }
 
-// MountInviting mounts the operations of inviting.yaml.
+// MountInviting mounts the operations of inviting.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountInviting(r *api.Router, s Inviting) {
+	if !api.Serves(s, "Inviting") {
+		r.Add(&ops.ClientInviteUser, api.ServeUnfinished((*api.Exchange).User, (*InviteUserRequest).read))
+		return
+	}
 	r.Add(&ops.ClientInviteUser, api.ServeJSON((*api.Exchange).User, (*InviteUserRequest).read, s.InviteUser))
 }
 

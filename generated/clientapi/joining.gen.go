@@ -22,8 +22,14 @@ type Joining interface {
 	JoinRoomByID(ctx context.Context, who api.Caller, req *JoinRoomByIDRequest) (*JoinRoomByIDResponse, error)
 }
 
-// MountJoining mounts the operations of joining.yaml.
+// MountJoining mounts the operations of joining.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountJoining(r *api.Router, s Joining) {
+	if !api.Serves(s, "Joining") {
+		r.Add(&ops.ClientJoinRoom, api.ServeUnfinished((*api.Exchange).User, (*JoinRoomRequest).read))
+		r.Add(&ops.ClientJoinRoomByID, api.ServeUnfinished((*api.Exchange).User, (*JoinRoomByIDRequest).read))
+		return
+	}
 	r.Add(&ops.ClientJoinRoom, api.ServeJSON((*api.Exchange).User, (*JoinRoomRequest).read, s.JoinRoom))
 	r.Add(&ops.ClientJoinRoomByID, api.ServeJSON((*api.Exchange).User, (*JoinRoomByIDRequest).read, s.JoinRoomByID))
 }

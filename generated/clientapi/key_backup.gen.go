@@ -58,8 +58,26 @@ type KeyBackup interface {
 	PutRoomKeysVersion(ctx context.Context, who api.Caller, req *PutRoomKeysVersionRequest) (*api.Empty, error)
 }
 
-// MountKeyBackup mounts the operations of key_backup.yaml.
+// MountKeyBackup mounts the operations of key_backup.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountKeyBackup(r *api.Router, s KeyBackup) {
+	if !api.Serves(s, "KeyBackup") {
+		r.Add(&ops.ClientDeleteRoomKeys, api.ServeUnfinished((*api.Exchange).User, (*DeleteRoomKeysRequest).read))
+		r.Add(&ops.ClientGetRoomKeys, api.ServeUnfinished((*api.Exchange).User, (*GetRoomKeysRequest).read))
+		r.Add(&ops.ClientPutRoomKeys, api.ServeUnfinished((*api.Exchange).User, (*PutRoomKeysRequest).read))
+		r.Add(&ops.ClientDeleteRoomKeysByRoomID, api.ServeUnfinished((*api.Exchange).User, (*DeleteRoomKeysByRoomIDRequest).read))
+		r.Add(&ops.ClientGetRoomKeysByRoomID, api.ServeUnfinished((*api.Exchange).User, (*GetRoomKeysByRoomIDRequest).read))
+		r.Add(&ops.ClientPutRoomKeysByRoomID, api.ServeUnfinished((*api.Exchange).User, (*PutRoomKeysByRoomIDRequest).read))
+		r.Add(&ops.ClientDeleteRoomKeyBySessionID, api.ServeUnfinished((*api.Exchange).User, (*DeleteRoomKeyBySessionIDRequest).read))
+		r.Add(&ops.ClientGetRoomKeyBySessionID, api.ServeUnfinished((*api.Exchange).User, (*GetRoomKeyBySessionIDRequest).read))
+		r.Add(&ops.ClientPutRoomKeyBySessionID, api.ServeUnfinished((*api.Exchange).User, (*PutRoomKeyBySessionIDRequest).read))
+		r.Add(&ops.ClientGetRoomKeysVersionCurrent, api.ServeUnfinished((*api.Exchange).User, api.ReadNothing))
+		r.Add(&ops.ClientPostRoomKeysVersion, api.ServeUnfinished((*api.Exchange).User, (*PostRoomKeysVersionRequest).read))
+		r.Add(&ops.ClientDeleteRoomKeysVersion, api.ServeUnfinished((*api.Exchange).User, (*DeleteRoomKeysVersionRequest).read))
+		r.Add(&ops.ClientGetRoomKeysVersion, api.ServeUnfinished((*api.Exchange).User, (*GetRoomKeysVersionRequest).read))
+		r.Add(&ops.ClientPutRoomKeysVersion, api.ServeUnfinished((*api.Exchange).User, (*PutRoomKeysVersionRequest).read))
+		return
+	}
 	r.Add(&ops.ClientDeleteRoomKeys, api.ServeJSON((*api.Exchange).User, (*DeleteRoomKeysRequest).read, s.DeleteRoomKeys))
 	r.Add(&ops.ClientGetRoomKeys, api.ServeJSON((*api.Exchange).User, (*GetRoomKeysRequest).read, s.GetRoomKeys))
 	r.Add(&ops.ClientPutRoomKeys, api.ServeJSON((*api.Exchange).User, (*PutRoomKeysRequest).read, s.PutRoomKeys))

@@ -9,6 +9,7 @@ import (
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
+	"touchstone.example/generated/fedapi"
 	"touchstone.example/generated/ops"
 )
 
@@ -28,8 +29,16 @@ type Keys interface {
 	UploadKeys(ctx context.Context, who api.Caller, req *UploadKeysRequest) (*UploadKeysResponse, error)
 }
 
-// MountKeys mounts the operations of keys.yaml.
+// MountKeys mounts the operations of keys.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountKeys(r *api.Router, s Keys) {
+	if !api.Serves(s, "Keys") {
+		r.Add(&ops.ClientGetKeysChanges, api.ServeUnfinished((*api.Exchange).User, (*GetKeysChangesRequest).read))
+		r.Add(&ops.ClientClaimKeys, api.ServeUnfinished((*api.Exchange).User, (*ClaimKeysRequest).read))
+		r.Add(&ops.ClientQueryKeys, api.ServeUnfinished((*api.Exchange).User, (*QueryKeysRequest).read))
+		r.Add(&ops.ClientUploadKeys, api.ServeUnfinished((*api.Exchange).User, (*UploadKeysRequest).read))
+		return
+	}
 	r.Add(&ops.ClientGetKeysChanges, api.ServeJSON((*api.Exchange).User, (*GetKeysChangesRequest).read, s.GetKeysChanges))
 	r.Add(&ops.ClientClaimKeys, api.ServeJSON((*api.Exchange).User, (*ClaimKeysRequest).read, s.ClaimKeys))
 	r.Add(&ops.ClientQueryKeys, api.ServeJSON((*api.Exchange).User, (*QueryKeysRequest).read, s.QueryKeys))
@@ -222,67 +231,8 @@ func (v *ClaimKeysResponse) AppendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
-// DeviceKeys is a schema that several places share.
-type DeviceKeys struct {
-	Algorithms []string                        `json:"algorithms"`
-	DeviceID   string                          `json:"device_id"`
-	Keys       map[string]string               `json:"keys"`
-	Signatures map[id.UserID]map[string]string `json:"signatures"`
-	UserID     string                          `json:"user_id"`
-	Extra      map[string]api.Raw              `json:",embed"` // further members
-}
-
-var membersOfDeviceKeys = []string{"algorithms", "device_id", "keys", "signatures", "user_id"}
-
-// UnmarshalJSONFrom reads and checks the object.
-func (v *DeviceKeys) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	return api.DecodeOpenObject(dec, membersOfDeviceKeys, 5, &v.Extra, api.DecodeRaw, func(i int) error {
-		switch i {
-		case 0: // algorithms
-			return api.DecodeList(&v.Algorithms, dec, api.DecodeString)
-		case 1: // device_id
-			return api.DecodeString(&v.DeviceID, dec)
-		case 2: // keys
-			return api.DecodeMap(&v.Keys, dec, api.AnyKey, api.DecodeString)
-		case 3: // signatures
-			return api.DecodeMap(&v.Signatures, dec, id.ParseUserID, func(v *map[string]string, dec *jsontext.Decoder) error {
-				return api.DecodeMap(v, dec, api.AnyKey, api.DecodeString)
-			})
-		default: // user_id
-			return api.DecodeString(&v.UserID, dec)
-		}
-	})
-}
-
-// AppendJSON writes the object.
-func (v *DeviceKeys) AppendJSON(b []byte) []byte {
-	b = append(b, '{')
-	b = api.AppendKey(b, `"algorithms":`)
-	b = api.AppendStrings(b, v.Algorithms)
-	b = api.AppendKey(b, `"device_id":`)
-	b = api.AppendString(b, v.DeviceID)
-	b = api.AppendKey(b, `"keys":`)
-	b = append(b, '{')
-	b = api.AppendMembers(b, v.Keys, api.AppendString)
-	b = append(b, '}')
-	b = api.AppendKey(b, `"signatures":`)
-	b = append(b, '{')
-	{
-		var k0 [32]id.UserID
-		for _, k := range api.Keys(k0[:0], v.Signatures) {
-			b = api.AppendName(b, k)
-			e0 := v.Signatures[k]
-			b = append(b, '{')
-			b = api.AppendMembers(b, e0, api.AppendString)
-			b = append(b, '}')
-		}
-	}
-	b = append(b, '}')
-	b = api.AppendKey(b, `"user_id":`)
-	b = api.AppendString(b, v.UserID)
-	b = api.AppendMembers(b, v.Extra, api.AppendRaw)
-	return append(b, '}')
-}
+// DeviceKeys is a schema that several APIs share.
+type DeviceKeys = fedapi.DeviceKeys
 
 // GetKeysChangesResponse answers GET /_matrix/client/v3/keys/changes.
 type GetKeysChangesResponse struct {
@@ -318,104 +268,11 @@ func (v *GetKeysChangesResponse) AppendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
-// QueriedDeviceKeys is a part of QueryKeysResponse.
-type QueriedDeviceKeys struct {
-	Algorithms []string                        `json:"algorithms"`
-	DeviceID   string                          `json:"device_id"`
-	Keys       map[string]string               `json:"keys"`
-	Signatures map[id.UserID]map[string]string `json:"signatures"`
-	Unsigned   *QueriedDeviceKeysUnsigned      `json:"unsigned,omitzero"`
-	UserID     string                          `json:"user_id"`
-	Extra      map[string]api.Raw              `json:",embed"` // further members
-}
+// QueriedDeviceKeys is a schema that several APIs share.
+type QueriedDeviceKeys = fedapi.QueriedDeviceKeys
 
-var membersOfQueriedDeviceKeys = []string{"algorithms", "device_id", "keys", "signatures", "user_id", "unsigned"}
-
-// UnmarshalJSONFrom reads and checks the object.
-func (v *QueriedDeviceKeys) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	return api.DecodeOpenObject(dec, membersOfQueriedDeviceKeys, 5, &v.Extra, api.DecodeRaw, func(i int) error {
-		switch i {
-		case 0: // algorithms
-			return api.DecodeList(&v.Algorithms, dec, api.DecodeString)
-		case 1: // device_id
-			return api.DecodeString(&v.DeviceID, dec)
-		case 2: // keys
-			return api.DecodeMap(&v.Keys, dec, api.AnyKey, api.DecodeString)
-		case 3: // signatures
-			return api.DecodeMap(&v.Signatures, dec, id.ParseUserID, func(v *map[string]string, dec *jsontext.Decoder) error {
-				return api.DecodeMap(v, dec, api.AnyKey, api.DecodeString)
-			})
-		case 4: // user_id
-			return api.DecodeString(&v.UserID, dec)
-		default: // unsigned
-			v.Unsigned = new(QueriedDeviceKeysUnsigned)
-			return v.Unsigned.UnmarshalJSONFrom(dec)
-		}
-	})
-}
-
-// AppendJSON writes the object.
-func (v *QueriedDeviceKeys) AppendJSON(b []byte) []byte {
-	b = append(b, '{')
-	b = api.AppendKey(b, `"algorithms":`)
-	b = api.AppendStrings(b, v.Algorithms)
-	b = api.AppendKey(b, `"device_id":`)
-	b = api.AppendString(b, v.DeviceID)
-	b = api.AppendKey(b, `"keys":`)
-	b = append(b, '{')
-	b = api.AppendMembers(b, v.Keys, api.AppendString)
-	b = append(b, '}')
-	b = api.AppendKey(b, `"signatures":`)
-	b = append(b, '{')
-	{
-		var k0 [32]id.UserID
-		for _, k := range api.Keys(k0[:0], v.Signatures) {
-			b = api.AppendName(b, k)
-			e0 := v.Signatures[k]
-			b = append(b, '{')
-			b = api.AppendMembers(b, e0, api.AppendString)
-			b = append(b, '}')
-		}
-	}
-	b = append(b, '}')
-	if v.Unsigned != nil {
-		b = api.AppendKey(b, `"unsigned":`)
-		b = v.Unsigned.AppendJSON(b)
-	}
-	b = api.AppendKey(b, `"user_id":`)
-	b = api.AppendString(b, v.UserID)
-	b = api.AppendMembers(b, v.Extra, api.AppendRaw)
-	return append(b, '}')
-}
-
-// QueriedDeviceKeysUnsigned is a part of QueriedDeviceKeys.
-type QueriedDeviceKeysUnsigned struct {
-	DeviceDisplayName api.Opt[string]    `json:"device_display_name,omitzero"`
-	Extra             map[string]api.Raw `json:",embed"` // further members
-}
-
-var membersOfQueriedDeviceKeysUnsigned = []string{"device_display_name"}
-
-// UnmarshalJSONFrom reads and checks the object.
-func (v *QueriedDeviceKeysUnsigned) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	return api.DecodeOpenObject(dec, membersOfQueriedDeviceKeysUnsigned, 0, &v.Extra, api.DecodeRaw, func(i int) error {
-		switch i {
-		default: // device_display_name
-			return api.DecodeOpt(&v.DeviceDisplayName, dec, api.DecodeString)
-		}
-	})
-}
-
-// AppendJSON writes the object.
-func (v *QueriedDeviceKeysUnsigned) AppendJSON(b []byte) []byte {
-	b = append(b, '{')
-	if v.DeviceDisplayName.Set {
-		b = api.AppendKey(b, `"device_display_name":`)
-		b = api.AppendString(b, v.DeviceDisplayName.Value)
-	}
-	b = api.AppendMembers(b, v.Extra, api.AppendRaw)
-	return append(b, '}')
-}
+// QueriedDeviceKeysUnsigned is a schema that several APIs share.
+type QueriedDeviceKeysUnsigned = fedapi.QueriedDeviceKeysUnsigned
 
 // QueryKeysBody is the body of POST /_matrix/client/v3/keys/query.
 type QueryKeysBody struct {

@@ -19,8 +19,13 @@ type Kicking interface {
 	Kick(ctx context.Context, who api.Caller, req *KickRequest) (*api.Empty, error)
 }
 
-// MountKicking mounts the operations of kicking.yaml.
+// MountKicking mounts the operations of kicking.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountKicking(r *api.Router, s Kicking) {
+	if !api.Serves(s, "Kicking") {
+		r.Add(&ops.ClientKick, api.ServeUnfinished((*api.Exchange).User, (*KickRequest).read))
+		return
+	}
 	r.Add(&ops.ClientKick, api.ServeJSON((*api.Exchange).User, (*KickRequest).read, s.Kick))
 }
 

@@ -19,8 +19,13 @@ type Knocking interface {
 	KnockRoom(ctx context.Context, who api.Caller, req *KnockRoomRequest) (*KnockRoomResponse, error)
 }
 
-// MountKnocking mounts the operations of knocking.yaml.
+// MountKnocking mounts the operations of knocking.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountKnocking(r *api.Router, s Knocking) {
+	if !api.Serves(s, "Knocking") {
+		r.Add(&ops.ClientKnockRoom, api.ServeUnfinished((*api.Exchange).User, (*KnockRoomRequest).read))
+		return
+	}
 	r.Add(&ops.ClientKnockRoom, api.ServeJSON((*api.Exchange).User, (*KnockRoomRequest).read, s.KnockRoom))
 }
 

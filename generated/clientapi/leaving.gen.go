@@ -22,8 +22,14 @@ type Leaving interface {
 	LeaveRoom(ctx context.Context, who api.Caller, req *LeaveRoomRequest) (*api.Empty, error)
 }
 
-// MountLeaving mounts the operations of leaving.yaml.
+// MountLeaving mounts the operations of leaving.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountLeaving(r *api.Router, s Leaving) {
+	if !api.Serves(s, "Leaving") {
+		r.Add(&ops.ClientForgetRoom, api.ServeUnfinished((*api.Exchange).User, (*ForgetRoomRequest).read))
+		r.Add(&ops.ClientLeaveRoom, api.ServeUnfinished((*api.Exchange).User, (*LeaveRoomRequest).read))
+		return
+	}
 	r.Add(&ops.ClientForgetRoom, api.ServeJSON((*api.Exchange).User, (*ForgetRoomRequest).read, s.ForgetRoom))
 	r.Add(&ops.ClientLeaveRoom, api.ServeJSON((*api.Exchange).User, (*LeaveRoomRequest).read, s.LeaveRoom))
 }

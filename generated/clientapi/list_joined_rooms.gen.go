@@ -19,8 +19,13 @@ type ListJoinedRooms interface {
 	GetJoinedRooms(ctx context.Context, who api.Caller, req *GetJoinedRoomsRequest) (*GetJoinedRoomsResponse, error)
 }
 
-// MountListJoinedRooms mounts the operations of list_joined_rooms.yaml.
+// MountListJoinedRooms mounts the operations of list_joined_rooms.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountListJoinedRooms(r *api.Router, s ListJoinedRooms) {
+	if !api.Serves(s, "ListJoinedRooms") {
+		r.Add(&ops.ClientGetJoinedRooms, api.ServeUnfinished((*api.Exchange).User, api.ReadNothing))
+		return
+	}
 	r.Add(&ops.ClientGetJoinedRooms, api.ServeJSON((*api.Exchange).User, nil, s.GetJoinedRooms))
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
+	"touchstone.example/generated/fedapi"
 	"touchstone.example/generated/ops"
 )
 
@@ -28,8 +29,16 @@ type ListPublicRooms interface {
 	QueryPublicRooms(ctx context.Context, who api.Caller, req *QueryPublicRoomsRequest) (*QueryPublicRoomsResponse, error)
 }
 
-// MountListPublicRooms mounts the operations of list_public_rooms.yaml.
+// MountListPublicRooms mounts the operations of list_public_rooms.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountListPublicRooms(r *api.Router, s ListPublicRooms) {
+	if !api.Serves(s, "ListPublicRooms") {
+		r.Add(&ops.ClientGetRoomVisibilityOnDirectory, api.ServeUnfinished(api.Nobody, (*GetRoomVisibilityOnDirectoryRequest).read))
+		r.Add(&ops.ClientSetRoomVisibilityOnDirectory, api.ServeUnfinished((*api.Exchange).User, (*SetRoomVisibilityOnDirectoryRequest).read))
+		r.Add(&ops.ClientGetPublicRooms, api.ServeUnfinished(api.Nobody, (*GetPublicRoomsRequest).read))
+		r.Add(&ops.ClientQueryPublicRooms, api.ServeUnfinished((*api.Exchange).User, (*QueryPublicRoomsRequest).read))
+		return
+	}
 	r.Add(&ops.ClientGetRoomVisibilityOnDirectory, api.ServeJSON(api.Nobody, (*GetRoomVisibilityOnDirectoryRequest).read, api.Anyone(s.GetRoomVisibilityOnDirectory)))
 	r.Add(&ops.ClientSetRoomVisibilityOnDirectory, api.ServeJSON((*api.Exchange).User, (*SetRoomVisibilityOnDirectoryRequest).read, s.SetRoomVisibilityOnDirectory))
 	r.Add(&ops.ClientGetPublicRooms, api.ServeJSON(api.Nobody, (*GetPublicRoomsRequest).read, api.Anyone(s.GetPublicRooms)))
@@ -168,133 +177,11 @@ func (v *GetRoomVisibilityOnDirectoryResponse) AppendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
-// PublicRoom is a schema that several places share.
-type PublicRoom struct {
-	AvatarURL        api.Opt[string]       `json:"avatar_url,omitzero"`
-	CanonicalAlias   api.Opt[id.RoomAlias] `json:"canonical_alias,omitzero"`
-	GuestCanJoin     bool                  `json:"guest_can_join"`
-	JoinRule         api.Opt[string]       `json:"join_rule,omitzero"`
-	Name             api.Opt[string]       `json:"name,omitzero"`
-	NumJoinedMembers int64                 `json:"num_joined_members"`
-	RoomID           id.RoomID             `json:"room_id"`
-	RoomType         api.Opt[string]       `json:"room_type,omitzero"`
-	Topic            api.Opt[string]       `json:"topic,omitzero"`
-	WorldReadable    bool                  `json:"world_readable"`
-}
+// PublicRoom is a schema that several APIs share.
+type PublicRoom = fedapi.PublicRoom
 
-var membersOfPublicRoom = []string{"guest_can_join", "num_joined_members", "room_id", "world_readable", "avatar_url", "canonical_alias", "join_rule", "name", "room_type", "topic"}
-
-// UnmarshalJSONFrom reads and checks the object.
-func (v *PublicRoom) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	return api.DecodeObject(dec, membersOfPublicRoom, 4, func(i int) error {
-		switch i {
-		case 0: // guest_can_join
-			return api.DecodeBool(&v.GuestCanJoin, dec)
-		case 1: // num_joined_members
-			return api.DecodeInt(&v.NumJoinedMembers, dec)
-		case 2: // room_id
-			return api.DecodeID(&v.RoomID, dec)
-		case 3: // world_readable
-			return api.DecodeBool(&v.WorldReadable, dec)
-		case 4: // avatar_url
-			return api.DecodeOpt(&v.AvatarURL, dec, api.DecodeString)
-		case 5: // canonical_alias
-			return api.DecodeOpt(&v.CanonicalAlias, dec, api.DecodeID)
-		case 6: // join_rule
-			return api.DecodeOpt(&v.JoinRule, dec, api.DecodeString)
-		case 7: // name
-			return api.DecodeOpt(&v.Name, dec, api.DecodeString)
-		case 8: // room_type
-			return api.DecodeOpt(&v.RoomType, dec, api.DecodeString)
-		default: // topic
-			return api.DecodeOpt(&v.Topic, dec, api.DecodeString)
-		}
-	})
-}
-
-// AppendJSON writes the object.
-func (v *PublicRoom) AppendJSON(b []byte) []byte {
-	b = append(b, '{')
-	if v.AvatarURL.Set {
-		b = api.AppendKey(b, `"avatar_url":`)
-		b = api.AppendString(b, v.AvatarURL.Value)
-	}
-	if v.CanonicalAlias.Set {
-		b = api.AppendKey(b, `"canonical_alias":`)
-		b = api.AppendString(b, v.CanonicalAlias.Value)
-	}
-	b = api.AppendKey(b, `"guest_can_join":`)
-	b = api.AppendBool(b, v.GuestCanJoin)
-	if v.JoinRule.Set {
-		b = api.AppendKey(b, `"join_rule":`)
-		b = api.AppendString(b, v.JoinRule.Value)
-	}
-	if v.Name.Set {
-		b = api.AppendKey(b, `"name":`)
-		b = api.AppendString(b, v.Name.Value)
-	}
-	b = api.AppendKey(b, `"num_joined_members":`)
-	b = api.AppendInt(b, v.NumJoinedMembers)
-	b = api.AppendKey(b, `"room_id":`)
-	b = api.AppendString(b, v.RoomID)
-	if v.RoomType.Set {
-		b = api.AppendKey(b, `"room_type":`)
-		b = api.AppendString(b, v.RoomType.Value)
-	}
-	if v.Topic.Set {
-		b = api.AppendKey(b, `"topic":`)
-		b = api.AppendString(b, v.Topic.Value)
-	}
-	b = api.AppendKey(b, `"world_readable":`)
-	b = api.AppendBool(b, v.WorldReadable)
-	return append(b, '}')
-}
-
-// PublicRoomsResponse is a schema that several places share.
-type PublicRoomsResponse struct {
-	Chunk                  []PublicRoom    `json:"chunk"`
-	NextBatch              api.Opt[string] `json:"next_batch,omitzero"`
-	PrevBatch              api.Opt[string] `json:"prev_batch,omitzero"`
-	TotalRoomCountEstimate api.Opt[int64]  `json:"total_room_count_estimate,omitzero"`
-}
-
-var membersOfPublicRoomsResponse = []string{"chunk", "next_batch", "prev_batch", "total_room_count_estimate"}
-
-// UnmarshalJSONFrom reads and checks the object.
-func (v *PublicRoomsResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	return api.DecodeObject(dec, membersOfPublicRoomsResponse, 1, func(i int) error {
-		switch i {
-		case 0: // chunk
-			return api.DecodeList(&v.Chunk, dec, (*PublicRoom).UnmarshalJSONFrom)
-		case 1: // next_batch
-			return api.DecodeOpt(&v.NextBatch, dec, api.DecodeString)
-		case 2: // prev_batch
-			return api.DecodeOpt(&v.PrevBatch, dec, api.DecodeString)
-		default: // total_room_count_estimate
-			return api.DecodeOpt(&v.TotalRoomCountEstimate, dec, api.DecodeInt)
-		}
-	})
-}
-
-// AppendJSON writes the object.
-func (v *PublicRoomsResponse) AppendJSON(b []byte) []byte {
-	b = append(b, '{')
-	b = api.AppendKey(b, `"chunk":`)
-	b = api.AppendList(b, v.Chunk)
-	if v.NextBatch.Set {
-		b = api.AppendKey(b, `"next_batch":`)
-		b = api.AppendString(b, v.NextBatch.Value)
-	}
-	if v.PrevBatch.Set {
-		b = api.AppendKey(b, `"prev_batch":`)
-		b = api.AppendString(b, v.PrevBatch.Value)
-	}
-	if v.TotalRoomCountEstimate.Set {
-		b = api.AppendKey(b, `"total_room_count_estimate":`)
-		b = api.AppendInt(b, v.TotalRoomCountEstimate.Value)
-	}
-	return append(b, '}')
-}
+// PublicRoomsResponse is a schema that several APIs share.
+type PublicRoomsResponse = fedapi.PublicRoomsResponse
 
 // QueryPublicRoomsBody is the body of POST /_matrix/client/v3/publicRooms.
 type QueryPublicRoomsBody struct {
@@ -352,50 +239,8 @@ func (v *QueryPublicRoomsBody) AppendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
-// QueryPublicRoomsFilter is a part of QueryPublicRoomsBody.
-type QueryPublicRoomsFilter struct {
-	GenericSearchTerm api.Opt[string]    `json:"generic_search_term,omitzero"`
-	RoomTypes         []api.Null[string] `json:"room_types,omitzero"` // since v1.4
-}
-
-var membersOfQueryPublicRoomsFilter = []string{"generic_search_term", "room_types"}
-
-// UnmarshalJSONFrom reads and checks the object.
-func (v *QueryPublicRoomsFilter) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	return api.DecodeObject(dec, membersOfQueryPublicRoomsFilter, 0, func(i int) error {
-		switch i {
-		case 0: // generic_search_term
-			return api.DecodeOpt(&v.GenericSearchTerm, dec, api.DecodeString)
-		default: // room_types
-			return api.DecodeList(&v.RoomTypes, dec, func(v *api.Null[string], dec *jsontext.Decoder) error {
-				return api.DecodeNull(v, dec, api.DecodeString)
-			})
-		}
-	})
-}
-
-// AppendJSON writes the object.
-func (v *QueryPublicRoomsFilter) AppendJSON(b []byte) []byte {
-	b = append(b, '{')
-	if v.GenericSearchTerm.Set {
-		b = api.AppendKey(b, `"generic_search_term":`)
-		b = api.AppendString(b, v.GenericSearchTerm.Value)
-	}
-	if v.RoomTypes != nil {
-		b = api.AppendKey(b, `"room_types":`)
-		b = append(b, '[')
-		for i0 := range v.RoomTypes {
-			b = api.AppendComma(b)
-			if v.RoomTypes[i0].Valid {
-				b = api.AppendString(b, v.RoomTypes[i0].Value)
-			} else {
-				b = append(b, "null"...)
-			}
-		}
-		b = append(b, ']')
-	}
-	return append(b, '}')
-}
+// QueryPublicRoomsFilter is a schema that several APIs share.
+type QueryPublicRoomsFilter = fedapi.QueryPublicRoomsFilter
 
 // SetRoomVisibilityOnDirectoryBody is the body of PUT /_matrix/client/v3/directory/list/room/{roomId}.
 type SetRoomVisibilityOnDirectoryBody struct {

@@ -22,8 +22,14 @@ type Login interface {
 	Login(ctx context.Context, req *LoginRequest) (*LoginResponse, error)
 }
 
-// MountLogin mounts the operations of login.yaml.
+// MountLogin mounts the operations of login.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountLogin(r *api.Router, s Login) {
+	if !api.Serves(s, "Login") {
+		r.Add(&ops.ClientGetLoginFlows, api.ServeUnfinished(api.Nobody, api.ReadNothing))
+		r.Add(&ops.ClientLogin, api.ServeUnfinished(api.Nobody, (*LoginRequest).read))
+		return
+	}
 	r.Add(&ops.ClientGetLoginFlows, api.ServeJSON(api.Nobody, nil, api.Anyone(s.GetLoginFlows)))
 	r.Add(&ops.ClientLogin, api.ServeJSON(api.Nobody, (*LoginRequest).read, api.Anyone(s.Login)))
 }

@@ -18,8 +18,13 @@ type LoginToken interface {
 	GenerateLoginToken(ctx context.Context, who api.Caller, req *GenerateLoginTokenRequest) (*GenerateLoginTokenResponse, error)
 }
 
-// MountLoginToken mounts the operations of login_token.yaml.
+// MountLoginToken mounts the operations of login_token.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountLoginToken(r *api.Router, s LoginToken) {
+	if !api.Serves(s, "LoginToken") {
+		r.Add(&ops.ClientGenerateLoginToken, api.ServeUnfinished((*api.Exchange).User, (*GenerateLoginTokenRequest).read))
+		return
+	}
 	r.Add(&ops.ClientGenerateLoginToken, api.ServeJSON((*api.Exchange).User, (*GenerateLoginTokenRequest).read, s.GenerateLoginToken))
 }
 

@@ -19,8 +19,14 @@ type Logout interface {
 	LogoutAll(ctx context.Context, who api.Caller, req *LogoutAllRequest) (*api.Empty, error)
 }
 
-// MountLogout mounts the operations of logout.yaml.
+// MountLogout mounts the operations of logout.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountLogout(r *api.Router, s Logout) {
+	if !api.Serves(s, "Logout") {
+		r.Add(&ops.ClientLogout, api.ServeUnfinished((*api.Exchange).User, api.ReadNothing))
+		r.Add(&ops.ClientLogoutAll, api.ServeUnfinished((*api.Exchange).User, api.ReadNothing))
+		return
+	}
 	r.Add(&ops.ClientLogout, api.ServeJSON((*api.Exchange).User, nil, s.Logout))
 	r.Add(&ops.ClientLogoutAll, api.ServeJSON((*api.Exchange).User, nil, s.LogoutAll))
 }

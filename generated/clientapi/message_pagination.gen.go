@@ -19,8 +19,13 @@ type MessagePagination interface {
 	GetRoomEvents(ctx context.Context, who api.Caller, req *GetRoomEventsRequest) (*GetRoomEventsResponse, error)
 }
 
-// MountMessagePagination mounts the operations of message_pagination.yaml.
+// MountMessagePagination mounts the operations of message_pagination.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountMessagePagination(r *api.Router, s MessagePagination) {
+	if !api.Serves(s, "MessagePagination") {
+		r.Add(&ops.ClientGetRoomEvents, api.ServeUnfinished((*api.Exchange).User, (*GetRoomEventsRequest).read))
+		return
+	}
 	r.Add(&ops.ClientGetRoomEvents, api.ServeJSON((*api.Exchange).User, (*GetRoomEventsRequest).read, s.GetRoomEvents))
 }
 

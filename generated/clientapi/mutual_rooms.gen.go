@@ -19,8 +19,13 @@ type MutualRooms interface {
 	GetMutualRooms(ctx context.Context, who api.Caller, req *GetMutualRoomsRequest) (*GetMutualRoomsResponse, error)
 }
 
-// MountMutualRooms mounts the operations of mutual_rooms.yaml.
+// MountMutualRooms mounts the operations of mutual_rooms.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountMutualRooms(r *api.Router, s MutualRooms) {
+	if !api.Serves(s, "MutualRooms") {
+		r.Add(&ops.ClientGetMutualRooms, api.ServeUnfinished((*api.Exchange).User, (*GetMutualRoomsRequest).read))
+		return
+	}
 	r.Add(&ops.ClientGetMutualRooms, api.ServeJSON((*api.Exchange).User, (*GetMutualRoomsRequest).read, s.GetMutualRooms))
 }
 

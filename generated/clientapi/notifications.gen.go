@@ -18,8 +18,13 @@ type Notifications interface {
 	GetNotifications(ctx context.Context, who api.Caller, req *GetNotificationsRequest) (*GetNotificationsResponse, error)
 }
 
-// MountNotifications mounts the operations of notifications.yaml.
+// MountNotifications mounts the operations of notifications.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountNotifications(r *api.Router, s Notifications) {
+	if !api.Serves(s, "Notifications") {
+		r.Add(&ops.ClientGetNotifications, api.ServeUnfinished((*api.Exchange).User, (*GetNotificationsRequest).read))
+		return
+	}
 	r.Add(&ops.ClientGetNotifications, api.ServeJSON((*api.Exchange).User, (*GetNotificationsRequest).read, s.GetNotifications))
 }
 

@@ -18,8 +18,13 @@ type OAuthServerMetadata interface {
 	GetAuthMetadata(ctx context.Context, req *GetAuthMetadataRequest) (*GetAuthMetadataResponse, error)
 }
 
-// MountOAuthServerMetadata mounts the operations of oauth_server_metadata.yaml.
+// MountOAuthServerMetadata mounts the operations of oauth_server_metadata.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountOAuthServerMetadata(r *api.Router, s OAuthServerMetadata) {
+	if !api.Serves(s, "OAuthServerMetadata") {
+		r.Add(&ops.ClientGetAuthMetadata, api.ServeUnfinished(api.Nobody, api.ReadNothing))
+		return
+	}
 	r.Add(&ops.ClientGetAuthMetadata, api.ServeJSON(api.Nobody, nil, api.Anyone(s.GetAuthMetadata)))
 }
 

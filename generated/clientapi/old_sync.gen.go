@@ -28,8 +28,15 @@ type OldSync interface {
 	InitialSync(ctx context.Context, who api.Caller, req *InitialSyncRequest) (*InitialSyncResponse, error)
 }
 
-// MountOldSync mounts the operations of old_sync.yaml.
+// MountOldSync mounts the operations of old_sync.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountOldSync(r *api.Router, s OldSync) {
+	if !api.Serves(s, "OldSync") {
+		r.Add(&ops.ClientGetEvents, api.ServeUnfinished((*api.Exchange).User, (*GetEventsRequest).read))
+		r.Add(&ops.ClientGetOneEvent, api.ServeUnfinished((*api.Exchange).User, (*GetOneEventRequest).read))
+		r.Add(&ops.ClientInitialSync, api.ServeUnfinished((*api.Exchange).User, (*InitialSyncRequest).read))
+		return
+	}
 	r.Add(&ops.ClientGetEvents, api.ServeJSON((*api.Exchange).User, (*GetEventsRequest).read, s.GetEvents))
 	r.Add(&ops.ClientGetOneEvent, api.ServeJSON((*api.Exchange).User, (*GetOneEventRequest).read, s.GetOneEvent))
 	r.Add(&ops.ClientInitialSync, api.ServeJSON((*api.Exchange).User, (*InitialSyncRequest).read, s.InitialSync))

@@ -5,10 +5,9 @@ package clientapi
 import (
 	"context"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"touchstone.example/api"
 	"touchstone.example/api/id"
+	"touchstone.example/generated/identityapi"
 	"touchstone.example/generated/ops"
 )
 
@@ -19,8 +18,13 @@ type OpenID interface {
 	RequestOpenIDToken(ctx context.Context, who api.Caller, req *RequestOpenIDTokenRequest) (*RequestOpenIDTokenResponse, error)
 }
 
-// MountOpenID mounts the operations of openid.yaml.
+// MountOpenID mounts the operations of openid.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountOpenID(r *api.Router, s OpenID) {
+	if !api.Serves(s, "OpenID") {
+		r.Add(&ops.ClientRequestOpenIDToken, api.ServeUnfinished((*api.Exchange).User, (*RequestOpenIDTokenRequest).read))
+		return
+	}
 	r.Add(&ops.ClientRequestOpenIDToken, api.ServeJSON((*api.Exchange).User, (*RequestOpenIDTokenRequest).read, s.RequestOpenIDToken))
 }
 
@@ -51,42 +55,5 @@ func (c *Client) RequestOpenIDToken(ctx context.Context, req *RequestOpenIDToken
 	return api.CallJSON[RequestOpenIDTokenResponse](ctx, c.Doer, &ops.ClientRequestOpenIDToken, req.write)
 }
 
-// OpenIDToken is a schema that several places share.
-type OpenIDToken struct {
-	AccessToken      string `json:"access_token"`
-	ExpiresIn        int64  `json:"expires_in"`
-	MatrixServerName string `json:"matrix_server_name"`
-	TokenType        string `json:"token_type"`
-}
-
-var membersOfOpenIDToken = []string{"access_token", "expires_in", "matrix_server_name", "token_type"}
-
-// UnmarshalJSONFrom reads and checks the object.
-func (v *OpenIDToken) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	return api.DecodeObject(dec, membersOfOpenIDToken, 4, func(i int) error {
-		switch i {
-		case 0: // access_token
-			return api.DecodeString(&v.AccessToken, dec)
-		case 1: // expires_in
-			return api.DecodeInt(&v.ExpiresIn, dec)
-		case 2: // matrix_server_name
-			return api.DecodeString(&v.MatrixServerName, dec)
-		default: // token_type
-			return api.DecodeString(&v.TokenType, dec)
-		}
-	})
-}
-
-// AppendJSON writes the object.
-func (v *OpenIDToken) AppendJSON(b []byte) []byte {
-	b = append(b, '{')
-	b = api.AppendKey(b, `"access_token":`)
-	b = api.AppendString(b, v.AccessToken)
-	b = api.AppendKey(b, `"expires_in":`)
-	b = api.AppendInt(b, v.ExpiresIn)
-	b = api.AppendKey(b, `"matrix_server_name":`)
-	b = api.AppendString(b, v.MatrixServerName)
-	b = api.AppendKey(b, `"token_type":`)
-	b = api.AppendString(b, v.TokenType)
-	return append(b, '}')
-}
+// OpenIDToken is a schema that several APIs share.
+type OpenIDToken = identityapi.OpenIDToken

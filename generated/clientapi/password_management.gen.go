@@ -24,8 +24,15 @@ type PasswordManagement interface {
 	RequestTokenToResetPasswordMSISDN(ctx context.Context, req *RequestTokenToResetPasswordMSISDNRequest) (*RequestTokenToResetPasswordMSISDNResponse, error)
 }
 
-// MountPasswordManagement mounts the operations of password_management.yaml.
+// MountPasswordManagement mounts the operations of password_management.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountPasswordManagement(r *api.Router, s PasswordManagement) {
+	if !api.Serves(s, "PasswordManagement") {
+		r.Add(&ops.ClientChangePassword, api.ServeUnfinished((*api.Exchange).OptionalUser, (*ChangePasswordRequest).read))
+		r.Add(&ops.ClientRequestTokenToResetPasswordEmail, api.ServeUnfinished(api.Nobody, (*RequestTokenToResetPasswordEmailRequest).read))
+		r.Add(&ops.ClientRequestTokenToResetPasswordMSISDN, api.ServeUnfinished(api.Nobody, (*RequestTokenToResetPasswordMSISDNRequest).read))
+		return
+	}
 	r.Add(&ops.ClientChangePassword, api.ServeJSON((*api.Exchange).OptionalUser, (*ChangePasswordRequest).read, s.ChangePassword))
 	r.Add(&ops.ClientRequestTokenToResetPasswordEmail, api.ServeJSON(api.Nobody, (*RequestTokenToResetPasswordEmailRequest).read, api.Anyone(s.RequestTokenToResetPasswordEmail)))
 	r.Add(&ops.ClientRequestTokenToResetPasswordMSISDN, api.ServeJSON(api.Nobody, (*RequestTokenToResetPasswordMSISDNRequest).read, api.Anyone(s.RequestTokenToResetPasswordMSISDN)))

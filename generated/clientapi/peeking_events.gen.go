@@ -20,8 +20,13 @@ type PeekingEvents interface {
 	PeekEvents(ctx context.Context, who api.Caller, req *PeekEventsRequest) (*PeekEventsResponse, error)
 }
 
-// MountPeekingEvents mounts the operations of peeking_events.yaml.
+// MountPeekingEvents mounts the operations of peeking_events.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountPeekingEvents(r *api.Router, s PeekingEvents) {
+	if !api.Serves(s, "PeekingEvents") {
+		r.Add(&ops.ClientPeekEvents, api.ServeUnfinished((*api.Exchange).User, (*PeekEventsRequest).read))
+		return
+	}
 	r.Add(&ops.ClientPeekEvents, api.ServeJSON((*api.Exchange).User, (*PeekEventsRequest).read, s.PeekEvents))
 }
 

@@ -18,8 +18,13 @@ type PolicyServer interface {
 	GetWellknownPolicy(ctx context.Context, req *GetWellknownPolicyRequest) (*GetWellknownPolicyResponse, error)
 }
 
-// MountPolicyServer mounts the operations of policy_server.yaml.
+// MountPolicyServer mounts the operations of policy_server.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountPolicyServer(r *api.Router, s PolicyServer) {
+	if !api.Serves(s, "PolicyServer") {
+		r.Add(&ops.ClientGetWellknownPolicy, api.ServeUnfinished(api.Nobody, api.ReadNothing))
+		return
+	}
 	r.Add(&ops.ClientGetWellknownPolicy, api.ServeJSON(api.Nobody, nil, api.Anyone(s.GetWellknownPolicy)))
 }
 

@@ -22,8 +22,14 @@ type Presence interface {
 	SetPresence(ctx context.Context, who api.Caller, req *SetPresenceRequest) (*api.Empty, error)
 }
 
-// MountPresence mounts the operations of presence.yaml.
+// MountPresence mounts the operations of presence.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountPresence(r *api.Router, s Presence) {
+	if !api.Serves(s, "Presence") {
+		r.Add(&ops.ClientGetPresence, api.ServeUnfinished((*api.Exchange).User, (*GetPresenceRequest).read))
+		r.Add(&ops.ClientSetPresence, api.ServeUnfinished((*api.Exchange).User, (*SetPresenceRequest).read))
+		return
+	}
 	r.Add(&ops.ClientGetPresence, api.ServeJSON((*api.Exchange).User, (*GetPresenceRequest).read, s.GetPresence))
 	r.Add(&ops.ClientSetPresence, api.ServeJSON((*api.Exchange).User, (*SetPresenceRequest).read, s.SetPresence))
 }

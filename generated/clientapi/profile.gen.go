@@ -28,8 +28,16 @@ type Profile interface {
 	SetProfileField(ctx context.Context, who api.Caller, req *SetProfileFieldRequest) (*api.Empty, error)
 }
 
-// MountProfile mounts the operations of profile.yaml.
+// MountProfile mounts the operations of profile.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountProfile(r *api.Router, s Profile) {
+	if !api.Serves(s, "Profile") {
+		r.Add(&ops.ClientGetUserProfile, api.ServeUnfinished(api.Nobody, (*GetUserProfileRequest).read))
+		r.Add(&ops.ClientDeleteProfileField, api.ServeUnfinished((*api.Exchange).User, (*DeleteProfileFieldRequest).read))
+		r.Add(&ops.ClientGetProfileField, api.ServeUnfinished(api.Nobody, (*GetProfileFieldRequest).read))
+		r.Add(&ops.ClientSetProfileField, api.ServeUnfinished((*api.Exchange).User, (*SetProfileFieldRequest).read))
+		return
+	}
 	r.Add(&ops.ClientGetUserProfile, api.ServeJSON(api.Nobody, (*GetUserProfileRequest).read, api.Anyone(s.GetUserProfile)))
 	r.Add(&ops.ClientDeleteProfileField, api.ServeJSON((*api.Exchange).User, (*DeleteProfileFieldRequest).read, s.DeleteProfileField))
 	r.Add(&ops.ClientGetProfileField, api.ServeJSON(api.Nobody, (*GetProfileFieldRequest).read, api.Anyone(s.GetProfileField)))

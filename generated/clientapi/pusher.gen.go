@@ -21,8 +21,14 @@ type Pusher interface {
 	PostPusher(ctx context.Context, who api.Caller, req *PostPusherRequest) (*api.Empty, error)
 }
 
-// MountPusher mounts the operations of pusher.yaml.
+// MountPusher mounts the operations of pusher.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountPusher(r *api.Router, s Pusher) {
+	if !api.Serves(s, "Pusher") {
+		r.Add(&ops.ClientGetPushers, api.ServeUnfinished((*api.Exchange).User, api.ReadNothing))
+		r.Add(&ops.ClientPostPusher, api.ServeUnfinished((*api.Exchange).User, (*PostPusherRequest).read))
+		return
+	}
 	r.Add(&ops.ClientGetPushers, api.ServeJSON((*api.Exchange).User, nil, s.GetPushers))
 	r.Add(&ops.ClientPostPusher, api.ServeJSON((*api.Exchange).User, (*PostPusherRequest).read, s.PostPusher))
 }

@@ -42,8 +42,21 @@ type Pushrules interface {
 	SetPushRuleEnabled(ctx context.Context, who api.Caller, req *SetPushRuleEnabledRequest) (*api.Empty, error)
 }
 
-// MountPushrules mounts the operations of pushrules.yaml.
+// MountPushrules mounts the operations of pushrules.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountPushrules(r *api.Router, s Pushrules) {
+	if !api.Serves(s, "Pushrules") {
+		r.Add(&ops.ClientGetPushRules, api.ServeUnfinished((*api.Exchange).User, api.ReadNothing))
+		r.Add(&ops.ClientGetPushRulesGlobal, api.ServeUnfinished((*api.Exchange).User, api.ReadNothing))
+		r.Add(&ops.ClientDeletePushRule, api.ServeUnfinished((*api.Exchange).User, (*DeletePushRuleRequest).read))
+		r.Add(&ops.ClientGetPushRule, api.ServeUnfinished((*api.Exchange).User, (*GetPushRuleRequest).read))
+		r.Add(&ops.ClientSetPushRule, api.ServeUnfinished((*api.Exchange).User, (*SetPushRuleRequest).read))
+		r.Add(&ops.ClientGetPushRuleActions, api.ServeUnfinished((*api.Exchange).User, (*GetPushRuleActionsRequest).read))
+		r.Add(&ops.ClientSetPushRuleActions, api.ServeUnfinished((*api.Exchange).User, (*SetPushRuleActionsRequest).read))
+		r.Add(&ops.ClientIsPushRuleEnabled, api.ServeUnfinished((*api.Exchange).User, (*IsPushRuleEnabledRequest).read))
+		r.Add(&ops.ClientSetPushRuleEnabled, api.ServeUnfinished((*api.Exchange).User, (*SetPushRuleEnabledRequest).read))
+		return
+	}
 	r.Add(&ops.ClientGetPushRules, api.ServeJSON((*api.Exchange).User, nil, s.GetPushRules))
 	r.Add(&ops.ClientGetPushRulesGlobal, api.ServeJSON((*api.Exchange).User, nil, s.GetPushRulesGlobal))
 	r.Add(&ops.ClientDeletePushRule, api.ServeJSON((*api.Exchange).User, (*DeletePushRuleRequest).read, s.DeletePushRule))

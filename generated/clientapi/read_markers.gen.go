@@ -19,8 +19,13 @@ type ReadMarkers interface {
 	SetReadMarker(ctx context.Context, who api.Caller, req *SetReadMarkerRequest) (*api.Empty, error)
 }
 
-// MountReadMarkers mounts the operations of read_markers.yaml.
+// MountReadMarkers mounts the operations of read_markers.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountReadMarkers(r *api.Router, s ReadMarkers) {
+	if !api.Serves(s, "ReadMarkers") {
+		r.Add(&ops.ClientSetReadMarker, api.ServeUnfinished((*api.Exchange).User, (*SetReadMarkerRequest).read))
+		return
+	}
 	r.Add(&ops.ClientSetReadMarker, api.ServeJSON((*api.Exchange).User, (*SetReadMarkerRequest).read, s.SetReadMarker))
 }
 

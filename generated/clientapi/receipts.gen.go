@@ -19,8 +19,13 @@ type Receipts interface {
 	PostReceipt(ctx context.Context, who api.Caller, req *PostReceiptRequest) (*api.Empty, error)
 }
 
-// MountReceipts mounts the operations of receipts.yaml.
+// MountReceipts mounts the operations of receipts.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountReceipts(r *api.Router, s Receipts) {
+	if !api.Serves(s, "Receipts") {
+		r.Add(&ops.ClientPostReceipt, api.ServeUnfinished((*api.Exchange).User, (*PostReceiptRequest).read))
+		return
+	}
 	r.Add(&ops.ClientPostReceipt, api.ServeJSON((*api.Exchange).User, (*PostReceiptRequest).read, s.PostReceipt))
 }
 

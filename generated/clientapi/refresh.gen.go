@@ -18,8 +18,13 @@ type Refresh interface {
 	Refresh(ctx context.Context, req *RefreshRequest) (*RefreshResponse, error)
 }
 
-// MountRefresh mounts the operations of refresh.yaml.
+// MountRefresh mounts the operations of refresh.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountRefresh(r *api.Router, s Refresh) {
+	if !api.Serves(s, "Refresh") {
+		r.Add(&ops.ClientRefresh, api.ServeUnfinished(api.Nobody, (*RefreshRequest).read))
+		return
+	}
 	r.Add(&ops.ClientRefresh, api.ServeJSON(api.Nobody, (*RefreshRequest).read, api.Anyone(s.Refresh)))
 }
 

@@ -28,8 +28,16 @@ type Registration interface {
 	RequestTokenToRegisterMSISDN(ctx context.Context, req *RequestTokenToRegisterMSISDNRequest) (*RequestTokenToRegisterMSISDNResponse, error)
 }
 
-// MountRegistration mounts the operations of registration.yaml.
+// MountRegistration mounts the operations of registration.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountRegistration(r *api.Router, s Registration) {
+	if !api.Serves(s, "Registration") {
+		r.Add(&ops.ClientRegister, api.ServeUnfinished(api.Nobody, (*RegisterRequest).read))
+		r.Add(&ops.ClientCheckUsernameAvailability, api.ServeUnfinished(api.Nobody, (*CheckUsernameAvailabilityRequest).read))
+		r.Add(&ops.ClientRequestTokenToRegisterEmail, api.ServeUnfinished(api.Nobody, (*RequestTokenToRegisterEmailRequest).read))
+		r.Add(&ops.ClientRequestTokenToRegisterMSISDN, api.ServeUnfinished(api.Nobody, (*RequestTokenToRegisterMSISDNRequest).read))
+		return
+	}
 	r.Add(&ops.ClientRegister, api.ServeJSON(api.Nobody, (*RegisterRequest).read, api.Anyone(s.Register)))
 	r.Add(&ops.ClientCheckUsernameAvailability, api.ServeJSON(api.Nobody, (*CheckUsernameAvailabilityRequest).read, api.Anyone(s.CheckUsernameAvailability)))
 	r.Add(&ops.ClientRequestTokenToRegisterEmail, api.ServeJSON(api.Nobody, (*RequestTokenToRegisterEmailRequest).read, api.Anyone(s.RequestTokenToRegisterEmail)))

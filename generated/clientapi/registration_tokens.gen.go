@@ -18,8 +18,13 @@ type RegistrationTokens interface {
 	RegistrationTokenValidity(ctx context.Context, req *RegistrationTokenValidityRequest) (*RegistrationTokenValidityResponse, error)
 }
 
-// MountRegistrationTokens mounts the operations of registration_tokens.yaml.
+// MountRegistrationTokens mounts the operations of registration_tokens.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountRegistrationTokens(r *api.Router, s RegistrationTokens) {
+	if !api.Serves(s, "RegistrationTokens") {
+		r.Add(&ops.ClientRegistrationTokenValidity, api.ServeUnfinished(api.Nobody, (*RegistrationTokenValidityRequest).read))
+		return
+	}
 	r.Add(&ops.ClientRegistrationTokenValidity, api.ServeJSON(api.Nobody, (*RegistrationTokenValidityRequest).read, api.Anyone(s.RegistrationTokenValidity)))
 }
 

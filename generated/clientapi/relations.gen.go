@@ -25,8 +25,15 @@ type Relations interface {
 	GetRelatingEventsWithRelTypeAndEventType(ctx context.Context, who api.Caller, req *GetRelatingEventsWithRelTypeAndEventTypeRequest) (*GetRelatingEventsWithRelTypeAndEventTypeResponse, error)
 }
 
-// MountRelations mounts the operations of relations.yaml.
+// MountRelations mounts the operations of relations.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountRelations(r *api.Router, s Relations) {
+	if !api.Serves(s, "Relations") {
+		r.Add(&ops.ClientGetRelatingEvents, api.ServeUnfinished((*api.Exchange).User, (*GetRelatingEventsRequest).read))
+		r.Add(&ops.ClientGetRelatingEventsWithRelType, api.ServeUnfinished((*api.Exchange).User, (*GetRelatingEventsWithRelTypeRequest).read))
+		r.Add(&ops.ClientGetRelatingEventsWithRelTypeAndEventType, api.ServeUnfinished((*api.Exchange).User, (*GetRelatingEventsWithRelTypeAndEventTypeRequest).read))
+		return
+	}
 	r.Add(&ops.ClientGetRelatingEvents, api.ServeJSON((*api.Exchange).User, (*GetRelatingEventsRequest).read, s.GetRelatingEvents))
 	r.Add(&ops.ClientGetRelatingEventsWithRelType, api.ServeJSON((*api.Exchange).User, (*GetRelatingEventsWithRelTypeRequest).read, s.GetRelatingEventsWithRelType))
 	r.Add(&ops.ClientGetRelatingEventsWithRelTypeAndEventType, api.ServeJSON((*api.Exchange).User, (*GetRelatingEventsWithRelTypeAndEventTypeRequest).read, s.GetRelatingEventsWithRelTypeAndEventType))

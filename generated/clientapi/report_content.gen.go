@@ -25,8 +25,15 @@ type ReportContent interface {
 	ReportUser(ctx context.Context, who api.Caller, req *ReportUserRequest) (*api.Empty, error)
 }
 
-// MountReportContent mounts the operations of report_content.yaml.
+// MountReportContent mounts the operations of report_content.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountReportContent(r *api.Router, s ReportContent) {
+	if !api.Serves(s, "ReportContent") {
+		r.Add(&ops.ClientReportRoom, api.ServeUnfinished((*api.Exchange).User, (*ReportRoomRequest).read))
+		r.Add(&ops.ClientReportEvent, api.ServeUnfinished((*api.Exchange).User, (*ReportEventRequest).read))
+		r.Add(&ops.ClientReportUser, api.ServeUnfinished((*api.Exchange).User, (*ReportUserRequest).read))
+		return
+	}
 	r.Add(&ops.ClientReportRoom, api.ServeJSON((*api.Exchange).User, (*ReportRoomRequest).read, s.ReportRoom))
 	r.Add(&ops.ClientReportEvent, api.ServeJSON((*api.Exchange).User, (*ReportEventRequest).read, s.ReportEvent))
 	r.Add(&ops.ClientReportUser, api.ServeJSON((*api.Exchange).User, (*ReportUserRequest).read, s.ReportUser))

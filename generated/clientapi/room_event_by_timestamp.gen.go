@@ -19,8 +19,13 @@ type RoomEventByTimestamp interface {
 	GetEventByTimestamp(ctx context.Context, who api.Caller, req *GetEventByTimestampRequest) (*GetEventByTimestampResponse, error)
 }
 
-// MountRoomEventByTimestamp mounts the operations of room_event_by_timestamp.yaml.
+// MountRoomEventByTimestamp mounts the operations of room_event_by_timestamp.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountRoomEventByTimestamp(r *api.Router, s RoomEventByTimestamp) {
+	if !api.Serves(s, "RoomEventByTimestamp") {
+		r.Add(&ops.ClientGetEventByTimestamp, api.ServeUnfinished((*api.Exchange).User, (*GetEventByTimestampRequest).read))
+		return
+	}
 	r.Add(&ops.ClientGetEventByTimestamp, api.ServeJSON((*api.Exchange).User, (*GetEventByTimestampRequest).read, s.GetEventByTimestamp))
 }
 

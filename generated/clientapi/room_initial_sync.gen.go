@@ -19,8 +19,13 @@ type RoomInitialSync interface {
 	RoomInitialSync(ctx context.Context, who api.Caller, req *RoomInitialSyncRequest) (*RoomInitialSyncResponse, error)
 }
 
-// MountRoomInitialSync mounts the operations of room_initial_sync.yaml.
+// MountRoomInitialSync mounts the operations of room_initial_sync.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountRoomInitialSync(r *api.Router, s RoomInitialSync) {
+	if !api.Serves(s, "RoomInitialSync") {
+		r.Add(&ops.ClientRoomInitialSync, api.ServeUnfinished((*api.Exchange).User, (*RoomInitialSyncRequest).read))
+		return
+	}
 	r.Add(&ops.ClientRoomInitialSync, api.ServeJSON((*api.Exchange).User, (*RoomInitialSyncRequest).read, s.RoomInitialSync))
 }
 

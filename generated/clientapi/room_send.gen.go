@@ -19,8 +19,13 @@ type RoomSend interface {
 	SendMessage(ctx context.Context, who api.Caller, req *SendMessageRequest) (*SendMessageResponse, error)
 }
 
-// MountRoomSend mounts the operations of room_send.yaml.
+// MountRoomSend mounts the operations of room_send.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountRoomSend(r *api.Router, s RoomSend) {
+	if !api.Serves(s, "RoomSend") {
+		r.Add(&ops.ClientSendMessage, api.ServeUnfinished((*api.Exchange).User, (*SendMessageRequest).read))
+		return
+	}
 	r.Add(&ops.ClientSendMessage, api.ServeJSON((*api.Exchange).User, (*SendMessageRequest).read, s.SendMessage))
 }
 

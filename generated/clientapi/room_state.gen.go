@@ -19,8 +19,13 @@ type RoomState interface {
 	SetRoomStateWithKey(ctx context.Context, who api.Caller, req *SetRoomStateWithKeyRequest) (*SetRoomStateWithKeyResponse, error)
 }
 
-// MountRoomState mounts the operations of room_state.yaml.
+// MountRoomState mounts the operations of room_state.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountRoomState(r *api.Router, s RoomState) {
+	if !api.Serves(s, "RoomState") {
+		r.Add(&ops.ClientSetRoomStateWithKey, api.ServeUnfinished((*api.Exchange).User, (*SetRoomStateWithKeyRequest).read))
+		return
+	}
 	r.Add(&ops.ClientSetRoomStateWithKey, api.ServeJSON((*api.Exchange).User, (*SetRoomStateWithKeyRequest).read, s.SetRoomStateWithKey))
 }
 

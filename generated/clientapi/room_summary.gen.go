@@ -19,8 +19,13 @@ type RoomSummary interface {
 	GetRoomSummary(ctx context.Context, who *api.Caller, req *GetRoomSummaryRequest) (*GetRoomSummaryResponse, error)
 }
 
-// MountRoomSummary mounts the operations of room_summary.yaml.
+// MountRoomSummary mounts the operations of room_summary.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountRoomSummary(r *api.Router, s RoomSummary) {
+	if !api.Serves(s, "RoomSummary") {
+		r.Add(&ops.ClientGetRoomSummary, api.ServeUnfinished((*api.Exchange).OptionalUser, (*GetRoomSummaryRequest).read))
+		return
+	}
 	r.Add(&ops.ClientGetRoomSummary, api.ServeJSON((*api.Exchange).OptionalUser, (*GetRoomSummaryRequest).read, s.GetRoomSummary))
 }
 

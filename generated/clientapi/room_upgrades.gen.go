@@ -19,8 +19,13 @@ type RoomUpgrades interface {
 	UpgradeRoom(ctx context.Context, who api.Caller, req *UpgradeRoomRequest) (*UpgradeRoomResponse, error)
 }
 
-// MountRoomUpgrades mounts the operations of room_upgrades.yaml.
+// MountRoomUpgrades mounts the operations of room_upgrades.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountRoomUpgrades(r *api.Router, s RoomUpgrades) {
+	if !api.Serves(s, "RoomUpgrades") {
+		r.Add(&ops.ClientUpgradeRoom, api.ServeUnfinished((*api.Exchange).User, (*UpgradeRoomRequest).read))
+		return
+	}
 	r.Add(&ops.ClientUpgradeRoom, api.ServeJSON((*api.Exchange).User, (*UpgradeRoomRequest).read, s.UpgradeRoom))
 }
 

@@ -31,8 +31,17 @@ type Rooms interface {
 	GetRoomStateWithKey(ctx context.Context, who api.Caller, req *GetRoomStateWithKeyRequest) (*GetRoomStateWithKeyResponse, error)
 }
 
-// MountRooms mounts the operations of rooms.yaml.
+// MountRooms mounts the operations of rooms.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountRooms(r *api.Router, s Rooms) {
+	if !api.Serves(s, "Rooms") {
+		r.Add(&ops.ClientGetOneRoomEvent, api.ServeUnfinished((*api.Exchange).User, (*GetOneRoomEventRequest).read))
+		r.Add(&ops.ClientGetJoinedMembersByRoom, api.ServeUnfinished((*api.Exchange).User, (*GetJoinedMembersByRoomRequest).read))
+		r.Add(&ops.ClientGetMembersByRoom, api.ServeUnfinished((*api.Exchange).User, (*GetMembersByRoomRequest).read))
+		r.Add(&ops.ClientGetRoomState, api.ServeUnfinished((*api.Exchange).User, (*GetRoomStateRequest).read))
+		r.Add(&ops.ClientGetRoomStateWithKey, api.ServeUnfinished((*api.Exchange).User, (*GetRoomStateWithKeyRequest).read))
+		return
+	}
 	r.Add(&ops.ClientGetOneRoomEvent, api.ServeJSON((*api.Exchange).User, (*GetOneRoomEventRequest).read, s.GetOneRoomEvent))
 	r.Add(&ops.ClientGetJoinedMembersByRoom, api.ServeJSON((*api.Exchange).User, (*GetJoinedMembersByRoomRequest).read, s.GetJoinedMembersByRoom))
 	r.Add(&ops.ClientGetMembersByRoom, api.ServeJSON((*api.Exchange).User, (*GetMembersByRoomRequest).read, s.GetMembersByRoom))

@@ -19,8 +19,13 @@ type Search interface {
 	Search(ctx context.Context, who api.Caller, req *SearchRequest) (*SearchResponse, error)
 }
 
-// MountSearch mounts the operations of search.yaml.
+// MountSearch mounts the operations of search.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountSearch(r *api.Router, s Search) {
+	if !api.Serves(s, "Search") {
+		r.Add(&ops.ClientSearch, api.ServeUnfinished((*api.Exchange).User, (*SearchRequest).read))
+		return
+	}
 	r.Add(&ops.ClientSearch, api.ServeJSON((*api.Exchange).User, (*SearchRequest).read, s.Search))
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
+	"touchstone.example/generated/fedapi"
 	"touchstone.example/generated/ops"
 )
 
@@ -19,8 +20,13 @@ type SpaceHierarchy interface {
 	GetSpaceHierarchy(ctx context.Context, who api.Caller, req *GetSpaceHierarchyRequest) (*GetSpaceHierarchyResponse, error)
 }
 
-// MountSpaceHierarchy mounts the operations of space_hierarchy.yaml.
+// MountSpaceHierarchy mounts the operations of space_hierarchy.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountSpaceHierarchy(r *api.Router, s SpaceHierarchy) {
+	if !api.Serves(s, "SpaceHierarchy") {
+		r.Add(&ops.ClientGetSpaceHierarchy, api.ServeUnfinished((*api.Exchange).User, (*GetSpaceHierarchyRequest).read))
+		return
+	}
 	r.Add(&ops.ClientGetSpaceHierarchy, api.ServeJSON((*api.Exchange).User, (*GetSpaceHierarchyRequest).read, s.GetSpaceHierarchy))
 }
 
@@ -91,50 +97,8 @@ func (v *GetSpaceHierarchyResponse) AppendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
-// HierarchyChild is a part of HierarchyRoom.
-type HierarchyChild struct {
-	Content        api.Raw   `json:"content"`
-	OriginServerTS int64     `json:"origin_server_ts"`
-	Sender         id.UserID `json:"sender"`
-	StateKey       string    `json:"state_key"`
-	Type           string    `json:"type"`
-}
-
-var membersOfHierarchyChild = []string{"content", "origin_server_ts", "sender", "state_key", "type"}
-
-// UnmarshalJSONFrom reads and checks the object.
-func (v *HierarchyChild) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	return api.DecodeObject(dec, membersOfHierarchyChild, 5, func(i int) error {
-		switch i {
-		case 0: // content
-			return api.DecodeRawObject(&v.Content, dec)
-		case 1: // origin_server_ts
-			return api.DecodeInt(&v.OriginServerTS, dec)
-		case 2: // sender
-			return api.DecodeID(&v.Sender, dec)
-		case 3: // state_key
-			return api.DecodeString(&v.StateKey, dec)
-		default: // type
-			return api.DecodeString(&v.Type, dec)
-		}
-	})
-}
-
-// AppendJSON writes the object.
-func (v *HierarchyChild) AppendJSON(b []byte) []byte {
-	b = append(b, '{')
-	b = api.AppendKey(b, `"content":`)
-	b = api.AppendObject(b, v.Content)
-	b = api.AppendKey(b, `"origin_server_ts":`)
-	b = api.AppendInt(b, v.OriginServerTS)
-	b = api.AppendKey(b, `"sender":`)
-	b = api.AppendString(b, v.Sender)
-	b = api.AppendKey(b, `"state_key":`)
-	b = api.AppendString(b, v.StateKey)
-	b = api.AppendKey(b, `"type":`)
-	b = api.AppendString(b, v.Type)
-	return append(b, '}')
-}
+// HierarchyChild is a schema that several APIs share.
+type HierarchyChild = fedapi.HierarchyChild
 
 // HierarchyRoom is a part of GetSpaceHierarchyResponse.
 type HierarchyRoom struct {

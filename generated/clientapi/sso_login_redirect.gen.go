@@ -19,8 +19,14 @@ type SSOLoginRedirect interface {
 	RedirectToIDP(ctx context.Context, req *RedirectToIDPRequest) (RedirectToIDPResult, error)
 }
 
-// MountSSOLoginRedirect mounts the operations of sso_login_redirect.yaml.
+// MountSSOLoginRedirect mounts the operations of sso_login_redirect.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountSSOLoginRedirect(r *api.Router, s SSOLoginRedirect) {
+	if !api.Serves(s, "SSOLoginRedirect") {
+		r.Add(&ops.ClientRedirectToSSO, api.ServeUnfinished(api.Nobody, (*RedirectToSSORequest).read))
+		r.Add(&ops.ClientRedirectToIDP, api.ServeUnfinished(api.Nobody, (*RedirectToIDPRequest).read))
+		return
+	}
 	r.Add(&ops.ClientRedirectToSSO, api.ServeResult(api.Nobody, (*RedirectToSSORequest).read, api.Anyone(s.RedirectToSSO)))
 	r.Add(&ops.ClientRedirectToIDP, api.ServeResult(api.Nobody, (*RedirectToIDPRequest).read, api.Anyone(s.RedirectToIDP)))
 }

@@ -19,8 +19,13 @@ type Support interface {
 	GetWellknownSupport(ctx context.Context, req *GetWellknownSupportRequest) (*GetWellknownSupportResponse, error)
 }
 
-// MountSupport mounts the operations of support.yaml.
+// MountSupport mounts the operations of support.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountSupport(r *api.Router, s Support) {
+	if !api.Serves(s, "Support") {
+		r.Add(&ops.ClientGetWellknownSupport, api.ServeUnfinished(api.Nobody, api.ReadNothing))
+		return
+	}
 	r.Add(&ops.ClientGetWellknownSupport, api.ServeJSON(api.Nobody, nil, api.Anyone(s.GetWellknownSupport)))
 }
 

@@ -19,8 +19,13 @@ type Sync interface {
 	Sync(ctx context.Context, who api.Caller, req *SyncRequest) (*SyncResponse, error)
 }
 
-// MountSync mounts the operations of sync.yaml.
+// MountSync mounts the operations of sync.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountSync(r *api.Router, s Sync) {
+	if !api.Serves(s, "Sync") {
+		r.Add(&ops.ClientSync, api.ServeUnfinished((*api.Exchange).User, (*SyncRequest).read))
+		return
+	}
 	r.Add(&ops.ClientSync, api.ServeJSON((*api.Exchange).User, (*SyncRequest).read, s.Sync))
 }
 

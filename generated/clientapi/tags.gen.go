@@ -25,8 +25,15 @@ type Tags interface {
 	SetRoomTag(ctx context.Context, who api.Caller, req *SetRoomTagRequest) (*api.Empty, error)
 }
 
-// MountTags mounts the operations of tags.yaml.
+// MountTags mounts the operations of tags.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountTags(r *api.Router, s Tags) {
+	if !api.Serves(s, "Tags") {
+		r.Add(&ops.ClientGetRoomTags, api.ServeUnfinished((*api.Exchange).User, (*GetRoomTagsRequest).read))
+		r.Add(&ops.ClientDeleteRoomTag, api.ServeUnfinished((*api.Exchange).User, (*DeleteRoomTagRequest).read))
+		r.Add(&ops.ClientSetRoomTag, api.ServeUnfinished((*api.Exchange).User, (*SetRoomTagRequest).read))
+		return
+	}
 	r.Add(&ops.ClientGetRoomTags, api.ServeJSON((*api.Exchange).User, (*GetRoomTagsRequest).read, s.GetRoomTags))
 	r.Add(&ops.ClientDeleteRoomTag, api.ServeJSON((*api.Exchange).User, (*DeleteRoomTagRequest).read, s.DeleteRoomTag))
 	r.Add(&ops.ClientSetRoomTag, api.ServeJSON((*api.Exchange).User, (*SetRoomTagRequest).read, s.SetRoomTag))

@@ -9,6 +9,7 @@ import (
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
+	"touchstone.example/generated/asapi"
 	"touchstone.example/generated/ops"
 )
 
@@ -34,8 +35,18 @@ type ThirdPartyLookup interface {
 	QueryUserByProtocol(ctx context.Context, who api.Caller, req *QueryUserByProtocolRequest) (*QueryUserByProtocolResponse, error)
 }
 
-// MountThirdPartyLookup mounts the operations of third_party_lookup.yaml.
+// MountThirdPartyLookup mounts the operations of third_party_lookup.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountThirdPartyLookup(r *api.Router, s ThirdPartyLookup) {
+	if !api.Serves(s, "ThirdPartyLookup") {
+		r.Add(&ops.ClientQueryLocationByAlias, api.ServeUnfinished((*api.Exchange).User, (*QueryLocationByAliasRequest).read))
+		r.Add(&ops.ClientQueryLocationByProtocol, api.ServeUnfinished((*api.Exchange).User, (*QueryLocationByProtocolRequest).read))
+		r.Add(&ops.ClientGetProtocolMetadata, api.ServeUnfinished((*api.Exchange).User, (*GetProtocolMetadataRequest).read))
+		r.Add(&ops.ClientGetProtocols, api.ServeUnfinished((*api.Exchange).User, api.ReadNothing))
+		r.Add(&ops.ClientQueryUserByID, api.ServeUnfinished((*api.Exchange).User, (*QueryUserByIDRequest).read))
+		r.Add(&ops.ClientQueryUserByProtocol, api.ServeUnfinished((*api.Exchange).User, (*QueryUserByProtocolRequest).read))
+		return
+	}
 	r.Add(&ops.ClientQueryLocationByAlias, api.ServeJSON((*api.Exchange).User, (*QueryLocationByAliasRequest).read, s.QueryLocationByAlias))
 	r.Add(&ops.ClientQueryLocationByProtocol, api.ServeJSON((*api.Exchange).User, (*QueryLocationByProtocolRequest).read, s.QueryLocationByProtocol))
 	r.Add(&ops.ClientGetProtocolMetadata, api.ServeJSON((*api.Exchange).User, (*GetProtocolMetadataRequest).read, s.GetProtocolMetadata))
@@ -251,40 +262,8 @@ func (c *Client) QueryUserByProtocol(ctx context.Context, req *QueryUserByProtoc
 	return api.CallJSON[QueryUserByProtocolResponse](ctx, c.Doer, &ops.ClientQueryUserByProtocol, req.write)
 }
 
-// Location is a schema that several places share.
-type Location struct {
-	Alias    string  `json:"alias"`
-	Fields   api.Raw `json:"fields"`
-	Protocol string  `json:"protocol"`
-}
-
-var membersOfLocation = []string{"alias", "fields", "protocol"}
-
-// UnmarshalJSONFrom reads and checks the object.
-func (v *Location) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	return api.DecodeObject(dec, membersOfLocation, 3, func(i int) error {
-		switch i {
-		case 0: // alias
-			return api.DecodeString(&v.Alias, dec)
-		case 1: // fields
-			return api.DecodeRawObject(&v.Fields, dec)
-		default: // protocol
-			return api.DecodeString(&v.Protocol, dec)
-		}
-	})
-}
-
-// AppendJSON writes the object.
-func (v *Location) AppendJSON(b []byte) []byte {
-	b = append(b, '{')
-	b = api.AppendKey(b, `"alias":`)
-	b = api.AppendString(b, v.Alias)
-	b = api.AppendKey(b, `"fields":`)
-	b = api.AppendObject(b, v.Fields)
-	b = api.AppendKey(b, `"protocol":`)
-	b = api.AppendString(b, v.Protocol)
-	return append(b, '}')
-}
+// Location is a schema that several APIs share.
+type Location = asapi.Location
 
 // Protocol is a schema that several places share.
 type Protocol struct {
@@ -340,35 +319,8 @@ func (v *Protocol) AppendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
-// ProtocolFieldType is a part of Protocol.
-type ProtocolFieldType struct {
-	Placeholder string `json:"placeholder"`
-	Regexp      string `json:"regexp"`
-}
-
-var membersOfProtocolFieldType = []string{"placeholder", "regexp"}
-
-// UnmarshalJSONFrom reads and checks the object.
-func (v *ProtocolFieldType) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	return api.DecodeObject(dec, membersOfProtocolFieldType, 2, func(i int) error {
-		switch i {
-		case 0: // placeholder
-			return api.DecodeString(&v.Placeholder, dec)
-		default: // regexp
-			return api.DecodeString(&v.Regexp, dec)
-		}
-	})
-}
-
-// AppendJSON writes the object.
-func (v *ProtocolFieldType) AppendJSON(b []byte) []byte {
-	b = append(b, '{')
-	b = api.AppendKey(b, `"placeholder":`)
-	b = api.AppendString(b, v.Placeholder)
-	b = api.AppendKey(b, `"regexp":`)
-	b = api.AppendString(b, v.Regexp)
-	return append(b, '}')
-}
+// ProtocolFieldType is a schema that several APIs share.
+type ProtocolFieldType = asapi.ProtocolFieldType
 
 // ProtocolInstance is a part of Protocol.
 type ProtocolInstance struct {
@@ -419,37 +371,5 @@ func (v *ProtocolInstance) AppendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
-// User is a schema that several places share.
-type User struct {
-	Fields   api.Raw `json:"fields"`
-	Protocol string  `json:"protocol"`
-	Userid   string  `json:"userid"`
-}
-
-var membersOfUser = []string{"fields", "protocol", "userid"}
-
-// UnmarshalJSONFrom reads and checks the object.
-func (v *User) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	return api.DecodeObject(dec, membersOfUser, 3, func(i int) error {
-		switch i {
-		case 0: // fields
-			return api.DecodeRawObject(&v.Fields, dec)
-		case 1: // protocol
-			return api.DecodeString(&v.Protocol, dec)
-		default: // userid
-			return api.DecodeString(&v.Userid, dec)
-		}
-	})
-}
-
-// AppendJSON writes the object.
-func (v *User) AppendJSON(b []byte) []byte {
-	b = append(b, '{')
-	b = api.AppendKey(b, `"fields":`)
-	b = api.AppendObject(b, v.Fields)
-	b = api.AppendKey(b, `"protocol":`)
-	b = api.AppendString(b, v.Protocol)
-	b = api.AppendKey(b, `"userid":`)
-	b = api.AppendString(b, v.Userid)
-	return append(b, '}')
-}
+// User is a schema that several APIs share.
+type User = asapi.User

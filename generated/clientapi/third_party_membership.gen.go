@@ -18,8 +18,13 @@ type ThirdPartyMembership interface {
 	InviteBy3PID(ctx context.Context, who api.Caller, req *InviteBy3PIDRequest) (*api.Empty, error)
 }
 
-// MountThirdPartyMembership mounts the operations of third_party_membership.yaml.
+// MountThirdPartyMembership mounts the operations of third_party_membership.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountThirdPartyMembership(r *api.Router, s ThirdPartyMembership) {
+	if !api.Serves(s, "ThirdPartyMembership") {
+		r.Add(&ops.ClientInviteBy3PID, api.ServeUnfinished((*api.Exchange).User, (*InviteBy3PIDRequest).read))
+		return
+	}
 	r.Add(&ops.ClientInviteBy3PID, api.ServeJSON((*api.Exchange).User, (*InviteBy3PIDRequest).read, s.InviteBy3PID))
 }
 

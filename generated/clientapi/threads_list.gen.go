@@ -19,8 +19,13 @@ type ThreadsList interface {
 	GetThreadRoots(ctx context.Context, who api.Caller, req *GetThreadRootsRequest) (*GetThreadRootsResponse, error)
 }
 
-// MountThreadsList mounts the operations of threads_list.yaml.
+// MountThreadsList mounts the operations of threads_list.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountThreadsList(r *api.Router, s ThreadsList) {
+	if !api.Serves(s, "ThreadsList") {
+		r.Add(&ops.ClientGetThreadRoots, api.ServeUnfinished((*api.Exchange).User, (*GetThreadRootsRequest).read))
+		return
+	}
 	r.Add(&ops.ClientGetThreadRoots, api.ServeJSON((*api.Exchange).User, (*GetThreadRootsRequest).read, s.GetThreadRoots))
 }
 

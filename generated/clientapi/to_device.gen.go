@@ -19,8 +19,13 @@ type ToDevice interface {
 	SendToDevice(ctx context.Context, who api.Caller, req *SendToDeviceRequest) (*api.Empty, error)
 }
 
-// MountToDevice mounts the operations of to_device.yaml.
+// MountToDevice mounts the operations of to_device.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountToDevice(r *api.Router, s ToDevice) {
+	if !api.Serves(s, "ToDevice") {
+		r.Add(&ops.ClientSendToDevice, api.ServeUnfinished((*api.Exchange).User, (*SendToDeviceRequest).read))
+		return
+	}
 	r.Add(&ops.ClientSendToDevice, api.ServeJSON((*api.Exchange).User, (*SendToDeviceRequest).read, s.SendToDevice))
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
+	"touchstone.example/generated/fedapi"
 )
 
 // AuthData is a schema that several places share.
@@ -513,22 +514,13 @@ func (v *WellknownIdentityServer) AppendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
-// Direction is one of b, f.
-type Direction string
+// Direction is one of b, f, as in several APIs.
+type Direction = fedapi.Direction
 
 const (
 	DirectionB Direction = "b"
 	DirectionF Direction = "f"
 )
-
-// Valid reports whether the specification knows the value.
-func (v Direction) Valid() bool {
-	switch v {
-	case DirectionB, DirectionF:
-		return true
-	}
-	return false
-}
 
 // Membership is one of ban, invite, join, knock, leave.
 type Membership string
@@ -569,40 +561,22 @@ func (v OldMembership) Valid() bool {
 	return false
 }
 
-// ThumbnailMethod is one of crop, scale.
-type ThumbnailMethod string
+// ThumbnailMethod is one of crop, scale, as in several APIs.
+type ThumbnailMethod = fedapi.ThumbnailMethod
 
 const (
 	ThumbnailMethodCrop  ThumbnailMethod = "crop"
 	ThumbnailMethodScale ThumbnailMethod = "scale"
 )
 
-// Valid reports whether the specification knows the value.
-func (v ThumbnailMethod) Valid() bool {
-	switch v {
-	case ThumbnailMethodCrop, ThumbnailMethodScale:
-		return true
-	}
-	return false
-}
-
-// KeyUsage is one of master, self_signing, user_signing.
-type KeyUsage string
+// KeyUsage is one of master, self_signing, user_signing, as in several APIs.
+type KeyUsage = fedapi.KeyUsage
 
 const (
 	KeyUsageMaster      KeyUsage = "master"
 	KeyUsageSelfSigning KeyUsage = "self_signing"
 	KeyUsageUserSigning KeyUsage = "user_signing"
 )
-
-// Valid reports whether the specification knows the value.
-func (v KeyUsage) Valid() bool {
-	switch v {
-	case KeyUsageMaster, KeyUsageSelfSigning, KeyUsageUserSigning:
-		return true
-	}
-	return false
-}
 
 // UnbindResult is one of no-support, success.
 type UnbindResult string

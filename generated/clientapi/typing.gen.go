@@ -19,8 +19,13 @@ type Typing interface {
 	SetTyping(ctx context.Context, who api.Caller, req *SetTypingRequest) (*api.Empty, error)
 }
 
-// MountTyping mounts the operations of typing.yaml.
+// MountTyping mounts the operations of typing.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountTyping(r *api.Router, s Typing) {
+	if !api.Serves(s, "Typing") {
+		r.Add(&ops.ClientSetTyping, api.ServeUnfinished((*api.Exchange).User, (*SetTypingRequest).read))
+		return
+	}
 	r.Add(&ops.ClientSetTyping, api.ServeJSON((*api.Exchange).User, (*SetTypingRequest).read, s.SetTyping))
 }
 

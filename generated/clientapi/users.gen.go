@@ -19,8 +19,13 @@ type Users interface {
 	SearchUserDirectory(ctx context.Context, who api.Caller, req *SearchUserDirectoryRequest) (*SearchUserDirectoryResponse, error)
 }
 
-// MountUsers mounts the operations of users.yaml.
+// MountUsers mounts the operations of users.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountUsers(r *api.Router, s Users) {
+	if !api.Serves(s, "Users") {
+		r.Add(&ops.ClientSearchUserDirectory, api.ServeUnfinished((*api.Exchange).User, (*SearchUserDirectoryRequest).read))
+		return
+	}
 	r.Add(&ops.ClientSearchUserDirectory, api.ServeJSON((*api.Exchange).User, (*SearchUserDirectoryRequest).read, s.SearchUserDirectory))
 }
 

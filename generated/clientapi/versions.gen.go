@@ -18,8 +18,13 @@ type Versions interface {
 	GetVersions(ctx context.Context, who *api.Caller, req *GetVersionsRequest) (*GetVersionsResponse, error)
 }
 
-// MountVersions mounts the operations of versions.yaml.
+// MountVersions mounts the operations of versions.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountVersions(r *api.Router, s Versions) {
+	if !api.Serves(s, "Versions") {
+		r.Add(&ops.ClientGetVersions, api.ServeUnfinished((*api.Exchange).OptionalUser, api.ReadNothing))
+		return
+	}
 	r.Add(&ops.ClientGetVersions, api.ServeJSON((*api.Exchange).OptionalUser, nil, s.GetVersions))
 }
 

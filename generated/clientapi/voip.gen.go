@@ -18,8 +18,13 @@ type Voip interface {
 	GetTurnServer(ctx context.Context, who api.Caller, req *GetTurnServerRequest) (*GetTurnServerResponse, error)
 }
 
-// MountVoip mounts the operations of voip.yaml.
+// MountVoip mounts the operations of voip.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountVoip(r *api.Router, s Voip) {
+	if !api.Serves(s, "Voip") {
+		r.Add(&ops.ClientGetTurnServer, api.ServeUnfinished((*api.Exchange).User, api.ReadNothing))
+		return
+	}
 	r.Add(&ops.ClientGetTurnServer, api.ServeJSON((*api.Exchange).User, nil, s.GetTurnServer))
 }
 

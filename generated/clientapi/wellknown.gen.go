@@ -16,8 +16,13 @@ type Wellknown interface {
 	GetWellknown(ctx context.Context, req *GetWellknownRequest) (*GetWellknownResponse, error)
 }
 
-// MountWellknown mounts the operations of wellknown.yaml.
+// MountWellknown mounts the operations of wellknown.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountWellknown(r *api.Router, s Wellknown) {
+	if !api.Serves(s, "Wellknown") {
+		r.Add(&ops.ClientGetWellknown, api.ServeUnfinished(api.Nobody, api.ReadNothing))
+		return
+	}
 	r.Add(&ops.ClientGetWellknown, api.ServeJSON(api.Nobody, nil, api.Anyone(s.GetWellknown)))
 }
 

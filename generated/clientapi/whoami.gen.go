@@ -19,8 +19,13 @@ type Whoami interface {
 	GetTokenOwner(ctx context.Context, who api.Caller, req *GetTokenOwnerRequest) (*GetTokenOwnerResponse, error)
 }
 
-// MountWhoami mounts the operations of whoami.yaml.
+// MountWhoami mounts the operations of whoami.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountWhoami(r *api.Router, s Whoami) {
+	if !api.Serves(s, "Whoami") {
+		r.Add(&ops.ClientGetTokenOwner, api.ServeUnfinished((*api.Exchange).User, api.ReadNothing))
+		return
+	}
 	r.Add(&ops.ClientGetTokenOwner, api.ServeJSON((*api.Exchange).User, nil, s.GetTokenOwner))
 }
 

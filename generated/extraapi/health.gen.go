@@ -18,8 +18,13 @@ type Health interface {
 	GetHealth(ctx context.Context, req *GetHealthRequest) (*GetHealthResponse, error)
 }
 
-// MountHealth mounts the operations of health.yaml.
+// MountHealth mounts the operations of health.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountHealth(r *api.Router, s Health) {
+	if !api.Serves(s, "Health") {
+		r.Add(&ops.ExtraGetHealth, api.ServeUnfinished(api.Nobody, api.ReadNothing))
+		return
+	}
 	r.Add(&ops.ExtraGetHealth, api.ServeJSON(api.Nobody, nil, api.Anyone(s.GetHealth)))
 }
 

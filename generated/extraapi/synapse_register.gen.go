@@ -22,8 +22,14 @@ type SynapseRegister interface {
 	RegisterWithSharedSecret(ctx context.Context, req *RegisterWithSharedSecretRequest) (*RegisterWithSharedSecretResponse, error)
 }
 
-// MountSynapseRegister mounts the operations of synapse_register.yaml.
+// MountSynapseRegister mounts the operations of synapse_register.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountSynapseRegister(r *api.Router, s SynapseRegister) {
+	if !api.Serves(s, "SynapseRegister") {
+		r.Add(&ops.ExtraGetRegisterNonce, api.ServeUnfinished(api.Nobody, api.ReadNothing))
+		r.Add(&ops.ExtraRegisterWithSharedSecret, api.ServeUnfinished(api.Nobody, (*RegisterWithSharedSecretRequest).read))
+		return
+	}
 	r.Add(&ops.ExtraGetRegisterNonce, api.ServeJSON(api.Nobody, nil, api.Anyone(s.GetRegisterNonce)))
 	r.Add(&ops.ExtraRegisterWithSharedSecret, api.ServeJSON(api.Nobody, (*RegisterWithSharedSecretRequest).read, api.Anyone(s.RegisterWithSharedSecret)))
 }

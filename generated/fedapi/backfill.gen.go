@@ -22,8 +22,14 @@ type Backfill interface {
 	GetMissingPreviousEvents(ctx context.Context, origin id.ServerName, req *GetMissingPreviousEventsRequest) (*GetMissingPreviousEventsResponse, error)
 }
 
-// MountBackfill mounts the operations of backfill.yaml.
+// MountBackfill mounts the operations of backfill.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountBackfill(r *api.Router, s Backfill) {
+	if !api.Serves(s, "Backfill") {
+		r.Add(&ops.FedBackfillRoom, api.ServeUnfinished((*api.Exchange).Server, (*BackfillRoomRequest).read))
+		r.Add(&ops.FedGetMissingPreviousEvents, api.ServeUnfinished((*api.Exchange).Server, (*GetMissingPreviousEventsRequest).read))
+		return
+	}
 	r.Add(&ops.FedBackfillRoom, api.ServeJSON((*api.Exchange).Server, (*BackfillRoomRequest).read, s.BackfillRoom))
 	r.Add(&ops.FedGetMissingPreviousEvents, api.ServeJSON((*api.Exchange).Server, (*GetMissingPreviousEventsRequest).read, s.GetMissingPreviousEvents))
 }

@@ -20,8 +20,14 @@ type ContentRepository interface {
 	GetContentThumbnail(ctx context.Context, origin id.ServerName, req *GetContentThumbnailRequest) (GetContentThumbnailResult, error)
 }
 
-// MountContentRepository mounts the operations of content_repository.yaml.
+// MountContentRepository mounts the operations of content_repository.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountContentRepository(r *api.Router, s ContentRepository) {
+	if !api.Serves(s, "ContentRepository") {
+		r.Add(&ops.FedGetContent, api.ServeUnfinished((*api.Exchange).Server, (*GetContentRequest).read))
+		r.Add(&ops.FedGetContentThumbnail, api.ServeUnfinished((*api.Exchange).Server, (*GetContentThumbnailRequest).read))
+		return
+	}
 	r.Add(&ops.FedGetContent, api.ServeResult((*api.Exchange).Server, (*GetContentRequest).read, s.GetContent))
 	r.Add(&ops.FedGetContentThumbnail, api.ServeResult((*api.Exchange).Server, (*GetContentThumbnailRequest).read, s.GetContentThumbnail))
 }

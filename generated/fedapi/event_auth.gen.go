@@ -19,8 +19,13 @@ type EventAuth interface {
 	GetEventAuth(ctx context.Context, origin id.ServerName, req *GetEventAuthRequest) (*GetEventAuthResponse, error)
 }
 
-// MountEventAuth mounts the operations of event_auth.yaml.
+// MountEventAuth mounts the operations of event_auth.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountEventAuth(r *api.Router, s EventAuth) {
+	if !api.Serves(s, "EventAuth") {
+		r.Add(&ops.FedGetEventAuth, api.ServeUnfinished((*api.Exchange).Server, (*GetEventAuthRequest).read))
+		return
+	}
 	r.Add(&ops.FedGetEventAuth, api.ServeJSON((*api.Exchange).Server, (*GetEventAuthRequest).read, s.GetEventAuth))
 }
 

@@ -28,8 +28,16 @@ type Events interface {
 	GetEventByTimestamp(ctx context.Context, origin id.ServerName, req *GetEventByTimestampRequest) (*GetEventByTimestampResponse, error)
 }
 
-// MountEvents mounts the operations of events.yaml.
+// MountEvents mounts the operations of events.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountEvents(r *api.Router, s Events) {
+	if !api.Serves(s, "Events") {
+		r.Add(&ops.FedGetEvent, api.ServeUnfinished((*api.Exchange).Server, (*GetEventRequest).read))
+		r.Add(&ops.FedGetRoomState, api.ServeUnfinished((*api.Exchange).Server, (*GetRoomStateRequest).read))
+		r.Add(&ops.FedGetRoomStateIDs, api.ServeUnfinished((*api.Exchange).Server, (*GetRoomStateIDsRequest).read))
+		r.Add(&ops.FedGetEventByTimestamp, api.ServeUnfinished((*api.Exchange).Server, (*GetEventByTimestampRequest).read))
+		return
+	}
 	r.Add(&ops.FedGetEvent, api.ServeJSON((*api.Exchange).Server, (*GetEventRequest).read, s.GetEvent))
 	r.Add(&ops.FedGetRoomState, api.ServeJSON((*api.Exchange).Server, (*GetRoomStateRequest).read, s.GetRoomState))
 	r.Add(&ops.FedGetRoomStateIDs, api.ServeJSON((*api.Exchange).Server, (*GetRoomStateIDsRequest).read, s.GetRoomStateIDs))

@@ -19,8 +19,13 @@ type InvitesV1 interface {
 	SendInviteV1(ctx context.Context, origin id.ServerName, req *SendInviteV1Request) (*SendInviteV1Response, error)
 }
 
-// MountInvitesV1 mounts the operations of invites-v1.yaml.
+// MountInvitesV1 mounts the operations of invites-v1.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountInvitesV1(r *api.Router, s InvitesV1) {
+	if !api.Serves(s, "InvitesV1") {
+		r.Add(&ops.FedSendInviteV1, api.ServeUnfinished((*api.Exchange).Server, (*SendInviteV1Request).read))
+		return
+	}
 	r.Add(&ops.FedSendInviteV1, api.ServeJSON((*api.Exchange).Server, (*SendInviteV1Request).read, s.SendInviteV1))
 }
 

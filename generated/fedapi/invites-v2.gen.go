@@ -19,8 +19,13 @@ type InvitesV2 interface {
 	SendInviteV2(ctx context.Context, origin id.ServerName, req *SendInviteV2Request) (*SendInviteV2Response, error)
 }
 
-// MountInvitesV2 mounts the operations of invites-v2.yaml.
+// MountInvitesV2 mounts the operations of invites-v2.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountInvitesV2(r *api.Router, s InvitesV2) {
+	if !api.Serves(s, "InvitesV2") {
+		r.Add(&ops.FedSendInviteV2, api.ServeUnfinished((*api.Exchange).Server, (*SendInviteV2Request).read))
+		return
+	}
 	r.Add(&ops.FedSendInviteV2, api.ServeJSON((*api.Exchange).Server, (*SendInviteV2Request).read, s.SendInviteV2))
 }
 

@@ -19,8 +19,13 @@ type JoinsV1 interface {
 	MakeJoin(ctx context.Context, origin id.ServerName, req *MakeJoinRequest) (*MakeJoinResponse, error)
 }
 
-// MountJoinsV1 mounts the operations of joins-v1.yaml.
+// MountJoinsV1 mounts the operations of joins-v1.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountJoinsV1(r *api.Router, s JoinsV1) {
+	if !api.Serves(s, "JoinsV1") {
+		r.Add(&ops.FedMakeJoin, api.ServeUnfinished((*api.Exchange).Server, (*MakeJoinRequest).read))
+		return
+	}
 	r.Add(&ops.FedMakeJoin, api.ServeJSON((*api.Exchange).Server, (*MakeJoinRequest).read, s.MakeJoin))
 }
 

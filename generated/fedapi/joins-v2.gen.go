@@ -19,8 +19,13 @@ type JoinsV2 interface {
 	SendJoinV2(ctx context.Context, origin id.ServerName, req *SendJoinV2Request) (*SendJoinV2Response, error)
 }
 
-// MountJoinsV2 mounts the operations of joins-v2.yaml.
+// MountJoinsV2 mounts the operations of joins-v2.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountJoinsV2(r *api.Router, s JoinsV2) {
+	if !api.Serves(s, "JoinsV2") {
+		r.Add(&ops.FedSendJoinV2, api.ServeUnfinished((*api.Exchange).Server, (*SendJoinV2Request).read))
+		return
+	}
 	r.Add(&ops.FedSendJoinV2, api.ServeJSON((*api.Exchange).Server, (*SendJoinV2Request).read, s.SendJoinV2))
 }
 

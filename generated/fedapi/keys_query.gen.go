@@ -22,8 +22,14 @@ type KeysQuery interface {
 	PerspectivesKeyQuery(ctx context.Context, req *PerspectivesKeyQueryRequest) (*PerspectivesKeyQueryResponse, error)
 }
 
-// MountKeysQuery mounts the operations of keys_query.yaml.
+// MountKeysQuery mounts the operations of keys_query.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountKeysQuery(r *api.Router, s KeysQuery) {
+	if !api.Serves(s, "KeysQuery") {
+		r.Add(&ops.FedBulkPerspectivesKeyQuery, api.ServeUnfinished(api.Nobody, (*BulkPerspectivesKeyQueryRequest).read))
+		r.Add(&ops.FedPerspectivesKeyQuery, api.ServeUnfinished(api.Nobody, (*PerspectivesKeyQueryRequest).read))
+		return
+	}
 	r.Add(&ops.FedBulkPerspectivesKeyQuery, api.ServeJSON(api.Nobody, (*BulkPerspectivesKeyQueryRequest).read, api.Anyone(s.BulkPerspectivesKeyQuery)))
 	r.Add(&ops.FedPerspectivesKeyQuery, api.ServeJSON(api.Nobody, (*PerspectivesKeyQueryRequest).read, api.Anyone(s.PerspectivesKeyQuery)))
 }

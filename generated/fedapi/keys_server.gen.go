@@ -16,8 +16,13 @@ type KeysServer interface {
 	GetServerKey(ctx context.Context, req *GetServerKeyRequest) (*GetServerKeyResponse, error)
 }
 
-// MountKeysServer mounts the operations of keys_server.yaml.
+// MountKeysServer mounts the operations of keys_server.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountKeysServer(r *api.Router, s KeysServer) {
+	if !api.Serves(s, "KeysServer") {
+		r.Add(&ops.FedGetServerKey, api.ServeUnfinished(api.Nobody, api.ReadNothing))
+		return
+	}
 	r.Add(&ops.FedGetServerKey, api.ServeJSON(api.Nobody, nil, api.Anyone(s.GetServerKey)))
 }
 

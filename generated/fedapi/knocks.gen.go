@@ -22,8 +22,14 @@ type Knocks interface {
 	SendKnock(ctx context.Context, origin id.ServerName, req *SendKnockRequest) (*SendKnockResponse, error)
 }
 
-// MountKnocks mounts the operations of knocks.yaml.
+// MountKnocks mounts the operations of knocks.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountKnocks(r *api.Router, s Knocks) {
+	if !api.Serves(s, "Knocks") {
+		r.Add(&ops.FedMakeKnock, api.ServeUnfinished((*api.Exchange).Server, (*MakeKnockRequest).read))
+		r.Add(&ops.FedSendKnock, api.ServeUnfinished((*api.Exchange).Server, (*SendKnockRequest).read))
+		return
+	}
 	r.Add(&ops.FedMakeKnock, api.ServeJSON((*api.Exchange).Server, (*MakeKnockRequest).read, s.MakeKnock))
 	r.Add(&ops.FedSendKnock, api.ServeJSON((*api.Exchange).Server, (*SendKnockRequest).read, s.SendKnock))
 }

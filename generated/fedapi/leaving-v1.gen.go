@@ -19,8 +19,13 @@ type LeavingV1 interface {
 	MakeLeave(ctx context.Context, origin id.ServerName, req *MakeLeaveRequest) (*MakeLeaveResponse, error)
 }
 
-// MountLeavingV1 mounts the operations of leaving-v1.yaml.
+// MountLeavingV1 mounts the operations of leaving-v1.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountLeavingV1(r *api.Router, s LeavingV1) {
+	if !api.Serves(s, "LeavingV1") {
+		r.Add(&ops.FedMakeLeave, api.ServeUnfinished((*api.Exchange).Server, (*MakeLeaveRequest).read))
+		return
+	}
 	r.Add(&ops.FedMakeLeave, api.ServeJSON((*api.Exchange).Server, (*MakeLeaveRequest).read, s.MakeLeave))
 }
 

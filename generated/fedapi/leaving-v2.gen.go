@@ -17,8 +17,13 @@ type LeavingV2 interface {
 	SendLeaveV2(ctx context.Context, origin id.ServerName, req *SendLeaveV2Request) (*api.Empty, error)
 }
 
-// MountLeavingV2 mounts the operations of leaving-v2.yaml.
+// MountLeavingV2 mounts the operations of leaving-v2.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountLeavingV2(r *api.Router, s LeavingV2) {
+	if !api.Serves(s, "LeavingV2") {
+		r.Add(&ops.FedSendLeaveV2, api.ServeUnfinished((*api.Exchange).Server, (*SendLeaveV2Request).read))
+		return
+	}
 	r.Add(&ops.FedSendLeaveV2, api.ServeJSON((*api.Exchange).Server, (*SendLeaveV2Request).read, s.SendLeaveV2))
 }
 

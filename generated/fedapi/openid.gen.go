@@ -18,8 +18,13 @@ type OpenID interface {
 	ExchangeOpenIDToken(ctx context.Context, req *ExchangeOpenIDTokenRequest) (*ExchangeOpenIDTokenResponse, error)
 }
 
-// MountOpenID mounts the operations of openid.yaml.
+// MountOpenID mounts the operations of openid.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountOpenID(r *api.Router, s OpenID) {
+	if !api.Serves(s, "OpenID") {
+		r.Add(&ops.FedExchangeOpenIDToken, api.ServeUnfinished(api.Nobody, (*ExchangeOpenIDTokenRequest).read))
+		return
+	}
 	r.Add(&ops.FedExchangeOpenIDToken, api.ServeJSON(api.Nobody, (*ExchangeOpenIDTokenRequest).read, api.Anyone(s.ExchangeOpenIDToken)))
 }
 

@@ -22,8 +22,14 @@ type PublicRooms interface {
 	QueryPublicRooms(ctx context.Context, origin id.ServerName, req *QueryPublicRoomsRequest) (*QueryPublicRoomsResponse, error)
 }
 
-// MountPublicRooms mounts the operations of public_rooms.yaml.
+// MountPublicRooms mounts the operations of public_rooms.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountPublicRooms(r *api.Router, s PublicRooms) {
+	if !api.Serves(s, "PublicRooms") {
+		r.Add(&ops.FedGetPublicRooms, api.ServeUnfinished((*api.Exchange).Server, (*GetPublicRoomsRequest).read))
+		r.Add(&ops.FedQueryPublicRooms, api.ServeUnfinished((*api.Exchange).Server, (*QueryPublicRoomsRequest).read))
+		return
+	}
 	r.Add(&ops.FedGetPublicRooms, api.ServeJSON((*api.Exchange).Server, (*GetPublicRoomsRequest).read, s.GetPublicRooms))
 	r.Add(&ops.FedQueryPublicRooms, api.ServeJSON((*api.Exchange).Server, (*QueryPublicRoomsRequest).read, s.QueryPublicRooms))
 }

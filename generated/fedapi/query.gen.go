@@ -25,8 +25,15 @@ type Query interface {
 	QueryInfo(ctx context.Context, origin id.ServerName, req *QueryInfoRequest) (*QueryInfoResponse, error)
 }
 
-// MountQuery mounts the operations of query.yaml.
+// MountQuery mounts the operations of query.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountQuery(r *api.Router, s Query) {
+	if !api.Serves(s, "Query") {
+		r.Add(&ops.FedQueryRoomDirectory, api.ServeUnfinished((*api.Exchange).Server, (*QueryRoomDirectoryRequest).read))
+		r.Add(&ops.FedQueryProfile, api.ServeUnfinished((*api.Exchange).Server, (*QueryProfileRequest).read))
+		r.Add(&ops.FedQueryInfo, api.ServeUnfinished((*api.Exchange).Server, (*QueryInfoRequest).read))
+		return
+	}
 	r.Add(&ops.FedQueryRoomDirectory, api.ServeJSON((*api.Exchange).Server, (*QueryRoomDirectoryRequest).read, s.QueryRoomDirectory))
 	r.Add(&ops.FedQueryProfile, api.ServeJSON((*api.Exchange).Server, (*QueryProfileRequest).read, s.QueryProfile))
 	r.Add(&ops.FedQueryInfo, api.ServeJSON((*api.Exchange).Server, (*QueryInfoRequest).read, s.QueryInfo))

@@ -19,8 +19,13 @@ type RoomPolicy interface {
 	AskPolicyServerToSign(ctx context.Context, origin id.ServerName, req *AskPolicyServerToSignRequest) (*AskPolicyServerToSignResponse, error)
 }
 
-// MountRoomPolicy mounts the operations of room_policy.yaml.
+// MountRoomPolicy mounts the operations of room_policy.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountRoomPolicy(r *api.Router, s RoomPolicy) {
+	if !api.Serves(s, "RoomPolicy") {
+		r.Add(&ops.FedAskPolicyServerToSign, api.ServeUnfinished((*api.Exchange).Server, (*AskPolicyServerToSignRequest).read))
+		return
+	}
 	r.Add(&ops.FedAskPolicyServerToSign, api.ServeJSON((*api.Exchange).Server, (*AskPolicyServerToSignRequest).read, s.AskPolicyServerToSign))
 }
 

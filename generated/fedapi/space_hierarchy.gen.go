@@ -19,8 +19,13 @@ type SpaceHierarchy interface {
 	GetSpaceHierarchy(ctx context.Context, origin id.ServerName, req *GetSpaceHierarchyRequest) (*GetSpaceHierarchyResponse, error)
 }
 
-// MountSpaceHierarchy mounts the operations of space_hierarchy.yaml.
+// MountSpaceHierarchy mounts the operations of space_hierarchy.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountSpaceHierarchy(r *api.Router, s SpaceHierarchy) {
+	if !api.Serves(s, "SpaceHierarchy") {
+		r.Add(&ops.FedGetSpaceHierarchy, api.ServeUnfinished((*api.Exchange).Server, (*GetSpaceHierarchyRequest).read))
+		return
+	}
 	r.Add(&ops.FedGetSpaceHierarchy, api.ServeJSON((*api.Exchange).Server, (*GetSpaceHierarchyRequest).read, s.GetSpaceHierarchy))
 }
 

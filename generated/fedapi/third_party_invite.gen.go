@@ -22,8 +22,14 @@ type ThirdPartyInvite interface {
 	ExchangeThirdPartyInvite(ctx context.Context, origin id.ServerName, req *ExchangeThirdPartyInviteRequest) (*api.Empty, error)
 }
 
-// MountThirdPartyInvite mounts the operations of third_party_invite.yaml.
+// MountThirdPartyInvite mounts the operations of third_party_invite.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountThirdPartyInvite(r *api.Router, s ThirdPartyInvite) {
+	if !api.Serves(s, "ThirdPartyInvite") {
+		r.Add(&ops.FedOnBindThirdPartyIdentifier, api.ServeUnfinished(api.Nobody, (*OnBindThirdPartyIdentifierRequest).read))
+		r.Add(&ops.FedExchangeThirdPartyInvite, api.ServeUnfinished((*api.Exchange).Server, (*ExchangeThirdPartyInviteRequest).read))
+		return
+	}
 	r.Add(&ops.FedOnBindThirdPartyIdentifier, api.ServeJSON(api.Nobody, (*OnBindThirdPartyIdentifierRequest).read, api.Anyone(s.OnBindThirdPartyIdentifier)))
 	r.Add(&ops.FedExchangeThirdPartyInvite, api.ServeJSON((*api.Exchange).Server, (*ExchangeThirdPartyInviteRequest).read, s.ExchangeThirdPartyInvite))
 }

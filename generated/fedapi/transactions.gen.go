@@ -19,8 +19,13 @@ type Transactions interface {
 	SendTransaction(ctx context.Context, origin id.ServerName, req *SendTransactionRequest) (*SendTransactionResponse, error)
 }
 
-// MountTransactions mounts the operations of transactions.yaml.
+// MountTransactions mounts the operations of transactions.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountTransactions(r *api.Router, s Transactions) {
+	if !api.Serves(s, "Transactions") {
+		r.Add(&ops.FedSendTransaction, api.ServeUnfinished((*api.Exchange).Server, (*SendTransactionRequest).read))
+		return
+	}
 	r.Add(&ops.FedSendTransaction, api.ServeJSON((*api.Exchange).Server, (*SendTransactionRequest).read, s.SendTransaction))
 }
 

@@ -19,8 +19,13 @@ type UserDevices interface {
 	GetUserDevices(ctx context.Context, origin id.ServerName, req *GetUserDevicesRequest) (*GetUserDevicesResponse, error)
 }
 
-// MountUserDevices mounts the operations of user_devices.yaml.
+// MountUserDevices mounts the operations of user_devices.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountUserDevices(r *api.Router, s UserDevices) {
+	if !api.Serves(s, "UserDevices") {
+		r.Add(&ops.FedGetUserDevices, api.ServeUnfinished((*api.Exchange).Server, (*GetUserDevicesRequest).read))
+		return
+	}
 	r.Add(&ops.FedGetUserDevices, api.ServeJSON((*api.Exchange).Server, (*GetUserDevicesRequest).read, s.GetUserDevices))
 }
 

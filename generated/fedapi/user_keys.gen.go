@@ -22,8 +22,14 @@ type UserKeys interface {
 	QueryUserEncryptionKeys(ctx context.Context, origin id.ServerName, req *QueryUserEncryptionKeysRequest) (*QueryUserEncryptionKeysResponse, error)
 }
 
-// MountUserKeys mounts the operations of user_keys.yaml.
+// MountUserKeys mounts the operations of user_keys.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountUserKeys(r *api.Router, s UserKeys) {
+	if !api.Serves(s, "UserKeys") {
+		r.Add(&ops.FedClaimUserEncryptionKeys, api.ServeUnfinished((*api.Exchange).Server, (*ClaimUserEncryptionKeysRequest).read))
+		r.Add(&ops.FedQueryUserEncryptionKeys, api.ServeUnfinished((*api.Exchange).Server, (*QueryUserEncryptionKeysRequest).read))
+		return
+	}
 	r.Add(&ops.FedClaimUserEncryptionKeys, api.ServeJSON((*api.Exchange).Server, (*ClaimUserEncryptionKeysRequest).read, s.ClaimUserEncryptionKeys))
 	r.Add(&ops.FedQueryUserEncryptionKeys, api.ServeJSON((*api.Exchange).Server, (*QueryUserEncryptionKeysRequest).read, s.QueryUserEncryptionKeys))
 }

@@ -18,8 +18,13 @@ type Version interface {
 	GetVersion(ctx context.Context, req *GetVersionRequest) (*GetVersionResponse, error)
 }
 
-// MountVersion mounts the operations of version.yaml.
+// MountVersion mounts the operations of version.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountVersion(r *api.Router, s Version) {
+	if !api.Serves(s, "Version") {
+		r.Add(&ops.FedGetVersion, api.ServeUnfinished(api.Nobody, api.ReadNothing))
+		return
+	}
 	r.Add(&ops.FedGetVersion, api.ServeJSON(api.Nobody, nil, api.Anyone(s.GetVersion)))
 }
 

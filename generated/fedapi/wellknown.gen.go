@@ -18,8 +18,13 @@ type Wellknown interface {
 	GetWellKnown(ctx context.Context, req *GetWellKnownRequest) (*GetWellKnownResponse, error)
 }
 
-// MountWellknown mounts the operations of wellknown.yaml.
+// MountWellknown mounts the operations of wellknown.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountWellknown(r *api.Router, s Wellknown) {
+	if !api.Serves(s, "Wellknown") {
+		r.Add(&ops.FedGetWellKnown, api.ServeUnfinished(api.Nobody, api.ReadNothing))
+		return
+	}
 	r.Add(&ops.FedGetWellKnown, api.ServeJSON(api.Nobody, nil, api.Anyone(s.GetWellKnown)))
 }
 

@@ -24,8 +24,15 @@ type V2Associations interface {
 	UnbindV2(ctx context.Context, who api.Caller, req *UnbindV2Request) (*api.Empty, error)
 }
 
-// MountV2Associations mounts the operations of v2_associations.yaml.
+// MountV2Associations mounts the operations of v2_associations.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountV2Associations(r *api.Router, s V2Associations) {
+	if !api.Serves(s, "V2Associations") {
+		r.Add(&ops.IdentityBindV2, api.ServeUnfinished((*api.Exchange).Identity, (*BindV2Request).read))
+		r.Add(&ops.IdentityGetValidated3pidV2, api.ServeUnfinished((*api.Exchange).Identity, (*GetValidated3pidV2Request).read))
+		r.Add(&ops.IdentityUnbindV2, api.ServeUnfinished((*api.Exchange).Identity, (*UnbindV2Request).read))
+		return
+	}
 	r.Add(&ops.IdentityBindV2, api.ServeJSON((*api.Exchange).Identity, (*BindV2Request).read, s.BindV2))
 	r.Add(&ops.IdentityGetValidated3pidV2, api.ServeJSON((*api.Exchange).Identity, (*GetValidated3pidV2Request).read, s.GetValidated3pidV2))
 	r.Add(&ops.IdentityUnbindV2, api.ServeJSON((*api.Exchange).Identity, (*UnbindV2Request).read, s.UnbindV2))

@@ -24,8 +24,15 @@ type V2EmailAssociations interface {
 	EmailSubmitTokenPostV2(ctx context.Context, who api.Caller, req *EmailSubmitTokenPostV2Request) (*EmailSubmitTokenPostV2Response, error)
 }
 
-// MountV2EmailAssociations mounts the operations of v2_email_associations.yaml.
+// MountV2EmailAssociations mounts the operations of v2_email_associations.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountV2EmailAssociations(r *api.Router, s V2EmailAssociations) {
+	if !api.Serves(s, "V2EmailAssociations") {
+		r.Add(&ops.IdentityEmailRequestTokenV2, api.ServeUnfinished((*api.Exchange).Identity, (*EmailRequestTokenV2Request).read))
+		r.Add(&ops.IdentityEmailSubmitTokenGetV2, api.ServeUnfinished((*api.Exchange).Identity, (*EmailSubmitTokenGetV2Request).read))
+		r.Add(&ops.IdentityEmailSubmitTokenPostV2, api.ServeUnfinished((*api.Exchange).Identity, (*EmailSubmitTokenPostV2Request).read))
+		return
+	}
 	r.Add(&ops.IdentityEmailRequestTokenV2, api.ServeJSON((*api.Exchange).Identity, (*EmailRequestTokenV2Request).read, s.EmailRequestTokenV2))
 	r.Add(&ops.IdentityEmailSubmitTokenGetV2, api.ServeResult((*api.Exchange).Identity, (*EmailSubmitTokenGetV2Request).read, s.EmailSubmitTokenGetV2))
 	r.Add(&ops.IdentityEmailSubmitTokenPostV2, api.ServeJSON((*api.Exchange).Identity, (*EmailSubmitTokenPostV2Request).read, s.EmailSubmitTokenPostV2))

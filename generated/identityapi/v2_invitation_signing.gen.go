@@ -18,8 +18,13 @@ type V2InvitationSigning interface {
 	BlindlySignStuffV2(ctx context.Context, who api.Caller, req *BlindlySignStuffV2Request) (*BlindlySignStuffV2Response, error)
 }
 
-// MountV2InvitationSigning mounts the operations of v2_invitation_signing.yaml.
+// MountV2InvitationSigning mounts the operations of v2_invitation_signing.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountV2InvitationSigning(r *api.Router, s V2InvitationSigning) {
+	if !api.Serves(s, "V2InvitationSigning") {
+		r.Add(&ops.IdentityBlindlySignStuffV2, api.ServeUnfinished((*api.Exchange).Identity, (*BlindlySignStuffV2Request).read))
+		return
+	}
 	r.Add(&ops.IdentityBlindlySignStuffV2, api.ServeJSON((*api.Exchange).Identity, (*BlindlySignStuffV2Request).read, s.BlindlySignStuffV2))
 }
 

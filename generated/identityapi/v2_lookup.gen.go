@@ -21,8 +21,14 @@ type V2Lookup interface {
 	LookupUsersV2(ctx context.Context, who api.Caller, req *LookupUsersV2Request) (*LookupUsersV2Response, error)
 }
 
-// MountV2Lookup mounts the operations of v2_lookup.yaml.
+// MountV2Lookup mounts the operations of v2_lookup.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountV2Lookup(r *api.Router, s V2Lookup) {
+	if !api.Serves(s, "V2Lookup") {
+		r.Add(&ops.IdentityGetHashDetails, api.ServeUnfinished((*api.Exchange).Identity, api.ReadNothing))
+		r.Add(&ops.IdentityLookupUsersV2, api.ServeUnfinished((*api.Exchange).Identity, (*LookupUsersV2Request).read))
+		return
+	}
 	r.Add(&ops.IdentityGetHashDetails, api.ServeJSON((*api.Exchange).Identity, nil, s.GetHashDetails))
 	r.Add(&ops.IdentityLookupUsersV2, api.ServeJSON((*api.Exchange).Identity, (*LookupUsersV2Request).read, s.LookupUsersV2))
 }

@@ -24,8 +24,15 @@ type V2PhoneAssociations interface {
 	MSISDNSubmitTokenPostV2(ctx context.Context, who api.Caller, req *MSISDNSubmitTokenPostV2Request) (*MSISDNSubmitTokenPostV2Response, error)
 }
 
-// MountV2PhoneAssociations mounts the operations of v2_phone_associations.yaml.
+// MountV2PhoneAssociations mounts the operations of v2_phone_associations.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountV2PhoneAssociations(r *api.Router, s V2PhoneAssociations) {
+	if !api.Serves(s, "V2PhoneAssociations") {
+		r.Add(&ops.IdentityMSISDNRequestTokenV2, api.ServeUnfinished((*api.Exchange).Identity, (*MSISDNRequestTokenV2Request).read))
+		r.Add(&ops.IdentityMSISDNSubmitTokenGetV2, api.ServeUnfinished((*api.Exchange).Identity, (*MSISDNSubmitTokenGetV2Request).read))
+		r.Add(&ops.IdentityMSISDNSubmitTokenPostV2, api.ServeUnfinished((*api.Exchange).Identity, (*MSISDNSubmitTokenPostV2Request).read))
+		return
+	}
 	r.Add(&ops.IdentityMSISDNRequestTokenV2, api.ServeJSON((*api.Exchange).Identity, (*MSISDNRequestTokenV2Request).read, s.MSISDNRequestTokenV2))
 	r.Add(&ops.IdentityMSISDNSubmitTokenGetV2, api.ServeResult((*api.Exchange).Identity, (*MSISDNSubmitTokenGetV2Request).read, s.MSISDNSubmitTokenGetV2))
 	r.Add(&ops.IdentityMSISDNSubmitTokenPostV2, api.ServeJSON((*api.Exchange).Identity, (*MSISDNSubmitTokenPostV2Request).read, s.MSISDNSubmitTokenPostV2))

@@ -24,8 +24,15 @@ type V2Pubkey interface {
 	GetPubKeyV2(ctx context.Context, req *GetPubKeyV2Request) (*GetPubKeyV2Response, error)
 }
 
-// MountV2Pubkey mounts the operations of v2_pubkey.yaml.
+// MountV2Pubkey mounts the operations of v2_pubkey.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountV2Pubkey(r *api.Router, s V2Pubkey) {
+	if !api.Serves(s, "V2Pubkey") {
+		r.Add(&ops.IdentityIsEphemeralPubKeyValidV2, api.ServeUnfinished(api.Nobody, (*IsEphemeralPubKeyValidV2Request).read))
+		r.Add(&ops.IdentityIsPubKeyValidV2, api.ServeUnfinished(api.Nobody, (*IsPubKeyValidV2Request).read))
+		r.Add(&ops.IdentityGetPubKeyV2, api.ServeUnfinished(api.Nobody, (*GetPubKeyV2Request).read))
+		return
+	}
 	r.Add(&ops.IdentityIsEphemeralPubKeyValidV2, api.ServeJSON(api.Nobody, (*IsEphemeralPubKeyValidV2Request).read, api.Anyone(s.IsEphemeralPubKeyValidV2)))
 	r.Add(&ops.IdentityIsPubKeyValidV2, api.ServeJSON(api.Nobody, (*IsPubKeyValidV2Request).read, api.Anyone(s.IsPubKeyValidV2)))
 	r.Add(&ops.IdentityGetPubKeyV2, api.ServeJSON(api.Nobody, (*GetPubKeyV2Request).read, api.Anyone(s.GetPubKeyV2)))

@@ -19,8 +19,13 @@ type V2StoreInvite interface {
 	StoreInviteV2(ctx context.Context, who api.Caller, req *StoreInviteV2Request) (*StoreInviteV2Response, error)
 }
 
-// MountV2StoreInvite mounts the operations of v2_store_invite.yaml.
+// MountV2StoreInvite mounts the operations of v2_store_invite.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountV2StoreInvite(r *api.Router, s V2StoreInvite) {
+	if !api.Serves(s, "V2StoreInvite") {
+		r.Add(&ops.IdentityStoreInviteV2, api.ServeUnfinished((*api.Exchange).Identity, (*StoreInviteV2Request).read))
+		return
+	}
 	r.Add(&ops.IdentityStoreInviteV2, api.ServeJSON((*api.Exchange).Identity, (*StoreInviteV2Request).read, s.StoreInviteV2))
 }
 

@@ -21,8 +21,14 @@ type V2Terms interface {
 	AgreeToTerms(ctx context.Context, who api.Caller, req *AgreeToTermsRequest) (*api.Empty, error)
 }
 
-// MountV2Terms mounts the operations of v2_terms.yaml.
+// MountV2Terms mounts the operations of v2_terms.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountV2Terms(r *api.Router, s V2Terms) {
+	if !api.Serves(s, "V2Terms") {
+		r.Add(&ops.IdentityGetTerms, api.ServeUnfinished(api.Nobody, api.ReadNothing))
+		r.Add(&ops.IdentityAgreeToTerms, api.ServeUnfinished((*api.Exchange).Identity, (*AgreeToTermsRequest).read))
+		return
+	}
 	r.Add(&ops.IdentityGetTerms, api.ServeJSON(api.Nobody, nil, api.Anyone(s.GetTerms)))
 	r.Add(&ops.IdentityAgreeToTerms, api.ServeJSON((*api.Exchange).Identity, (*AgreeToTermsRequest).read, s.AgreeToTerms))
 }

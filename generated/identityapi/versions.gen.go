@@ -18,8 +18,13 @@ type Versions interface {
 	GetVersions(ctx context.Context, req *GetVersionsRequest) (*GetVersionsResponse, error)
 }
 
-// MountVersions mounts the operations of versions.yaml.
+// MountVersions mounts the operations of versions.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountVersions(r *api.Router, s Versions) {
+	if !api.Serves(s, "Versions") {
+		r.Add(&ops.IdentityGetVersions, api.ServeUnfinished(api.Nobody, api.ReadNothing))
+		return
+	}
 	r.Add(&ops.IdentityGetVersions, api.ServeJSON(api.Nobody, nil, api.Anyone(s.GetVersions)))
 }
 

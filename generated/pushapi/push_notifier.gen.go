@@ -18,8 +18,13 @@ type PushNotifier interface {
 	Notify(ctx context.Context, req *NotifyRequest) (*NotifyResponse, error)
 }
 
-// MountPushNotifier mounts the operations of push_notifier.yaml.
+// MountPushNotifier mounts the operations of push_notifier.yaml. Where s is nil they are not
+// served yet: each answers so, to whom may call it.
 func MountPushNotifier(r *api.Router, s PushNotifier) {
+	if !api.Serves(s, "PushNotifier") {
+		r.Add(&ops.PushNotify, api.ServeUnfinished(api.Nobody, (*NotifyRequest).read))
+		return
+	}
 	r.Add(&ops.PushNotify, api.ServeJSON(api.Nobody, (*NotifyRequest).read, api.Anyone(s.Notify)))
 }
 

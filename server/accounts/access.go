@@ -62,7 +62,8 @@ func (a *Accounts) Caller(r *http.Request, token string) (api.Caller, error) {
 // access reads what a token gives. The position is taken first, so that a
 // change which the reading misses comes after it.
 func (a *Accounts) access(ctx context.Context, hash string) (*access, error) {
-	t := &access{hash: hash, asOf: a.Feed.Safe()}
+	//house:allow stamp the token is read after it
+	t := &access{hash: hash, asOf: a.Feed.Stamp()}
 	var user *storage.User
 	var row *storage.AccessToken
 	err := a.DB.Read(ctx, func(tx *storage.Reader) (err error) {

@@ -42,7 +42,8 @@ func (c *keyCache) of(ctx context.Context, db *storage.DB, f *feed.Feed, user id
 	if entry := c.known(f, user); entry != nil {
 		return entry.keys, nil
 	}
-	entry := &userKeys{asOf: f.Safe(), keys: []feed.Key{feed.User(user)}, joined: map[int64]*storage.Membership{}}
+	//house:allow stamp the memberships are read after it
+	entry := &userKeys{asOf: f.Stamp(), keys: []feed.Key{feed.User(user)}, joined: map[int64]*storage.Membership{}}
 	err := db.Read(ctx, func(tx *storage.Reader) error {
 		joined, err := tx.MembershipsOf(ctx, user, "join")
 		for _, m := range joined {

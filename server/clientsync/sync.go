@@ -7,6 +7,7 @@ package clientsync
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -81,21 +82,57 @@ func (s *Sync) Sync(ctx context.Context, who api.Caller, req *clientapi.SyncRequ
 	if w.filter, err = s.loadFilter(ctx, who.User, req.Filter); err != nil {
 		return nil, err
 	}
-	if req.Since.Set {
-		token, err := feed.ParseToken(req.Since.Value)
-		if err != nil {
-			return nil, api.InvalidParam("since: %s", err)
-		}
-		w.since = token.Pos
-		if token.Epoch != s.Feed.Epoch() {
-			w.since, w.initial = 0, true // of a history that was taken back
-		}
+	timeout := min(max(req.Timeout.Or(0), 0), maxWait.Milliseconds())
+	upTo, err := s.reach(ctx, w, req.Since, time.Duration(timeout)*time.Millisecond)
+	if errors.Is(err, feed.ErrBehind) {
+		out := s.nothing(0)
+		out.NextBatch = req.Since.Value // the client goes on from where it is
+		return out, nil
+	}
+	if err != nil {
+		return nil, err
 	}
 	if w.initial || w.full {
-		return s.answer(ctx, w, s.Feed.Safe())
+		return s.answer(ctx, w, upTo)
 	}
-	timeout := min(max(req.Timeout.Or(0), 0), maxWait.Milliseconds())
 	return s.wait(ctx, w, time.Duration(timeout)*time.Millisecond)
+}
+
+// reach reads since and returns the position that the answer goes up to at
+// least. A token of a future that has not happened is none: its client is told
+// everything, as its position will come again and mean something else.
+//
+// feed.ErrBehind says that since is still ahead when the time is up.
+func (s *Sync) reach(ctx context.Context, w *window, since api.Opt[string], timeout time.Duration) (upTo int64, err error) {
+	if since.Set {
+		token, err := feed.ParseToken(since.Value)
+		if err != nil {
+			return 0, api.InvalidParam("since: %s", err)
+		}
+		upTo, err = s.reachToken(ctx, &token, timeout)
+		if !errors.Is(err, feed.ErrFuture) {
+			w.since = token.Pos
+			if w.full && errors.Is(err, feed.ErrBehind) {
+				err = api.Unavailable(time.Second, "The server is behind; try again")
+			}
+			return upTo, err
+		}
+		w.initial = true
+	}
+	return s.Feed.Reach(ctx, nil)
+}
+
+// reachToken waits for as long as the client does.
+func (s *Sync) reachToken(ctx context.Context, token *feed.Token, timeout time.Duration) (int64, error) {
+	waiting, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	defer context.AfterFunc(s.Stopping, cancel)()
+	for {
+		upTo, err := s.Feed.Reach(ctx, token)
+		if !errors.Is(err, feed.ErrBehind) || waiting.Err() != nil {
+			return upTo, err
+		}
+	}
 }
 
 // wait answers as soon as there is something to say, and at the latest when

@@ -177,9 +177,9 @@ func Default() *Config {
 	}
 }
 
-// LabDefault returns the settings of a laboratory that was told nothing else:
-// everything is temporary, everybody may register, nothing is limited or
-// costly, and the letter of the specification rules.
+// LabDefault returns the settings of lab mode where nothing else is set: data
+// is temporary, anyone can register, nothing is limited or costly, and requests
+// are checked strictly against the specification.
 func LabDefault() *Config {
 	c := Default()
 	c.Lab = true

@@ -100,12 +100,13 @@ well_known: {client: "https://m.example.org", server: "m.example.org:443"}
 registration: {enabled: yes, shared_secret: s}
 passwords: {memory_kib: 1024, passes: 3, threads: 2, concurrency: 4}
 federation: {trusted_ca_file: ca.pem, allow_private: true}
-appservices: [a.yaml, &b b.yaml, *b]
+appservices: [a.yaml, &b b.yaml]
+ready_file: *b
 rate_limits: {enabled: off}
 strictness: {profile: synapse, rules: {request-type: off, request-enum: report}}
 log: {level: debug, format: json}
 `
-	files := map[string]string{"cert.pem": "", "key.pem": "", "ca.pem": "", "a.yaml": "", "b.yaml": ""}
+	files := map[string]string{"cert.pem": "", "key.pem": "", "ca.pem": "", "a.yaml": goodRegistration, "b.yaml": otherRegistration}
 	want := config.Default()
 	want.ServerName = "example.org:8448"
 	want.DataFolder = "/data"
@@ -115,7 +116,9 @@ log: {level: debug, format: json}
 	want.Registration = config.Registration{Enabled: true, SharedSecret: "s"}
 	want.Passwords = config.Passwords{MemoryKiB: 1024, Passes: 3, Threads: 2, Concurrency: 4}
 	want.Federation = config.Federation{TrustedCAFile: "ca.pem", AllowPrivate: true}
-	want.AppServices = []string{"a.yaml", "b.yaml", "b.yaml"}
+	want.AppServices = []string{"a.yaml", "b.yaml"}
+	want.ReadyFile = "b.yaml"
+	want.Notes = []string{"appservices has no effect yet"}
 	want.RateLimits.Enabled = false
 	want.Strictness = config.Strictness{Profile: "synapse", Rules: map[string]string{"request-type": "off", "request-enum": "report"}}
 	want.Log = config.Log{Level: slog.LevelDebug, Format: "json"}
@@ -142,7 +145,8 @@ log: {level: debug, format: json}
 		"TOUCHSTONE_PASSWORDS_CONCURRENCY=4",
 		"TOUCHSTONE_FEDERATION_TRUSTED_CA_FILE=ca.pem",
 		"TOUCHSTONE_FEDERATION_ALLOW_PRIVATE=TRUE",
-		"TOUCHSTONE_APPSERVICES=a.yaml, b.yaml,b.yaml",
+		"TOUCHSTONE_APPSERVICES=a.yaml, b.yaml",
+		"TOUCHSTONE_READY_FILE=b.yaml",
 		"TOUCHSTONE_RATE_LIMITS_ENABLED=false",
 		"TOUCHSTONE_STRICTNESS_PROFILE=synapse",
 		"TOUCHSTONE_STRICTNESS_RULES=request-type=off, request-enum=report",
@@ -188,7 +192,7 @@ func TestTheFileIsNamedByAFlagOrTheEnvironment(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrNotExist)
 }
 
-func TestALaboratoryHasOtherDefaultsUnderTheSameSettings(t *testing.T) {
+func TestLabModeHasOtherDefaults(t *testing.T) {
 	want := config.LabDefault()
 	for name, c := range map[string]struct{ yaml, env, arg string }{
 		"file": {yaml: "lab: true"}, "environment": {env: "TOUCHSTONE_LAB=true"}, "flag": {arg: "--lab"},
@@ -241,13 +245,32 @@ func TestSecretsDoNotShow(t *testing.T) {
 	require.Empty(t, config.Secret("").String())
 }
 
-func TestVariablesThatMeanNothingAreNoted(t *testing.T) {
-	c, err := load(t, "", []string{"TOUCHSTONE_PORT=tcp://10.0.0.1", "TOUCHSTONE_TEST_POSTGRES=x", "TOUCHSTONE_SERVERNAME=a", "OTHER=b"}, nil, nil)
+func TestUnknownVariablesAreErrors(t *testing.T) {
+	_, err := load(t, "", []string{"TOUCHSTONE_SERVERNAME=a", "TOUCHSTONE_FROBNICATE=1", "OTHER=b"}, nil, nil)
+	require.EqualError(t, err, "environment TOUCHSTONE_SERVERNAME: unknown setting (did you mean TOUCHSTONE_SERVER_NAME?)\n"+
+		"environment TOUCHSTONE_FROBNICATE: unknown setting")
+}
+
+// Kubernetes sets these for every service of a namespace, in every container.
+func TestVariablesOfAnOrchestratorAreNoted(t *testing.T) {
+	env := []string{
+		"TOUCHSTONE_PORT=tcp://10.0.0.1:8008", "TOUCHSTONE_PORT_8008_TCP_ADDR=10.0.0.1", "TOUCHSTONE_SERVICE_HOST=10.0.0.1",
+		"TOUCHSTONE_SERVICE_PORT_CLIENT=8008",
+	}
+	c, err := load(t, "", append(env, "TOUCHSTONE_TEST_POSTGRES=x"), nil, nil)
 	require.NoError(t, err)
-	require.Equal(t, []string{
-		"the environment variable TOUCHSTONE_PORT is no setting",
-		"the environment variable TOUCHSTONE_SERVERNAME is no setting (did you mean TOUCHSTONE_SERVER_NAME?)",
-	}, c.Notes)
+	require.Len(t, c.Notes, len(env))
+	require.Contains(t, c.Notes[0], "TOUCHSTONE_PORT is not a setting")
+}
+
+func TestSettingsWithoutEffectAreNoted(t *testing.T) {
+	files := map[string]string{"bridge.yaml": goodRegistration}
+	c, err := load(t, "appservices: [bridge.yaml]", nil, []string{"--lab"}, files)
+	require.NoError(t, err)
+	require.Equal(t, []string{"appservices has no effect yet"}, c.Notes)
+	c, err = load(t, "lab: true\nlisteners: {lab: {address: '127.0.0.1:9'}}", nil, nil, nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"listeners.lab.address has no effect yet"}, c.Notes)
 }
 
 func TestNoTwoSettingsShareAVariable(t *testing.T) {

@@ -61,10 +61,10 @@ func TestProblemsNameTheirPlace(t *testing.T) {
 		"a clock that is none":                 {args: "--clock noon", want: `flag --clock: clock: clock "noon" is not an RFC 3339 time`},
 		"a seed on a public address":           {args: "--seed s --listen :8008", want: "flag --seed: seed: needs lab, or listeners on loopback addresses only: whoever knows it can guess every token"},
 		"a clock beside a federation listener": {args: "--clock 2026-01-02T03:04:05Z", yaml: "listeners: {federation: {address: ':8448'}}", want: "flag --clock: clock: needs lab, or listeners on loopback addresses only"},
-		"a laboratory before the internet":     {args: "--lab", yaml: "listeners: {federation: {address: ':8448'}}", want: "flag --lab: lab: refuses to run beside a federation listener that the internet may reach (:8448)"},
-		"a laboratory at a public address":     {args: "--lab", yaml: "listeners: {federation: {address: '1.2.3.4:8448'}}", want: "lab: refuses to run"},
-		"a laboratory at a name":               {args: "--lab", yaml: "listeners: {federation: {address: 'example.org:8448'}}", want: "lab: refuses to run"},
-		"a control plane without a laboratory": {yaml: "listeners: {lab: {address: ':8009'}}", want: "listeners.lab.address: is of use only with lab"},
+		"lab mode beside public federation":    {args: "--lab", yaml: "listeners: {federation: {address: ':8448'}}", want: "flag --lab: lab: refuses to run beside a federation listener that the internet may reach (:8448)"},
+		"lab mode at a public address":         {args: "--lab", yaml: "listeners: {federation: {address: '1.2.3.4:8448'}}", want: "lab: refuses to run"},
+		"lab mode at a host name":              {args: "--lab", yaml: "listeners: {federation: {address: 'example.org:8448'}}", want: "lab: refuses to run"},
+		"a control plane without lab mode":     {yaml: "listeners: {lab: {address: ':8009'}}", want: "listeners.lab.address: is of use only with lab"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := load(t, c.yaml, []string{c.env}, strings.Fields(c.args), map[string]string{"k": ""})
@@ -82,10 +82,10 @@ func TestAllProblemsAreToldAtOnce(t *testing.T) {
 func TestWhatIsAllowedForTests(t *testing.T) {
 	clock := []string{"--seed", "s", "--clock", "2026-01-02T03:04:05Z"}
 	for name, yaml := range map[string]string{
-		"loopback only":                      "listeners: {client: {address: 'localhost:8008'}, federation: {address: '[::1]:8448'}}",
-		"a laboratory for everybody":         "lab: true\nlisteners: {client: {address: ':8008'}}",
-		"a laboratory in a private network":  "lab: true\nlisteners: {federation: {address: '10.1.2.3:8448'}}",
-		"a laboratory that federates itself": "lab: true\nlisteners: {federation: {address: '127.0.0.1:0'}}",
+		"loopback only":                  "listeners: {client: {address: 'localhost:8008'}, federation: {address: '[::1]:8448'}}",
+		"lab mode on every interface":    "lab: true\nlisteners: {client: {address: ':8008'}}",
+		"lab mode in a private network":  "lab: true\nlisteners: {federation: {address: '10.1.2.3:8448'}}",
+		"lab mode with local federation": "lab: true\nlisteners: {federation: {address: '127.0.0.1:0'}}",
 	} {
 		_, err := load(t, yaml, nil, clock, nil)
 		require.NoError(t, err, name)

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -28,9 +30,9 @@ var flagKeys = []struct{ flag, key, usage string }{
 	{"listen", "listeners.client.address", "answer clients on this `address` (host:port)"},
 	{"server-name", "server_name", "the server's `name`, after the colon in user IDs"},
 	{"database", "database", "database `URL`: sqlite:///path, sqlite::memory: or postgres://…"},
-	{"lab", "lab", "be a laboratory: temporary, and open to everybody"},
-	{"seed", "seed", "make all chance follow from this `text` (for tests)"},
-	{"clock", "clock", "stand still at this RFC 3339 `time`, or run on from it if it ends in + (for tests)"},
+	{"lab", "lab", "lab mode, for experiments and tests: temporary data, open registration, strict checks"},
+	{"seed", "seed", "derive all random values from this `text` (for tests)"},
+	{"clock", "clock", "freeze the clock at this RFC 3339 `time`, or start it there if it ends in + (for tests)"},
 }
 
 // Flags are the flags of the command line that are settings.
@@ -39,12 +41,15 @@ type Flags struct {
 	set    map[string]string
 }
 
-// BindFlags adds --config and the flags of the most used settings to fs. Parse
-// fs before the result is given to Load.
-func BindFlags(fs *flag.FlagSet) *Flags {
+// BindFlags adds --config and the flags of the most used settings to fs, or of
+// those that are named. Parse fs before the result is given to Load.
+func BindFlags(fs *flag.FlagSet, only ...string) *Flags {
 	f := &Flags{set: map[string]string{}}
 	fs.StringVar(&f.config, "config", "", "read settings from this YAML `file`")
 	for _, k := range flagKeys {
+		if len(only) > 0 && !slices.Contains(only, k.flag) {
+			continue
+		}
 		keep := func(text string) error { f.set[k.key] = text; return nil }
 		if k.flag == "lab" {
 			fs.BoolFunc(k.flag, k.usage, keep)
@@ -70,7 +75,7 @@ func Load(src Sources) (*Config, error) {
 		}
 	}
 	l := layered(Default(), name, data, src)
-	if l.cfg.Lab { // a laboratory has other defaults, under the same settings
+	if l.cfg.Lab { // lab mode has other defaults, under the same settings
 		l = layered(LabDefault(), name, data, src)
 		l.labListener()
 	}
@@ -129,8 +134,9 @@ func environment(env []string) map[string]string {
 }
 
 // environment lays the environment over the settings. The flags' names are
-// variables too. A variable that means nothing is only a note: orchestrators
-// make some up from the names of services.
+// variables too. In a container variables are the only way to set anything, so
+// one that is unknown is an error, as an unknown key of a file is. Those that an
+// orchestrator makes up from the name of a service are only noted.
 func (l *loader) environment(env []string) {
 	ours := environment(env)
 	delete(ours, envPrefix+"CONFIG")
@@ -149,14 +155,23 @@ func (l *loader) environment(env []string) {
 	}
 	for _, kv := range env { // in the environment's order
 		name, _, _ := strings.Cut(kv, "=")
-		if _, left := ours[name]; left && !strings.HasPrefix(name, envPrefix+"TEST_") {
-			l.cfg.Notes = append(l.cfg.Notes, "the environment variable "+name+" is no setting"+suggestEnv(name))
+		_, left := ours[name]
+		switch {
+		case !left, strings.HasPrefix(name, envPrefix+"TEST_"):
+		case orchestrated.MatchString(name):
+			l.cfg.Notes = append(l.cfg.Notes, "the environment variable "+name+" is not a setting; an orchestrator has set it for a service named touchstone")
+		default:
+			l.fail("environment "+name, "unknown setting%s", suggestEnv(name))
 		}
 	}
 }
 
+// orchestrated are the variables that Kubernetes and linked Docker containers
+// set for a service that has the program's name.
+var orchestrated = regexp.MustCompile(`^TOUCHSTONE_(PORT|SERVICE_HOST|SERVICE_PORT|NAME)$|^TOUCHSTONE_SERVICE_PORT_|^TOUCHSTONE_PORT_[0-9]+_(TCP|UDP)`)
+
 // labListener lets the control plane take any port where the client listener
-// does, so that laboratories can be started side by side.
+// does, so that several servers in lab mode can be started side by side.
 func (l *loader) labListener() {
 	_, chosen := l.origin["listeners.lab.address"]
 	if !chosen && strings.HasSuffix(l.cfg.Listeners.Client.Address, ":0") {

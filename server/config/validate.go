@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,10 +44,19 @@ func (l *loader) validate(src Sources) {
 	l.oneOf("rooms.default_version", c.Rooms.DefaultVersion, versions...)
 	l.oneOf("log.format", c.Log.Format, "auto", "text", "json")
 	l.readable(src, "federation.trusted_ca_file", c.Federation.TrustedCAFile)
-	for _, file := range c.AppServices {
-		l.readable(src, "appservices", file)
-	}
+	l.appServices(src)
 	l.testing()
+	l.withoutEffect()
+}
+
+// withoutEffect notes the settings that were chosen and that nothing reads yet.
+func (l *loader) withoutEffect() {
+	for _, path := range []string{"appservices", "listeners.lab.address"} {
+		s, _ := settingAt(path)
+		if _, chosen := l.origin[path]; chosen && !reflect.ValueOf(l.cfg).Elem().FieldByIndex(s.index).IsZero() {
+			l.cfg.Notes = append(l.cfg.Notes, path+" has no effect yet")
+		}
+	}
 }
 
 func (l *loader) strictness() {

@@ -40,7 +40,7 @@ func Seeded(seed string) *Rand {
 	return r
 }
 
-// Reset makes a seeded Rand begin anew, as a laboratory does that was emptied.
+// Reset makes a seeded Rand begin anew, as lab mode does when it is reset.
 func (r *Rand) Reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -48,7 +48,7 @@ func BenchmarkFanOut(b *testing.B) {
 				b.StopTimer()
 				ready.Add(n)
 				done.Add(n)
-				since := f.Safe()
+				since := f.Stamp()
 				for _, c := range rounds {
 					c <- since
 				}

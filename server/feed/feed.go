@@ -6,12 +6,18 @@
 // the log of changes in the same transaction.
 //
 // Positions are drawn before transactions commit, and commit in any order, so
-// the newest row says nothing about the ones before it: only Safe does. What
-// reads a stream reads (since, Safe()] and takes Safe() as its next since. The
-// feed remembers which keys changed last; what has changed is in the database.
+// the newest row says nothing about the ones before it: only the feed does. What
+// reads a stream first reaches a position, reads (since, position] and takes the
+// position as its next since. The feed remembers which keys changed last; what
+// has changed is in the database.
+//
+// Two positions matter. Nothing at or before settled is undecided. safe is that
+// of the last committed change at or before settled: the one that clients hold,
+// since a position that was only drawn may be drawn again after a crash.
 package feed
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -41,23 +47,33 @@ type Options struct {
 	// Patience is how long any transaction of the cluster may hold the stream
 	// up before only those count that write to it. Zero means a second.
 	Patience time.Duration
+	// TokenPatience is how long Reach waits for a token's position, and
+	// NewestPatience for what others have acknowledged, where there is no
+	// token. Zero means five and two seconds.
+	TokenPatience, NewestPatience time.Duration
 }
 
 // A Feed follows the stream of one database.
 type Feed struct {
-	db     *storage.DB
-	opts   Options
-	epoch  int64
-	safe   atomic.Int64
-	newest atomic.Int64
-	table  waiters
-	recent recent
+	db      *storage.DB
+	opts    Options
+	epoch   int64
+	settled atomic.Int64
+	safe    atomic.Int64
+	newest  atomic.Int64
+	table   waiters
+	recent  recent
 
 	mu      sync.Mutex // guards what follows, and orders publications
 	open    []*ticket
 	top     int64            // the highest position decided or drawn
-	pending []storage.Change // committed, past Safe
+	pending []storage.Change // committed, past settled
 	woken   []*waiter        // reused
+	reaches []*reach         // who waits for a position to be settled
+
+	stranger int64        // see await
+	stalled  atomic.Bool  // somebody waited in vain, and nothing was settled since
+	behind   atomic.Int64 // how often somebody waited in vain
 
 	doubtful []doubtful // commits that were not answered
 
@@ -66,17 +82,15 @@ type Feed struct {
 	bell     chan struct{} // Shared: tell the others
 }
 
-// Open starts following. It returns once Safe is known.
+// Open starts following. It returns once it is known what is safe.
 func Open(ctx context.Context, db *storage.DB, group Group, opts Options) (*Feed, error) {
 	if opts.Log == nil {
 		opts.Log = slog.Default()
 	}
-	if opts.Poll == 0 {
-		opts.Poll = time.Second
-	}
-	if opts.Patience == 0 {
-		opts.Patience = time.Second
-	}
+	opts.Poll = cmp.Or(opts.Poll, time.Second)
+	opts.Patience = cmp.Or(opts.Patience, time.Second)
+	opts.TokenPatience = cmp.Or(opts.TokenPatience, 5*time.Second)
+	opts.NewestPatience = cmp.Or(opts.NewestPatience, 2*time.Second)
 	f := &Feed{db: db, opts: opts, kick: make(chan struct{}, 1), bell: make(chan struct{}, 1)}
 	err := db.Read(ctx, func(tx *storage.Reader) (err error) {
 		f.epoch, err = tx.Epoch(ctx)
@@ -93,7 +107,7 @@ func Open(ctx context.Context, db *storage.DB, group Group, opts Options) (*Feed
 		if err != nil {
 			return nil, fmt.Errorf("last position: %w", err)
 		}
-		f.start(last)
+		f.start(last, last)
 	} else if err := f.openPostgres(ctx, group); err != nil {
 		return nil, err
 	}
@@ -101,21 +115,23 @@ func Open(ctx context.Context, db *storage.DB, group Group, opts Options) (*Feed
 	return f, nil
 }
 
-func (f *Feed) start(safe int64) {
-	f.top = safe
+func (f *Feed) start(settled, safe int64) {
+	f.top = settled
+	f.settled.Store(settled)
+	f.newest.Store(settled)
 	f.safe.Store(safe)
-	f.newest.Store(safe)
 	f.table.init(safe)
 	f.recent.floor = safe
 }
 
-// Safe is the position up to which nothing is undecided: what is there now is
-// all there will ever be.
-func (f *Feed) Safe() int64 { return f.safe.Load() }
+// Stamp is what a cache notes down with what it is about to read: Changed tells
+// from it whether something has happened since. It may be behind what others
+// have acknowledged; who reads for a client calls Reach.
+func (f *Feed) Stamp() int64 { return f.safe.Load() }
 
-// SafeLag is how many positions are drawn and not safe yet, as far as this
+// SafeLag is how many positions are drawn and not settled yet, as far as this
 // server knows.
-func (f *Feed) SafeLag() int64 { return max(0, f.newest.Load()-f.safe.Load()) }
+func (f *Feed) SafeLag() int64 { return max(0, f.newest.Load()-f.settled.Load()) }
 
 // Wait waits until something changed after since for one of the keys, or for
 // anybody when there are none, and returns the safe position then. It may
@@ -155,38 +171,26 @@ func (f *Feed) Changed(since int64, keys ...Key) bool {
 // Epoch is the epoch that this server's tokens are of.
 func (f *Feed) Epoch() int64 { return f.epoch }
 
-// WaitFor waits until a position is safe: after a write of one's own, until
-// everybody can read it.
-func (f *Feed) WaitFor(ctx context.Context, pos int64) error {
-	for safe := f.Safe(); safe < pos; {
-		var err error
-		if safe, err = f.Wait(ctx, safe); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // check looks for changes after since, which may be another server's position
 // that is not safe here yet. A key's last change is noted before it becomes
 // safe; finding it so early, check lets the publication finish.
 func (f *Feed) check(since int64, keys []Key) (safe int64, changed bool) {
-	safe = f.Safe()
+	safe = f.safe.Load()
 	last := safe
 	if len(keys) > 0 {
 		last = f.table.last(keys, since)
 	}
 	if last > safe {
 		f.mu.Lock()
-		safe = f.Safe()
+		safe = f.safe.Load()
 		f.mu.Unlock()
 	}
 	return max(safe, since), last > since
 }
 
-// publish makes a position safe and wakes those whom the changes up to it
-// concern. The caller holds mu.
-func (f *Feed) publish(safe int64, changes []storage.Change) {
+// publish settles a position and wakes those whom the changes up to it concern.
+// The caller holds mu.
+func (f *Feed) publish(settled int64, changes []storage.Change) {
 	f.recent.add(changes)
 	f.woken = f.woken[:0]
 	for _, c := range changes {
@@ -197,8 +201,11 @@ func (f *Feed) publish(safe int64, changes []storage.Change) {
 			f.woken = f.table.note(Key{user: c.UserID}, c.Pos, f.woken)
 		}
 	}
-	f.safe.Store(safe)
-	f.woken = f.table.everybody(f.woken)
+	if n := len(changes); n > 0 {
+		f.safe.Store(changes[n-1].Pos)
+		f.woken = f.table.everybody(f.woken)
+	}
+	f.settle(settled)
 	for _, w := range f.woken {
 		select {
 		case w.wake <- struct{}{}:
@@ -208,16 +215,16 @@ func (f *Feed) publish(safe int64, changes []storage.Change) {
 	clear(f.woken)
 }
 
-// release publishes what is safe among the pending changes.
-func (f *Feed) release(safe int64) {
-	if safe <= f.Safe() {
+// release publishes what is settled among the pending changes.
+func (f *Feed) release(settled int64) {
+	if settled <= f.settled.Load() {
 		return
 	}
 	slices.SortStableFunc(f.pending, func(a, b storage.Change) int { return int(a.Pos - b.Pos) })
 	n := 0
-	for n < len(f.pending) && f.pending[n].Pos <= safe {
+	for n < len(f.pending) && f.pending[n].Pos <= settled {
 		n++
 	}
-	f.publish(safe, f.pending[:n])
+	f.publish(settled, f.pending[:n])
 	f.pending = slices.Delete(f.pending, 0, n)
 }

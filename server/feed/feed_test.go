@@ -83,12 +83,12 @@ func TestWhatOneWritesOneReads(t *testing.T) {
 			writer := servers[i%len(servers)]
 			pos := commit(t, writer.DB, storage.Change{RoomNID: 1})
 			if len(servers) == 1 {
-				require.Equal(t, pos, writer.Safe(), "at once")
+				require.Equal(t, pos, writer.Stamp(), "at once")
 				require.Zero(t, writer.SafeLag())
 			}
 			for _, s := range servers {
 				require.NoError(t, s.WaitFor(t.Context(), pos))
-				require.GreaterOrEqual(t, s.Safe(), pos)
+				require.GreaterOrEqual(t, s.Stamp(), pos)
 			}
 		}
 	})
@@ -192,7 +192,7 @@ func TestOnlyThoseConcernedAreWoken(t *testing.T) {
 		pos := commit(t, servers[0].DB, storage.Change{RoomNID: 9})
 		for _, s := range servers {
 			require.NoError(t, s.WaitFor(t.Context(), pos))
-			start = append(start, s.Safe())
+			start = append(start, s.Stamp())
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		waiting := 0
@@ -231,7 +231,7 @@ func TestOnlyThoseConcernedAreWoken(t *testing.T) {
 func TestAWaiterThatComesLateIsNotKept(t *testing.T) {
 	each(t, func(t *testing.T, servers []server) {
 		s := servers[0]
-		start := s.Safe()
+		start := s.Stamp()
 		first := commit(t, s.DB, storage.Change{RoomNID: 1})
 		second := commit(t, s.DB, storage.Change{RoomNID: 2})
 		require.NoError(t, s.WaitFor(t.Context(), second))
@@ -291,8 +291,8 @@ func TestPositionsGoOnAfterARestart(t *testing.T) {
 			g := run.NewGroup(t.Context(), nil)
 			f, err := feed.Open(t.Context(), db, g, feed.Options{})
 			require.NoError(t, err)
-			require.GreaterOrEqual(t, f.Safe(), last)
-			token := f.Safe()
+			require.GreaterOrEqual(t, f.Stamp(), last)
+			token := f.Stamp()
 			pos := commit(t, db, storage.Change{RoomNID: 1})
 			require.Greater(t, pos, token)
 			require.Error(t, db.Write(t.Context(), func(w *storage.Writer) error {
@@ -300,7 +300,7 @@ func TestPositionsGoOnAfterARestart(t *testing.T) {
 				require.NoError(t, err)
 				return errors.New("no")
 			}))
-			last = f.Safe()
+			last = f.Stamp()
 			g.Stop()
 			require.NoError(t, g.Wait())
 			require.NoError(t, db.Close())
@@ -313,7 +313,7 @@ func TestChangedAsksWithoutWaiting(t *testing.T) {
 	require.NoError(t, db.Write(t.Context(), func(w *storage.Writer) error { return w.PutEpoch(t.Context(), 7) }))
 	f := open(t, db, feed.Options{})
 	require.EqualValues(t, 7, f.Epoch())
-	since := f.Safe()
+	since := f.Stamp()
 	require.False(t, f.Changed(since, feed.Room(1)))
 	pos := commit(t, db, storage.Change{RoomNID: 1})
 	require.True(t, f.Changed(since, feed.Room(1)))

@@ -18,14 +18,21 @@ func (f *Feed) openPostgres(ctx context.Context, group Group) error {
 	if err != nil {
 		return err
 	}
-	fence, err := f.db.TakeFence(ctx, 0, 0)
+	fence, err := f.db.TakeFence(ctx, 0, 0, f.stranger)
 	if err == nil {
-		err = f.await(ctx, fence)
+		err = f.await(ctx, &fence)
+	}
+	var safe int64
+	if err == nil {
+		err = f.db.Read(ctx, func(tx *storage.Reader) (err error) {
+			safe, err = tx.LastChange(ctx, fence.Position)
+			return err
+		})
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("first safe position: %w", err), bell.Close())
 	}
-	f.start(fence.Position)
+	f.start(fence.Position, safe)
 	f.doorbell.Store(bell)
 	group.Go("feed: doorbell", f.listen)
 	if f.opts.Shared {
@@ -71,22 +78,27 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// await waits until a fence is passed.
-func (f *Feed) await(ctx context.Context, fence storage.Fence) error {
+// await waits until a fence is passed. A transaction that has held it up for
+// longer than a patience is a stranger, if it does not write to changes. It is
+// remembered: while it is the oldest of the cluster, no later fence waits for it.
+func (f *Feed) await(ctx context.Context, fence *storage.Fence) error {
 	patience := time.NewTimer(f.opts.Patience)
 	defer patience.Stop()
 	patient := true
 	for delay := time.Millisecond; ; delay = min(2*delay, 20*time.Millisecond) {
-		passed, err := f.db.FencePassed(ctx, fence, patient)
+		passed, err := f.db.FencePassed(ctx, fence, patient && fence.Oldest != f.stranger)
 		if err != nil || passed {
 			return err
 		}
 		select {
 		case <-patience.C:
 			patient = false
-			f.opts.Log.WarnContext(ctx, "a long transaction holds the stream up; going by the locks on changes from here",
-				"safe", f.Safe(), "position", fence.Position)
+			f.opts.Log.WarnContext(ctx, "a long transaction holds the stream up; going by the locks on changes until it ends",
+				"transaction", fence.Oldest, "settled", f.settled.Load(), "position", fence.Position)
 		default:
+		}
+		if !patient {
+			f.stranger = fence.Oldest
 		}
 		if err := pause(ctx, delay); err != nil {
 			return err
@@ -151,7 +163,7 @@ func (f *Feed) committed(o storage.Outcome) {
 	}
 }
 
-// follow moves Safe by fences: behind what we or others committed, as soon as
+// follow settles positions by fences: behind what we or others committed, as soon as
 // everything drawn before is decided.
 func (f *Feed) follow(ctx context.Context) error {
 	poll := time.NewTicker(f.opts.Poll)
@@ -161,7 +173,7 @@ func (f *Feed) follow(ctx context.Context) error {
 		case <-f.kick:
 		case <-poll.C:
 			last, err := f.db.LastPosition(ctx)
-			if err == nil && last <= f.Safe() {
+			if err == nil && last == f.settled.Load() {
 				continue // a fence costs a transaction id: none while nothing happens
 			}
 		case <-ctx.Done():
@@ -180,40 +192,38 @@ func (f *Feed) follow(ctx context.Context) error {
 // batch is how many changes are read at once.
 const batch = 1000
 
-// advance puts up one fence, waits for it, and publishes what is behind it.
+// advance puts up one fence, waits for it, and publishes what is behind it. It
+// reads on from the last change and not from the last position that was settled:
+// those between may be drawn again after a crash.
 func (f *Feed) advance(ctx context.Context) error {
-	fence, err := f.db.TakeFence(ctx, f.Safe(), batch)
+	fence, err := f.db.TakeFence(ctx, f.safe.Load(), batch, f.stranger)
 	if err != nil {
 		return err
 	}
-	f.drawn(fence.Position)
-	if fence.Position <= f.Safe() {
-		return nil
+	if fence.Position < f.settled.Load() {
+		f.newest.Store(fence.Position)
 	}
+	f.drawn(fence.Position)
 	if fence.All { // nearly always
 		f.mu.Lock()
 		f.publish(fence.Position, fence.Changes)
 		f.mu.Unlock()
 		return nil
 	}
-	if err := f.await(ctx, fence); err != nil {
+	if err := f.await(ctx, &fence); err != nil {
 		return err
 	}
-	for f.Safe() < fence.Position {
-		var changes []storage.Change
-		err := f.db.Read(ctx, func(r *storage.Reader) (err error) {
-			changes, err = r.Changes(ctx, f.Safe(), fence.Position, batch)
-			return err
-		})
+	for more := true; more; {
+		changes, err := f.db.ChangesBehind(ctx, f.safe.Load(), fence.Position, batch)
 		if err != nil {
 			return err
 		}
-		safe := fence.Position
-		if len(changes) >= batch {
-			safe = changes[len(changes)-1].Pos
+		settled := fence.Position
+		if more = len(changes) >= batch; more {
+			settled = changes[len(changes)-1].Pos
 		}
 		f.mu.Lock()
-		f.publish(safe, changes)
+		f.publish(settled, changes)
 		f.mu.Unlock()
 	}
 	return nil
@@ -241,16 +251,16 @@ func (f *Feed) resolve(ctx context.Context) error {
 		if len(list) == 0 {
 			continue
 		}
-		fence, err := f.db.TakeFence(ctx, 0, 0)
+		fence, err := f.db.TakeFence(ctx, 0, 0, f.stranger)
 		if err == nil {
-			err = f.await(ctx, fence)
+			err = f.await(ctx, &fence)
 		}
 		f.mu.Lock()
 		if err != nil {
 			f.doubtful = append(f.doubtful, list...)
 		} else {
 			for _, d := range list {
-				f.settle(d.ticket, true, d.changes) // waking somebody for nothing does no harm
+				f.decided(d.ticket, true, d.changes) // waking somebody for nothing does no harm
 			}
 		}
 		f.mu.Unlock()

@@ -35,11 +35,11 @@ func TestSafeStopsBeforeTheFirstUndecidedPosition(t *testing.T) {
 		first := <-reserved
 		second := commit(t, db, storage.Change{RoomNID: 2})
 		require.Greater(t, second, first)
-		require.Equal(t, first-1, f.Safe())
+		require.Equal(t, first-1, f.Stamp())
 		require.EqualValues(t, 2, f.SafeLag())
 		finish <- outcome
 		require.ErrorIs(t, <-done, outcome)
-		require.Equal(t, second, f.Safe(), "decided, either way")
+		require.Equal(t, second, f.Stamp(), "decided, either way")
 	}
 }
 
@@ -64,18 +64,18 @@ func TestTheFenceSeesAWriterBetweenReserveAndItsFirstWrite(t *testing.T) {
 	}()
 	first := <-reserved
 	second := commit(t, b, storage.Change{RoomNID: 2})
-	fence, err := b.TakeFence(t.Context(), 0, 10)
+	fence, err := b.TakeFence(t.Context(), 0, 10, 0)
 	require.NoError(t, err)
 	require.Equal(t, second, fence.Position)
 	require.False(t, fence.All)
 	require.Empty(t, fence.Changes)
 	for _, patient := range []bool{true, false} {
-		passed, err := b.FencePassed(t.Context(), fence, patient)
+		passed, err := b.FencePassed(t.Context(), &fence, patient)
 		require.NoError(t, err)
 		require.False(t, passed, "patient: %v", patient)
 	}
-	require.Less(t, feedA.Safe(), first)
-	require.Less(t, feedB.Safe(), first)
+	require.Less(t, feedA.Stamp(), first)
+	require.Less(t, feedB.Stamp(), first)
 	close(finish)
 	require.NoError(t, <-done)
 	for _, f := range []*feed.Feed{feedA, feedB} {
@@ -83,7 +83,7 @@ func TestTheFenceSeesAWriterBetweenReserveAndItsFirstWrite(t *testing.T) {
 	}
 	for _, patient := range []bool{true, false} {
 		require.Eventually(t, func() bool { // transactions of other tests hold the patient fence up
-			passed, err := b.FencePassed(t.Context(), fence, patient)
+			passed, err := b.FencePassed(t.Context(), &fence, patient)
 			return err == nil && passed
 		}, 30*time.Second, 10*time.Millisecond)
 	}
@@ -102,9 +102,9 @@ func TestAStrangersLongTransactionDoesNotStallTheStream(t *testing.T) {
 
 	f := open(t, db, feed.Options{Shared: true, Patience: 5 * time.Millisecond})
 	pos := commit(t, db, storage.Change{RoomNID: 1})
-	fence, err := db.TakeFence(t.Context(), 0, 10)
+	fence, err := db.TakeFence(t.Context(), 0, 10, 0)
 	require.NoError(t, err)
-	passed, err := db.FencePassed(t.Context(), fence, true)
+	passed, err := db.FencePassed(t.Context(), &fence, true)
 	require.NoError(t, err)
 	require.False(t, passed, "the stranger does hold the plain fence up")
 	require.NoError(t, f.WaitFor(t.Context(), pos))

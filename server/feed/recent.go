@@ -37,7 +37,7 @@ func (r *recent) add(changes []storage.Change) {
 }
 
 // Recent returns the changes in (since, upTo], oldest first, where this server
-// remembers all of them. upTo is a safe position; nobody may change the result.
+// remembers all of them. upTo was reached; nobody may change the result.
 func (f *Feed) Recent(since, upTo int64) (changes []storage.Change, all bool) {
 	r := &f.recent
 	r.mu.RLock()

@@ -17,7 +17,7 @@ func TestTheNewestChangesAreRemembered(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		before := commit(t, db, storage.Change{RoomNID: 7})
 		f := open(t, db, feed.Options{Shared: db.Engine() == "postgres"})
-		_, all := f.Recent(before-1, f.Safe())
+		_, all := f.Recent(before-1, f.Stamp())
 		require.False(t, all, "what was before the server started is not remembered")
 
 		// Many positions with three changes each, until the oldest are forgotten.

@@ -9,7 +9,7 @@ import (
 )
 
 // A ticket is a transaction of this server that draws positions. While it is
-// open, nothing from low on is safe.
+// open, nothing from low on is settled.
 type ticket struct {
 	low   int64
 	drawn []int64
@@ -29,12 +29,17 @@ func (f *Feed) Drawn(handle any, positions []int64) {
 	t := handle.(*ticket)
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	first, last := positions[0], positions[len(positions)-1]
 	if len(t.drawn) == 0 {
-		t.low = positions[0]
+		t.low = first
 	}
 	t.drawn = append(t.drawn, positions...)
-	f.top = max(f.top, positions[len(positions)-1])
-	f.drawn(f.top)
+	if first <= f.settled.Load() { // drawn once more, after PostgreSQL crashed
+		f.settle(first - 1)
+		f.top = last
+	}
+	f.top = max(f.top, last)
+	f.drawn(last)
 }
 
 // drawn notes how far positions have been drawn, for SafeLag.
@@ -58,25 +63,25 @@ func (f *Feed) Ended(handle any, o storage.Outcome, changes []storage.Change) {
 		signal(f.kick)
 		return
 	}
-	f.settle(t, o == storage.Committed, changes)
+	f.decided(t, o == storage.Committed, changes)
 }
 
-// settle takes a decided transaction into account.
-func (f *Feed) settle(t *ticket, committed bool, changes []storage.Change) {
+// decided takes a decided transaction into account.
+func (f *Feed) decided(t *ticket, committed bool, changes []storage.Change) {
 	f.drop(t)
 	if committed {
 		f.pending = append(f.pending, changes...)
 	} else if f.db.Engine() == "sqlite" && len(t.drawn) > 0 {
 		// SQLite takes the positions back and will draw them again: they must
-		// not become safe before.
+		// not be settled before.
 		f.top = min(f.top, t.drawn[0]-1)
 		f.newest.Store(f.top)
 	}
-	safe := f.top
+	settled := f.top
 	for _, t := range f.open {
-		safe = min(safe, t.low-1)
+		settled = min(settled, t.low-1)
 	}
-	f.release(safe)
+	f.release(settled)
 }
 
 func (f *Feed) drop(t *ticket) {

@@ -98,6 +98,7 @@ func (m *Metrics) Request(operation string, status int, took time.Duration) {
 type Sources struct {
 	Database func() storage.Stats
 	FeedLag  func() int64 // positions drawn that readers may not see yet
+	Behind   func() int64 // reads that waited for the feed in vain
 }
 
 // Watch shows the counts of others.
@@ -115,6 +116,9 @@ func (m *Metrics) Watch(s Sources) {
 	m.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "touchstone_feed_lag_positions", Help: "Stream positions drawn that readers must not see yet.",
 	}, func() float64 { return float64(s.FeedLag()) }))
+	m.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "touchstone_feed_behind_total", Help: "Reads that waited for a stream position in vain.",
+	}, func() float64 { return float64(s.Behind()) }))
 }
 
 // Register adds further metrics, which a feature keeps by itself.

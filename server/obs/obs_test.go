@@ -108,6 +108,7 @@ func TestMetrics(t *testing.T) {
 		`touchstone_feed_lag_positions 5`,
 		`touchstone_build_info{go="go1",revision="abc",spec="v1.19",version="v1"} 1`,
 		`touchstone_own_total 1`,
+		`touchstone_feed_behind_total 6`,
 		`go_goroutines `,
 	} {
 		require.Contains(t, w.Body.String(), "\n"+line)
@@ -118,6 +119,7 @@ func TestMetrics(t *testing.T) {
 var sources = obs.Sources{
 	Database: func() storage.Stats { return storage.Stats{Reads: 1, Writes: 2, Queries: 3, Retries: 4} },
 	FeedLag:  func() int64 { return 5 },
+	Behind:   func() int64 { return 6 },
 }
 
 func TestSeveralServersInOneProcess(t *testing.T) {

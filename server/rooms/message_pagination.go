@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
@@ -39,7 +40,7 @@ func (r *Rooms) GetRoomEvents(ctx context.Context, who api.Caller, req *clientap
 	if err != nil {
 		return nil, err
 	}
-	p, err := r.newPaging(who, req, nid)
+	p, err := r.newPaging(ctx, who, req, nid)
 	if err != nil {
 		return nil, err
 	}
@@ -66,10 +67,10 @@ type paging struct {
 	out     clientapi.GetRoomEventsResponse
 }
 
-func (r *Rooms) newPaging(who api.Caller, req *clientapi.GetRoomEventsRequest, nid int64) (*paging, error) {
+func (r *Rooms) newPaging(ctx context.Context, who api.Caller, req *clientapi.GetRoomEventsRequest, nid int64) (*paging, error) {
 	p := &paging{
 		r: r, who: who, room: req.RoomID, nid: nid, forward: req.Dir == clientapi.DirectionF,
-		given: req.From.Value, limit: defaultPage, upTo: r.feed.Safe(), view: r.view(who), filter: &filter.RoomEvents{},
+		given: req.From.Value, limit: defaultPage, view: r.view(who), filter: &filter.RoomEvents{},
 	}
 	p.out.Chunk = []api.Raw{}
 	if req.Filter.Set {
@@ -99,7 +100,41 @@ func (r *Rooms) newPaging(who api.Caller, req *clientapi.GetRoomEventsRequest, n
 		}
 		*t.out = &token
 	}
-	return p, nil
+	var err error
+	p.upTo, err = r.reach(ctx, p.from, p.to)
+	return p, err
+}
+
+// reach returns the position up to which a page goes: not before that of any
+// of its tokens. One of a future that has not happened, or of none, sets no
+// such bound: the place that it may have in the room is as good as ever.
+func (r *Rooms) reach(ctx context.Context, tokens ...*feed.Token) (upTo int64, err error) {
+	known := false
+	for _, t := range tokens {
+		if t == nil {
+			continue
+		}
+		pos, err := r.feed.Reach(ctx, t)
+		if errors.Is(err, feed.ErrFuture) {
+			continue
+		}
+		if err != nil {
+			return 0, behind(err)
+		}
+		upTo, known = max(upTo, pos), true
+	}
+	if !known {
+		upTo, err = r.feed.Reach(ctx, nil)
+	}
+	return upTo, behind(err)
+}
+
+// behind is what it means to a client that the feed did not get to a position.
+func behind(err error) error {
+	if errors.Is(err, feed.ErrBehind) {
+		return api.Unavailable(time.Second, "The server is behind; try again")
+	}
+	return err
 }
 
 // boundary turns a token into a place of the room: what lies before it has
@@ -108,7 +143,7 @@ func (p *paging) boundary(ctx context.Context, tx *storage.Reader, t *feed.Token
 	if t.Room {
 		return t.Place, nil
 	}
-	last, err := tx.PlaceAt(ctx, p.nid, t.Pos)
+	last, err := tx.PlaceAt(ctx, p.nid, min(t.Pos, p.upTo))
 	if errors.Is(err, storage.ErrNotFound) {
 		return storage.Place{}, nil
 	}

@@ -267,17 +267,15 @@ func (r *Rooms) GetRoomStateWithKey(ctx context.Context, who api.Caller, req *cl
 // Spec: client-server getMembersByRoom.
 func (r *Rooms) GetMembersByRoom(ctx context.Context, who api.Caller, req *clientapi.GetMembersByRoomRequest) (*clientapi.GetMembersByRoomResponse, error) {
 	out := &clientapi.GetMembersByRoomResponse{Chunk: []api.Raw{}}
-	err := r.readState(ctx, who, req.RoomID, func(tx *storage.Reader, room *storage.Room, state latest) error {
+	at, err := r.moment(ctx, req.At)
+	if err != nil {
+		return nil, err
+	}
+	err = r.readState(ctx, who, req.RoomID, func(tx *storage.Reader, room *storage.Room, state latest) error {
 		root := state.root
-		if req.At.Set {
-			token, err := feed.ParseToken(req.At.Value)
-			if err != nil {
-				return api.InvalidParam("at: %s", err)
-			}
-			if token.Pos < state.upTo {
-				if root, err = r.stateThen(ctx, tx, who, room, token.Pos); err != nil {
-					return err
-				}
+		if at < state.upTo {
+			if root, err = r.stateThen(ctx, tx, who, room, at); err != nil {
+				return err
 			}
 		}
 		events, err := WholeState(ctx, tx, root, storage.StateMembers)
@@ -289,6 +287,23 @@ func (r *Rooms) GetMembersByRoom(ctx context.Context, who api.Caller, req *clien
 		return err
 	})
 	return out, err
+}
+
+// moment is the position that a token is of. There is none without a token, nor
+// for one of a future that has not happened: then the moment is now.
+func (r *Rooms) moment(ctx context.Context, at api.Opt[string]) (pos int64, err error) {
+	if !at.Set {
+		return math.MaxInt64, nil
+	}
+	token, err := feed.ParseToken(at.Value)
+	if err != nil {
+		return 0, api.InvalidParam("at: %s", err)
+	}
+	_, err = r.feed.Reach(ctx, &token)
+	if errors.Is(err, feed.ErrFuture) {
+		return math.MaxInt64, nil
+	}
+	return token.Pos, behind(err)
 }
 
 // stateThen is the state of a room at an earlier position, if the caller may

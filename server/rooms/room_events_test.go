@@ -105,7 +105,7 @@ func TestWhoHasLeft(t *testing.T) {
 		h.act("carol", room, "join", stage.O{})
 		h.set("alice", room, "m.room.topic", "", stage.O{"topic": "now"})
 		unseen := h.send("alice", room, "now")
-		later := feed.Token{Epoch: h.Feed.Epoch(), Pos: h.Feed.Safe()}.String()
+		later := feed.Token{Epoch: h.Feed.Epoch(), Pos: h.Feed.Stamp()}.String()
 		look := func(name string) {
 			require.Equal(t, "then", h.state("bob", room, "m.room.topic", "").At("topic"), name)
 			require.Equal(t, then, names(t, h.ok("GET", at(room, "members"), "bob", nil).At("chunk")), name)
@@ -133,7 +133,7 @@ func TestWhoHasLeft(t *testing.T) {
 func TestMembersAtAToken(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		room := h.public("bob")
-		token := feed.Token{Epoch: h.Feed.Epoch(), Pos: h.Feed.Safe()}.String()
+		token := feed.Token{Epoch: h.Feed.Epoch(), Pos: h.Feed.Stamp()}.String()
 		h.act("carol", room, "join", stage.O{})
 		h.act("bob", room, "leave", stage.O{})
 		require.Equal(t, []string{"alice join", "bob join"}, names(t, h.ok("GET", at(room, "members?at="+token), "alice", nil).At("chunk")))
@@ -148,7 +148,7 @@ func TestMembersOfATimeOutOfSight(t *testing.T) {
 		for visibility, seen := range map[string]bool{"world_readable": true, "shared": true, "invited": false, "joined": false} {
 			room := h.public("carol")
 			h.set("alice", room, "m.room.history_visibility", "", stage.O{"history_visibility": visibility})
-			token := func() string { return feed.Token{Epoch: h.Feed.Epoch(), Pos: h.Feed.Safe()}.String() }
+			token := func() string { return feed.Token{Epoch: h.Feed.Epoch(), Pos: h.Feed.Stamp()}.String() }
 			before := token()
 			h.act("carol", room, "leave", stage.O{})
 			h.act("bob", room, "join", stage.O{})
@@ -227,7 +227,7 @@ func TestPages(t *testing.T) {
 func TestPagesEndWhereAskedTo(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		room := h.public()
-		position := func() string { return feed.Token{Epoch: h.Feed.Epoch(), Pos: h.Feed.Safe()}.String() }
+		position := func() string { return feed.Token{Epoch: h.Feed.Epoch(), Pos: h.Feed.Stamp()}.String() }
 		h.send("alice", room, "a")
 		first := position()
 		h.send("alice", room, "b")

@@ -30,6 +30,8 @@ var packages = map[string]string{
 	"context.": "context", "bytes.": "bytes", "io.": "io", "strconv.": "strconv",
 	"jsontext.": "github.com/go-json-experiment/json/jsontext",
 	"api.":      "/api", "id.": "/api/id", "ops.": "/generated/ops",
+	"pushapi.": "/generated/pushapi", "identityapi.": "/generated/identityapi",
+	"asapi.": "/generated/asapi", "fedapi.": "/generated/fedapi",
 }
 
 // add formats a source and files it. doc, if any, is the package's paragraph.
@@ -101,9 +103,7 @@ func (w *writer) api(p *pkg) error {
 	for _, o := range p.ops {
 		p.writeOperation(of(o.File), o)
 	}
-	if err := p.writeTypes(of); err != nil {
-		return err
-	}
+	p.writeTypes(of)
 	for _, file := range slices.Sorted(maps.Keys(sources)) {
 		if err := w.add(p.api.pkg, file, "", sources[file].String()); err != nil {
 			return err
@@ -117,18 +117,22 @@ type Client struct{ Doer api.Doer }
 }
 
 // writeTypes writes the structs and enums, each to its file.
-func (p *pkg) writeTypes(of func(file string) *source) error {
-	objects, err := p.uniqueObjects()
-	if err != nil {
-		return err
-	}
-	for _, o := range objects {
-		writeObject(of(home(o.files)), o)
+func (p *pkg) writeTypes(of func(file string) *source) {
+	for _, o := range p.objects {
+		if s := of(home(o.files)); o.owner != "" {
+			s.alias(o.name, o.owner)
+		} else {
+			writeObject(s, o)
+		}
 	}
 	for _, set := range slices.Sorted(maps.Keys(p.enums)) {
 		writeEnum(of(home(p.enums[set].files)), p.enums[set])
 	}
-	return nil
+}
+
+// alias names a type of another API's package.
+func (s *source) alias(name, owner string) {
+	s.p("// %s is a schema that several APIs share.\ntype %s = %s.%s\n", name, name, owner, name)
 }
 
 func (p *pkg) packageDoc() string {
@@ -148,9 +152,8 @@ func home(files map[string]bool) string {
 	return "types"
 }
 
-// uniqueObjects returns the structs by name. Those that share a name must be
-// alike, and are one.
-func (p *pkg) uniqueObjects() ([]*object, error) {
+// unite leaves one of the structs that share a name, which must be alike.
+func (p *pkg) unite() error {
 	var out []*object
 	slices.SortStableFunc(p.objects, func(a, b *object) int { return strings.Compare(a.name, b.name) })
 	for _, o := range p.objects {
@@ -167,9 +170,10 @@ func (p *pkg) uniqueObjects() ([]*object, error) {
 		writeObject(a, first)
 		writeObject(b, o)
 		if a.String() != b.String() {
-			return nil, fmt.Errorf("%s: two types called %s differ:\n%s\n%s", p.api.pkg, o.name, a, b)
+			return fmt.Errorf("two types called %s differ:\n%s\n%s", o.name, a, b)
 		}
 		maps.Copy(first.files, o.files)
 	}
-	return out, nil
+	p.objects = out
+	return nil
 }

@@ -52,7 +52,16 @@ func (p *pkg) writeServer(s *source, file string) {
 		s.p("// %s", strings.Join(p.about(o), "\n// "))
 		s.p("%s(ctx context.Context, %sreq *%sRequest) (%s, error)", o.name, callers[o.auth][0], o.name, o.returns())
 	}
-	s.p("}\n\n// Mount%s mounts the operations of %s.yaml.\nfunc Mount%s(r *api.Router, s %s) {", name, file, name, name)
+	s.p("}\n\n// Mount%s mounts the operations of %s.yaml. Where s is nil they are not\n// served yet: each answers so, to whom may call it.", name, file)
+	s.p("func Mount%s(r *api.Router, s %s) {\nif !api.Serves(s, %q) {", name, name, name)
+	for _, o := range ops {
+		read := "api.ReadNothing"
+		if o.reads() {
+			read = "(*" + o.name + "Request).read"
+		}
+		s.p("r.Add(&ops.%s%s, api.ServeUnfinished(%s, %s))", p.prefix, o.name, callers[o.auth][1], read)
+	}
+	s.p("return\n}")
 	for _, o := range ops {
 		serve, read, call := "ServeJSON", "nil", "s."+o.name
 		if o.result != nil {

@@ -282,12 +282,21 @@ func (s *source) appendMembers(e string, t *goType, depth int) {
 }
 
 func writeEnum(s *source, e *enum) {
-	s.p("// %s is one of %s.\ntype %s string\n\nconst (", e.name, strings.Join(e.values, ", "), e.name)
+	list := strings.Join(e.values, ", ")
+	if e.of != "" {
+		s.p("// %s is one of %s, as in several APIs.\ntype %s = %s.%s\n\nconst (", e.name, list, e.name, e.of, e.name)
+	} else {
+		s.p("// %s is one of %s.\ntype %s string\n\nconst (", e.name, list, e.name)
+	}
 	names := make([]string, len(e.values))
 	for i, v := range e.values {
 		names[i] = e.name + goName(v)
 		s.p("%s %s = %q", names[i], e.name, v)
 	}
-	s.p(")\n\n// Valid reports whether the specification knows the value.\nfunc (v %s) Valid() bool {\nswitch v {\ncase %s:\nreturn true\n}\nreturn false\n}\n",
+	s.p(")\n")
+	if e.of != "" {
+		return
+	}
+	s.p("// Valid reports whether the specification knows the value.\nfunc (v %s) Valid() bool {\nswitch v {\ncase %s:\nreturn true\n}\nreturn false\n}\n",
 		e.name, strings.Join(names, ", "))
 }

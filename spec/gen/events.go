@@ -95,7 +95,7 @@ func loadEvents(dir, release string) (*pkg, []*event, error) {
 	if err := errors.Join(p.errs...); err != nil {
 		return nil, nil, err
 	}
-	return p, list, p.name()
+	return p, list, errors.Join(p.name(), p.unite())
 }
 
 // addDefs adds the schemas that an event schema refers to. All that share a
@@ -171,9 +171,7 @@ func (w *writer) events(p *pkg, list []*event) error {
 		}
 		return sources[file]
 	}
-	if err := p.writeTypes(of); err != nil {
-		return err
-	}
+	p.writeTypes(of)
 	kinds := map[string]string{}
 	for _, e := range list {
 		if e.content.kind != kObject || e.content.object.name != e.name {

@@ -7,8 +7,8 @@
 //
 // It works in passes: load the documents and stop on every keyword that is not
 // known (load, check), fold references and allOf (merge), build the types and
-// operations (model, operation), name them (name), and write Go (emit). What the
-// documents say wrongly is corrected in overlays, never here; the tables here
+// operations (model, operation), name them (name), find the types that several
+// APIs have (share), and write Go (emit). What the documents say wrongly is corrected in overlays, never here; the tables here
 // are names, and what no keyword can say.
 package main
 
@@ -82,10 +82,13 @@ func generate(spec, module string) (map[string][]byte, error) {
 		if err := p.passes(); err != nil {
 			return nil, fmt.Errorf("%s: %w", a.file, err)
 		}
+		all = append(all, p)
+	}
+	share(all)
+	for _, p := range all {
 		if err := w.api(p); err != nil {
 			return nil, err
 		}
-		all = append(all, p)
 	}
 	if err := w.ops(all); err != nil {
 		return nil, err
@@ -100,9 +103,9 @@ func generate(spec, module string) (map[string][]byte, error) {
 	return w.files, w.schemas(all, list)
 }
 
-// passes takes a document through all passes but the first and the last.
+// passes takes a document through the passes that look at one API.
 func (p *pkg) passes() error {
-	for _, pass := range []func() error{p.check, p.build, p.name} {
+	for _, pass := range []func() error{p.check, p.build, p.name, p.unite} {
 		if err := pass(); err != nil {
 			return err
 		}

@@ -101,6 +101,7 @@ type object struct {
 	files  map[string]bool // that use it
 	input  bool            // part of a request body
 	answer bool            // the one answer of an operation, which has claimed the name
+	owner  string          // the package whose type this is another name of; empty: this one's
 }
 
 // A field is a member of an object.
@@ -118,6 +119,7 @@ type enum struct {
 	part   string
 	values []string
 	files  map[string]bool
+	of     string // as owner of an object
 }
 
 // opened are components that are kept as they are: their members go beyond

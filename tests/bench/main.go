@@ -109,7 +109,7 @@ func chosenEngines() []harness.Engine {
 }
 
 // server starts a process like one in production: durable, with the default
-// profile, and only what the harness needs of the laboratory.
+// profile, and only what the harness needs of lab mode.
 func (b *bench) server(settings ...string) *harness.Server {
 	s := harness.Start(b.subject, harness.Options{Engine: b.engine, Process: true,
 		Settings: append([]string{"TOUCHSTONE_STRICTNESS_PROFILE=lenient", "TOUCHSTONE_STRICTNESS_ANSWERS=false"}, settings...)})

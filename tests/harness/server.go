@@ -62,7 +62,7 @@ type instance interface {
 	kill() error // as the machine would
 }
 
-// settings writes the options as the environment of a laboratory server.
+// settings writes the options as the environment of a server in lab mode.
 func (o Options) settings(readyFile string) []string {
 	env := []string{
 		"TOUCHSTONE_LAB=true",

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+
+	"touchstone.example/server/config"
+)
+
+// A certificate is that of one listener. It can be read again while connections
+// are open: handshakes from then on get the new one.
+type certificate struct {
+	at      config.TLSListener
+	name    string // of the listener
+	current atomic.Pointer[tls.Certificate]
+}
+
+// read loads the files. If they are wrong, the certificate stays as it was.
+func (c *certificate) read() error {
+	pair, err := tls.LoadX509KeyPair(c.at.TLSCertFile, c.at.TLSKeyFile)
+	if err != nil {
+		return fmt.Errorf("certificate of the %s listener: %w", c.name, err)
+	}
+	c.current.Store(&pair)
+	return nil
+}
+
+// config is what a listener's handshakes follow.
+func (c *certificate) config() *tls.Config {
+	return &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current.Load(), nil }}
+}
+
+// ReloadOn reads the certificates again at each signal, until the server stops.
+func (s *Server) ReloadOn(signals <-chan os.Signal) {
+	s.group.Go("reload certificates", func(ctx context.Context) error {
+		for {
+			select {
+			case <-signals:
+			case <-ctx.Done():
+				return nil
+			}
+			if err := s.reloadCertificates(); err != nil {
+				s.log.ErrorContext(ctx, "certificates were not reloaded; the old ones stay in use", "error", err)
+			} else {
+				s.log.InfoContext(ctx, "certificates reloaded")
+			}
+		}
+	})
+}
+
+// reloadCertificates reads the certificates of all listeners again. A listener
+// whose files are wrong keeps the certificate that it has.
+func (s *Server) reloadCertificates() error {
+	var errs []error
+	for _, c := range s.certificates {
+		errs = append(errs, c.read())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package feed
+
+import (
+	"context"
+	"errors"
+	"slices"
+)
+
+var (
+	// ErrFuture is the answer to a token whose position this history of the
+	// database has not reached: it was restored from an older backup, or
+	// somebody made the token up. Whoever holds it starts anew.
+	ErrFuture = errors.New("the token is of a future that has not happened")
+	// ErrBehind means that the feed did not get to a position in time: a
+	// transaction holds it up, or the database does not answer.
+	ErrBehind = errors.New("the stream of changes is held up")
+)
+
+// Reach returns the position up to which a read for a client goes: at or after
+// the token's. Without a token it is at or after whatever any server had
+// acknowledged when Reach was called.
+//
+// Only other servers on the database can be ahead; then Reach waits for the one
+// loop that puts up fences and starts none itself, since each costs a
+// transaction id. Never call it inside a transaction, nor in a room's lane.
+func (f *Feed) Reach(ctx context.Context, token *Token) (upTo int64, err error) {
+	f.db.Outside("feed.Reach")
+	if token == nil {
+		return f.reachNewest(ctx)
+	}
+	if token.Epoch != f.epoch {
+		return 0, ErrFuture
+	}
+	if safe := f.safe.Load(); token.Pos <= safe {
+		return safe, nil
+	}
+	if !f.opts.Shared {
+		return 0, ErrFuture // this server has told of all positions there are
+	}
+	waiting, cancel := context.WithTimeout(ctx, f.opts.TokenPatience)
+	defer cancel()
+	last, err := f.db.LastPosition(waiting)
+	if err == nil && token.Pos > last {
+		return 0, ErrFuture
+	}
+	if err == nil {
+		err = f.reach(waiting, token.Pos)
+	}
+	if err != nil {
+		return 0, f.late(ctx, err, token.Pos)
+	}
+	safe := f.safe.Load()
+	if token.Pos > safe {
+		return 0, ErrFuture // drawn, but no change was committed there: no token has it
+	}
+	return safe, nil
+}
+
+// reachNewest answers late rather than not at all: a login must not wait for a
+// transaction that somebody forgot.
+func (f *Feed) reachNewest(ctx context.Context) (int64, error) {
+	if !f.opts.Shared {
+		return f.safe.Load(), nil
+	}
+	waiting, cancel := context.WithTimeout(ctx, f.opts.NewestPatience)
+	defer cancel()
+	last, err := f.db.LastPosition(waiting)
+	if err == nil {
+		err = f.reach(waiting, last)
+	}
+	if err != nil {
+		err = f.late(ctx, err, last)
+	}
+	if err != nil && !errors.Is(err, ErrBehind) {
+		return 0, err
+	}
+	return f.safe.Load(), nil
+}
+
+// late says what an error of waiting means, and notes the first of a stall.
+func (f *Feed) late(ctx context.Context, err error, pos int64) error {
+	if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	f.behind.Add(1)
+	if !f.stalled.Swap(true) {
+		f.opts.Log.WarnContext(ctx, "readers wait for the stream of changes in vain", "settled", f.settled.Load(), "position", pos)
+	}
+	return ErrBehind
+}
+
+// Behind counts the reads that waited for a position in vain.
+func (f *Feed) Behind() int64 { return f.behind.Load() }
+
+// WaitFor waits until a position is settled: after a write of one's own, until
+// everybody can read it.
+func (f *Feed) WaitFor(ctx context.Context, pos int64) error {
+	if pos <= f.settled.Load() {
+		return nil
+	}
+	return f.wait(ctx, pos)
+}
+
+// A reach is one who waits for a position to be settled.
+type reach struct {
+	pos  int64
+	done chan struct{}
+}
+
+// reach waits for a position that another server may have drawn: its doorbell
+// may not have rung yet, so the loop is told to look.
+func (f *Feed) reach(ctx context.Context, pos int64) error {
+	if pos <= f.settled.Load() {
+		return nil
+	}
+	signal(f.kick)
+	return f.wait(ctx, pos)
+}
+
+func (f *Feed) wait(ctx context.Context, pos int64) error {
+	r := &reach{pos: pos, done: make(chan struct{})}
+	f.mu.Lock()
+	if pos <= f.settled.Load() {
+		f.mu.Unlock()
+		return nil
+	}
+	f.reaches = append(f.reaches, r)
+	f.mu.Unlock()
+	select {
+	case <-r.done:
+		return nil
+	case <-ctx.Done():
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.reaches = slices.DeleteFunc(f.reaches, func(other *reach) bool { return other == r })
+		return ctx.Err()
+	}
+}
+
+// settle moves settled, which is never before safe, and lets those go on who
+// wait for it. It may move back: positions that were drawn by transactions that
+// came to nothing are drawn again after a crash. The caller holds mu.
+func (f *Feed) settle(settled int64) {
+	settled = max(settled, f.safe.Load())
+	f.settled.Store(settled)
+	f.stalled.Store(false)
+	f.reaches = slices.DeleteFunc(f.reaches, func(r *reach) bool {
+		if r.pos > settled {
+			return false
+		}
+		close(r.done)
+		return true
+	})
+}
