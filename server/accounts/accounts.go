@@ -41,6 +41,8 @@ type Deps struct {
 	WellKnown string
 	// Limits has wrong guesses at passwords and tokens limited.
 	Limits bool
+	// GuestJoinByName is a departure from the letter: guests may call joinRoom.
+	GuestJoinByName bool
 	// Address is where a request comes from, empty if nobody knows. It may be nil.
 	Address func(ctx context.Context) string
 }
