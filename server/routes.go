@@ -11,7 +11,7 @@ import (
 
 // mountClient is the table of contents of the client-server API: one line for
 // each file of the specification. Those that say nil are not served yet.
-func (s *slices) mountClient(r *api.Router) {
+func (s *features) mountClient(r *api.Router) {
 	clientapi.MountAccountData(r, nil)
 	clientapi.MountAccountDeactivation(r, nil)
 	clientapi.MountAdmin(r, nil)
@@ -88,7 +88,7 @@ func (s *slices) mountClient(r *api.Router) {
 
 // mountFederation is the table of contents of the server-server API. What only
 // policy servers serve is not in it.
-func (s *slices) mountFederation(r *api.Router) {
+func (s *features) mountFederation(r *api.Router) {
 	fedapi.MountBackfill(r, nil)
 	fedapi.MountContentRepository(r, nil)
 	fedapi.MountEventAuth(r, nil)
@@ -115,7 +115,7 @@ func (s *slices) mountFederation(r *api.Router) {
 }
 
 // mountExtra holds the routes that the specification's documents do not have.
-func (s *slices) mountExtra(r *api.Router) {
+func (s *features) mountExtra(r *api.Router) {
 	extraapi.MountHealth(r, s.discovery)
 	extraapi.MountSynapseRegister(r, s.accounts)
 }

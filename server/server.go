@@ -25,6 +25,7 @@ import (
 	"touchstone.example/server/config"
 	"touchstone.example/server/env"
 	"touchstone.example/server/feed"
+	"touchstone.example/server/keys"
 	"touchstone.example/server/obs"
 	"touchstone.example/server/run"
 	"touchstone.example/server/strict"
@@ -99,7 +100,7 @@ func (s *Server) start(ctx context.Context) error {
 	}
 	s.group.Go("upkeep", (&upkeep.Upkeep{DB: s.db, Feed: s.feed, Env: s.env, Log: s.log}).Run)
 	s.metrics.Watch(obs.Sources{Database: s.db.Stats, FeedLag: s.feed.SafeLag, Behind: s.feed.Behind})
-	signer, err := s.identity(ctx)
+	signer, err := keys.Own(ctx, s.db, s.env, s.cfg.ServerName)
 	if err != nil {
 		return err
 	}
@@ -181,7 +182,7 @@ var legacy = map[string]string{
 }
 
 // router is everything that the client listener answers.
-func (s *Server) router(parts *slices) *api.Router {
+func (s *Server) router(parts *features) *api.Router {
 	r := api.NewRouter(api.Config{
 		Auth:      parts.authenticators(),
 		Permit:    parts.accounts.Permit,
