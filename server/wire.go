@@ -5,6 +5,7 @@ package server
 import (
 	"crypto/ed25519"
 
+	"touchstone.example/api"
 	"touchstone.example/api/id"
 	"touchstone.example/generated/ops"
 	"touchstone.example/server/accounts"
@@ -34,7 +35,7 @@ func (s *Server) wire(signer event.Signer) *features {
 	out.accounts = accounts.New(accounts.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Name: s.cfg.ServerName,
 		Registration: s.cfg.Registration, Passwords: s.cfg.Passwords, WellKnown: s.cfg.WellKnown.Client,
-		Limits: s.cfg.RateLimits.Enabled, GuestJoinByName: s.judge.Lenient(strict.GuestJoinByName),
+		Limits: s.cfg.RateLimits.Enabled, GuestJoinByName: s.judge.Lenient(strict.GuestJoinByName), Address: api.ClientAddress,
 	})
 	own := signer.Key.Public().(ed25519.PublicKey)
 	out.rooms = rooms.New(rooms.Deps{
