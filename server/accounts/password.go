@@ -42,7 +42,7 @@ const (
 func newHasher(cost config.Passwords, limited bool) *hasher {
 	n := cost.Concurrency
 	if n == 0 {
-		n = runtime.GOMAXPROCS(0)
+		n = max(1, runtime.GOMAXPROCS(0)/2) // the other half is for those who are inside
 	}
 	h := &hasher{cost: cost, slots: make(chan struct{}, n), derive: argon2.IDKey}
 	if limited {
