@@ -23,18 +23,14 @@ func (r *Reader) Failures(ctx context.Context, subject string) (forgivenAt int64
 
 // AddFailure counts one more failure of a subject and returns when it is
 // forgiven: each milliseconds after the one before, or after now. A time past
-// latest comes from a clock that was ahead and does not count. It also removes
-// some failures of other subjects that are forgiven, so that there never are
-// many.
+// latest comes from a clock that was ahead and does not count.
 func (w *Writer) AddFailure(ctx context.Context, subject string, now, each, latest int64) (forgivenAt int64, err error) {
-	if _, err := w.DeleteFailures(ctx, now, 8); err != nil {
-		return 0, err
-	}
 	err = w.row(ctx, qAddFailure, []any{Text(subject), now, now + each, latest, each}, &forgivenAt)
 	return forgivenAt, err
 }
 
-// DeleteFailures removes at most limit subjects whose failures are forgiven.
+// DeleteFailures removes at most limit subjects whose failures are forgiven. It
+// waits for nobody who is about to add one.
 func (w *Writer) DeleteFailures(ctx context.Context, now int64, limit int) (int64, error) {
 	var subjects []string
 	err := w.rows(ctx, qOldFailures, []any{now, limit}, func(scan scanFunc) error {

@@ -96,9 +96,10 @@ func (a *Accounts) verifyLogin(ctx context.Context, user id.UserID, password str
 //
 // Spec: client-server login, 403; "Account locking".
 func (a *Accounts) verify(ctx context.Context, user id.UserID, password string, g guesses) (*storage.User, error) {
-	row, err := a.guessable(ctx, user, g)
-	if err != nil {
-		return nil, err
+	if a.Limits {
+		if _, err := a.guessable(ctx, user, g); err != nil {
+			return nil, err
+		}
 	}
 	release, err := a.hasher.acquire(ctx)
 	if err != nil {
@@ -106,7 +107,8 @@ func (a *Accounts) verify(ctx context.Context, user id.UserID, password string, 
 	}
 	defer release()
 	// Others may have guessed while this one waited; so may those who hash now.
-	if row, err = a.guessable(ctx, user, g); err != nil {
+	row, err := a.guessable(ctx, user, g)
+	if err != nil {
 		return nil, err
 	}
 	has := row != nil && row.PasswordHash != ""
