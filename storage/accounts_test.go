@@ -211,6 +211,9 @@ func TestAccountDataFiltersAndUIAuth(t *testing.T) {
 			require.NoError(t, w.PutUIAuthSession(ctx, s))
 			gotSession, err := w.UIAuthSession(ctx, "s")
 			require.NoError(t, err)
+			locked, err := w.LockUIAuthSession(ctx, "s")
+			require.NoError(t, err)
+			require.Equal(t, gotSession, locked)
 			s.Request = gotSession.Request // nil or empty
 			require.Empty(t, s.Request)
 			require.Equal(t, s, gotSession)

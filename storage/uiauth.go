@@ -23,6 +23,8 @@ var (
 	qInsertUIAuth = q("insert_ui_auth", `INSERT INTO ui_auth_sessions (session_id, operation, user_id, request, completed, result, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7)`)
 	qUIAuth = q("ui_auth", `SELECT session_id, operation, user_id, request, completed, result, created_at
+		FROM ui_auth_sessions WHERE session_id = $1`)
+	qLockUIAuth = q("lock_ui_auth", `SELECT session_id, operation, user_id, request, completed, result, created_at
 		FROM ui_auth_sessions WHERE session_id = $1 FOR UPDATE`)
 	qPutUIAuth = q("put_ui_auth", `UPDATE ui_auth_sessions SET user_id = $2, request = $3, completed = $4, result = $5
 		WHERE session_id = $1`)
@@ -48,11 +50,20 @@ func stored(b []byte) []byte {
 	return b
 }
 
-// UIAuthSession returns a session and keeps others from changing it until this
-// transaction ends.
-func (w *Writer) UIAuthSession(ctx context.Context, sessionID string) (*UIAuthSession, error) {
+// UIAuthSession returns a session.
+func (r *Reader) UIAuthSession(ctx context.Context, sessionID string) (*UIAuthSession, error) {
+	return r.uiAuthSession(ctx, qUIAuth, sessionID)
+}
+
+// LockUIAuthSession returns a session and keeps others from changing it until
+// this transaction ends.
+func (w *Writer) LockUIAuthSession(ctx context.Context, sessionID string) (*UIAuthSession, error) {
+	return w.uiAuthSession(ctx, qLockUIAuth, sessionID)
+}
+
+func (r *Reader) uiAuthSession(ctx context.Context, q *query, sessionID string) (*UIAuthSession, error) {
 	var s UIAuthSession
-	err := w.row(ctx, qUIAuth, []any{sessionID}, &s.ID, &s.Operation, &s.UserID, &s.Request, &s.Completed, &s.Result, &s.CreatedAt)
+	err := r.row(ctx, q, []any{sessionID}, &s.ID, &s.Operation, &s.UserID, &s.Request, &s.Completed, &s.Result, &s.CreatedAt)
 	if err != nil {
 		return nil, err
 	}

@@ -20,11 +20,12 @@ import (
 // processes opens one database as two processes do, or, where only one process
 // can have it, as one.
 func processes(t *testing.T, fn func(t *testing.T, hs [2]*house)) {
+	crowded := func(d *accounts.Deps) { d.Passwords.Concurrency = 8 }
 	storagetest.EachURL(t, func(t *testing.T, url string) {
-		one := newHouse(t, storagetest.OpenURL(t, url))
+		one := newHouse(t, storagetest.OpenURL(t, url), crowded)
 		two := one
 		if one.DB.Engine() == "postgres" {
-			two = newHouse(t, storagetest.OpenURL(t, url), func(d *accounts.Deps) {
+			two = newHouse(t, storagetest.OpenURL(t, url), crowded, func(d *accounts.Deps) {
 				d.Env = env.Fixed("another process", d.Env.Clock)
 			})
 		}
@@ -56,7 +57,7 @@ func (h *house) living(tokens ...string) (living []string) {
 func TestOneDeviceHasOneToken(t *testing.T) {
 	processes(t, func(t *testing.T, hs [2]*house) {
 		hs[0].register("alice")
-		for round := range 6 {
+		for round := range 8 {
 			device := fmt.Sprint("PHONE", round/2) // new in one round, known in the next
 			tokens := make([]string, 8)
 			var all sync.WaitGroup

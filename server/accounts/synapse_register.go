@@ -46,7 +46,7 @@ func (a *Accounts) GetRegisterNonce(ctx context.Context, _ *extraapi.GetRegister
 func (a *Accounts) spend(ctx context.Context, nonce string) error {
 	unknown := api.Unknown("The nonce is unknown, used or too old")
 	err := a.DB.Write(ctx, func(tx *storage.Writer) error {
-		s, err := tx.UIAuthSession(ctx, hashOf(nonce))
+		s, err := tx.LockUIAuthSession(ctx, hashOf(nonce))
 		if err != nil {
 			return err
 		}

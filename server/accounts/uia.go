@@ -137,7 +137,7 @@ func (a *Accounts) resume(ctx context.Context, c challenge, auth *clientapi.Auth
 		return fresh, nil
 	}
 	var row *storage.UIAuthSession
-	err := a.DB.Write(ctx, func(tx *storage.Writer) (err error) {
+	err := a.DB.Read(ctx, func(tx *storage.Reader) (err error) {
 		row, err = tx.UIAuthSession(ctx, hashOf(auth.Session.Value))
 		return err
 	})
@@ -160,7 +160,7 @@ func (a *Accounts) keep(ctx context.Context, s *session) error {
 		return a.begin(ctx, s)
 	}
 	err := a.DB.Write(ctx, func(tx *storage.Writer) error {
-		row, err := tx.UIAuthSession(ctx, s.ID)
+		row, err := tx.LockUIAuthSession(ctx, s.ID)
 		if err != nil {
 			return err
 		}
@@ -258,7 +258,7 @@ func (s *session) act(ctx context.Context, tx *storage.Writer, result string) er
 	if s == nil || !s.stored {
 		return nil
 	}
-	row, err := tx.UIAuthSession(ctx, s.ID)
+	row, err := tx.LockUIAuthSession(ctx, s.ID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return api.Forbidden("The session is over")
 	}
