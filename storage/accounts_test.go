@@ -206,7 +206,7 @@ func TestAccountDataFiltersAndUIAuth(t *testing.T) {
 			require.Equal(t, `{"a":2}`, string(filter))
 
 			s := &storage.UIAuthSession{ID: "s", Operation: "register", Request: []byte{}, CreatedAt: 10}
-			require.NoError(t, w.InsertUIAuthSession(ctx, s, 10))
+			require.NoError(t, w.InsertUIAuthSession(ctx, s))
 			s.Completed, s.UserID, s.Result = "m.login.dummy", "@a:t", "done"
 			require.NoError(t, w.PutUIAuthSession(ctx, s))
 			gotSession, err := w.UIAuthSession(ctx, "s")
@@ -223,7 +223,7 @@ func TestAccountDataFiltersAndUIAuth(t *testing.T) {
 			n, err = w.DeleteUIAuthSessions(ctx, 11, 20)
 			require.NoError(t, err)
 			require.EqualValues(t, 1, n)
-			require.NoError(t, w.InsertUIAuthSession(ctx, s, 10))
+			require.NoError(t, w.InsertUIAuthSession(ctx, s))
 			n, err = w.DeleteUIAuthSessions(ctx, 0, 9)
 			require.EqualValues(t, 1, n, "of a clock that was ahead")
 			return err
@@ -237,11 +237,13 @@ func TestOnlySoManyUIAuthSessionsAreKept(t *testing.T) {
 			add := func(user id.UserID, from, to int) {
 				for n := from; n < to; n++ {
 					s := &storage.UIAuthSession{ID: fmt.Sprint(user, n), UserID: user, Request: []byte{1}, CreatedAt: int64(n)}
-					require.NoError(t, w.InsertUIAuthSession(ctx, s, 3))
+					require.NoError(t, w.InsertUIAuthSession(ctx, s))
 				}
 			}
 			add("", 0, 2)
 			add("@a:t", 2, 7)
+			require.NoError(t, w.TrimUIAuthSessions(ctx, "", 3))
+			require.NoError(t, w.TrimUIAuthSessions(ctx, "@a:t", 3))
 			for name, kept := range map[string]bool{"0": true, "1": true, "@a:t3": false, "@a:t4": true, "@a:t6": true} {
 				_, err := w.UIAuthSession(ctx, name)
 				require.Equal(t, kept, err == nil, name)

@@ -33,12 +33,14 @@ var (
 		(SELECT created_at FROM ui_auth_sessions WHERE user_id = $1 ORDER BY created_at DESC LIMIT 1 OFFSET $2)`)
 )
 
-// InsertUIAuthSession starts a session, the newest of its user's or of
-// nobody's. Only so many of those are kept.
-func (w *Writer) InsertUIAuthSession(ctx context.Context, s *UIAuthSession, keep int) error {
-	if err := w.later(ctx, qTrimUIAuth, s.UserID, keep-2); err != nil {
-		return err
-	}
+// TrimUIAuthSessions removes all but the newest sessions of a user, or of nobody.
+// It walks over those that are kept.
+func (w *Writer) TrimUIAuthSessions(ctx context.Context, user id.UserID, keep int) error {
+	return w.later(ctx, qTrimUIAuth, user, keep-1)
+}
+
+// InsertUIAuthSession starts a session.
+func (w *Writer) InsertUIAuthSession(ctx context.Context, s *UIAuthSession) error {
 	return w.later(ctx, qInsertUIAuth, s.ID, s.Operation, s.UserID, stored(s.Request), s.Completed, s.Result, s.CreatedAt)
 }
 

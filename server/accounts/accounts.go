@@ -8,6 +8,7 @@ package accounts
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
@@ -52,6 +53,7 @@ type Accounts struct {
 	Deps
 	hasher *hasher
 	tokens tokenCache
+	begun  atomic.Int64 // sessions of nobody's
 }
 
 // New returns the accounts of a database.

@@ -69,6 +69,9 @@ type session struct {
 const (
 	maxSessionsOfNobody = 10_000
 	maxSessionsOfUser   = 100
+	// trimEach is how many may be begun by nobody before the oldest are thrown
+	// away, which walks over all that are kept.
+	trimEach = 64
 )
 
 // alive reports whether something from then is not too old to go on with. What
@@ -187,9 +190,9 @@ func (a *Accounts) keep(ctx context.Context, s *session) error {
 // begin stores a new session, and throws those away that are over.
 func (a *Accounts) begin(ctx context.Context, s *session) error {
 	s.CreatedAt = a.Env.NowTS()
-	most := maxSessionsOfNobody
-	if s.UserID != "" {
-		most = maxSessionsOfUser
+	most, trim := maxSessionsOfUser, true
+	if s.UserID == "" {
+		most, trim = maxSessionsOfNobody, a.begun.Add(1)%trimEach == 0
 	}
 	err := redraw(func() error {
 		s.id = a.Env.Rand.Token("ui auth session", s.Operation, 24)
@@ -201,7 +204,12 @@ func (a *Accounts) begin(ctx context.Context, s *session) error {
 			if _, err := tx.DeleteUIAuthSessions(ctx, s.CreatedAt-sessionLife, s.CreatedAt+sessionLife); err != nil {
 				return err
 			}
-			return tx.InsertUIAuthSession(ctx, &s.UIAuthSession, most)
+			if trim {
+				if err := tx.TrimUIAuthSessions(ctx, s.UserID, most-1); err != nil {
+					return err
+				}
+			}
+			return tx.InsertUIAuthSession(ctx, &s.UIAuthSession)
 		})
 	})
 	if err != nil {

@@ -111,7 +111,7 @@ func TestSessionsAndWrongGuessesAreForgottenWhenTheyAreOld(t *testing.T) {
 		require.NoError(t, db.Write(t.Context(), func(tx *storage.Writer) error {
 			for name, at := range map[string]int64{"new": now - hour, "old": now - hour - 1, "ahead": now + hour + 1} {
 				session := &storage.UIAuthSession{ID: name, CreatedAt: at}
-				if err := tx.InsertUIAuthSession(t.Context(), session, 10); err != nil {
+				if err := tx.InsertUIAuthSession(t.Context(), session); err != nil {
 					return err
 				}
 			}
