@@ -110,6 +110,8 @@ var (
 			AND NOT outlier AND NOT rejected AND NOT soft_failed ORDER BY depth, nid LIMIT $5`)
 	qPlaceAt = q("place_at", `SELECT depth, nid FROM events
 		WHERE room_nid = $1 AND +pos <= $2 ORDER BY depth DESC, nid DESC LIMIT 1`)  // + : walk the places, not the positions
+	qNewestAt = q("newest_at", `SELECT e.depth, e.nid, r.disordered FROM rooms r CROSS JOIN events e
+		WHERE r.nid = $1 AND e.room_nid = r.nid AND e.pos <= $2 AND NOT e.rejected AND NOT e.soft_failed ORDER BY e.pos DESC LIMIT 1`)
 	qMemberEvents = q("member_events", `SELECT `+viewColumns+` FROM events
 		WHERE room_nid = $1 AND state_key = $2 AND type = 'm.room.member' AND NOT rejected AND NOT outlier ORDER BY depth, nid`)
 
@@ -231,9 +233,15 @@ func (r *Reader) PageForward(ctx context.Context, roomNID int64, after Place, up
 }
 
 // PlaceAt returns the last place that an event has which had arrived by a
-// position, ErrNotFound when none had.
+// position, ErrNotFound when none had. It is that of the newest event, but in a
+// room in which events have arrived for places before another's: there it is
+// looked for from the room's end.
 func (r *Reader) PlaceAt(ctx context.Context, roomNID, pos int64) (p Place, err error) {
-	err = r.row(ctx, qPlaceAt, []any{roomNID, pos}, &p.Depth, &p.NID)
+	var disordered bool
+	err = r.row(ctx, qNewestAt, []any{roomNID, pos}, &p.Depth, &p.NID, &disordered)
+	if err == nil && disordered {
+		err = r.row(ctx, qPlaceAt, []any{roomNID, pos}, &p.Depth, &p.NID)
+	}
 	return p, err
 }
 

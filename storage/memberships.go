@@ -23,7 +23,8 @@ type Membership struct {
 const membershipColumns = `room_nid, user_id, membership, event_nid, sender, pos, local, forgotten`
 
 var (
-	qPutMembership = q("put_membership", `INSERT INTO memberships (`+membershipColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+	qPutMembership = q("put_membership", `INSERT INTO memberships (`+membershipColumns+`, server)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 		ON CONFLICT (room_nid, user_id) DO UPDATE SET membership = excluded.membership, event_nid = excluded.event_nid,
 			sender = excluded.sender, pos = excluded.pos, local = excluded.local, forgotten = excluded.forgotten`)
 	qMembership    = q("membership", `SELECT `+membershipColumns+` FROM memberships WHERE room_nid = $1 AND user_id = $2`)
@@ -32,15 +33,18 @@ var (
 	qMembers = q("members", `SELECT `+membershipColumns+` FROM memberships
 		WHERE room_nid = $1 AND membership = ANY($2) ORDER BY user_id`)
 	qLocalMembers = q("local_members", `SELECT user_id FROM memberships
-		WHERE room_nid = $1 AND membership = $2 AND local ORDER BY user_id`)
+		WHERE room_nid = $1 AND membership = $2 AND local AND local = TRUE ORDER BY user_id`)
 	qLocalMembersOfKind = q("local_members_of_kind", `SELECT m.user_id FROM memberships m JOIN users u ON u.user_id = m.user_id
-		WHERE m.room_nid = $1 AND m.membership = $2 AND m.local AND u.kind = $3 ORDER BY m.user_id`)
+		WHERE m.room_nid = $1 AND m.membership = $2 AND m.local AND m.local = TRUE AND u.kind = $3 ORDER BY m.user_id`)
+	qServerJoined = q("server_joined", `SELECT user_id FROM memberships
+		WHERE room_nid = $1 AND server = $2 AND membership = 'join' LIMIT 1`)
 	qMarkRead     = q("mark_read", `UPDATE memberships SET read_pos = $3 WHERE room_nid = $1 AND user_id = $2 AND read_pos < $3`)
 	qCountMembers = q("count_members", `SELECT room_nid, membership, COUNT(*) FROM memberships
 		WHERE room_nid = ANY($1) AND membership = ANY($2) GROUP BY room_nid, membership ORDER BY room_nid, membership`)
 	qMembershipsIn = q("memberships_in", `SELECT `+membershipColumns+` FROM memberships
 		WHERE user_id = $1 AND room_nid = ANY($2) ORDER BY room_nid`)
-	qPutForgotten = q("put_forgotten", `UPDATE memberships SET forgotten = $3 WHERE room_nid = $1 AND user_id = $2`)
+	qForgetRoom = q("forget_room", `UPDATE memberships SET forgotten = TRUE
+		WHERE room_nid = $1 AND user_id = $2 AND membership IN ('leave', 'ban')`)
 )
 
 func (m *Membership) scan(scan scanFunc) error {
@@ -52,12 +56,14 @@ func (m *Membership) scan(scan scanFunc) error {
 
 // PutMembership sets what a user is to a room.
 func (w *Writer) PutMembership(ctx context.Context, m *Membership) error {
-	return w.later(ctx, qPutMembership, m.RoomNID, m.UserID, m.Membership, m.EventNID, m.Sender, m.Pos, m.Local, m.Forgotten)
+	return w.later(ctx, qPutMembership, m.RoomNID, m.UserID, m.Membership, m.EventNID, m.Sender, m.Pos, m.Local, m.Forgotten,
+		m.UserID.Server())
 }
 
-// PutForgotten makes a room forgotten by a user, or remembered again.
-func (w *Writer) PutForgotten(ctx context.Context, roomNID int64, userID id.UserID, forgotten bool) error {
-	return w.later(ctx, qPutForgotten, roomNID, userID, forgotten)
+// ForgetRoom makes a room that a user has left forgotten, until the user's next
+// membership. ErrNotFound when the user is not gone, or has come back meanwhile.
+func (w *Writer) ForgetRoom(ctx context.Context, roomNID int64, userID id.UserID) error {
+	return w.mustTouch(ctx, qForgetRoom, roomNID, userID)
 }
 
 // Membership returns what a user is to a room, ErrNotFound when it never was anything.
@@ -113,6 +119,12 @@ func (r *Reader) userIDs(ctx context.Context, q *query, args ...any) (list []id.
 		return err
 	})
 	return list, err
+}
+
+// ServerJoined reports whether any user of a server is in a room.
+func (r *Reader) ServerJoined(ctx context.Context, roomNID int64, server id.ServerName) (bool, error) {
+	users, err := r.userIDs(ctx, qServerJoined, roomNID, server)
+	return len(users) > 0, err
 }
 
 // MarkRead notes that a user has read a room's main timeline up to a position.

@@ -44,8 +44,10 @@ func openPostgres(ctx context.Context, db *DB, dsn string) (engine, error) {
 	params["statement_timeout"] = millis(db.opts.StatementTimeout)
 	params["idle_in_transaction_session_timeout"] = millis(db.opts.IdleTimeout)
 	params["default_transaction_isolation"] = "read committed"
-	params["plan_cache_mode"] = "force_generic_plan" // look-ups by index all of them
-	cfg.ConnConfig.StatementCacheCapacity = 2048     // never evict: the registry is finite
+	for name, value := range planner {
+		params[name] = value
+	}
+	cfg.ConnConfig.StatementCacheCapacity = 2048 // never evict: the registry is finite
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -61,6 +63,19 @@ func openPostgres(ctx context.Context, db *DB, dsn string) (engine, error) {
 		return nil, err
 	}
 	return e, nil
+}
+
+// planner has PostgreSQL look up by index from the first minute on. Every query
+// has an index that is right for it, however large the tables are (a test
+// explains all of them). A plan is made when a connection first runs a query,
+// which may be while the tables are empty, and kept until they are analyzed.
+var planner = map[string]string{
+	"plan_cache_mode":  "force_generic_plan", // planned once a connection
+	"random_page_cost": "1.1",                // a few look-ups rather than all of what looks small
+	"enable_seqscan":   "off",
+	"enable_hashjoin":  "off", // these two read the whole of a table
+	"enable_mergejoin": "off",
+	"jit":              "off", // the cost of a plan without a way around these would start it
 }
 
 func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }

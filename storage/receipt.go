@@ -16,10 +16,9 @@ var (
 	qInsertAuthorised = q("insert_authorised", `INSERT INTO authorised (auth_nid, event_nid) VALUES ($1, $2)`)
 	qAuthorised       = q("authorised", `SELECT e.nid, e.type, e.state_key FROM authorised a JOIN events e ON e.nid = a.event_nid
 		WHERE a.auth_nid = $1 AND a.event_nid < $2 ORDER BY a.event_nid DESC LIMIT $3`)
-	qDeleteExtremity = q("delete_extremity", `DELETE FROM extremities WHERE room_nid = $1 AND event_nid = $2`)
-	qFollowed        = q("followed", `SELECT event_nid FROM gaps WHERE room_nid = $1 AND event_id = $2 LIMIT 1`)
-	qEventsSince     = q("events_since", `SELECT `+eventColumns+` FROM events
-		WHERE room_nid = $1 AND nid > $2 ORDER BY nid LIMIT $3`)
+	qDeleteExtremity        = q("delete_extremity", `DELETE FROM extremities WHERE room_nid = $1 AND event_nid = $2`)
+	qFollowed               = q("followed", `SELECT event_nid FROM gaps WHERE room_nid = $1 AND event_id = $2 LIMIT 1`)
+	qNIDsFrom               = q("nids_from", `SELECT nid FROM events WHERE room_nid = $1 AND nid >= $2 ORDER BY nid`)
 	qInsertWaitingRedaction = q("insert_waiting_redaction", `INSERT INTO waiting_redactions (redacts, event_nid) VALUES ($1, $2)`)
 	qDeleteWaitingRedaction = q("delete_waiting_redaction", `DELETE FROM waiting_redactions WHERE redacts = $1 AND event_nid = $2`)
 	qWaitingRedactions      = q("waiting_redactions", `SELECT `+eventColumns+` FROM events
@@ -102,8 +101,9 @@ func (r *Reader) Followed(ctx context.Context, roomNID int64, missing id.EventID
 	return len(list) > 0, err
 }
 
-// EventsSince lists a room's events that were stored after one, outliers and
-// rejected ones too, in the order in which they were stored.
-func (r *Reader) EventsSince(ctx context.Context, roomNID, nid int64, limit int) ([]*Event, error) {
-	return r.events(ctx, qEventsSince, roomNID, nid, int64(limit))
+// NIDsFrom lists a room's events from one on, outliers and rejected ones too, in
+// the order in which they were stored. It reads the room's places once: do not
+// ask for them page by page.
+func (r *Reader) NIDsFrom(ctx context.Context, roomNID, nid int64) ([]int64, error) {
+	return r.numbers(ctx, qNIDsFrom, roomNID, nid)
 }

@@ -55,6 +55,8 @@ var (
 	qAlias       = q("alias", `SELECT room_nid, creator, created_at FROM room_aliases WHERE alias = $1`)
 	qAliases     = q("aliases", `SELECT alias FROM room_aliases WHERE room_nid = $1 ORDER BY alias`)
 	qDeleteAlias = q("delete_alias", `DELETE FROM room_aliases WHERE alias = $1`)
+	qAliasRooms  = q("alias_rooms", `SELECT alias, room_nid FROM room_aliases WHERE alias = ANY($1) ORDER BY alias`)
+	qRoomNIDs    = q("room_nids", `SELECT room_id, nid FROM rooms WHERE room_id = ANY($1) ORDER BY nid`)
 	qRoomIDs     = q("room_ids", `SELECT nid, room_id FROM rooms WHERE nid = ANY($1) ORDER BY nid`)
 )
 
@@ -110,6 +112,19 @@ func (r *Reader) RoomIDs(ctx context.Context, nids []int64) (map[int64]id.RoomID
 		return nil
 	})
 	return ids, err
+}
+
+// RoomNIDs returns the numbers of those rooms that exist, by id.
+func (r *Reader) RoomNIDs(ctx context.Context, ids []id.RoomID) (map[id.RoomID]int64, error) {
+	nids := make(map[id.RoomID]int64, len(ids))
+	err := r.rows(ctx, qRoomNIDs, []any{ids}, func(scan scanFunc) error {
+		var roomID id.RoomID
+		var nid int64
+		err := scan(&roomID, &nid)
+		nids[roomID] = nid
+		return err
+	})
+	return nids, err
 }
 
 // PutRoomPublic puts a room into the published directory or takes it out.
@@ -198,6 +213,19 @@ func (r *Reader) Alias(ctx context.Context, alias id.RoomAlias) (*Alias, error) 
 		return nil, err
 	}
 	return &a, nil
+}
+
+// AliasRooms returns the rooms to which those of several aliases lead that exist.
+func (r *Reader) AliasRooms(ctx context.Context, aliases []id.RoomAlias) (map[id.RoomAlias]int64, error) {
+	rooms := make(map[id.RoomAlias]int64, len(aliases))
+	err := r.rows(ctx, qAliasRooms, []any{aliases}, func(scan scanFunc) error {
+		var alias Text
+		var nid int64
+		err := scan(&alias, &nid)
+		rooms[id.RoomAlias(alias)] = nid
+		return err
+	})
+	return rooms, err
 }
 
 // Aliases lists the local aliases of a room.

@@ -5,6 +5,7 @@ package storage_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -103,6 +104,9 @@ func TestAliases(t *testing.T) {
 			got, err := w.Alias(ctx, "#a:test")
 			require.NoError(t, err)
 			require.Equal(t, &a, got)
+			rooms, err := w.AliasRooms(ctx, []id.RoomAlias{"#a:test", "#none:test"})
+			require.NoError(t, err)
+			require.Equal(t, map[id.RoomAlias]int64{"#a:test": 1}, rooms)
 			list, err := w.Aliases(ctx, 1)
 			require.NoError(t, err)
 			require.Equal(t, []id.RoomAlias{"#a:test"}, list)
@@ -221,6 +225,9 @@ func TestWhatReceivingAsks(t *testing.T) {
 			disordered, err := r.DisorderedIn(ctx, []int64{1, 2, 3})
 			require.NoError(t, err)
 			require.Equal(t, []int64{2}, disordered)
+			rooms, err := r.RoomNIDs(ctx, []id.RoomID{"!r2", "!none"})
+			require.NoError(t, err)
+			require.Equal(t, map[id.RoomID]int64{"!r2": 2}, rooms)
 			room, err := r.Room(ctx, "!r2")
 			require.NoError(t, err)
 			require.True(t, room.Disordered)
@@ -231,9 +238,9 @@ func TestWhatReceivingAsks(t *testing.T) {
 			list, err := r.WaitingRedactions(ctx, first.ID)
 			require.NoError(t, err)
 			require.Equal(t, []*storage.Event{redaction}, list)
-			list, err = r.EventsSince(ctx, 1, 1, 1)
+			nids, err := r.NIDsFrom(ctx, 1, 2)
 			require.NoError(t, err)
-			require.Equal(t, []*storage.Event{second}, list)
+			require.Equal(t, []int64{2, 3}, nids)
 			for eventID, want := range map[id.EventID]bool{"$gone": true, first.ID: false} {
 				followed, err := r.Followed(ctx, 1, eventID)
 				require.NoError(t, err)
@@ -287,7 +294,14 @@ func TestTwoOrdersOfEvents(t *testing.T) {
 				}
 				require.NoError(t, w.InsertEvent(ctx, row))
 			}
-			return w.InsertEvent(ctx, event(2, 20, 1))
+			require.NoError(t, w.InsertRoom(ctx, &storage.Room{NID: 1, ID: "!1:t", Disordered: true}))
+			require.NoError(t, w.InsertRoom(ctx, &storage.Room{NID: 2, ID: "!2:t"}))
+			for i, pos := range []int64{2, 4, 5} {
+				row := event(2, 20+int64(i), 1+int64(i))
+				row.Pos, row.SoftFailed = pos, pos == 5
+				require.NoError(t, w.InsertEvent(ctx, row))
+			}
+			return nil
 		})
 		read(t, db, func(ctx context.Context, r *storage.Reader) error {
 			list, err := r.Timeline(ctx, 1, 1, 7, 3)
@@ -307,6 +321,11 @@ func TestTwoOrdersOfEvents(t *testing.T) {
 			require.Equal(t, storage.Place{Depth: 3, NID: 2}, place)
 			_, err = r.PlaceAt(ctx, 1, 0)
 			require.ErrorIs(t, err, storage.ErrNotFound)
+			for pos, want := range map[int64]storage.Place{3: {Depth: 1, NID: 20}, 9: {Depth: 2, NID: 21}} {
+				place, err = r.PlaceAt(ctx, 2, pos)
+				require.NoError(t, err)
+				require.Equal(t, want, place, "the newest event of a room in which all came in their order")
+			}
 			return nil
 		})
 	})
@@ -334,7 +353,8 @@ func TestMemberships(t *testing.T) {
 			}
 			require.NoError(t, w.InsertUser(ctx, &storage.User{ID: "@a:test", Kind: "user"}))
 			require.NoError(t, w.InsertUser(ctx, &storage.User{ID: "@b:test", Kind: "guest"}))
-			return w.PutForgotten(ctx, 3, "@a:test", true)
+			require.ErrorIs(t, w.ForgetRoom(ctx, 1, "@a:test"), storage.ErrNotFound, "who is in the room forgets nothing")
+			return w.ForgetRoom(ctx, 3, "@a:test")
 		})
 		read(t, db, func(ctx context.Context, r *storage.Reader) error {
 			m, err := r.Membership(ctx, 1, "@a:test")
@@ -355,6 +375,14 @@ func TestMemberships(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, list, 3)
 			require.Equal(t, id.UserID("@c:far"), list[2].UserID)
+			for server, want := range map[id.ServerName]bool{"far": true, "test": true, "fa": false, "farther": false, "": false} {
+				in, err := r.ServerJoined(ctx, 1, server)
+				require.NoError(t, err)
+				require.Equal(t, want, in, "server %q", server)
+			}
+			in, err := r.ServerJoined(ctx, 2, "test")
+			require.NoError(t, err)
+			require.False(t, in, "its only user has left")
 			local, err := r.LocalMembers(ctx, 1, "join")
 			require.NoError(t, err)
 			require.Equal(t, []id.UserID{"@a:test", "@b:test"}, local)
@@ -473,4 +501,30 @@ func TestTimelinesAndRootsOfSeveralRooms(t *testing.T) {
 			return nil
 		})
 	})
+}
+
+// TestNobodyForgetsARoomOnComingBack: between the look at a membership and the
+// write another process may have let the user in again.
+func TestNobodyForgetsARoomOnComingBack(t *testing.T) {
+	db := storagetest.OpenURL(t, storagetest.PostgresURL(t))
+	put := func(membership string) error {
+		return db.Write(t.Context(), func(w *storage.Writer) error {
+			return w.PutMembership(t.Context(), &storage.Membership{RoomNID: 1, UserID: "@a:test", Membership: membership})
+		})
+	}
+	require.NoError(t, put("leave"))
+	err := db.Write(t.Context(), func(w *storage.Writer) error {
+		m, err := w.Membership(t.Context(), 1, "@a:test")
+		require.NoError(t, err)
+		require.Equal(t, "leave", m.Membership)
+		var other sync.WaitGroup
+		other.Go(func() {
+			if err := put("join"); err != nil {
+				t.Error(err)
+			}
+		})
+		other.Wait()
+		return w.ForgetRoom(t.Context(), 1, "@a:test")
+	})
+	require.ErrorIs(t, err, storage.ErrNotFound)
 }

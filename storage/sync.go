@@ -12,34 +12,41 @@ import (
 // query, however many rooms there are.
 
 var (
-	// The inner query finds where the last $4 events of a room begin; the
-	// condition on pos, said twice, lets both use the index by position.
-	qTimelines = q("timelines", `SELECT `+viewColumns+` FROM (
+	// A cut is where the last $4 events of a room begin; the condition on pos,
+	// said twice, lets both queries use the index by position. MATERIALIZED and
+	// CROSS JOIN have both engines find the cuts first, whatever they know of the
+	// tables.
+	qTimelines = q("timelines", `WITH cuts AS MATERIALIZED (
 			SELECT r.nid AS room, COALESCE((SELECT x.pos FROM events x
 				WHERE x.room_nid = r.nid AND x.pos > $2 AND x.pos <= $3 AND NOT x.rejected AND NOT x.soft_failed
-				ORDER BY x.pos DESC LIMIT 1 OFFSET $4), $2) AS cut
-			FROM rooms r WHERE r.nid = ANY($1)) c
-		JOIN events ON room_nid = c.room AND pos > c.cut AND pos <= $3
-		WHERE NOT rejected AND NOT soft_failed ORDER BY room_nid, pos DESC`)
+				ORDER BY x.pos DESC LIMIT 1 OFFSET $4), $2) AS cut, CAST($3 AS BIGINT) AS last
+			FROM rooms r WHERE r.nid = ANY($1))
+		SELECT `+viewColumns+` FROM cuts c CROSS JOIN events
+		WHERE room_nid = c.room AND pos > c.cut AND pos <= c.last AND NOT rejected AND NOT soft_failed ORDER BY pos DESC`)
 	qRoomRootsAt = q("room_roots_at", `SELECT s.room_nid, s.pos, s.root FROM rooms r
 		JOIN room_state s ON s.room_nid = r.nid
 			AND s.pos = (SELECT MAX(t.pos) FROM room_state t WHERE t.room_nid = r.nid AND t.pos <= $2)
 		WHERE r.nid = ANY($1)`)
 	qMovedIn = q("moved_in", `SELECT room_nid, MAX(pos) FROM room_state
-		WHERE room_nid = ANY($1) AND pos > $2 AND pos <= $3 AND moved GROUP BY room_nid ORDER BY room_nid`)
+		WHERE room_nid = ANY($1) AND pos > $2 AND pos <= $3 AND moved AND moved = TRUE GROUP BY room_nid ORDER BY room_nid`)
 	qDisorderedIn = q("disordered_in", `SELECT nid FROM rooms WHERE nid = ANY($1) AND disordered ORDER BY nid`)
-	// A cut is where enough members of the first kind have come: beyond it nobody
-	// is among the first of all kinds. It is found once for a room.
-	qFirstMembersIn = q("first_members_in", `WITH cuts AS MATERIALIZED (
-			SELECT r.nid AS room, COALESCE((SELECT x.pos FROM memberships x WHERE x.room_nid = r.nid AND x.membership = $5
-				ORDER BY x.pos LIMIT 1 OFFSET $4), 9223372036854775807) AS cut
-			FROM rooms r WHERE r.nid = ANY($1))
+	// A cut is where enough members of a kind have come: beyond it nobody is
+	// among the first. One is found for each kind in each room.
+	qFirstMembersIn = q("first_members_in", `WITH cuts AS MATERIALIZED (`+memberCut("$2")+` UNION ALL `+memberCut("$5")+`)
 		SELECT room_nid, user_id FROM (
 			SELECT m.room_nid, m.user_id, ROW_NUMBER() OVER (PARTITION BY m.room_nid ORDER BY m.pos, m.user_id) AS n
-			FROM cuts c JOIN memberships m ON m.room_nid = c.room AND m.membership = ANY($2) AND m.pos <= c.cut
-			WHERE m.user_id <> $3) f
+			FROM cuts c CROSS JOIN memberships m
+			WHERE m.room_nid = c.room AND m.membership = c.membership AND m.pos <= c.cut AND m.user_id <> $3) f
 		WHERE n <= $4 ORDER BY room_nid, n`)
 )
+
+// memberCut is the position at which a kind of members of a room has come to
+// one more than $4.
+func memberCut(kind string) string {
+	return `SELECT r.nid AS room, CAST(` + kind + ` AS TEXT) AS membership, COALESCE((SELECT x.pos FROM memberships x
+		WHERE x.room_nid = r.nid AND x.membership = ` + kind + ` AND x.pos > 0 ORDER BY x.pos LIMIT 1 OFFSET $4), 9223372036854775807) AS cut
+		FROM rooms r WHERE r.nid = ANY($1)`
+}
 
 // Timelines returns the last events of each room that arrived in (after, upTo],
 // newest first, at most limit of a room. Rejected and soft-failed ones are left
@@ -96,10 +103,10 @@ func (r *Reader) DisorderedIn(ctx context.Context, roomNIDs []int64) ([]int64, e
 }
 
 // FirstMembersIn lists for several rooms the users who were first to be one of
-// these, but for one user.
-func (r *Reader) FirstMembersIn(ctx context.Context, roomNIDs []int64, but id.UserID, limit int, memberships ...string) (map[int64][]id.UserID, error) {
+// two things, but for one user.
+func (r *Reader) FirstMembersIn(ctx context.Context, roomNIDs []int64, but id.UserID, limit int, membership, or string) (map[int64][]id.UserID, error) {
 	users := map[int64][]id.UserID{}
-	err := r.rows(ctx, qFirstMembersIn, []any{roomNIDs, memberships, but, int64(limit), memberships[0]}, func(scan scanFunc) error {
+	err := r.rows(ctx, qFirstMembersIn, []any{roomNIDs, membership, but, int64(limit), or}, func(scan scanFunc) error {
 		var room int64
 		var userID Text
 		err := scan(&room, &userID)

@@ -28,12 +28,13 @@ var (
 		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (user_id, device_id, operation, txn_id) DO NOTHING`)
 	qTxn = q("txn", `SELECT event_nid, answer FROM transactions
 		WHERE user_id = $1 AND device_id = $2 AND operation = $3 AND txn_id = $4`)
-	qTxnIDs = q("txn_ids", `SELECT event_nid, txn_id FROM transactions
-		WHERE user_id = $1 AND device_id = $2 AND event_nid = ANY($3) AND event_nid <> 0`)
+	// By event alone: PostgreSQL would look through all that the device has sent.
+	qTxnIDs = q("txn_ids", `SELECT event_nid, user_id, device_id, txn_id FROM transactions
+		WHERE event_nid = ANY($1) AND event_nid <> 0`)
 	qDeleteTxnsOf  = q("delete_txns_of", `DELETE FROM transactions WHERE user_id = $1 AND device_id = ANY($2)`)
 	qDeleteTxnsAll = q("delete_txns_all", `DELETE FROM transactions WHERE user_id = $1 AND device_id <> $2`)
-	qDeleteTxns    = q("delete_txns", `DELETE FROM transactions WHERE (user_id, device_id, operation, txn_id) IN (
-		SELECT user_id, device_id, operation, txn_id FROM transactions WHERE created_at < $1 ORDER BY created_at LIMIT $2)`)
+	qDeleteTxns    = q("delete_txns", `DELETE FROM transactions WHERE created_at < $1 AND created_at <= COALESCE(
+		(SELECT created_at FROM transactions WHERE created_at < $1 ORDER BY created_at LIMIT 1 OFFSET $2), $1)`)
 )
 
 // ClaimTxn remembers what a request was answered with. When a request had its
@@ -57,18 +58,20 @@ func (r *Reader) Txn(ctx context.Context, k TxnKey) (res TxnResult, err error) {
 // own sync shows as unsigned.transaction_id.
 func (r *Reader) TxnIDs(ctx context.Context, userID id.UserID, deviceID id.DeviceID, eventNIDs []int64) (map[int64]string, error) {
 	ids := map[int64]string{}
-	err := r.rows(ctx, qTxnIDs, []any{userID, deviceID, eventNIDs}, func(scan scanFunc) error {
+	err := r.rows(ctx, qTxnIDs, []any{eventNIDs}, func(scan scanFunc) error {
 		var nid int64
-		var txnID Text
-		err := scan(&nid, &txnID)
-		ids[nid] = string(txnID)
+		var user, device, txnID Text
+		err := scan(&nid, &user, &device, &txnID)
+		if id.UserID(user) == userID && id.DeviceID(device) == deviceID {
+			ids[nid] = string(txnID)
+		}
 		return err
 	})
 	return ids, err
 }
 
-// DeleteTxns forgets requests made before a time, no more than limit at once, and
-// says how many.
+// DeleteTxns forgets requests made before a time, the oldest times first and
+// whole, and says how many: fewer than limit when nothing is left.
 func (w *Writer) DeleteTxns(ctx context.Context, before int64, limit int) (int64, error) {
-	return w.exec(ctx, qDeleteTxns, before, int64(limit))
+	return w.exec(ctx, qDeleteTxns, before, int64(limit-1))
 }

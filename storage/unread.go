@@ -39,15 +39,20 @@ var (
 	qInsertUnreadException = q("insert_unread_exception", `INSERT INTO unread_exceptions
 		(user_id, room_nid, thread_nid, pos, notify, highlight) VALUES ($1, $2, $3, $4, $5, $6)`)
 	qUnreadIn = q("unread_in", `SELECT m.room_nid, t.thread_nid, `+unreadBetween("t.thread_nid")+`, 0 FROM memberships m
-		JOIN unread_threads t ON t.room_nid = m.room_nid AND t.pos > m.pos AND t.pos > m.read_pos
-		WHERE m.user_id = $1 AND m.room_nid = ANY($2)
+		CROSS JOIN unread_threads t
+		WHERE m.user_id = $1 AND m.room_nid = ANY($2) AND t.room_nid = m.room_nid AND t.pos > `+unreadFrom+`
 		UNION ALL SELECT m.room_nid, 0, `+unreadBetween("0")+`, 0 FROM memberships m
 		WHERE m.user_id = $1 AND m.room_nid = ANY($2)
 		UNION ALL SELECT x.room_nid, x.thread_nid, x.notify, x.highlight
-		FROM memberships m JOIN unread_exceptions x ON x.user_id = m.user_id AND x.room_nid = m.room_nid
-			AND x.pos > m.pos AND x.pos > m.read_pos AND x.pos <= $3
-		WHERE m.user_id = $1 AND m.room_nid = ANY($2)`)
+		FROM memberships m CROSS JOIN unread_exceptions x
+		WHERE m.user_id = $1 AND m.room_nid = ANY($2) AND x.user_id = $1 AND x.room_nid = m.room_nid
+			AND x.pos > `+unreadFrom+` AND x.pos <= $3`)
 )
+
+// unreadFrom is where the window that a membership leaves open begins, as one
+// value, which an index is searched by. Memberships come first on SQLite, with
+// statistics too, because of CROSS JOIN.
+const unreadFrom = `CASE WHEN m.pos > m.read_pos THEN m.pos ELSE m.read_pos END`
 
 // unreadBetween is how many rows a thread has in the window that a membership
 // and $3 leave open: two look-ups, whatever lies between.
@@ -56,7 +61,7 @@ func unreadBetween(thread string) string {
 		return `COALESCE((SELECT u.nth FROM unread u WHERE u.room_nid = m.room_nid AND u.thread_nid = ` + thread +
 			` AND u.pos <= ` + to + ` ORDER BY u.pos DESC LIMIT 1), 0)`
 	}
-	return last(`$3`) + ` - ` + last(`CASE WHEN m.pos > m.read_pos THEN m.pos ELSE m.read_pos END`)
+	return last(`$3`) + ` - ` + last(unreadFrom)
 }
 
 // InsertUnread counts an event for its room's members. Positions of one room

@@ -51,7 +51,7 @@ func (a *assembly) loadSummaries(ctx context.Context, parts []*roomPart) error {
 	if err := a.findNames(ctx, described); err != nil {
 		return err
 	}
-	for _, memberships := range [][]string{{"join", "invite"}, {"leave", "ban"}} {
+	for _, memberships := range [][2]string{{"join", "invite"}, {"leave", "ban"}} {
 		if err := a.findHeroes(ctx, described, memberships); err != nil {
 			return err
 		}
@@ -110,7 +110,7 @@ func (a *assembly) findNames(ctx context.Context, parts []*roomPart) error {
 	return err
 }
 
-func (a *assembly) findHeroes(ctx context.Context, parts []*roomPart, memberships []string) error {
+func (a *assembly) findHeroes(ctx context.Context, parts []*roomPart, memberships [2]string) error {
 	var nids []int64
 	for _, p := range parts {
 		if !p.named && len(p.heroes) == 0 {
@@ -120,7 +120,7 @@ func (a *assembly) findHeroes(ctx context.Context, parts []*roomPart, membership
 	if len(nids) == 0 {
 		return nil
 	}
-	heroes, err := a.tx.FirstMembersIn(ctx, nids, a.who.User, maxHeroes, memberships...)
+	heroes, err := a.tx.FirstMembersIn(ctx, nids, a.who.User, maxHeroes, memberships[0], memberships[1])
 	for _, p := range parts {
 		if found := heroes[p.nid]; found != nil {
 			p.heroes = found

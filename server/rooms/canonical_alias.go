@@ -4,7 +4,6 @@ package rooms
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/go-json-experiment/json"
@@ -42,16 +41,14 @@ func (r *Rooms) checkState(ctx context.Context, req *clientapi.SetRoomStateWithK
 		if err != nil {
 			return err
 		}
+		rooms, err := tx.AliasRooms(ctx, named)
+		if err != nil {
+			return err
+		}
 		for _, alias := range named {
-			if slices.Contains(before, alias) {
-				continue // only what is new must be right
-			}
-			a, err := tx.Alias(ctx, alias)
-			if errors.Is(err, storage.ErrNotFound) || err == nil && a.RoomNID != nid {
+			// Only what is new must be right.
+			if !slices.Contains(before, alias) && rooms[alias] != nid {
 				return api.Errorf(400, "M_BAD_ALIAS", "Alias %s does not lead to this room", alias)
-			}
-			if err != nil {
-				return err
 			}
 		}
 		return nil

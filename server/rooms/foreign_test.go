@@ -76,10 +76,18 @@ func (h *house) rows() (rows []*storage.Event) {
 	h.read(func(ctx context.Context, tx *storage.Reader) error {
 		room, err := tx.Room(ctx, h.world.model.id)
 		require.NoError(h.t, err)
-		rows, err = tx.EventsSince(ctx, room.NID, 0, 100000)
+		rows, err = allEvents(ctx, tx, room.NID)
 		return err
 	})
 	return rows
+}
+
+func allEvents(ctx context.Context, tx *storage.Reader, roomNID int64) ([]*storage.Event, error) {
+	nids, err := tx.NIDsFrom(ctx, roomNID, 0)
+	if err != nil {
+		return nil, err
+	}
+	return tx.EventsByNID(ctx, nids)
 }
 
 func (h *house) row(eventID id.EventID) (row *storage.Event) {
@@ -170,7 +178,7 @@ func (h *house) membersAgree(ctx context.Context, tx *storage.Reader, room *stor
 func (h *house) eventsAgree(ctx context.Context, tx *storage.Reader, room *storage.Room) error {
 	h.t.Helper()
 	m := h.world.model
-	rows, err := tx.EventsSince(ctx, room.NID, 0, 100000)
+	rows, err := allEvents(ctx, tx, room.NID)
 	require.NoError(h.t, err)
 	for _, row := range rows {
 		outcome, received := m.outcome[row.ID]

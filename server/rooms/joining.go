@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"touchstone.example/api"
@@ -190,23 +192,12 @@ func (r *Rooms) vouchByState(ctx context.Context, h *head, d draft) (api.Raw, er
 
 // joinedAny reports whether a user is in one of some rooms.
 func joinedAny(ctx context.Context, tx *storage.Reader, user id.UserID, rooms []id.RoomID) (bool, error) {
-	for _, roomID := range rooms {
-		room, err := tx.Room(ctx, roomID)
-		if errors.Is(err, storage.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return false, err
-		}
-		m, err := tx.Membership(ctx, room.NID, user)
-		if err != nil && !errors.Is(err, storage.ErrNotFound) {
-			return false, err
-		}
-		if err == nil && m.Membership == "join" {
-			return true, nil
-		}
+	nids, err := tx.RoomNIDs(ctx, rooms)
+	if err != nil || len(nids) == 0 {
+		return false, err
 	}
-	return false, nil
+	memberships, err := tx.MembershipsIn(ctx, user, slices.Collect(maps.Values(nids)))
+	return slices.ContainsFunc(memberships, func(m *storage.Membership) bool { return m.Membership == "join" }), err
 }
 
 // inviter returns a member of the room on this server who may invite.

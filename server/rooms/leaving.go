@@ -33,16 +33,17 @@ func (r *Rooms) ForgetRoom(ctx context.Context, who api.Caller, req *clientapi.F
 		return nil, err
 	}
 	return done(r.db.Write(ctx, func(tx *storage.Writer) error {
-		m, err := tx.Membership(ctx, nid, who.User)
+		_, err := tx.Membership(ctx, nid, who.User)
 		if errors.Is(err, storage.ErrNotFound) {
 			return api.Forbidden("You were never in room %s", req.RoomID)
 		}
 		if err != nil {
 			return fmt.Errorf("membership of %s: %w", who.User, err)
 		}
-		if m.Membership != "leave" && m.Membership != "ban" {
+		err = tx.ForgetRoom(ctx, nid, who.User)
+		if errors.Is(err, storage.ErrNotFound) {
 			return api.Unknown("You have not left room %s", req.RoomID)
 		}
-		return tx.PutForgotten(ctx, nid, who.User, true)
+		return err
 	}))
 }

@@ -317,10 +317,11 @@ func (p *placing) write(ctx context.Context) error {
 	return nil
 }
 
-// disorders tells whether clients come to see an event whose place is before that
-// of one they have: this one, or a redaction that has waited for it.
+// disorders tells whether clients come to see an event whose place may be before
+// that of one they have: this one, or a redaction that has waited for it. At the
+// same depth the row's number decides, which grows with time on one server only.
 func (p *placing) disorders() bool {
-	return p.shown() && p.row.Depth < p.h.room.MaxDepth ||
+	return p.shown() && p.row.Depth <= p.h.room.MaxDepth ||
 		slices.ContainsFunc(p.redacts, func(red redaction) bool { return red.by != p.row })
 }
 

@@ -77,7 +77,7 @@ func (a *arrival) softenByPolicy(ctx context.Context, h *head) error {
 		now = policyOf(ev)
 		var in bool
 		err := a.r.db.Read(ctx, func(tx *storage.Reader) (err error) {
-			in, err = serverJoined(ctx, tx, h.room.NID, now.via)
+			in, err = tx.ServerJoined(ctx, h.room.NID, now.via)
 			return err
 		})
 		if err != nil {

@@ -3,6 +3,7 @@
 package rooms_test
 
 import (
+	"context"
 	"strconv"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
 	"touchstone.example/server/rooms"
+	"touchstone.example/storage"
 	"touchstone.example/tests/chance"
 )
 
@@ -58,5 +60,30 @@ func TestTheOrderOfArrivalChangesNoVerdict(t *testing.T) {
 			}
 			h.agreesAround(sent)
 		}
+	})
+}
+
+// TestAForkMayComeBeforeWhatIsHere: of two events at one depth the one that
+// arrived last may have the lower row, and so the place before the other's.
+func TestAForkMayComeBeforeWhatIsHere(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		m := h.shared("12", bob)
+		disordered := func() (is bool) {
+			h.read(func(ctx context.Context, tx *storage.Reader) error {
+				room, err := tx.Room(ctx, m.id)
+				is = err == nil && room.Disordered
+				return err
+			})
+			return is
+		}
+		fork := m.tips
+		one := h.accepted(m.build(messageDraft(bob, "one"), fork...))
+		h.accepted(m.build(messageDraft(bob, "follows it"), one.ID))
+		require.False(t, disordered())
+		follows := m.tips
+		h.accepted(m.build(messageDraft(bob, "one side"), follows...))
+		require.False(t, disordered())
+		h.accepted(m.build(messageDraft(bob, "other side"), follows...))
+		require.True(t, disordered())
 	})
 }

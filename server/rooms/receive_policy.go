@@ -98,7 +98,7 @@ func (r *Rooms) policyNow(ctx context.Context, rules *roomver.Rules, roomNID int
 			return err
 		}
 		p = policyOf(found[0].Event)
-		in, err := serverJoined(ctx, tx, roomNID, p.via)
+		in, err := tx.ServerJoined(ctx, roomNID, p.via)
 		if !in {
 			p = policy{}
 		}
@@ -121,18 +121,4 @@ func policyOf(ev *event.Event) policy {
 		p.key = raw
 	}
 	return p
-}
-
-// serverJoined reports whether a user of a server is in the room.
-func serverJoined(ctx context.Context, tx *storage.Reader, roomNID int64, server id.ServerName) (bool, error) {
-	if server == "" {
-		return false, nil
-	}
-	members, err := tx.Members(ctx, roomNID, "join")
-	for _, m := range members {
-		if m.UserID.Server() == server {
-			return true, nil
-		}
-	}
-	return false, err
 }

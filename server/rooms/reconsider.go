@@ -82,10 +82,18 @@ func (r *Rooms) findSigners(ctx context.Context, room *storage.Room, from int64)
 // stored: each after its auth events, and after its previous events but for
 // those that came too late.
 func (c *reconsideration) each(ctx context.Context, from int64, visit func(context.Context, *storage.Event) error) error {
-	for after := from - 1; ; {
+	var nids []int64
+	err := c.r.db.Read(ctx, func(tx *storage.Reader) (err error) {
+		nids, err = tx.NIDsFrom(ctx, c.h.room.NID, from)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for some := range slices.Chunk(nids, eventsAtOnce) {
 		var rows []*storage.Event
 		err := c.r.db.Read(ctx, func(tx *storage.Reader) (err error) {
-			rows, err = tx.EventsSince(ctx, c.h.room.NID, after, eventsAtOnce)
+			rows, err = tx.EventsByNID(ctx, some)
 			return err
 		})
 		if err != nil {
@@ -98,12 +106,9 @@ func (c *reconsideration) each(ctx context.Context, from int64, visit func(conte
 			if err := visit(ctx, row); err != nil {
 				return err
 			}
-			after = row.NID
-		}
-		if len(rows) < eventsAtOnce {
-			return nil
 		}
 	}
+	return nil
 }
 
 // arrival is an event as the checks see it.

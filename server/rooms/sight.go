@@ -26,6 +26,7 @@ type Sight struct {
 	joins  []storage.Place
 	asked  bool
 	states map[string]visibility.State // by root
+	told   map[int64]*storage.Event    // the events that say so, which many states share
 }
 
 // NewSight looks at a room with a user's eyes.
@@ -39,7 +40,7 @@ func NewSight(ctx context.Context, tx *storage.Reader, roomNID int64, user id.Us
 
 // SightOf is NewSight where the user's membership, or nil, is known.
 func SightOf(tx *storage.Reader, user id.UserID, now *storage.Membership) *Sight {
-	return &Sight{tx: tx, user: user, now: now, states: map[string]visibility.State{}}
+	return &Sight{tx: tx, user: user, now: now, states: map[string]visibility.State{}, told: map[int64]*storage.Event{}}
 }
 
 // Filter returns the events that the user may see, and notes in memberships
@@ -192,17 +193,24 @@ func (s *Sight) state(ctx context.Context, roomNID int64, root string) (visibili
 	if err != nil {
 		return visibility.State{}, err
 	}
-	nids := make([]int64, 0, len(found))
+	var unread []int64
 	for _, nid := range found {
-		nids = append(nids, nid)
+		if s.told[nid] == nil {
+			unread = append(unread, nid)
+		}
 	}
-	st := visibility.State{History: visibility.Shared}
-	if len(nids) > 0 {
-		events, err := s.tx.ViewsByNID(ctx, nids)
+	if len(unread) > 0 {
+		events, err := s.tx.ViewsByNID(ctx, unread)
 		if err != nil {
 			return visibility.State{}, err
 		}
 		for _, e := range events {
+			s.told[e.NID] = e
+		}
+	}
+	st := visibility.State{History: visibility.Shared}
+	for _, nid := range found { // of two types, so that their order does not matter
+		if e := s.told[nid]; e != nil {
 			st = st.With(s.user, e.Type, e.StateKey, Content(e.Client))
 		}
 	}

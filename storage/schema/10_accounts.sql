@@ -53,6 +53,7 @@ CREATE TABLE refresh_tokens (
 	expires_at BIGINT NOT NULL  -- 0: never
 );
 CREATE INDEX refresh_tokens_by_device ON refresh_tokens (user_id, device_id);
+CREATE INDEX refresh_tokens_by_successor ON refresh_tokens (successor) WHERE successor <> '';
 
 -- One row a field: displayname, avatar_url, m.tz and whatever else people set.
 CREATE TABLE profiles (

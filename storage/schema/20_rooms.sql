@@ -46,9 +46,9 @@ CREATE TABLE events (
 	state_after      TEXT    NOT NULL
 );
 CREATE INDEX events_by_place ON events (room_nid, depth, nid);
-CREATE UNIQUE INDEX events_by_pos ON events (room_nid, pos) WHERE pos IS NOT NULL;
-CREATE INDEX events_of_members ON events (room_nid, state_key) WHERE type = 'm.room.member';
+CREATE INDEX events_of_members ON events (room_nid, state_key, depth, nid) WHERE type = 'm.room.member';
 CREATE INDEX events_by_time ON events (room_nid, origin_server_ts);
+CREATE UNIQUE INDEX events_by_pos ON events (room_nid, pos) WHERE pos IS NOT NULL;
 
 -- Redactions that nobody can tell whether they apply, until the event that
 -- they are about arrives. They are stored as soft-failed, so that nobody sees

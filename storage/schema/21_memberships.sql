@@ -10,10 +10,12 @@ CREATE TABLE memberships (
 	sender     TEXT    NOT NULL, -- who made it so: tells a kick from a leave
 	pos        BIGINT  NOT NULL, -- when it became so
 	local      BOOLEAN NOT NULL, -- the user is one of ours
+	server     TEXT    NOT NULL, -- the user's
 	forgotten  BOOLEAN NOT NULL,
 	read_pos   BIGINT  NOT NULL DEFAULT 0, -- up to where the user has read
 	PRIMARY KEY (room_nid, user_id)
 );
 CREATE INDEX memberships_by_user ON memberships (user_id, membership);
-CREATE INDEX memberships_by_room ON memberships (room_nid, membership, local);
+CREATE INDEX memberships_by_room ON memberships (room_nid, membership, local, user_id) WHERE local;
+CREATE INDEX memberships_by_server ON memberships (room_nid, server) WHERE membership = 'join';
 CREATE INDEX memberships_by_age ON memberships (room_nid, membership, pos);

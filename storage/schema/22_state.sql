@@ -16,4 +16,4 @@ CREATE TABLE room_state (
 	moved    BOOLEAN NOT NULL, -- by more than the event at this position
 	PRIMARY KEY (room_nid, pos)
 );
-CREATE INDEX room_state_moved ON room_state (room_nid, pos) WHERE moved;
+CREATE INDEX room_state_moved ON room_state (room_nid, moved, pos) WHERE moved;

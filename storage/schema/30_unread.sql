@@ -23,11 +23,11 @@ CREATE TABLE unread_threads (
 CREATE INDEX unread_threads_by_pos ON unread_threads (room_nid, pos);
 
 CREATE TABLE unread_exceptions (
-	user_id    TEXT   NOT NULL,
 	room_nid   BIGINT NOT NULL,
+	user_id    TEXT   NOT NULL,
 	thread_nid BIGINT NOT NULL,
 	pos        BIGINT NOT NULL,
 	notify     BIGINT NOT NULL, -- added to what the default rules count: -1, 0 or 1
 	highlight  BIGINT NOT NULL,
-	PRIMARY KEY (user_id, room_nid, thread_nid, pos)
+	PRIMARY KEY (room_nid, user_id, pos, thread_nid)
 );

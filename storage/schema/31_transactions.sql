@@ -12,5 +12,5 @@ CREATE TABLE transactions (
 	created_at BIGINT NOT NULL,
 	PRIMARY KEY (user_id, device_id, operation, txn_id)
 );
-CREATE INDEX transactions_by_event ON transactions (user_id, device_id, event_nid) WHERE event_nid <> 0;
+CREATE INDEX transactions_by_event ON transactions (event_nid) WHERE event_nid <> 0;
 CREATE INDEX transactions_by_age ON transactions (created_at);

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storage_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"touchstone.example/storage"
+	"touchstone.example/storage/storagetest"
+)
+
+// reads are what queries may read of a table but for single rows, by the reason
+// why that is not more than they have to. See storage.Plan for how it is written.
+var reads = map[string][]string{
+	"it is the answer, or what is to be deleted": {
+		"aliases room_aliases(room_nid)",
+		"delete_access_tokens_all access_tokens(user_id)",
+		"delete_access_tokens_of access_tokens(user_id, device_id)",
+		"delete_devices_all devices(user_id)",
+		"delete_gap gaps(room_nid, event_id)",
+		"delete_predecessors refresh_tokens(successor) WHERE successor <> ''",
+		"delete_profile profiles(user_id)",
+		"delete_refresh_tokens_all refresh_tokens(user_id)",
+		"delete_refresh_tokens_of refresh_tokens(user_id, device_id)",
+		"delete_txns_all transactions(user_id)",
+		"delete_txns_of transactions(user_id, device_id)",
+		"delete_ui_auth ui_auth_sessions(created_at..)",
+		"devices devices(user_id)",
+		"extremities extremities(room_nid)",
+		"local_members memberships(room_nid, membership) WHERE local",
+		"local_members memberships(room_nid, membership, local) WHERE local",
+		"local_members_of_kind memberships(room_nid, membership) WHERE local",
+		"local_members_of_kind memberships(room_nid, membership, local) WHERE local",
+		"member_events events(room_nid, state_key) WHERE type = 'm.room.member'",
+		"members memberships(room_nid, membership)",
+		"memberships_of memberships(user_id, membership)",
+		"nids_from events(room_nid)",
+		"nids_from events(room_nid, nid..)",
+		"profile profiles(user_id)",
+		"profiles profiles(user_id)",
+		"public_rooms rooms() WHERE public",
+		"waiting_redactions waiting_redactions(redacts)",
+	},
+	"it has happened in a window of positions, and is the answer": {
+		"account_data_since account_data(user_id, pos..)",
+		"moved_in room_state(room_nid, moved, pos..) WHERE moved",
+		"moved_in room_state(room_nid, pos..) WHERE moved",
+		"unread_in unread_exceptions(room_nid, user_id, pos..)",
+		"unread_in unread_threads(room_nid, pos..)",
+	},
+	"a LIMIT, MAX or cut ends it": {
+		"authorised authorised(auth_nid, event_nid..)",
+		"changes changes(pos..)",
+		"compact_changes changes()",
+		"compact_changes changes(pos..)",
+		"delete_txns transactions(created_at..)",
+		"first_members_in memberships(room_nid, membership, pos..)",
+		"first_members_in sort for a LIMIT",
+		"followed gaps(room_nid, event_id)",
+		"insert_unread unread(room_nid, thread_nid)",
+		"last_change changes(pos..)",
+		"last_position changes()",
+		"newest_at events(room_nid, pos..) WHERE pos IS NOT NULL",
+		"page_back events(room_nid, depth..)",
+		"page_forward events(room_nid, depth..)",
+		"room_roots_at room_state(room_nid, pos..)",
+		"room_state_at room_state(room_nid, pos..)",
+		"room_states_at room_state(room_nid, pos..)",
+		"server_joined memberships(room_nid, server) WHERE membership = 'join'",
+		"timeline_newest events(room_nid, pos..) WHERE pos IS NOT NULL",
+		"timelines events(room_nid, pos..) WHERE pos IS NOT NULL",
+		"unread_in unread(room_nid, thread_nid, pos..)",
+	},
+	"there is one, or few": {
+		"delete_extremities extremities(room_nid)",
+		"delete_instances instances()",
+		"gaps gaps(room_nid)",
+		"gaps sort for a LIMIT",
+		"instances instances()",
+		"oldest_cursor cursors()",
+		"oldest_cursor sort for a LIMIT",
+		"txn_ids transactions(event_nid) WHERE event_nid <> 0", // an event has one
+	},
+	"PostgreSQL finds one user's rows, and looks through them, sooner than several keys": {
+		"delete_access_tokens_of access_tokens(user_id)",
+		"delete_devices devices(user_id)",
+		"delete_refresh_tokens_of refresh_tokens(user_id)",
+		"delete_txns_of transactions(user_id)",
+		"memberships_in memberships(user_id)",
+		"memberships_of memberships(user_id)",
+		"unread_in memberships(user_id)",
+	},
+	"only once: counts are remembered, and a member list is asked for seldom": {
+		"count_members memberships(room_nid)",
+		"count_members memberships(room_nid, membership)",
+		"count_users users()",
+		"members memberships(room_nid)",
+	},
+	"how far it goes back from the room's end is as much as the client has missed, and only in a disordered room": {
+		"place_at events(room_nid)",
+	},
+}
+
+// TestNoQueryReadsMoreThanItHasTo: what a query costs must not grow with the age
+// of a room or the size of the server. The plans must be right when the tables
+// are empty (they are kept: see planner), when they have grown and nobody has
+// counted them since, and with statistics.
+func TestNoQueryReadsMoreThanItHasTo(t *testing.T) {
+	t.Log(storagetest.Explain())
+	allowed := map[string]bool{}
+	for _, list := range reads {
+		for _, read := range list {
+			allowed[read] = true
+		}
+	}
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		check := func(when string) {
+			for _, q := range storage.Queries() {
+				plan := db.Explain(t, q.Name)
+				for _, read := range plan.Reads {
+					if !allowed[q.Name+" "+read] {
+						t.Errorf("%s: query %s reads %s: give it an index, or list it above with the reason%s", when, q.Name, read, plan.Text)
+					}
+				}
+			}
+		}
+		check("empty tables")
+		fill(t, db)
+		check("large tables without statistics")
+		db.Analyze(t)
+		check("large tables with statistics")
+		seesWhatIsWrong(t, db)
+	})
+}
+
+// seesWhatIsWrong: a query that goes through a room, one that has no index, and
+// one that sorts what it will not return.
+func seesWhatIsWrong(t *testing.T, db *storage.DB) {
+	for text, want := range map[string]string{
+		`SELECT nid FROM events WHERE room_nid = $1 AND sender = $2`:                     "events(room_nid)",
+		`SELECT e.nid FROM events AS e WHERE e.sender = $1`:                              "events()",
+		`SELECT nid FROM events WHERE room_nid = $1 ORDER BY sender LIMIT 5`:             "sort for a LIMIT",
+		`SELECT nid FROM events WHERE event_id = $1`:                                     "",
+		`SELECT nid FROM events WHERE room_nid = $1 AND (depth, nid) < ($2, $3) LIMIT 5`: "events(room_nid, depth..)",
+	} {
+		plan := db.ExplainQuery(t, storage.NewQuery("t_plan", text))
+		if want == "" {
+			require.Empty(t, plan.Reads, plan.Text)
+		} else {
+			require.Contains(t, plan.Reads, want, plan.Text)
+		}
+	}
+}
