@@ -10,7 +10,7 @@ var (
 		ON CONFLICT (subject) DO UPDATE SET forgiven_at =
 			CASE WHEN failures.forgiven_at <= $2 OR failures.forgiven_at > $4 THEN $3 ELSE failures.forgiven_at + $5 END
 		RETURNING forgiven_at`)
-	qExpireFailures = q("expire_failures", `DELETE FROM failures WHERE subject = ANY($1) AND forgiven_at <= $2`)
+	qExpireFailures = q("expire_failures", `DELETE FROM failures WHERE subject = ANY($1)`)
 	qOldFailures    = q("old_failures", `SELECT subject FROM failures WHERE forgiven_at <= $1 ORDER BY forgiven_at LIMIT $2 FOR UPDATE SKIP LOCKED`)
 )
 
@@ -44,5 +44,5 @@ func (w *Writer) DeleteFailures(ctx context.Context, now int64, limit int) (int6
 	if err != nil || len(subjects) == 0 {
 		return 0, err
 	}
-	return w.exec(ctx, qExpireFailures, subjects, now)
+	return w.exec(ctx, qExpireFailures, subjects)
 }

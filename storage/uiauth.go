@@ -4,6 +4,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 
 	"touchstone.example/api/id"
 )
@@ -29,14 +30,23 @@ var (
 	qPutUIAuth = q("put_ui_auth", `UPDATE ui_auth_sessions SET user_id = $2, request = $3, completed = $4, result = $5
 		WHERE session_id = $1`)
 	qDeleteUIAuth = q("delete_ui_auth", `DELETE FROM ui_auth_sessions WHERE created_at < $1 OR created_at > $2`)
-	qTrimUIAuth   = q("trim_ui_auth", `DELETE FROM ui_auth_sessions WHERE user_id = $1 AND created_at <
-		(SELECT created_at FROM ui_auth_sessions WHERE user_id = $1 ORDER BY created_at DESC LIMIT 1 OFFSET $2)`)
+	qOldestUIAuth = q("oldest_ui_auth", `SELECT created_at FROM ui_auth_sessions WHERE user_id = $1
+		ORDER BY user_id DESC, created_at DESC LIMIT 1 OFFSET $2`)
+	qTrimUIAuth = q("trim_ui_auth", `DELETE FROM ui_auth_sessions WHERE user_id = $1 AND created_at < $2`)
 )
 
 // TrimUIAuthSessions removes all but the newest sessions of a user, or of nobody.
 // It walks over those that are kept.
 func (w *Writer) TrimUIAuthSessions(ctx context.Context, user id.UserID, keep int) error {
-	return w.later(ctx, qTrimUIAuth, user, keep-1)
+	var oldest int64
+	err := w.row(ctx, qOldestUIAuth, []any{user, keep - 1}, &oldest)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return w.later(ctx, qTrimUIAuth, user, oldest)
 }
 
 // InsertUIAuthSession starts a session.
