@@ -29,6 +29,7 @@ func (rt *Router) fail(x *Exchange, err error) {
 		}
 		panic(http.ErrAbortHandler)
 	}
+	x.rec.refused(e)
 	h := x.W.Header()
 	for k, v := range e.Header {
 		h.Set(k, v)

@@ -51,6 +51,9 @@ func serve[W, Q, R any](ctx context.Context, x *Exchange, who func(*Exchange, co
 			return res, err
 		}
 	}
+	if err := x.turn(ctx); err != nil {
+		return res, err
+	}
 	return call(ctx, caller, req)
 }
 

@@ -18,12 +18,16 @@ import (
 
 	"touchstone.example/api"
 	"touchstone.example/server/config"
+	"touchstone.example/server/env"
 )
 
 // Time-outs of connections. Answers have none: a long poll takes its time.
 const (
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
+	// maxHeader bounds the header of a request, its path and query included.
+	// The largest that is of use names some thousand rooms in a filter.
+	maxHeader = 128 << 10
 	// stopPatience is how long requests may still take when the server stops.
 	stopPatience = 5 * time.Second
 )
@@ -41,7 +45,7 @@ type fronts []front
 func (s *Server) listen(r *api.Router) error {
 	matrix := s.dated(r.Handler())
 	metrics := http.NewServeMux()
-	metrics.Handle("GET /metrics", s.metrics.Handler())
+	metrics.Handle("GET /metrics", api.Paced(s.metrics.Handler(), s.writeDeadline))
 	for _, f := range []struct {
 		name    string
 		at      config.TLSListener
@@ -59,6 +63,11 @@ func (s *Server) listen(r *api.Router) error {
 		}
 	}
 	return s.announce()
+}
+
+// writeDeadline is until when a client must take more of its answer.
+func (s *Server) writeDeadline() time.Time {
+	return env.Real().Now().Add(time.Duration(s.cfg.Listeners.WriteTimeout))
 }
 
 // dated says in the Date header what time it is for clients, where that is not
@@ -82,10 +91,21 @@ func (s *Server) open(name string, at config.TLSListener, handler http.Handler) 
 		return err
 	}
 	srv := &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		HTTP2: &http.HTTP2Config{
+			// What one connection may ask for at once, and may send before it
+			// is read.
+			MaxConcurrentStreams: 100, MaxReceiveBufferPerConnection: 1 << 20, MaxReceiveBufferPerStream: 256 << 10,
+			// A peer that is gone, or takes nothing at all.
+			SendPingTimeout: idleTimeout, PingTimeout: time.Duration(s.cfg.Listeners.WriteTimeout),
+			WriteByteTimeout: time.Duration(s.cfg.Listeners.WriteTimeout),
+		},
 		// "OPTIONS *" gets the CORS headers that each other answer has.
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+	if name == "metrics" { // where no handler reads a body
+		srv.ReadTimeout = headerTimeout
 	}
 	scheme := "http"
 	serve := func() error { return srv.Serve(l) }

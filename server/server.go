@@ -26,6 +26,7 @@ import (
 	"touchstone.example/server/env"
 	"touchstone.example/server/feed"
 	"touchstone.example/server/keys"
+	"touchstone.example/server/limits"
 	"touchstone.example/server/obs"
 	"touchstone.example/server/run"
 	"touchstone.example/server/strict"
@@ -45,6 +46,7 @@ type Server struct {
 	group        *run.Group
 	feed         *feed.Feed
 	judge        *strict.Judge
+	limits       *limits.Limits
 	fronts       fronts
 	certificates []*certificate // of the listeners that have one
 	// announced is whether the ready file is this server's.
@@ -92,6 +94,7 @@ func (s *Server) start(ctx context.Context) error {
 	if s.roots, err = trusted(s.cfg.Federation.TrustedCAFile); err != nil {
 		return err
 	}
+	s.limits = limits.New(limits.Options{Failures: s.cfg.RateLimits.Enabled, Now: env.Real().Now})
 	if err := s.openDatabase(ctx); err != nil {
 		return err
 	}
@@ -187,6 +190,7 @@ func (s *Server) router(parts *features) *api.Router {
 		Auth:      parts.authenticators(),
 		Permit:    parts.accounts.Permit,
 		Checks:    s.judge.Checks(),
+		Bounds:    s.limits,
 		Aliases:   legacy,
 		Log:       s.log,
 		RequestID: func() string { return s.env.Rand.Token("request id", "", 12) },
@@ -194,10 +198,12 @@ func (s *Server) router(parts *features) *api.Router {
 		Context: func(ctx context.Context, name string) context.Context {
 			return obs.With(ctx, slog.String("request_id", name))
 		},
+		TrustedProxies: s.cfg.Listeners.Proxies(),
 		BodyDeadline: func(*api.Operation) time.Time {
 			return env.Real().Now().Add(time.Duration(s.cfg.Listeners.BodyTimeout))
 		},
-		Now: newStopwatch(),
+		WriteDeadline: s.writeDeadline,
+		Now:           newStopwatch(),
 		Observe: func(op *api.Operation, status int, took time.Duration) {
 			name := ""
 			if op != nil {

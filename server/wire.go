@@ -60,6 +60,7 @@ func (s *Server) wire(signer event.Signer) *features {
 	out.sync = clientsync.New(clientsync.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, PushRules: out.push.Content,
 		Stopping:       s.stopping,
+		Turn:           s.limits.Sync,
 		ForgottenLeave: s.judge.Lenient(strict.ForgottenLeave),
 		JoinedLimited:  s.judge.Lenient(strict.JoinedLimited),
 	})

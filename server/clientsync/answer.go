@@ -29,6 +29,7 @@ type assembly struct {
 	ids         map[int64]id.RoomID
 	memberships map[int64]*storage.Membership
 	ownData     bool // account data may have changed
+	size        int  // of all timelines, in bytes
 	// arrived lists by room the events of the window in order; nil: nobody has
 	// looked yet.
 	arrived map[int64][]int64
@@ -39,9 +40,14 @@ type assembly struct {
 
 // answer tells what changed in the window.
 func (s *Sync) answer(ctx context.Context, w *window, upTo int64) (*clientapi.SyncResponse, error) {
+	done, err := s.Turn(ctx, string(w.who.User))
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	w.upTo, w.now = upTo, s.Env.NowTS()
 	var out *clientapi.SyncResponse
-	err := s.DB.Read(ctx, func(tx *storage.Reader) error {
+	err = s.DB.Read(ctx, func(tx *storage.Reader) error {
 		a := &assembly{
 			Sync: s, window: w, tx: tx, out: s.nothing(upTo),
 			view: &rooms.View{Caller: w.who, Now: w.now, Memberships: map[int64]string{}},

@@ -28,6 +28,8 @@ type roomPart struct {
 	until      *int64 // how far who is not in the room may read its state; nil: nobody has asked
 
 	timeline []*storage.Event // earliest first
+	sized    int              // how many of its events are counted in size
+	size     int              // in bytes
 	before   storage.Place    // where /messages goes on before the timeline
 	limited  bool
 	skipped  bool           // something of the window is not in the timeline
@@ -163,7 +165,7 @@ func (a *assembly) findUnread(ctx context.Context, parts []*roomPart) error {
 func (a *assembly) loadTimelines(ctx context.Context, parts []*roomPart) error {
 	limit := a.filter.Room.Timeline.Limit(defaultTimeline, maxTimeline)
 	first := map[int64][]*storage.Event{}
-	others, err := a.loadArrived(ctx, parts, limit+1, first)
+	others, err := a.loadArrived(ctx, parts, atFirst(limit), first)
 	if err != nil {
 		return err
 	}
@@ -178,7 +180,7 @@ func (a *assembly) loadTimelines(ctx context.Context, parts []*roomPart) error {
 		groups[w] = append(groups[w], p.nid)
 	}
 	for _, w := range order {
-		got, err := a.tx.Timelines(ctx, groups[w], w.since, w.upTo, limit+1)
+		got, err := a.tx.Timelines(ctx, groups[w], w.since, w.upTo, atFirst(limit))
 		if err != nil {
 			return err
 		}
@@ -196,7 +198,7 @@ func (a *assembly) loadTimelines(ctx context.Context, parts []*roomPart) error {
 // where the filter leaves too few of them.
 func (p *roomPart) takeTimeline(ctx context.Context, batch []*storage.Event, limit int) error {
 	p.sight = rooms.SightOf(p.tx, p.who.User, p.membership)
-	for asked := limit + 1; ; {
+	for asked, looked := atFirst(limit), 0; ; {
 		done, err := p.take(ctx, batch, limit)
 		if err != nil {
 			return err
@@ -204,7 +206,11 @@ func (p *roomPart) takeTimeline(ctx context.Context, batch []*storage.Event, lim
 		if done || len(batch) < asked {
 			break
 		}
-		asked = limit - len(p.timeline) + 1
+		if looked += len(batch); looked >= maxLooked {
+			p.limited, p.skipped = true, true
+			break
+		}
+		asked = max(atFirst(limit-len(p.timeline)), someEvents)
 		if batch, err = p.tx.Timeline(ctx, p.nid, p.since, batch[len(batch)-1].Pos-1, asked); err != nil {
 			return err
 		}
@@ -220,6 +226,10 @@ func (p *roomPart) takeTimeline(ctx context.Context, batch []*storage.Event, lim
 // make it.
 func (p *roomPart) take(ctx context.Context, batch []*storage.Event, limit int) (done bool, err error) {
 	for _, e := range batch {
+		if p.full() {
+			p.limited, p.skipped = true, true
+			return true, nil
+		}
 		sees, at, err := p.sight.Sees(ctx, e)
 		if err != nil {
 			return false, err

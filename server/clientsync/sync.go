@@ -41,6 +41,9 @@ type Deps struct {
 	JoinedLimited bool
 	// Stopping ends when those who wait must be answered.
 	Stopping context.Context
+	// Turn waits until another answer may be made for a user, of whose answers
+	// only a few are in memory at a time; nil: of any number.
+	Turn func(ctx context.Context, user string) (done func(), err error)
 	// PushRules returns the content of a user's m.push_rules.
 	PushRules func(ctx context.Context, tx *storage.Reader, user id.UserID) (api.Raw, error)
 }
@@ -55,7 +58,12 @@ type Sync struct {
 }
 
 // New returns the sync of a server.
-func New(d Deps) *Sync { return &Sync{Deps: d} }
+func New(d Deps) *Sync {
+	if d.Turn == nil {
+		d.Turn = func(context.Context, string) (func(), error) { return func() {}, nil }
+	}
+	return &Sync{Deps: d}
+}
 
 // A window is what one answer is about: what changed for a user in
 // (since, upTo], seen through a filter.

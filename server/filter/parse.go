@@ -5,6 +5,7 @@ package filter
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -152,8 +153,8 @@ type wireRoomPart struct {
 
 type wireEvents struct {
 	Limit      optional[limit]       `json:"limit"`
-	Types      optional[[]text]      `json:"types"`
-	NotTypes   optional[[]text]      `json:"not_types"`
+	Types      optional[typeList]    `json:"types"`
+	NotTypes   optional[typeList]    `json:"not_types"`
 	Senders    optional[[]id.UserID] `json:"senders"`
 	NotSenders optional[[]id.UserID] `json:"not_senders"`
 }
@@ -214,7 +215,30 @@ func setOf[T ~string](list optional[[]T]) *set[T] {
 	return newSet(list.value)
 }
 
-func patternsOf(list optional[[]text]) *patterns {
+// maxWildcards bounds the bytes of the types in one list that have wildcards.
+// Every event is held against each of them.
+const maxWildcards = 1024
+
+// typeList is a list of event types, some with wildcards.
+type typeList []text
+
+func (l *typeList) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	if err := json.UnmarshalDecode(dec, (*[]text)(l)); err != nil {
+		return err
+	}
+	n := 0
+	for _, t := range *l {
+		if strings.Contains(string(t), "*") {
+			n += len(t)
+		}
+	}
+	if n > maxWildcards {
+		return fmt.Errorf("the types with wildcards have more than %d bytes", maxWildcards)
+	}
+	return nil
+}
+
+func patternsOf(list optional[typeList]) *patterns {
 	if !list.set {
 		return nil
 	}

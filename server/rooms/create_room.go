@@ -78,13 +78,29 @@ type births struct {
 	last, clock int64 // milliseconds: of the room, and what the clock said then
 }
 
+// One transaction writes all events of a new room, and nobody else's write is told
+// of before that is over. So it is bounded in the events that the request asks for
+// and in the bytes of all.
+const (
+	maxRequested = 256
+	maxRoomBytes = 1 << 20
+)
+
+// bounded refuses a request that asks for too many events.
+func bounded(body *clientapi.CreateRoomBody) error {
+	if len(body.InitialState)+len(body.Invite)+len(body.Invite3PID) > maxRequested {
+		return api.TooLarge("initial_state, invite and invite_3pid: more than %d entries together", maxRequested)
+	}
+	return nil
+}
+
 // plan builds all events of the new room.
 func (c *creation) plan(ctx context.Context) (*plan, error) {
 	drafts, err := c.drafts(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{also: c.also}
+	p, size := &plan{also: c.also}, 0
 	for _, d := range drafts {
 		if d.Type == event.TypeCreate && c.head.rules.RoomIDIsCreateHash {
 			d.TS = c.r.birthday()
@@ -98,6 +114,9 @@ func (c *creation) plan(ctx context.Context) (*plan, error) {
 		}
 		c.head.apply(ev)
 		p.events = append(p.events, ev)
+		if size += len(ev.PDU()); size > maxRoomBytes {
+			return nil, api.TooLarge("The events of the room have more than %d bytes together", maxRoomBytes)
+		}
 	}
 	return p, c.inviteAddresses(ctx, p)
 }
@@ -120,6 +139,9 @@ type creation struct {
 }
 
 func (r *Rooms) newCreation(ctx context.Context, who api.Caller, body *clientapi.CreateRoomBody) (*creation, error) {
+	if err := bounded(body); err != nil {
+		return nil, err
+	}
 	version := body.RoomVersion.Or(r.defaultVersion)
 	rules, ok := roomver.Get(version)
 	if !ok {
@@ -314,8 +336,7 @@ func (r *Rooms) found(ctx context.Context, h *head, p *plan) error {
 	if err != nil {
 		return err
 	}
-	room.Version++
-	h.room = &room
+	h.written(&room)
 	r.heads.put(h)
 	return nil
 }

@@ -241,6 +241,38 @@ func TestAlikeRoomsAreTwo(t *testing.T) {
 	require.Len(t, strings.Split(h.ok("GET", stage.Path("v3/joined_rooms"), "alice", nil).At("joined_rooms"), ","), 36)
 }
 
+// TestANewRoomIsBounded in its events and in their bytes, so that the transaction
+// that makes it is short.
+func TestANewRoomIsBounded(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		state := func(n, size int) (out []stage.O) {
+			for i := range n {
+				out = append(out, stage.O{"type": "m.test", "state_key": strconv.Itoa(i), "content": stage.O{"x": strings.Repeat("x", size)}})
+			}
+			return out
+		}
+		var invite []string
+		for i := range 56 {
+			invite = append(invite, string(stage.User("user"+strconv.Itoa(i))))
+		}
+		room := h.create("alice", stage.O{"initial_state": state(200, 1), "invite": invite})
+		require.Len(t, list(t, h.ok("GET", at(room, "members?membership=invite"), "alice", nil).At("chunk")), 56)
+		h.send("alice", room, "hello")
+		for name, body := range map[string]stage.O{
+			"events":             {"initial_state": state(257, 1)},
+			"events and members": {"initial_state": state(201, 1), "invite": invite},
+			"bytes":              {"initial_state": state(18, 60_000)},
+		} {
+			a := h.do("POST", pathCreate, "alice", body)
+			require.Equal(t, 413, a.Status, "%s: %s", name, a)
+			require.Equal(t, "M_TOO_LARGE", a.At("errcode"), name)
+		}
+		h.create("alice", stage.O{"initial_state": state(16, 60_000)})
+		rooms := h.ok("GET", stage.Path("v3/joined_rooms"), "alice", nil).At("joined_rooms")
+		require.Equal(t, 1, strings.Count(rooms, ","))
+	})
+}
+
 // TestCreatorsInPowerLevels: clients that do not know that creators are above
 // all levels give them one; where that is served, it is left out. A client that
 // sets the levels of a room that is there is told.

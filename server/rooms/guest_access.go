@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 
@@ -98,12 +97,6 @@ func (r *Rooms) closeToGuests(ctx context.Context, nid int64) error {
 		return &plan{events: leaves}, err
 	})
 	return err
-}
-
-// ahead is a head to plan several events on. The head itself moves on when all
-// that is planned is known to be possible.
-func (h *head) ahead() *head {
-	return &head{room: h.room, rules: h.rules, tips: h.tips, state: maps.Clone(h.state)}
 }
 
 // leavesOf builds the leaves of guests, each behind the one before.

@@ -5,6 +5,7 @@ package rooms
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
@@ -57,7 +58,7 @@ func (r *Rooms) move(ctx context.Context, who api.Caller, roomID id.RoomID, t tr
 			}
 			refusal = err
 		}
-		out := &plan{}
+		out, content := &plan{}, maps.Clone(content) // it may run again
 		if t.invite != nil {
 			p, err := t.invite(ctx, h)
 			if err != nil {

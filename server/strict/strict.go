@@ -151,10 +151,12 @@ func (j *Judge) Request(op *api.Operation, body []byte) error {
 }
 
 func refusal(v *Violation) error {
+	e := api.BadJSON("%s", clientText(v))
 	if v.Keyword == "minProperties" {
-		return api.MissingParam("%s", clientText(v))
+		e = api.MissingParam("%s", clientText(v))
 	}
-	return api.BadJSON("%s", clientText(v))
+	e.Err = v
+	return e
 }
 
 // clientText is what a client is told of a violation.
@@ -214,7 +216,9 @@ func (j *Judge) departure(op *api.Operation, _ *http.Request, rule api.Rule) err
 	r := j.rules[string(rule)]
 	err := j.Note(Violation{Rule: string(rule), Direction: Request, API: op.API, Operation: op.ID, Expected: r.Says, Who: sender(op)})
 	if err != nil {
-		return api.Unknown("%s", clientText(err.(*Violation)))
+		e := api.Unknown("%s", clientText(err.(*Violation)))
+		e.Err = err
+		return e
 	}
 	return nil
 }
