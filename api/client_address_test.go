@@ -15,7 +15,7 @@ func TestClientAddress(t *testing.T) {
 		for auth, want := range map[Auth]string{AuthNone: want, AuthUser: ""} {
 			r := httptest.NewRequest("GET", "/", nil)
 			r.RemoteAddr = remote
-			x := &Exchange{R: r, Op: &Operation{Auth: auth}}
+			x := &Exchange{R: r, Op: &Operation{Auth: auth}, router: &Router{}}
 			got := "not called"
 			_, err := serve(t.Context(), x, Nobody, nil, func(ctx context.Context, _ struct{}, _ *struct{}) (Empty, error) {
 				got = ClientAddress(ctx)
