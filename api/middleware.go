@@ -76,7 +76,7 @@ func AccessLog(next http.Handler, now func() time.Time, log *slog.Logger) http.H
 			}
 			panicked := recover()
 			status := rec.outcome(panicked)
-			if status >= http.StatusInternalServerError {
+			if status >= http.StatusInternalServerError && !rec.logged {
 				level = slog.LevelWarn
 			}
 			attrs := append([]slog.Attr{

@@ -27,6 +27,7 @@ type recorder struct {
 	// unread is until when a body may arrive that nobody has read. net/http
 	// reads it first, and sends what is written then.
 	unread time.Time
+	logged bool // why the request failed is in the log already
 }
 
 // writeAtOnce is how much of an answer has one deadline.
@@ -59,6 +60,13 @@ func recorderOf(w http.ResponseWriter) *recorder {
 func (rec *recorder) serves(op *Operation) {
 	for ; rec != nil; rec = rec.outer {
 		rec.op = op
+	}
+}
+
+// told notes that the log has the reason of a failure, also for the middleware.
+func (rec *recorder) told() {
+	for ; rec != nil; rec = rec.outer {
+		rec.logged = true
 	}
 }
 

@@ -61,6 +61,11 @@ type Config struct {
 	// written next of its answer. Without it, it may take for ever.
 	WriteDeadline func() time.Time
 
+	// Failure may answer an error that is no *Error, and has then logged what
+	// needs to be: those of the surroundings, which all requests meet at once.
+	// What it returns nil for is an opaque 500.
+	Failure func(ctx context.Context, err error) *Error
+
 	Log       *slog.Logger
 	RequestID func() string // names a request; without it requests have no names
 	// Context puts a request's name where other packages' log records find it.

@@ -28,8 +28,6 @@ const (
 	// maxHeader bounds the header of a request, its path and query included.
 	// The largest that is of use names some thousand rooms in a filter.
 	maxHeader = 128 << 10
-	// stopPatience is how long requests may still take when the server stops.
-	stopPatience = 5 * time.Second
 )
 
 // A front is one listener and who answers on it.
@@ -37,9 +35,10 @@ type front struct {
 	name   string
 	url    string
 	server *http.Server
+	unused unused
 }
 
-type fronts []front
+type fronts []*front
 
 // listen opens the listeners of the settings and serves on them.
 func (s *Server) listen(r *api.Router) error {
@@ -90,8 +89,11 @@ func (s *Server) open(name string, at config.TLSListener, handler http.Handler) 
 	if err != nil {
 		return err
 	}
+	f := &front{name: name}
 	srv := &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		Handler: s.requests.counted(handler), ConnState: f.unused.state,
+		BaseContext:       func(net.Listener) context.Context { return s.requests.base },
+		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		HTTP2: &http.HTTP2Config{
 			// What one connection may ask for at once, and may send before it
 			// is read.
@@ -118,16 +120,13 @@ func (s *Server) open(name string, at config.TLSListener, handler http.Handler) 
 		scheme, srv.TLSConfig = "https", c.config()
 		serve = func() error { return srv.ServeTLS(l, "", "") }
 	}
-	s.fronts = append(s.fronts, front{name: name, url: scheme + "://" + reachable(l.Addr()), server: srv})
-	s.group.Go("serve "+name, func(context.Context) error {
+	f.url, f.server = scheme+"://"+reachable(l.Addr()), srv
+	s.fronts = append(s.fronts, f)
+	s.serving.Go("serve "+name, func(context.Context) error {
 		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil
-	})
-	s.group.Go("stop "+name, func(stopping context.Context) error {
-		<-stopping.Done()
-		return shutdown(srv)
 	})
 	return nil
 }
@@ -139,16 +138,6 @@ func reachable(at net.Addr) string {
 		return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
 	}
 	return at.String()
-}
-
-// shutdown gives requests a while to finish.
-func shutdown(srv *http.Server) error {
-	ctx, done := context.WithTimeout(context.Background(), stopPatience)
-	defer done()
-	if err := srv.Shutdown(ctx); err != nil {
-		return srv.Close()
-	}
-	return nil
 }
 
 // announce writes where the server answers into the file of the settings, for
@@ -194,25 +183,4 @@ func (s *Server) MetricsURL() string {
 		return url + "/metrics"
 	}
 	return ""
-}
-
-// Wait returns when the server has stopped: nil when it was asked to.
-func (s *Server) Wait() error {
-	<-s.group.Done()
-	return s.stop()
-}
-
-// Close stops the server and waits until it has.
-func (s *Server) Close(context.Context) error { return s.stop() }
-
-func (s *Server) stop() error {
-	s.group.Stop()
-	err := s.group.Wait()
-	if s.announced { // else the file may be another server's
-		_ = os.Remove(s.cfg.ReadyFile) // whoever read it may have deleted it
-	}
-	if s.db != nil {
-		err = errors.Join(err, s.db.Close())
-	}
-	return err
 }

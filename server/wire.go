@@ -59,11 +59,14 @@ func (s *Server) wire(signer event.Signer) *features {
 	out.push = &push.Push{}
 	out.sync = clientsync.New(clientsync.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, PushRules: out.push.Content,
-		Stopping:       s.stopping,
+		Stopping:       s.waiting,
 		Turn:           s.limits.Sync,
 		ForgottenLeave: s.judge.Lenient(strict.ForgottenLeave),
+		OnlyFields:     s.judge.Lenient(strict.EventFields),
 		JoinedLimited:  s.judge.Lenient(strict.JoinedLimited),
 	})
-	out.discovery = &discovery.Discovery{DB: s.db, WellKnown: s.cfg.WellKnown, Program: s.build.Version, RoomVersion: s.cfg.Rooms.DefaultVersion}
+	out.discovery = &discovery.Discovery{
+		DB: s.db, Writable: s.writable, WellKnown: s.cfg.WellKnown, Program: s.build.Version, RoomVersion: s.cfg.Rooms.DefaultVersion,
+	}
 	return out
 }

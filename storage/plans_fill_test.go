@@ -76,6 +76,8 @@ unread_threads room_nid, thread_nid, pos
 	2000 1 + i % 50, i, i
 unread_exceptions user_id, room_nid, thread_nid, pos, notify, highlight
 	10000 '@' || (i % 500) || ':t', 1 + i % 50, 0, i, 1, 0
+unread_redacted room_nid, pos, thread_nid, counted
+	10000 1 + i % 50, i, 0, 1
 transactions user_id, device_id, operation, txn_id, event_nid, answer, created_at
 	20000 '@' || (i % 5000) || ':t', 'D' || (i % 10000), 'send', 't' || i, CASE WHEN i % 10 = 0 THEN 0 ELSE i END, BYTES, i
 changes pos, n, kind, room_nid, user_id, ref

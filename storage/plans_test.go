@@ -49,6 +49,7 @@ var reads = map[string][]string{
 		"moved_in room_state(room_nid, moved, pos..) WHERE moved",
 		"moved_in room_state(room_nid, pos..) WHERE moved",
 		"unread_in unread_exceptions(room_nid, user_id, pos..)",
+		"unread_in unread_redacted(room_nid, pos..)",
 		"unread_in unread_threads(room_nid, pos..)",
 	},
 	"a LIMIT, MAX or cut ends it": {

@@ -48,6 +48,7 @@ func openPostgres(ctx context.Context, db *DB, dsn string) (engine, error) {
 		params[name] = value
 	}
 	cfg.ConnConfig.StatementCacheCapacity = 2048 // never evict: the registry is finite
+	cfg.AfterConnect = commitDurably
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -63,6 +64,14 @@ func openPostgres(ctx context.Context, db *DB, dsn string) (engine, error) {
 		return nil, err
 	}
 	return e, nil
+}
+
+// commitDurably has commits of a connection on the disk when they are answered,
+// however the cluster is set up; stronger settings stay. After a crash that lost
+// commits, PostgreSQL would draw their stream positions again.
+func commitDurably(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'`)
+	return err
 }
 
 // planner has PostgreSQL look up by index from the first minute on. Every query
@@ -88,7 +97,7 @@ func (e *pg) check(ctx context.Context) error {
 	err := e.pool.QueryRow(ctx, `SELECT CAST(current_setting('server_version_num') AS INTEGER), current_setting('server_encoding')`).
 		Scan(&version, &encoding)
 	if err != nil {
-		return err
+		return pgError(err)
 	}
 	if version/10000 < oldestPostgres {
 		return fmt.Errorf("PostgreSQL %d is too old: %d or later is needed", version/10000, oldestPostgres)
@@ -191,7 +200,7 @@ func (e *pg) begin(ctx context.Context, begin string) (*pgSession, error) {
 		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 			return nil, err
 		}
-		return nil, fmt.Errorf("%w: %w", ErrBusy, err)
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	s := &pgSession{conn: conn, waits: []waiting{{}}}
 	s.queue.Queue(begin)

@@ -125,6 +125,9 @@ func (e *lite) close() error {
 	}
 	if c := e.writer.conn; c != nil { // last, so that the file is whole without its log
 		_, logErr := c.conn.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
+		if errors.Is(liteError(logErr), ErrUnwritable) {
+			logErr = nil // nothing is lost: the log stays, and is read at the next start
+		}
 		err = errors.Join(err, logErr, c.conn.Close())
 	}
 	return errors.Join(err, e.pool.Close(), e.cleanup())

@@ -38,6 +38,19 @@ var departures = map[string]func(t *testing.T, s *harness.Server, letter bool){
 			require.Equal(t, "M_NOT_JSON", answer.JSON().At("errcode").String())
 		}
 	},
+	"event-fields": func(t *testing.T, s *harness.Server, letter bool) {
+		alice := s.User(t, "alice")
+		room := alice.CreateRoom(t, nil)
+		alice.Send(t, room, "hello")
+		f := harness.Filter(harness.O{"event_fields": []string{"content.body"}})
+		event := alice.Sync(t, "filter", f).At("rooms", "join", room, "timeline", "events", -1)
+		want := []string{"content"}
+		if letter {
+			want = []string{"content", "event_id", "origin_server_ts", "sender", "type"}
+		}
+		require.Equal(t, want, event.Keys())
+		require.Equal(t, []string{"body"}, event.At("content").Keys())
+	},
 	"forgotten-leave": func(t *testing.T, s *harness.Server, letter bool) {
 		alice, bob := s.User(t, "alice"), s.User(t, "bob")
 		room := alice.PublicRoom(t, bob)
@@ -145,6 +158,13 @@ func TestCreatorPowerLevel(t *testing.T) {
 			require.Equal(t, 400, answer.Status, answer)
 		})
 	}
+}
+
+// TestAForgottenRoomStaysGone under the default profile: only Complement wants to
+// see its leave.
+func TestAForgottenRoomStaysGone(t *testing.T) {
+	s := harness.Start(t, harness.Options{Settings: []string{"TOUCHSTONE_STRICTNESS_PROFILE=lenient"}})
+	departures["forgotten-leave"](t, s, true)
 }
 
 // TestWhatComplementTaught are behaviours that its suite found missing.

@@ -5,11 +5,13 @@ package filter
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"touchstone.example/api/canonjson"
 	"touchstone.example/api/id"
 )
 
@@ -121,12 +123,22 @@ func texts(list []text) []string {
 // limit is a number of events.
 type limit int
 
+// UnmarshalJSONFrom reads an integer in any notation, as the decoders of bodies
+// do.
 func (l *limit) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	var n int64
-	if err := json.UnmarshalDecode(dec, &n); err != nil {
+	raw, err := dec.ReadValue()
+	if err != nil {
 		return err
 	}
-	if n < 0 {
+	if raw.Kind() != '0' {
+		return errWrongType
+	}
+	text, err := canonjson.Append(nil, raw, canonjson.Strict)
+	if err != nil {
+		return errors.New("not an integer, or out of range")
+	}
+	n, err := strconv.ParseInt(string(text), 10, 64)
+	if err != nil || n < 0 {
 		return errors.New("a limit cannot be negative")
 	}
 	*l = limit(min(n, 1<<31-1))

@@ -59,8 +59,8 @@ func createContent(rules *roomver.Rules, creator id.UserID, given api.Raw, alsoC
 	if rules.CreatorsPrivileged && len(alsoCreators) > 0 {
 		var named []id.UserID
 		if raw, ok := content["additional_creators"].(api.Raw); ok {
-			if err := json.Unmarshal(raw, &named); err != nil {
-				return nil, err
+			if raw.Kind() != '[' || json.Unmarshal(raw, &named) != nil {
+				return content, nil // which the room's rules refuse
 			}
 		}
 		for _, u := range alsoCreators {

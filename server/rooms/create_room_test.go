@@ -186,6 +186,10 @@ func TestCreateRoomRefuses(t *testing.T) {
 		post("a creator with a power level", stage.O{"power_level_content_override": stage.O{"users": stage.O{"@alice:hs1": 100}}}, 400, "M_INVALID_ROOM_STATE")
 		post("power that is no number", stage.O{"power_level_content_override": stage.O{"ban": "fifty"}}, 400, "M_INVALID_ROOM_STATE")
 		post("creators that are no users", stage.O{"creation_content": stage.O{"additional_creators": stage.L{"bob"}}}, 400, "M_INVALID_ROOM_STATE")
+		for _, named := range []any{"bob", stage.L{"bob"}, stage.L{7}, stage.O{}, nil} {
+			post(fmt.Sprint("creators that are ", named, ", and who is like them"), stage.O{"preset": "trusted_private_chat", "invite": stage.L{"@bob:hs1"},
+				"creation_content": stage.O{"additional_creators": named}}, 400, "M_INVALID_ROOM_STATE")
+		}
 		post("a second beginning", state("m.room.create", stage.O{}), 400, "M_INVALID_ROOM_STATE")
 		post("state under another's name", stage.O{"initial_state": stage.L{stage.O{"type": "t", "state_key": "@bob:hs1", "content": stage.O{}}}}, 400, "M_INVALID_ROOM_STATE")
 		post("a name past all sense", stage.O{"name": strings.Repeat("n", 65536)}, 413, "M_TOO_LARGE")

@@ -214,6 +214,9 @@ func (p *paging) read(ctx context.Context, tx *storage.Reader) error {
 	if written < len(events) {
 		events, end, more = events[:written], p.past(events[written-1]), true
 	}
+	// At the live end more will come for who may see it. A page without events has
+	// brought the caller nowhere.
+	more = more || p.forward && p.to == nil && len(events) > 0 && until == math.MaxInt64
 	if more {
 		p.out.End = api.Some(p.token(end))
 	}

@@ -121,7 +121,7 @@ func insert(ctx context.Context, tx *storage.Writer, row *storage.Event) error {
 // state and members, for whom it is unread, and the changes that tell everybody.
 func (r *Rooms) writeEvent(ctx context.Context, tx *storage.Writer, p *planned, row *storage.Event) error {
 	if p.redacts != nil {
-		if err := tx.PutRedaction(ctx, p.redacts.nid, p.nid, p.redacts.Redact().SyncJSON()); err != nil {
+		if err := r.writeRedacted(ctx, tx, row.RoomNID, p.redacts, p.nid); err != nil {
 			return err
 		}
 	}

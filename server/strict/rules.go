@@ -71,6 +71,7 @@ const (
 // Rules that other packages ask about.
 const (
 	CreatorPowerLevel  = "creator-power-level"
+	EventFields        = "event-fields"
 	ForgottenLeave     = "forgotten-leave"
 	GuestJoinByName    = "guest-join-by-name"
 	JoinExtraContent   = "join-extra-content"
@@ -105,8 +106,9 @@ func Rules() []Rule {
 		{"content-type-not-json", "a JSON body should not be labelled as something else", apiStandards, Report, Off, Off},
 		{CreatorPowerLevel, "power_level_content_override names no creator where creators are above all levels", "client-server-api/#post_matrixclientv3createroom", Enforce, Report, Enforce},
 		{"event-content", "an event's content follows the schema of its type", "client-server-api/#types-of-room-events", Report, Off, Off},
+		{EventFields, "an event has its required members, whatever event_fields of a filter lists", "client-server-api/#filtering", Enforce, Off, Off},
 		{"federation-event", "a PDU or EDU follows its format", "server-server-api/#pdus", Report, Off, Off},
-		{ForgottenLeave, "a room that its user has forgotten is in no sync", "client-server-api/#leaving-rooms", Enforce, Off, Off},
+		{ForgottenLeave, "a room that its user has forgotten is in no sync", "client-server-api/#leaving-rooms", Enforce, Enforce, Off},
 		{GuestJoinByName, "guests join rooms by /rooms/{roomId}/join only", "client-server-api/#guest-access", Enforce, Off, Off},
 		{JoinExtraContent, "members of a join's body that are not described stay out of the membership event", "client-server-api/#post_matrixclientv3joinroomidoralias", Enforce, Off, Off},
 		{JoinedLimited, "the timeline of a newly joined room is limited only if its limit cut it", "client-server-api/#get_matrixclientv3sync", Enforce, Off, Off},

@@ -143,6 +143,12 @@ func (s *Server) run(t T) {
 	s.at.Store(&at)
 }
 
+// Process is the server's process, where it is one of its own and runs.
+func (s *Server) Process() *Process { return s.running.(*Process) }
+
+// Runs reports whether the server has been started and not been ended.
+func (s *Server) Runs() bool { return s.running != nil }
+
 // Kill ends the server's process with no time to tidy up.
 func (s *Server) Kill(t T) {
 	t.Helper()
