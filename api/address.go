@@ -3,6 +3,7 @@
 package api
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -70,4 +71,24 @@ func parseAddress(text string) (netip.Addr, bool) {
 	text = strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")
 	a, err := netip.ParseAddr(text)
 	return a.Unmap().WithZone(""), err == nil
+}
+
+type addressKey struct{}
+
+// withAddress puts into the context of a public operation where its request came
+// from: nothing else tells one caller from another. Callers who are known are
+// parameters.
+func withAddress(ctx context.Context, r *http.Request) context.Context {
+	a, ok := AddressOf(r)
+	if !ok {
+		return ctx
+	}
+	return context.WithValue(ctx, addressKey{}, a.String())
+}
+
+// ClientAddress is where the request of a public operation came from, as text;
+// empty where that is not known.
+func ClientAddress(ctx context.Context) string {
+	address, _ := ctx.Value(addressKey{}).(string)
+	return address
 }

@@ -27,6 +27,7 @@ var reads = map[string][]string{
 		"delete_txns_of transactions(user_id, device_id)",
 		"delete_ui_auth ui_auth_sessions(created_at..)",
 		"devices devices(user_id)",
+		"trim_ui_auth ui_auth_sessions(user_id, created_at..)",
 		"extremities extremities(room_nid)",
 		"local_members memberships(room_nid, membership) WHERE local",
 		"local_members memberships(room_nid, membership, local) WHERE local",
@@ -66,6 +67,8 @@ var reads = map[string][]string{
 		"last_change changes(pos..)",
 		"last_position changes()",
 		"newest_at events(room_nid, pos..) WHERE pos IS NOT NULL",
+		"old_failures failures(forgiven_at..)",
+		"oldest_ui_auth ui_auth_sessions(user_id)",
 		"page_back events(room_nid, depth..)",
 		"page_forward events(room_nid, depth..)",
 		"rooms_after memberships(user_id, membership, room_nid..)",
@@ -84,11 +87,13 @@ var reads = map[string][]string{
 		"delete_extremities extremities(room_nid)",
 		"delete_instances instances()",
 		"epochs epochs()",
+		"device_seen_from devices(user_id)",
 		"gaps gaps(room_nid)",
 		"gaps sort for a LIMIT",
 		"instances instances()",
 		"oldest_cursor cursors()",
 		"oldest_cursor sort for a LIMIT",
+		"oldest_ui_auth sort for a LIMIT",                      // of 10,000 at most, once in a while
 		"txn_ids transactions(event_nid) WHERE event_nid <> 0", // an event has one
 	},
 	"PostgreSQL finds one user's rows, and looks through them, sooner than several keys": {

@@ -150,7 +150,7 @@ type Passwords struct {
 	MemoryKiB   int `yaml:"memory_kib"`
 	Passes      int `yaml:"passes"`
 	Threads     int `yaml:"threads"`
-	Concurrency int `yaml:"concurrency"` // hashes at a time; 0 is one a processor
+	Concurrency int `yaml:"concurrency"` // hashes at a time; 0 is one for every two processors
 }
 
 // Rooms is how new rooms are made.

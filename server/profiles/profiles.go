@@ -58,6 +58,9 @@ type Profiles struct {
 	// AnyAvatar is a departure from the letter: avatar_url may be any string,
 	// and an empty one takes the picture away.
 	AnyAvatar bool
+	// UnsetIsEmpty is one, too: a display name or picture that was never set is
+	// an empty object, not 404.
+	UnsetIsEmpty bool
 }
 
 // GetUserProfile returns all that a user says.
@@ -124,6 +127,9 @@ func (p *Profiles) GetProfileField(ctx context.Context, req *clientapi.GetProfil
 		if f.Name == req.KeyName {
 			return &clientapi.GetProfileFieldResponse{Body: object(f)}, nil
 		}
+	}
+	if p.UnsetIsEmpty && (req.KeyName == fieldName || req.KeyName == fieldAvatar) {
+		return &clientapi.GetProfileFieldResponse{Body: object()}, nil
 	}
 	return nil, api.NotFound("The profile of %s has no %q", req.UserID, req.KeyName)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
@@ -22,17 +23,20 @@ import (
 //
 // Spec: client-server createRoom.
 func (r *Rooms) CreateRoom(ctx context.Context, who api.Caller, req *clientapi.CreateRoomRequest) (*clientapi.CreateRoomResponse, error) {
+	c, err := r.newCreation(ctx, who, &req.Body)
+	if err != nil {
+		return nil, err
+	}
 	for {
-		c, err := r.newCreation(ctx, who, &req.Body)
-		if err != nil {
-			return nil, err
-		}
+		c.begin()
 		p, err := c.plan(ctx)
-		if err != nil {
-			return nil, err
+		if err == nil {
+			err = r.found(ctx, c.head, p)
 		}
-		err = r.found(ctx, c.head, p)
+		var refused *api.Error
 		switch {
+		case errors.As(err, &refused):
+			return nil, err
 		case err == nil:
 			err = r.feed.WaitFor(ctx, p.events[len(p.events)-1].pos)
 			return &clientapi.CreateRoomResponse{RoomID: c.head.room.ID}, err
@@ -42,7 +46,9 @@ func (r *Rooms) CreateRoom(ctx context.Context, who api.Caller, req *clientapi.C
 			return nil, fmt.Errorf("create room: %w", err)
 		}
 		// Another process made a room with the same create event in the same
-		// millisecond, and so the same ID: the next has another.
+		// millisecond, and so the same ID: the next has another. Whom identity
+		// servers have found is known, and they keep no invitation before the ID
+		// is known to be free.
 	}
 }
 
@@ -51,17 +57,25 @@ var errAliasTaken = errors.New("the alias is taken")
 
 // birthday is the time of a create event. Where the event's hash is the room's
 // ID, no two of this process are the same, so that two rooms that a user makes
-// alike at one instant are two.
+// alike at one instant are two. A clock that goes back is followed.
 func (r *Rooms) birthday() int64 {
-	for {
-		last, now := r.lastBirth.Load(), r.env.NowTS()
-		if now <= last {
-			now = last + 1
-		}
-		if r.lastBirth.CompareAndSwap(last, now) {
-			return now
-		}
+	now := r.env.NowTS()
+	b := &r.births
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	const unordered = 1000 // calls overtake each other, but not by a second
+	if now < b.clock-unordered {
+		b.last = 0
 	}
+	b.clock = now
+	b.last = max(now, b.last+1)
+	return b.last
+}
+
+// births remembers when the last room was made.
+type births struct {
+	mu          sync.Mutex
+	last, clock int64 // milliseconds: of the room, and what the clock said then
 }
 
 // One transaction writes all events of a new room, and nobody else's write is told
@@ -112,6 +126,7 @@ type creation struct {
 	r      *Rooms
 	who    api.Caller
 	body   *clientapi.CreateRoomBody
+	rules  *roomver.Rules
 	head   *head
 	preset string
 	public bool
@@ -158,12 +173,17 @@ func (r *Rooms) newCreation(ctx context.Context, who api.Caller, body *clientapi
 			return nil, err
 		}
 	}
-	c.head = &head{rules: rules, state: map[event.StateKey]*stored{}}
-	c.head.room = &storage.Room{RoomVersion: rules.Version, Public: c.public, CreatedAt: r.env.NowTS()}
-	if !rules.RoomIDIsCreateHash {
-		c.head.room.ID = id.RoomID("!" + r.env.Rand.Token("room id", string(who.User), 18) + ":" + string(r.name))
-	}
+	c.rules = rules
 	return c, c.lookUp(ctx)
+}
+
+// begin starts the room, or starts it over.
+func (c *creation) begin() {
+	c.head = &head{rules: c.rules, state: map[event.StateKey]*stored{}}
+	c.head.room = &storage.Room{RoomVersion: c.rules.Version, Public: c.public, CreatedAt: c.r.env.NowTS()}
+	if !c.rules.RoomIDIsCreateHash {
+		c.head.room.ID = id.RoomID("!" + c.r.env.Rand.Token("room id", string(c.who.User), 18) + ":" + string(c.r.name))
+	}
 }
 
 // aliasOf makes an alias of this server from its localpart.
@@ -195,7 +215,11 @@ func (c *creation) drafts(ctx context.Context) ([]draft, error) {
 	if err != nil {
 		return nil, api.BadJSON("creation_content: %s", err)
 	}
-	levels, err := powerLevels(rules, creator, equals, c.body.PowerLevelContentOverride)
+	override, err := c.withoutCreators(c.body.PowerLevelContentOverride, create)
+	if err != nil {
+		return nil, api.BadJSON("power_level_content_override: %s", err)
+	}
+	levels, err := powerLevels(rules, creator, equals, override)
 	if err != nil {
 		return nil, api.BadJSON("power_level_content_override: %s", err)
 	}

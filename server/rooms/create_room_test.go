@@ -9,9 +9,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"touchstone.example/api"
+	"touchstone.example/generated/clientapi"
+	"touchstone.example/server/rooms"
 	"touchstone.example/server/roomver"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
@@ -270,5 +274,75 @@ func TestANewRoomIsBounded(t *testing.T) {
 		h.create("alice", stage.O{"initial_state": state(16, 60_000)})
 		rooms := h.ok("GET", stage.Path("v3/joined_rooms"), "alice", nil).At("joined_rooms")
 		require.Equal(t, 1, strings.Count(rooms, ","))
+	})
+}
+
+// TestCreatorsInPowerLevels: clients that do not know that creators are above
+// all levels give them one; where that is served, it is left out. A client that
+// sets the levels of a room that is there is told.
+//
+// Spec: room version 12, rule 10.4.
+func TestCreatorsInPowerLevels(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		body := func(version string, users stage.O) stage.O {
+			return stage.O{
+				"room_version": version, "creation_content": stage.O{"additional_creators": stage.L{stage.User("carol")}},
+				"power_level_content_override": stage.O{"users": users, "invite": 20},
+			}
+		}
+		users := stage.O{"@alice:hs1": 100, "@bob:hs1": 50, "@carol:hs1": 90}
+		a := h.do("POST", pathCreate, "alice", body("12", users))
+		require.Equal(t, 400, a.Status, a)
+		require.Equal(t, "M_INVALID_ROOM_STATE", a.At("errcode"))
+
+		noted := 0
+		deps := h.deps
+		deps.Departures.CreatorPowerLevel = func() bool { noted++; return true }
+		h.router = h.Router(t, api.Config{Auth: stage.Tokens()})
+		r := rooms.New(deps)
+		clientapi.MountCreateRoom(h.router, r)
+		clientapi.MountRooms(h.router, r)
+		clientapi.MountRoomState(h.router, r)
+		clientapi.MountRoomSend(h.router, r)
+		levels := func(room string) stage.Answer { return h.state("alice", room, "m.room.power_levels", "") }
+
+		room := h.create("alice", body("12", users))
+		require.Equal(t, 1, noted)
+		require.JSONEq(t, `{"@bob:hs1":50}`, levels(room).At("users"))
+		require.Equal(t, "20", levels(room).At("invite"))
+		h.create("alice", body("12", stage.O{"@bob:hs1": 50}))
+		require.Equal(t, 1, noted, "no creator is named")
+		room = h.create("alice", body("11", users))
+		require.Equal(t, 1, noted, "creators are no more than others")
+		require.Equal(t, "100", levels(room).At("users", "@alice:hs1"))
+
+		room = h.create("alice", stage.O{})
+		a = h.do("PUT", at(room, "state/m.room.power_levels/"), "alice", stage.O{"users": stage.O{"@alice:hs1": 100}})
+		require.Equal(t, 400, a.Status, a)
+		for name, override := range map[string]any{
+			"users that are a list":  stage.O{"users": stage.L{}},
+			"an override that is no": stage.L{},
+		} {
+			require.Equal(t, 400, h.do("POST", pathCreate, "alice", stage.O{"power_level_content_override": override}).Status, name)
+		}
+	})
+}
+
+// TestRoomsAfterAClockWasAhead are of the present, and no event has an age that
+// is negative.
+func TestRoomsAfterAClockWasAhead(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		start := h.Clock.Now()
+		h.Clock.Advance(time.Hour)
+		ahead := h.create("alice", stage.O{})
+		event := h.send("alice", ahead, "from the future")
+		h.Clock.Set(start)
+		a := h.ok("GET", at(ahead, "event/{}", event), "alice", nil)
+		require.Equal(t, "0", a.At("unsigned", "age"))
+		for range 3 {
+			room := h.create("alice", stage.O{})
+			first := h.history("alice", room)[0]
+			require.LessOrEqual(t, first.TS, start.UnixMilli()+3)
+		}
 	})
 }

@@ -104,6 +104,18 @@ func (j *Judge) Note(v Violation) error {
 	return nil
 }
 
+// Departed returns a function for a package that finds requests of an operation
+// to depart from a rule at a place of their body: it notes one, and reports
+// whether the departure is served.
+func (j *Judge) Departed(rule string, op *api.Operation, pointer string) func() bool {
+	r := j.rules[rule]
+	return func() bool {
+		return j.Note(Violation{
+			Rule: rule, Direction: Request, API: op.API, Operation: op.ID, Pointer: pointer, Expected: r.Says, Who: sender(op),
+		}) == nil
+	}
+}
+
 // notes writes all violations down and returns the first that is enforced.
 func (j *Judge) notes(vs []Violation) (first error) {
 	for _, v := range vs {

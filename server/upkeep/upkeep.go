@@ -24,6 +24,9 @@ const (
 	// TxnLife is how long a request with a transaction ID is remembered. A client
 	// that has been away for longer no longer knows whether it was answered.
 	TxnLife = 30 * 24 * time.Hour
+	// SessionLife is how long a session of user-interactive authentication is
+	// kept, which is longer than one can go on with it.
+	SessionLife = time.Hour
 	// KeptChanges is how many positions of the log of changes are kept. Who is
 	// further behind is answered from the rooms themselves.
 	KeptChanges = 100_000
@@ -71,10 +74,36 @@ func (u *Upkeep) Once(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("log of changes: %w", err)
 	}
-	if txns+changes > 0 {
-		u.Log.InfoContext(ctx, "deleted old rows", "transaction_ids", txns, "changes", changes)
+	sessions, failures, err := u.authentication(ctx)
+	if err != nil {
+		return err
+	}
+	if txns+changes+sessions+failures > 0 {
+		u.Log.InfoContext(ctx, "deleted old rows", "transaction_ids", txns, "changes", changes,
+			"authentication_sessions", sessions, "failures", failures)
 	}
 	return nil
+}
+
+// authentication deletes the sessions of user-interactive authentication that
+// are over, also those that a clock has made which was ahead, and the wrong
+// guesses that are forgiven. Both are thrown away when new ones come; this is
+// for when none do.
+func (u *Upkeep) authentication(ctx context.Context) (sessions, failures int64, err error) {
+	now := u.Env.Now()
+	sessions, err = u.inBatches(ctx, func(tx *storage.Writer) (int64, error) {
+		return tx.DeleteUIAuthSessions(ctx, now.Add(-SessionLife).UnixMilli(), now.Add(SessionLife).UnixMilli())
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("authentication sessions: %w", err)
+	}
+	failures, err = u.inBatches(ctx, func(tx *storage.Writer) (int64, error) {
+		return tx.DeleteFailures(ctx, now.UnixMilli(), batch)
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("wrong guesses: %w", err)
+	}
+	return sessions, failures, nil
 }
 
 // oldestChange is the position from which on the log of changes is kept: the
