@@ -11,6 +11,11 @@ BENCH     ?= .
 # A number of inputs, since the go command up to 1.26 now and then calls a fuzz
 # target failed when a time runs out (go.dev/issue/75804).
 FUZZTIME  ?= 20000x
+# Of the random testers: which of them (Stops, Servers; empty for all), how long each runs
+# on each engine, and what their choices follow from.
+TESTER    ?=
+DURATION  ?= 10m
+SEED      ?= 1
 UPSTREAM  ?= ../shared/matrix-spec
 CONTAINER ?= docker
 BUILD     = go build -trimpath -ldflags='-s -w'
@@ -57,6 +62,10 @@ test: need-go ## all tests, on PostgreSQL too where there is one (PKG=./storage/
 .PHONY: test-race
 test-race: ## tests under the race detector, with a C compiler (RACE=./server/run/... for some)
 	CGO_ENABLED=1 go test -race $(RACE)
+
+.PHONY: long
+long: ## random testers for as long as you like (DURATION=1h SEED=7 TESTER=Stops)
+	go test -count=1 -v -timeout 0 -run '^TestRandom$(TESTER)' ./tests -duration $(DURATION) -seed $(SEED)
 
 .PHONY: test-clients
 test-clients: ## conversations through real client libraries

@@ -77,15 +77,23 @@ func (x *Exchange) Stream() (io.Reader, string, error) {
 		return nil, "", tooLarge(limit)
 	}
 	x.read, x.bodyErr = true, errStreamed
-	x.deadline()
-	return upload{http.MaxBytesReader(connection(x.W), x.R.Body, limit)}, x.R.Header.Get("Content-Type"), nil
+	return &upload{x: x, r: http.MaxBytesReader(connection(x.W), x.R.Body, limit)}, x.R.Header.Get("Content-Type"), nil
 }
 
-// An upload is a body whose failures are already what the client is told.
-type upload struct{ r io.Reader }
+// An upload is a body whose failures are already what the client is told. Its
+// deadline moves with what arrives.
+type upload struct {
+	x   *Exchange
+	r   io.Reader
+	got int // since the deadline was set
+}
 
-func (u upload) Read(p []byte) (int, error) {
+func (u *upload) Read(p []byte) (int, error) {
 	n, err := u.r.Read(p)
+	if u.got += n; u.got >= writeAtOnce {
+		u.got = 0
+		u.x.deadline()
+	}
 	if err != nil && err != io.EOF {
 		err = readError(err)
 	}
@@ -102,13 +110,20 @@ func (x *Exchange) readAll() ([]byte, error) {
 	if x.R.ContentLength > limit {
 		return nil, tooLarge(limit)
 	}
-	x.deadline()
+	announced := x.R.ContentLength
+	if announced < 0 {
+		announced = limit
+	}
+	if err := x.hold(announced); err != nil {
+		return nil, err
+	}
 	// What a client announces is believed up to 64 KiB; more has to arrive
 	// before memory is set aside for it.
 	buf := bytes.NewBuffer(make([]byte, 0, min(max(x.R.ContentLength, 512), 64<<10)+1))
 	if _, err := buf.ReadFrom(http.MaxBytesReader(connection(x.W), x.R.Body, limit)); err != nil {
 		return nil, readError(err)
 	}
+	x.rec.unread = time.Time{}
 	return buf.Bytes(), nil
 }
 
@@ -125,19 +140,29 @@ func connection(w http.ResponseWriter) http.ResponseWriter {
 }
 
 func (x *Exchange) limit() int64 {
+	if bounds := x.router.cfg.Bounds; bounds != nil && x.Op != nil {
+		return bounds.Body(x.Op)
+	}
 	if x.Op != nil && x.Op.Auth == AuthNone {
 		return x.router.cfg.MaxPublicBody
 	}
 	return x.router.cfg.MaxBody
 }
 
-// deadline bounds how long the body may take. net/http lifts it again once the
-// body has been read.
+// deadline bounds how long the body may take, whoever reads it: what no handler
+// reads, net/http does, before it goes on to the next request. It lifts the
+// deadline then.
 func (x *Exchange) deadline() {
 	if f := x.router.cfg.BodyDeadline; f != nil && x.R.ContentLength != 0 {
 		if t := f(x.Op); !t.Equal(time.Time{}) {
 			// A writer without a connection has no deadline to set.
 			_ = http.NewResponseController(x.W).SetReadDeadline(t)
+			if x.R.ProtoMajor == 1 {
+				x.rec.unread = t
+				// net/http writes "100 Continue" by itself, under the deadline
+				// that the answer before left behind.
+				x.rec.extend()
+			}
 		}
 	}
 }
@@ -204,6 +229,7 @@ func (x *Exchange) when(op *Operation) (bool, error) {
 		has := q.Has(name)
 		return has, q.err
 	}
+	x.Op = op // its limit holds for the body
 	body, err := x.RawBody()
 	if err != nil {
 		return false, err

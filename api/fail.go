@@ -15,6 +15,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
+// ErrStopping is why the context of a request ends that takes too long while the
+// server stops. Its client is still there, and hears of it.
+var ErrStopping = errors.New("the server is stopping")
+
 // fail is the border: what a handler returned becomes what the client sees.
 // An *Error becomes its body. Where the request has ended, nobody is there to
 // hear, and the connection is dropped without an answer. Anything else is an
@@ -29,6 +33,7 @@ func (rt *Router) fail(x *Exchange, err error) {
 		}
 		panic(http.ErrAbortHandler)
 	}
+	x.rec.refused(e)
 	h := x.W.Header()
 	for k, v := range e.Header {
 		h.Set(k, v)
@@ -52,11 +57,20 @@ func (rt *Router) clientError(x *Exchange, err error) *Error {
 	if errors.As(err, &e) {
 		return e
 	}
+	if errors.Is(context.Cause(x.R.Context()), ErrStopping) {
+		return Errorf(http.StatusServiceUnavailable, "M_UNKNOWN", "The server is stopping; try again")
+	}
 	if x.R.Context().Err() != nil {
 		if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 			rt.log(x, slog.LevelDebug, "request ended", err)
 		}
 		return nil
+	}
+	if rt.cfg.Failure != nil {
+		if e := rt.cfg.Failure(x.R.Context(), err); e != nil {
+			x.rec.told()
+			return e
+		}
 	}
 	rt.log(x, slog.LevelError, "request failed", err)
 	return internalError()

@@ -91,6 +91,39 @@ func TestNobodyIsAnsweredWhoIsGone(t *testing.T) {
 	requireError(t, w, 403, "M_FORBIDDEN", "an answer that is ready goes out")
 }
 
+// TestAStopIsSaid: whose request ends because the server stops is still there.
+func TestAStopIsSaid(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(ErrStopping)
+	log, out := logged()
+	w := httptest.NewRecorder()
+	answer(Config{Log: log}, failing(fmt.Errorf("wait: %w", context.Canceled))).ServeHTTP(w, httptest.NewRequest("GET", "/x", nil).WithContext(ctx))
+	requireError(t, w, 503, "M_UNKNOWN")
+	require.Empty(t, out.String(), "nothing went wrong")
+}
+
+// TestFailuresOfTheSurroundings have an answer, and are logged elsewhere.
+func TestFailuresOfTheSurroundings(t *testing.T) {
+	gone := errors.New("the database is gone")
+	log, out := logged()
+	rt := answer(Config{Log: log, Failure: func(_ context.Context, err error) *Error {
+		if errors.Is(err, gone) {
+			return Errorf(503, "M_UNKNOWN", "Later")
+		}
+		return nil
+	}}, failing(fmt.Errorf("load: %w", gone)))
+	w := httptest.NewRecorder()
+	rt.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/x", nil))
+	requireError(t, w, 503, "M_UNKNOWN")
+	require.NotContains(t, out.String(), "gone")
+	require.Contains(t, out.String(), "level=INFO msg=request", "no warning for each of them")
+	rt.Add(&Operation{API: "clientapi", ID: "getOther", Method: "GET", Path: "/y"}, failing(errors.New("a bug")))
+	w = httptest.NewRecorder()
+	rt.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/y", nil))
+	requireError(t, w, 500, "M_UNKNOWN")
+	require.Contains(t, out.String(), "level=WARN msg=request")
+}
+
 // breaking fails in the middle of its answer.
 type breaking struct{ closed *bool }
 

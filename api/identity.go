@@ -15,6 +15,7 @@ import (
 func (x *Exchange) User(ctx context.Context) (Caller, error) {
 	c, err := identify[Caller](ctx, x, AuthUser)
 	if err == nil {
+		x.identified(string(c.User))
 		err = x.permit(c)
 	}
 	if err != nil {
@@ -43,6 +44,7 @@ func (x *Exchange) OptionalUser(ctx context.Context) (*Caller, error) {
 	}
 	c, err := as[Caller](who, kind)
 	if err == nil {
+		x.identified(string(c.User))
 		err = x.permit(c)
 	}
 	if err != nil {
@@ -91,7 +93,11 @@ func (x *Exchange) Server(ctx context.Context) (id.ServerName, error) {
 	case !ok:
 		return "", Unauthorized("The request is not signed")
 	}
-	return as[id.ServerName](who, AuthServer)
+	name, err := as[id.ServerName](who, AuthServer)
+	if err == nil {
+		x.identified(string(name))
+	}
+	return name, err
 }
 
 func identify[T any](ctx context.Context, x *Exchange, kind Auth) (T, error) {

@@ -11,15 +11,30 @@ import (
 )
 
 // Handler returns the router behind its middleware, in the order in which a
-// request meets it: a name, one line in the log and one observation, CORS, and
-// a guard against panics.
+// request meets it: the client's address, a name, one line in the log and one
+// observation, CORS, and a guard against panics.
 func (rt *Router) Handler() http.Handler {
 	c := &rt.cfg
 	h := Recover(rt, c.Log)
 	h = CORS(h)
 	h = Observe(h, c.Now, c.Observe)
 	h = AccessLog(h, c.Now, c.Log)
-	return RequestIDs(h, c.RequestID, c.Context)
+	h = RequestIDs(h, c.RequestID, c.Context)
+	h = Paced(h, c.WriteDeadline)
+	return ClientAddresses(h, c.TrustedProxies, c.Log)
+}
+
+// Paced hangs up on clients that do not take their answers: each piece must be
+// taken by the deadline of the moment at which it is written.
+func Paced(next http.Handler, deadline func() time.Time) http.Handler {
+	if deadline == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rec := recorderOf(w)
+		rec.deadline = deadline
+		next.ServeHTTP(rec, r)
+	})
 }
 
 // RequestIDs names every request. The name goes into the log and, as
@@ -46,7 +61,8 @@ func RequestIDs(next http.Handler, source func() string, name func(context.Conte
 // without a whole answer. It never goes out.
 const statusAborted = 499
 
-// AccessLog writes one line for each request: what it did and how it ended.
+// AccessLog writes one line for each request: who made it, what it did and how
+// it ended, with the error code and the rule of a refusal.
 // Neither the query nor a header is in it, since either may hold a token; a
 // path only where no operation has it.
 func AccessLog(next http.Handler, now func() time.Time, log *slog.Logger) http.Handler {
@@ -60,12 +76,17 @@ func AccessLog(next http.Handler, now func() time.Time, log *slog.Logger) http.H
 			}
 			panicked := recover()
 			status := rec.outcome(panicked)
-			if status >= http.StatusInternalServerError {
+			if status >= http.StatusInternalServerError && !rec.logged {
 				level = slog.LevelWarn
 			}
-			log.LogAttrs(r.Context(), level, "request",
+			attrs := append([]slog.Attr{
 				rec.name(), slog.String("method", r.Method), operation, slog.Int("status", status),
-				slog.Duration("duration", read(now).Sub(start)), slog.Int64("bytes", rec.bytes))
+				slog.Duration("duration", read(now).Sub(start)), slog.Int64("bytes", rec.bytes),
+			}, rec.notes...)
+			if a, ok := AddressOf(r); ok {
+				attrs = append(attrs, slog.String("address", a.String()))
+			}
+			log.LogAttrs(r.Context(), level, "request", attrs...)
 			if panicked != nil {
 				panic(panicked)
 			}

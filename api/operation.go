@@ -74,6 +74,8 @@ type Exchange struct {
 	Params Params
 
 	rec     *recorder
+	caller  string   // whom the request names, once that is known
+	done    []func() // what to do when the exchange is over
 	query   Query
 	body    []byte
 	bodyErr error

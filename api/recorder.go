@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"time"
 )
 
 // A recorder is the ResponseWriter of an exchange. It remembers what has been
@@ -18,7 +19,23 @@ type recorder struct {
 	bytes  int64
 	id     string // the request's name
 	quiet  bool   // log records get the name from the context
+	// notes are what the log line says besides.
+	notes []slog.Attr
+	// deadline returns until when the client must have taken what is written
+	// next; nil: it may take as long as it likes.
+	deadline func() time.Time
+	// unread is until when a body may arrive that nobody has read. net/http
+	// reads it first, and sends what is written then.
+	unread time.Time
+	logged bool // why the request failed is in the log already
 }
+
+// writeAtOnce is how much of an answer has one deadline.
+const writeAtOnce = 64 << 10
+
+// lastWrite is how long it may take to send an answer once the body has been
+// waited for in vain.
+const lastWrite = 5 * time.Second
 
 // recorderOf returns w where that is a recorder, else a new one on w.
 func recorderOf(w http.ResponseWriter) *recorder {
@@ -46,6 +63,13 @@ func (rec *recorder) serves(op *Operation) {
 	}
 }
 
+// told notes that the log has the reason of a failure, also for the middleware.
+func (rec *recorder) told() {
+	for ; rec != nil; rec = rec.outer {
+		rec.logged = true
+	}
+}
+
 // name is the request's name for a log record, once.
 func (rec *recorder) name() slog.Attr {
 	if rec.quiet || rec.id == "" {
@@ -57,7 +81,29 @@ func (rec *recorder) name() slog.Attr {
 // Unwrap is for http.ResponseController.
 func (rec *recorder) Unwrap() http.ResponseWriter { return rec.ResponseWriter }
 
+// note adds to the log line, also for the middleware.
+func (rec *recorder) note(a slog.Attr) {
+	for ; rec != nil; rec = rec.outer {
+		rec.notes = append(rec.notes, a)
+	}
+}
+
+// extend gives the client time to take more. Who takes nothing is hung up on,
+// and holds nothing any longer.
+func (rec *recorder) extend() {
+	if rec.deadline == nil {
+		return
+	}
+	until := rec.deadline()
+	if !rec.unread.IsZero() && until.Before(rec.unread.Add(lastWrite)) {
+		until = rec.unread.Add(lastWrite)
+	}
+	// A writer without a connection has no deadline to set.
+	_ = http.NewResponseController(rec.ResponseWriter).SetWriteDeadline(until)
+}
+
 func (rec *recorder) WriteHeader(status int) {
+	rec.extend()
 	if rec.status == 0 && status >= 200 {
 		rec.status = status
 	}
@@ -66,22 +112,37 @@ func (rec *recorder) WriteHeader(status int) {
 
 func (rec *recorder) Write(b []byte) (int, error) {
 	rec.begin()
-	n, err := rec.ResponseWriter.Write(b)
-	rec.bytes += int64(n)
-	return n, err
+	for written := 0; ; {
+		rec.extend()
+		n, err := rec.ResponseWriter.Write(b[written:min(len(b), written+writeAtOnce)])
+		rec.bytes += int64(n)
+		if written += n; err != nil || written == len(b) {
+			return written, err
+		}
+	}
 }
 
 // ReadFrom lets net/http send files without copying them.
 func (rec *recorder) ReadFrom(r io.Reader) (int64, error) {
 	rec.begin()
-	n, err := io.Copy(rec.ResponseWriter, r)
-	rec.bytes += n
-	return n, err
+	for all := int64(0); ; {
+		rec.extend()
+		n, err := io.CopyN(rec.ResponseWriter, r, writeAtOnce)
+		rec.bytes += n
+		all += n
+		if err == io.EOF {
+			return all, nil
+		}
+		if err != nil {
+			return all, err
+		}
+	}
 }
 
 // FlushError begins the answer if nothing has yet.
 func (rec *recorder) FlushError() error {
 	rec.begin()
+	rec.extend()
 	return http.NewResponseController(rec.ResponseWriter).Flush()
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"mime/multipart"
+	"net/http"
 	"net/textproto"
 	"strconv"
 	"sync"
@@ -44,6 +45,11 @@ func (x *Exchange) Reply(status int, v Appender) error {
 	if check := x.router.cfg.Checks.Response; check != nil {
 		if err := check(x.Op, status, *buf); err != nil {
 			return fmt.Errorf("check the answer: %w", err)
+		}
+	}
+	if x.R.Method == http.MethodGet { // else what was done is done, and may be said
+		if err := x.hold(int64(len(*buf))); err != nil {
+			return err
 		}
 	}
 	return x.writeJSON(status, *buf)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -40,6 +41,11 @@ type Config struct {
 	// permits everything.
 	Permit func(op *Operation, who Caller) error
 	Checks Checks
+	// Bounds keep one caller from taking what is everybody's; nil sets no
+	// bounds but those below.
+	Bounds Bounds
+	// TrustedProxies are the addresses whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
 
 	// Aliases are further prefixes of paths: an operation below a key is also
 	// served below its value.
@@ -51,6 +57,14 @@ type Config struct {
 	// BodyDeadline returns when a body must have arrived. Without it, the
 	// server's own time-outs hold.
 	BodyDeadline func(op *Operation) time.Time
+	// WriteDeadline returns until when a client must have taken what is
+	// written next of its answer. Without it, it may take for ever.
+	WriteDeadline func() time.Time
+
+	// Failure may answer an error that is no *Error, and has then logged what
+	// needs to be: those of the surroundings, which all requests meet at once.
+	// What it returns nil for is an opaque 500.
+	Failure func(ctx context.Context, err error) *Error
 
 	Log       *slog.Logger
 	RequestID func() string // names a request; without it requests have no names
@@ -165,17 +179,31 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x := &Exchange{W: rec, R: r, rec: rec, router: rt}
-	handle, err := rt.match(x)
-	if err == nil {
-		rec.serves(x.Op)
-		err = handle(r.Context(), x)
-	}
-	if err == nil && rec.status == 0 {
-		err = errNoAnswer
-	}
-	if err != nil {
+	x.deadline()
+	defer x.end()
+	if err := rt.serve(x); err != nil {
 		rt.fail(x, err)
 	}
+}
+
+func (rt *Router) serve(x *Exchange) (err error) {
+	handle, err := rt.match(x)
+	if err != nil {
+		return err
+	}
+	x.rec.serves(x.Op)
+	ended, err := x.admit()
+	if err != nil {
+		return err
+	}
+	defer func() { ended(err) }()
+	if err := handle(x.R.Context(), x); err != nil {
+		return err
+	}
+	if x.rec.status == 0 {
+		return errNoAnswer
+	}
+	return nil
 }
 
 // errNoAnswer is a bug in a handler: every endpoint answers something.

@@ -38,6 +38,9 @@ func ServeResult[W, Q any, R Responder](who func(*Exchange, context.Context) (W,
 }
 
 func serve[W, Q, R any](ctx context.Context, x *Exchange, who func(*Exchange, context.Context) (W, error), read func(*Q, *Exchange) error, call func(context.Context, W, *Q) (R, error)) (res R, err error) {
+	if x.Op.Auth == AuthNone {
+		ctx = withAddress(ctx, x.R)
+	}
 	caller, err := who(x, ctx)
 	if err != nil {
 		return res, err
@@ -47,6 +50,9 @@ func serve[W, Q, R any](ctx context.Context, x *Exchange, who func(*Exchange, co
 		if err := read(req, x); err != nil {
 			return res, err
 		}
+	}
+	if err := x.turn(ctx); err != nil {
+		return res, err
 	}
 	return call(ctx, caller, req)
 }

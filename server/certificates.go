@@ -38,7 +38,7 @@ func (c *certificate) config() *tls.Config {
 
 // ReloadOn reads the certificates again at each signal, until the server stops.
 func (s *Server) ReloadOn(signals <-chan os.Signal) {
-	s.group.Go("reload certificates", func(ctx context.Context) error {
+	s.serving.Go("reload certificates", func(ctx context.Context) error {
 		for {
 			select {
 			case <-signals:

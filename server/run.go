@@ -18,14 +18,16 @@ import (
 
 	"touchstone.example/api"
 	"touchstone.example/server/config"
+	"touchstone.example/server/env"
 )
 
 // Time-outs of connections. Answers have none: a long poll takes its time.
 const (
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
-	// stopPatience is how long requests may still take when the server stops.
-	stopPatience = 5 * time.Second
+	// maxHeader bounds the header of a request, its path and query included.
+	// The largest that is of use names some thousand rooms in a filter.
+	maxHeader = 128 << 10
 )
 
 // A front is one listener and who answers on it.
@@ -33,15 +35,16 @@ type front struct {
 	name   string
 	url    string
 	server *http.Server
+	unused unused
 }
 
-type fronts []front
+type fronts []*front
 
 // listen opens the listeners of the settings and serves on them.
 func (s *Server) listen(r *api.Router) error {
 	matrix := s.dated(r.Handler())
 	metrics := http.NewServeMux()
-	metrics.Handle("GET /metrics", s.metrics.Handler())
+	metrics.Handle("GET /metrics", api.Paced(s.metrics.Handler(), s.writeDeadline))
 	for _, f := range []struct {
 		name    string
 		at      config.TLSListener
@@ -59,6 +62,11 @@ func (s *Server) listen(r *api.Router) error {
 		}
 	}
 	return s.announce()
+}
+
+// writeDeadline is until when a client must take more of its answer.
+func (s *Server) writeDeadline() time.Time {
+	return env.Real().Now().Add(time.Duration(s.cfg.Listeners.WriteTimeout))
 }
 
 // dated says in the Date header what time it is for clients, where that is not
@@ -81,11 +89,25 @@ func (s *Server) open(name string, at config.TLSListener, handler http.Handler) 
 	if err != nil {
 		return err
 	}
+	f := &front{name: name}
 	srv := &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+		Handler: s.requests.counted(handler), ConnState: f.unused.state,
+		BaseContext:       func(net.Listener) context.Context { return s.requests.base },
+		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		HTTP2: &http.HTTP2Config{
+			// What one connection may ask for at once, and may send before it
+			// is read.
+			MaxConcurrentStreams: 100, MaxReceiveBufferPerConnection: 1 << 20, MaxReceiveBufferPerStream: 256 << 10,
+			// A peer that is gone, or takes nothing at all.
+			SendPingTimeout: idleTimeout, PingTimeout: time.Duration(s.cfg.Listeners.WriteTimeout),
+			WriteByteTimeout: time.Duration(s.cfg.Listeners.WriteTimeout),
+		},
 		// "OPTIONS *" gets the CORS headers that each other answer has.
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+	if name == "metrics" { // where no handler reads a body
+		srv.ReadTimeout = headerTimeout
 	}
 	scheme := "http"
 	serve := func() error { return srv.Serve(l) }
@@ -98,16 +120,13 @@ func (s *Server) open(name string, at config.TLSListener, handler http.Handler) 
 		scheme, srv.TLSConfig = "https", c.config()
 		serve = func() error { return srv.ServeTLS(l, "", "") }
 	}
-	s.fronts = append(s.fronts, front{name: name, url: scheme + "://" + reachable(l.Addr()), server: srv})
-	s.group.Go("serve "+name, func(context.Context) error {
+	f.url, f.server = scheme+"://"+reachable(l.Addr()), srv
+	s.fronts = append(s.fronts, f)
+	s.serving.Go("serve "+name, func(context.Context) error {
 		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil
-	})
-	s.group.Go("stop "+name, func(stopping context.Context) error {
-		<-stopping.Done()
-		return shutdown(srv)
 	})
 	return nil
 }
@@ -119,16 +138,6 @@ func reachable(at net.Addr) string {
 		return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
 	}
 	return at.String()
-}
-
-// shutdown gives requests a while to finish.
-func shutdown(srv *http.Server) error {
-	ctx, done := context.WithTimeout(context.Background(), stopPatience)
-	defer done()
-	if err := srv.Shutdown(ctx); err != nil {
-		return srv.Close()
-	}
-	return nil
 }
 
 // announce writes where the server answers into the file of the settings, for
@@ -174,25 +183,4 @@ func (s *Server) MetricsURL() string {
 		return url + "/metrics"
 	}
 	return ""
-}
-
-// Wait returns when the server has stopped: nil when it was asked to.
-func (s *Server) Wait() error {
-	<-s.group.Done()
-	return s.stop()
-}
-
-// Close stops the server and waits until it has.
-func (s *Server) Close(context.Context) error { return s.stop() }
-
-func (s *Server) stop() error {
-	s.group.Stop()
-	err := s.group.Wait()
-	if s.announced { // else the file may be another server's
-		_ = os.Remove(s.cfg.ReadyFile) // whoever read it may have deleted it
-	}
-	if s.db != nil {
-		err = errors.Join(err, s.db.Close())
-	}
-	return err
 }

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -25,9 +26,10 @@ import (
 	"touchstone.example/server/config"
 	"touchstone.example/server/env"
 	"touchstone.example/server/feed"
+	"touchstone.example/server/jobs"
 	"touchstone.example/server/keys"
+	"touchstone.example/server/limits"
 	"touchstone.example/server/obs"
-	"touchstone.example/server/run"
 	"touchstone.example/server/strict"
 	"touchstone.example/server/upkeep"
 	"touchstone.example/spec"
@@ -42,17 +44,17 @@ type Server struct {
 	build        obs.Build
 	metrics      *obs.Metrics
 	db           *storage.DB
-	group        *run.Group
 	feed         *feed.Feed
 	judge        *strict.Judge
+	jobs         *jobs.Jobs
+	limits       *limits.Limits
+	failed       *obs.Failures
 	fronts       fronts
 	certificates []*certificate // of the listeners that have one
 	// announced is whether the ready file is this server's.
 	announced bool
 	roots     *x509.CertPool // whom to trust when calling others; nil: whom the machine trusts
-	// stopping ends when the server begins to stop: who waits for news is
-	// answered then.
-	stopping context.Context
+	stages
 }
 
 // Start opens everything and returns once the server answers. A nil log is
@@ -63,14 +65,8 @@ func Start(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Server, 
 	}
 	s := &Server{cfg: cfg, log: log, build: obs.ReadBuild(spec.Version)}
 	s.metrics = obs.NewMetrics(s.build)
-	s.group = run.NewGroup(ctx, log)
-	stopping, stop := context.WithCancel(context.WithoutCancel(ctx))
-	s.stopping = stopping
-	s.group.Go("begin to stop", func(ctx context.Context) error {
-		<-ctx.Done()
-		stop()
-		return nil
-	})
+	s.failed = obs.NewFailures(log, env.Stopwatch(), s.metrics)
+	s.begin(ctx)
 	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
@@ -92,19 +88,23 @@ func (s *Server) start(ctx context.Context) error {
 	if s.roots, err = trusted(s.cfg.Federation.TrustedCAFile); err != nil {
 		return err
 	}
+	s.limits = limits.New(limits.Options{Failures: s.cfg.RateLimits.Enabled, Now: env.Real().Now})
 	if err := s.openDatabase(ctx); err != nil {
 		return err
 	}
-	if s.feed, err = feed.Open(ctx, s.db, s.group, feed.Options{Shared: s.db.Engine() == "postgres", Log: s.log}); err != nil {
+	if s.feed, err = feed.Open(ctx, s.db, s.stream, feed.Options{Shared: s.db.Engine() == "postgres", Log: s.log}); err != nil {
 		return fmt.Errorf("follow the stream: %w", err)
 	}
-	s.group.Go("upkeep", (&upkeep.Upkeep{DB: s.db, Feed: s.feed, Env: s.env, Log: s.log}).Run)
+	s.work.Go("upkeep", (&upkeep.Upkeep{DB: s.db, Feed: s.feed, Env: s.env, Log: s.log}).Run)
 	s.metrics.Watch(obs.Sources{Database: s.db.Stats, FeedLag: s.feed.SafeLag, Behind: s.feed.Behind})
 	signer, err := keys.Own(ctx, s.db, s.env, s.cfg.ServerName)
 	if err != nil {
 		return err
 	}
-	return s.listen(s.router(s.wire(signer)))
+	s.jobs = jobs.New(jobs.Deps{DB: s.db, Log: s.log, Metrics: s.metrics})
+	parts := s.wire(signer)
+	s.work.Go("jobs", s.jobs.Run)
+	return s.listen(s.router(parts))
 }
 
 // newEnv is the real clock and chance, or what the settings put in their place.
@@ -187,17 +187,21 @@ func (s *Server) router(parts *features) *api.Router {
 		Auth:      parts.authenticators(),
 		Permit:    parts.accounts.Permit,
 		Checks:    s.judge.Checks(),
+		Bounds:    s.limits,
 		Aliases:   legacy,
+		Failure:   s.failure,
 		Log:       s.log,
 		RequestID: func() string { return s.env.Rand.Token("request id", "", 12) },
 		Boundary:  func() string { return s.env.Rand.Token("multipart boundary", "", 24) },
 		Context: func(ctx context.Context, name string) context.Context {
 			return obs.With(ctx, slog.String("request_id", name))
 		},
+		TrustedProxies: s.cfg.Listeners.Proxies(),
 		BodyDeadline: func(*api.Operation) time.Time {
 			return env.Real().Now().Add(time.Duration(s.cfg.Listeners.BodyTimeout))
 		},
-		Now: newStopwatch(),
+		WriteDeadline: s.writeDeadline,
+		Now:           newStopwatch(),
 		Observe: func(op *api.Operation, status int, took time.Duration) {
 			name := ""
 			if op != nil {
@@ -210,6 +214,28 @@ func (s *Server) router(parts *features) *api.Router {
 	parts.mountFederation(r)
 	parts.mountExtra(r)
 	return r
+}
+
+// failure is what clients hear when the database fails, which no request can help.
+func (s *Server) failure(ctx context.Context, err error) *api.Error {
+	if !s.failed.Seen(ctx, err) {
+		return nil
+	}
+	text := "The server's database does not answer; try again later"
+	if errors.Is(err, storage.ErrUnwritable) {
+		text = "The server cannot store anything at the moment; try again later"
+	}
+	return api.Errorf(http.StatusServiceUnavailable, "M_UNKNOWN", "%s", text)
+}
+
+// infoProbe is the server's own value that is written to see whether that works.
+const infoProbe = "write_probe"
+
+// writable returns why the database cannot be written, or nil.
+func (s *Server) writable(ctx context.Context) error {
+	return s.failed.Writable(ctx, func(ctx context.Context) error {
+		return s.db.Write(ctx, func(tx *storage.Writer) error { return tx.PutServerInfo(ctx, infoProbe, "") })
+	})
 }
 
 // newStopwatch is a clock for durations: real time, whatever the time that

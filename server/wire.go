@@ -5,7 +5,9 @@ package server
 import (
 	"crypto/ed25519"
 
+	"touchstone.example/api"
 	"touchstone.example/api/id"
+	"touchstone.example/generated/ops"
 	"touchstone.example/server/accounts"
 	"touchstone.example/server/clientsync"
 	"touchstone.example/server/discovery"
@@ -33,15 +35,17 @@ func (s *Server) wire(signer event.Signer) *features {
 	out.accounts = accounts.New(accounts.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Name: s.cfg.ServerName,
 		Registration: s.cfg.Registration, Passwords: s.cfg.Passwords, WellKnown: s.cfg.WellKnown.Client,
+		Limits: s.cfg.RateLimits.Enabled, GuestJoinByName: s.judge.Lenient(strict.GuestJoinByName), Address: api.ClientAddress,
 	})
 	own := signer.Key.Public().(ed25519.PublicKey)
 	out.rooms = rooms.New(rooms.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Name: s.cfg.ServerName, Signer: signer,
 		DefaultVersion: s.cfg.Rooms.DefaultVersion,
 		Departures: rooms.Departures{
-			JoinExtraContent: s.judge.Lenient(strict.JoinExtraContent),
-			JoinedProfile:    s.judge.Lenient(strict.JoinedProfile),
-			StateIdempotent:  s.judge.Lenient(strict.StateIdempotent),
+			JoinExtraContent:  s.judge.Lenient(strict.JoinExtraContent),
+			JoinedProfile:     s.judge.Lenient(strict.JoinedProfile),
+			StateIdempotent:   s.judge.Lenient(strict.StateIdempotent),
+			CreatorPowerLevel: s.judge.Departed(strict.CreatorPowerLevel, &ops.ClientCreateRoom, "/power_level_content_override/users"),
 		},
 		Verify: func(ev *event.Event, server id.ServerName) bool {
 			return server == signer.Name && ev.VerifySignature(server, signer.KeyID, own) == nil
@@ -49,15 +53,23 @@ func (s *Server) wire(signer event.Signer) *features {
 		Identity: idclient.New(idclient.Options{AllowPrivate: s.cfg.Federation.AllowPrivate, RootCAs: s.roots, Log: s.log}),
 	})
 	out.profiles = &profiles.Profiles{
-		DB: s.db, Rooms: out.rooms, Name: s.cfg.ServerName, AnyAvatar: s.judge.Lenient(strict.ProfileAvatarURL),
+		DB: s.db, Env: s.env, Jobs: s.jobs, Name: s.cfg.ServerName, AnyAvatar: s.judge.Lenient(strict.ProfileAvatarURL),
+		UnsetIsEmpty: s.judge.Lenient(strict.ProfileUnset),
 	}
 	out.push = &push.Push{}
 	out.sync = clientsync.New(clientsync.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, PushRules: out.push.Content,
-		Stopping:       s.stopping,
+		Stopping:       s.waiting,
+		Turn:           s.limits.Sync,
 		ForgottenLeave: s.judge.Lenient(strict.ForgottenLeave),
+		OnlyFields:     s.judge.Lenient(strict.EventFields),
 		JoinedLimited:  s.judge.Lenient(strict.JoinedLimited),
 	})
-	out.discovery = &discovery.Discovery{DB: s.db, WellKnown: s.cfg.WellKnown, Program: s.build.Version, RoomVersion: s.cfg.Rooms.DefaultVersion}
+	out.discovery = &discovery.Discovery{
+		DB: s.db, Writable: s.writable, WellKnown: s.cfg.WellKnown, Program: s.build.Version, RoomVersion: s.cfg.Rooms.DefaultVersion,
+	}
+	s.jobs.Handle(accounts.JobDevices, out.accounts.ForgetDevices)
+	s.jobs.Handle(rooms.JobProfile, out.rooms.UpdateProfile)
+	s.jobs.Handle(rooms.JobGuests, out.rooms.CloseToGuests)
 	return out
 }

@@ -27,6 +27,7 @@ const userColumns = `user_id, kind, appservice_id, password_hash, admin, locked,
 var (
 	qInsertUser   = q("insert_user", `INSERT INTO users (`+userColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`)
 	qUser         = q("user", `SELECT `+userColumns+` FROM users WHERE user_id = $1`)
+	qLockUser     = q("lock_user", `SELECT `+userColumns+` FROM users WHERE user_id = $1 FOR UPDATE`)
 	qPutPassword  = q("put_password", `UPDATE users SET password_hash = $2 WHERE user_id = $1`)
 	qUpgradeGuest = q("upgrade_guest", `UPDATE users SET kind = $2, password_hash = $3
 		WHERE user_id = $1 AND kind = 'guest' AND deactivated_at = 0`)
@@ -44,8 +45,19 @@ func (w *Writer) InsertUser(ctx context.Context, u *User) error {
 
 // User returns one account.
 func (r *Reader) User(ctx context.Context, userID id.UserID) (*User, error) {
+	return r.user(ctx, qUser, userID)
+}
+
+// LockUser returns one account, and keeps other writers that lock it waiting
+// until this transaction ends. Whoever gives access to an account or takes it
+// away locks it first: two who do so at once would not see each other's rows.
+func (w *Writer) LockUser(ctx context.Context, userID id.UserID) (*User, error) {
+	return w.user(ctx, qLockUser, userID)
+}
+
+func (r *Reader) user(ctx context.Context, q *query, userID id.UserID) (*User, error) {
 	var u User
-	err := r.row(ctx, qUser, []any{userID}, &u.ID, &u.Kind, &u.AppserviceID, &u.PasswordHash, &u.Admin, &u.Locked, &u.Suspended,
+	err := r.row(ctx, q, []any{userID}, &u.ID, &u.Kind, &u.AppserviceID, &u.PasswordHash, &u.Admin, &u.Locked, &u.Suspended,
 		&u.CreatedAt, &u.DeactivatedAt, &u.Erased)
 	if err != nil {
 		return nil, err
@@ -99,6 +111,7 @@ var (
 			seen_agent = excluded.seen_agent`)
 	qDevice        = q("device", `SELECT `+deviceColumns+` FROM devices WHERE user_id = $1 AND device_id = $2`)
 	qDevices       = q("devices", `SELECT `+deviceColumns+` FROM devices WHERE user_id = $1 ORDER BY device_id`)
+	qDeviceFrom    = q("device_seen_from", `SELECT COUNT(*) FROM devices WHERE user_id = $1 AND seen_ip = $2`)
 	qTouchDevice   = q("touch_device", `UPDATE devices SET seen_at = $3, seen_ip = $4, seen_agent = $5 WHERE user_id = $1 AND device_id = $2`)
 	qRenameDevice  = q("rename_device", `UPDATE devices SET display_name = $3 WHERE user_id = $1 AND device_id = $2`)
 	qDeleteDevices = q("delete_devices", `DELETE FROM devices WHERE user_id = $1 AND device_id = ANY($2)`)
@@ -137,6 +150,14 @@ func (r *Reader) Devices(ctx context.Context, userID id.UserID) (list []*Device,
 	return list, err
 }
 
+// DeviceSeenFrom reports whether one of a user's devices was last seen from an
+// address.
+func (r *Reader) DeviceSeenFrom(ctx context.Context, userID id.UserID, ip string) (bool, error) {
+	var n int64
+	err := r.row(ctx, qDeviceFrom, []any{userID, ip}, &n)
+	return n > 0, err
+}
+
 // TouchDevice notes when and from where a device was seen, if it is still there.
 func (w *Writer) TouchDevice(ctx context.Context, d *Device) error {
 	return w.later(ctx, qTouchDevice, d.UserID, d.ID, d.SeenAt, d.SeenIP, d.SeenAgent)
@@ -147,10 +168,10 @@ func (w *Writer) RenameDevice(ctx context.Context, userID id.UserID, deviceID id
 	return w.mustTouch(ctx, qRenameDevice, userID, deviceID, name)
 }
 
-// DeleteDevices removes devices, all that gives access as them, and their
-// transaction ids, which a later device of the same name may use anew.
+// DeleteDevices removes devices and all that gives access as them. Their
+// transaction ids may be many, and stay: see [Writer.DeleteTxnsOf].
 func (w *Writer) DeleteDevices(ctx context.Context, userID id.UserID, devices []id.DeviceID) error {
-	for _, q := range []*query{qDeleteAccessTokensOf, qDeleteRefreshTokensOf, qDeleteTxnsOf, qDeleteDevices} {
+	for _, q := range []*query{qDeleteAccessTokensOf, qDeleteRefreshTokensOf, qDeleteDevices} {
 		if err := w.later(ctx, q, userID, devices); err != nil {
 			return err
 		}

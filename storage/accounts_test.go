@@ -4,6 +4,7 @@ package storage_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,6 +23,11 @@ func TestUsers(t *testing.T) {
 			got, err := w.User(ctx, "@a:t")
 			require.NoError(t, err)
 			require.Equal(t, u, got)
+			got, err = w.LockUser(ctx, "@a:t")
+			require.NoError(t, err)
+			require.Equal(t, u, got)
+			_, err = w.LockUser(ctx, "@b:t")
+			require.ErrorIs(t, err, storage.ErrNotFound)
 			require.NoError(t, w.PutPassword(ctx, "@a:t", "h2"))
 			require.NoError(t, w.PutStanding(ctx, "@a:t", true, true, true))
 			got, err = w.User(ctx, "@a:t")
@@ -102,6 +108,18 @@ func TestDevicesAndTheirTokens(t *testing.T) {
 			require.ErrorIs(t, err, storage.ErrNotFound)
 			_, err = w.Device(ctx, "@a:t", "D\x00")
 			require.ErrorIs(t, err, storage.ErrNotFound)
+			next, err := w.TxnDevice(ctx, "@a:t", "")
+			require.NoError(t, err)
+			require.Equal(t, id.DeviceID("D\x00"), next)
+			next, err = w.TxnDevice(ctx, "@a:t", next)
+			require.NoError(t, err)
+			require.Equal(t, id.DeviceID("E"), next)
+			_, err = w.TxnDevice(ctx, "@a:t", "F")
+			require.ErrorIs(t, err, storage.ErrNotFound)
+			for _, device := range []id.DeviceID{"D\x00", "E"} { // E exists
+				_, err = w.DeleteTxnsOf(ctx, "@a:t", device, 10)
+				require.NoError(t, err)
+			}
 			requireTxns(ctx, t, w, "E", "F")
 			require.NoError(t, w.InsertAccessToken(ctx, access))
 			require.NoError(t, w.InsertRefreshToken(ctx, refresh))
@@ -112,7 +130,6 @@ func TestDevicesAndTheirTokens(t *testing.T) {
 			require.ErrorIs(t, err, storage.ErrNotFound)
 			require.NoError(t, w.InsertAccessToken(ctx, access))
 			require.NoError(t, w.DeleteOtherAccess(ctx, "@a:t", "a2", "E"))
-			requireTxns(ctx, t, w, "E")
 			_, err = w.AccessToken(ctx, "a1")
 			require.ErrorIs(t, err, storage.ErrNotFound)
 			list, err := w.Devices(ctx, "@a:t")
@@ -205,11 +222,80 @@ func TestAccountDataFiltersAndUIAuth(t *testing.T) {
 			require.NoError(t, w.PutUIAuthSession(ctx, s))
 			gotSession, err := w.UIAuthSession(ctx, "s")
 			require.NoError(t, err)
+			locked, err := w.LockUIAuthSession(ctx, "s")
+			require.NoError(t, err)
+			require.Equal(t, gotSession, locked)
 			s.Request = gotSession.Request // nil or empty
 			require.Empty(t, s.Request)
 			require.Equal(t, s, gotSession)
-			n, err := w.DeleteUIAuthSessions(ctx, 11)
+			n, err := w.DeleteUIAuthSessions(ctx, 10, 10)
+			require.NoError(t, err)
+			require.Zero(t, n)
+			n, err = w.DeleteUIAuthSessions(ctx, 11, 20)
+			require.NoError(t, err)
 			require.EqualValues(t, 1, n)
+			require.NoError(t, w.InsertUIAuthSession(ctx, s))
+			n, err = w.DeleteUIAuthSessions(ctx, 0, 9)
+			require.EqualValues(t, 1, n, "of a clock that was ahead")
+			return err
+		})
+	})
+}
+
+func TestOnlySoManyUIAuthSessionsAreKept(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		write(t, db, func(ctx context.Context, w *storage.Writer) error {
+			add := func(user id.UserID, from, to int) {
+				for n := from; n < to; n++ {
+					s := &storage.UIAuthSession{ID: fmt.Sprint(user, n), UserID: user, Request: []byte{1}, CreatedAt: int64(n)}
+					require.NoError(t, w.InsertUIAuthSession(ctx, s))
+				}
+			}
+			add("", 0, 2)
+			add("@a:t", 2, 7)
+			require.NoError(t, w.TrimUIAuthSessions(ctx, "", 3))
+			require.NoError(t, w.TrimUIAuthSessions(ctx, "@a:t", 3))
+			for name, kept := range map[string]bool{"0": true, "1": true, "@a:t3": false, "@a:t4": true, "@a:t6": true} {
+				_, err := w.UIAuthSession(ctx, name)
+				require.Equal(t, kept, err == nil, name)
+			}
+			return nil
+		})
+	})
+}
+
+func TestFailures(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		write(t, db, func(ctx context.Context, w *storage.Writer) error {
+			add := func(subject string, now, want int64) {
+				at, err := w.AddFailure(ctx, subject, now, 10, now+100)
+				require.NoError(t, err)
+				require.Equal(t, want, at)
+			}
+			_, err := w.Failures(ctx, "a\x00")
+			require.ErrorIs(t, err, storage.ErrNotFound)
+			add("a\x00", 5, 15)
+			add("a\x00", 6, 25)
+			add("b", 7, 17)
+			at, err := w.Failures(ctx, "a\x00")
+			require.NoError(t, err)
+			require.EqualValues(t, 25, at)
+			n, err := w.DeleteFailures(ctx, 20, 10)
+			require.NoError(t, err)
+			require.EqualValues(t, 1, n)
+			_, err = w.Failures(ctx, "b")
+			require.ErrorIs(t, err, storage.ErrNotFound, "forgiven")
+			add("a\x00", 30, 40)
+			add("d", 500, 510)
+			add("d", 30, 40)
+			n, err = w.DeleteFailures(ctx, 39, 10)
+			require.NoError(t, err)
+			require.Zero(t, n)
+			for range 2 {
+				n, err = w.DeleteFailures(ctx, 40, 1)
+				require.NoError(t, err)
+				require.EqualValues(t, 1, n)
+			}
 			return err
 		})
 	})
@@ -221,10 +307,7 @@ func TestServerInfoInstancesAndCursors(t *testing.T) {
 			epoch, err := w.Epoch(ctx)
 			require.NoError(t, err)
 			require.EqualValues(t, 1, epoch)
-			require.NoError(t, w.PutEpoch(ctx, 42))
-			epoch, err = w.Epoch(ctx)
-			require.NoError(t, err)
-			require.EqualValues(t, 42, epoch)
+			require.NoError(t, w.PutServerInfo(ctx, "epoch", "42"))
 			for range 2 {
 				value, err := w.EnsureServerInfo(ctx, "epoch", "7")
 				require.NoError(t, err)

@@ -12,7 +12,14 @@ import (
 // connect makes a connection outside of the pool, set up as those in it.
 func (e *pg) connect(ctx context.Context) (*pgx.Conn, error) {
 	conn, err := pgx.ConnectConfig(ctx, e.pool.Config().ConnConfig)
-	return conn, pgError(err)
+	if err != nil {
+		return nil, pgError(err)
+	}
+	if err := e.checkConnection(ctx, conn); err != nil {
+		conn.Close(ctx)
+		return nil, err
+	}
+	return conn, nil
 }
 
 // A connection is one that a single task keeps for itself, outside of the pool:

@@ -27,6 +27,7 @@ type DB struct {
 	opts    Options
 	stats   counters
 	watcher PositionWatcher
+	jobs    func()
 	nodes   nodeCache
 	closing sync.Once
 	inside  sync.Map // goroutine number → what it is inside of; only with Options.Checks
@@ -38,11 +39,14 @@ type Options struct {
 	// Checks makes a transaction opened inside another one panic, instead of
 	// perhaps waiting for ever. Tests set it; it costs a microsecond.
 	Checks bool
-	// MaxReaders bounds the snapshots open at once: SQLite's read
-	// connections, PostgreSQL's pool. Zero means 16.
+	// MaxReaders bounds the snapshots open at once. Zero means 16. PostgreSQL's
+	// pool has half as many connections more, for writers; a URL that sets
+	// pool_max_conns leaves readers two thirds of them.
 	MaxReaders int
-	// StatementTimeout and IdleTimeout end a statement, and a transaction
-	// that does nothing, on PostgreSQL. Zero means 30 s each.
+	// StatementTimeout ends a statement, and IdleTimeout a transaction that
+	// does nothing, on PostgreSQL. Zero means 30 and 3 seconds. A process that
+	// stands still inside a transaction holds all others up for IdleTimeout, and
+	// no transaction of ours waits for anything but the database.
 	StatementTimeout time.Duration
 	IdleTimeout      time.Duration
 	// StateNodes bounds the cache of room state nodes, counted in nodes.
@@ -58,7 +62,7 @@ func (o Options) withDefaults() Options {
 		o.StatementTimeout = 30 * time.Second
 	}
 	if o.IdleTimeout == 0 {
-		o.IdleTimeout = 30 * time.Second
+		o.IdleTimeout = 3 * time.Second
 	}
 	if o.StateNodes == 0 {
 		o.StateNodes = 32768
@@ -76,6 +80,10 @@ type engine interface {
 	// nextID and reserve draw numbers; see numbers.go.
 	nextID(ctx context.Context, w *Writer, name string) (int64, error)
 	reserve(ctx context.Context, w *Writer, n int) ([]int64, error)
+	// origin says where the database is, so that a copy is recognised; beside
+	// is how far it had come by what is kept outside of it.
+	origin(ctx context.Context) (string, error)
+	beside() mark
 	// describe names a query's parameter types, preparing it on the way.
 	describe(ctx context.Context, q *query) ([]string, error)
 	close() error
@@ -134,7 +142,10 @@ func (db *DB) Engine() string { return db.engine.name() }
 // Close lets running transactions finish and ends the connections.
 func (db *DB) Close() error {
 	err := ErrClosed
-	db.closing.Do(func() { err = db.engine.close() })
+	db.closing.Do(func() {
+		db.noteLast()
+		err = db.engine.close()
+	})
 	return err
 }
 

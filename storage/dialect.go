@@ -44,6 +44,22 @@ var (
 			AND held.relation = CAST('changes' AS regclass)
 			AND own.locktype = 'transactionid' AND own.mode = 'ExclusiveLock' AND own.granted`)
 
+	// Where the database is. The timeline changes when a standby takes over, or
+	// the cluster is put back to an earlier time; the row in pg_database and the
+	// table when a dump is restored. All of it may be read by any role.
+	dPgCluster = only("pg_cluster", `SELECT CAST(system_identifier AS TEXT) || ' ' ||
+		substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) FROM pg_control_system()`)
+	dPgTables = only("pg_tables", `SELECT CAST(oid AS TEXT) || ' ' || CAST(CAST(CAST('changes' AS regclass) AS oid) AS TEXT)
+		FROM pg_database WHERE datname = current_database()`)
+	dPgLockEpochs = only("pg_lock_epochs", `SELECT pg_advisory_xact_lock($1)`)
+
+	dPgSynchronous = only("pg_synchronous", `SELECT set_config('synchronous_commit', 'on', FALSE)
+		WHERE current_setting('synchronous_commit') = 'off'`)
+
+	// What the loop looks at while nothing happens.
+	dPgProgress = only("pg_progress", `SELECT CASE WHEN is_called THEN last_value ELSE 0 END,
+		(SELECT COALESCE(MAX(epoch), 1) FROM epochs) FROM positions`)
+
 	dPgLockAlone  = only("pg_lock_alone", `SELECT pg_try_advisory_lock($1)`)
 	dPgLockShared = only("pg_lock_shared", `SELECT pg_try_advisory_lock_shared($1)`)
 	dPgRing       = only("pg_ring", `SELECT pg_notify($1, $2)`)

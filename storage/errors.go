@@ -7,6 +7,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -22,6 +25,12 @@ var (
 	ErrExists = errors.New("already exists")
 	// ErrConflict: another transaction got there first; read again and decide.
 	ErrConflict = errors.New("conflict")
+	// ErrUnwritable: the database can be read and not written, since its disk is
+	// full or fails, or it is a read-only copy.
+	ErrUnwritable = errors.New("the database cannot be written")
+	// ErrUnavailable: the database cannot be reached, or the connection to it was
+	// lost. A commit that ends so may have happened.
+	ErrUnavailable = errors.New("the database does not answer")
 	// ErrBusy: the database is locked by another program or out of time.
 	ErrBusy = errors.New("database busy")
 	// ErrClosed: the database is closed, or the transaction is over.
@@ -50,6 +59,10 @@ func liteError(err error) error {
 	switch e.Code() & 0xff {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return fmt.Errorf("%w: %w", ErrBusy, err)
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY:
+		return fmt.Errorf("%w: %w", ErrUnwritable, err)
+	case sqlite3.SQLITE_CANTOPEN:
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return err
 }
@@ -62,7 +75,18 @@ const (
 	pgQueryCanceled        = "57014"
 	pgLockNotAvailable     = "55P03"
 	pgIdleInTransaction    = "25P03"
+	pgDiskFull             = "53100"
+	pgIOError              = "58030"
+	pgReadOnly             = "25006"
 )
+
+// pgGone are the beginnings of SQLSTATE values of a server that is stopping,
+// starting, or has no more room for us: connection exceptions, insufficient
+// resources, shutdowns.
+var pgGone = []string{"08", "53", "57P"}
+
+// pgUnsupported are the answers to questions that a service does not allow or know.
+var pgUnsupported = []string{"42501", "0A000", "42883"}
 
 // pgError gives PostgreSQL's errors their sentinel.
 func pgError(err error) error {
@@ -74,9 +98,14 @@ func pgError(err error) error {
 	}
 	var e *pgconn.PgError
 	if !errors.As(err, &e) {
+		if connectionLost(err) {
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
 		return err
 	}
 	switch e.Code {
+	case pgDiskFull, pgIOError, pgReadOnly:
+		return fmt.Errorf("%w: %w", ErrUnwritable, err)
 	case pgUniqueViolation:
 		return fmt.Errorf("%w: %w", ErrExists, err)
 	case pgSerializationFailure, pgDeadlockDetected:
@@ -84,5 +113,18 @@ func pgError(err error) error {
 	case pgQueryCanceled, pgLockNotAvailable, pgIdleInTransaction:
 		return fmt.Errorf("%w: %w", ErrBusy, err)
 	}
+	for _, class := range pgGone {
+		if strings.HasPrefix(e.Code, class) {
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+	}
 	return err
+}
+
+// connectionLost tells errors of the connection from those of its use.
+func connectionLost(err error) bool {
+	var connect *pgconn.ConnectError
+	var network net.Error
+	return errors.As(err, &connect) || errors.As(err, &network) || pgconn.SafeToRetry(err) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }

@@ -62,3 +62,14 @@ func (db *DB) Queued() int { return int(db.engine.(*lite).writer.queued.Load()) 
 
 // Lite is the text that SQLite runs.
 func (q *query) Lite() string { return q.lite }
+
+// FillDisk makes SQLite answer as on a full disk to whoever needs another page,
+// until the connection is replaced, as it is once a transaction was lost.
+func (db *DB) FillDisk(t testing.TB) {
+	lw := &db.engine.(*lite).writer
+	lw.turn <- struct{}{}
+	defer lw.release()
+	if err := lw.conn.run("PRAGMA max_page_count = 1"); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -52,13 +52,25 @@ func (db *DB) LastPosition(ctx context.Context) (pos int64, err error) {
 	return pos, err
 }
 
+// Progress returns the last position that anybody drew, and the epoch.
+func (db *DB) Progress(ctx context.Context) (pos, epoch int64, err error) {
+	e, err := db.postgres()
+	if err != nil {
+		return 0, 0, err
+	}
+	err = e.asking.use(ctx, func(conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, dPgProgress.text).Scan(&pos, &epoch)
+	})
+	return pos, epoch, err
+}
+
 // TakeFence puts up a fence behind the positions drawn so far. The order of its
 // statements is what makes it right: first the position, then the id, and what
 // the transactions before it have written when they are seen to have ended. The
-// changes after a position come along, unless there are limit or more. As long
-// as the oldest transaction is this stranger, who is known to write nothing to
-// changes, the locks on changes decide.
-func (db *DB) TakeFence(ctx context.Context, after int64, limit int, stranger int64) (f Fence, err error) {
+// changes after a position come along, unless there are limit or more. While the
+// oldest transaction of the cluster is the foreign one of this id, known to write
+// nothing to changes, the locks on changes decide.
+func (db *DB) TakeFence(ctx context.Context, after int64, limit int, foreign int64) (f Fence, err error) {
 	e, err := db.postgres()
 	if err != nil {
 		return f, err
@@ -72,10 +84,10 @@ func (db *DB) TakeFence(ctx context.Context, after int64, limit int, stranger in
 			f.passed = f.Oldest >= f.ID
 			return err
 		})
-		if stranger != 0 {
+		if foreign != 0 {
 			batch.Queue(dPgWriters.text).Query(func(rows pgx.Rows) error {
 				gone, err := f.writersGone(rows)
-				f.passed = f.passed || f.Oldest == stranger && gone
+				f.passed = f.passed || f.Oldest == foreign && gone
 				return err
 			})
 		}

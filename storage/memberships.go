@@ -30,6 +30,8 @@ var (
 	qMembership    = q("membership", `SELECT `+membershipColumns+` FROM memberships WHERE room_nid = $1 AND user_id = $2`)
 	qMembershipsOf = q("memberships_of", `SELECT `+membershipColumns+` FROM memberships
 		WHERE user_id = $1 AND membership = ANY($2) AND NOT forgotten ORDER BY room_nid`)
+	qRoomsAfter = q("rooms_after", `SELECT room_nid FROM memberships
+		WHERE user_id = $1 AND membership = $2 AND room_nid > $3 ORDER BY room_nid LIMIT $4`)
 	qMembers = q("members", `SELECT `+membershipColumns+` FROM memberships
 		WHERE room_nid = $1 AND membership = ANY($2) ORDER BY user_id`)
 	qLocalMembers = q("local_members", `SELECT user_id FROM memberships
@@ -79,6 +81,12 @@ func (r *Reader) Membership(ctx context.Context, roomNID int64, userID id.UserID
 // MembershipsOf lists the rooms to which a user is one of these, and which it has not forgotten.
 func (r *Reader) MembershipsOf(ctx context.Context, userID id.UserID, memberships ...string) ([]*Membership, error) {
 	return r.memberships(ctx, qMembershipsOf, userID, memberships)
+}
+
+// RoomsAfter lists rooms to which a user is this, in the order of their numbers and
+// from one on.
+func (r *Reader) RoomsAfter(ctx context.Context, userID id.UserID, membership string, after int64, limit int) ([]int64, error) {
+	return r.numbers(ctx, qRoomsAfter, userID, membership, after, int64(limit))
 }
 
 // MembershipsIn returns what a user is to several rooms, forgotten ones too.

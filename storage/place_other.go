@@ -17,3 +17,5 @@ func temporaryDir() (dir string, remove func() error, err error) {
 	dir, err = os.MkdirTemp("", "touchstone-memory-")
 	return dir, func() error { return os.RemoveAll(dir) }, err
 }
+
+func inode(os.FileInfo) uint64 { return 0 }

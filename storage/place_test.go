@@ -64,7 +64,7 @@ func TestADatabaseIsLockedUnderAllItsNames(t *testing.T) {
 	beside, err := filepath.Glob(filepath.Join(dir, "*.lock"))
 	require.NoError(t, err)
 	require.Empty(t, beside, "there is no lock file that somebody might delete")
-	require.NoError(t, first.Write(t.Context(), func(tx *storage.Writer) error { return tx.PutEpoch(t.Context(), 2) }), "the refused ones took nothing away")
+	require.NoError(t, first.Write(t.Context(), func(tx *storage.Writer) error { return tx.PutServerInfo(t.Context(), "name", "value") }), "the refused ones took nothing away")
 	require.NoError(t, first.Close())
 	require.NoError(t, open("a.db"))
 }

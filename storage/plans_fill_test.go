@@ -33,7 +33,9 @@ account_data user_id, room_nid, type, content, pos
 filters user_id, filter_id, hash, filter
 	5000 '@' || (i % 1000) || ':t', i, 'h' || i, BYTES
 ui_auth_sessions session_id, operation, user_id, request, completed, result, created_at
-	3000 's' || i, '', '', BYTES, '', '', i
+	3000 's' || i, '', CASE WHEN i % 2 = 0 THEN '' ELSE '@' || (i % 100) || ':t' END, BYTES, '', '', i
+failures subject, forgiven_at
+	2000 'f' || i, i
 rooms nid, room_id, room_version, version, state_root, max_depth, public, partial, disordered, stale_from, blocked, created_at
 	2000 i, '!' || i || ':t', '12', 1, '', 10, i % 20 = 0, FALSE, i % 50 = 0, 0, FALSE, i
 events nid, event_id, room_nid, type, state_key, sender, depth, pos, origin_server_ts, redacts, replaces_nid, auth_nids, pdu, client,
@@ -74,6 +76,8 @@ unread_threads room_nid, thread_nid, pos
 	2000 1 + i % 50, i, i
 unread_exceptions user_id, room_nid, thread_nid, pos, notify, highlight
 	10000 '@' || (i % 500) || ':t', 1 + i % 50, 0, i, 1, 0
+unread_redacted room_nid, pos, thread_nid, counted
+	10000 1 + i % 50, i, 0, 1
 transactions user_id, device_id, operation, txn_id, event_nid, answer, created_at
 	20000 '@' || (i % 5000) || ':t', 'D' || (i % 10000), 'send', 't' || i, CASE WHEN i % 10 = 0 THEN 0 ELSE i END, BYTES, i
 changes pos, n, kind, room_nid, user_id, ref

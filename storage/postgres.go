@@ -22,6 +22,10 @@ type pg struct {
 	db      *DB
 	pool    *pgxpool.Pool
 	numbers pgNumbers
+	cluster string // which one, and its timeline, when the database was opened
+	// snapshots holds a token for each that is open. There are fewer than
+	// connections, so that slow readers leave some to writers.
+	snapshots chan struct{}
 	// The feed's own: its fences, and short questions beside them.
 	fencing, asking *connection
 }
@@ -36,8 +40,12 @@ func openPostgres(ctx context.Context, db *DB, dsn string) (engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !strings.Contains(dsn, "pool_max_conns") {
-		cfg.MaxConns = int32(db.opts.MaxReaders)
+	readers := db.opts.MaxReaders
+	if strings.Contains(dsn, "pool_max_conns") {
+		cfg.MaxConns = max(2, cfg.MaxConns)
+		readers = int(cfg.MaxConns - max(1, cfg.MaxConns/3))
+	} else {
+		cfg.MaxConns = int32(readers + readers/2 + 1)
 	}
 	params := cfg.ConnConfig.RuntimeParams
 	params["application_name"] = "touchstone"
@@ -48,11 +56,13 @@ func openPostgres(ctx context.Context, db *DB, dsn string) (engine, error) {
 		params[name] = value
 	}
 	cfg.ConnConfig.StatementCacheCapacity = 2048 // never evict: the registry is finite
+	e := &pg{db: db, numbers: pgNumbers{ids: map[string]idRange{}}, snapshots: make(chan struct{}, readers)}
+	cfg.AfterConnect = e.checkConnection
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	e := &pg{db: db, pool: pool, numbers: pgNumbers{ids: map[string]idRange{}}}
+	e.pool = pool
 	e.fencing, e.asking = newConnection(e), newConnection(e)
 	if err := errors.Join(e.check(ctx)); err != nil {
 		pool.Close()
@@ -80,6 +90,31 @@ var planner = map[string]string{
 
 func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
+// checkConnection looks at a new connection. It has none to another cluster than the
+// one that was opened, nor to that one after it was put back to an earlier time:
+// what is in memory is of another history. A commit is on the disk when it is
+// answered, whatever the cluster's default: what is lost after clients have
+// heard of it is lost silently.
+func (e *pg) checkConnection(ctx context.Context, conn *pgx.Conn) error {
+	var cluster string
+	err := conn.QueryRow(ctx, dPgCluster.text).Scan(&cluster)
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && slices.Contains(pgUnsupported, refused.Code) {
+		cluster, err = "cluster", nil // a service that does not tell
+	}
+	if err != nil {
+		return fmt.Errorf("which cluster it is: %w", pgError(err))
+	}
+	if e.cluster != "" && e.cluster != cluster {
+		return ErrHistory
+	}
+	if e.cluster == "" {
+		e.cluster = cluster
+	}
+	_, err = conn.Exec(ctx, dPgSynchronous.text)
+	return err
+}
+
 // check refuses a database on which the queries would mean something else.
 // The collation needs no check: every TEXT column is made with "C".
 func (e *pg) check(ctx context.Context) error {
@@ -88,7 +123,7 @@ func (e *pg) check(ctx context.Context) error {
 	err := e.pool.QueryRow(ctx, `SELECT CAST(current_setting('server_version_num') AS INTEGER), current_setting('server_encoding')`).
 		Scan(&version, &encoding)
 	if err != nil {
-		return err
+		return pgError(err)
 	}
 	if version/10000 < oldestPostgres {
 		return fmt.Errorf("PostgreSQL %d is too old: %d or later is needed", version/10000, oldestPostgres)
@@ -138,6 +173,12 @@ const (
 )
 
 func (e *pg) read(ctx context.Context, r *Reader, fn func() error) error {
+	select {
+	case e.snapshots <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-e.snapshots }()
 	s, err := e.begin(ctx, beginRead)
 	if err != nil {
 		return err
@@ -191,7 +232,7 @@ func (e *pg) begin(ctx context.Context, begin string) (*pgSession, error) {
 		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 			return nil, err
 		}
-		return nil, fmt.Errorf("%w: %w", ErrBusy, err)
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	s := &pgSession{conn: conn, waits: []waiting{{}}}
 	s.queue.Queue(begin)

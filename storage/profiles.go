@@ -4,6 +4,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 
 	"touchstone.example/api/id"
 )
@@ -15,6 +16,9 @@ var (
 	qDeleteProfile      = q("delete_profile", `DELETE FROM profiles WHERE user_id = $1`)
 	qProfileField       = q("profile_field", `SELECT value FROM profiles WHERE user_id = $1 AND field = $2`)
 	qProfile            = q("profile", `SELECT field, value FROM profiles WHERE user_id = $1 ORDER BY field`)
+	qChangeProfile      = q("change_profile", `UPDATE users SET profile_version = profile_version + 1 WHERE user_id = $1`)
+	qProfileVersion     = q("profile_version", `SELECT profile_version FROM users WHERE user_id = $1`)
+	qHoldProfile        = q("hold_profile", `SELECT profile_version FROM users WHERE user_id = $1 FOR SHARE`)
 	qProfiles           = q("profiles", `SELECT user_id, field, value FROM profiles WHERE user_id = ANY($1) ORDER BY user_id, field`)
 )
 
@@ -37,6 +41,31 @@ func (w *Writer) DeleteProfileField(ctx context.Context, userID id.UserID, name 
 // DeleteProfile removes all fields of a profile.
 func (w *Writer) DeleteProfile(ctx context.Context, userID id.UserID) error {
 	return w.later(ctx, qDeleteProfile, userID)
+}
+
+// ChangeProfile counts a change of what rooms show of a profile. It comes first in
+// its transaction: such changes of one user are made one after the other.
+func (w *Writer) ChangeProfile(ctx context.Context, userID id.UserID) error {
+	return w.later(ctx, qChangeProfile, userID)
+}
+
+// ProfileVersion counts the changes of what rooms show of a profile; 0 for a user
+// without an account.
+func (r *Reader) ProfileVersion(ctx context.Context, userID id.UserID) (version int64, err error) {
+	return r.profileVersion(ctx, qProfileVersion, userID)
+}
+
+// HoldProfile is ProfileVersion for a transaction that writes what the profile is:
+// until it ends, the profile does not change.
+func (w *Writer) HoldProfile(ctx context.Context, userID id.UserID) (version int64, err error) {
+	return w.profileVersion(ctx, qHoldProfile, userID)
+}
+
+func (r *Reader) profileVersion(ctx context.Context, q *query, userID id.UserID) (version int64, err error) {
+	if err := r.row(ctx, q, []any{userID}, &version); !errors.Is(err, ErrNotFound) {
+		return version, err
+	}
+	return 0, nil
 }
 
 // ProfileField returns the value of one field.

@@ -2,11 +2,7 @@
 
 package storage
 
-import (
-	"context"
-	"errors"
-	"strconv"
-)
+import "context"
 
 var (
 	qServerInfo    = q("server_info", `SELECT value FROM server_info WHERE name = $1`)
@@ -40,24 +36,6 @@ func (w *Writer) EnsureServerInfo(ctx context.Context, name, value string) (stri
 		return "", err
 	}
 	return w.ServerInfo(ctx, name)
-}
-
-// Epoch returns the epoch of stream tokens. Restoring a snapshot or a backup
-// changes it, so that positions of the abandoned future are recognised.
-func (r *Reader) Epoch(ctx context.Context) (int64, error) {
-	value, err := r.ServerInfo(ctx, "epoch")
-	if errors.Is(err, ErrNotFound) {
-		return 1, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	return strconv.ParseInt(value, 10, 64)
-}
-
-// PutEpoch sets the epoch of stream tokens.
-func (w *Writer) PutEpoch(ctx context.Context, epoch int64) error {
-	return w.PutServerInfo(ctx, "epoch", strconv.FormatInt(epoch, 10))
 }
 
 // An Instance is one running server on this database.

@@ -25,6 +25,8 @@ type lite struct {
 	writer  liteWriter
 	cleanup func() error
 	numbers liteNumbers
+	path    string // the file
+	side    string // the file beside it that says how far it has come; empty when it is temporary
 }
 
 // A liteConn is one connection with its prepared statements.
@@ -44,7 +46,13 @@ func openSQLite(ctx context.Context, db *DB, where string) (engine, error) {
 		return nil, errors.Join(err, cleanup())
 	}
 	pool.SetMaxIdleConns(0) // what is closed here is closed
-	e := &lite{db: db, pool: pool, cleanup: cleanup}
+	e := &lite{db: db, pool: pool, cleanup: cleanup, path: path}
+	if where != ":memory:" {
+		if e.path, err = filepath.EvalSymlinks(path); err != nil {
+			return nil, errors.Join(err, e.close())
+		}
+		e.side = e.path + ".history"
+	}
 	e.readers.slots = make(chan struct{}, db.opts.MaxReaders)
 	e.readers.closed = make(chan struct{})
 	e.writer.turn = make(chan struct{}, 1)
@@ -125,6 +133,9 @@ func (e *lite) close() error {
 	}
 	if c := e.writer.conn; c != nil { // last, so that the file is whole without its log
 		_, logErr := c.conn.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
+		if errors.Is(liteError(logErr), ErrUnwritable) {
+			logErr = nil // nothing is lost: the log stays, and is read at the next start
+		}
 		err = errors.Join(err, logErr, c.conn.Close())
 	}
 	return errors.Join(err, e.pool.Close(), e.cleanup())

@@ -118,14 +118,14 @@ func (e *lite) join(ctx context.Context, w *Writer, fn func() error) (group *lit
 	joined := false
 	defer func() { // on an error and on a panic of fn
 		if !joined {
-			e.leave(w, first)
+			e.leave(w, first, err)
 		}
 	}()
-	if err := fn(); err != nil {
+	if err = fn(); err != nil {
 		return nil, err
 	}
 	if !first {
-		if err := lw.conn.run("RELEASE member"); err != nil {
+		if err = lw.conn.run("RELEASE member"); err != nil {
 			return nil, err
 		}
 	}
@@ -137,7 +137,7 @@ func (e *lite) join(ctx context.Context, w *Writer, fn func() error) (group *lit
 
 // leave takes one Write back out of the open transaction. Some errors, a full
 // disk for one, make SQLite give up the whole transaction: then all are lost.
-func (e *lite) leave(w *Writer, first bool) {
+func (e *lite) leave(w *Writer, first bool, why error) {
 	lw := &e.writer
 	w.ended(RolledBack)
 	if first {
@@ -149,7 +149,10 @@ func (e *lite) leave(w *Writer, first bool) {
 		err = lw.conn.run("RELEASE member")
 	}
 	if err != nil {
-		e.lose(fmt.Errorf("transaction shared with a failed one was lost: %w", errors.Join(ErrBusy, err)))
+		if !errors.Is(why, ErrUnwritable) {
+			why = errors.Join(ErrBusy, err)
+		}
+		e.lose(fmt.Errorf("transaction shared with a failed one was lost: %w", why))
 	}
 }
 

@@ -101,7 +101,7 @@ func (w *Writer) DeleteOtherAccess(ctx context.Context, userID id.UserID, keepTo
 	if err := w.later(ctx, qDeleteAccessTokensAll, userID, keepToken); err != nil {
 		return err
 	}
-	for _, q := range []*query{qDeleteRefreshTokensAll, qDeleteTxnsAll, qDeleteDevicesAll} {
+	for _, q := range []*query{qDeleteRefreshTokensAll, qDeleteDevicesAll} {
 		if err := w.later(ctx, q, userID, keepDevice); err != nil {
 			return err
 		}

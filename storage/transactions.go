@@ -31,9 +31,14 @@ var (
 	// By event alone: PostgreSQL would look through all that the device has sent.
 	qTxnIDs = q("txn_ids", `SELECT event_nid, user_id, device_id, txn_id FROM transactions
 		WHERE event_nid = ANY($1) AND event_nid <> 0`)
-	qDeleteTxnsOf  = q("delete_txns_of", `DELETE FROM transactions WHERE user_id = $1 AND device_id = ANY($2)`)
-	qDeleteTxnsAll = q("delete_txns_all", `DELETE FROM transactions WHERE user_id = $1 AND device_id <> $2`)
-	qDeleteTxns    = q("delete_txns", `DELETE FROM transactions WHERE created_at < $1 AND created_at <= COALESCE(
+	qTxnDevice      = q("txn_device", `SELECT device_id FROM transactions WHERE user_id = $1 AND device_id > $2 ORDER BY device_id LIMIT 1`)
+	qDeleteTxnsUpTo = q("delete_txns_up_to", `DELETE FROM transactions WHERE user_id = $1 AND device_id = $2 AND (operation, txn_id) <=
+		(SELECT t.operation, t.txn_id FROM transactions t WHERE t.user_id = $1 AND t.device_id = $2
+			ORDER BY t.operation, t.txn_id LIMIT 1 OFFSET $3)
+		AND NOT EXISTS (SELECT d.device_id FROM devices d WHERE d.user_id = $1 AND d.device_id = $2)`)
+	qDeleteTxnsOf = q("delete_txns_of", `DELETE FROM transactions WHERE user_id = $1 AND device_id = $2
+		AND NOT EXISTS (SELECT d.device_id FROM devices d WHERE d.user_id = $1 AND d.device_id = $2)`)
+	qDeleteTxns = q("delete_txns", `DELETE FROM transactions WHERE created_at < $1 AND created_at <= COALESCE(
 		(SELECT created_at FROM transactions WHERE created_at < $1 ORDER BY created_at LIMIT 1 OFFSET $2), $1)`)
 )
 
@@ -68,6 +73,25 @@ func (r *Reader) TxnIDs(ctx context.Context, userID id.UserID, deviceID id.Devic
 		return err
 	})
 	return ids, err
+}
+
+// TxnDevice returns the first device after one by name that a user's transaction
+// ids are of, whether it exists or not; ErrNotFound when there is none.
+func (r *Reader) TxnDevice(ctx context.Context, userID id.UserID, after id.DeviceID) (id.DeviceID, error) {
+	var deviceID Text
+	err := r.row(ctx, qTxnDevice, []any{userID, after}, &deviceID)
+	return id.DeviceID(deviceID), err
+}
+
+// DeleteTxnsOf forgets requests of a device that does not exist, no more than limit
+// at once, and says how many. A later device of the same name may use their
+// transaction ids anew.
+func (w *Writer) DeleteTxnsOf(ctx context.Context, userID id.UserID, deviceID id.DeviceID, limit int) (int64, error) {
+	n, err := w.exec(ctx, qDeleteTxnsUpTo, userID, deviceID, int64(limit-1))
+	if err != nil || n > 0 {
+		return n, err
+	}
+	return w.exec(ctx, qDeleteTxnsOf, userID, deviceID) // there are fewer
 }
 
 // DeleteTxns forgets requests made before a time, the oldest times first and

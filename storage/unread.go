@@ -46,7 +46,16 @@ var (
 		UNION ALL SELECT x.room_nid, x.thread_nid, x.notify, x.highlight
 		FROM memberships m CROSS JOIN unread_exceptions x
 		WHERE m.user_id = $1 AND m.room_nid = ANY($2) AND x.user_id = $1 AND x.room_nid = m.room_nid
-			AND x.pos > `+unreadFrom+` AND x.pos <= $3`)
+			AND x.pos > `+unreadFrom+` AND x.pos <= $3
+			AND NOT EXISTS (SELECT 1 FROM unread_redacted d WHERE d.room_nid = x.room_nid AND d.pos = x.pos)
+		UNION ALL SELECT d.room_nid, d.thread_nid, -d.counted, 0
+		FROM memberships m CROSS JOIN unread_redacted d
+		WHERE m.user_id = $1 AND m.room_nid = ANY($2) AND d.room_nid = m.room_nid
+			AND d.pos > `+unreadFrom+` AND d.pos <= $3`)
+	qInsertUnreadRedacted = q("insert_unread_redacted", `INSERT INTO unread_redacted (room_nid, pos, thread_nid, counted)
+		SELECT e.room_nid, e.pos, $2, (SELECT COUNT(*) FROM unread u
+			WHERE u.room_nid = e.room_nid AND u.thread_nid = $2 AND u.pos = e.pos)
+		FROM events e WHERE e.nid = $1 AND e.pos IS NOT NULL ON CONFLICT (room_nid, pos) DO NOTHING`)
 )
 
 // unreadFrom is where the window that a membership leaves open begins, as one
@@ -76,6 +85,12 @@ func (w *Writer) InsertUnread(ctx context.Context, u Unread) error {
 // InsertUnreadException counts an event differently for one user.
 func (w *Writer) InsertUnreadException(ctx context.Context, x UnreadException) error {
 	return w.later(ctx, qInsertUnreadException, x.UserID, x.RoomNID, x.ThreadNID, x.Pos, x.Notify, x.Highlight)
+}
+
+// InsertUnreadRedacted makes an event, which was counted with this thread, count
+// for nobody.
+func (w *Writer) InsertUnreadRedacted(ctx context.Context, eventNID, threadNID int64) error {
+	return w.later(ctx, qInsertUnreadRedacted, eventNID, threadNID)
 }
 
 // UnreadIn counts what a user has not read since joining and since what the

@@ -38,6 +38,19 @@ var departures = map[string]func(t *testing.T, s *harness.Server, letter bool){
 			require.Equal(t, "M_NOT_JSON", answer.JSON().At("errcode").String())
 		}
 	},
+	"event-fields": func(t *testing.T, s *harness.Server, letter bool) {
+		alice := s.User(t, "alice")
+		room := alice.CreateRoom(t, nil)
+		alice.Send(t, room, "hello")
+		f := harness.Filter(harness.O{"event_fields": []string{"content.body"}})
+		event := alice.Sync(t, "filter", f).At("rooms", "join", room, "timeline", "events", -1)
+		want := []string{"content"}
+		if letter {
+			want = []string{"content", "event_id", "origin_server_ts", "sender", "type"}
+		}
+		require.Equal(t, want, event.Keys())
+		require.Equal(t, []string{"body"}, event.At("content").Keys())
+	},
 	"forgotten-leave": func(t *testing.T, s *harness.Server, letter bool) {
 		alice, bob := s.User(t, "alice"), s.User(t, "bob")
 		room := alice.PublicRoom(t, bob)
@@ -46,6 +59,17 @@ var departures = map[string]func(t *testing.T, s *harness.Server, letter bool){
 		bob.Forget(t, room)
 		require.Equal(t, !letter, bob.Sync(t, "since", since).At("rooms", "leave", room).Exists())
 		require.False(t, bob.Sync(t).At("rooms", "leave", room).Exists(), "an initial sync never shows it")
+	},
+	"guest-join-by-name": func(t *testing.T, s *harness.Server, letter bool) {
+		alice := s.User(t, "alice")
+		room := alice.CreateRoom(t, harness.O{"preset": "public_chat", "initial_state": []harness.O{
+			harness.O{"type": "m.room.guest_access", "content": harness.O{"guest_access": "can_join"}}}})
+		shut := alice.PublicRoom(t)
+		guest := s.Guest(t)
+		answer := guest.Do(t, "POST", harness.Path("v3/join/{}", room), harness.O{})
+		require.Equal(t, pick(letter, 403, 200), answer.Status)
+		require.Equal(t, 403, guest.Do(t, "POST", harness.Path("v3/join/{}", shut), harness.O{}).Status)
+		require.Equal(t, 200, guest.Do(t, "POST", harness.Path("v3/rooms/{}/join", room), harness.O{}).Status)
 	},
 	"join-extra-content": func(t *testing.T, s *harness.Server, letter bool) {
 		alice, bob := s.User(t, "alice"), s.User(t, "bob")
@@ -84,6 +108,19 @@ var departures = map[string]func(t *testing.T, s *harness.Server, letter bool){
 		answer := alice.Do(t, "PUT", harness.Path("v3/profile/{}/avatar_url", alice.ID), harness.O{"avatar_url": "no picture"})
 		require.Equal(t, pick(letter, 400, 200), answer.Status)
 	},
+	"profile-unset": func(t *testing.T, s *harness.Server, letter bool) {
+		alice := s.User(t, "alice")
+		for _, field := range []string{"displayname", "avatar_url"} {
+			alice.Do(t, "DELETE", harness.Path("v3/profile/{}/{}", alice.ID, field), nil)
+			answer := alice.Do(t, "GET", harness.Path("v3/profile/{}/{}", alice.ID, field), nil)
+			require.Equal(t, pick(letter, 404, 200), answer.Status)
+			if !letter {
+				require.Equal(t, "{}", string(answer.Body))
+			}
+			alice.Fails(t, 404, "M_NOT_FOUND", "GET", harness.Path("v3/profile/{}/{}", "@nobody:hs1", field), nil)
+		}
+		alice.Fails(t, 404, "M_NOT_FOUND", "GET", harness.Path("v3/profile/{}/com.example.x", alice.ID), nil)
+	},
 	"state-idempotent": func(t *testing.T, s *harness.Server, letter bool) {
 		alice := s.User(t, "alice")
 		room := alice.CreateRoom(t, nil)
@@ -99,6 +136,35 @@ func pick(letter bool, strict, otherwise int) int {
 		return strict
 	}
 	return otherwise
+}
+
+// TestCreatorPowerLevel: lenient leaves creators out of a new room's power levels
+// and writes that down, the other profiles refuse them, and nobody may set the
+// levels of a room so that they name one.
+func TestCreatorPowerLevel(t *testing.T) {
+	for profile, status := range map[string]int{"strict": 400, "lenient": 200, "synapse": 400} {
+		t.Run(profile, func(t *testing.T) {
+			s := harness.Start(t, harness.Options{Settings: []string{"TOUCHSTONE_STRICTNESS_PROFILE=" + profile}})
+			alice := s.User(t, "alice")
+			levels := harness.O{"users": harness.O{alice.ID: 100}}
+			answer := alice.Do(t, "POST", harness.Path("v3/createRoom"), harness.O{"power_level_content_override": levels})
+			require.Equal(t, status, answer.Status, answer)
+			if status == 200 {
+				room := answer.JSON().At("room_id").String()
+				require.Equal(t, "{}", alice.State(t, room, "m.room.power_levels", "").At("users").String())
+			}
+			room := alice.CreateRoom(t, nil)
+			answer = alice.Do(t, "PUT", harness.Path("v3/rooms/{}/state/m.room.power_levels/", room), levels)
+			require.Equal(t, 400, answer.Status, answer)
+		})
+	}
+}
+
+// TestAForgottenRoomStaysGone under the default profile: only Complement wants to
+// see its leave.
+func TestAForgottenRoomStaysGone(t *testing.T) {
+	s := harness.Start(t, harness.Options{Settings: []string{"TOUCHSTONE_STRICTNESS_PROFILE=lenient"}})
+	departures["forgotten-leave"](t, s, true)
 }
 
 // TestWhatComplementTaught are behaviours that its suite found missing.

@@ -3,6 +3,8 @@
 package tests
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,6 +14,7 @@ import (
 
 var filterCases = []syncCase{
 	{"a filter by its id does what it does inline", filterByID},
+	{"a filter is taken inline if it can be stored", filterDecoders},
 	{"filters of other users cannot be used", filterOfAnother},
 	{"types and their globs choose events", filterTypes},
 	{"senders choose events", filterSenders},
@@ -21,7 +24,10 @@ var filterCases = []syncCase{
 	{"event_fields leave only what is asked for", filterFields},
 	{"messages takes a filter", filterMessages},
 	{"who counts members without seeing them hears of each", filteredMembersCount},
-	{"who is told what is unread without seeing it hears of each change", filteredUnreadCount},
+	{"who only renames themselves unseen is no news", filteredRename},
+	{"what is unread is told with the next news", filteredUnreadCount},
+	{"state that the filter keeps out of the timeline is told in the state", filteredState},
+	{"a timeline begins after state that an unseen event has replaced", filteredReplacement},
 	{"event_format federation brings events as they were signed, or what is left of them", federationFormat},
 }
 
@@ -43,6 +49,50 @@ func filterByID(t *testing.T, s *harness.Server) {
 	require.Equal(t, inline, byID)
 	for _, other := range []string{"0" + filter, "+" + filter} {
 		alice.Fails(t, 404, "M_NOT_FOUND", "GET", harness.Path("v3/user/{}/filter/{}", alice.ID, other), nil)
+	}
+}
+
+// filterDecoders: what reads the body and what reads the query agree.
+func filterDecoders(t *testing.T, s *harness.Server) {
+	alice := s.User(t, "alice")
+	room := alice.CreateRoom(t, nil)
+	values := map[string][]string{
+		"limit": {"10", "10.0", "1e1", "1E1", "100e-1", "-0", "0", "1.5", "1e-1", "-1", "-1e0", "9007199254740991", "9007199254740991.0", "9007199254740992",
+			"9.007199254740992e15", "99999999999999999999", "1e400", `"1"`, "null", "[]", "true"},
+		"types":             {`[]`, `["a"]`, `[1]`, `[null]`, `"a"`, `{}`, `null`, `["\ud800"]`, `["a","a"]`, `["\u0000"]`},
+		"senders":           {`[]`, `["@a:b"]`, `["a"]`, `[""]`, `["@a"]`, `[7]`, `null`, `"@a:b"`, `["@` + strings.Repeat("a", 255) + `:b"]`},
+		"rooms":             {`[]`, `["!a:b"]`, `["!a"]`, `["a"]`, `[""]`, `["#a:b"]`, `null`},
+		"contains_url":      {"true", "false", "0", `"true"`, "null"},
+		"lazy_load_members": {"true", "false", "1", "null", "{}"},
+		"unknown":           {"1.5", "null", "9007199254740993", `{"a":1}`, `{"a":1,"a":2}`, `"\ud800"`},
+	}
+	whole := map[string][]string{
+		"event_format": {`"client"`, `"federation"`, `"xml"`, "null", "7", `""`}, "event_fields": {`[]`, `["a"]`, `"a"`, "[1]", "null"},
+		"room":    {"{}", "null", "[]", `{"include_leave":1}`, `{"include_leave":true}`, `{"not_rooms":["a"]}`, `{"timeline":7}`},
+		"unknown": {"1.5", "null"},
+	}
+	var filters []string
+	for name, list := range values {
+		for _, v := range list {
+			filters = append(filters, fmt.Sprintf(`{"room":{"timeline":{%q:%s}}}`, name, v))
+			page := fmt.Sprintf(`{%q:%s}`, name, v)
+			inline := alice.Do(t, "GET", harness.Path("v3/rooms/{}/messages", room)+harness.Query("dir", "b", "filter", page), nil)
+			asSync := alice.Do(t, "GET", harness.Path("v3/sync")+harness.Query("filter", filters[len(filters)-1]), nil)
+			require.Equal(t, asSync.Status, inline.Status, page)
+		}
+	}
+	for name, list := range whole {
+		for _, v := range list {
+			filters = append(filters, fmt.Sprintf(`{%q:%s}`, name, v))
+		}
+	}
+	for _, f := range filters {
+		stored := alice.Do(t, "POST", harness.Path("v3/user/{}/filter", alice.ID), f)
+		inline := alice.Do(t, "GET", harness.Path("v3/sync")+harness.Query("filter", f), nil)
+		require.Equal(t, stored.Status, inline.Status, "%s: %s %s", f, stored, inline)
+		if stored.Status == 200 {
+			alice.Sync(t, "filter", stored.JSON().At("filter_id"))
+		}
 	}
 }
 
@@ -180,26 +230,83 @@ func filteredMembersCount(t *testing.T, s *harness.Server) {
 	require.EqualValues(t, 1, joined(alice.Sync(t, "since", since, "filter", f), room).At("summary", "m.joined_member_count").Int())
 }
 
-// filteredUnreadCount: servers "MUST update it as it changes".
+func filteredRename(t *testing.T, s *harness.Server) {
+	alice, bob := s.User(t, "alice"), s.User(t, "bob")
+	room := alice.PublicRoom(t, bob)
+	none := harness.O{"not_types": []string{"m.room.member"}}
+	since := alice.Since(t)
+	bob.SetState(t, room, "m.room.member", bob.ID, harness.O{"membership": "join", "displayname": "Robert"})
+	v := alice.Sync(t, "since", since, "filter", harness.Filter(harness.O{"room": harness.O{"timeline": none, "state": none}}))
+	require.False(t, joined(v, room).Exists())
+}
+
+// filteredUnreadCount: a count alone is no reason for an answer.
 func filteredUnreadCount(t *testing.T, s *harness.Server) {
 	alice, bob := s.User(t, "alice"), s.User(t, "bob")
-	tablet := bob.Login(t, "TABLET")
 	room := alice.PublicRoom(t, bob)
 	f := harness.Filter(harness.O{"room": harness.O{"timeline": harness.O{"types": []string{"wanted"}}}})
 	since := bob.Since(t)
-	next := func() (part harness.Value) {
+	for range 2 {
+		alice.Send(t, room, "unwanted")
 		v := bob.Sync(t, "since", since, "filter", f)
+		require.False(t, v.At("rooms").Exists())
 		since = v.At("next_batch").String()
-		return joined(v, room)
 	}
-	alice.Send(t, room, "one")
-	require.EqualValues(t, 1, next().At("unread_notifications", "notification_count").Int())
-	alice.SendEvent(t, room, "unwanted", harness.O{})
-	require.False(t, next().Exists(), "nobody is notified of that")
-	alice.Send(t, room, "two")
-	require.EqualValues(t, 2, next().At("unread_notifications", "notification_count").Int())
-	tablet.Send(t, room, "I have read it")
-	part := next()
-	require.True(t, part.Exists())
-	require.Zero(t, part.At("unread_notifications", "notification_count").Int())
+	wanted := alice.SendEvent(t, room, "wanted", harness.O{})
+	v := bob.Sync(t, "since", since, "filter", f)
+	require.Equal(t, []string{wanted}, harness.IDs(harness.Timeline(v, room)))
+	require.EqualValues(t, 2, joined(v, room).At("unread_notifications", "notification_count").Int())
+}
+
+// filteredState: a bot that asks for messages hears of the power levels all the
+// same, wherever the messages are.
+func filteredState(t *testing.T, s *harness.Server) {
+	alice := s.User(t, "alice")
+	room := alice.CreateRoom(t, harness.O{"topic": "old"})
+	since := alice.Since(t)
+	message := alice.Send(t, room, "message")
+	topic := alice.SetState(t, room, "m.room.topic", "", harness.O{"topic": "new"})
+	for _, c := range []harness.O{
+		{"types": []string{"m.room.message"}}, {"types": []string{"m.room.message"}, "limit": 1},
+		{"not_types": []string{"m.room.topic"}, "limit": 1},
+	} {
+		for _, query := range [][]any{{"since", since}, {}, {"since", since, "full_state", true}} {
+			part := joined(alice.Sync(t, append(query, "filter", roomFilter("timeline", c))...), room)
+			require.Equal(t, []string{message}, part.At("timeline", "events").Pluck("event_id"))
+			state := part.At("state", "events")
+			require.Equal(t, topic, harness.StateOf(state, "m.room.topic", "").At("event_id").String(), "%v %v", c, query)
+			if len(query) == 2 {
+				require.Len(t, state.List(), 1)
+				require.False(t, part.At("timeline", "limited").Bool(), "%v %v", c, query)
+			}
+		}
+	}
+}
+
+// filteredReplacement: a client ends with what the timeline tells of last.
+func filteredReplacement(t *testing.T, s *harness.Server) {
+	alice, bob := s.User(t, "alice"), s.User(t, "bob")
+	room := alice.CreateRoom(t, harness.O{"preset": "public_chat", "power_level_content_override": harness.O{"users": harness.O{bob.ID: 100}}})
+	bob.Join(t, room)
+	since := alice.Since(t)
+	before, hers := alice.Send(t, room, "before"), alice.SetState(t, room, "m.room.topic", "", harness.O{"topic": "hers"})
+	his, after := bob.SetState(t, room, "m.room.topic", "", harness.O{"topic": "his"}), alice.Send(t, room, "after")
+	f := harness.O{"not_senders": []string{bob.ID}}
+
+	part := joined(alice.Sync(t, "since", since, "filter", roomFilter("timeline", f)), room)
+	timeline := part.At("timeline")
+	require.Equal(t, []string{after}, timeline.At("events").Pluck("event_id"))
+	require.True(t, timeline.At("limited").Bool())
+	require.Equal(t, []string{his}, part.At("state", "events").Pluck("event_id"))
+	gap := alice.Messages(t, room, "dir", "b", "from", timeline.At("prev_batch"), "to", since, "filter", harness.Filter(f))
+	require.Equal(t, []string{hers, before}, gap.At("chunk").Pluck("event_id"))
+
+	// With the state after the timeline nothing needs to be left out, nor where his
+	// state is of no interest.
+	part = joined(alice.Sync(t, "since", since, "filter", roomFilter("timeline", f), "use_state_after", true), room)
+	require.Equal(t, []string{before, hers, after}, part.At("timeline", "events").Pluck("event_id"))
+	require.Equal(t, []string{his}, part.At("state_after", "events").Pluck("event_id"))
+	both := harness.Filter(harness.O{"room": harness.O{"timeline": f, "state": f}})
+	part = joined(alice.Sync(t, "since", since, "filter", both), room)
+	require.Equal(t, []string{before, hers, after}, part.At("timeline", "events").Pluck("event_id"))
 }

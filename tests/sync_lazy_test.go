@@ -16,6 +16,9 @@ var lazyCases = []syncCase{
 	{"a new sender's membership comes with the first event", lazyNewSender},
 	{"a new hero's membership comes with the summary", lazyNewHero},
 	{"redundant members come when asked for", lazyRedundant},
+	{"members come once", lazyOnce},
+	{"an answer that was lost tells its members again", lazyLost},
+	{"a member who has changed comes again", lazyChanged},
 	{"joins in a gap are told even to the lazy", lazyGap},
 	{"without lazy loading all members come", notLazy},
 	{"messages load members lazily", lazyMessages},
@@ -82,6 +85,7 @@ func lazyNewSender(t *testing.T, s *harness.Server) {
 func lazyNewHero(t *testing.T, s *harness.Server) {
 	u := s.Users(t, "alice", "bob", "carol", "dora", "emil", "fritz", "gerda")
 	room := u[0].PublicRoom(t, u[1:]...)
+	u[0].Send(t, room, "all that the first answer's timeline has")
 	v := u[0].Sync(t, "filter", lazy(1, false))
 	require.NotContains(t, joined(v, room).At("summary", "m.heroes").Strings(), u[6].ID)
 	u[1].Leave(t, room)
@@ -98,6 +102,43 @@ func lazyRedundant(t *testing.T, s *harness.Server) {
 		v = dora.Sync(t, "since", v.At("next_batch"), "filter", lazy(2, true))
 		require.Contains(t, members(joined(v, room).At("state", "events")), bob.ID)
 	}
+}
+
+func lazyOnce(t *testing.T, s *harness.Server) {
+	_, bob, carol, dora, room := crowd(t, s)
+	v := dora.Sync(t, "filter", lazy(2, false))
+	for i, want := range [][]string{{carol.ID}, {}, {}} {
+		bob.Send(t, room, "known since the first answer")
+		carol.Send(t, room, "new, and then known")
+		if i == 2 { // through answers without news too
+			v = dora.Sync(t, "since", v.At("next_batch"), "filter", lazy(2, false), "timeout", 1)
+			bob.Send(t, room, "still known")
+		}
+		v = dora.Sync(t, "since", v.At("next_batch"), "filter", lazy(2, false))
+		require.Equal(t, want, members(joined(v, room).At("state", "events")), i)
+	}
+	v = dora.Sync(t, "since", v.At("next_batch"), "filter", lazy(2, false), "full_state", true)
+	require.Contains(t, members(joined(v, room).At("state", "events")), dora.ID, "who asks for all is told all")
+}
+
+func lazyLost(t *testing.T, s *harness.Server) {
+	_, bob, carol, dora, room := crowd(t, s)
+	v := dora.Sync(t, "filter", lazy(2, false))
+	carol.Send(t, room, "one")
+	for range 3 {
+		lost := dora.Sync(t, "since", v.At("next_batch"), "filter", lazy(5, false))
+		require.Equal(t, sorted(carol.ID), members(joined(lost, room).At("state", "events")))
+		bob.Send(t, room, "two")
+	}
+}
+
+func lazyChanged(t *testing.T, s *harness.Server) {
+	_, bob, _, dora, room := crowd(t, s)
+	v := dora.Sync(t, "filter", lazy(2, false))
+	bob.SetState(t, room, "m.room.member", bob.ID, harness.O{"membership": "join", "displayname": "Robert"})
+	sendMany(t, bob, room, 2)
+	v = dora.Sync(t, "since", v.At("next_batch"), "filter", lazy(2, false))
+	require.Equal(t, sorted(bob.ID), members(joined(v, room).At("state", "events")))
 }
 
 func lazyGap(t *testing.T, s *harness.Server) {
@@ -126,4 +167,16 @@ func lazyMessages(t *testing.T, s *harness.Server) {
 	require.Len(t, page.At("chunk").List(), 3)
 	require.Equal(t, sorted(alice.ID, bob.ID), members(page.At("state")))
 	require.False(t, dora.Messages(t, room, "dir", "b", "limit", 3).At("state", 0).Exists())
+}
+
+// TestAnotherServerTellsMembersAgain: each server believes what it told itself.
+func TestAnotherServerTellsMembersAgain(t *testing.T) {
+	servers := harness.StartSeveral(t, 2)
+	_, bob, _, dora, room := crowd(t, servers[0])
+	since := dora.Sync(t, "filter", lazy(2, false)).At("next_batch").String()
+	sent := bob.Send(t, room, "known since the first answer")
+	for i, want := range [][]string{{}, {bob.ID}} {
+		v := dora.On(servers[i]).SyncUntil(t, since, harness.HasEvent(room, sent), "filter", lazy(2, false))
+		require.Equal(t, want, members(joined(v, room).At("state", "events")))
+	}
 }

@@ -21,6 +21,7 @@ var membershipCases = []syncCase{
 	{"a ban ends the timeline and keeps its victim out", banned},
 	{"leaving and joining between two syncs is a join", leftAndJoined},
 	{"joining and leaving between two syncs is a leave", joinedAndLeft},
+	{"who came and went between two syncs is told the state", joinedAndLeftKnown},
 	{"a forgotten room is gone for good", forgotten},
 	{"a room cannot be forgotten from inside", forgetInside},
 }
@@ -29,6 +30,7 @@ func inviteArrives(t *testing.T, s *harness.Server) {
 	alice, bob := s.User(t, "alice"), s.User(t, "bob")
 	room := alice.CreateRoom(t, harness.O{"name": "invited", "preset": "private_chat", "topic": "t"})
 	since := bob.Since(t)
+	alice.SetState(t, room, "m.room.member", alice.ID, harness.O{"membership": "join", "displayname": "Alice"})
 	alice.Send(t, room, "secret")
 	alice.Invite(t, room, bob)
 	for _, v := range []harness.Value{bob.Sync(t, "since", since), bob.Sync(t)} {
@@ -38,7 +40,10 @@ func inviteArrives(t *testing.T, s *harness.Server) {
 		for _, typ := range []string{"m.room.create", "m.room.name", "m.room.topic", "m.room.join_rules"} {
 			require.True(t, harness.StateOf(state, typ, "").Exists(), typ)
 		}
-		require.Equal(t, "invite", harness.StateOf(state, "m.room.member", bob.ID).At("content", "membership").String())
+		require.Equal(t, "Alice", harness.StateOf(state, "m.room.member", alice.ID).At("content", "displayname").String())
+		last := state.At(len(state.List()) - 1)
+		require.Equal(t, bob.ID, last.At("state_key").String())
+		require.Equal(t, "invite", last.At("content", "membership").String())
 		for _, ev := range state.List() {
 			require.Subset(t, []string{"content", "event_id", "origin_server_ts", "room_id", "sender", "state_key", "type", "unsigned"}, ev.Keys())
 		}
@@ -193,6 +198,40 @@ func joinedAndLeft(t *testing.T, s *harness.Server) {
 	shown := texts(part.At("timeline", "events").List())
 	require.Equal(t, []string{"with bob"}, shown)
 	require.Contains(t, part.At("timeline", "events").Pluck("event_id"), during)
+}
+
+// joinedAndLeftKnown: who was in the room knows it, and anybody else does not.
+func joinedAndLeftKnown(t *testing.T, s *harness.Server) {
+	alice, bob := s.User(t, "alice"), s.User(t, "bob")
+	room := alice.CreateRoom(t, harness.O{"preset": "public_chat", "name": "here"})
+	f := roomFilter("timeline", harness.O{"limit": 3})
+	for _, before := range []string{"nothing", "an invitation", "a leave"} {
+		if before == "an invitation" {
+			alice.Invite(t, room, bob)
+		}
+		since := bob.Since(t)
+		bob.Join(t, room)
+		topic := alice.SetState(t, room, "m.room.topic", "", harness.O{"topic": before})
+		bob.Leave(t, room)
+		alice.SetState(t, room, "m.room.topic", "", harness.O{"topic": "not for bob " + before})
+		for _, member := range []string{"state", "state_after"} {
+			v := bob.Sync(t, "since", since, "filter", f, "use_state_after", member == "state_after")
+			part := left(v, room)
+			known := part.At(member, "events")
+			for _, typ := range []string{"m.room.create", "m.room.name", "m.room.power_levels"} {
+				require.True(t, harness.StateOf(known, typ, "").Exists(), "%s %s %s", before, member, typ)
+			}
+			require.True(t, harness.StateOf(known, "m.room.member", alice.ID).Exists())
+			if member == "state_after" {
+				require.Equal(t, topic, harness.StateOf(known, "m.room.topic", "").At("event_id").String())
+			}
+			require.NotContains(t, part.Raw(), "not for bob "+before)
+		}
+	}
+	bob.Join(t, room)
+	since := bob.Since(t)
+	bob.Leave(t, room)
+	require.Empty(t, left(bob.Sync(t, "since", since), room).At("state", "events").List())
 }
 
 func forgotten(t *testing.T, s *harness.Server) {

@@ -20,6 +20,7 @@ var pollCases = []syncCase{
 	{"an invite, a join and a leave end the wait", pollWakesForMembership},
 	{"who would wait for ever is not answered at once", pollForEver},
 	{"others' news do not end the wait", pollSleepsOn},
+	{"what a filter keeps out does not end the wait", pollSleepsThroughFiltered},
 	{"news of before the request end the wait at once", pollDoesNotMiss},
 	{"a client that goes away disturbs nobody", pollGoesAway},
 }
@@ -51,10 +52,10 @@ func pollTimeout(t *testing.T, s *harness.Server) {
 }
 
 // poll starts a long poll and returns where its answer will be.
-func poll(t *testing.T, u *harness.User, since string, timeout time.Duration) <-chan harness.Value {
+func poll(t *testing.T, u *harness.User, since string, timeout time.Duration, more ...any) <-chan harness.Value {
 	answers := make(chan harness.Value, 1)
 	go func() {
-		a, err := u.Try(t.Context(), "GET", harness.Path("v3/sync")+harness.Query("since", since, "timeout", timeout.Milliseconds()), nil)
+		a, err := u.Try(t.Context(), "GET", harness.Path("v3/sync")+harness.Query(append(more, "since", since, "timeout", timeout.Milliseconds())...), nil)
 		if err != nil {
 			t.Errorf("long poll: %v", err)
 			close(answers)
@@ -123,6 +124,23 @@ func pollSleepsOn(t *testing.T, s *harness.Server) {
 	}
 	sent := bob.Send(t, his, "mine")
 	require.Equal(t, []string{sent}, harness.IDs(harness.Timeline(await(t, answers), his)))
+}
+
+// pollSleepsThroughFiltered: the token that comes in the end is past them.
+func pollSleepsThroughFiltered(t *testing.T, s *harness.Server) {
+	alice, bob := s.User(t, "alice"), s.User(t, "bob")
+	room := alice.PublicRoom(t, bob)
+	f := roomFilter("timeline", harness.O{"types": []string{"wanted"}})
+	since := bob.Since(t)
+	answers := poll(t, bob, since, 2*slow, "filter", f)
+	sendMany(t, alice, room, 3)
+	wanted := alice.SendEvent(t, room, "wanted", harness.O{})
+	v := await(t, answers)
+	require.Equal(t, []string{wanted}, harness.IDs(harness.Timeline(v, room)))
+	sendMany(t, alice, room, 3)
+	v = bob.Sync(t, "since", v.At("next_batch"), "filter", f, "timeout", 1)
+	require.False(t, v.At("rooms").Exists())
+	require.Empty(t, harness.Timeline(bob.Sync(t, "since", v.At("next_batch")), room))
 }
 
 func pollDoesNotMiss(t *testing.T, s *harness.Server) {

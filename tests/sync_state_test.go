@@ -17,6 +17,7 @@ var stateCases = []syncCase{
 	{"full_state brings all state although nothing happened", fullState},
 	{"a state change in the timeline is not in the state", changeIsOnlyInTimeline},
 	{"the summary counts members and names heroes", summary},
+	{"the summary of an unnamed room says that nobody is there", summaryAlone},
 }
 
 func stateAfter(t *testing.T, s *harness.Server) {
@@ -129,4 +130,14 @@ func summary(t *testing.T, s *harness.Server) {
 	sum = joined(alice.Sync(t, "since", v.At("next_batch")), room).At("summary")
 	require.EqualValues(t, 3, sum.At("m.joined_member_count").Int(), sum.Raw())
 	require.EqualValues(t, 0, sum.At("m.invited_member_count").Int(), sum.Raw())
+}
+
+// summaryAlone: heroes are "Required if the room's m.room.name or
+// m.room.canonical_alias state events are unset or empty."
+func summaryAlone(t *testing.T, s *harness.Server) {
+	alice := s.User(t, "alice")
+	room, named := alice.CreateRoom(t, nil), alice.CreateRoom(t, harness.O{"name": "named"})
+	v := alice.Sync(t)
+	require.Equal(t, "[]", joined(v, room).At("summary", "m.heroes").Raw())
+	require.False(t, joined(v, named).At("summary", "m.heroes").Exists())
 }

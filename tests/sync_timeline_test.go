@@ -16,6 +16,7 @@ var timelineCases = []syncCase{
 	{"an incremental sync brings what is new, in order, once", incrementalInOrder},
 	{"a gap is limited, and messages fill it without a hole or a repeat", gapIsFilled},
 	{"a gap can be read forwards from the old token", gapForwards},
+	{"who reads forwards can go on at the end", forwardsGoOn},
 	{"a position may be asked for again", positionMayBeRepeated},
 	{"rooms without news are not spoken of", quietRoomsAreSilent},
 	{"sync of several rooms keeps them apart", roomsAreApart},
@@ -131,6 +132,24 @@ func gapForwards(t *testing.T, s *harness.Server) {
 		}
 	}
 	require.Equal(t, want[:len(want)-5], missed)
+}
+
+func forwardsGoOn(t *testing.T, s *harness.Server) {
+	alice, bob := s.User(t, "alice"), s.User(t, "bob")
+	room := alice.PublicRoom(t, bob)
+	from, to := bob.Since(t), ""
+	for i := range 3 {
+		sent := sendMany(t, alice, room, 2)
+		page := bob.Messages(t, room, "dir", "f", "from", from)
+		require.Equal(t, sent, page.At("chunk").Pluck("event_id"), i)
+		from, to = page.At("end").String(), from
+		require.False(t, bob.Messages(t, room, "dir", "f", "from", from).At("end").Exists(), "there is nothing more")
+	}
+	require.False(t, bob.Messages(t, room, "dir", "f", "from", to, "to", from).At("end").Exists(), "to is reached")
+	bob.Leave(t, room)
+	page := bob.Messages(t, room, "dir", "f", "from", from)
+	require.Len(t, page.At("chunk").List(), 1)
+	require.False(t, page.At("end").Exists(), "who has left may see no more")
 }
 
 func positionMayBeRepeated(t *testing.T, s *harness.Server) {

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -98,12 +97,13 @@ const noteEvery = 60 * 1000
 // date".
 func (a *Accounts) note(r *http.Request, t *access, now int64) error {
 	last := t.noted.Load()
-	if last != 0 && now < last+noteEvery || !t.noted.CompareAndSwap(last, now) {
+	lately := last != 0 && last-noteEvery < now && now < last+noteEvery // not by a clock that was ahead
+	if lately || !t.noted.CompareAndSwap(last, now) {
 		return nil
 	}
-	ip, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		ip = "" // a transport without addresses
+	ip := ""
+	if a, ok := api.AddressOf(r); ok { // some transports have none
+		ip = a.String()
 	}
 	seen := storage.Device{
 		UserID: t.who.User, ID: t.who.Device, SeenAt: now, SeenIP: ip, SeenAgent: cut(r.UserAgent(), maxName),

@@ -8,6 +8,7 @@ package accounts
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
@@ -39,6 +40,12 @@ type Deps struct {
 	Passwords    config.Passwords
 	// WellKnown is the base URL to tell clients at login, empty for none.
 	WellKnown string
+	// Limits has wrong guesses at passwords and tokens limited.
+	Limits bool
+	// GuestJoinByName is a departure from the letter: guests may call joinRoom.
+	GuestJoinByName bool
+	// Address is where a request comes from, empty if nobody knows. It may be nil.
+	Address func(ctx context.Context) string
 }
 
 // Accounts serves the accounts of one server.
@@ -46,11 +53,12 @@ type Accounts struct {
 	Deps
 	hasher *hasher
 	tokens tokenCache
+	begun  atomic.Int64 // sessions of nobody's
 }
 
 // New returns the accounts of a database.
 func New(d Deps) *Accounts {
-	return &Accounts{Deps: d, hasher: newHasher(d.Passwords)}
+	return &Accounts{Deps: d, hasher: newHasher(d.Passwords, d.Limits)}
 }
 
 // changeAccess is the kind of the changes that take access away or change what
@@ -73,7 +81,13 @@ func revoke(ctx context.Context, tx *storage.Writer, user id.UserID) (int64, err
 func (a *Accounts) revoking(ctx context.Context, user id.UserID, write func(tx *storage.Writer) error) error {
 	var pos int64
 	err := a.DB.Write(ctx, func(tx *storage.Writer) (err error) {
+		if _, err = tx.LockUser(ctx, user); err != nil {
+			return err
+		}
 		if err = write(tx); err != nil {
+			return err
+		}
+		if err = tx.PutJob(ctx, JobDevices, string(user), nil, 0, a.Env.NowTS()); err != nil {
 			return err
 		}
 		pos, err = revoke(ctx, tx, user)

@@ -22,7 +22,7 @@ func (a *Accounts) GetDevices(ctx context.Context, who api.Caller, _ *clientapi.
 	err := a.DB.Read(ctx, func(tx *storage.Reader) error {
 		rows, err := tx.Devices(ctx, who.User)
 		for _, d := range rows {
-			out.Devices = append(out.Devices, clientDevice(d))
+			out.Devices = append(out.Devices, a.clientDevice(d))
 		}
 		return err
 	})
@@ -32,8 +32,10 @@ func (a *Accounts) GetDevices(ctx context.Context, who api.Caller, _ *clientapi.
 	return out, nil
 }
 
-func clientDevice(d *storage.Device) clientapi.ClientDevice {
-	out := clientapi.ClientDevice{DeviceID: string(d.ID), LastSeenTS: api.Some(d.SeenAt)}
+// clientDevice is a device as clients see it. None was seen in the future,
+// whatever a clock has said that was ahead for a moment.
+func (a *Accounts) clientDevice(d *storage.Device) clientapi.ClientDevice {
+	out := clientapi.ClientDevice{DeviceID: string(d.ID), LastSeenTS: api.Some(min(d.SeenAt, a.Env.NowTS()))}
 	if d.DisplayName != "" {
 		out.DisplayName = api.Some(d.DisplayName)
 	}
@@ -55,7 +57,7 @@ func (a *Accounts) GetDevice(ctx context.Context, who api.Caller, req *clientapi
 	if err != nil {
 		return nil, noDevice(req.DeviceID, err)
 	}
-	out := clientDevice(d)
+	out := a.clientDevice(d)
 	return &out, nil
 }
 
@@ -93,11 +95,12 @@ func (a *Accounts) UpdateDevice(ctx context.Context, who api.Caller, req *client
 //
 // Spec: client-server deleteDevice: "or had been removed previously".
 func (a *Accounts) DeleteDevice(ctx context.Context, who api.Caller, req *clientapi.DeleteDeviceRequest) (*api.Empty, error) {
-	c := challenge{operation: "deleteDevice " + digest(req.DeviceID), user: who.User, flow: []string{stagePassword}}
-	if _, err := a.interact(ctx, c, req.Body.Auth); err != nil {
+	c := challenge{operation: "deleteDevice " + digest(req.DeviceID), user: who.User, device: who.Device, flow: []string{stagePassword}}
+	s, err := a.interact(ctx, c, req.Body.Auth)
+	if err != nil {
 		return nil, err
 	}
-	return done(a.drop(ctx, who.User, id.DeviceID(req.DeviceID)))
+	return done(a.drop(ctx, who.User, s, id.DeviceID(req.DeviceID)))
 }
 
 // DeleteDevices removes several of the caller's devices, with the password.
@@ -105,20 +108,29 @@ func (a *Accounts) DeleteDevice(ctx context.Context, who api.Caller, req *client
 // Spec: client-server deleteDevices.
 func (a *Accounts) DeleteDevices(ctx context.Context, who api.Caller, req *clientapi.DeleteDevicesRequest) (*api.Empty, error) {
 	named := slices.Sorted(slices.Values(req.Body.Devices))
-	c := challenge{operation: "deleteDevices " + digest(named...), user: who.User, flow: []string{stagePassword}}
-	if _, err := a.interact(ctx, c, req.Body.Auth); err != nil {
+	c := challenge{operation: "deleteDevices " + digest(named...), user: who.User, device: who.Device, flow: []string{stagePassword}}
+	s, err := a.interact(ctx, c, req.Body.Auth)
+	if err != nil {
 		return nil, err
 	}
 	devices := make([]id.DeviceID, len(named))
 	for i, d := range named {
 		devices[i] = id.DeviceID(d)
 	}
-	return done(a.drop(ctx, who.User, devices...))
+	return done(a.drop(ctx, who.User, s, devices...))
 }
 
-// drop deletes devices with all that gives access as them.
-func (a *Accounts) drop(ctx context.Context, user id.UserID, devices ...id.DeviceID) error {
-	err := a.revoking(ctx, user, func(tx *storage.Writer) error { return tx.DeleteDevices(ctx, user, devices) })
+// drop deletes devices with all that gives access as them, once for a session.
+func (a *Accounts) drop(ctx context.Context, user id.UserID, s *session, devices ...id.DeviceID) error {
+	err := a.revoking(ctx, user, func(tx *storage.Writer) error {
+		if err := s.act(ctx, tx, "deleted"); err != nil {
+			return err
+		}
+		return tx.DeleteDevices(ctx, user, devices)
+	})
+	if errors.Is(err, errActed) {
+		return nil // the answer of the first time
+	}
 	if err != nil {
 		return fmt.Errorf("delete devices of %s: %w", user, err)
 	}

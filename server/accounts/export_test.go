@@ -2,7 +2,11 @@
 
 package accounts
 
-import "golang.org/x/crypto/argon2"
+import (
+	"context"
+
+	"golang.org/x/crypto/argon2"
+)
 
 // CountHashes returns a counter of the hashes that are computed from now on.
 func (a *Accounts) CountHashes() *int {
@@ -24,4 +28,29 @@ const (
 	SessionLife = sessionLife
 	NonceLife   = nonceLife
 	NoteEvery   = noteEvery
+
+	MaxSessionsOfUser = maxSessionsOfUser
+	Queued            = queued
+	PasswordGuesses   = 10
+	SessionGuesses    = 5
+	ServerGuesses     = 100
 )
+
+// HoldHashes takes all places where hashes are computed, of which there is one.
+func (a *Accounts) HoldHashes() (release func()) {
+	release, err := a.hasher.acquire(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	return release
+}
+
+// WaitForHash waits for such a place and gives it back.
+func (a *Accounts) WaitForHash(ctx context.Context) {
+	if release, err := a.hasher.acquire(ctx); err == nil {
+		release()
+	}
+}
+
+// Hashing counts who has such a place or waits for one.
+func (a *Accounts) Hashing() int { return len(a.hasher.waiting) }

@@ -5,6 +5,7 @@ package accounts
 import (
 	"context"
 	"errors"
+	"math"
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
@@ -78,6 +79,9 @@ func (g *grant) write(ctx context.Context, tx *storage.Writer, now int64) (pos i
 	case known:
 		err = tx.DeleteDeviceAccess(ctx, g.user, g.device)
 	case errors.Is(err, storage.ErrNotFound):
+		if _, err := tx.DeleteTxnsOf(ctx, g.user, g.device, math.MaxInt32); err != nil { // what forget has left
+			return 0, err
+		}
 		err = tx.PutDevice(ctx, &storage.Device{
 			UserID: g.user, ID: g.device, DisplayName: g.name, CreatedAt: now, SeenAt: now,
 		})
@@ -94,13 +98,29 @@ func (g *grant) write(ctx context.Context, tx *storage.Writer, now int64) (pos i
 	return revoke(ctx, tx, g.user)
 }
 
-// grant gives a device access to an account that exists.
-func (a *Accounts) grant(ctx context.Context, user id.UserID, w wish) (*grant, error) {
+// grant gives a device access to an account that is as it was when it was
+// verified: a login is before a change of the password, or it fails.
+func (a *Accounts) grant(ctx context.Context, verified *storage.User, w wish) (*grant, error) {
 	var g *grant
 	var pos int64
+	if w.device != "" {
+		if err := a.forget(ctx, verified.ID, w.device); err != nil {
+			return nil, err
+		}
+	}
 	err := redraw(func() error {
-		g = a.draw(user, w)
+		g = a.draw(verified.ID, w)
 		return a.DB.Write(ctx, func(tx *storage.Writer) (err error) {
+			user, err := tx.LockUser(ctx, verified.ID)
+			if err != nil {
+				return err
+			}
+			if err := mayLogIn(user); err != nil {
+				return err
+			}
+			if user.PasswordHash != verified.PasswordHash {
+				return wrongPassword()
+			}
 			pos, err = g.write(ctx, tx, a.Env.NowTS())
 			return err
 		})

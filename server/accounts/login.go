@@ -40,12 +40,13 @@ func (a *Accounts) Login(ctx context.Context, req *clientapi.LoginRequest) (*cli
 	if err != nil {
 		return nil, err
 	}
-	if err := a.verify(ctx, user, body.Password.Value); err != nil {
+	verified, err := a.verifyLogin(ctx, user, body.Password.Value)
+	if err != nil {
 		return nil, err
 	}
-	g, err := a.grant(ctx, user, w)
+	g, err := a.grant(ctx, verified, w)
 	if err != nil {
-		return nil, fmt.Errorf("log %s in: %w", user, err)
+		return nil, err
 	}
 	out := &clientapi.LoginResponse{
 		AccessToken: g.token, DeviceID: string(g.device), UserID: user, HomeServer: api.Some(a.Name),
@@ -74,33 +75,86 @@ func (a *Accounts) loginUser(body *clientapi.LoginBody) (id.UserID, error) {
 // nobody learns who has an account.
 func wrongPassword() *api.Error { return api.Forbidden("The user or the password is wrong") }
 
-// verify checks that a password opens an account. It takes as long for a user
-// who does not exist, or has no password, as for one who has.
+// verifyLogin is verify for somebody who is not logged in.
+func (a *Accounts) verifyLogin(ctx context.Context, user id.UserID, password string) (*storage.User, error) {
+	var g guesses
+	if a.Limits {
+		err := a.DB.Read(ctx, func(tx *storage.Reader) (err error) {
+			g, err = a.loginGuesses(ctx, tx, user)
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("find who guesses at the password of %s: %w", user, err)
+		}
+	}
+	return a.verify(ctx, user, password, g)
+}
+
+// verify checks that a password opens an account, and returns it as it was
+// then. It takes as long for a user who does not exist, or has no password, as
+// for one who has.
 //
 // Spec: client-server login, 403; "Account locking".
-func (a *Accounts) verify(ctx context.Context, user id.UserID, password string) error {
-	var row *storage.User
-	err := a.DB.Read(ctx, func(tx *storage.Reader) (err error) {
-		row, err = tx.User(ctx, user)
-		return err
-	})
-	if err != nil && !errors.Is(err, storage.ErrNotFound) {
-		return fmt.Errorf("find %s: %w", user, err)
+func (a *Accounts) verify(ctx context.Context, user id.UserID, password string, g guesses) (*storage.User, error) {
+	if a.Limits {
+		if _, err := a.guessable(ctx, user, g); err != nil {
+			return nil, err
+		}
 	}
-	has := err == nil && row.PasswordHash != ""
+	release, err := a.hasher.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	// Others may have guessed while this one waited; so may those who hash now.
+	row, err := a.guessable(ctx, user, g)
+	if err != nil {
+		return nil, err
+	}
+	has := row != nil && row.PasswordHash != ""
 	hash := a.hasher.absent
 	if has {
 		hash = row.PasswordHash
 	}
-	ok, err := a.hasher.check(ctx, hash, password)
+	ok, err := a.hasher.check(hash, password)
 	switch {
 	case err != nil:
-		return fmt.Errorf("check the password of %s: %w", user, err)
+		return nil, fmt.Errorf("check the password of %s: %w", user, err)
 	case !ok || !has:
-		return wrongPassword()
-	case row.DeactivatedAt != 0:
+		if err := a.guess(ctx, false, g); err != nil {
+			return nil, err
+		}
+		return nil, wrongPassword()
+	}
+	return row, mayLogIn(row)
+}
+
+// guessable returns an account, nil if there is none, unless too many guesses at
+// its password were wrong.
+func (a *Accounts) guessable(ctx context.Context, user id.UserID, g guesses) (row *storage.User, err error) {
+	err = a.DB.Read(ctx, func(tx *storage.Reader) (err error) {
+		if err := a.mayGuess(ctx, tx, g); err != nil {
+			return err
+		}
+		row, err = tx.User(ctx, user)
+		return err
+	})
+	var limited *api.Error
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return nil, nil
+	case err != nil && !errors.As(err, &limited):
+		return nil, fmt.Errorf("find %s: %w", user, err)
+	}
+	return row, err
+}
+
+// mayLogIn refuses accounts that are not open, to whoever knows the password.
+func mayLogIn(user *storage.User) error {
+	switch {
+	case user.DeactivatedAt != 0:
 		return api.Errorf(http.StatusForbidden, "M_USER_DEACTIVATED", "This account has been deactivated")
-	case row.Locked:
+	case user.Locked:
 		return locked()
 	}
 	return nil

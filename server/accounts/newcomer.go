@@ -27,9 +27,6 @@ type newcomer struct {
 	chosen bool // the localpart is not of the server's choice
 }
 
-// errMade says that another request of the same session has made an account.
-var errMade = errors.New("the session has made an account")
-
 // admit makes the account, and its first device if it logs in at once.
 func (a *Accounts) admit(ctx context.Context, n *newcomer) (user id.UserID, g *grant, err error) {
 	n.chosen = n.localpart != ""
@@ -70,7 +67,11 @@ func (a *Accounts) admit(ctx context.Context, n *newcomer) (user id.UserID, g *g
 // write stores the account with all that it begins with, and returns the position
 // of the change that ends what is remembered of an earlier one, 0 for none.
 func (n *newcomer) write(ctx context.Context, tx *storage.Writer, row *storage.User, g *grant) (int64, error) {
-	if err := n.complete(ctx, tx, row, g); err != nil {
+	made := string(row.ID)
+	if g != nil {
+		made += " " + string(g.device)
+	}
+	if err := n.session.act(ctx, tx, made); err != nil {
 		return 0, err
 	}
 	if n.upgrade {
@@ -114,24 +115,4 @@ func (n *newcomer) writeUpgrade(ctx context.Context, tx *storage.Writer, row *st
 		return 0, err
 	}
 	return revoke(ctx, tx, row.ID)
-}
-
-// complete makes the account the result of its session, which can have one.
-func (n *newcomer) complete(ctx context.Context, tx *storage.Writer, row *storage.User, g *grant) error {
-	if n.session == nil || !n.session.stored {
-		return nil
-	}
-	s, err := tx.UIAuthSession(ctx, n.session.ID)
-	if err != nil {
-		return err
-	}
-	n.session.UIAuthSession = *s
-	if s.Result != "" {
-		return errMade
-	}
-	s.Result = string(row.ID)
-	if g != nil {
-		s.Result += " " + string(g.device)
-	}
-	return tx.PutUIAuthSession(ctx, s)
 }

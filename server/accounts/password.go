@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/argon2"
 
@@ -21,10 +22,11 @@ import (
 // A hasher makes and checks argon2id hashes, a few at a time, so that a crowd
 // at the door cannot starve those inside of processors and memory.
 type hasher struct {
-	cost   config.Passwords
-	slots  chan struct{}
-	absent string // a hash of nobody's, as dear to check as others
-	derive func(password, salt []byte, passes, memory uint32, threads uint8, keyLen uint32) []byte
+	cost    config.Passwords
+	slots   chan struct{}
+	waiting chan struct{} // who has a slot or waits for one; nil: any number
+	absent  string        // a hash of nobody's, as dear to check as others
+	derive  func(password, salt []byte, passes, memory uint32, threads uint8, keyLen uint32) []byte
 }
 
 const (
@@ -32,14 +34,20 @@ const (
 	hashBytes = 32
 	// maxPassword bounds what is hashed. The specification names no limit.
 	maxPassword = 4096
+	// queued is how many may wait for each slot: a few seconds' work. Who would
+	// wait longer is told to come again.
+	queued = 64
 )
 
-func newHasher(cost config.Passwords) *hasher {
+func newHasher(cost config.Passwords, limited bool) *hasher {
 	n := cost.Concurrency
 	if n == 0 {
-		n = runtime.GOMAXPROCS(0)
+		n = max(1, runtime.GOMAXPROCS(0)/2) // the other half is for those who are inside
 	}
 	h := &hasher{cost: cost, slots: make(chan struct{}, n), derive: argon2.IDKey}
+	if limited {
+		h.waiting = make(chan struct{}, n*(1+queued))
+	}
 	h.absent = h.withKey(make([]byte, saltBytes), make([]byte, hashBytes)).String()
 	return h
 }
@@ -52,32 +60,51 @@ func (h *hasher) withKey(salt, key []byte) *PasswordHash {
 	}
 }
 
-// run computes the key that a password has under a hash's parameters, in one
-// of the slots.
-func (h *hasher) run(ctx context.Context, p *PasswordHash, password string) ([]byte, error) {
+// acquire waits for a slot, in which hashes may be computed until it is released.
+func (h *hasher) acquire(ctx context.Context) (release func(), err error) {
+	if h.waiting != nil {
+		select {
+		case h.waiting <- struct{}{}:
+		default:
+			return nil, api.LimitExceeded(time.Second)
+		}
+	}
+	leave := func() {
+		if h.waiting != nil {
+			<-h.waiting
+		}
+	}
 	select {
 	case h.slots <- struct{}{}:
 	case <-ctx.Done():
+		leave()
 		return nil, ctx.Err()
 	}
-	defer func() { <-h.slots }()
-	return h.derive([]byte(password), p.Salt, p.Passes, p.MemoryKiB, p.Threads, uint32(len(p.Key))), nil
+	return func() { <-h.slots; leave() }, nil
+}
+
+// key computes the key that a password has under a hash's parameters. The caller
+// has a slot.
+func (h *hasher) key(p *PasswordHash, password string) []byte {
+	return h.derive([]byte(password), p.Salt, p.Passes, p.MemoryKiB, p.Threads, uint32(len(p.Key)))
 }
 
 // hash returns the hash of a password with its parameters, so that they can be
 // changed while old hashes stay good.
 func (h *hasher) hash(ctx context.Context, password string, salt []byte) (string, error) {
-	p := h.withKey(salt, make([]byte, hashBytes))
-	key, err := h.run(ctx, p, password)
+	release, err := h.acquire(ctx)
 	if err != nil {
 		return "", err
 	}
-	p.Key = key
+	defer release()
+	p := h.withKey(salt, make([]byte, hashBytes))
+	p.Key = h.key(p, password)
 	return p.String(), nil
 }
 
-// check reports whether a password is the one that was hashed.
-func (h *hasher) check(ctx context.Context, stored, password string) (bool, error) {
+// check reports whether a password is the one that was hashed. The caller has a
+// slot.
+func (h *hasher) check(stored, password string) (bool, error) {
 	if len(password) > maxPassword {
 		return false, nil
 	}
@@ -85,8 +112,7 @@ func (h *hasher) check(ctx context.Context, stored, password string) (bool, erro
 	if err != nil {
 		return false, err
 	}
-	key, err := h.run(ctx, p, password)
-	return err == nil && subtle.ConstantTimeCompare(key, p.Key) == 1, err
+	return subtle.ConstantTimeCompare(h.key(p, password), p.Key) == 1, nil
 }
 
 // checkNewPassword refuses what cannot become a password. How good one is, is

@@ -18,6 +18,8 @@ func (a *Accounts) Permit(op *api.Operation, who api.Caller) error {
 	switch {
 	case who.Locked && op != &ops.ClientLogout && op != &ops.ClientLogoutAll:
 		return locked()
+	case who.Guest && op == &ops.ClientJoinRoom && a.GuestJoinByName:
+		return nil // whether guests may join the room, the room says
 	case who.Guest && op.Auth == api.AuthUser && !forGuests[op]:
 		return api.Errorf(http.StatusForbidden, "M_GUEST_ACCESS_FORBIDDEN", "Guests may not do this")
 	}

@@ -59,6 +59,8 @@ func TestPermit(t *testing.T) {
 	require.Equal(t, want, open)
 	require.Equal(t, []string{"logout", "logout_all"}, unlocked)
 	requireError(t, acc.Permit(&ops.ClientSync, api.Caller{Guest: true, Locked: true}), 401, "M_USER_LOCKED")
+	acc.GuestJoinByName = true
+	require.NoError(t, acc.Permit(&ops.ClientJoinRoom, guest))
 }
 
 // short is an operation as the specification's list writes it.

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/go-json-experiment/json"
+
 	"touchstone.example/api"
 	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
@@ -30,53 +32,78 @@ func (a *Accounts) Register(ctx context.Context, req *clientapi.RegisterRequest)
 	if req.Kind.Or(kindUser) == kindGuest {
 		return a.registerGuest(ctx, &req.Body)
 	}
-	body := &req.Body
-	n := &newcomer{kind: kindUser, localpart: lower(body.Username.Value), password: body.Password.Value, login: !body.InhibitLogin.Value}
-	var err error
-	if n.wish, err = newWish(body.DeviceID, body.InitialDeviceDisplayName); err != nil {
-		return nil, err
-	}
-	if body.Password.Set {
-		if err := checkNewPassword(n.password); err != nil {
-			return nil, err
-		}
-	}
 	c := challenge{operation: "register", flow: []string{stageDummy}}
 	if a.Registration.Token != "" {
 		c.flow = []string{stageToken}
 	}
-	var notFree error // asked first: the name may be taken by this very session
-	switch {
-	case body.GuestAccessToken.Set:
-		n.upgrade, notFree = true, a.checkGuest(ctx, body.GuestAccessToken.Value, n.localpart)
-	case body.Username.Set:
-		notFree = a.free(ctx, n.localpart)
+	s, err := a.resume(ctx, c, req.Body.Auth)
+	if err != nil {
+		return nil, err
 	}
-	s, err := a.resume(ctx, c, body.Auth)
+	body, err := s.parameters(&req.Body)
+	if err != nil {
+		return nil, err
+	}
+	n, err := newUser(body)
 	if err != nil {
 		return nil, err
 	}
 	if s.made(n, a.Name) {
-		return a.registerAgain(ctx, s, n)
+		return a.registerAgain(ctx, s, n, &req.Body)
 	}
-	if notFree != nil {
-		return nil, notFree
+	switch {
+	case body.GuestAccessToken.Set:
+		n.upgrade = true
+		err = a.checkGuest(ctx, body.GuestAccessToken.Value, n.localpart)
+	case body.Username.Set:
+		err = a.free(ctx, n.localpart)
 	}
-	if err := a.advance(ctx, c, s, body.Auth); err != nil {
+	if err != nil {
+		// Another request of this very session may have taken the name just now.
+		if again, lost := a.resume(ctx, c, req.Body.Auth); lost == nil && again.made(n, a.Name) {
+			return a.registerAgain(ctx, again, n, &req.Body)
+		}
 		return nil, err
 	}
-	if !body.Password.Set {
-		return nil, api.BadJSON("password is missing")
+	if err := a.advance(ctx, c, s, req.Body.Auth); err != nil {
+		return nil, err
 	}
 	n.session = s
 	user, g, err := a.admit(ctx, n)
-	if errors.Is(err, errMade) {
+	if errors.Is(err, errActed) {
 		if s.made(n, a.Name) {
-			return a.registerAgain(ctx, s, n)
+			return a.registerAgain(ctx, s, n, &req.Body)
 		}
 		err = api.Forbidden("This session has registered another user")
 	}
 	return a.registered(user, g, err)
+}
+
+// parameters are those of a registration: the request's, which its session then
+// remembers, or where it has none those that the session remembers.
+//
+// Spec: client-server "User-interactive API in the REST API".
+func (s *session) parameters(body *clientapi.RegisterBody) (*clientapi.RegisterBody, error) {
+	own := *body
+	own.Auth = nil
+	if text := own.AppendJSON(nil); string(text) != "{}" {
+		s.remember = text
+		return &own, nil
+	}
+	text, err := s.remembered()
+	if err == nil && text != nil {
+		err = json.Unmarshal(text, &own)
+	}
+	return &own, err
+}
+
+// newUser reads who wants to have an account.
+func newUser(body *clientapi.RegisterBody) (n *newcomer, err error) {
+	n = &newcomer{kind: kindUser, localpart: lower(body.Username.Value), password: body.Password.Value, login: !body.InhibitLogin.Value}
+	if n.wish, err = newWish(body.DeviceID, body.InitialDeviceDisplayName); err == nil && body.Password.Set {
+		err = checkNewPassword(n.password)
+	}
+	return n, err
 }
 
 // checkGuest refuses what is not the token of the guest with this name.
@@ -137,14 +164,20 @@ func (s *session) made(n *newcomer, server id.ServerName) bool {
 }
 
 // registerAgain answers a repeated request with the account that the first one
-// made. The first answer may have been lost, so it logs the same device in.
+// made. The first answer may have been lost, so it logs the same device in, as
+// any login does: with the password, which must be the request's own, not what
+// the session remembers.
 //
 // Spec: client-server "User-interactive API in the REST API": "or the result of
 // the API call if all stages were completed".
-func (a *Accounts) registerAgain(ctx context.Context, s *session, n *newcomer) (*clientapi.RegisterResponse, error) {
+func (a *Accounts) registerAgain(ctx context.Context, s *session, n *newcomer, own *clientapi.RegisterBody) (*clientapi.RegisterResponse, error) {
 	name, device, _ := strings.Cut(s.Result, " ")
 	user := id.UserID(name)
-	if err := a.verify(ctx, user, n.password); err != nil {
+	if !own.Password.Set {
+		return nil, api.Forbidden("This session has registered %s: log in", user)
+	}
+	verified, err := a.verifyLogin(ctx, user, own.Password.Value)
+	if err != nil {
 		return nil, err
 	}
 	if !n.login {
@@ -153,7 +186,7 @@ func (a *Accounts) registerAgain(ctx context.Context, s *session, n *newcomer) (
 	if n.wish.device == "" {
 		n.wish.device = id.DeviceID(device)
 	}
-	g, err := a.grant(ctx, user, n.wish)
+	g, err := a.grant(ctx, verified, n.wish)
 	return a.registered(user, g, err)
 }
 

@@ -38,7 +38,6 @@ func TestRegistrationRefuses(t *testing.T) {
 			post("null for a password", `{"password":null}`, 400, "M_BAD_JSON"),
 			post("auth that is no object", `{"auth":"dummy"}`, 400, "M_BAD_JSON"),
 			{Name: "another kind", Method: "POST", Path: pathRegister + "?kind=king", Body: stage.O{}, Status: 400, ErrCode: "M_INVALID_PARAM"},
-			post("no password in the end", `{"username":"bob","auth":{"type":"m.login.dummy"}}`, 400, "M_BAD_JSON"),
 			post("an empty password", `{"username":"bob","password":""}`, 400, "M_WEAK_PASSWORD"),
 			{Name: "a password past all sense", Method: "POST", Path: pathRegister, Status: 413, ErrCode: "M_TOO_LARGE",
 				Body: stage.O{"password": strings.Repeat("x", accounts.MaxPassword+1)}},
@@ -293,4 +292,73 @@ func TestProfileOfNewUsers(t *testing.T) {
 	require.Equal(t, `"alice"`, string(value))
 	_, err = name(id.UserID(guest))
 	require.ErrorIs(t, err, storage.ErrNotFound)
+}
+
+// TestRegistrationRemembersItsParameters: a request that has none goes on with
+// those of an earlier one of its session.
+//
+// Spec: client-server "User-interactive API in the REST API".
+func TestRegistrationRemembersItsParameters(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		body := stage.O{"username": "alice", "password": password, "device_id": "PHONE", "initial_device_display_name": "My phone"}
+		session := h.do("POST", pathRegister, "", body).At("session")
+		a := h.ok("POST", pathRegister, "", stage.O{"auth": dummy(session)})
+		require.Equal(t, "@alice:hs1", a.At("user_id"))
+		require.Equal(t, "PHONE", a.At("device_id"))
+		require.Equal(t, "My phone", h.ok("GET", stage.Path("v3/devices/PHONE"), a.At("access_token"), nil).At("display_name"))
+		require.Equal(t, 403, h.do("POST", pathRegister, "", stage.O{"auth": dummy(session)}).Status, "a session acts once")
+		require.Equal(t, 200, h.do("GET", pathWhoami, a.At("access_token"), nil).Status)
+		h.ok("POST", pathLogin, "", loginBody("alice"))
+
+		// A client that asks for the flows first, and one that changes its mind.
+		session = h.do("POST", pathRegister, "", stage.O{}).At("session")
+		for _, name := range []string{"bob", "carol"} {
+			body = stage.O{"username": name, "inhibit_login": true, "auth": stage.O{"session": session}}
+			require.Equal(t, session, h.do("POST", pathRegister, "", body).At("session"))
+		}
+		require.Equal(t, `{"user_id":"@carol:hs1"}`, h.ok("POST", pathRegister, "", stage.O{"auth": dummy(session)}).Body)
+
+		session = h.do("POST", pathRegister, "", stage.O{"username": "dan", "password": password}).At("session")
+		a = h.ok("POST", pathRegister, "", stage.O{"username": "erin", "auth": dummy(session)})
+		require.Equal(t, "@erin:hs1", a.At("user_id"))
+		require.Equal(t, 403, h.do("POST", pathLogin, "", loginBody("erin")).Status, "all parameters are those of one request")
+
+		h.register("frank")
+		session = h.do("POST", pathRegister, "", stage.O{"username": "gina"}).At("session")
+		h.register("gina")
+		taken := h.do("POST", pathRegister, "", stage.O{"auth": dummy(session)})
+		require.Equal(t, "M_USER_IN_USE", taken.At("errcode"), "meanwhile")
+	})
+}
+
+// TestSessionsDoNotGivePasswordsAway to whoever reads the database.
+func TestSessionsDoNotGivePasswordsAway(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		session := h.do("POST", pathRegister, "", stage.O{"username": "alice", "password": password}).At("session")
+		h.write(func(tx *storage.Writer) error {
+			_, err := tx.UIAuthSession(t.Context(), session)
+			require.ErrorIs(t, err, storage.ErrNotFound)
+			s, err := tx.UIAuthSession(t.Context(), accounts.HashOf(session))
+			require.NoError(t, err)
+			require.NotEmpty(t, s.Request)
+			require.NotContains(t, string(s.Request), "alice")
+			require.NotContains(t, string(s.Request), password)
+			return nil
+		})
+	})
+}
+
+// TestRegistrationWithoutAPassword makes an account that no password opens.
+//
+// Spec: client-server register: only logging in has need of one.
+func TestRegistrationWithoutAPassword(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		a := h.ok("POST", pathRegister, "", stage.O{"username": "alice", "auth": dummy("")})
+		require.Equal(t, 200, h.do("GET", pathWhoami, a.At("access_token"), nil).Status)
+		for _, secret := range []string{"", password} {
+			body := loginBody("alice")
+			body["password"] = secret
+			require.Equal(t, 403, h.do("POST", pathLogin, "", body).Status)
+		}
+	})
 }

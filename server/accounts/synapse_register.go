@@ -35,22 +35,22 @@ func (a *Accounts) GetRegisterNonce(ctx context.Context, _ *extraapi.GetRegister
 	if a.Registration.SharedSecret == "" {
 		return nil, secretOff()
 	}
-	nonce := &session{UIAuthSession: storage.UIAuthSession{Operation: useNonce, CreatedAt: a.Env.NowTS()}}
+	nonce := &session{UIAuthSession: storage.UIAuthSession{Operation: useNonce}}
 	if err := a.begin(ctx, nonce); err != nil {
 		return nil, err
 	}
-	return &extraapi.GetRegisterNonceResponse{Nonce: nonce.ID}, nil
+	return &extraapi.GetRegisterNonceResponse{Nonce: nonce.id}, nil
 }
 
 // spend uses a nonce up, whatever becomes of the request.
 func (a *Accounts) spend(ctx context.Context, nonce string) error {
 	unknown := api.Unknown("The nonce is unknown, used or too old")
 	err := a.DB.Write(ctx, func(tx *storage.Writer) error {
-		s, err := tx.UIAuthSession(ctx, nonce)
+		s, err := tx.LockUIAuthSession(ctx, hashOf(nonce))
 		if err != nil {
 			return err
 		}
-		if s.Operation != useNonce || s.Result != "" || a.Env.NowTS() > s.CreatedAt+nonceLife {
+		if s.Operation != useNonce || s.Result != "" || !alive(a.Env.NowTS(), s.CreatedAt, nonceLife) {
 			return unknown
 		}
 		s.Result = "spent"

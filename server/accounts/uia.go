@@ -4,6 +4,9 @@ package accounts
 
 import (
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
@@ -36,8 +39,9 @@ const sessionLife = 15 * 60 * 1000
 // of its one flow, in order. A session that answers it is good for the same
 // operation of the same user only.
 type challenge struct {
-	operation string    // with what it is about
-	user      id.UserID // whose password; empty at registration
+	operation string      // with what it is about
+	user      id.UserID   // whose password; empty at registration
+	device    id.DeviceID // that asks
 	flow      []string
 }
 
@@ -51,11 +55,28 @@ func digest(values ...string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// A session is how far a client has come with a challenge.
+// A session is how far a client has come with a challenge. Whoever knows its ID
+// can go on with it, so the database has a hash of that only.
 type session struct {
 	storage.UIAuthSession
-	stored bool
+	id       string // what the client knows
+	stored   bool
+	remember []byte // parameters of the request, for a later one that has none
 }
+
+// Limits of sessions that are under way, so that requests of nobody's cannot
+// fill the database: beyond them the oldest are thrown away.
+const (
+	maxSessionsOfNobody = 10_000
+	maxSessionsOfUser   = 100
+	// trimEach is how many may be begun by nobody before the oldest are thrown
+	// away, which walks over all that are kept.
+	trimEach = 64
+)
+
+// alive reports whether something from then is not too old to go on with. What
+// a clock has made that was ahead for a moment is not, either.
+func alive(now, then, life int64) bool { return then-life <= now && now <= then+life }
 
 func (s *session) completed() []string { return strings.Fields(s.Completed) }
 
@@ -95,7 +116,7 @@ func (a *Accounts) advance(ctx context.Context, c challenge, s *session, auth *c
 		if auth.Type.Value != s.next(c) {
 			return a.ask(ctx, c, s, api.Forbidden("%q is not the stage that comes next", auth.Type.Value))
 		}
-		if again, err := a.stage(ctx, c, auth); err != nil {
+		if again, err := a.stage(ctx, c, s, auth); err != nil {
 			return err
 		} else if again != nil {
 			return a.ask(ctx, c, s, again)
@@ -114,15 +135,13 @@ func (a *Accounts) advance(ctx context.Context, c challenge, s *session, auth *c
 // resume finds the session that a request goes on with. Where the request names
 // none, or one that is not good for it, the session is a new one.
 func (a *Accounts) resume(ctx context.Context, c challenge, auth *clientapi.AuthData) (*session, error) {
-	fresh := &session{UIAuthSession: storage.UIAuthSession{
-		Operation: c.operation, UserID: c.user, CreatedAt: a.Env.NowTS(),
-	}}
+	fresh := &session{UIAuthSession: storage.UIAuthSession{Operation: c.operation, UserID: c.user}}
 	if auth == nil || !auth.Session.Set {
 		return fresh, nil
 	}
 	var row *storage.UIAuthSession
-	err := a.DB.Write(ctx, func(tx *storage.Writer) (err error) {
-		row, err = tx.UIAuthSession(ctx, auth.Session.Value)
+	err := a.DB.Read(ctx, func(tx *storage.Reader) (err error) {
+		row, err = tx.UIAuthSession(ctx, hashOf(auth.Session.Value))
 		return err
 	})
 	if errors.Is(err, storage.ErrNotFound) {
@@ -131,10 +150,10 @@ func (a *Accounts) resume(ctx context.Context, c challenge, auth *clientapi.Auth
 	if err != nil {
 		return nil, fmt.Errorf("find authentication session: %w", err)
 	}
-	if row.Operation != c.operation || row.UserID != c.user || a.Env.NowTS() > row.CreatedAt+sessionLife {
+	if row.Operation != c.operation || row.UserID != c.user || !alive(a.Env.NowTS(), row.CreatedAt, sessionLife) {
 		return fresh, nil
 	}
-	return &session{UIAuthSession: *row, stored: true}, nil
+	return &session{UIAuthSession: *row, id: auth.Session.Value, stored: true}, nil
 }
 
 // keep stores how far a session has come. What another request has completed
@@ -144,7 +163,7 @@ func (a *Accounts) keep(ctx context.Context, s *session) error {
 		return a.begin(ctx, s)
 	}
 	err := a.DB.Write(ctx, func(tx *storage.Writer) error {
-		row, err := tx.UIAuthSession(ctx, s.ID)
+		row, err := tx.LockUIAuthSession(ctx, s.ID)
 		if err != nil {
 			return err
 		}
@@ -153,9 +172,15 @@ func (a *Accounts) keep(ctx context.Context, s *session) error {
 				row.Completed = strings.Join(append(done, stage), " ")
 			}
 		}
+		if s.remember != nil {
+			row.Request = a.seal(s.id, s.remember)
+		}
 		s.UIAuthSession = *row
 		return tx.PutUIAuthSession(ctx, row)
 	})
+	if errors.Is(err, storage.ErrNotFound) {
+		return a.begin(ctx, s) // thrown away meanwhile
+	}
 	if err != nil {
 		return fmt.Errorf("store authentication session: %w", err)
 	}
@@ -164,11 +189,25 @@ func (a *Accounts) keep(ctx context.Context, s *session) error {
 
 // begin stores a new session, and throws those away that are over.
 func (a *Accounts) begin(ctx context.Context, s *session) error {
+	s.CreatedAt = a.Env.NowTS()
+	most, trim := maxSessionsOfUser, true
+	if s.UserID == "" {
+		most, trim = maxSessionsOfNobody, a.begun.Add(1)%trimEach == 0
+	}
 	err := redraw(func() error {
-		s.ID = a.Env.Rand.Token("ui auth session", s.Operation, 24)
+		s.id = a.Env.Rand.Token("ui auth session", s.Operation, 24)
+		s.ID = hashOf(s.id)
+		if s.remember != nil {
+			s.Request = a.seal(s.id, s.remember)
+		}
 		return a.DB.Write(ctx, func(tx *storage.Writer) error {
-			if _, err := tx.DeleteUIAuthSessions(ctx, s.CreatedAt-sessionLife); err != nil {
+			if _, err := tx.DeleteUIAuthSessions(ctx, s.CreatedAt-sessionLife, s.CreatedAt+sessionLife); err != nil {
 				return err
+			}
+			if trim {
+				if err := tx.TrimUIAuthSessions(ctx, s.UserID, most-1); err != nil {
+					return err
+				}
 			}
 			return tx.InsertUIAuthSession(ctx, &s.UIAuthSession)
 		})
@@ -180,16 +219,82 @@ func (a *Accounts) begin(ctx context.Context, s *session) error {
 	return nil
 }
 
+// sealer encrypts what a session remembers, a password among it, with its ID as
+// the key: the database alone does not give it away.
+func sealer(sessionID string) cipher.AEAD {
+	key, err := hkdf.Key(sha256.New, []byte(sessionID), nil, "touchstone ui auth request", 32)
+	if err != nil {
+		panic("accounts: hkdf: " + err.Error())
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		panic("accounts: aes: " + err.Error())
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		panic("accounts: gcm: " + err.Error())
+	}
+	return aead
+}
+
+func (a *Accounts) seal(sessionID string, plain []byte) []byte {
+	aead := sealer(sessionID)
+	nonce := a.Env.Rand.Bytes("ui auth request", sessionID, aead.NonceSize())
+	return aead.Seal(nonce, nonce, plain, nil)
+}
+
+// remembered is what a session remembers, nil for nothing.
+func (s *session) remembered() ([]byte, error) {
+	if len(s.Request) == 0 {
+		return nil, nil
+	}
+	aead := sealer(s.id)
+	n := min(aead.NonceSize(), len(s.Request))
+	plain, err := aead.Open(nil, s.Request[:n], s.Request[n:], nil)
+	if err != nil {
+		return nil, fmt.Errorf("parameters of an authentication session: %w", err)
+	}
+	return plain, nil
+}
+
+// errActed says that a session has done already what it is for.
+var errActed = errors.New("the session has been used")
+
+// act makes a result that of a session, which can have one: it is part of the
+// transaction that does what the session is for, so that this is done once.
+func (s *session) act(ctx context.Context, tx *storage.Writer, result string) error {
+	if s == nil || !s.stored {
+		return nil
+	}
+	row, err := tx.LockUIAuthSession(ctx, s.ID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return api.Forbidden("The session is over")
+	}
+	if err != nil {
+		return err
+	}
+	s.UIAuthSession = *row
+	if row.Result != "" {
+		return errActed
+	}
+	row.Result = result
+	return tx.PutUIAuthSession(ctx, row)
+}
+
 // stage checks what a client offers for one stage. again says why it was not
 // enough, where the client may make a second attempt.
-func (a *Accounts) stage(ctx context.Context, c challenge, auth *clientapi.AuthData) (again *api.Error, err error) {
+func (a *Accounts) stage(ctx context.Context, c challenge, s *session, auth *clientapi.AuthData) (again *api.Error, err error) {
 	switch auth.Type.Value {
 	case stageToken:
 		token, ok := event.Text(auth.Extra["token"])
 		if !ok {
 			return nil, api.BadJSON("auth.token is missing or no string")
 		}
-		if subtle.ConstantTimeCompare([]byte(token), []byte(a.Registration.Token)) != 1 {
+		right := subtle.ConstantTimeCompare([]byte(token), []byte(a.Registration.Token)) == 1
+		if err := a.guess(ctx, right, tokenGuesses(s)...); err != nil {
+			return nil, err
+		}
+		if !right {
 			return api.Forbidden("That registration token is not valid"), nil
 		}
 	case stagePassword:
@@ -214,9 +319,9 @@ func (a *Accounts) passwordStage(ctx context.Context, c challenge, auth *clienta
 	if user != c.user {
 		return nil, api.Forbidden("The password must be that of %s", c.user)
 	}
-	err = a.verify(ctx, user, password)
+	_, err = a.verify(ctx, user, password, passwordGuesses("device "+string(user)+" "+string(c.device)))
 	var refused *api.Error
-	if errors.As(err, &refused) {
+	if errors.As(err, &refused) && refused.Status != http.StatusTooManyRequests {
 		return refused, nil
 	}
 	return nil, err
@@ -233,7 +338,7 @@ func (a *Accounts) ask(ctx context.Context, c challenge, s *session, refused *ap
 	e := &api.Error{Status: http.StatusUnauthorized, Extra: map[string]any{
 		"flows":   []any{map[string]any{"stages": c.flow}},
 		"params":  map[string]any{},
-		"session": s.ID,
+		"session": s.id,
 	}}
 	if done := s.completed(); len(done) > 0 {
 		e.Extra["completed"] = done

@@ -3,12 +3,14 @@
 package accounts_test
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/server/accounts"
+	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
 	"touchstone.example/tests/stage"
 )
@@ -122,4 +124,38 @@ func TestSessionsEnd(t *testing.T) {
 	h.Clock.Advance(accounts.SessionLife * time.Millisecond)
 	again := h.do("DELETE", path, token, stage.O{"auth": byPassword("alice", "wrong", a.At("session"))})
 	require.Equal(t, a.At("session"), again.At("session"), "the new one has a life of its own")
+}
+
+// TestWhatAClockHasMadeThatWasAhead is over at once, and says nothing of the
+// future.
+func TestWhatAClockHasMadeThatWasAhead(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.register("alice")
+		token := h.login("alice", "TABLET")
+		start := h.Clock.Now()
+		h.Clock.Advance(24 * time.Hour)
+		path := stage.Path("v3/devices/PHONE")
+		session := h.do("DELETE", path, token, stage.O{}).At("session")
+		nonce := h.nonce()
+		h.login("alice", "PHONE")
+		seen := func(device string) string {
+			return h.ok("GET", stage.Path("v3/devices/{}", device), token, nil).At("last_seen_ts")
+		}
+		h.Clock.Set(start)
+		now := strconv.FormatInt(start.UnixMilli(), 10)
+		require.Equal(t, now, seen("PHONE"), "not seen again")
+		require.Equal(t, now, seen("TABLET"), "seen ahead, and again now")
+		h.Clock.Advance(time.Hour)
+		require.Equal(t, strconv.FormatInt(start.Add(time.Hour).UnixMilli(), 10), seen("TABLET"))
+		require.Equal(t, 400, h.do("POST", pathSecret, "", secretly(nonce, "bob", password, false, "")).Status)
+		a := h.do("DELETE", path, token, stage.O{"auth": byPassword("alice", "wrong", session)})
+		require.Equal(t, 401, a.Status)
+		require.NotEqual(t, session, a.At("session"))
+		var kept error
+		h.write(func(tx *storage.Writer) error {
+			_, kept = tx.UIAuthSession(t.Context(), accounts.HashOf(session))
+			return nil
+		})
+		require.ErrorIs(t, kept, storage.ErrNotFound, "the next session throws it away")
+	})
 }

@@ -6,11 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
+	"touchstone.example/server/event"
 	"touchstone.example/server/filter"
 	"touchstone.example/server/rooms"
 	"touchstone.example/storage"
@@ -29,6 +31,7 @@ type assembly struct {
 	ids         map[int64]id.RoomID
 	memberships map[int64]*storage.Membership
 	ownData     bool // account data may have changed
+	size        int  // of all timelines, in bytes
 	// arrived lists by room the events of the window in order; nil: nobody has
 	// looked yet.
 	arrived map[int64][]int64
@@ -39,9 +42,14 @@ type assembly struct {
 
 // answer tells what changed in the window.
 func (s *Sync) answer(ctx context.Context, w *window, upTo int64) (*clientapi.SyncResponse, error) {
+	done, err := s.Turn(ctx, string(w.who.User))
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	w.upTo, w.now = upTo, s.Env.NowTS()
 	var out *clientapi.SyncResponse
-	err := s.DB.Read(ctx, func(tx *storage.Reader) error {
+	err = s.DB.Read(ctx, func(tx *storage.Reader) error {
 		a := &assembly{
 			Sync: s, window: w, tx: tx, out: s.nothing(upTo),
 			view: &rooms.View{Caller: w.who, Now: w.now, Memberships: map[int64]string{}},
@@ -64,8 +72,11 @@ func (a *assembly) run(ctx context.Context) error {
 		return err
 	}
 	all := clientapi.SyncRooms{}
-	parts, err := a.fill(ctx, a.parts())
+	parts, err := a.parts(ctx)
 	if err != nil {
+		return err
+	}
+	if parts, err = a.fill(ctx, parts); err != nil {
 		return err
 	}
 	if err := a.write(ctx, &all, parts); err != nil {
@@ -250,7 +261,8 @@ var strippedTypes = []string{
 }
 
 // stripped is the state that lets a user who is not in a room know it, as it
-// was at the invitation, which comes last.
+// was at the invitation, which comes last, and who invited, so that a client can
+// show the name.
 func (a *assembly) stripped(ctx context.Context, m *storage.Membership) ([]api.Raw, error) {
 	root, err := a.tx.RoomStateAt(ctx, m.RoomNID, m.Pos)
 	if err != nil {
@@ -260,22 +272,26 @@ func (a *assembly) stripped(ctx context.Context, m *storage.Membership) ([]api.R
 	for _, typ := range strippedTypes {
 		keys = append(keys, storage.StateKey{Type: typ})
 	}
-	keys = append(keys, storage.StateKey{Type: "m.room.member", Key: string(a.who.User)})
+	own := storage.StateKey{Type: event.TypeMember, Key: string(a.who.User)}
+	keys = append(keys, own, storage.StateKey{Type: event.TypeMember, Key: string(m.Sender)})
 	found, err := a.tx.StateGet(ctx, root, keys...)
 	if err != nil {
 		return nil, err
 	}
-	nids := make([]int64, 0, len(found))
-	for _, nid := range found {
-		nids = append(nids, nid)
-	}
-	events, err := a.tx.ViewsByNID(ctx, nids) // by row, so the invitation last
+	events, err := a.tx.ViewsByNID(ctx, slices.Collect(maps.Values(found)))
 	if err != nil {
 		return nil, err
 	}
-	out := make([]api.Raw, len(events))
-	for i, e := range events {
-		out[i] = rooms.AppendStripped(nil, e)
+	out, invitation := []api.Raw{}, api.Raw(nil)
+	for _, e := range events {
+		if e.NID == found[own] {
+			invitation = rooms.AppendStripped(nil, e)
+			continue
+		}
+		out = append(out, rooms.AppendStripped(nil, e))
+	}
+	if invitation != nil {
+		out = append(out, invitation)
 	}
 	return out, nil
 }

@@ -105,5 +105,8 @@ func (s *Sync) loadFilter(ctx context.Context, user id.UserID, given api.Opt[str
 	if err != nil {
 		return nil, api.InvalidParam("%s", err)
 	}
+	if !s.OnlyFields {
+		f.Fields = f.Fields.WithRequired()
+	}
 	return f, nil
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"touchstone.example/api/id"
+	"touchstone.example/server/event"
 	"touchstone.example/server/rooms"
 	"touchstone.example/storage"
 )
@@ -28,12 +29,17 @@ type roomPart struct {
 	until      *int64 // how far who is not in the room may read its state; nil: nobody has asked
 
 	timeline []*storage.Event // earliest first
+	sized    int              // how many of its events are counted in size
+	size     int              // in bytes
 	before   storage.Place    // where /messages goes on before the timeline
 	limited  bool
-	skipped  bool           // something of the window is not in the timeline
-	recount  bool           // by that, a count of members or of what is unread may be news
-	moved    bool           // the state changed by more than the timeline tells
-	settled  map[int64]bool // the state at the window's end where it did, by row; true: the start's too
+	skipped  bool                      // something of the window is not in the timeline
+	hid      bool                      // the filter kept state events out of the timeline
+	hidden   map[storage.StateKey]bool // what of the state those say that the state may tell
+	recount  []*storage.Event          // kept out too: by them the number of members may be news
+	moved    bool                      // the state changed by more than the timeline tells
+	later    map[int64]bool            // the state at the timeline's end where it is not that of its start, by row
+	replaced map[int64]bool            // and what was there at the start
 	root     storage.RoomRoot
 	wanted   []int64 // the state to tell, by row
 	state    []*storage.Event
@@ -44,7 +50,7 @@ type roomPart struct {
 }
 
 // parts chooses the rooms that the answer may tell of.
-func (a *assembly) parts() []*roomPart {
+func (a *assembly) parts(ctx context.Context) ([]*roomPart, error) {
 	var out []*roomPart
 	for _, nid := range a.order {
 		m := a.memberships[nid]
@@ -65,20 +71,42 @@ func (a *assembly) parts() []*roomPart {
 				continue
 			}
 			p.upTo = m.Pos
+			if fresh && !p.whole {
+				if err := a.departed(ctx, p); err != nil {
+					return nil, err
+				}
+			}
 		default:
 			continue
 		}
 		out = append(out, p)
 	}
-	return out
+	return out, nil
+}
+
+// departed makes a part about a room that was left tell all of it to who was not
+// in it at the last answer, and so knows nothing of it.
+func (a *assembly) departed(ctx context.Context, p *roomPart) error {
+	events, err := a.tx.MemberEvents(ctx, p.nid, a.who.User)
+	before, within := "", false
+	for _, e := range events {
+		switch membership := rooms.MembershipOf(e); {
+		case e.Pos == 0 || e.Pos > p.upTo:
+		case e.Pos <= a.since:
+			before = membership
+		default:
+			within = within || membership == "join"
+		}
+	}
+	if p.whole = before != "join"; p.whole && within {
+		p.since = 0
+	}
+	return err
 }
 
 // fill reads what all the parts need.
 func (a *assembly) fill(ctx context.Context, parts []*roomPart) ([]*roomPart, error) {
 	if err := a.loadTimelines(ctx, parts); err != nil {
-		return nil, err
-	}
-	if err := a.loadPlaces(ctx, parts); err != nil {
 		return nil, err
 	}
 	if err := a.loadMoved(ctx, parts); err != nil {
@@ -91,9 +119,15 @@ func (a *assembly) fill(ctx context.Context, parts []*roomPart) ([]*roomPart, er
 		return nil, err
 	}
 	for _, p := range parts {
+		if err := p.cutOverruled(ctx); err != nil {
+			return nil, err
+		}
 		if err := p.chooseState(ctx); err != nil {
 			return nil, err
 		}
+	}
+	if err := a.loadPlaces(ctx, parts); err != nil {
+		return nil, err
 	}
 	if err := a.loadSummaries(ctx, parts); err != nil {
 		return nil, err
@@ -101,13 +135,13 @@ func (a *assembly) fill(ctx context.Context, parts []*roomPart) ([]*roomPart, er
 	if err := a.loadStates(ctx, parts); err != nil {
 		return nil, err
 	}
+	if err := a.findRecounted(ctx, parts); err != nil {
+		return nil, err
+	}
+	parts = slices.DeleteFunc(parts, func(p *roomPart) bool { return p.quiet() && len(p.recount) == 0 })
 	if err := a.loadUnread(ctx, parts); err != nil {
 		return nil, err
 	}
-	if err := a.findUnread(ctx, parts); err != nil {
-		return nil, err
-	}
-	parts = slices.DeleteFunc(parts, func(p *roomPart) bool { return p.quiet() && !p.recount })
 	var all []*storage.Event
 	for _, p := range parts {
 		all = append(append(all, p.timeline...), p.state...)
@@ -133,25 +167,33 @@ func (p *roomPart) quiet() bool {
 	return p.joined && !p.whole && len(p.timeline) == 0 && len(p.state) == 0 && !p.limited
 }
 
-// findUnread finds the parts of which the client hears only because there is
-// more unread, of what its filter keeps out.
+// findRecounted leaves to the parts that tell no event those of the events kept
+// out by which somebody came or went: the number of members is news though
+// nothing else is. What is unread is told with the next news of the room.
 //
-// Spec: client-server "Receiving notifications": "Servers MUST include the number
-// of unread notifications in a client's /sync stream, and MUST update it as it
-// changes".
-func (a *assembly) findUnread(ctx context.Context, parts []*roomPart) error {
+// Spec: client-server sync, "m.joined_member_count": "If this field has not
+// changed since the last sync, it may be omitted. Required otherwise."
+func (a *assembly) findRecounted(ctx context.Context, parts []*roomPart) error {
 	var nids []int64
 	for _, p := range parts {
-		if p.quiet() && !p.recount {
-			nids = append(nids, p.nid)
+		for _, e := range p.recount {
+			if p.quiet() && e.ReplacesNID != 0 {
+				nids = append(nids, e.ReplacesNID)
+			}
 		}
 	}
 	if len(nids) == 0 {
 		return nil
 	}
-	before, err := a.tx.UnreadIn(ctx, a.who.User, nids, a.since)
+	events, err := a.tx.ViewsByNID(ctx, nids)
+	before := make(map[int64]string, len(events))
+	for _, e := range events {
+		before[e.NID] = rooms.MembershipOf(e)
+	}
 	for _, p := range parts {
-		p.recount = p.recount || p.quiet() && !maps.Equal(before[p.nid], p.unread)
+		p.recount = slices.DeleteFunc(p.recount, func(e *storage.Event) bool {
+			return p.quiet() && before[e.ReplacesNID] == rooms.MembershipOf(e)
+		})
 	}
 	return err
 }
@@ -163,7 +205,7 @@ func (a *assembly) findUnread(ctx context.Context, parts []*roomPart) error {
 func (a *assembly) loadTimelines(ctx context.Context, parts []*roomPart) error {
 	limit := a.filter.Room.Timeline.Limit(defaultTimeline, maxTimeline)
 	first := map[int64][]*storage.Event{}
-	others, err := a.loadArrived(ctx, parts, limit+1, first)
+	others, err := a.loadArrived(ctx, parts, atFirst(limit), first)
 	if err != nil {
 		return err
 	}
@@ -178,7 +220,7 @@ func (a *assembly) loadTimelines(ctx context.Context, parts []*roomPart) error {
 		groups[w] = append(groups[w], p.nid)
 	}
 	for _, w := range order {
-		got, err := a.tx.Timelines(ctx, groups[w], w.since, w.upTo, limit+1)
+		got, err := a.tx.Timelines(ctx, groups[w], w.since, w.upTo, atFirst(limit))
 		if err != nil {
 			return err
 		}
@@ -196,7 +238,7 @@ func (a *assembly) loadTimelines(ctx context.Context, parts []*roomPart) error {
 // where the filter leaves too few of them.
 func (p *roomPart) takeTimeline(ctx context.Context, batch []*storage.Event, limit int) error {
 	p.sight = rooms.SightOf(p.tx, p.who.User, p.membership)
-	for asked := limit + 1; ; {
+	for asked, looked := atFirst(limit), 0; ; {
 		done, err := p.take(ctx, batch, limit)
 		if err != nil {
 			return err
@@ -204,7 +246,11 @@ func (p *roomPart) takeTimeline(ctx context.Context, batch []*storage.Event, lim
 		if done || len(batch) < asked {
 			break
 		}
-		asked = limit - len(p.timeline) + 1
+		if looked += len(batch); looked >= maxLooked {
+			p.limited, p.skipped = true, true
+			break
+		}
+		asked = max(atFirst(limit-len(p.timeline)), someEvents)
 		if batch, err = p.tx.Timeline(ctx, p.nid, p.since, batch[len(batch)-1].Pos-1, asked); err != nil {
 			return err
 		}
@@ -214,12 +260,17 @@ func (p *roomPart) takeTimeline(ctx context.Context, batch []*storage.Event, lim
 }
 
 // take adds a batch to the timeline, and reports whether the timeline begins
-// there: it is full, or what comes before may not be seen. State that changed
-// out of sight would be told neither before a timeline that goes on beyond nor
-// in it. Who was in the room earlier has a gap there, though the limit did not
-// make it.
+// there: it is full, or what comes before may not be seen, or would leave the
+// client with state that a later event, which the filter keeps out, has replaced.
+// State that changed out of sight would be told neither before a timeline that
+// goes on beyond nor in it. Who was in the room earlier has a gap there, though
+// the limit did not make it.
 func (p *roomPart) take(ctx context.Context, batch []*storage.Event, limit int) (done bool, err error) {
 	for _, e := range batch {
+		if p.full() {
+			p.limited, p.skipped = true, true
+			return true, nil
+		}
 		sees, at, err := p.sight.Sees(ctx, e)
 		if err != nil {
 			return false, err
@@ -234,9 +285,8 @@ func (p *roomPart) take(ctx context.Context, batch []*storage.Event, limit int) 
 		switch {
 		case !sees || !p.filter.Room.Timeline.Match(&h):
 			p.skipped = true
-			// Who sends has read what came before.
-			p.recount = p.recount || e.Type == "m.room.member" && e.StateKey != nil || e.Sender == p.who.User
-		case len(p.timeline) == limit:
+			p.hide(e, sees && p.filter.Room.State.Match(&h))
+		case len(p.timeline) == limit || e.StateKey != nil && p.hidden[storage.StateKey{Type: e.Type, Key: *e.StateKey}]:
 			p.limited, p.skipped = true, true
 			return true, nil
 		default:
@@ -245,6 +295,24 @@ func (p *roomPart) take(ctx context.Context, batch []*storage.Event, limit int) 
 		}
 	}
 	return false, nil
+}
+
+// hide notes what is not told of an event that is kept out of the timeline. told
+// says that its state is.
+func (p *roomPart) hide(e *storage.Event, told bool) {
+	if e.StateKey == nil {
+		return
+	}
+	p.hid = true
+	if e.Type == event.TypeMember {
+		p.recount = append(p.recount, e)
+	}
+	if told && !p.stateAfter {
+		if p.hidden == nil {
+			p.hidden = map[storage.StateKey]bool{}
+		}
+		p.hidden[storage.StateKey{Type: e.Type, Key: *e.StateKey}] = true
+	}
 }
 
 // isOwn reports whether an event is about the user's own membership. Sync

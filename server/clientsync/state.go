@@ -4,8 +4,10 @@ package clientsync
 
 import (
 	"context"
+	"maps"
 	"slices"
 
+	"touchstone.example/server/event"
 	"touchstone.example/server/rooms"
 	"touchstone.example/storage"
 )
@@ -25,7 +27,7 @@ func (a *assembly) loadMoved(ctx context.Context, parts []*roomPart) error {
 		after := a.upTo
 		for i, p := range parts {
 			nids[i] = p.nid
-			after = min(after, p.told())
+			after = min(after, p.toldUpTo())
 		}
 		var err error
 		if a.moved, err = a.tx.MovedIn(ctx, nids, after, a.upTo); err != nil {
@@ -34,14 +36,14 @@ func (a *assembly) loadMoved(ctx context.Context, parts []*roomPart) error {
 	}
 	for _, p := range parts {
 		pos, moved := a.moved[p.nid]
-		p.moved = moved && pos > p.told()
+		p.moved = moved && pos > p.toldUpTo()
 	}
 	return nil
 }
 
-// told is the position up to which the client knows the state, or is told it
+// toldUpTo is the position up to which the client knows the state, or is told it
 // before the timeline.
-func (p *roomPart) told() int64 {
+func (p *roomPart) toldUpTo() int64 {
 	if p.whole {
 		return p.start()
 	}
@@ -61,7 +63,7 @@ func (p *roomPart) stateAt() int64 {
 func (a *assembly) loadRoots(ctx context.Context, parts []*roomPart) error {
 	var nids []int64
 	for _, p := range parts {
-		if p.upTo == a.upTo && (p.tellsState() || p.changesSummary()) {
+		if p.upTo == a.upTo && (p.tellsState() || p.changesSummary() || len(p.timelineKeys()) > 0) {
 			nids = append(nids, p.nid)
 		}
 	}
@@ -131,10 +133,10 @@ func (p *roomPart) chooseState(ctx context.Context) error {
 		return nil
 	}
 	to, err := p.rootAt(ctx, p.stateAt())
-	if err != nil || to == "" {
+	if err != nil {
 		return err
 	}
-	if p.whole {
+	if p.whole && to != "" {
 		class := storage.StateAll
 		if p.lazy() {
 			class = storage.StateOther
@@ -142,51 +144,72 @@ func (p *roomPart) chooseState(ctx context.Context) error {
 		if p.wanted, err = p.tx.StateLoad(ctx, to, class); err != nil {
 			return err
 		}
-		return p.settle(ctx, to)
 	}
-	from, err := p.rootAt(ctx, p.since)
-	if err != nil {
-		return err
-	}
-	changes, err := p.tx.StateDiff(ctx, from, to)
-	for _, c := range changes {
-		if c.New != 0 {
-			p.wanted = append(p.wanted, c.New)
+	if to != "" && (!p.whole || p.lazy() && p.since > 0) { // members whom the client knows may have changed
+		from, err := p.rootAt(ctx, p.since)
+		if err != nil {
+			return err
+		}
+		changes, err := p.tx.StateDiff(ctx, from, to)
+		if err != nil {
+			return err
+		}
+		for _, c := range changes {
+			if c.New != 0 {
+				p.wanted = append(p.wanted, c.New)
+			}
 		}
 	}
-	if err != nil {
-		return err
-	}
-	return p.settle(ctx, from)
+	return p.chooseEnd(ctx, to)
 }
 
-// settle adds what state resolution made of the state within the timeline,
-// whose events do not tell. Clients take the state first and then the timeline,
-// so that it holds for entries without an event there.
+// endsOtherwise reports whether the state at the end of the timeline may differ
+// from what its events make of the state at its start: the filter kept state
+// events out, or state resolution changed more.
+func (p *roomPart) endsOtherwise() bool { return !p.stateAfter && (p.moved || p.hid) }
+
+// chooseEnd adds what the state became within the timeline without an event
+// there that tells. Clients take the state first and then the timeline, so that
+// it holds for entries that have no event in the timeline.
 //
 // Spec: server-server "Soft failure": "it is possible for such events to appear
 // in the current state of the room. In that case the client should be told …
 // e.g. by sending it down in the state section of a sync response".
-func (p *roomPart) settle(ctx context.Context, from string) error {
-	if !p.moved || p.stateAfter {
+func (p *roomPart) chooseEnd(ctx context.Context, start string) error {
+	if !p.endsOtherwise() {
 		return nil
 	}
-	to, err := p.rootAt(ctx, p.upTo)
-	if err != nil {
+	end, err := p.rootAt(ctx, p.upTo)
+	if err != nil || end == "" {
 		return err
 	}
-	changes, err := p.tx.StateDiff(ctx, from, to)
-	p.settled = make(map[int64]bool, len(changes))
-	before := slices.Clone(p.wanted)
-	slices.Sort(before)
+	p.replaced, p.later = map[int64]bool{}, map[int64]bool{}
+	if p.lazy() && p.whole && p.since == 0 { // no members but those whom addMembers adds
+		others, err := p.tx.StateLoad(ctx, end, storage.StateOther)
+		p.differs(p.wanted, others)
+		return err
+	}
+	changes, err := p.tx.StateDiff(ctx, start, end)
 	for _, c := range changes {
-		if c.New != 0 {
-			_, told := slices.BinarySearch(before, c.New)
-			p.settled[c.New] = told
-			p.wanted = append(p.wanted, c.New)
-		}
+		p.differs([]int64{c.Old}, []int64{c.New})
 	}
 	return err
+}
+
+// differs notes what two states have instead of each other, of which those in
+// both are left out, and 0 is nothing.
+func (p *roomPart) differs(start, end []int64) {
+	for _, nid := range start {
+		p.replaced[nid] = true
+	}
+	for _, nid := range end {
+		if p.replaced[nid] {
+			delete(p.replaced, nid)
+		} else if nid != 0 {
+			p.later[nid] = true
+			p.wanted = append(p.wanted, nid)
+		}
+	}
 }
 
 func (p *roomPart) lazy() bool { return p.filter.Room.State.LazyLoadMembers }
@@ -220,7 +243,8 @@ func (a *assembly) loadStates(ctx context.Context, parts []*roomPart) error {
 }
 
 // addMembers adds the membership events of those who sent the timeline, of the
-// heroes that the summary names, and in a whole state the user's own.
+// heroes that the summary names, and in a whole state the user's own, but for
+// those that the client knows.
 //
 // Spec: client-server "Lazy-loading room members"; sync, "m.heroes": "the
 // membership events for the heroes MUST be included in the state, unless they
@@ -233,19 +257,37 @@ func (p *roomPart) addMembers(ctx context.Context) error {
 	if len(users) == 0 {
 		return nil
 	}
-	root, err := p.rootAt(ctx, p.stateAt())
-	if err != nil || root == "" {
-		return err
-	}
 	keys := make([]storage.StateKey, len(users))
 	for i, u := range users {
-		keys[i] = storage.StateKey{Type: "m.room.member", Key: string(u)}
+		keys[i] = storage.StateKey{Type: event.TypeMember, Key: string(u)}
+	}
+	start, err := p.membersAt(ctx, p.stateAt(), keys)
+	if err != nil || !p.endsOtherwise() {
+		return err
+	}
+	end, err := p.membersAt(ctx, p.upTo, keys)
+	for _, key := range keys {
+		if start[key] != end[key] {
+			p.replaced[start[key]], p.later[end[key]] = true, true
+		}
+	}
+	return err
+}
+
+// membersAt reads members at a position, and adds those whom the client does not
+// know.
+func (p *roomPart) membersAt(ctx context.Context, pos int64, keys []storage.StateKey) (map[storage.StateKey]int64, error) {
+	root, err := p.rootAt(ctx, pos)
+	if err != nil || root == "" {
+		return nil, err
 	}
 	found, err := p.tx.StateGet(ctx, root, keys...)
 	for _, nid := range found {
-		p.wanted = append(p.wanted, nid)
+		if _, told := slices.BinarySearch(p.told, nid); p.whole || !told {
+			p.wanted = append(p.wanted, nid)
+		}
 	}
-	return err
+	return found, err
 }
 
 // takeState keeps the state events that the filter lets pass, in the order of
@@ -253,41 +295,84 @@ func (p *roomPart) addMembers(ctx context.Context) error {
 func (p *roomPart) takeState(byNID map[int64]*storage.Event) {
 	slices.Sort(p.wanted)
 	p.wanted = slices.Compact(p.wanted)
-	settled := p.settledKeys(byNID)
+	inTimeline := p.timelineKeys()
 	for _, nid := range p.wanted {
 		e := byNID[nid]
-		if e == nil || !p.stateAfter && p.inTimeline(nid) || e.StateKey == nil {
+		if e == nil || e.StateKey == nil {
 			continue
 		}
-		if end, ok := settled[storage.StateKey{Type: e.Type, Key: *e.StateKey}]; ok && end != nid {
-			continue
-		} else if told, is := p.settled[nid]; !ok && is && !told {
-			continue // the timeline has the last word
-		}
-		h := rooms.FilterHeader(e, p.id)
-		if p.filter.Room.State.Match(&h) {
-			p.state = append(p.state, e)
+		tells := inTimeline[storage.StateKey{Type: e.Type, Key: *e.StateKey}]
+		switch {
+		case slices.Contains(tells, nid):
+		case p.later[nid] && tells != nil: // the timeline has the last word
+		case p.replaced[nid] && tells == nil: // and here what is later
+		default:
+			h := rooms.FilterHeader(e, p.id)
+			if p.filter.Room.State.Match(&h) {
+				p.state = append(p.state, e)
+			}
 		}
 	}
 }
 
-// settledKeys are the entries of the state that have no event in the timeline
-// and that state resolution changed within it.
-func (p *roomPart) settledKeys(byNID map[int64]*storage.Event) map[storage.StateKey]int64 {
-	keys := map[storage.StateKey]int64{}
-	for nid := range p.settled {
-		if e := byNID[nid]; e != nil && !p.inTimeline(nid) {
-			keys[storage.StateKey{Type: e.Type, Key: *e.StateKey}] = nid
-		}
-	}
+// timelineKeys are the entries of the state of which the timeline tells, each
+// with its events, earliest first. With the state after the timeline it tells of
+// none.
+func (p *roomPart) timelineKeys() map[storage.StateKey][]int64 {
+	keys := map[storage.StateKey][]int64{}
 	for _, e := range p.timeline {
-		if e.StateKey != nil {
-			delete(keys, storage.StateKey{Type: e.Type, Key: *e.StateKey})
+		if e.StateKey != nil && !p.stateAfter {
+			key := storage.StateKey{Type: e.Type, Key: *e.StateKey}
+			keys[key] = append(keys[key], e.NID)
 		}
 	}
 	return keys
 }
 
-func (p *roomPart) inTimeline(nid int64) bool {
-	return slices.ContainsFunc(p.timeline, func(t *storage.Event) bool { return t.NID == nid })
+// cutOverruled has a timeline begin after the last event in it whose state is not
+// the room's in the end, since state resolution overruled it: a client that takes
+// the state first and then the timeline would end with it.
+func (p *roomPart) cutOverruled(ctx context.Context) error {
+	keys := p.timelineKeys()
+	if len(keys) == 0 || !p.joined { // who has left is told of their own membership beyond the state
+		return nil
+	}
+	root, err := p.rootAt(ctx, p.upTo)
+	if err != nil || root == "" {
+		return err
+	}
+	found, err := p.tx.StateGet(ctx, root, slices.Collect(maps.Keys(keys))...)
+	if err != nil {
+		return err
+	}
+	for i, e := range slices.Backward(p.timeline) {
+		if e.StateKey == nil {
+			continue
+		}
+		key := storage.StateKey{Type: e.Type, Key: *e.StateKey}
+		if of := keys[key]; of[len(of)-1] != e.NID || found[key] == e.NID {
+			continue
+		}
+		if told, err := p.tellsInstead(ctx, found[key]); err != nil {
+			return err
+		} else if told {
+			p.timeline, p.limited, p.skipped, p.moved = p.timeline[i+1:], true, true, true
+			return nil
+		}
+	}
+	return nil
+}
+
+// tellsInstead reports whether the filter lets the state tell of an event, 0 for
+// that there is none any more.
+func (p *roomPart) tellsInstead(ctx context.Context, nid int64) (bool, error) {
+	if nid == 0 {
+		return true, nil
+	}
+	events, err := p.tx.ViewsByNID(ctx, []int64{nid})
+	if err != nil || len(events) == 0 {
+		return false, err
+	}
+	h := rooms.FilterHeader(events[0], p.id)
+	return p.filter.Room.State.Match(&h), nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"slices"
 
+	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/rooms"
 	"touchstone.example/storage"
@@ -50,6 +51,11 @@ func (a *assembly) loadSummaries(ctx context.Context, parts []*roomPart) error {
 	}
 	if err := a.findNames(ctx, described); err != nil {
 		return err
+	}
+	for _, p := range described {
+		if !p.named {
+			p.heroes = []id.UserID{} // also where nobody else is there
+		}
 	}
 	for _, memberships := range [][2]string{{"join", "invite"}, {"leave", "ban"}} {
 		if err := a.findHeroes(ctx, described, memberships); err != nil {

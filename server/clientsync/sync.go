@@ -36,11 +36,17 @@ type Deps struct {
 	// ForgottenLeave shows the leave of a room that was forgotten at once,
 	// against the letter of the specification (rule forgotten-leave).
 	ForgottenLeave bool
+	// OnlyFields leaves of events what event_fields lists, and nothing that events
+	// are required to have (rule event-fields).
+	OnlyFields bool
 	// JoinedLimited calls the timeline of a newly joined room limited (rule
 	// joined-limited), so that clients drop what they had of it.
 	JoinedLimited bool
 	// Stopping ends when those who wait must be answered.
 	Stopping context.Context
+	// Turn waits until another answer may be made for a user, of whose answers
+	// only a few are in memory at a time; nil: of any number.
+	Turn func(ctx context.Context, user string) (done func(), err error)
 	// PushRules returns the content of a user's m.push_rules.
 	PushRules func(ctx context.Context, tx *storage.Reader, user id.UserID) (api.Raw, error)
 }
@@ -52,10 +58,16 @@ type Sync struct {
 	names    names
 	arrivals memo[*storage.Event]
 	counts   memo[map[string]int64] // members of rooms, by membership
+	members  lazyMembers
 }
 
 // New returns the sync of a server.
-func New(d Deps) *Sync { return &Sync{Deps: d} }
+func New(d Deps) *Sync {
+	if d.Turn == nil {
+		d.Turn = func(context.Context, string) (func(), error) { return func() {}, nil }
+	}
+	return &Sync{Deps: d}
+}
 
 // A window is what one answer is about: what changed for a user in
 // (since, upTo], seen through a filter.
@@ -68,6 +80,12 @@ type window struct {
 	full       bool // full_state
 	stateAfter bool // use_state_after
 	now        int64
+	told       []int64 // the membership events that the client knows, by row, sorted
+}
+
+// remembersMembers reports whether the client is told of members but once.
+func (w *window) remembersMembers() bool {
+	return w.filter.Room.State.LazyLoadMembers && !w.filter.Room.State.IncludeRedundantMembers
 }
 
 // Sync returns what has changed since a token, waiting for a change for as
@@ -92,10 +110,19 @@ func (s *Sync) Sync(ctx context.Context, who api.Caller, req *clientapi.SyncRequ
 	if err != nil {
 		return nil, err
 	}
-	if w.initial || w.full {
-		return s.answer(ctx, w, upTo)
+	if w.remembersMembers() && !w.initial {
+		w.told = s.members.of(deviceOf(who), w.since)
 	}
-	return s.wait(ctx, w, time.Duration(timeout)*time.Millisecond)
+	var out *clientapi.SyncResponse
+	if w.initial || w.full {
+		out, err = s.answer(ctx, w, upTo)
+	} else {
+		out, err = s.wait(ctx, w, time.Duration(timeout)*time.Millisecond)
+	}
+	if err == nil {
+		s.members.note(deviceOf(who), w.upTo, w.told)
+	}
+	return out, err
 }
 
 // reach reads since and returns the position that the answer goes up to at
@@ -141,23 +168,24 @@ func (s *Sync) wait(ctx context.Context, w *window, timeout time.Duration) (*cli
 	waiting, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	defer context.AfterFunc(s.Stopping, cancel)()
-	for seen := w.since; ; {
+	for {
 		keys, err := s.keys.of(ctx, s.DB, s.Feed, w.who.User)
 		if err != nil {
 			return nil, fmt.Errorf("rooms of %s: %w", w.who.User, err)
 		}
-		upTo, timedOut := s.Feed.Wait(waiting, seen, keys...)
+		upTo, timedOut := s.Feed.Wait(waiting, w.since, keys...)
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		if timedOut != nil {
+			w.upTo = upTo
 			return s.nothing(upTo), nil
 		}
 		out, err := s.answer(ctx, w, upTo)
 		if err != nil || !empty(out) {
 			return out, err
 		}
-		seen = upTo
+		w.since = upTo // nothing in between is for this client
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"touchstone.example/api"
 	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
+	"touchstone.example/server/event"
 	"touchstone.example/server/feed"
 	"touchstone.example/storage"
 )
@@ -25,6 +26,7 @@ func (a *assembly) write(ctx context.Context, all *clientapi.SyncRooms, parts []
 		return err
 	}
 	for _, p := range parts {
+		a.tellMembers(p)
 		if !p.joined {
 			l := clientapi.SyncLeftRoom{Timeline: p.timelineBatch()}
 			l.State, l.StateAfter = p.stateBatches()
@@ -40,6 +42,25 @@ func (a *assembly) write(ctx context.Context, all *clientapi.SyncRooms, parts []
 		put(&all.Join, p.id, j)
 	}
 	return nil
+}
+
+// tellMembers notes the membership events that a part tells.
+func (a *assembly) tellMembers(p *roomPart) {
+	if !a.remembersMembers() {
+		return
+	}
+	var more []int64
+	for _, e := range p.state {
+		if e.Type == event.TypeMember {
+			more = append(more, e.NID)
+		}
+	}
+	for _, e := range p.timeline {
+		if e.Type == event.TypeMember && e.StateKey != nil && !p.stateAfter {
+			more = append(more, e.NID)
+		}
+	}
+	a.told = withMore(a.told, more)
 }
 
 func (p *roomPart) timelineBatch() *clientapi.TimelineBatch {

@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"time"
@@ -72,8 +73,32 @@ type Listeners struct {
 	Federation TLSListener `yaml:"federation"`
 	Metrics    Listener    `yaml:"metrics"`
 	Lab        Listener    `yaml:"lab"`
+	// TrustedProxies are addresses and networks (CIDR) whose X-Forwarded-For
+	// is believed.
+	TrustedProxies []string `yaml:"trusted_proxies"`
 	// BodyTimeout is how long the body of a request may take to arrive.
 	BodyTimeout Duration `yaml:"body_timeout"`
+	// WriteTimeout is how long a client may take nothing of its answer.
+	WriteTimeout Duration `yaml:"write_timeout"`
+}
+
+// Proxies returns TrustedProxies as networks, without those that are none.
+func (l *Listeners) Proxies() []netip.Prefix {
+	var out []netip.Prefix
+	for _, text := range l.TrustedProxies {
+		if p, err := network(text); err == nil {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// network reads an address or a network.
+func network(text string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return a.Prefix(a.BitLen())
+	}
+	return netip.ParsePrefix(text)
 }
 
 // Listener is one address without encryption.
@@ -125,7 +150,7 @@ type Passwords struct {
 	MemoryKiB   int `yaml:"memory_kib"`
 	Passes      int `yaml:"passes"`
 	Threads     int `yaml:"threads"`
-	Concurrency int `yaml:"concurrency"` // hashes at a time; 0 is one a processor
+	Concurrency int `yaml:"concurrency"` // hashes at a time; 0 is one for every two processors
 }
 
 // Rooms is how new rooms are made.
@@ -166,8 +191,10 @@ func Default() *Config {
 		ServerName: "localhost",
 		DataFolder: "touchstone-data",
 		Listeners: Listeners{
-			Client:      TLSListener{Address: "127.0.0.1:8008"},
-			BodyTimeout: Duration(time.Minute),
+			Client:         TLSListener{Address: "127.0.0.1:8008"},
+			TrustedProxies: []string{"127.0.0.0/8", "::1"},
+			BodyTimeout:    Duration(time.Minute),
+			WriteTimeout:   Duration(30 * time.Second),
 		},
 		Passwords:  Passwords{MemoryKiB: 19456, Passes: 2, Threads: 1},
 		Rooms:      Rooms{DefaultVersion: roomver.Default},

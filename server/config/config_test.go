@@ -281,3 +281,15 @@ func TestNoTwoSettingsShareAVariable(t *testing.T) {
 		seen[name] = path
 	}
 }
+
+func TestProxiesAreAddressesAndNetworks(t *testing.T) {
+	prefixes := func(l config.Listeners) (out []string) {
+		for _, p := range l.Proxies() {
+			out = append(out, p.String())
+		}
+		return out
+	}
+	require.Equal(t, []string{"127.0.0.0/8", "::1/128"}, prefixes(config.Default().Listeners))
+	require.Equal(t, []string{"192.0.2.1/32", "10.0.0.0/8", "fd00::/8"}, prefixes(config.Listeners{TrustedProxies: []string{"192.0.2.1", "10.0.0.0/8", "fd00::/8"}}))
+	require.Empty(t, prefixes(config.Listeners{}), "nobody is trusted")
+}

@@ -40,6 +40,7 @@ func TestProblemsNameTheirPlace(t *testing.T) {
 		"no client listener":                   {yaml: "listeners: {client: {address: ''}}", want: "listeners.client.address: a server without it serves nobody"},
 		"an address without a port":            {args: "--listen localhost", want: `flag --listen: listeners.client.address: "localhost" is not host:port`},
 		"a port that is none":                  {args: "--listen localhost:http", want: `listeners.client.address: "http" is not a port between 0 and 65535`},
+		"a proxy that is no network":           {yaml: "listeners: {trusted_proxies: [10.0.0.0/8, proxy.example.org]}", want: `t.yaml:1: listeners.trusted_proxies: "proxy.example.org" is not an address or a network, such as 192.0.2.1 or 10.0.0.0/8`},
 		"a key without its certificate":        {yaml: "listeners: {federation: {address: ':8448', tls_key_file: k}}", want: "listeners.federation.tls_key_file: a key needs its certificate in tls_cert_file"},
 		"a certificate without its key":        {yaml: "listeners: {federation: {address: ':8448', tls_cert_file: k}}", want: "listeners.federation.tls_cert_file: a certificate needs its key in tls_key_file"},
 		"a certificate without an address":     {yaml: "listeners: {federation: {tls_key_file: k, tls_cert_file: k}}", want: "listeners.federation.tls_cert_file: there is no address to use it on"},

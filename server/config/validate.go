@@ -125,6 +125,11 @@ func (l *loader) listeners(src Sources) {
 	l.address("listeners.federation", ls.Federation.Address)
 	l.address("listeners.metrics", ls.Metrics.Address)
 	l.address("listeners.lab", ls.Lab.Address)
+	for _, text := range ls.TrustedProxies {
+		if _, err := network(text); err != nil {
+			l.bad("listeners.trusted_proxies", "%q is not an address or a network, such as 192.0.2.1 or 10.0.0.0/8", text)
+		}
+	}
 	l.pair(src, "listeners.client", ls.Client)
 	l.pair(src, "listeners.federation", ls.Federation)
 }

@@ -31,7 +31,10 @@ var (
 
 // Discovery implements the endpoints about the server itself.
 type Discovery struct {
-	DB          *storage.DB
+	DB *storage.DB
+	// Writable returns why the database cannot be written, nil where it can or
+	// nobody has tried.
+	Writable    func(ctx context.Context) error
 	WellKnown   config.WellKnown
 	Program     string // version of the program
 	RoomVersion string // default version of new rooms
@@ -116,16 +119,22 @@ func (d *Discovery) GetCapabilities(context.Context, api.Caller, *clientapi.GetC
 	}}, nil
 }
 
-// GetHealth succeeds if the server can use its database.
+// GetHealth succeeds if the server can read its database and, as far as it
+// knows, write it.
 func (d *Discovery) GetHealth(ctx context.Context, _ *extraapi.GetHealthRequest) (*extraapi.GetHealthResponse, error) {
 	err := d.DB.Read(ctx, func(tx *storage.Reader) error {
 		_, err := tx.Epoch(ctx)
 		return err
 	})
 	if err != nil {
-		return nil, &api.Error{
-			Status: http.StatusServiceUnavailable, ErrCode: "M_UNKNOWN", Msg: "The database does not answer", Err: err,
-		}
+		return nil, unhealthy("The database does not answer", err)
+	}
+	if err := d.Writable(ctx); err != nil {
+		return nil, unhealthy("The database cannot be written; is its disk full?", err)
 	}
 	return &extraapi.GetHealthResponse{Status: "ok"}, nil
+}
+
+func unhealthy(text string, err error) *api.Error {
+	return &api.Error{Status: http.StatusServiceUnavailable, ErrCode: "M_UNKNOWN", Msg: text, Err: err}
 }

@@ -3,6 +3,8 @@
 package discovery_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -21,7 +23,11 @@ import (
 )
 
 func newRouter(t *testing.T, db *storage.DB, known config.WellKnown) *api.Router {
-	d := &discovery.Discovery{DB: db, WellKnown: known, Program: "1.2.3", RoomVersion: "11"}
+	return routerOf(t, db, known, func(context.Context) error { return nil })
+}
+
+func routerOf(t *testing.T, db *storage.DB, known config.WellKnown, writable func(context.Context) error) *api.Router {
+	d := &discovery.Discovery{DB: db, Writable: writable, WellKnown: known, Program: "1.2.3", RoomVersion: "11"}
 	r := stage.New(t, db).Router(t, api.Config{Auth: stage.Tokens()})
 	clientapi.MountVersions(r, d)
 	clientapi.MountWellknown(r, d)
@@ -79,6 +85,10 @@ func TestHealth(t *testing.T) {
 	require.NoError(t, err)
 	r := newRouter(t, db, config.WellKnown{})
 	require.Equal(t, 200, stage.Do(t, r, "GET", "/health", "", nil).Status)
+	full := routerOf(t, db, config.WellKnown{}, func(context.Context) error { return errors.New("full") })
+	answer := stage.Do(t, full, "GET", "/health", "", nil)
+	require.Equal(t, 503, answer.Status)
+	require.Contains(t, answer.Body, "is its disk full?")
 	require.NoError(t, db.Close())
 	require.Equal(t, 503, stage.Do(t, r, "GET", "/health", "", nil).Status)
 }

@@ -18,6 +18,9 @@ type Rejection struct {
 	Malformed bool
 }
 
+// RuleID names the rule, for the log.
+func (r *Rejection) RuleID() string { return r.Rule }
+
 func (r *Rejection) Error() string { return "rule " + r.Rule + ": " + r.Reason }
 
 // reject makes a Rejection; path is the number of the rule, one element per

@@ -57,6 +57,7 @@ type Options struct {
 type Feed struct {
 	db      *storage.DB
 	opts    Options
+	epochs  []storage.Epoch // the histories of the database, this one last
 	epoch   int64
 	settled atomic.Int64
 	safe    atomic.Int64
@@ -71,9 +72,9 @@ type Feed struct {
 	woken   []*waiter        // reused
 	reaches []*reach         // who waits for a position to be settled
 
-	stranger int64        // see await
-	stalled  atomic.Bool  // somebody waited in vain, and nothing was settled since
-	behind   atomic.Int64 // how often somebody waited in vain
+	foreign int64        // see await
+	stalled atomic.Bool  // somebody waited in vain, and nothing was settled since
+	behind  atomic.Int64 // how often somebody waited in vain
 
 	doubtful []doubtful // commits that were not answered
 
@@ -92,22 +93,20 @@ func Open(ctx context.Context, db *storage.DB, group Group, opts Options) (*Feed
 	opts.TokenPatience = cmp.Or(opts.TokenPatience, 5*time.Second)
 	opts.NewestPatience = cmp.Or(opts.NewestPatience, 2*time.Second)
 	f := &Feed{db: db, opts: opts, kick: make(chan struct{}, 1), bell: make(chan struct{}, 1)}
-	err := db.Read(ctx, func(tx *storage.Reader) (err error) {
-		f.epoch, err = tx.Epoch(ctx)
-		return err
-	})
+	if db.Engine() == "sqlite" && opts.Shared {
+		return nil, fmt.Errorf("several servers need PostgreSQL: SQLite serves one")
+	}
+	err := f.openHistory(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("epoch: %w", err)
+		return nil, fmt.Errorf("history of the database: %w", err)
 	}
 	if db.Engine() == "sqlite" {
-		if opts.Shared {
-			return nil, fmt.Errorf("several servers need PostgreSQL: SQLite serves one")
-		}
 		last, err := db.LastPosition(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("last position: %w", err)
 		}
 		f.start(last, last)
+		group.Go("feed: history", f.noteHistory)
 	} else if err := f.openPostgres(ctx, group); err != nil {
 		return nil, err
 	}
@@ -167,9 +166,6 @@ func (f *Feed) Changed(since int64, keys ...Key) bool {
 	_, changed := f.check(since, keys)
 	return changed
 }
-
-// Epoch is the epoch that this server's tokens are of.
-func (f *Feed) Epoch() int64 { return f.epoch }
 
 // check looks for changes after since, which may be another server's position
 // that is not safe here yet. A key's last change is noted before it becomes

@@ -18,7 +18,7 @@ func (f *Feed) openPostgres(ctx context.Context, group Group) error {
 	if err != nil {
 		return err
 	}
-	fence, err := f.db.TakeFence(ctx, 0, 0, f.stranger)
+	fence, err := f.db.TakeFence(ctx, 0, 0, f.foreign)
 	if err == nil {
 		err = f.await(ctx, &fence)
 	}
@@ -79,14 +79,14 @@ func pause(ctx context.Context, d time.Duration) error {
 }
 
 // await waits until a fence is passed. A transaction that has held it up for
-// longer than a patience is a stranger, if it does not write to changes. It is
+// longer than a patience is a foreign one, if it does not write to changes. It is
 // remembered: while it is the oldest of the cluster, no later fence waits for it.
 func (f *Feed) await(ctx context.Context, fence *storage.Fence) error {
 	patience := time.NewTimer(f.opts.Patience)
 	defer patience.Stop()
 	patient := true
 	for delay := time.Millisecond; ; delay = min(2*delay, 20*time.Millisecond) {
-		passed, err := f.db.FencePassed(ctx, fence, patient && fence.Oldest != f.stranger)
+		passed, err := f.db.FencePassed(ctx, fence, patient && fence.Oldest != f.foreign)
 		if err != nil || passed {
 			return err
 		}
@@ -98,7 +98,7 @@ func (f *Feed) await(ctx context.Context, fence *storage.Fence) error {
 		default:
 		}
 		if !patient {
-			f.stranger = fence.Oldest
+			f.foreign = fence.Oldest
 		}
 		if err := pause(ctx, delay); err != nil {
 			return err
@@ -123,8 +123,8 @@ func (f *Feed) listen(ctx context.Context) error {
 			if next, err = f.takeDoorbell(ctx); err == nil {
 				bell = next
 				f.doorbell.Store(bell)
-			} else if errors.Is(err, storage.ErrBusy) {
-				return fmt.Errorf("feed: %w", err) // another server has taken the database over
+			} else if errors.Is(err, storage.ErrBusy) || errors.Is(err, storage.ErrHistory) {
+				return fmt.Errorf("feed: %w", err) // another server has taken the database over, or another database its place
 			} else if pause(ctx, f.opts.Poll) != nil {
 				return nil
 			}
@@ -172,14 +172,19 @@ func (f *Feed) follow(ctx context.Context) error {
 		select {
 		case <-f.kick:
 		case <-poll.C:
-			last, err := f.db.LastPosition(ctx)
-			if err == nil && last == f.settled.Load() {
+			if news, err := f.progress(ctx); err != nil {
+				return stopped(ctx, err)
+			} else if !news {
 				continue // a fence costs a transaction id: none while nothing happens
 			}
 		case <-ctx.Done():
 			return nil
 		}
-		if err := f.advance(ctx); err != nil && ctx.Err() == nil {
+		err := f.advance(ctx)
+		if errors.Is(err, storage.ErrHistory) {
+			return stopped(ctx, err)
+		}
+		if err != nil && ctx.Err() == nil {
 			f.opts.Log.WarnContext(ctx, "the stream does not advance; trying again", "error", err)
 			signal(f.kick)
 			if pause(ctx, f.opts.Poll) != nil {
@@ -189,6 +194,14 @@ func (f *Feed) follow(ctx context.Context) error {
 	}
 }
 
+// stopped is the error that ends the loop; there is none when it was asked to end.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
 // batch is how many changes are read at once.
 const batch = 1000
 
@@ -196,9 +209,15 @@ const batch = 1000
 // reads on from the last change and not from the last position that was settled:
 // those between may be drawn again after a crash.
 func (f *Feed) advance(ctx context.Context) error {
-	fence, err := f.db.TakeFence(ctx, f.safe.Load(), batch, f.stranger)
+	fence, err := f.db.TakeFence(ctx, f.safe.Load(), batch, f.foreign)
 	if err != nil {
 		return err
+	}
+	if err := f.checkHistory(ctx, fence.Position); err != nil {
+		return err
+	}
+	if fence.Oldest != f.foreign {
+		f.foreign = 0 // it has ended
 	}
 	if fence.Position < f.settled.Load() {
 		f.newest.Store(fence.Position)
@@ -251,7 +270,7 @@ func (f *Feed) resolve(ctx context.Context) error {
 		if len(list) == 0 {
 			continue
 		}
-		fence, err := f.db.TakeFence(ctx, 0, 0, f.stranger)
+		fence, err := f.db.TakeFence(ctx, 0, 0, f.foreign)
 		if err == nil {
 			err = f.await(ctx, &fence)
 		}

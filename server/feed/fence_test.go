@@ -5,6 +5,7 @@ package feed_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -175,4 +176,76 @@ func TestADoorbellThatWasLostIsReplaced(t *testing.T) {
 		pos := commit(t, a, storage.Change{RoomNID: 1})
 		require.NoError(t, f.WaitFor(t.Context(), pos))
 	}
+}
+
+// A foreign transaction is waited for once. Until it ends, what is committed is read as
+// soon as if it were not there.
+func TestAForeignTransactionIsWaitedForOnce(t *testing.T) {
+	url := storagetest.PostgresURL(t)
+	db := storagetest.OpenURL(t, url)
+	f := open(t, db, feed.Options{Shared: true, Patience: time.Second})
+	foreign, err := pgx.Connect(t.Context(), storagetest.ForeignURL(t))
+	require.NoError(t, err)
+	defer foreign.Close(context.Background())
+	tx, err := foreign.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `SELECT pg_current_xact_id()`)
+	require.NoError(t, err)
+	require.NoError(t, f.WaitFor(t.Context(), commit(t, db, storage.Change{RoomNID: 1})))
+	soon, cancel := context.WithTimeout(t.Context(), 8*time.Second)
+	defer cancel()
+	begun := time.Now()
+	const rounds = 20
+	for range rounds {
+		require.NoError(t, f.WaitFor(soon, commit(t, db, storage.Change{RoomNID: 1})), "each as if the first had not waited")
+	}
+	t.Logf("a commit is read after %v", time.Since(begun)/rounds)
+	require.NoError(t, tx.Rollback(t.Context()))
+	require.NoError(t, f.WaitFor(t.Context(), commit(t, db, storage.Change{RoomNID: 1})))
+}
+
+// Sixteen slow readers use up what a process has for readers. Who writes, and
+// waits until everybody can read it, does not wait for them.
+func TestSlowReadersDoNotHoldWritersUp(t *testing.T) {
+	url := storagetest.PostgresURL(t)
+	db := storagetest.OpenURL(t, url)
+	f := open(t, db, feed.Options{Shared: true})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	const readers = 16
+	inside, leave := make(chan error, readers), make(chan struct{})
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	defer close(leave)
+	for range readers {
+		reading.Go(func() {
+			err := db.Read(ctx, func(r *storage.Reader) error {
+				_, err := r.Epoch(ctx)
+				inside <- err
+				<-leave
+				return err
+			})
+			if err != nil {
+				inside <- err
+			}
+		})
+	}
+	for range readers {
+		require.NoError(t, <-inside)
+	}
+	begun := time.Now()
+	const rounds = 20
+	for range rounds {
+		var pos int64
+		err := db.Write(ctx, func(w *storage.Writer) (err error) {
+			pos, err = insert(w, storage.Change{RoomNID: 1})
+			return err
+		})
+		require.NoError(t, err, "a connection to write with")
+		require.NoError(t, f.WaitFor(ctx, pos))
+		upTo, err := f.Reach(ctx, nil)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, upTo, pos)
+	}
+	t.Logf("a commit is read after %v beside %d readers", time.Since(begun)/rounds, readers)
 }

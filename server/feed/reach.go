@@ -30,7 +30,7 @@ func (f *Feed) Reach(ctx context.Context, token *Token) (upTo int64, err error) 
 	if token == nil {
 		return f.reachNewest(ctx)
 	}
-	if token.Epoch != f.epoch {
+	if !f.happened(token) {
 		return 0, ErrFuture
 	}
 	if safe := f.safe.Load(); token.Pos <= safe {
@@ -41,7 +41,7 @@ func (f *Feed) Reach(ctx context.Context, token *Token) (upTo int64, err error) 
 	}
 	waiting, cancel := context.WithTimeout(ctx, f.opts.TokenPatience)
 	defer cancel()
-	last, err := f.db.LastPosition(waiting)
+	last, err := f.lastDrawn(waiting)
 	if err == nil && token.Pos > last {
 		return 0, ErrFuture
 	}
@@ -66,7 +66,7 @@ func (f *Feed) reachNewest(ctx context.Context) (int64, error) {
 	}
 	waiting, cancel := context.WithTimeout(ctx, f.opts.NewestPatience)
 	defer cancel()
-	last, err := f.db.LastPosition(waiting)
+	last, err := f.lastDrawn(waiting)
 	if err == nil {
 		err = f.reach(waiting, last)
 	}
@@ -77,6 +77,20 @@ func (f *Feed) reachNewest(ctx context.Context) (int64, error) {
 		return 0, err
 	}
 	return f.safe.Load(), nil
+}
+
+// lastDrawn returns the last position that anybody drew. If it is behind what
+// was settled before it was read, PostgreSQL has crashed and draws positions
+// again that had come to nothing: they are not settled any more.
+func (f *Feed) lastDrawn(ctx context.Context) (int64, error) {
+	settled := f.settled.Load()
+	last, err := f.db.LastPosition(ctx)
+	if err == nil && last < settled {
+		f.mu.Lock()
+		f.settle(0)
+		f.mu.Unlock()
+	}
+	return last, err
 }
 
 // late says what an error of waiting means, and notes the first of a stall.

@@ -4,7 +4,6 @@ package filter
 
 import (
 	"bytes"
-	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -17,14 +16,34 @@ type Fields struct {
 	all   bool
 	keep  bool // the object stays even if nothing of it does
 	below map[string]*Fields
+	paths []string // of the whole list
 }
 
 // newFields compiles paths into a tree. A path whose prefix is listed too adds
 // nothing to it.
 func newFields(paths []string) *Fields {
-	root := &Fields{below: map[string]*Fields{"content": {keep: true}}}
-	for _, path := range slices.Concat(paths, always) {
-		node := root
+	root := &Fields{below: map[string]*Fields{}, paths: paths}
+	root.add(paths)
+	return root
+}
+
+// WithRequired adds the members that no event can be without, of which content
+// may be empty. The specification lets a server include more than was asked for.
+//
+// Spec: client-server "Filtering", event_fields; "Room event format".
+func (f *Fields) WithRequired() *Fields {
+	if f == nil {
+		return nil
+	}
+	root := &Fields{below: map[string]*Fields{"content": {keep: true}}, paths: f.paths}
+	root.add(f.paths)
+	root.add([]string{"event_id", "origin_server_ts", "sender", "state_key", "type"})
+	return root
+}
+
+func (f *Fields) add(paths []string) {
+	for _, path := range paths {
+		node := f
 		for _, name := range SplitPath(path) {
 			next := node.below[name]
 			if next == nil {
@@ -38,7 +57,6 @@ func newFields(paths []string) *Fields {
 		}
 		node.all = true
 	}
-	return root
 }
 
 // SplitPath splits a dot-separated property path into names. A backslash before
@@ -64,15 +82,8 @@ func SplitPath(path string) []string {
 	return append(names, name.String())
 }
 
-// always are the members that stay whatever a filter lists: an event without
-// them is none. The specification lets a server include more than was asked for.
-//
-// Spec: client-server "Filtering", event_fields; "Room event format".
-var always = []string{"event_id", "origin_server_ts", "sender", "state_key", "type"}
-
-// Project appends the event with only the listed members and those that no
-// event can be without, of which content may be empty. Members keep their order
-// and their bytes. An object on the way to a member is kept only if the member
+// Project appends the event with only the listed members, in their order and
+// with their bytes. An object on the way to a member is kept only if the member
 // is there. A nil Fields appends the event as it is, as does an event that is
 // no object.
 func (f *Fields) Project(dst, event []byte) []byte {

@@ -38,8 +38,24 @@ func TestProject(t *testing.T) {
 	} {
 		text, err := json.Marshal(map[string]any{"event_fields": c.fields})
 		require.NoError(t, err)
-		got := sync(t, string(text)).Fields.Project([]byte("before"), []byte(event))
+		got := sync(t, string(text)).Fields.WithRequired().Project([]byte("before"), []byte(event))
 		require.Equal(t, "before"+c.want, string(got), name)
+	}
+}
+
+// TestProjectKeepsWhatWasAskedFor, and nothing else.
+func TestProjectKeepsWhatWasAskedFor(t *testing.T) {
+	const event = `{"content":{"body":"hi","a":{"b":1}},"event_id":"$e","sender":"@a:x","state_key":"","type":"t"}`
+	for fields, want := range map[string]string{
+		`["type"]`:                    `{"type":"t"}`,
+		`["content.body"]`:            `{"content":{"body":"hi"}}`,
+		`["content.a.b","sender"]`:    `{"content":{"a":{"b":1}},"sender":"@a:x"}`,
+		`["content"]`:                 `{"content":{"body":"hi","a":{"b":1}}}`,
+		`["content.nothing","other"]`: `{}`,
+		`[]`:                          event,
+	} {
+		got := sync(t, `{"event_fields":`+fields+`}`).Fields.Project(nil, []byte(event))
+		require.Equal(t, want, string(got), fields)
 	}
 }
 

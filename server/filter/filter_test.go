@@ -198,7 +198,7 @@ func TestFiltersThatAreNone(t *testing.T) {
 }
 
 func TestGlobsTakeNoTimeToBacktrack(t *testing.T) {
-	f := roomEvents(t, `{"types":["`+strings.Repeat("a*", 2000)+`b"]}`)
+	f := roomEvents(t, `{"types":["`+strings.Repeat("a*", 500)+`b"]}`)
 	require.False(t, f.Match(&filter.Header{Type: strings.Repeat("a", 20000)}))
 }
 

@@ -5,10 +5,13 @@ package filter
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"touchstone.example/api/canonjson"
 	"touchstone.example/api/id"
 )
 
@@ -120,12 +123,22 @@ func texts(list []text) []string {
 // limit is a number of events.
 type limit int
 
+// UnmarshalJSONFrom reads an integer in any notation, as the decoders of bodies
+// do.
 func (l *limit) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	var n int64
-	if err := json.UnmarshalDecode(dec, &n); err != nil {
+	raw, err := dec.ReadValue()
+	if err != nil {
 		return err
 	}
-	if n < 0 {
+	if raw.Kind() != '0' {
+		return errWrongType
+	}
+	text, err := canonjson.Append(nil, raw, canonjson.Strict)
+	if err != nil {
+		return errors.New("not an integer, or out of range")
+	}
+	n, err := strconv.ParseInt(string(text), 10, 64)
+	if err != nil || n < 0 {
 		return errors.New("a limit cannot be negative")
 	}
 	*l = limit(min(n, 1<<31-1))
@@ -152,8 +165,8 @@ type wireRoomPart struct {
 
 type wireEvents struct {
 	Limit      optional[limit]       `json:"limit"`
-	Types      optional[[]text]      `json:"types"`
-	NotTypes   optional[[]text]      `json:"not_types"`
+	Types      optional[typeList]    `json:"types"`
+	NotTypes   optional[typeList]    `json:"not_types"`
 	Senders    optional[[]id.UserID] `json:"senders"`
 	NotSenders optional[[]id.UserID] `json:"not_senders"`
 }
@@ -214,7 +227,30 @@ func setOf[T ~string](list optional[[]T]) *set[T] {
 	return newSet(list.value)
 }
 
-func patternsOf(list optional[[]text]) *patterns {
+// maxWildcards bounds the bytes of the types in one list that have wildcards.
+// Every event is held against each of them.
+const maxWildcards = 1024
+
+// typeList is a list of event types, some with wildcards.
+type typeList []text
+
+func (l *typeList) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	if err := json.UnmarshalDecode(dec, (*[]text)(l)); err != nil {
+		return err
+	}
+	n := 0
+	for _, t := range *l {
+		if strings.Contains(string(t), "*") {
+			n += len(t)
+		}
+	}
+	if n > maxWildcards {
+		return fmt.Errorf("the types with wildcards have more than %d bytes", maxWildcards)
+	}
+	return nil
+}
+
+func patternsOf(list optional[typeList]) *patterns {
 	if !list.set {
 		return nil
 	}

@@ -71,25 +71,22 @@ func (p *patterns) match(typ string) bool {
 func (p *patterns) admits(typ string) bool { return p == nil || p.match(typ) }
 
 // glob reports whether s matches a pattern in which * stands for any sequence
-// of characters. It takes time in proportion to the product of the lengths at
-// worst: on a mismatch only the last star stretches.
+// of characters: what stands between two stars is taken where it comes first.
 func glob(pattern, s string) bool {
-	star, mark := -1, 0
-	i, j := 0, 0
-	for j < len(s) {
-		switch {
-		case i < len(pattern) && pattern[i] == '*':
-			star, mark = i, j
-			i++
-		case i < len(pattern) && pattern[i] == s[j]:
-			i++
-			j++
-		case star >= 0:
-			mark++
-			i, j = star+1, mark
-		default:
+	start, rest, found := strings.Cut(pattern, "*")
+	s, ok := strings.CutPrefix(s, start)
+	if !ok || !found {
+		return ok && s == ""
+	}
+	for {
+		part, more, found := strings.Cut(rest, "*")
+		if !found {
+			return strings.HasSuffix(s, part)
+		}
+		i := strings.Index(s, part)
+		if i < 0 {
 			return false
 		}
+		s, rest = s[i+len(part):], more
 	}
-	return strings.Trim(pattern[i:], "*") == ""
 }

@@ -129,7 +129,7 @@ func (c *Client) Lookup(ctx context.Context, a Address) (id.UserID, error) {
 		return "", to.fail(ctx, err)
 	}
 	text, ok := found.Mappings[body.Addresses[0]]
-	if !ok {
+	if !ok || text == "" {
 		return "", nil
 	}
 	user, err := id.ParseUserID(text)
@@ -162,6 +162,9 @@ func (c *Client) StoreInvite(ctx context.Context, a Address, invite identityapi.
 		if _, err := eventauth.DecodeInviteKey(k.PublicKey); err != nil {
 			return nil, to.odd(ctx, "a public key of its is not one")
 		}
+	}
+	if first := []rune(a.Address); kept.DisplayName == "" && len(first) > 0 {
+		kept.DisplayName = string(first[:1]) + "..." // as others hide an address
 	}
 	return kept, nil
 }

@@ -142,3 +142,50 @@ func TestPatience(t *testing.T) {
 		require.False(t, errors.As(err, &e))
 	}
 }
+
+// TestNullMeansNothing: what an identity server has not, some say by null.
+func TestNullMeansNothing(t *testing.T) {
+	answers := map[string]string{}
+	client := idclient.New(idclient.Options{Transport: trip(func(r *http.Request) (*http.Response, error) {
+		body, _ := io.ReadAll(r.Body)
+		address := "a@example.org email"
+		text := answers[r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]]
+		require.NotEmpty(t, text, "%s %s", r.URL.Path, body)
+		return answer(200, strings.ReplaceAll(text, "ADDRESS", address)), nil
+	})})
+	a := idclient.Address{Server: "example.org", Token: "t", Medium: "email", Address: "a@example.org"}
+	answers["hash_details"] = `{"algorithms":["none",null],"lookup_pepper":null,"more":null}`
+	for name, text := range map[string]string{
+		"nobody has the address": `{"mappings":{"ADDRESS":null}}`,
+		"there are no mappings":  `{"mappings":null,"hashes":[null,{"a":null}]}`,
+		"nobody, in one word":    `{"mappings":{"ADDRESS":""}}`,
+	} {
+		answers["lookup"] = text
+		user, err := client.Lookup(t.Context(), a)
+		require.NoError(t, err, name)
+		require.Empty(t, user, name)
+	}
+	answers["lookup"] = `{"mappings":{"other":null,"ADDRESS":"@a:example.org"},"expires":null}`
+	user, err := client.Lookup(t.Context(), a)
+	require.NoError(t, err)
+	require.EqualValues(t, "@a:example.org", user)
+
+	const key = "4XnJ9Xg0Y7Xy8pOeUJ8b1cAoMsJ8n4nGx0l8Q3t9p0E"
+	answers["store-invite"] = `{"token":"x","display_name":null,"public_keys":[{"public_key":"` + key + `","key_validity_url":null},null],"public_key":null}`
+	kept, err := client.StoreInvite(t.Context(), a, identityapi.StoreInviteV2Body{RoomID: "!r", Sender: "@a:b"})
+	require.NoError(t, err, "the mail is sent")
+	require.Equal(t, "a...", kept.DisplayName)
+	require.Len(t, kept.PublicKeys, 1)
+	for _, text := range []string{
+		`{"token":null,"display_name":"a","public_keys":[{"public_key":"` + key + `","key_validity_url":"https://x"}]}`,
+		`{"token":"x","display_name":"a","public_keys":null}`,
+		`{"token":"x","display_name":"a","public_keys":[{"public_key":null,"key_validity_url":"https://x"}]}`,
+		`null`, `{"token":`,
+	} {
+		answers["store-invite"] = text
+		_, err := client.StoreInvite(t.Context(), a, identityapi.StoreInviteV2Body{RoomID: "!r", Sender: "@a:b"})
+		require.Error(t, err, text)
+	}
+	answers["isvalid"] = `{"valid":null}`
+	require.ErrorContains(t, client.ConfirmKey(t.Context(), eventauth.InviteKey{ValidityURL: "https://example.org/isvalid", Text: key}), "revoked")
+}

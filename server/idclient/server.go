@@ -66,7 +66,7 @@ func (s *server) Do(ctx context.Context, method, path string, query url.Values, 
 	if err == nil && len(text) > maxAnswer {
 		err = fmt.Errorf("its answer is longer than %d bytes", maxAnswer)
 	}
-	return res.StatusCode, res.Header, text, err
+	return res.StatusCode, res.Header, withoutNulls(text), err
 }
 
 // fail says to the client what went wrong between this server and the identity

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package profiles keeps what users say about themselves, and tells the rooms
-// they are in when their name or picture changes. It must not know how rooms
+// Package profiles keeps what users say about themselves, and has the rooms they
+// are in show it when their name or picture changes. It must not know how rooms
 // show a member.
 package profiles
 
@@ -11,13 +11,16 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
+	"touchstone.example/server/env"
 	"touchstone.example/server/event"
+	"touchstone.example/server/rooms"
 	"touchstone.example/storage"
 )
 
@@ -41,20 +44,23 @@ const (
 	maxShown   = 1024
 )
 
-// Rooms is what a profile needs of the rooms: to carry a change into those
-// that a user has joined.
-type Rooms interface {
-	UpdateProfile(ctx context.Context, user id.UserID) error
+// Jobs is what a profile needs of the jobs: to wait a little for one.
+type Jobs interface {
+	Wait(ctx context.Context, kind, key string, atMost time.Duration) error
 }
 
 // Profiles serves the profiles of this server's users.
 type Profiles struct {
-	DB    *storage.DB
-	Rooms Rooms
-	Name  id.ServerName
+	DB   *storage.DB
+	Env  *env.Env
+	Jobs Jobs
+	Name id.ServerName
 	// AnyAvatar is a departure from the letter: avatar_url may be any string,
 	// and an empty one takes the picture away.
 	AnyAvatar bool
+	// UnsetIsEmpty is one, too: a display name or picture that was never set is
+	// an empty object, not 404.
+	UnsetIsEmpty bool
 }
 
 // GetUserProfile returns all that a user says.
@@ -121,6 +127,9 @@ func (p *Profiles) GetProfileField(ctx context.Context, req *clientapi.GetProfil
 		if f.Name == req.KeyName {
 			return &clientapi.GetProfileFieldResponse{Body: object(f)}, nil
 		}
+	}
+	if p.UnsetIsEmpty && (req.KeyName == fieldName || req.KeyName == fieldAvatar) {
+		return &clientapi.GetProfileFieldResponse{Body: object()}, nil
 	}
 	return nil, api.NotFound("The profile of %s has no %q", req.UserID, req.KeyName)
 }
@@ -258,13 +267,29 @@ func drop(ctx context.Context, user id.UserID, key string) func(*storage.Writer)
 	return func(tx *storage.Writer) error { return tx.DeleteProfileField(ctx, user, key) }
 }
 
-// change writes a field and tells the rooms of what they show of a profile.
+// patience is how long the answer to a change waits for the rooms that show it. A
+// user of many rooms is answered before all of them do.
+const patience = time.Second
+
+// change writes a field and has the user's rooms show what they show of a profile.
 //
 // Spec: client-server "Events on Change of Profile Information".
 func (p *Profiles) change(ctx context.Context, user id.UserID, name string, write func(*storage.Writer) error) (*api.Empty, error) {
-	err := p.DB.Write(ctx, write)
-	if err == nil && (name == fieldName || name == fieldAvatar) {
-		err = p.Rooms.UpdateProfile(ctx, user)
+	shown := name == fieldName || name == fieldAvatar
+	err := p.DB.Write(ctx, func(tx *storage.Writer) error {
+		if !shown {
+			return write(tx)
+		}
+		if err := tx.ChangeProfile(ctx, user); err != nil {
+			return err
+		}
+		if err := write(tx); err != nil {
+			return err
+		}
+		return tx.PutJob(ctx, rooms.JobProfile, string(user), nil, 0, p.Env.NowTS())
+	})
+	if err == nil && shown {
+		err = p.Jobs.Wait(ctx, rooms.JobProfile, string(user), patience)
 	}
 	if err != nil {
 		return nil, err

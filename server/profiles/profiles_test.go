@@ -12,6 +12,7 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/event"
+	"touchstone.example/server/jobs"
 	"touchstone.example/server/profiles"
 	"touchstone.example/server/rooms"
 	"touchstone.example/storage"
@@ -28,13 +29,20 @@ type house struct {
 }
 
 func newHouse(t testing.TB, db *storage.DB) *house {
+	return newHouseWith(t, db, func(r *rooms.Rooms) jobs.Handler { return r.UpdateProfile })
+}
+
+// newHouseWith is a house with another handler of the jobs.
+func newHouseWith(t testing.TB, db *storage.DB, handler func(*rooms.Rooms) jobs.Handler) *house {
 	s := stage.New(t, db)
 	signer := s.Signer()
 	r := rooms.New(rooms.Deps{
 		DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Name: stage.Name, Signer: signer, DefaultVersion: "12",
 		Verify: func(_ *event.Event, server id.ServerName) bool { return server == signer.Name },
 	})
-	h := &house{Stage: s, t: t, slice: &profiles.Profiles{DB: s.DB, Rooms: r, Name: stage.Name}}
+	h := &house{Stage: s, t: t, slice: &profiles.Profiles{DB: s.DB, Env: s.Env, Jobs: s.Jobs, Name: stage.Name}}
+	s.Jobs.Handle(rooms.JobProfile, handler(r))
+	s.RunJobs(t)
 	h.router = s.Router(t, api.Config{Auth: stage.Tokens()})
 	clientapi.MountProfile(h.router, h.slice)
 	clientapi.MountCreateRoom(h.router, r)
@@ -43,6 +51,9 @@ func newHouse(t testing.TB, db *storage.DB) *house {
 	clientapi.MountRooms(h.router, r)
 	clientapi.MountRoomState(h.router, r)
 	require.NoError(t, db.Write(t.Context(), func(tx *storage.Writer) error {
+		if _, err := tx.User(t.Context(), stage.User("alice")); err == nil {
+			return nil // another house's
+		}
 		for _, name := range []string{"alice", "bob", "guest"} {
 			if err := tx.InsertUser(t.Context(), &storage.User{ID: stage.User(name), Kind: "user"}); err != nil {
 				return err

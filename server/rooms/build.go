@@ -29,7 +29,7 @@ type draft struct {
 }
 
 // extend builds the event that puts d behind the head's tips, and checks it
-// against the current state.
+// against the state before it and the current state.
 //
 // Spec: server-server "Checks performed on receipt of a PDU", steps 4 to 6,
 // which coincide for an event that refers to all forward extremities.
@@ -43,7 +43,11 @@ func (r *Rooms) extend(ctx context.Context, h *head, d draft) (*planned, error) 
 	if d.StateKey != nil {
 		load = append(load, event.StateKey{Type: d.Type, Key: *d.StateKey})
 	}
-	if err := h.ensure(ctx, r.db, load...); err != nil {
+	base, err := r.base(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	if err := base.ensure(ctx, r.db, load...); err != nil {
 		return nil, err
 	}
 	refs := event.Draft{
@@ -53,28 +57,7 @@ func (r *Rooms) extend(ctx context.Context, h *head, d draft) (*planned, error) 
 	if d.TS == 0 {
 		refs.OriginServerTS = r.env.Now().UnixMilli()
 	}
-	hashes := map[id.EventID][sha256.Size]byte{}
-	refer := func(to *stored) id.EventID {
-		if h.rules.ReferencesCarryHashes {
-			hashes[to.ID] = to.ReferenceHash()
-		}
-		return to.ID
-	}
-	depth := int64(1)
-	for _, tip := range h.tips {
-		refs.PrevEvents = append(refs.PrevEvents, refer(tip))
-		refs.Depth = max(refs.Depth, event.DepthAfter(h.rules, tip.Depth))
-		depth = max(depth, event.DepthAfter(h.rules, tip.depth))
-	}
-	refs.Depth = max(refs.Depth, 1)
-	var auth []*stored
-	for _, k := range keys {
-		if s := h.get(k.Type, k.Key); s != nil {
-			auth = append(auth, s)
-			refs.AuthEvents = append(refs.AuthEvents, refer(s))
-		}
-	}
-	refs.ReferenceHashes = hashes
+	auth, depth := base.refer(&refs, keys)
 	if d.Type == event.TypeCreate && h.rules.RoomIDIsCreateHash {
 		refs.RoomID = ""
 	}
@@ -87,17 +70,47 @@ func (r *Rooms) extend(ctx context.Context, h *head, d draft) (*planned, error) 
 			return nil, rejected(err)
 		}
 	}
-	if err := eventauth.Check(h.rules, ev, h, r.verify); err != nil {
+	if err := eventauth.Check(h.rules, ev, base, r.verify); err != nil {
 		return nil, rejected(err)
 	}
 	p := &planned{stored: &stored{Event: ev, depth: depth}, auth: auth}
-	if p.unread, err = r.countUnread(h, ev); err != nil {
-		return nil, err
+	if d.StateKey != nil {
+		p.replaces = base.get(d.Type, *d.StateKey)
+	}
+	if base != h {
+		return p, r.rejoin(ctx, h, base, p, load)
 	}
 	if d.StateKey != nil {
-		p.replaces = h.get(d.Type, *d.StateKey)
+		p.moves = []move{{key: ev.Key(), old: p.replaces, new: p.stored}}
 	}
-	return p, nil
+	p.unread, err = r.countUnread(h, ev)
+	return p, err
+}
+
+// refer has an event name those that it follows and those that authorise it. depth
+// is its place in the room.
+func (h *head) refer(refs *event.Draft, keys []event.StateKey) (auth []*stored, depth int64) {
+	refs.ReferenceHashes = map[id.EventID][sha256.Size]byte{}
+	refer := func(to *stored) id.EventID {
+		if h.rules.ReferencesCarryHashes {
+			refs.ReferenceHashes[to.ID] = to.ReferenceHash()
+		}
+		return to.ID
+	}
+	depth = 1
+	for _, tip := range h.tips {
+		refs.PrevEvents = append(refs.PrevEvents, refer(tip))
+		refs.Depth = max(refs.Depth, event.DepthAfter(h.rules, tip.Depth))
+		depth = max(depth, event.DepthAfter(h.rules, tip.depth))
+	}
+	refs.Depth = max(refs.Depth, 1)
+	for _, k := range keys {
+		if s := h.get(k.Type, k.Key); s != nil {
+			auth = append(auth, s)
+			refs.AuthEvents = append(refs.AuthEvents, refer(s))
+		}
+	}
+	return auth, depth
 }
 
 // numbersOf says which numbers the content of a room's events may have.

@@ -57,16 +57,14 @@ func (r *Rooms) checkState(ctx context.Context, req *clientapi.SetRoomStateWithK
 
 // aliasesIn lists the aliases that the content of m.room.canonical_alias names.
 func aliasesIn(body api.Raw) ([]id.RoomAlias, error) {
-	var content struct {
-		Alias      api.Raw   `json:"alias"`
-		AltAliases []api.Raw `json:"alt_aliases"`
+	var named []api.Raw
+	if list := event.Member(body, "alt_aliases"); list != nil && string(list) != "null" {
+		if list.Kind() != '[' || json.Unmarshal(list, &named) != nil {
+			return nil, api.BadJSON("alt_aliases is not a list of aliases")
+		}
 	}
-	if err := json.Unmarshal(body, &content); err != nil {
-		return nil, api.BadJSON("%s", err)
-	}
-	named := content.AltAliases
-	if alias := string(content.Alias); alias != "" && alias != "null" && alias != `""` {
-		named = append(named, content.Alias)
+	if alias := string(event.Member(body, "alias")); alias != "" && alias != "null" && alias != `""` {
+		named = append(named, api.Raw(alias))
 	}
 	out := make([]id.RoomAlias, len(named))
 	for i, raw := range named {

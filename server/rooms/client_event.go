@@ -180,7 +180,7 @@ func (v *View) Append(b []byte, e *storage.Event, roomID id.RoomID) []byte {
 		b = api.AppendString(append(b, `,"room_id":`...), roomID)
 	}
 	b = append(b, `,"unsigned":{"age":`...)
-	b = strconv.AppendInt(b, v.Now-e.OriginServerTS, 10)
+	b = strconv.AppendInt(b, max(v.Now-e.OriginServerTS, 0), 10) // a clock may have been ahead
 	if m := v.Memberships[e.NID]; m != "" {
 		b = api.AppendString(append(b, `,"membership":`...), m)
 	}

@@ -15,42 +15,30 @@ import (
 // jobs of the batch add.
 type plan struct {
 	events []*planned
-	same   id.EventID                                          // in place of events: what is wanted is there already
-	also   func(ctx context.Context, tx *storage.Writer) error // rows besides the room's own
+	same   id.EventID // in place of events: what is wanted is there already
+	// also writes rows besides the room's own, in the same transaction.
+	// storage.ErrConflict from it means that the job must be planned again; any
+	// other error is the job's answer.
+	also also
+	// alone says that also may fail for reasons of its own: such a plan shares its
+	// transaction with no other.
+	alone bool
 }
+
+// also writes rows besides a room's own.
+type also func(ctx context.Context, tx *storage.Writer) error
 
 // planned is an event that is built and allowed, not yet written.
 type planned struct {
 	*stored
 	auth     []*stored // its auth events
-	replaces *stored   // the state event that it replaces
+	replaces *stored   // the state event that it replaces, in the state before it
 	redacts  *stored   // the event that it redacts
+	moves    []move    // what it changes of the room's current state
+	branch   *branch   // nil for an event that follows all extremities
 	unread   unread
 	pos      int64
 	txn      *storage.TxnKey // the client's transaction id, if the request has one
-}
-
-// tries bounds how often a commit starts over. That another process was first is
-// no failure: it has got on. A row that is there already should be settled by
-// looking at it.
-type tries struct{ late, met int }
-
-const (
-	maxLate = 1000
-	maxMet  = 16
-)
-
-// again tells whether to start over after an error.
-func (t *tries) again(err error) bool {
-	switch {
-	case errors.Is(err, storage.ErrConflict):
-		t.late++
-	case errors.Is(err, storage.ErrExists):
-		t.met++
-	default:
-		return false
-	}
-	return t.late <= maxLate && t.met <= maxMet
 }
 
 // add runs a job in its room's lane and returns the ids of the events that are
@@ -58,112 +46,239 @@ func (t *tries) again(err error) bool {
 // repeats.
 func (r *Rooms) add(ctx context.Context, nid int64, build func(context.Context, *head) (*plan, error)) ([]id.EventID, error) {
 	j := &job{build: build}
-	if err := r.lanes.run(ctx, nid, j, func(ctx context.Context, jobs []*job) { r.commit(ctx, nid, jobs) }); err != nil {
+	if err := r.lanes.run(ctx, nid, j, r.commit); err != nil {
 		return nil, err
 	}
 	// Whoever has written reads it at once, wherever reading goes by the feed.
 	return j.ids, r.feed.WaitFor(ctx, j.pos)
 }
 
-// commit runs the jobs of a batch: those that come alone, and what lies between
-// them together. Jobs that go together are planned one after the other on the
-// room's head and written in one transaction; one that may not do what it wants
-// fails by itself.
+// alone runs a function in a room's lane, on the room's head and in no batch.
+// The function commits by itself, leaves a head that is true afterwards, and
+// returns the last position that it used, for which the caller waits when the
+// lane is free again. It may run again after a conflict.
+func (r *Rooms) alone(ctx context.Context, nid int64, fn func(context.Context, *head) (int64, error)) (int64, error) {
+	j := &job{alone: fn}
+	err := r.lanes.run(ctx, nid, j, r.commit)
+	return j.pos, err
+}
+
+var errUnfinished = errors.New("rooms: the commit did not finish")
+
+// commit brings the jobs of a room, which come in the order of its lane, to
+// their ends: as many as go together in one transaction at a time.
 func (r *Rooms) commit(ctx context.Context, nid int64, jobs []*job) {
 	for _, j := range jobs {
-		j.err = errors.New("rooms: the commit did not finish")
+		j.err = errUnfinished
 	}
-	for len(jobs) > 0 {
-		n := slices.IndexFunc(jobs, func(j *job) bool { return j.alone != nil })
-		switch {
-		case n == 0:
-			jobs[0].err = r.commitAlone(ctx, nid, jobs[0].alone)
-			n = 1
-		case n < 0:
-			n = len(jobs)
-			fallthrough
-		default:
-			r.commitTogether(ctx, nid, jobs[:n:n])
-		}
-		jobs = jobs[n:]
-	}
-}
-
-// isConflict tells whether another process has changed the room first: the
-// room's version shows it, or a row that it has written already.
-func isConflict(err error) bool {
-	return errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrExists)
-}
-
-// alone runs a function in a room's lane, on the room's head and in no batch.
-// It commits by itself, and leaves a head that is true afterwards; it may run
-// again after a conflict.
-func (r *Rooms) alone(ctx context.Context, nid int64, fn func(context.Context, *head) error) error {
-	j := &job{alone: fn}
-	return r.lanes.run(ctx, nid, j, func(ctx context.Context, jobs []*job) { r.commit(ctx, nid, jobs) })
-}
-
-func (r *Rooms) commitAlone(ctx context.Context, nid int64, fn func(context.Context, *head) error) error {
-	for tries := (tries{}); ; {
-		h := r.heads.take(nid)
-		if h == nil {
-			var err error
-			if h, err = r.loadHead(ctx, nid); err != nil {
-				return err
-			}
-		}
-		err := fn(ctx, h)
+	for t := r.newTries(nid); len(jobs) > 0; {
+		b := &batch{r: r}
+		err := b.run(ctx, nid, jobs)
 		switch {
 		case err == nil:
-			r.heads.put(h)
-			return nil
-		case !tries.again(err):
+		case errors.Is(err, storage.ErrConflict):
+			b.retrySingly(func(j *job) bool { return j.plan != nil && j.plan.also != nil })
+			if !t.again() {
+				b.fail(jobs, t.gaveUp(err))
+			}
+		case errors.Is(err, storage.ErrExists):
+			found, failed := b.answerRepeats(ctx)
+			switch {
+			case failed != nil:
+				b.fail(jobs, failed)
+			case found:
+			case len(b.planned) > 1:
+				b.retrySingly(nil)
+			case b.planned[0].plan != nil && b.planned[0].txn() == nil || !t.again():
+				b.fail(jobs, err)
+			}
+		case b.rolledBack && len(b.planned) > 1 && !t.expired(): // one of them may be at fault
+			b.retrySingly(nil)
+		default:
+			b.fail(jobs, err)
+		}
+		n := len(jobs)
+		if jobs = slices.DeleteFunc(jobs, func(j *job) bool { return j.finished }); len(jobs) < n {
+			t = r.newTries(nid)
+		}
+	}
+}
+
+// A batch is jobs of one room on their way into one transaction. They are
+// planned one after the other on the room's head. What is decided on a head that
+// holds events that are not written yet is true only if they come to be.
+type batch struct {
+	r          *Rooms
+	h          *head
+	cached     bool      // the head is remembered, and may be out of date
+	before     []*stored // the room's extremities before
+	planned    []*job    // whose events are to be written
+	answered   []answer  // of jobs that are refused or have nothing to write
+	rolledBack bool      // nothing was written, whatever the error says
+}
+
+// An answer is what a job comes to, if the batch is written.
+type answer struct {
+	job *job
+	ids []id.EventID
+	err error
+}
+
+func (j *job) finish(ids []id.EventID, pos int64, err error) {
+	j.ids, j.pos, j.err, j.finished = ids, pos, err, true
+}
+
+// run plans and writes once. On an error, no job that the head or the write
+// decides about is at its end.
+func (b *batch) run(ctx context.Context, nid int64, jobs []*job) (err error) {
+	b.h = b.r.heads.take(nid)
+	if b.cached = b.h != nil; !b.cached {
+		if b.h, err = b.r.loadHead(ctx, nid); err != nil {
 			return err
 		}
 	}
+	if first := jobs[0]; first.alone != nil {
+		b.planned = jobs[:1]
+		pos, err := first.alone(ctx, b.h)
+		if err != nil {
+			return err
+		}
+		first.finish(nil, pos, nil)
+		b.r.heads.put(b.h)
+		return nil
+	}
+	b.before = b.h.tips
+	b.plan(ctx, jobs)
+	switch {
+	case len(b.planned) > 0: // which sees that the head is true
+		err = b.write(ctx)
+	case b.cached && len(b.answered) > 0:
+		err = b.r.stillAt(ctx, b.h.room)
+	}
+	if err != nil {
+		return err // the head is dropped: it may hold what is not in the database
+	}
+	last := int64(0)
+	for _, j := range b.planned {
+		var ids []id.EventID
+		for _, p := range j.plan.events {
+			ids, last = append(ids, p.ID), p.pos
+		}
+		j.finish(ids, last, nil)
+	}
+	for _, a := range b.answered {
+		a.job.finish(a.ids, last, a.err)
+	}
+	b.r.heads.put(b.h)
+	return nil
 }
 
-func (r *Rooms) commitTogether(ctx context.Context, nid int64, jobs []*job) {
-	for tries := (tries{}); len(jobs) > 0; {
-		left, err := r.tryCommit(ctx, nid, jobs)
-		if errors.Is(err, storage.ErrExists) {
-			if fresh, failed := r.settleRepeats(ctx, left); failed != nil {
-				err = failed
-			} else if len(fresh) < len(left) {
-				left, err = fresh, nil
-			}
+// plan takes jobs into the batch, in their order and up to one that must not be
+// in it. Those that repeat another one of the batch wait for what becomes of it.
+func (b *batch) plan(ctx context.Context, jobs []*job) {
+	for _, j := range jobs {
+		behind := len(b.planned) > 0
+		if j.alone != nil || j.single && behind {
+			return
 		}
-		if jobs = left; err != nil && !tries.again(err) {
-			for _, j := range jobs {
-				j.err = err
-			}
+		wide := b.h.isWide()
+		p, err := j.build(ctx, b.h)
+		switch {
+		case err != nil:
+			b.note(answer{job: j, err: err})
+			continue
+		case len(p.events) == 0: // nothing to do, and that is done
+			b.note(answer{job: j, ids: []id.EventID{p.same}})
+			continue
+		case p.alone && behind:
+			return
+		}
+		if j.plan = p; j.repeats(b.planned) {
+			continue
+		}
+		b.planned = append(b.planned, j)
+		for _, ev := range p.events {
+			b.h.apply(ev)
+		}
+		if p.alone || j.single || wide {
 			return
 		}
 	}
 }
 
-// settleRepeats answers the jobs whose transaction ids were used before with
-// what was sent then, and returns the others.
-func (r *Rooms) settleRepeats(ctx context.Context, jobs []*job) (fresh []*job, err error) {
-	err = r.db.Read(ctx, func(tx *storage.Reader) error {
-		for _, j := range jobs {
+// note keeps an answer that needs no event. It is the job's end at once where
+// it was decided on the room as the database has it.
+func (b *batch) note(a answer) {
+	if !b.cached && len(b.planned) == 0 {
+		a.job.finish(a.ids, 0, a.err)
+		return
+	}
+	b.answered = append(b.answered, a)
+}
+
+// write puts the batch into the database in one transaction, if the room is still
+// as it was planned on.
+func (b *batch) write(ctx context.Context) error {
+	plans := make([]*plan, len(b.planned))
+	for i, j := range b.planned {
+		plans[i] = j.plan
+	}
+	followed := slices.DeleteFunc(slices.Clone(b.before), func(tip *stored) bool { return slices.Contains(b.h.tips, tip) })
+	room := *b.h.room
+	err := b.r.db.Write(ctx, func(tx *storage.Writer) error {
+		room = *b.h.room
+		err := b.r.writeBatch(ctx, tx, &room, followed, plans...)
+		b.rolledBack = err != nil
+		return err
+	})
+	if err == nil {
+		b.h.written(&room)
+	}
+	return err
+}
+
+// retrySingly has jobs of the batch, all without a function, planned alone from now
+// on, so that what is wrong with one of them is nobody else's.
+func (b *batch) retrySingly(which func(*job) bool) {
+	for _, j := range b.planned {
+		j.single = j.single || which == nil || which(j)
+	}
+}
+
+// fail ends the jobs whose events could not be written; those that were only
+// answered are planned again without them. Where nothing was to be written, it
+// ends all.
+func (b *batch) fail(jobs []*job, err error) {
+	if len(b.planned) > 0 {
+		jobs = b.planned
+	}
+	for _, j := range jobs {
+		if !j.finished {
+			j.finish(nil, 0, err)
+		}
+	}
+}
+
+// answerRepeats answers the jobs whose transaction ids were used before with
+// what was sent then, and tells whether there were any.
+func (b *batch) answerRepeats(ctx context.Context) (any bool, err error) {
+	err = b.r.db.Read(ctx, func(tx *storage.Reader) error {
+		for _, j := range b.planned {
 			key := j.txn()
 			if key == nil {
-				fresh = append(fresh, j)
 				continue
 			}
 			switch eventID, err := sentBefore(ctx, tx, key); {
 			case err == nil:
-				j.ids, j.pos, j.err = []id.EventID{eventID}, 0, nil
-			case errors.Is(err, storage.ErrNotFound):
-				fresh = append(fresh, j)
-			default:
+				j.finish([]id.EventID{eventID}, 0, nil)
+				any = true
+			case !errors.Is(err, storage.ErrNotFound):
 				return err
 			}
 		}
 		return nil
 	})
-	return fresh, err
+	return any, err
 }
 
 // txn is the transaction id of a job that is planned, nil without one.
@@ -188,64 +303,6 @@ func (j *job) repeats(jobs []*job) bool {
 	})
 }
 
-// tryCommit plans and writes once, and returns the jobs that are not settled:
-// with an error those that were to be written, else those that repeat another
-// one of the batch. Jobs that are refused while planning have their error.
-func (r *Rooms) tryCommit(ctx context.Context, nid int64, jobs []*job) (left []*job, err error) {
-	h := r.heads.take(nid)
-	cached := h != nil
-	if !cached {
-		if h, err = r.loadHead(ctx, nid); err != nil {
-			return jobs, err
-		}
-	}
-	if h.isWide() {
-		return r.commitWide(ctx, h, jobs)
-	}
-	tips := h.tips
-	var planned []*job
-	settled := false
-	for _, j := range jobs {
-		if j.plan, j.err = j.build(ctx, h); j.err != nil {
-			settled = true
-			continue
-		}
-		if len(j.plan.events) == 0 { // nothing to do, and that is done
-			j.ids, settled = []id.EventID{j.plan.same}, true
-			continue
-		}
-		if j.repeats(planned) {
-			left = append(left, j)
-			continue
-		}
-		planned = append(planned, j)
-		for _, p := range j.plan.events {
-			h.apply(p)
-		}
-	}
-	if cached && settled {
-		if err := r.stillAt(ctx, h.room); err != nil {
-			return jobs, err // what settled a job may no longer be so
-		}
-	}
-	if len(planned) == 0 {
-		r.heads.put(h)
-		return left, nil
-	}
-	if err := r.write(ctx, h, tips, planned); err != nil {
-		return append(planned, left...), err // h is dropped: it holds what is not in the database
-	}
-	for _, j := range planned {
-		j.ids = nil
-		for _, p := range j.plan.events {
-			j.ids, j.pos = append(j.ids, p.ID), p.pos
-		}
-		j.err = nil
-	}
-	r.heads.put(h)
-	return left, nil
-}
-
 // stillAt reports a conflict when another process has moved the room on.
 func (r *Rooms) stillAt(ctx context.Context, room *storage.Room) error {
 	return r.db.Read(ctx, func(tx *storage.Reader) error {
@@ -255,15 +312,4 @@ func (r *Rooms) stillAt(ctx context.Context, room *storage.Room) error {
 		}
 		return err
 	})
-}
-
-// apply moves the head past an event that extends it.
-func (h *head) apply(p *planned) {
-	h.tips = []*stored{p.stored}
-	if p.StateKey != nil {
-		h.state[p.Key()] = p.stored
-	}
-	if p.redacts != nil {
-		h.strip(p.redacts)
-	}
 }

@@ -59,8 +59,8 @@ func createContent(rules *roomver.Rules, creator id.UserID, given api.Raw, alsoC
 	if rules.CreatorsPrivileged && len(alsoCreators) > 0 {
 		var named []id.UserID
 		if raw, ok := content["additional_creators"].(api.Raw); ok {
-			if err := json.Unmarshal(raw, &named); err != nil {
-				return nil, err
+			if raw.Kind() != '[' || json.Unmarshal(raw, &named) != nil {
+				return content, nil // which the room's rules refuse
 			}
 		}
 		for _, u := range alsoCreators {
@@ -117,6 +117,50 @@ func powerLevels(rules *roomver.Rules, creator id.UserID, equals []id.UserID, ov
 	}
 	maps.Copy(content, over)
 	return content, nil
+}
+
+// withoutCreators is an override of power levels without the creators of the
+// room, where it names them, creators may not be named, and that departure is
+// served: clients that do not know of such rooms give the creator 100. Else it is
+// refused with the event that it would make.
+//
+// Spec: room version 12, rule 10.4.
+func (c *creation) withoutCreators(override api.Raw, create object) (api.Raw, error) {
+	if !c.rules.CreatorsPrivileged || len(override) == 0 {
+		return override, nil
+	}
+	content, err := members(override)
+	if err != nil {
+		return nil, err
+	}
+	given, _ := content["users"].(api.Raw)
+	users, err := members(given)
+	if err != nil {
+		return override, nil // for the rules to refuse
+	}
+	named := false
+	for _, u := range append(creatorsOf(create), c.who.User) {
+		if _, ok := users[string(u)]; ok {
+			named = true
+			delete(users, string(u))
+		}
+	}
+	if !named || c.r.departs.CreatorPowerLevel == nil || !c.r.departs.CreatorPowerLevel() {
+		return override, nil
+	}
+	content["users"] = map[string]any(users)
+	return content.encode(), nil
+}
+
+// creatorsOf are the additional creators that a create event will name.
+func creatorsOf(create object) (users []id.UserID) {
+	switch named := create["additional_creators"].(type) {
+	case []id.UserID:
+		return named
+	case api.Raw:
+		_ = json.Unmarshal(named, &users) // else the rules refuse it
+	}
+	return users
 }
 
 // topicContent carries the topic as plain text in both of its forms.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
@@ -22,17 +23,20 @@ import (
 //
 // Spec: client-server createRoom.
 func (r *Rooms) CreateRoom(ctx context.Context, who api.Caller, req *clientapi.CreateRoomRequest) (*clientapi.CreateRoomResponse, error) {
+	c, err := r.newCreation(ctx, who, &req.Body)
+	if err != nil {
+		return nil, err
+	}
 	for {
-		c, err := r.newCreation(ctx, who, &req.Body)
-		if err != nil {
-			return nil, err
-		}
+		c.begin()
 		p, err := c.plan(ctx)
-		if err != nil {
-			return nil, err
+		if err == nil {
+			err = r.found(ctx, c.head, p)
 		}
-		err = r.found(ctx, c.head, p)
+		var refused *api.Error
 		switch {
+		case errors.As(err, &refused):
+			return nil, err
 		case err == nil:
 			err = r.feed.WaitFor(ctx, p.events[len(p.events)-1].pos)
 			return &clientapi.CreateRoomResponse{RoomID: c.head.room.ID}, err
@@ -42,7 +46,9 @@ func (r *Rooms) CreateRoom(ctx context.Context, who api.Caller, req *clientapi.C
 			return nil, fmt.Errorf("create room: %w", err)
 		}
 		// Another process made a room with the same create event in the same
-		// millisecond, and so the same ID: the next has another.
+		// millisecond, and so the same ID: the next has another. Whom identity
+		// servers have found is known, and they keep no invitation before the ID
+		// is known to be free.
 	}
 }
 
@@ -51,17 +57,41 @@ var errAliasTaken = errors.New("the alias is taken")
 
 // birthday is the time of a create event. Where the event's hash is the room's
 // ID, no two of this process are the same, so that two rooms that a user makes
-// alike at one instant are two.
+// alike at one instant are two. A clock that goes back is followed.
 func (r *Rooms) birthday() int64 {
-	for {
-		last, now := r.lastBirth.Load(), r.env.NowTS()
-		if now <= last {
-			now = last + 1
-		}
-		if r.lastBirth.CompareAndSwap(last, now) {
-			return now
-		}
+	now := r.env.NowTS()
+	b := &r.births
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	const unordered = 1000 // calls overtake each other, but not by a second
+	if now < b.clock-unordered {
+		b.last = 0
 	}
+	b.clock = now
+	b.last = max(now, b.last+1)
+	return b.last
+}
+
+// births remembers when the last room was made.
+type births struct {
+	mu          sync.Mutex
+	last, clock int64 // milliseconds: of the room, and what the clock said then
+}
+
+// One transaction writes all events of a new room, and nobody else's write is told
+// of before that is over. So it is bounded in the events that the request asks for
+// and in the bytes of all.
+const (
+	maxRequested = 256
+	maxRoomBytes = 1 << 20
+)
+
+// bounded refuses a request that asks for too many events.
+func bounded(body *clientapi.CreateRoomBody) error {
+	if len(body.InitialState)+len(body.Invite)+len(body.Invite3PID) > maxRequested {
+		return api.TooLarge("initial_state, invite and invite_3pid: more than %d entries together", maxRequested)
+	}
+	return nil
 }
 
 // plan builds all events of the new room.
@@ -70,7 +100,7 @@ func (c *creation) plan(ctx context.Context) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{also: c.also}
+	p, size := &plan{also: c.also}, 0
 	for _, d := range drafts {
 		if d.Type == event.TypeCreate && c.head.rules.RoomIDIsCreateHash {
 			d.TS = c.r.birthday()
@@ -84,6 +114,9 @@ func (c *creation) plan(ctx context.Context) (*plan, error) {
 		}
 		c.head.apply(ev)
 		p.events = append(p.events, ev)
+		if size += len(ev.PDU()); size > maxRoomBytes {
+			return nil, api.TooLarge("The events of the room have more than %d bytes together", maxRoomBytes)
+		}
 	}
 	return p, c.inviteAddresses(ctx, p)
 }
@@ -93,10 +126,12 @@ type creation struct {
 	r      *Rooms
 	who    api.Caller
 	body   *clientapi.CreateRoomBody
+	rules  *roomver.Rules
 	head   *head
 	preset string
 	public bool
 	alias  id.RoomAlias // empty if none was asked for
+	hold   also         // what the creator's join has to see to
 
 	// invited are the users to invite. pending are the addresses that are
 	// nobody's yet.
@@ -105,6 +140,9 @@ type creation struct {
 }
 
 func (r *Rooms) newCreation(ctx context.Context, who api.Caller, body *clientapi.CreateRoomBody) (*creation, error) {
+	if err := bounded(body); err != nil {
+		return nil, err
+	}
 	version := body.RoomVersion.Or(r.defaultVersion)
 	rules, ok := roomver.Get(version)
 	if !ok {
@@ -135,12 +173,17 @@ func (r *Rooms) newCreation(ctx context.Context, who api.Caller, body *clientapi
 			return nil, err
 		}
 	}
-	c.head = &head{rules: rules, state: map[event.StateKey]*stored{}}
-	c.head.room = &storage.Room{RoomVersion: rules.Version, Public: c.public, CreatedAt: r.env.NowTS()}
-	if !rules.RoomIDIsCreateHash {
-		c.head.room.ID = id.RoomID("!" + r.env.Rand.Token("room id", string(who.User), 18) + ":" + string(r.name))
-	}
+	c.rules = rules
 	return c, c.lookUp(ctx)
+}
+
+// begin starts the room, or starts it over.
+func (c *creation) begin() {
+	c.head = &head{rules: c.rules, state: map[event.StateKey]*stored{}}
+	c.head.room = &storage.Room{RoomVersion: c.rules.Version, Public: c.public, CreatedAt: c.r.env.NowTS()}
+	if !c.rules.RoomIDIsCreateHash {
+		c.head.room.ID = id.RoomID("!" + c.r.env.Rand.Token("room id", string(c.who.User), 18) + ":" + string(c.r.name))
+	}
 }
 
 // aliasOf makes an alias of this server from its localpart.
@@ -172,14 +215,19 @@ func (c *creation) drafts(ctx context.Context) ([]draft, error) {
 	if err != nil {
 		return nil, api.BadJSON("creation_content: %s", err)
 	}
-	levels, err := powerLevels(rules, creator, equals, c.body.PowerLevelContentOverride)
+	override, err := c.withoutCreators(c.body.PowerLevelContentOverride, create)
 	if err != nil {
 		return nil, api.BadJSON("power_level_content_override: %s", err)
 	}
-	join, err := c.r.memberContent(ctx, creator, "join", api.Opt[string]{})
+	levels, err := powerLevels(rules, creator, equals, override)
+	if err != nil {
+		return nil, api.BadJSON("power_level_content_override: %s", err)
+	}
+	join, hold, err := c.r.memberContent(ctx, creator, "join", api.Opt[string]{})
 	if err != nil {
 		return nil, err
 	}
+	c.hold = hold
 	out := []draft{
 		c.state(event.TypeCreate, "", create.encode()),
 		c.state(event.TypeMember, string(creator), join.encode()),
@@ -231,7 +279,7 @@ func (c *creation) presetDrafts() []draft {
 func (c *creation) invites(ctx context.Context) ([]draft, error) {
 	var out []draft
 	for _, u := range c.invited {
-		content, err := c.r.memberContent(ctx, u, "invite", api.Opt[string]{})
+		content, _, err := c.r.memberContent(ctx, u, "invite", api.Opt[string]{})
 		if err != nil {
 			return nil, err
 		}
@@ -261,10 +309,16 @@ func (c *creation) refused(d draft, err error) error {
 // also records what a new room has besides its events: its alias, and its
 // place in the published room directory.
 func (c *creation) also(ctx context.Context, tx *storage.Writer) error {
-	if c.alias == "" {
-		return nil
+	err := c.hold(ctx, tx)
+	if errors.Is(err, storage.ErrConflict) {
+		// The profile has just changed. Identity servers have been asked for this
+		// room, and people have mail from them: it is not planned again.
+		err = tx.PutJob(ctx, JobProfile, string(c.who.User), nil, 0, c.r.env.NowTS())
 	}
-	err := tx.InsertAlias(ctx, storage.Alias{
+	if err != nil || c.alias == "" {
+		return err
+	}
+	err = tx.InsertAlias(ctx, storage.Alias{
 		Alias: c.alias, RoomNID: c.head.room.NID, Creator: c.who.User, CreatedAt: c.r.env.NowTS(),
 	})
 	if errors.Is(err, storage.ErrExists) {
@@ -290,8 +344,7 @@ func (r *Rooms) found(ctx context.Context, h *head, p *plan) error {
 	if err != nil {
 		return err
 	}
-	room.Version++
-	h.room = &room
+	h.written(&room)
 	r.heads.put(h)
 	return nil
 }

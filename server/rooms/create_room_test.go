@@ -9,9 +9,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"touchstone.example/api"
+	"touchstone.example/generated/clientapi"
+	"touchstone.example/server/rooms"
 	"touchstone.example/server/roomver"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
@@ -182,6 +186,10 @@ func TestCreateRoomRefuses(t *testing.T) {
 		post("a creator with a power level", stage.O{"power_level_content_override": stage.O{"users": stage.O{"@alice:hs1": 100}}}, 400, "M_INVALID_ROOM_STATE")
 		post("power that is no number", stage.O{"power_level_content_override": stage.O{"ban": "fifty"}}, 400, "M_INVALID_ROOM_STATE")
 		post("creators that are no users", stage.O{"creation_content": stage.O{"additional_creators": stage.L{"bob"}}}, 400, "M_INVALID_ROOM_STATE")
+		for _, named := range []any{"bob", stage.L{"bob"}, stage.L{7}, stage.O{}, nil} {
+			post(fmt.Sprint("creators that are ", named, ", and who is like them"), stage.O{"preset": "trusted_private_chat", "invite": stage.L{"@bob:hs1"},
+				"creation_content": stage.O{"additional_creators": named}}, 400, "M_INVALID_ROOM_STATE")
+		}
 		post("a second beginning", state("m.room.create", stage.O{}), 400, "M_INVALID_ROOM_STATE")
 		post("state under another's name", stage.O{"initial_state": stage.L{stage.O{"type": "t", "state_key": "@bob:hs1", "content": stage.O{}}}}, 400, "M_INVALID_ROOM_STATE")
 		post("a name past all sense", stage.O{"name": strings.Repeat("n", 65536)}, 413, "M_TOO_LARGE")
@@ -235,4 +243,106 @@ func TestAlikeRoomsAreTwo(t *testing.T) {
 		seen[room] = true
 	}
 	require.Len(t, strings.Split(h.ok("GET", stage.Path("v3/joined_rooms"), "alice", nil).At("joined_rooms"), ","), 36)
+}
+
+// TestANewRoomIsBounded in its events and in their bytes, so that the transaction
+// that makes it is short.
+func TestANewRoomIsBounded(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		state := func(n, size int) (out []stage.O) {
+			for i := range n {
+				out = append(out, stage.O{"type": "m.test", "state_key": strconv.Itoa(i), "content": stage.O{"x": strings.Repeat("x", size)}})
+			}
+			return out
+		}
+		var invite []string
+		for i := range 56 {
+			invite = append(invite, string(stage.User("user"+strconv.Itoa(i))))
+		}
+		room := h.create("alice", stage.O{"initial_state": state(200, 1), "invite": invite})
+		require.Len(t, list(t, h.ok("GET", at(room, "members?membership=invite"), "alice", nil).At("chunk")), 56)
+		h.send("alice", room, "hello")
+		for name, body := range map[string]stage.O{
+			"events":             {"initial_state": state(257, 1)},
+			"events and members": {"initial_state": state(201, 1), "invite": invite},
+			"bytes":              {"initial_state": state(18, 60_000)},
+		} {
+			a := h.do("POST", pathCreate, "alice", body)
+			require.Equal(t, 413, a.Status, "%s: %s", name, a)
+			require.Equal(t, "M_TOO_LARGE", a.At("errcode"), name)
+		}
+		h.create("alice", stage.O{"initial_state": state(16, 60_000)})
+		rooms := h.ok("GET", stage.Path("v3/joined_rooms"), "alice", nil).At("joined_rooms")
+		require.Equal(t, 1, strings.Count(rooms, ","))
+	})
+}
+
+// TestCreatorsInPowerLevels: clients that do not know that creators are above
+// all levels give them one; where that is served, it is left out. A client that
+// sets the levels of a room that is there is told.
+//
+// Spec: room version 12, rule 10.4.
+func TestCreatorsInPowerLevels(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		body := func(version string, users stage.O) stage.O {
+			return stage.O{
+				"room_version": version, "creation_content": stage.O{"additional_creators": stage.L{stage.User("carol")}},
+				"power_level_content_override": stage.O{"users": users, "invite": 20},
+			}
+		}
+		users := stage.O{"@alice:hs1": 100, "@bob:hs1": 50, "@carol:hs1": 90}
+		a := h.do("POST", pathCreate, "alice", body("12", users))
+		require.Equal(t, 400, a.Status, a)
+		require.Equal(t, "M_INVALID_ROOM_STATE", a.At("errcode"))
+
+		noted := 0
+		deps := h.deps
+		deps.Departures.CreatorPowerLevel = func() bool { noted++; return true }
+		h.router = h.Router(t, api.Config{Auth: stage.Tokens()})
+		r := rooms.New(deps)
+		clientapi.MountCreateRoom(h.router, r)
+		clientapi.MountRooms(h.router, r)
+		clientapi.MountRoomState(h.router, r)
+		clientapi.MountRoomSend(h.router, r)
+		levels := func(room string) stage.Answer { return h.state("alice", room, "m.room.power_levels", "") }
+
+		room := h.create("alice", body("12", users))
+		require.Equal(t, 1, noted)
+		require.JSONEq(t, `{"@bob:hs1":50}`, levels(room).At("users"))
+		require.Equal(t, "20", levels(room).At("invite"))
+		h.create("alice", body("12", stage.O{"@bob:hs1": 50}))
+		require.Equal(t, 1, noted, "no creator is named")
+		room = h.create("alice", body("11", users))
+		require.Equal(t, 1, noted, "creators are no more than others")
+		require.Equal(t, "100", levels(room).At("users", "@alice:hs1"))
+
+		room = h.create("alice", stage.O{})
+		a = h.do("PUT", at(room, "state/m.room.power_levels/"), "alice", stage.O{"users": stage.O{"@alice:hs1": 100}})
+		require.Equal(t, 400, a.Status, a)
+		for name, override := range map[string]any{
+			"users that are a list":  stage.O{"users": stage.L{}},
+			"an override that is no": stage.L{},
+		} {
+			require.Equal(t, 400, h.do("POST", pathCreate, "alice", stage.O{"power_level_content_override": override}).Status, name)
+		}
+	})
+}
+
+// TestRoomsAfterAClockWasAhead are of the present, and no event has an age that
+// is negative.
+func TestRoomsAfterAClockWasAhead(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		start := h.Clock.Now()
+		h.Clock.Advance(time.Hour)
+		ahead := h.create("alice", stage.O{})
+		event := h.send("alice", ahead, "from the future")
+		h.Clock.Set(start)
+		a := h.ok("GET", at(ahead, "event/{}", event), "alice", nil)
+		require.Equal(t, "0", a.At("unsigned", "age"))
+		for range 3 {
+			room := h.create("alice", stage.O{})
+			first := h.history("alice", room)[0]
+			require.LessOrEqual(t, first.TS, start.UnixMilli()+3)
+		}
+	})
 }

@@ -15,56 +15,6 @@ import (
 	"touchstone.example/storage"
 )
 
-// resolve returns the root of the state that some states of a room resolve to.
-// It loads, computes and then writes: no transaction is open while it computes.
-// What it costs is in proportion to what the states do not share.
-//
-// Spec: server-server "Room State Resolution".
-func (r *Rooms) resolve(ctx context.Context, rules *roomver.Rules, roots []string) (string, error) {
-	return r.resolveBy(ctx, rules, roots, func(row *storage.Event) bool { return row.Rejected })
-}
-
-// resolveBy is resolve where other verdicts may count than those that are stored.
-func (r *Rooms) resolveBy(ctx context.Context, rules *roomver.Rules, roots []string, rejected func(*storage.Event) bool) (string, error) {
-	roots = slices.Compact(slices.Sorted(slices.Values(roots)))
-	switch len(roots) {
-	case 0:
-		return "", nil
-	case 1:
-		return roots[0], nil
-	}
-	var sets []storage.StateSet
-	err := r.db.Read(ctx, func(tx *storage.Reader) error {
-		f := fork{ctx: ctx, tx: tx, rules: rules, auths: &r.auths, roots: roots, rejected: rejected}
-		if err := f.separate(); err != nil {
-			return err
-		}
-		state, err := stateres.ResolveFork(rules, f.conflicts, &f, nil)
-		if err == nil {
-			sets, err = f.sets(state)
-		}
-		return err
-	})
-	if err != nil {
-		return "", fmt.Errorf("resolve %d states: %w", len(roots), err)
-	}
-	return r.applied(ctx, roots[0], sets)
-}
-
-// applied changes a state in a transaction of its own. Nothing refers to the
-// new state yet; if nothing ever does, its nodes are garbage.
-func (r *Rooms) applied(ctx context.Context, root string, sets []storage.StateSet) (string, error) {
-	if len(sets) == 0 {
-		return root, nil
-	}
-	to := root
-	err := r.db.Write(ctx, func(tx *storage.Writer) (err error) {
-		to, err = tx.StateApply(ctx, root, sets...)
-		return err
-	})
-	return to, err
-}
-
 // A fork is a stateres.Fork on a snapshot of the database: states that are
 // roots of which only the differences are read.
 type fork struct {
@@ -74,6 +24,7 @@ type fork struct {
 	auths    *authCache
 	roots    []string
 	rejected func(*storage.Event) bool
+	fresh    map[int64]*planned // events that are not in the database yet
 
 	conflicts []stateres.State // what the states do not share
 	apart     map[event.StateKey]bool
@@ -84,11 +35,26 @@ type fork struct {
 	events    map[id.EventID]stateres.Entry
 }
 
+func newFork(ctx context.Context, tx *storage.Reader, rules *roomver.Rules, roots []string) *fork {
+	return &fork{
+		ctx: ctx, tx: tx, rules: rules, roots: roots, fresh: map[int64]*planned{},
+		nids: map[id.EventID]int64{}, events: map[id.EventID]stateres.Entry{}, inShared: map[int64]bool{},
+		apart: map[event.StateKey]bool{}, base: map[event.StateKey]int64{},
+	}
+}
+
+// know adds a state event that is planned and not stored yet. It is in one of the
+// states only, so that it authorises nothing that they share.
+func (f *fork) know(p *planned) {
+	if p.IsState() {
+		f.nids[p.ID], f.fresh[p.nid] = p.nid, p
+		f.events[p.ID] = stateres.Entry{Event: p.Event}
+	}
+}
+
 // separate finds what the states do not share, from their differences to the
 // first one.
 func (f *fork) separate() error {
-	f.nids, f.events, f.inShared = map[id.EventID]int64{}, map[id.EventID]stateres.Entry{}, map[int64]bool{}
-	f.apart, f.base = map[event.StateKey]bool{}, map[event.StateKey]int64{}
 	diffs := make([][]storage.StateChange, len(f.roots))
 	var nids []int64
 	for i, root := range f.roots[1:] {
@@ -151,6 +117,9 @@ func (f *fork) read(nids []int64) (map[int64]*event.Event, error) {
 			}
 			byNID[row.NID] = ev
 		}
+	}
+	for nid, p := range f.fresh {
+		byNID[nid] = p.Event
 	}
 	return byNID, nil
 }
@@ -233,6 +202,9 @@ func (f *fork) ids(nids []int64) (map[int64]id.EventID, error) {
 			all[nid] = eventID
 			f.nids[eventID] = nid
 		}
+	}
+	for nid, p := range f.fresh {
+		all[nid] = p.ID
 	}
 	return all, nil
 }
@@ -361,6 +333,11 @@ func (f *fork) AuthEvents(nids []int64, into [][]int64) error {
 			if list, ok := auth[nid]; ok {
 				into[i] = list
 			}
+		}
+	}
+	for i, nid := range nids {
+		if p := f.fresh[nid]; p != nil {
+			into[i] = numbers(p.auth)
 		}
 	}
 	return nil

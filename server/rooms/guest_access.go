@@ -6,13 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
+	"touchstone.example/server/jobs"
 	"touchstone.example/storage"
 )
 
@@ -45,22 +46,26 @@ func (r *Rooms) admitGuest(ctx context.Context, h *head, who api.Caller) error {
 
 // dismissGuests is what follows from an event that is about to enter the room:
 // where it shuts the room to guests, those that are in it leave, in the same
-// transaction. Only this server knows who of its users is a guest, so each
+// transaction; if they are many, the rest soon after. Only this server knows who of its users is a guest, so each
 // leaves by itself, and nobody needs a power level for it.
 //
 // Spec: client-server "Guest Access", "Server behaviour": "the server MUST set
 // those users' m.room.member state to leave".
-func (r *Rooms) dismissGuests(ctx context.Context, h *head, p *planned) ([]*planned, error) {
+func (r *Rooms) dismissGuests(ctx context.Context, h *head, p *planned) (leaves []*planned, rest also, err error) {
 	if shuts, err := r.shutsToGuests(ctx, h, p); err != nil || !shuts {
-		return nil, err
+		return nil, nil, err
 	}
 	guests, err := r.guestsIn(ctx, h)
 	if err != nil || len(guests) == 0 {
-		return nil, err
+		return nil, nil, err
+	}
+	if len(guests) > leavesAtOnce {
+		guests, rest = guests[:leavesAtOnce], r.dismissLater(h.room.NID)
 	}
 	ahead := h.ahead()
 	ahead.apply(p)
-	return r.leavesOf(ctx, ahead, guests)
+	leaves, err = r.leavesOf(ctx, ahead, guests)
+	return leaves, rest, err
 }
 
 // shutsToGuests tells whether an event takes away what lets guests in: it sets
@@ -80,10 +85,43 @@ func (r *Rooms) shutsToGuests(ctx context.Context, h *head, p *planned) (bool, e
 	return now != nil && now.nid == p.redacts.nid, err
 }
 
-// closeToGuests has our guests leave a room that was shut to them elsewhere: by
-// an event of another server, or by state resolution.
-func (r *Rooms) closeToGuests(ctx context.Context, nid int64) error {
-	_, err := r.add(ctx, nid, func(ctx context.Context, h *head) (*plan, error) {
+// JobGuests is the kind of the jobs that have our guests leave a room that was shut
+// to them elsewhere, by an event of another server or by state resolution, or that
+// has many of them. The key is the room's number.
+const JobGuests = "guests"
+
+// leavesAtOnce bounds the leaves of one transaction.
+const leavesAtOnce = 20
+
+// dismissLater puts the job for a room.
+func (r *Rooms) dismissLater(roomNID int64) also {
+	return func(ctx context.Context, tx *storage.Writer) error {
+		return tx.PutJob(ctx, JobGuests, strconv.FormatInt(roomNID, 10), nil, 0, r.env.NowTS())
+	}
+}
+
+// dismissAfter puts the job for a room whose state was changed in a way that shuts
+// it, by an event of another server or by state resolution.
+func (r *Rooms) dismissAfter(ctx context.Context, tx *storage.Writer, roomNID int64, moves []move) error {
+	shut := slices.ContainsFunc(moves, func(m move) bool {
+		return m.key == keyGuestAccess && (m.new == nil || !guestsMayJoin(m.new.Event))
+	})
+	if !shut {
+		return nil
+	}
+	return r.dismissLater(roomNID)(ctx, tx)
+}
+
+// CloseToGuests is the handler of JobGuests. It looks whether the room is shut when
+// it runs.
+func (r *Rooms) CloseToGuests(ctx context.Context, j *jobs.Job) (done bool, err error) {
+	nid, err := strconv.ParseInt(j.Key(), 10, 64)
+	if err != nil {
+		return false, fmt.Errorf("room of a job: %w", err)
+	}
+	save := func(ctx context.Context, tx *storage.Writer) error { return j.Save(ctx, tx, nil) }
+	_, err = r.add(ctx, nid, func(ctx context.Context, h *head) (*plan, error) {
+		done = true
 		if err := h.ensure(ctx, r.db, keyGuestAccess); err != nil {
 			return nil, err
 		}
@@ -94,16 +132,13 @@ func (r *Rooms) closeToGuests(ctx context.Context, nid int64) error {
 		if err != nil {
 			return nil, err
 		}
+		if len(guests) > leavesAtOnce {
+			guests, done = guests[:leavesAtOnce], false
+		}
 		leaves, err := r.leavesOf(ctx, h.ahead(), guests)
-		return &plan{events: leaves}, err
+		return &plan{events: leaves, also: save, alone: true}, err
 	})
-	return err
-}
-
-// ahead is a head to plan several events on. The head itself moves on when all
-// that is planned is known to be possible.
-func (h *head) ahead() *head {
-	return &head{room: h.room, rules: h.rules, tips: h.tips, state: maps.Clone(h.state)}
+	return done, err
 }
 
 // leavesOf builds the leaves of guests, each behind the one before.

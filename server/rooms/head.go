@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"touchstone.example/api"
@@ -24,6 +26,10 @@ type head struct {
 	rules *roomver.Rules
 	tips  []*stored
 	state map[event.StateKey]*stored // loaded so far; nil: known to be absent
+
+	// branched are the events that are planned on the head, and not in the database
+	// yet, of those that follow only some extremities.
+	branched []*planned
 }
 
 // stored is an event with the number of its row, and its depth there: where it
@@ -127,9 +133,22 @@ func (h *head) ensure(ctx context.Context, db *storage.DB, keys ...event.StateKe
 		return nil
 	}
 	return db.Read(ctx, func(tx *storage.Reader) error {
-		evs, err := stateEvents(ctx, tx, h.rules, h.room.StateRoot, missing)
+		found, err := tx.StateGet(ctx, h.room.StateRoot, missing...)
 		if err != nil {
 			return err
+		}
+		nids := make([]int64, 0, len(found))
+		for _, nid := range found {
+			nids = append(nids, nid)
+		}
+		evs, err := readEvents(ctx, tx, h.rules, nids)
+		if err != nil {
+			return err
+		}
+		for _, p := range h.branched {
+			if slices.Contains(nids, p.nid) {
+				evs = append(evs, p.stored)
+			}
 		}
 		for _, k := range missing {
 			h.state[event.StateKey{Type: k.Type, Key: k.Key}] = nil
@@ -204,6 +223,48 @@ func eventOf(rules *roomver.Rules, row *storage.Event) (*event.Event, error) {
 		ev = ev.Redact()
 	}
 	return ev, nil
+}
+
+// root is the room's current state with what is planned, as long as all that is
+// planned has followed only some extremities.
+func (h *head) root() string {
+	if n := len(h.branched); n > 0 {
+		return h.branched[n-1].branch.root
+	}
+	return h.room.StateRoot
+}
+
+// apply moves the head past an event that is planned.
+func (h *head) apply(p *planned) {
+	h.tips = []*stored{p.stored}
+	if p.branch != nil {
+		h.tips = append(slices.Clone(p.branch.others), p.stored)
+		h.branched = append(h.branched, p)
+	}
+	h.move(p.moves)
+	if p.redacts != nil {
+		h.strip(p.redacts)
+	}
+}
+
+// ahead is a head to plan several events on. The head itself moves on when all
+// that is planned is known to be possible.
+func (h *head) ahead() *head {
+	return &head{room: h.room, rules: h.rules, tips: h.tips, state: maps.Clone(h.state), branched: slices.Clip(h.branched)}
+}
+
+// after is the head as an event leaves it, while the head itself stays: the
+// plan that the event is part of may yet be refused.
+func (h *head) after(p *planned) *head {
+	next := h.ahead()
+	next.apply(p)
+	return next
+}
+
+// written makes the room's row, as it was just written, that of the head.
+func (h *head) written(room *storage.Room) {
+	room.Version++
+	h.room, h.branched = room, nil
 }
 
 // strip redacts an event, if it is part of the state.

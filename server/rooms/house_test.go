@@ -33,6 +33,7 @@ type house struct {
 	txns   int
 
 	identity *identity.Server
+	stopJobs func()
 }
 
 func newHouse(t testing.TB, db *storage.DB) *house {
@@ -48,7 +49,9 @@ func newHouse(t testing.TB, db *storage.DB) *house {
 		Identity: idclient.New(idclient.Options{AllowPrivate: true, RootCAs: is.Roots(), Log: s.Log}),
 	}
 	r := rooms.New(deps)
-	h := &house{Stage: s, t: t, router: s.Router(t, api.Config{Auth: stage.Tokens()}), rooms: r, world: w, identity: is, deps: deps}
+	s.Jobs.Handle(rooms.JobGuests, r.CloseToGuests)
+	stopJobs := s.RunJobs(t)
+	h := &house{Stage: s, t: t, router: s.Router(t, api.Config{Auth: stage.Tokens()}), rooms: r, world: w, identity: is, deps: deps, stopJobs: stopJobs}
 	clientapi.MountCreateRoom(h.router, r)
 	clientapi.MountInviting(h.router, r)
 	clientapi.MountThirdPartyMembership(h.router, r)

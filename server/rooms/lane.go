@@ -4,6 +4,7 @@ package rooms
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"touchstone.example/api/id"
@@ -23,23 +24,26 @@ type lanes struct {
 type lane struct{ waiting []*job }
 
 // A job is one caller's wish to change a room. build runs on a room's head
-// and returns what to commit, alone commits by itself; done is closed when err
-// is final.
+// and returns what to commit, alone commits by itself and returns the last
+// position; both may run several times. done is closed when all jobs that the
+// lane's leader has taken are finished.
 type job struct {
-	build func(ctx context.Context, h *head) (*plan, error)
-	alone func(ctx context.Context, h *head) error // in place of build
-	plan  *plan
-	ids   []id.EventID
-	pos   int64 // of the last event
-	err   error
-	done  chan struct{}
-	lead  chan struct{} // closed when this caller must lead the next batch
+	build    func(ctx context.Context, h *head) (*plan, error)
+	alone    func(ctx context.Context, h *head) (int64, error) // in place of build
+	single   bool                                              // no other job may be in its transaction any more
+	plan     *plan
+	finished bool // ids, pos and err are final
+	ids      []id.EventID
+	pos      int64 // of the last event
+	err      error
+	done     chan struct{}
+	lead     chan struct{} // closed when this caller must lead the next batch
 }
 
 // run queues j and returns when it is committed or refused. The first caller
 // in an empty lane leads: commit receives its job together with those queued
 // behind it. Leadership then passes to the first that still waits.
-func (l *lanes) run(ctx context.Context, room int64, j *job, commit func(context.Context, []*job)) error {
+func (l *lanes) run(ctx context.Context, room int64, j *job, commit func(context.Context, int64, []*job)) error {
 	j.done, j.lead = make(chan struct{}), make(chan struct{})
 	l.mu.Lock()
 	if l.rooms == nil {
@@ -94,7 +98,7 @@ func (l *lanes) leave(q *lane, j *job) bool {
 // batch commits the jobs at the head of the queue and passes the lane on. The
 // batch runs to its end even if the leader's client goes away: others' jobs
 // are in it.
-func (l *lanes) batch(ctx context.Context, room int64, q *lane, commit func(context.Context, []*job)) {
+func (l *lanes) batch(ctx context.Context, room int64, q *lane, commit func(context.Context, int64, []*job)) {
 	l.mu.Lock()
 	n := min(len(q.waiting), maxBatch)
 	jobs := q.waiting[:n:n]
@@ -112,5 +116,5 @@ func (l *lanes) batch(ctx context.Context, room int64, q *lane, commit func(cont
 			close(j.done)
 		}
 	}()
-	commit(context.WithoutCancel(ctx), jobs)
+	commit(context.WithoutCancel(ctx), room, slices.Clone(jobs))
 }

@@ -4,12 +4,11 @@ package rooms
 
 import (
 	"context"
-	"fmt"
+	"maps"
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
-	"touchstone.example/storage"
 )
 
 // A transition is a change of one user's membership that a client asks for.
@@ -33,13 +32,6 @@ func (r *Rooms) move(ctx context.Context, who api.Caller, roomID id.RoomID, t tr
 	if err != nil {
 		return err
 	}
-	content, err := r.memberContent(ctx, t.target, t.membership, t.reason)
-	if err != nil {
-		return err
-	}
-	for k, v := range t.extra {
-		content[k] = v
-	}
 	key := event.StateKey{Type: event.TypeMember, Key: string(t.target)}
 	_, err = r.add(ctx, nid, func(ctx context.Context, h *head) (*plan, error) {
 		if err := h.ensure(ctx, r.db, key); err != nil {
@@ -57,7 +49,12 @@ func (r *Rooms) move(ctx context.Context, who api.Caller, roomID id.RoomID, t tr
 			}
 			refusal = err
 		}
-		out := &plan{}
+		content, also, err := r.memberContent(ctx, t.target, t.membership, t.reason)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(content, t.extra)
+		out := &plan{also: also}
 		if t.invite != nil {
 			p, err := t.invite(ctx, h)
 			if err != nil {
@@ -90,32 +87,29 @@ func (r *Rooms) move(ctx context.Context, who api.Caller, roomID id.RoomID, t tr
 	return err
 }
 
-// memberContent is the content of a membership event of one of our users: the
-// profile goes with invitations and joins.
+// memberContent is the content of a membership event of one of our users, and
+// what the commit of a join has to see to: the profile goes with invitations and
+// joins, and a join shows what it is then.
 //
 // Spec: client-server m.room.member; "Profiles", "Events on Change of Profile
 // Information".
-func (r *Rooms) memberContent(ctx context.Context, user id.UserID, membership string, reason api.Opt[string]) (object, error) {
+func (r *Rooms) memberContent(ctx context.Context, user id.UserID, membership string, reason api.Opt[string]) (object, also, error) {
 	content := object{"membership": membership}
 	if reason.Set {
 		content["reason"] = reason.Value
 	}
 	if membership != "join" && membership != "invite" && membership != "knock" || user.Server() != r.name {
-		return content, nil
+		return content, nil, nil
 	}
-	err := r.db.Read(ctx, func(tx *storage.Reader) error {
-		fields, err := tx.Profile(ctx, user)
-		for _, f := range fields {
-			if f.Name == "displayname" || f.Name == "avatar_url" {
-				content[f.Name] = api.Raw(f.Value)
-			}
-		}
-		return err
-	})
+	p, err := r.readProfile(ctx, user)
 	if err != nil {
-		return nil, fmt.Errorf("profile of %s: %w", user, err)
+		return nil, nil, err
 	}
-	return content, nil
+	maps.Copy(content, p.shown)
+	if membership != "join" {
+		return content, nil, nil
+	}
+	return content, p.hold, nil
 }
 
 // mayInvite refuses invitations of users that this server cannot reach.

@@ -30,6 +30,15 @@ const (
 	maxScan = 5000
 	// nextScan is how many are read at once where the first are not enough.
 	nextScan = 100
+	// maxPageBytes bounds the events of a page, what they replaced and who
+	// redacted them included: a page past it ends early, with a token.
+	maxPageBytes = 1 << 20
+	// maxPageSenders bounds the member events beside a page.
+	maxPageSenders = 128
+	// someEvents and someOthers are how many events are in memory before their
+	// size is known.
+	someEvents = 100
+	someOthers = 32
 )
 
 // GetRoomEvents pages through a room's history, in the order of the room.
@@ -106,8 +115,8 @@ func (r *Rooms) newPaging(ctx context.Context, who api.Caller, req *clientapi.Ge
 }
 
 // reach returns the position up to which a page goes: not before that of any
-// of its tokens. One of a future that has not happened, or of none, sets no
-// such bound: the place that it may have in the room is as good as ever.
+// of its tokens. One of a future that has not happened sets no such bound: the
+// place that it may have in the room is as good as ever, and its position is now.
 func (r *Rooms) reach(ctx context.Context, tokens ...*feed.Token) (upTo int64, err error) {
 	known := false
 	for _, t := range tokens {
@@ -116,6 +125,7 @@ func (r *Rooms) reach(ctx context.Context, tokens ...*feed.Token) (upTo int64, e
 		}
 		pos, err := r.feed.Reach(ctx, t)
 		if errors.Is(err, feed.ErrFuture) {
+			t.Pos = math.MaxInt64
 			continue
 		}
 		if err != nil {
@@ -198,22 +208,69 @@ func (p *paging) read(ctx context.Context, tx *storage.Reader) error {
 	if err != nil {
 		return fmt.Errorf("page of room %s: %w", p.room, err)
 	}
+	written, err := p.write(ctx, tx, sight, events)
+	if err != nil {
+		return err
+	}
+	if written < len(events) {
+		events, end, more = events[:written], p.past(events[written-1]), true
+	}
+	// At the live end more will come for who may see it. A page without events has
+	// brought the caller nowhere.
+	more = more || p.forward && p.to == nil && len(events) > 0 && until == math.MaxInt64
 	if more {
 		p.out.End = api.Some(p.token(end))
-	}
-	if err := p.view.LoadOthers(ctx, tx, events); err != nil {
-		return err
-	}
-	if err := p.view.Hide(ctx, sight, events); err != nil {
-		return err
-	}
-	for _, e := range events {
-		p.out.Chunk = append(p.out.Chunk, p.view.Event(e, p.room))
 	}
 	if p.filter.LazyLoadMembers {
 		return p.members(ctx, tx, room, until, events)
 	}
 	return nil
+}
+
+// write puts events on the page until it is full, and returns how many: at
+// least one, if there are any.
+func (p *paging) write(ctx context.Context, tx *storage.Reader, sight *Sight, events []*storage.Event) (written int, err error) {
+	for bytes := 0; written < len(events); {
+		some := fewOthers(events[written:])
+		p.view.Others = nil
+		if err := p.view.LoadOthers(ctx, tx, some); err != nil {
+			return written, err
+		}
+		if err := p.view.Hide(ctx, sight, some); err != nil {
+			return written, err
+		}
+		for _, e := range some {
+			shown := p.view.Event(e, p.room)
+			if bytes += len(shown); bytes > maxPageBytes && written > 0 {
+				return written, nil
+			}
+			p.out.Chunk = append(p.out.Chunk, shown)
+			written++
+		}
+	}
+	return written, nil
+}
+
+// fewOthers returns the first events, as many as refer to few others.
+func fewOthers(events []*storage.Event) []*storage.Event {
+	others := 0
+	for i, e := range events {
+		if e.ReplacesNID != 0 || e.RedactedBy != 0 {
+			if others++; others > someOthers {
+				return events[:i]
+			}
+		}
+	}
+	return events
+}
+
+// past is the boundary right after an event, as the walk goes.
+func (p *paging) past(e *storage.Event) storage.Place {
+	at := e.Place()
+	if p.forward {
+		at.NID++
+	}
+	return at
 }
 
 // walk collects the events of the page. end is the boundary that it came to,
@@ -224,11 +281,13 @@ func (p *paging) read(ctx context.Context, tx *storage.Reader) error {
 // have permission to see any more events" too.
 func (p *paging) walk(ctx context.Context, tx *storage.Reader, sight *Sight, from, to storage.Place) (page []*storage.Event, end storage.Place, more bool, err error) {
 	end = from
-	for scanned := 0; scanned < maxScan; {
+	bytes, senders := 0, map[id.UserID]bool{}
+	for scanned, read := 0, 0; scanned < maxScan; {
 		n := p.limit - len(page) + 1 // one beyond tells whether there are more
 		if scanned > 0 {
 			n = max(n, nextScan)
 		}
+		n = min(n, atMost(scanned, read))
 		batch, err := p.next(ctx, tx, end, n)
 		if err != nil {
 			return nil, end, false, err
@@ -241,17 +300,17 @@ func (p *paging) walk(ctx context.Context, tx *storage.Reader, sight *Sight, fro
 			if err != nil {
 				return nil, end, false, err
 			}
-			if ok && len(page) == p.limit {
+			if ok && (len(page) == p.limit || bytes >= maxPageBytes || p.tooMany(senders, e.Sender)) {
 				return page, end, true, nil
 			}
 			if ok {
 				page = append(page, e)
 				p.view.Memberships[e.NID] = at
+				bytes += len(e.Client)
+				senders[e.Sender] = true
 			}
-			end = e.Place()
-			if p.forward {
-				end.NID++
-			}
+			read += len(e.Client)
+			end = p.past(e)
 		}
 		if len(batch) < n {
 			return page, end, false, nil
@@ -259,6 +318,19 @@ func (p *paging) walk(ctx context.Context, tx *storage.Reader, sight *Sight, fro
 		scanned += len(batch)
 	}
 	return page, end, true, nil
+}
+
+// atMost is how many events to read at once, after so many of so many bytes.
+func atMost(events, bytes int) int {
+	if events == 0 {
+		return someEvents
+	}
+	return min(max(1, maxPageBytes/max(bytes/events, 1)), 2*someEvents)
+}
+
+// tooMany reports whether another sender's member event would be one too many.
+func (p *paging) tooMany(senders map[id.UserID]bool, sender id.UserID) bool {
+	return p.filter.LazyLoadMembers && len(senders) >= maxPageSenders && !senders[sender]
 }
 
 func (p *paging) next(ctx context.Context, tx *storage.Reader, at storage.Place, n int) ([]*storage.Event, error) {

@@ -23,22 +23,27 @@ type move struct {
 	new *stored // nil: there is none any more
 }
 
-// moves compares the current state with what it becomes. ev is the event that
-// the change comes with, if one does.
+// moves compares the current state, with what is planned on the head, with what
+// it becomes. ev is the event that the change comes with, if one does.
 func (r *Rooms) moves(ctx context.Context, h *head, root string, ev *stored) ([]move, error) {
-	if root == h.room.StateRoot {
+	now := h.root()
+	if root == now {
 		return nil, nil
 	}
 	var out []move
 	err := r.db.Read(ctx, func(tx *storage.Reader) error {
-		changes, err := tx.StateDiff(ctx, h.room.StateRoot, root)
+		changes, err := tx.StateDiff(ctx, now, root)
 		if err != nil {
 			return err
 		}
-		byNID := map[int64]*stored{0: nil}
+		byNID := map[int64]*stored{}
+		for _, p := range h.branched {
+			byNID[p.nid] = p.stored
+		}
 		if ev != nil {
 			byNID[ev.nid] = ev
 		}
+		byNID[0] = nil
 		var nids []int64
 		for _, c := range changes {
 			for _, nid := range [...]int64{c.Old, c.New} {
@@ -78,31 +83,41 @@ func (h *head) move(moves []move) {
 	}
 }
 
-// writeMoves writes the room's new current state, the memberships that it
-// changes, and that it changed where the event itself does not tell.
-func (r *Rooms) writeMoves(ctx context.Context, tx *storage.Writer, room *storage.Room, row *storage.Event, moves []move) error {
+// writeMoves writes the room's current state as it is from the event's position on,
+// and the memberships that it changes.
+func (r *Rooms) writeMoves(ctx context.Context, tx *storage.Writer, row *storage.Event, root string, moves []move) error {
 	if len(moves) == 0 {
 		return nil
 	}
-	only := len(moves) == 1 && moves[0].new != nil && moves[0].new.nid == row.NID
-	if err := tx.PutRoomState(ctx, room.NID, row.Pos, room.StateRoot, !only); err != nil {
+	only := len(moves) == 1 && moves[0].by(row)
+	if err := tx.PutRoomState(ctx, row.RoomNID, row.Pos, root, !only); err != nil {
 		return err
 	}
 	for _, m := range moves {
-		member := m.key.Type == event.TypeMember
-		if member {
-			if err := r.writeMembership(ctx, tx, room.NID, row.Pos, m); err != nil {
-				return err
-			}
+		if m.key.Type != event.TypeMember {
+			continue
 		}
-		if m.new != nil && m.new.nid == row.NID {
-			continue // the event tells
+		if err := r.writeMembership(ctx, tx, row.RoomNID, row.Pos, m); err != nil {
+			return err
 		}
-		change := storage.Change{Pos: row.Pos, Kind: ChangeState, RoomNID: room.NID}
+	}
+	return nil
+}
+
+// by tells whether the move is what the event itself says.
+func (m *move) by(row *storage.Event) bool { return m.new != nil && m.new.nid == row.NID }
+
+// tellMoves writes that the room's state changed where the event does not tell.
+func tellMoves(ctx context.Context, tx *storage.Writer, row *storage.Event, moves []move) error {
+	for _, m := range moves {
+		if m.by(row) {
+			continue
+		}
+		change := storage.Change{Pos: row.Pos, Kind: ChangeState, RoomNID: row.RoomNID}
 		if m.new != nil {
 			change.Ref = m.new.nid
 		}
-		if member {
+		if m.key.Type == event.TypeMember {
 			change.UserID = m.key.Key
 		}
 		if err := tx.InsertChange(ctx, change); err != nil {

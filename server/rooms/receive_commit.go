@@ -99,23 +99,21 @@ func (a *arrival) surround(ctx context.Context, tx *storage.Writer, row *storage
 // transaction with everything that follows from that.
 func (r *Rooms) place(ctx context.Context, a *arrival) error {
 	outcome, check, why := a.outcome, a.check, a.why
-	shut := false // perhaps: the guest access has changed
-	err := r.alone(ctx, a.room.NID, func(ctx context.Context, h *head) error {
+	last, err := r.alone(ctx, a.room.NID, func(ctx context.Context, h *head) (int64, error) {
 		a.outcome, a.check, a.why = outcome, check, why // of an earlier try
 		p := &placing{arrival: a, h: h, root: h.room.StateRoot}
 		if err := p.plan(ctx); err != nil {
-			return err
+			return 0, err
 		}
 		if err := p.write(ctx); err != nil {
-			return err
+			return 0, err
 		}
-		shut = slices.ContainsFunc(p.moves, func(m move) bool { return m.key == keyGuestAccess })
-		return r.feed.WaitFor(ctx, p.last)
+		return p.last, nil
 	})
-	if err != nil || !shut {
+	if err != nil {
 		return err
 	}
-	return r.closeToGuests(ctx, a.room.NID)
+	return r.feed.WaitFor(ctx, last)
 }
 
 // A placing is an event that gets its place in a room.
@@ -129,9 +127,8 @@ type placing struct {
 	moves    []move
 	unread   unread
 	redacts  []redaction
-	pending  bool     // a redaction whose target is not here
-	txn      *planned // an event of ours, whose transaction id is claimed with it
-	last     int64    // position of what it writes
+	pending  bool  // a redaction whose target is not here
+	last     int64 // position of what it writes
 
 	verdicts map[id.EventID]*storage.Event // that are about to be stored
 }
@@ -276,15 +273,13 @@ func (p *placing) write(ctx context.Context) error {
 		room.StateRoot, room.MaxDepth = p.root, max(room.MaxDepth, p.row.Depth)
 		room.Disordered = room.Disordered || p.disorders()
 		p.row.Pos, p.last = 0, 0
-		if p.txn != nil && p.txn.txn != nil {
-			if err := p.r.claim(ctx, tx, p.txn); err != nil {
-				return err
-			}
-		}
 		if err := tx.CommitRoom(ctx, &room); err != nil {
 			return err
 		}
 		if err := p.writeGraph(ctx, tx); err != nil {
+			return err
+		}
+		if err := p.r.dismissAfter(ctx, tx, room.NID, p.moves); err != nil {
 			return err
 		}
 		for _, red := range p.redacts {
@@ -366,7 +361,11 @@ func (p *placing) writeHidden(ctx context.Context, tx *storage.Writer, room *sto
 	if p.last, err = tx.Reserve(ctx); err != nil {
 		return err
 	}
-	return p.r.writeMoves(ctx, tx, room, &storage.Event{Pos: p.last}, p.moves)
+	at := &storage.Event{RoomNID: room.NID, Pos: p.last}
+	if err := p.r.writeMoves(ctx, tx, at, room.StateRoot, p.moves); err != nil {
+		return err
+	}
+	return tellMoves(ctx, tx, at, p.moves)
 }
 
 // writeShown writes what carries the event's position.
@@ -381,5 +380,8 @@ func (p *placing) writeShown(ctx context.Context, tx *storage.Writer, room *stor
 	if err := p.r.announce(ctx, tx, p.row, p.unread); err != nil {
 		return err
 	}
-	return p.r.writeMoves(ctx, tx, room, p.row, p.moves)
+	if err := p.r.writeMoves(ctx, tx, p.row, room.StateRoot, p.moves); err != nil {
+		return err
+	}
+	return tellMoves(ctx, tx, p.row, p.moves)
 }

@@ -21,7 +21,8 @@ var manyRooms = flag.Int("rooms", 12, "how many rooms other servers fight over")
 
 // TestReceivingAgreesWithTheText lets servers fight over rooms, on forks of
 // forks, while alice goes on here. After every room all that is kept of it must
-// be what a model says that follows the text without a thought of cost.
+// be what a model says that follows the text without a thought of cost. Clients
+// with filters know the room's state after every answer.
 func TestReceivingAgreesWithTheText(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		outcomes := map[rooms.Outcome]int{}
@@ -30,7 +31,11 @@ func TestReceivingAgreesWithTheText(t *testing.T) {
 			d := chance.Dice(i + 1)
 			m := h.shared(version, bob, carol)
 			h.accepted(m.build(levelsDraft(m, 50, 50), m.tips...))
+			clients, turn := h.filtering(m.id), chance.Dice(1000+i)
 			for n := range 50 {
+				if turn.OneIn(3) {
+					chance.Pick(&turn, clients...).knows(m)
+				}
 				if d.OneIn(8) {
 					h.send("alice", string(m.id), strconv.Itoa(n))
 					h.learn()
@@ -47,12 +52,35 @@ func TestReceivingAgreesWithTheText(t *testing.T) {
 				outcomes[got.Outcome]++
 			}
 			h.agrees()
+			for _, c := range append(clients, h.filtering(m.id)...) {
+				c.knows(m)
+			}
 		}
 		t.Log(outcomes)
 		require.Greater(t, outcomes[rooms.Accepted], 10**manyRooms)
 		require.Greater(t, outcomes[rooms.Rejected], *manyRooms)
 		require.GreaterOrEqual(t, outcomes[rooms.SoftFailed], *manyRooms)
 	})
+}
+
+// filtering are clients that follow one room, each with a filter of its own.
+func (h *house) filtering(room id.RoomID) (clients []*syncing) {
+	for _, timeline := range []string{`{}`, `{"limit":2}`, `{"types":["m.room.message"]}`, `{"not_types":["m.room.topic","m.room.member"]}`,
+		`{"senders":["@alice:hs1","` + string(bob) + `"]}`, `{"not_senders":["` + string(carol) + `"],"limit":5}`} {
+		f := stage.Query("filter", `{"room":{"rooms":["`+string(room)+`"],"timeline":`+timeline+`}}`)
+		clients = append(clients, h.syncing(f, "state"), h.syncing(f+"&use_state_after=true", "state_after"))
+	}
+	return clients
+}
+
+// knows has the client take an answer, and compares its state with the room's.
+// What resolution takes out of the state no answer can tell.
+func (s *syncing) knows(m *model) {
+	s.h.t.Helper()
+	s.next()
+	for key, want := range m.current() {
+		require.Equal(s.h.t, want, s.state[key], "%v for %s of %s", key, s.query, s.member)
+	}
 }
 
 // recent picks one to three events to follow.

@@ -118,8 +118,16 @@ func (p *placing) hides() bool {
 // writeRedaction puts a redaction in force. One that has waited for its target
 // is shown from now on, at the position that is returned.
 func (p *placing) writeRedaction(ctx context.Context, tx *storage.Writer, red redaction) (int64, error) {
-	if err := tx.PutRedaction(ctx, red.target.nid, red.by.NID, red.target.Redact().SyncJSON()); err != nil {
+	if err := p.r.writeRedacted(ctx, tx, p.room.NID, red.target, red.by.NID); err != nil {
 		return 0, err
+	}
+	if red.target.nid == p.row.NID {
+		p.unread = unread{} // it is redacted as it arrives
+	}
+	if red.target.IsState() && red.target.Key() == keyGuestAccess { // what is left lets no guest in
+		if err := p.r.dismissLater(p.room.NID)(ctx, tx); err != nil {
+			return 0, err
+		}
 	}
 	if red.by == p.row {
 		return 0, nil

@@ -14,7 +14,6 @@ import (
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
 	"touchstone.example/server/rooms"
-	"touchstone.example/storage"
 	"touchstone.example/tests/stage"
 )
 
@@ -280,28 +279,6 @@ func TestCheck7AsksThePolicyServer(t *testing.T) {
 		h.accepted(m.build(off, m.tips...))
 		h.accepted(m.build(messageDraft(bob, "free again"), m.tips...))
 		require.Equal(t, "free again", h.timeline()[0])
-	})
-}
-
-func TestGuestsLeaveARoomThatAnotherServerShuts(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		m := h.shared("12", bob)
-		h.accepted(m.build(levelsDraft(m, 100, 0), m.tips...))
-		require.NoError(t, h.DB.Write(t.Context(), func(tx *storage.Writer) error {
-			return tx.InsertUser(t.Context(), &storage.User{ID: stage.User("guest1"), Kind: "guest"})
-		}))
-		access := func(content string) event.Draft {
-			return event.Draft{Type: "m.room.guest_access", Sender: bob, StateKey: text(""), Content: []byte(content)}
-		}
-		h.accepted(m.build(access(`{"guest_access":"can_join"}`), m.tips...))
-		h.act("guest1", string(m.id), "join", stage.O{})
-		h.learn()
-		h.accepted(m.build(access(`{"guest_access":"can_join","x":1}`), m.tips...))
-		require.Equal(t, "join", h.membershipOf(stage.User("guest1")))
-		h.accepted(m.build(access(`{"guest_access":"forbidden"}`), m.tips...))
-		h.learn()
-		require.Equal(t, "leave", h.membershipOf(stage.User("guest1")))
-		h.agrees()
 	})
 }
 

@@ -46,16 +46,20 @@ func (r *Rooms) reconsider(ctx context.Context, room *storage.Room, from int64, 
 	if err != nil {
 		return err
 	}
-	return r.alone(ctx, room.NID, func(ctx context.Context, h *head) error {
+	last, err := r.alone(ctx, room.NID, func(ctx context.Context, h *head) (int64, error) {
 		c := &reconsideration{
 			r: r, h: h, from: from, starts: starts, complete: complete, signers: found,
 			rows: map[id.EventID]*storage.Event{}, events: map[int64]*event.Event{},
 		}
 		if err := c.each(ctx, from, c.look); err != nil {
-			return err
+			return 0, err
 		}
 		return c.conclude(ctx)
 	})
+	if err != nil {
+		return err
+	}
+	return r.feed.WaitFor(ctx, last)
 }
 
 // findSigners finds out who has signed the rejected events from one on.

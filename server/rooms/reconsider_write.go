@@ -11,14 +11,15 @@ import (
 	"touchstone.example/storage"
 )
 
-// conclude finds what follows for the room and writes everything.
-func (c *reconsideration) conclude(ctx context.Context) error {
+// conclude finds what follows for the room and writes everything. It returns the
+// last position that it used.
+func (c *reconsideration) conclude(ctx context.Context) (last int64, err error) {
 	if err := c.findRedactions(ctx); err != nil {
-		return err
+		return 0, err
 	}
 	tips, err := c.tips(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	roots := make([]string, len(tips))
 	for i, row := range tips {
@@ -26,19 +27,18 @@ func (c *reconsideration) conclude(ctx context.Context) error {
 	}
 	root, err := c.r.resolveBy(ctx, c.h.rules, roots, c.verdict)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	moves, err := c.r.moves(ctx, c.h, root, nil)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	counts := make(map[int64]unread, len(c.shown))
 	for _, row := range c.shown {
 		if counts[row.NID], err = c.r.countLate(ctx, c.h, c.events[row.NID], row); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	var last int64
 	room := *c.h.room
 	err = c.r.db.Write(ctx, func(tx *storage.Writer) (err error) {
 		room = *c.h.room
@@ -47,7 +47,7 @@ func (c *reconsideration) conclude(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	room.Version++
 	c.h.room, c.h.tips = &room, nil
@@ -60,7 +60,7 @@ func (c *reconsideration) conclude(ctx context.Context) error {
 			c.h.strip(red.target)
 		}
 	}
-	return c.r.feed.WaitFor(ctx, last)
+	return last, nil
 }
 
 // write returns the last position that it used, 0 if clients see no change.
@@ -83,7 +83,7 @@ func (c *reconsideration) write(ctx context.Context, tx *storage.Writer, room *s
 			}
 		}
 	}
-	var at storage.Event // where clients hear of the state
+	at := storage.Event{RoomNID: room.NID} // where clients hear of the state
 	for _, row := range c.changed {
 		show := slices.Contains(c.shown, row)
 		if show {
@@ -103,13 +103,19 @@ func (c *reconsideration) write(ctx context.Context, tx *storage.Writer, room *s
 		}
 	}
 	if len(moves) > 0 {
+		if err := c.r.dismissAfter(ctx, tx, room.NID, moves); err != nil {
+			return 0, err
+		}
 		if at.Pos == 0 {
 			var err error
 			if at.Pos, err = tx.Reserve(ctx); err != nil {
 				return 0, err
 			}
 		}
-		if err := c.r.writeMoves(ctx, tx, room, &at, moves); err != nil {
+		if err := c.r.writeMoves(ctx, tx, &at, room.StateRoot, moves); err != nil {
+			return 0, err
+		}
+		if err := tellMoves(ctx, tx, &at, moves); err != nil {
 			return 0, err
 		}
 	}

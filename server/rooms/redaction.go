@@ -73,8 +73,8 @@ func (r *Rooms) redact(ctx context.Context, who api.Caller, roomID id.RoomID, d 
 			return nil, err
 		}
 		p.txn = transaction(who, endpoint, nid, txnID)
-		leaves, err := r.dismissGuests(ctx, h, p)
-		return &plan{events: append([]*planned{p}, leaves...)}, err
+		leaves, rest, err := r.dismissGuests(ctx, h, p)
+		return &plan{events: append([]*planned{p}, leaves...), also: rest}, err
 	})
 	return r.sent(ctx, ids, err, transaction(who, endpoint, nid, txnID))
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 
 	"touchstone.example/api"
+	"touchstone.example/api/canonjson"
 	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/event"
@@ -69,6 +70,9 @@ func membershipIn(content api.Raw) string {
 // send puts one event into a room. With an endpoint and a transaction ID, the
 // same request again has no further effect.
 func (r *Rooms) send(ctx context.Context, who api.Caller, roomID id.RoomID, d draft, endpoint, txnID string) (id.EventID, error) {
+	if err := fits(d.Content); err != nil {
+		return "", err
+	}
 	nid, err := r.roomNID(ctx, roomID)
 	if err != nil {
 		return "", err
@@ -93,10 +97,26 @@ func (r *Rooms) send(ctx context.Context, who api.Caller, roomID id.RoomID, d dr
 		if endpoint != "" {
 			p.txn = transaction(who, endpoint, nid, txnID)
 		}
-		leaves, err := r.dismissGuests(ctx, h, p)
-		return &plan{events: append([]*planned{p}, leaves...)}, err
+		leaves, rest, err := r.dismissGuests(ctx, h, p)
+		return &plan{events: append([]*planned{p}, leaves...), also: rest}, err
 	})
 	return r.sent(ctx, ids, err, transaction(who, endpoint, nid, txnID))
+}
+
+// fits refuses content that no event can hold before anything is done for it.
+// What counts is its size as it is stored, without the white space and the
+// escapes of the client.
+//
+// Spec: client-server "Size limits".
+func fits(content api.Raw) error {
+	if len(content) <= event.MaxSize {
+		return nil
+	}
+	canonical, err := canonjson.Append(nil, content, canonjson.Lenient)
+	if err != nil || len(canonical) <= event.MaxSize {
+		return nil // what else is wrong, the rules of the room's version say
+	}
+	return api.TooLarge("The content of the event has %d bytes; an event has at most %d", len(canonical), event.MaxSize)
 }
 
 // badEvent tells what nobody may send from what this user may not.
@@ -149,7 +169,8 @@ func sentBefore(ctx context.Context, tx *storage.Reader, key *storage.TxnKey) (i
 	return events[used.EventNID], err
 }
 
-// changesNothing reports whether an event sets state to what it is already.
+// changesNothing reports whether an event sets state to what it is already. What
+// one of several branches has need not be the room's state.
 func (p *planned) changesNothing() bool {
-	return p.replaces != nil && p.replaces.Sender == p.Sender && bytes.Equal(p.replaces.Content, p.Content)
+	return p.branch == nil && p.replaces != nil && p.replaces.Sender == p.Sender && bytes.Equal(p.replaces.Content, p.Content)
 }

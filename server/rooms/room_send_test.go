@@ -71,6 +71,8 @@ func TestSendingRefused(t *testing.T) {
 		put("what is no alias", "state/m.room.canonical_alias/", "alice", stage.O{"alias": "none"}, 400, "M_INVALID_PARAM")
 		put("an alias that is no string", "state/m.room.canonical_alias/", "alice", stage.O{"alt_aliases": stage.L{7}}, 400, "M_BAD_JSON")
 
+		put("a list that is an alias", "state/m.room.canonical_alias/", "alice", stage.O{"alt_aliases": "#none:hs1"}, 400, "M_BAD_JSON")
+
 		r.add("a redaction of an event of another room", "PUT", redact(elsewhere), "alice", stage.O{}, 404, "M_NOT_FOUND")
 		r.add("a redaction of an event of nobody's", "PUT", redact("$none"), "alice", stage.O{}, 404, "M_NOT_FOUND")
 		r.add("a redaction of what is no event ID", "PUT", redact("none"), "alice", stage.O{}, 400, "M_INVALID_PARAM")
@@ -79,6 +81,18 @@ func TestSendingRefused(t *testing.T) {
 		before := h.history("alice", room)
 		stage.Table(t, h.router, r)
 		require.Equal(t, types(before), types(h.history("alice", room)))
+	})
+}
+
+// TestErrorsSpeakOfJSON, and not of how this program reads it.
+func TestErrorsSpeakOfJSON(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		room := at(h.create("alice", nil), "state/m.room.canonical_alias/")
+		for _, aliases := range []any{"#x:hs1", 7, stage.O{}, stage.L{stage.O{}}} {
+			a := h.do("PUT", room, "alice", stage.O{"alt_aliases": aliases})
+			require.Equal(t, "M_BAD_JSON", a.At("errcode"))
+			require.NotRegexp(t, `json|Go |unmarshal|api\.`, a.At("error"))
+		}
 	})
 }
 

@@ -9,7 +9,6 @@ package rooms
 import (
 	"log/slog"
 	"sync"
-	"sync/atomic"
 
 	"touchstone.example/api/id"
 	"touchstone.example/server/env"
@@ -48,6 +47,10 @@ type Departures struct {
 	JoinExtraContent bool // members of a join's body go into the event
 	JoinedProfile    bool // joined_members always has both members of a profile
 	StateIdempotent  bool // setting state to what it is makes no event
+
+	// CreatorPowerLevel notes that a new room's power levels name a creator where
+	// they may not, and reports whether that is left out of them. Nil: it is not.
+	CreatorPowerLevel func() bool
 }
 
 // Rooms holds the rooms that this server is in.
@@ -67,7 +70,7 @@ type Rooms struct {
 	defaultVersion string
 	departs        Departures
 
-	lastBirth atomic.Int64 // of a room, in milliseconds
+	births births
 
 	lanes lanes
 	heads heads

@@ -209,7 +209,7 @@ func (c *creation) inviteAddresses(ctx context.Context, p *plan) error {
 	if _, err := c.r.extend(ctx, c.head, trial); err != nil {
 		return c.refused(trial, err)
 	}
-	if err := c.aliasFree(ctx); err != nil {
+	if err := c.namesFree(ctx); err != nil {
 		return err
 	}
 	about, err := c.r.invitation(ctx, c.head, c.who)
@@ -234,20 +234,32 @@ func (c *creation) inviteAddresses(ctx context.Context, p *plan) error {
 	})
 }
 
-// aliasFree looks whether the alias is taken already; the commit decides.
-func (c *creation) aliasFree(ctx context.Context) error {
-	if c.alias == "" {
-		return nil
-	}
-	err := c.r.db.Read(ctx, func(tx *storage.Reader) error {
-		_, err := tx.Alias(ctx, c.alias)
+// namesFree looks whether the alias is taken already, or the room's ID, which
+// is ErrExists; the commit decides.
+func (c *creation) namesFree(ctx context.Context) error {
+	var aliasTaken, idTaken bool
+	err := c.r.db.Read(ctx, func(tx *storage.Reader) (err error) {
+		if idTaken, err = isThere(tx.Room(ctx, c.head.room.ID)); err != nil || c.alias == "" {
+			return err
+		}
+		aliasTaken, err = isThere(tx.Alias(ctx, c.alias))
 		return err
 	})
 	switch {
-	case err == nil:
+	case err != nil:
+		return fmt.Errorf("find the room or its alias: %w", err)
+	case aliasTaken:
 		return api.RoomInUse("The alias %s is taken", c.alias)
-	case errors.Is(err, storage.ErrNotFound):
-		return nil
+	case idTaken:
+		return storage.ErrExists
 	}
-	return fmt.Errorf("find alias %s: %w", c.alias, err)
+	return nil
+}
+
+// isThere reports whether a row was found.
+func isThere[T any](_ T, err error) (bool, error) {
+	if errors.Is(err, storage.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }

@@ -9,7 +9,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"touchstone.example/api"
 	"touchstone.example/api/id"
+	"touchstone.example/generated/clientapi"
+	"touchstone.example/server/env"
+	"touchstone.example/server/rooms"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
 	"touchstone.example/tests/identity"
@@ -271,4 +275,28 @@ func TestCreateRoomRefusesAddresses(t *testing.T) {
 		require.Empty(t, h.identity.Invites())
 		require.Equal(t, `{"joined_rooms":[]}`, h.ok("GET", stage.Path("v3/joined_rooms"), "alice", nil).Body, "no half of a room")
 	})
+}
+
+// TestStartingOverAsksOnce: a room whose ID another process has just given away
+// is made under another one, and nobody gets a second mail, or one for a room
+// that is not theirs.
+func TestStartingOverAsksOnce(t *testing.T) {
+	for _, version := range []string{"11", "12"} {
+		t.Run(version, func(t *testing.T) {
+			each(t, func(t *testing.T, h *house) {
+				body := stage.O{"room_version": version, "invite_3pid": stage.L{h.identity.Ask("email", "bob@example.com")}}
+				first := h.create("alice", body)
+				h.identity.Calls()
+				deps := h.deps // of another process, with the same luck
+				deps.Env = env.Fixed("stage", env.Frozen(h.Clock.Now()))
+				h.router = h.Router(t, api.Config{Auth: stage.Tokens()})
+				clientapi.MountCreateRoom(h.router, rooms.New(deps))
+				second := h.create("alice", body)
+				require.NotEqual(t, first, second)
+				require.Equal(t, []string{"hash_details", "lookup", "store-invite"}, h.identity.Calls())
+				invites := h.identity.Invites()
+				require.EqualValues(t, second, invites[len(invites)-1].RoomID)
+			})
+		})
+	}
 }

@@ -24,7 +24,7 @@ const maxSigners = 4
 // Spec: client-server joinRoomById, "third_party_signed"; server-server
 // "Third-party invites".
 func (r *Rooms) signedInvite(ctx context.Context, nid int64, who api.Caller, signed *clientapi.ThirdPartySigned) (func(context.Context, *head) (*planned, error), error) {
-	content, err := r.memberContent(ctx, who.User, "invite", api.Opt[string]{})
+	content, _, err := r.memberContent(ctx, who.User, "invite", api.Opt[string]{})
 	if err != nil {
 		return nil, err
 	}
@@ -34,6 +34,7 @@ func (r *Rooms) signedInvite(ctx context.Context, nid int64, who api.Caller, sig
 			return nil, nil, err
 		}
 		name, _ := pending.ContentText("display_name")
+		content := maps.Clone(content) // it may run again
 		content["third_party_invite"] = map[string]any{
 			"display_name": name, "signed": api.Raw(signed.AppendJSON(nil)),
 		}
@@ -112,13 +113,4 @@ func (r *Rooms) confirm(ctx context.Context, pending, invite *event.Event) error
 		}
 		return err
 	})
-}
-
-// after is the head as an event leaves it, while the head itself stays: the
-// plan that the event is part of may yet be refused.
-func (h *head) after(p *planned) *head {
-	next := *h
-	next.state = maps.Clone(h.state)
-	next.apply(p)
-	return &next
 }

@@ -104,6 +104,19 @@ func (r *Rooms) writeUnread(ctx context.Context, tx *storage.Writer, u unread, r
 	return nil
 }
 
+// writeRedacted puts a redaction in force. What is redacted is not unread: people
+// expect a badge to go with the message that it was for.
+func (r *Rooms) writeRedacted(ctx context.Context, tx *storage.Writer, roomNID int64, target *stored, by int64) error {
+	if err := tx.PutRedaction(ctx, target.nid, by, target.Redact().SyncJSON()); err != nil || target.StateKey != nil {
+		return err
+	}
+	thread, err := threadOf(ctx, tx.Reader, roomNID, relationIn(target.Content))
+	if err != nil {
+		return err
+	}
+	return tx.InsertUnreadRedacted(ctx, target.nid, thread)
+}
+
 // countLate is countUnread for an event that need not follow all that is here.
 func (r *Rooms) countLate(ctx context.Context, h *head, ev *event.Event, row *storage.Event) (u unread, err error) {
 	if u, err = r.countUnread(h, ev); err == nil {

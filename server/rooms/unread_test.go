@@ -4,6 +4,7 @@ package rooms_test
 
 import (
 	"fmt"
+	"maps"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -68,6 +69,49 @@ func TestUnreadCounts(t *testing.T) {
 		require.Equal(t, "0", h.notified("dora", room), "the default rules do not notify of a topic")
 		h.send("alice", room, "four")
 		require.Equal(t, "1", h.notified("dora", room))
+	})
+}
+
+// TestWhatIsRedactedIsNotUnread: nor is it a highlight, in the main timeline and
+// in a thread. What was read before counts for nobody twice.
+//
+// Spec: client-server "Receiving notifications"; decision 0042.
+func TestWhatIsRedactedIsNotUnread(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		room := h.public("bob", "carol")
+		say := func(more stage.O) string {
+			h.txns++
+			body := stage.O{"msgtype": "m.text", "body": "hello"}
+			maps.Copy(body, more)
+			return h.ok("PUT", at(room, "send/m.room.message/{}", h.txns), "alice", body).At("event_id")
+		}
+		redact := func(eventID string) {
+			h.txns++
+			h.ok("PUT", at(room, "redact/{}/{}", eventID, h.txns), "alice", stage.O{})
+		}
+		root := say(nil)
+		h.send("carol", room, "carol has read so far")
+		plain := say(nil)
+		mention := say(stage.O{"m.mentions": stage.O{"user_ids": stage.L{stage.User("bob")}}})
+		everybody := say(stage.O{"m.mentions": stage.O{"room": true}})
+		reply := say(stage.O{"m.relates_to": stage.O{"rel_type": "m.thread", "event_id": root}})
+		for _, step := range []struct{ redacted, bob, carol, thread string }{
+			{"", `{"highlight_count":2,"notification_count":6}`, `{"highlight_count":1,"notification_count":4}`, "1"},
+			{root, `{"highlight_count":2,"notification_count":5}`, `{"highlight_count":1,"notification_count":4}`, "1"},
+			{plain, `{"highlight_count":2,"notification_count":4}`, `{"highlight_count":1,"notification_count":3}`, "1"},
+			{plain, `{"highlight_count":2,"notification_count":4}`, `{"highlight_count":1,"notification_count":3}`, "1"},
+			{mention, `{"highlight_count":1,"notification_count":3}`, `{"highlight_count":1,"notification_count":2}`, "1"},
+			{everybody, `{"highlight_count":0,"notification_count":2}`, `{"highlight_count":0,"notification_count":1}`, "1"},
+			{reply, `{"highlight_count":0,"notification_count":1}`, `{"highlight_count":0,"notification_count":0}`, ""},
+		} {
+			if step.redacted != "" {
+				redact(step.redacted)
+			}
+			require.Equal(t, step.bob, h.counts("bob", room, "{}")("unread_notifications"), step)
+			require.Equal(t, step.carol, h.counts("carol", room, "{}")("unread_notifications"), step)
+			require.Equal(t, step.thread, h.counts("carol", room, unreadThreads)("unread_thread_notifications", root, "notification_count"), step)
+		}
+		require.Equal(t, "0", h.notified("alice", room))
 	})
 }
 

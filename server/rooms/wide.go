@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"touchstone.example/server/event"
+	"touchstone.example/server/eventauth"
 	"touchstone.example/storage"
 )
 
@@ -16,95 +17,123 @@ import (
 // resolved again after it, as with an event of another server. The oldest ones
 // are followed first, so that a room that goes on here has fewer with each event.
 
+// A branch is what is known of an event that follows only some extremities.
+type branch struct {
+	before, after string    // the states around the event
+	root          string    // the room's current state from then on
+	others        []*stored // the extremities that the event does not follow
+}
+
 // isWide tells whether a room has more extremities than one event can follow.
 func (h *head) isWide() bool { return len(h.tips) > event.MaxPrevEvents }
 
-// commitWide runs jobs in a wide room, each by itself. After a conflict, those
-// that are left are the caller's.
-func (r *Rooms) commitWide(ctx context.Context, h *head, jobs []*job) (left []*job, err error) {
-	for ; len(jobs) > 0; jobs = jobs[1:] {
-		j := jobs[0]
-		if j.err = r.commitNarrow(ctx, h, j); isConflict(j.err) {
-			return jobs, j.err
-		}
+// base is the head that the next event is built on: h itself, or that of a
+// branch of a wide room. What the same plan has added is followed first, then the
+// oldest extremities.
+func (r *Rooms) base(ctx context.Context, h *head) (*head, error) {
+	if !h.isWide() {
+		return h, nil
 	}
-	r.heads.put(h)
-	return nil, nil
+	tips := slices.Clone(h.tips)
+	slices.SortStableFunc(tips, func(a, b *stored) int { return int(h.age(a) - h.age(b)) })
+	tips = tips[:event.MaxPrevEvents]
+	roots, err := r.statesAfter(ctx, h, tips)
+	if err != nil {
+		return nil, err
+	}
+	room := *h.room
+	if room.StateRoot, err = r.resolvePlanned(ctx, h, roots); err != nil {
+		return nil, err
+	}
+	return &head{room: &room, rules: h.rules, tips: tips, state: map[event.StateKey]*stored{}, branched: h.branched}, nil
 }
 
-// commitNarrow plans a job on some of a room's extremities, and gives each of
-// its events a place.
-func (r *Rooms) commitNarrow(ctx context.Context, h *head, j *job) error {
-	part, previous, err := r.narrow(ctx, h)
-	if err != nil {
-		return err
+// age orders extremities: what is planned comes before all that is stored.
+func (h *head) age(tip *stored) int64 {
+	if h.plannedBy(tip) != nil {
+		return 0
 	}
-	j.ids = nil
-	if j.plan, err = j.build(ctx, part); err != nil {
-		return err
-	}
-	if len(j.plan.events) == 0 {
-		j.ids = append(j.ids, j.plan.same)
-	}
-	for _, p := range j.plan.events {
-		a := &arrival{
-			r: r, origin: r.name, room: h.room, rules: h.rules, ev: p.Event, trusted: true,
-			previous: previous, before: part.room.StateRoot, states: []string{part.room.StateRoot}, outcome: Accepted,
+	return tip.nid
+}
+
+// plannedBy is the planned event behind an extremity, nil for one that is stored.
+func (h *head) plannedBy(tip *stored) *planned {
+	for _, p := range h.branched {
+		if p.stored == tip {
+			return p
 		}
-		if err := r.placeOwn(ctx, h, a, p); err != nil {
-			return err
-		}
-		j.ids, j.pos = append(j.ids, p.ID), a.row.Pos
-		previous = []*storage.Event{a.row}
-		part.room.StateRoot = a.row.StateAfter
 	}
 	return nil
 }
 
-// narrow is a head that has as many of the extremities as an event can follow,
-// and the rows of those.
-func (r *Rooms) narrow(ctx context.Context, h *head) (*head, []*storage.Event, error) {
-	tips := slices.Clone(h.tips)
-	slices.SortFunc(tips, func(a, b *stored) int { return int(a.nid - b.nid) })
-	tips = tips[:min(len(tips), event.MaxPrevEvents)] // jobs before may have left fewer
-	var rows []*storage.Event
-	err := r.db.Read(ctx, func(tx *storage.Reader) (err error) {
-		rows, err = tx.EventsByNID(ctx, numbers(tips))
+// statesAfter are the states after extremities.
+func (r *Rooms) statesAfter(ctx context.Context, h *head, tips []*stored) (roots []string, err error) {
+	var nids []int64
+	for _, tip := range tips {
+		if p := h.plannedBy(tip); p != nil {
+			roots = append(roots, p.branch.after)
+		} else {
+			nids = append(nids, tip.nid)
+		}
+	}
+	err = r.db.Read(ctx, func(tx *storage.Reader) error {
+		rows, err := tx.EventsByNID(ctx, nids)
+		for _, row := range rows {
+			roots = append(roots, row.StateAfter)
+		}
 		return err
 	})
-	if err != nil {
-		return nil, nil, err
-	}
-	roots := make([]string, len(rows))
-	for i, row := range rows {
-		roots[i] = row.StateAfter
-	}
-	room := *h.room
-	if room.StateRoot, err = r.resolve(ctx, h.rules, roots); err != nil {
-		return nil, nil, err
-	}
-	return &head{room: &room, rules: h.rules, tips: tips, state: map[event.StateKey]*stored{}}, rows, nil
+	return roots, err
 }
 
-// placeOwn gives an event of ours its place, if the room's current state allows
-// it as well.
-func (r *Rooms) placeOwn(ctx context.Context, h *head, a *arrival, p *planned) error {
-	if _, err := a.loadAuthEvents(ctx); err != nil {
+// resolvePlanned resolves states that may hold what is planned on a head.
+func (r *Rooms) resolvePlanned(ctx context.Context, h *head, roots []string, more ...*planned) (string, error) {
+	fresh := append(slices.Clip(h.branched), more...)
+	return r.resolveBy(ctx, h.rules, roots, func(row *storage.Event) bool { return row.Rejected }, fresh...)
+}
+
+// rejoin finds what an event built on a branch makes of the room, if the room's
+// current state allows it as well.
+func (r *Rooms) rejoin(ctx context.Context, h, base *head, p *planned, load []event.StateKey) (err error) {
+	if err := h.ensure(ctx, r.db, load...); err != nil {
 		return err
 	}
-	if err := a.soften(ctx, h); err != nil {
+	if err := eventauth.Check(h.rules, p.Event, h, r.verify); err != nil {
+		return rejected(err)
+	}
+	b := &branch{before: base.room.StateRoot, after: base.room.StateRoot}
+	for _, tip := range h.tips {
+		if !slices.Contains(base.tips, tip) {
+			b.others = append(b.others, tip)
+		}
+	}
+	if p.IsState() { // which needs its number to be part of a state
+		err := r.db.Write(ctx, func(tx *storage.Writer) (err error) {
+			if p.nid, err = tx.NextID(ctx, "events"); err != nil {
+				return err
+			}
+			key := storage.StateKey{Type: p.Type, Key: *p.StateKey}
+			b.after, err = tx.StateApply(ctx, b.before, storage.StateSet{StateKey: key, NID: p.nid})
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	roots, err := r.statesAfter(ctx, h, b.others)
+	if err != nil {
 		return err
 	}
-	if a.outcome != Accepted {
-		return rejected(a.why)
-	}
-	if err := a.keep(ctx); err != nil {
+	if b.root, err = r.resolvePlanned(ctx, h, append(roots, b.after), p); err != nil {
 		return err
 	}
-	pl := &placing{arrival: a, h: h, root: h.room.StateRoot, txn: p}
-	if err := pl.plan(ctx); err != nil {
+	p.branch = b
+	if p.moves, err = r.moves(ctx, h, b.root, p.stored); err != nil {
 		return err
 	}
-	p.nid = a.row.NID
-	return pl.write(ctx)
+	p.unread, err = r.countLate(ctx, h, p.Event, &storage.Event{
+		ID: p.ID, RoomNID: h.room.NID, Type: p.Type, StateKey: p.StateKey, Sender: p.Sender, Depth: p.depth,
+		Client: p.SyncJSON(), StateBefore: b.before, StateAfter: b.after, Forked: b.before != h.root(),
+	})
+	return err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/server/event"
+	"touchstone.example/tests/chance"
 	"touchstone.example/tests/stage"
 )
 
@@ -95,4 +96,62 @@ func TestAWideRoomRefuses(t *testing.T) {
 		h.agrees()
 		require.Equal(t, "ban", m.events[m.current()[event.StateKey{Type: event.TypeMember, Key: string(stage.User("dora"))}]].Event.Membership())
 	})
+}
+
+// TestActsInWideRoomsAgreeWithTheText has two of our users do this and that in
+// rooms whose many extremities disagree. After each request, all that is kept of
+// the room must be what the model says, by which whatever was let pass is allowed.
+func TestActsInWideRoomsAgreeWithTheText(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		passed, refused := 0, 0
+		for i := range max(3, *manyRooms/4) {
+			d := chance.Dice(100 + i)
+			m := h.shared(strconv.Itoa(12-i%12), bob, carol)
+			room := string(m.id)
+			h.act("dora", room, "join", stage.O{})
+			h.learn()
+			h.accepted(m.build(levelsDraft(m, 60, 60), m.tips...))
+			fork := m.tips
+			for n := 0; len(m.tips) < 24+10*(i%3); n++ {
+				e := m.build(fight(&d, m, n), fork...)
+				if m.events[e.ID].Event == nil {
+					require.Equal(t, m.receive(e), h.sends(e).Outcome)
+					m.redact(e)
+				}
+			}
+			h.agrees()
+			for n := range 8 {
+				who := chance.Pick(&d, "alice", "alice", "dora")
+				method, path, body := act(&d, room, n)
+				if a := h.do(method, path, who, body); a.Status == 200 {
+					passed++
+				} else {
+					refused++
+					require.Equal(t, 403, a.Status, a)
+				}
+				h.learn()
+				h.agrees()
+			}
+		}
+		t.Log(passed, refused)
+		require.Greater(t, passed, refused)
+		require.Positive(t, refused)
+	})
+}
+
+// act is something that one of our users tries.
+func act(d *chance.Dice, room string, n int) (method, path string, body any) {
+	someone := chance.Pick(d, bob, carol, dan, eve, stage.User("dora"))
+	switch d.Roll(7) {
+	case 0:
+		return "POST", at(room, chance.Pick(d, "ban", "kick", "invite", "unban")), stage.O{"user_id": someone}
+	case 1:
+		return "POST", at(room, chance.Pick(d, "join", "join", "leave")), stage.O{}
+	case 2:
+		return "PUT", at(room, "state/m.room.join_rules/"), stage.O{"join_rule": chance.Pick(d, "public", "invite")}
+	case 3, 4:
+		return "PUT", at(room, "state/m.room.topic/"), stage.O{"topic": strconv.Itoa(n)}
+	default:
+		return "PUT", at(room, "send/m.room.message/{}", n), stage.O{"body": "x", "msgtype": "m.text"}
+	}
 }

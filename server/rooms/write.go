@@ -14,32 +14,12 @@ import (
 // row, and UserID the one whose membership it is, if it is one.
 const ChangeEvent = "event"
 
-// write puts a batch into the database in one transaction: states and
-// transaction ids, the room's row, if that is still as the batch was planned on,
-// and for each event its row with its effects. tips are the extremities that the
-// batch follows.
-func (r *Rooms) write(ctx context.Context, h *head, tips []*stored, jobs []*job) error {
-	room := *h.room
-	err := r.db.Write(ctx, func(tx *storage.Writer) error {
-		room = *h.room
-		plans := make([]*plan, len(jobs))
-		for i, j := range jobs {
-			plans[i] = j.plan
-		}
-		return r.writeBatch(ctx, tx, &room, tips, plans...)
-	})
-	if err != nil {
-		return err
-	}
-	room.Version++
-	h.room = &room
-	return nil
-}
-
-// writeBatch writes plans one after the other. The room's row comes before the
-// positions are drawn: whoever waits for another server's commit to the room, or
-// is too late for it, holds nothing up.
-func (r *Rooms) writeBatch(ctx context.Context, tx *storage.Writer, room *storage.Room, tips []*stored, plans ...*plan) error {
+// writeBatch writes plans one after the other: states and transaction ids, the
+// room's row, if that is still as they were planned on, and for each event its row
+// with its effects. The room's row and what the plans have besides come before the
+// positions are drawn: whoever waits for another process, or is too late, holds
+// nothing up. followed are the extremities that the plans' events follow.
+func (r *Rooms) writeBatch(ctx context.Context, tx *storage.Writer, room *storage.Room, followed []*stored, plans ...*plan) error {
 	var events []*planned
 	var rows []*storage.Event
 	for _, p := range plans {
@@ -54,6 +34,13 @@ func (r *Rooms) writeBatch(ctx context.Context, tx *storage.Writer, room *storag
 	if err := tx.CommitRoom(ctx, room); err != nil {
 		return err
 	}
+	for _, p := range plans {
+		if p.also != nil {
+			if err := p.also(ctx, tx); err != nil {
+				return err
+			}
+		}
+	}
 	positions, err := tx.ReserveN(ctx, len(events))
 	if err != nil {
 		return err
@@ -64,14 +51,7 @@ func (r *Rooms) writeBatch(ctx context.Context, tx *storage.Writer, room *storag
 			return fmt.Errorf("write event %s: %w", ev.ID, err)
 		}
 	}
-	for _, p := range plans {
-		if p.also != nil {
-			if err := p.also(ctx, tx); err != nil {
-				return err
-			}
-		}
-	}
-	return tx.ReplaceExtremities(ctx, room.NID, numbers(tips), events[len(events)-1].nid)
+	return tx.ReplaceExtremities(ctx, room.NID, numbers(followed), events[len(events)-1].nid)
 }
 
 func numbers(evs []*stored) []int64 {
@@ -85,8 +65,10 @@ func numbers(evs []*stored) []int64 {
 // writeState gives an event its number and writes the state after it, which
 // becomes the room's, and the transaction id of its request.
 func (r *Rooms) writeState(ctx context.Context, tx *storage.Writer, room *storage.Room, p *planned) (row *storage.Event, err error) {
-	if p.nid, err = tx.NextID(ctx, "events"); err != nil {
-		return nil, err
+	if p.branch == nil || p.StateKey == nil { // else it has one: the state after it is resolved with others
+		if p.nid, err = tx.NextID(ctx, "events"); err != nil {
+			return nil, err
+		}
 	}
 	row = &storage.Event{
 		NID: p.nid, ID: p.ID, RoomNID: room.NID, Type: p.Type, StateKey: p.StateKey, Sender: p.Sender,
@@ -99,13 +81,21 @@ func (r *Rooms) writeState(ctx context.Context, tx *storage.Writer, room *storag
 	if p.replaces != nil {
 		row.ReplacesNID = p.replaces.nid
 	}
-	if p.StateKey != nil {
+	switch {
+	case p.branch != nil:
+		row.StateBefore, row.StateAfter = p.branch.before, p.branch.after
+		row.Forked = row.StateBefore != room.StateRoot
+		room.StateRoot = p.branch.root
+		room.Disordered = room.Disordered || p.depth < room.MaxDepth
+	case p.StateKey != nil:
 		key := storage.StateKey{Type: p.Type, Key: *p.StateKey}
 		if room.StateRoot, err = tx.StateApply(ctx, room.StateRoot, storage.StateSet{StateKey: key, NID: p.nid}); err != nil {
 			return nil, err
 		}
+		row.StateAfter = room.StateRoot
+	default:
+		row.StateAfter = room.StateRoot
 	}
-	row.StateAfter = room.StateRoot
 	room.MaxDepth = max(room.MaxDepth, p.depth)
 	if p.txn != nil {
 		err = r.claim(ctx, tx, p)
@@ -127,29 +117,31 @@ func insert(ctx context.Context, tx *storage.Writer, row *storage.Event) error {
 	return nil
 }
 
-// writeEvent writes an event's row, what it redacts, whose membership it
-// changes, for whom it is unread, and the change that tells everybody.
+// writeEvent writes an event's row, what it redacts, what it changes of the room's
+// state and members, for whom it is unread, and the changes that tell everybody.
 func (r *Rooms) writeEvent(ctx context.Context, tx *storage.Writer, p *planned, row *storage.Event) error {
 	if p.redacts != nil {
-		if err := tx.PutRedaction(ctx, p.redacts.nid, p.nid, p.redacts.Redact().SyncJSON()); err != nil {
+		if err := r.writeRedacted(ctx, tx, row.RoomNID, p.redacts, p.nid); err != nil {
 			return err
 		}
 	}
 	if err := insert(ctx, tx, row); err != nil {
 		return err
 	}
-	if p.StateKey != nil {
-		if err := tx.PutRoomState(ctx, row.RoomNID, row.Pos, row.StateAfter, false); err != nil {
+	root := row.StateAfter
+	if p.branch != nil { // resolution may have changed more than the event says
+		root = p.branch.root
+		if err := r.dismissAfter(ctx, tx, row.RoomNID, p.moves); err != nil {
 			return err
 		}
-		if p.Type == event.TypeMember {
-			mv := move{key: p.Key(), old: p.replaces, new: p.stored}
-			if err := r.writeMembership(ctx, tx, row.RoomNID, row.Pos, mv); err != nil {
-				return err
-			}
-		}
 	}
-	return r.announce(ctx, tx, row, p.unread)
+	if err := r.writeMoves(ctx, tx, row, root, p.moves); err != nil {
+		return err
+	}
+	if err := r.announce(ctx, tx, row, p.unread); err != nil {
+		return err
+	}
+	return tellMoves(ctx, tx, row, p.moves)
 }
 
 // announce writes what makes clients see an event at its position: for whom it

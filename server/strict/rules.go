@@ -70,12 +70,16 @@ const (
 
 // Rules that other packages ask about.
 const (
+	CreatorPowerLevel  = "creator-power-level"
+	EventFields        = "event-fields"
 	ForgottenLeave     = "forgotten-leave"
+	GuestJoinByName    = "guest-join-by-name"
 	JoinExtraContent   = "join-extra-content"
 	JoinedLimited      = "joined-limited"
 	JoinedProfile      = "joined-profile"
 	MessagesWithoutDir = "messages-without-dir"
 	ProfileAvatarURL   = "profile-avatar-url"
+	ProfileUnset       = "profile-unset"
 	StateIdempotent    = "state-idempotent"
 )
 
@@ -100,14 +104,18 @@ func Rules() []Rule {
 		{"body-missing", "a request that takes a JSON object has one, if an empty one", apiStandards, Enforce, Report, Off},
 		{"content-type-missing", "a JSON body should be labelled as one", apiStandards, Report, Off, Off},
 		{"content-type-not-json", "a JSON body should not be labelled as something else", apiStandards, Report, Off, Off},
+		{CreatorPowerLevel, "power_level_content_override names no creator where creators are above all levels", "client-server-api/#post_matrixclientv3createroom", Enforce, Report, Enforce},
 		{"event-content", "an event's content follows the schema of its type", "client-server-api/#types-of-room-events", Report, Off, Off},
+		{EventFields, "an event has its required members, whatever event_fields of a filter lists", "client-server-api/#filtering", Enforce, Off, Off},
 		{"federation-event", "a PDU or EDU follows its format", "server-server-api/#pdus", Report, Off, Off},
-		{ForgottenLeave, "a room that its user has forgotten is in no sync", "client-server-api/#leaving-rooms", Enforce, Off, Off},
+		{ForgottenLeave, "a room that its user has forgotten is in no sync", "client-server-api/#leaving-rooms", Enforce, Enforce, Off},
+		{GuestJoinByName, "guests join rooms by /rooms/{roomId}/join only", "client-server-api/#guest-access", Enforce, Off, Off},
 		{JoinExtraContent, "members of a join's body that are not described stay out of the membership event", "client-server-api/#post_matrixclientv3joinroomidoralias", Enforce, Off, Off},
 		{JoinedLimited, "the timeline of a newly joined room is limited only if its limit cut it", "client-server-api/#get_matrixclientv3sync", Enforce, Off, Off},
 		{JoinedProfile, "joined_members has no name or picture where the member has none", "client-server-api/#get_matrixclientv3roomsroomidjoined_members", Enforce, Enforce, Off},
 		{MessagesWithoutDir, "a page of messages says in which direction it goes", "client-server-api/#get_matrixclientv3roomsroomidmessages", Enforce, Enforce, Off},
 		{ProfileAvatarURL, "the avatar_url of a profile is an MXC URI", "client-server-api/#put_matrixclientv3profileuseridkeyname", Enforce, Enforce, Off},
+		{ProfileUnset, "a display name or picture that was never set is not found", "client-server-api/#get_matrixclientv3profileuseridkeyname", Enforce, Off, Off},
 		{"request-alternatives", "a request's value follows one of the alternatives", apiStandards, Enforce, Off, Off},
 		{"request-enum", "a request's value is one of those listed; lists grow, and the closed ones are refused elsewhere", apiStandards, Report, Off, Off},
 		{"request-format", "a request's strings follow their formats and patterns", apiStandards, Enforce, Off, Off},

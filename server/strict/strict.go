@@ -104,6 +104,18 @@ func (j *Judge) Note(v Violation) error {
 	return nil
 }
 
+// Departed returns a function for a package that finds requests of an operation
+// to depart from a rule at a place of their body: it notes one, and reports
+// whether the departure is served.
+func (j *Judge) Departed(rule string, op *api.Operation, pointer string) func() bool {
+	r := j.rules[rule]
+	return func() bool {
+		return j.Note(Violation{
+			Rule: rule, Direction: Request, API: op.API, Operation: op.ID, Pointer: pointer, Expected: r.Says, Who: sender(op),
+		}) == nil
+	}
+}
+
 // notes writes all violations down and returns the first that is enforced.
 func (j *Judge) notes(vs []Violation) (first error) {
 	for _, v := range vs {
@@ -139,10 +151,12 @@ func (j *Judge) Request(op *api.Operation, body []byte) error {
 }
 
 func refusal(v *Violation) error {
+	e := api.BadJSON("%s", clientText(v))
 	if v.Keyword == "minProperties" {
-		return api.MissingParam("%s", clientText(v))
+		e = api.MissingParam("%s", clientText(v))
 	}
-	return api.BadJSON("%s", clientText(v))
+	e.Err = v
+	return e
 }
 
 // clientText is what a client is told of a violation.
@@ -202,7 +216,9 @@ func (j *Judge) departure(op *api.Operation, _ *http.Request, rule api.Rule) err
 	r := j.rules[string(rule)]
 	err := j.Note(Violation{Rule: string(rule), Direction: Request, API: op.API, Operation: op.ID, Expected: r.Says, Who: sender(op)})
 	if err != nil {
-		return api.Unknown("%s", clientText(err.(*Violation)))
+		e := api.Unknown("%s", clientText(err.(*Violation)))
+		e.Err = err
+		return e
 	}
 	return nil
 }

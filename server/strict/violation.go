@@ -47,6 +47,9 @@ func (v *Violation) Error() string {
 	return b.String()
 }
 
+// RuleID names the rule, for the log.
+func (v *Violation) RuleID() string { return v.Rule }
+
 // A Count is a violation and how often it was seen. The pointer is that of
 // the first time.
 type Count struct {

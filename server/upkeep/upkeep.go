@@ -23,6 +23,9 @@ const (
 	// TxnLife is how long a transaction ID is remembered. A retry after that is
 	// treated as a new request.
 	TxnLife = 30 * 24 * time.Hour
+	// SessionLife is how long a session of user-interactive authentication is
+	// kept. It is longer than the time in which a client can continue it.
+	SessionLife = time.Hour
 	// KeptChanges is how many positions of the log of changes are kept. A
 	// client with an older token gets its answer from the rooms themselves.
 	KeptChanges = 100_000
@@ -70,10 +73,36 @@ func (u *Upkeep) Once(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("log of changes: %w", err)
 	}
-	if txns+changes > 0 {
-		u.Log.InfoContext(ctx, "deleted old rows", "transaction_ids", txns, "changes", changes)
+	sessions, failures, err := u.authentication(ctx)
+	if err != nil {
+		return err
+	}
+	if txns+changes+sessions+failures > 0 {
+		u.Log.InfoContext(ctx, "deleted old rows", "transaction_ids", txns, "changes", changes,
+			"authentication_sessions", sessions, "failures", failures)
 	}
 	return nil
+}
+
+// authentication deletes expired sessions of user-interactive authentication and
+// expired counts of failed attempts. A session whose time is far in the future is
+// deleted too: the clock was ahead when it was made. New rows of either kind also
+// delete expired ones; this is for when there are no new rows.
+func (u *Upkeep) authentication(ctx context.Context) (sessions, failures int64, err error) {
+	now := u.Env.Now()
+	sessions, err = u.inBatches(ctx, func(tx *storage.Writer) (int64, error) {
+		return tx.DeleteUIAuthSessions(ctx, now.Add(-SessionLife).UnixMilli(), now.Add(SessionLife).UnixMilli())
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("authentication sessions: %w", err)
+	}
+	failures, err = u.inBatches(ctx, func(tx *storage.Writer) (int64, error) {
+		return tx.DeleteFailures(ctx, now.UnixMilli(), batch)
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("wrong guesses: %w", err)
+	}
+	return sessions, failures, nil
 }
 
 // oldestChange returns the oldest position of the log of changes to keep: at

@@ -102,3 +102,36 @@ func TestTheLogOfChangesKeepsWhatIsNewOrNotRead(t *testing.T) {
 		require.Equal(t, last-upkeep.KeptChanges+1, oldest())
 	})
 }
+
+func TestSessionsAndWrongGuessesAreForgottenWhenTheyAreOld(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		s := stage.New(t, db)
+		u := &upkeep.Upkeep{DB: db, Feed: s.Feed, Env: s.Env, Log: s.Log}
+		now, hour := s.Env.NowTS(), upkeep.SessionLife.Milliseconds()
+		require.NoError(t, db.Write(t.Context(), func(tx *storage.Writer) error {
+			for name, at := range map[string]int64{"new": now - hour, "old": now - hour - 1, "ahead": now + hour + 1} {
+				session := &storage.UIAuthSession{ID: name, CreatedAt: at}
+				if err := tx.InsertUIAuthSession(t.Context(), session); err != nil {
+					return err
+				}
+			}
+			for name, at := range map[string]int64{"new": now, "old": now - 2} {
+				if _, err := tx.AddFailure(t.Context(), name, at, 1, at+10); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+		require.NoError(t, u.Once(t.Context()))
+		require.NoError(t, db.Write(t.Context(), func(tx *storage.Writer) error {
+			for name, kept := range map[string]bool{"new": true, "old": false, "ahead": false} {
+				_, err := tx.UIAuthSession(t.Context(), name)
+				require.Equal(t, kept, err == nil, name)
+			}
+			_, err := tx.Failures(t.Context(), "old")
+			require.ErrorIs(t, err, storage.ErrNotFound)
+			_, err = tx.Failures(t.Context(), "new")
+			return err
+		}))
+	})
+}

@@ -8,7 +8,7 @@ CREATE TABLE id_blocks (
 	taken BIGINT NOT NULL
 );
 
--- Single values: the epoch of stream tokens, the signing key's id and the like.
+-- Single values: the server's name, its signing key and the like.
 CREATE TABLE server_info (
 	name  TEXT NOT NULL PRIMARY KEY,
 	value TEXT NOT NULL

@@ -12,7 +12,8 @@ CREATE TABLE users (
 	suspended      BOOLEAN NOT NULL,
 	created_at     BIGINT  NOT NULL,
 	deactivated_at BIGINT  NOT NULL, -- 0: active
-	erased         BOOLEAN NOT NULL
+	erased         BOOLEAN NOT NULL,
+	profile_version BIGINT NOT NULL DEFAULT 0 -- counts the changes of what rooms show of the profile
 );
 
 CREATE TABLE devices (
@@ -83,12 +84,13 @@ CREATE TABLE filters (
 CREATE UNIQUE INDEX filters_by_hash ON filters (user_id, hash);
 
 CREATE TABLE ui_auth_sessions (
-	session_id TEXT   NOT NULL PRIMARY KEY,
+	session_id TEXT   NOT NULL PRIMARY KEY, -- a hash of what the client knows
 	operation  TEXT   NOT NULL, -- what it authorises, and nothing else
 	user_id    TEXT   NOT NULL, -- '': nobody yet
-	request    BYTEA  NOT NULL, -- the first request's body
+	request    BYTEA  NOT NULL, -- parameters to remember, encrypted
 	completed  TEXT   NOT NULL, -- stages, a space between
 	result     TEXT   NOT NULL, -- what completion made, a user id for one; '': nothing yet
 	created_at BIGINT NOT NULL
 );
 CREATE INDEX ui_auth_sessions_by_age ON ui_auth_sessions (created_at);
+CREATE INDEX ui_auth_sessions_by_user ON ui_auth_sessions (user_id, created_at);

@@ -15,7 +15,7 @@ CREATE TABLE memberships (
 	read_pos   BIGINT  NOT NULL DEFAULT 0, -- up to where the user has read
 	PRIMARY KEY (room_nid, user_id)
 );
-CREATE INDEX memberships_by_user ON memberships (user_id, membership);
+CREATE INDEX memberships_by_user ON memberships (user_id, membership, room_nid);
 CREATE INDEX memberships_by_room ON memberships (room_nid, membership, local, user_id) WHERE local;
 CREATE INDEX memberships_by_server ON memberships (room_nid, server) WHERE membership = 'join';
 CREATE INDEX memberships_by_age ON memberships (room_nid, membership, pos);

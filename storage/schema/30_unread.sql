@@ -31,3 +31,12 @@ CREATE TABLE unread_exceptions (
 	highlight  BIGINT NOT NULL,
 	PRIMARY KEY (room_nid, user_id, pos, thread_nid)
 );
+
+-- Events that were redacted, and count for nobody any more.
+CREATE TABLE unread_redacted (
+	room_nid   BIGINT NOT NULL,
+	pos        BIGINT NOT NULL,
+	thread_nid BIGINT NOT NULL,
+	counted    BIGINT NOT NULL, -- of unread that are the event's: 0 or 1
+	PRIMARY KEY (room_nid, pos)
+);

@@ -89,8 +89,10 @@ func startCluster(bin string) (*url.URL, error) {
 }
 
 // answers waits until the server takes connections.
-func answers(u *url.URL) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+func answers(u *url.URL) error { return answersWithin(u, time.Minute) }
+
+func answersWithin(u *url.URL, d time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

@@ -176,3 +176,14 @@ func Engines() []string {
 	}
 	return []string{"sqlite", "postgres"}
 }
+
+// PostgresCopy returns a copy of a database that nobody uses, dropped with the
+// test.
+func PostgresCopy(t testing.TB, of string) string {
+	t.Helper()
+	u, err := url.Parse(of)
+	require.NoError(t, err)
+	name, err := postgres().createDatabase(t, "TEMPLATE "+strings.TrimPrefix(u.Path, "/"))
+	require.NoError(t, err)
+	return postgres().database(name)
+}

@@ -9,6 +9,7 @@ package storagetest
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -39,7 +40,8 @@ func Open(t testing.TB) *storage.DB {
 // OpenURL opens a database with all checks on and closes it with the test.
 func OpenURL(t testing.TB, url string) *storage.DB {
 	t.Helper()
-	db, err := storage.Open(context.Background(), url, storage.Options{Checks: true})
+	// A test may hold a transaction open on purpose, on a busy machine.
+	db, err := storage.Open(context.Background(), url, storage.Options{Checks: true, IdleTimeout: time.Minute})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	return db

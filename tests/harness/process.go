@@ -18,7 +18,7 @@ import (
 // startTimeout bounds the start of a server, stopTimeout its graceful end.
 const (
 	startTimeout = 30 * time.Second
-	stopTimeout  = 30 * time.Second
+	stopTimeout  = 40 * time.Second
 )
 
 // Binary builds the program once a run and returns its path.
@@ -39,10 +39,28 @@ var Binary = sync.OnceValues(func() (string, error) {
 // A Process is a server that runs on its own.
 type Process struct {
 	cmd    *exec.Cmd
-	log    *bytes.Buffer
+	log    *logBuffer
 	at     Addresses
 	exited chan struct{}
 	err    error // of Wait, once exited is closed
+}
+
+// logBuffer is what a process has written so far.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }
 
 func startProcess(t T, o Options) (instance, error) {
@@ -56,7 +74,7 @@ func startProcess(t T, o Options) (instance, error) {
 // Exec starts a built program and waits until it serves.
 func Exec(binary, folder string, o Options) (*Process, error) {
 	ready := filepath.Join(folder, fmt.Sprintf("ready-%d.json", time.Now().UnixNano()))
-	p := &Process{cmd: exec.Command(binary, "serve"), log: &bytes.Buffer{}, exited: make(chan struct{})}
+	p := &Process{cmd: exec.Command(binary, "serve"), log: &logBuffer{}, exited: make(chan struct{})}
 	p.cmd.Dir = folder
 	p.cmd.Env = append(os.Environ(), o.settings(ready)...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
@@ -98,6 +116,9 @@ func (p *Process) addresses() Addresses { return p.at }
 
 // ClientURL returns the base of the client-server API.
 func (p *Process) ClientURL() string { return p.at.Client }
+
+// Log returns what the process has written to its log so far.
+func (p *Process) Log() string { return p.log.String() }
 
 // Pid returns the process id.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync/atomic"
 )
 
@@ -116,11 +117,12 @@ func (u *User) Messages(t T, room string, query ...any) Value {
 }
 
 // AllMessages pages through a room from one end to the other and returns the
-// events as the server ordered them.
-func (u *User) AllMessages(t T, room, dir string, limit int) []Value {
+// events as the server ordered them. Further pairs go into the query.
+func (u *User) AllMessages(t T, room, dir string, limit int, more ...any) []Value {
 	t.Helper()
 	var all []Value
-	query := []any{"dir", dir, "limit", limit}
+	first := append([]any{"dir", dir, "limit", limit}, more...)
+	query := first
 	for {
 		page := u.Messages(t, room, query...)
 		all = append(all, page.At("chunk").List()...)
@@ -128,6 +130,6 @@ func (u *User) AllMessages(t T, room, dir string, limit int) []Value {
 		if !end.Exists() {
 			return all
 		}
-		query = []any{"dir", dir, "limit", limit, "from", end.String()}
+		query = append(slices.Clone(first), "from", end.String())
 	}
 }

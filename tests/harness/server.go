@@ -32,8 +32,9 @@ type Server struct {
 
 // Addresses are where a server says it listens, in its ready file.
 type Addresses struct {
-	Client  string `json:"client"`
-	Metrics string `json:"metrics"`
+	Client     string `json:"client"`
+	Federation string `json:"federation"` // where the settings give it an address
+	Metrics    string `json:"metrics"`
 }
 
 // URL returns the base of the client-server API.
@@ -41,6 +42,18 @@ func (s *Server) URL() string { return s.at.Load().Client }
 
 // MetricsURL returns the base of the metrics, empty where there are none.
 func (s *Server) MetricsURL() string { return s.at.Load().Metrics }
+
+// FederationURL returns the base of the federation listener of a process, empty
+// where there is none.
+func (s *Server) FederationURL() string { return s.at.Load().Federation }
+
+// Pid returns the id of a server that is a process, 0 of one that is not.
+func (s *Server) Pid() int {
+	if p, ok := s.running.(*Process); ok {
+		return p.Pid()
+	}
+	return 0
+}
 
 // Options say what kind of server to start. The zero Options are a server in
 // this process on a SQLite database of its own.
@@ -129,6 +142,12 @@ func (s *Server) run(t T) {
 	s.running = running
 	s.at.Store(&at)
 }
+
+// Process is the server's process, where it is one of its own and runs.
+func (s *Server) Process() *Process { return s.running.(*Process) }
+
+// Runs reports whether the server has been started and not been ended.
+func (s *Server) Runs() bool { return s.running != nil }
 
 // Kill ends the server's process with no time to tidy up.
 func (s *Server) Kill(t T) {

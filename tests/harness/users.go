@@ -36,6 +36,14 @@ func (s *Server) Register(t T, localpart string) *User {
 	return s.userOf(done)
 }
 
+// Guest makes a guest's account.
+func (s *Server) Guest(t T) *User {
+	t.Helper()
+	done := s.Do(t, Request{Method: http.MethodPost, Path: Path("v3/register") + "?kind=guest", Body: O{}})
+	require.Equal(t, http.StatusOK, done.Status, "register a guest: %s", done)
+	return s.userOf(done)
+}
+
 // User makes an account whose localpart begins with this name and is nobody
 // else's.
 func (s *Server) User(t T, name string) *User {

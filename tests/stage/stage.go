@@ -22,6 +22,7 @@ import (
 	"touchstone.example/server/env"
 	"touchstone.example/server/event"
 	"touchstone.example/server/feed"
+	"touchstone.example/server/jobs"
 	"touchstone.example/server/run"
 	"touchstone.example/server/strict"
 	"touchstone.example/spec"
@@ -38,7 +39,11 @@ type Stage struct {
 	Env   *env.Env
 	Clock *env.VirtualClock // Env's
 	Log   *slog.Logger
+	Jobs  *jobs.Jobs // RunJobs has them done
 }
+
+// lease is how soon the jobs of another stage on the same database are taken over.
+const lease = 500 * time.Millisecond
 
 // New sets the stage on a database.
 func New(t testing.TB, db *storage.DB) *Stage {
@@ -54,7 +59,26 @@ func New(t testing.TB, db *storage.DB) *Stage {
 		group.Stop()
 		require.NoError(t, group.Wait())
 	})
+	s.Jobs = jobs.New(jobs.Deps{DB: db, Log: s.Log, Lease: lease})
 	return s
+}
+
+// RunJobs has jobs done until the test ends, or until stop is called.
+func (s *Stage) RunJobs(t testing.TB) (stop func()) {
+	group := run.NewGroup(context.WithoutCancel(t.Context()), s.Log)
+	group.Go("jobs", s.Jobs.Run)
+	stop = func() {
+		group.Stop()
+		require.NoError(t, group.Wait())
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+// Settle waits until no job is left to do.
+func (s *Stage) Settle(t testing.TB) {
+	t.Helper()
+	require.NoError(t, s.Jobs.Idle(t.Context()))
 }
 
 // Router returns a router for a slice's routes, with the judge of the letter

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package accounts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"touchstone.example/api/id"
+	"touchstone.example/server/env"
+	"touchstone.example/server/jobs"
+	"touchstone.example/storage"
+)
+
+// JobDevices is the kind of the jobs that delete what is left of a user's devices
+// that do not exist any more: the transaction IDs of a month. The key is the user.
+const JobDevices = "devices"
+
+// forgetAtOnce bounds the rows of one transaction.
+const forgetAtOnce = 1000
+
+// ForgetDevices is the handler of JobDevices. Its progress is the last device that
+// nothing is left of.
+func (a *Accounts) ForgetDevices(ctx context.Context, j *jobs.Job) (done bool, err error) {
+	user, spent := id.UserID(j.Key()), env.Stopwatch()
+	for !done && spent() < jobs.Slice {
+		err := a.DB.Write(ctx, func(tx *storage.Writer) error {
+			at := id.DeviceID(j.Progress())
+			device, err := tx.TxnDevice(ctx, user, at)
+			if done = errors.Is(err, storage.ErrNotFound); done {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			n, err := tx.DeleteTxnsOf(ctx, user, device, forgetAtOnce)
+			if err != nil {
+				return err
+			}
+			if n < forgetAtOnce { // all of them, or none of a device that exists
+				at = device
+			}
+			return j.Save(ctx, tx, []byte(at))
+		})
+		if err != nil {
+			return false, fmt.Errorf("forget devices of %s: %w", user, err)
+		}
+	}
+	return done, nil
+}
+
+// forget deletes what is left of a device before another one gets its name. It is
+// what the answer promises, so it does not wait for the job.
+func (a *Accounts) forget(ctx context.Context, user id.UserID, device id.DeviceID) error {
+	for n := int64(forgetAtOnce); n == forgetAtOnce; {
+		err := a.DB.Write(ctx, func(tx *storage.Writer) (err error) {
+			n, err = tx.DeleteTxnsOf(ctx, user, device, forgetAtOnce)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("forget device of %s: %w", user, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package clientsync
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+
+	"touchstone.example/api"
+	"touchstone.example/api/id"
+)
+
+// lazyMembers remembers which membership events a device has been told by the
+// answers up to a token, so that they are not told again. What the answer to a
+// token told is believed only when that token comes back: an answer that was
+// lost tells its members again, and so does another process, or this one after
+// a restart.
+//
+// Spec: client-server "Lazy-loading room members".
+type lazyMembers struct {
+	mu      sync.Mutex
+	devices map[device]*toldTokens
+	size    int
+	// forgotten is the last position of a token of which there was a record that
+	// is gone: what another answer told with it is not known.
+	forgotten int64
+}
+
+type device struct {
+	user id.UserID
+	id   string
+}
+
+// toldTokens are the last tokens that a device was given, in the order of their
+// positions.
+type toldTokens struct {
+	tokens    []toldToken
+	forgotten int64 // as in lazyMembers
+}
+
+// A toldToken says which membership events who has the token knows: their rows,
+// sorted. Nobody changes the list.
+type toldToken struct {
+	pos     int64
+	members []int64
+}
+
+const (
+	maxToldTokens  = 4       // of a device: what it has, what it is given, and what was lost
+	maxToldMembers = 8192    // by a token; who is told more is told all of it again
+	maxToldSize    = 500_000 // rows and tokens in all
+)
+
+func deviceOf(who api.Caller) device { return device{who.User, string(who.Device)} }
+
+// of returns what who comes with the token of a position has been told.
+func (l *lazyMembers) of(d device, pos int64) []int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if told := l.devices[d]; told != nil {
+		if i, ok := told.find(pos); ok {
+			return told.tokens[i].members
+		}
+	}
+	return nil
+}
+
+// note remembers what who gets the token of a position has been told. It is called
+// for every answer, also for one that tells of members in another way: of answers
+// with the same token nobody knows which one arrives, so that only what all of
+// them told counts.
+func (l *lazyMembers) note(d device, pos int64, members []int64) {
+	if len(members) > maxToldMembers {
+		members = nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.size > maxToldSize {
+		l.forget()
+	}
+	told := l.devices[d]
+	if told == nil {
+		if l.devices == nil {
+			l.devices = map[device]*toldTokens{}
+		}
+		told = &toldTokens{forgotten: l.forgotten}
+		l.devices[d] = told
+	}
+	l.size += told.note(pos, members)
+}
+
+// forget starts over.
+func (l *lazyMembers) forget() {
+	for _, told := range l.devices {
+		l.forgotten = max(l.forgotten, told.tokens[len(told.tokens)-1].pos)
+	}
+	l.devices, l.size = nil, 0
+}
+
+func (t *toldTokens) find(pos int64) (int, bool) {
+	return slices.BinarySearchFunc(t.tokens, pos, func(of toldToken, pos int64) int { return cmp.Compare(of.pos, pos) })
+}
+
+// note returns by how much the record has grown.
+func (t *toldTokens) note(pos int64, members []int64) (grown int) {
+	i, known := t.find(pos)
+	if known {
+		before := len(t.tokens[i].members)
+		t.tokens[i].members = inBoth(t.tokens[i].members, members)
+		return len(t.tokens[i].members) - before
+	}
+	if pos <= t.forgotten {
+		members = nil
+	}
+	t.tokens = slices.Insert(t.tokens, i, toldToken{pos, members})
+	grown = 1 + len(members)
+	if len(t.tokens) > maxToldTokens {
+		first := t.tokens[0]
+		t.forgotten = max(t.forgotten, first.pos)
+		t.tokens = slices.Delete(t.tokens, 0, 1)
+		grown -= 1 + len(first.members)
+	}
+	return grown
+}
+
+// inBoth returns what two sorted lists have in common.
+func inBoth(a, b []int64) []int64 {
+	if slices.Equal(a, b) {
+		return a
+	}
+	return slices.DeleteFunc(slices.Clone(a), func(n int64) bool {
+		_, found := slices.BinarySearch(b, n)
+		return !found
+	})
+}
+
+// withMore returns a sorted list with more in it.
+func withMore(list, more []int64) []int64 {
+	if len(more) == 0 {
+		return list
+	}
+	all := slices.Concat(list, more)
+	slices.Sort(all)
+	return slices.Compact(all)
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package limits
+
+import (
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"touchstone.example/api"
+	"touchstone.example/generated/ops"
+)
+
+const (
+	// maxFailures is how many wrong secrets may come from an address at once,
+	// and forgetOne how soon one of them is forgotten.
+	maxFailures = 20
+	forgetOne   = 5 * time.Second
+	// maxGuesses is how many secrets of one address are looked at at a time:
+	// before they are, nobody knows that they are wrong.
+	maxGuesses = 100
+	// maxAddresses bounds half of the memory.
+	maxAddresses = 16384
+)
+
+// failures count by address how often a secret was wrong. Where there are more
+// addresses than are remembered, those that were quiet longest are forgotten.
+type failures struct {
+	now func() time.Time
+
+	mu       sync.Mutex
+	new, old map[netip.Prefix]*address
+}
+
+// An address is one that has guessed lately.
+type address struct {
+	failed  int
+	since   time.Time // when the next of them begins to be forgotten
+	guesses int       // under way
+}
+
+func (f *failures) admit(op *api.Operation, r *http.Request) (ended func(*api.Error), err error) {
+	from := origin(r)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	a := f.look(from)
+	now := f.now()
+	a.forget(now)
+	switch {
+	case a.failed >= maxFailures:
+		return nil, api.LimitExceeded(a.since.Add(time.Duration(a.failed-maxFailures+1) * forgetOne).Sub(now))
+	case a.guesses >= maxGuesses:
+		return nil, api.LimitExceeded(time.Second)
+	}
+	a.guesses++
+	return func(e *api.Error) { f.ended(from, a, wrong(op, e)) }, nil
+}
+
+func (f *failures) ended(from netip.Prefix, a *address, failed bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	a.guesses--
+	now := f.now()
+	a.forget(now)
+	if failed {
+		if a.failed == 0 {
+			a.since = now
+		}
+		a.failed++
+	}
+	if a.failed == 0 && a.guesses == 0 {
+		for _, m := range []map[netip.Prefix]*address{f.new, f.old} {
+			if m[from] == a {
+				delete(m, from)
+			}
+		}
+	}
+}
+
+// look finds an address, or begins to remember it.
+func (f *failures) look(from netip.Prefix) *address {
+	a := f.new[from]
+	if a != nil {
+		return a
+	}
+	if a = f.old[from]; a == nil {
+		a = &address{}
+	}
+	if len(f.new) >= maxAddresses || f.new == nil {
+		f.new, f.old = map[netip.Prefix]*address{}, f.new
+	}
+	f.new[from] = a
+	return a
+}
+
+// forget lets time pass.
+func (a *address) forget(now time.Time) {
+	n := int(now.Sub(a.since) / forgetOne)
+	if a.failed == 0 || n <= 0 {
+		return
+	}
+	a.failed = max(0, a.failed-n)
+	a.since = a.since.Add(time.Duration(n) * forgetOne)
+}
+
+// origin is whose failures count together: one address, or the network that one
+// customer has in IPv6.
+func origin(r *http.Request) netip.Prefix {
+	a, ok := api.AddressOf(r)
+	if !ok {
+		return netip.Prefix{}
+	}
+	bits := 32
+	if a.Is6() {
+		bits = 64
+	}
+	p, _ := a.Prefix(bits) // of a length that the address has
+	return p
+}
+
+// wrong reports whether an answer says that a secret was not right. What
+// user-interactive authentication asks for first has no code.
+func wrong(op *api.Operation, e *api.Error) bool {
+	if e == nil {
+		return false
+	}
+	switch e.ErrCode {
+	case "M_FORBIDDEN", "M_UNAUTHORIZED":
+		return true
+	case "M_UNKNOWN_TOKEN": // where it is no access token that the server issued
+		return op.Auth == api.AuthNone
+	case "M_UNKNOWN": // a nonce
+		return op == &ops.ExtraRegisterWithSharedSecret
+	}
+	return false
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package limits
+
+import (
+	"touchstone.example/api"
+	"touchstone.example/generated/ops"
+)
+
+// pages are the operations that answer with a part of what there is. Their work
+// is of the size of the answer.
+var pages = map[*api.Operation]bool{
+	&ops.ClientGetRoomEvents:                            true,
+	&ops.ClientGetEventContext:                          true,
+	&ops.ClientGetRelatingEvents:                        true,
+	&ops.ClientGetRelatingEventsWithRelType:             true,
+	&ops.ClientGetRelatingEventsWithRelTypeAndEventType: true,
+	&ops.ClientGetThreadRoots:                           true,
+	&ops.ClientGetNotifications:                         true,
+	&ops.ClientGetSpaceHierarchy:                        true,
+	&ops.ClientGetPublicRooms:                           true,
+	&ops.ClientQueryPublicRooms:                         true,
+	&ops.ClientSearch:                                   true,
+	&ops.ClientSearchUserDirectory:                      true,
+	&ops.ClientGetKeysChanges:                           true,
+	&ops.FedBackfillRoom:                                true,
+	&ops.FedGetMissingPreviousEvents:                    true,
+	&ops.FedGetSpaceHierarchy:                           true,
+	&ops.FedGetPublicRooms:                              true,
+	&ops.FedQueryPublicRooms:                            true,
+}
+
+// wholes are those that answer with all that there is of something, of whatever
+// size.
+var wholes = map[*api.Operation]bool{
+	&ops.ClientGetRoomState:           true,
+	&ops.ClientGetMembersByRoom:       true,
+	&ops.ClientGetJoinedMembersByRoom: true,
+	&ops.ClientInitialSync:            true,
+	&ops.ClientRoomInitialSync:        true,
+	&ops.ClientQueryKeys:              true,
+	&ops.ClientGetRoomKeys:            true,
+	&ops.ClientGetRoomKeysByRoomID:    true,
+	&ops.FedGetEventAuth:              true,
+	&ops.FedGetRoomState:              true,
+	&ops.FedGetRoomStateIDs:           true,
+	&ops.FedSendJoinV2:                true,
+	&ops.FedQueryUserEncryptionKeys:   true,
+}
+
+// secret are the operations by which somebody without an account, or with
+// another one's session, could guess a secret: a password, a registration or
+// login token, a shared secret, a code that was sent by mail.
+var secret = map[*api.Operation]bool{
+	&ops.ClientLogin:                   true,
+	&ops.ClientRefresh:                 true,
+	&ops.ClientRegister:                true,
+	&ops.ClientChangePassword:          true,
+	&ops.ClientDeactivateAccount:       true,
+	&ops.ClientDeleteDevice:            true,
+	&ops.ClientDeleteDevices:           true,
+	&ops.ClientAdd3PID:                 true,
+	&ops.ClientGenerateLoginToken:      true,
+	&ops.ClientUploadCrossSigningKeys:  true,
+	&ops.ExtraRegisterWithSharedSecret: true,
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package limits
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"touchstone.example/api"
+)
+
+const (
+	// pagesAtOnce and wholesAtOnce are how many large answers one caller is
+	// given at a time: of those that have a bound, and of those that have none.
+	pagesAtOnce  = 4
+	wholesAtOnce = 2
+	// turnPatience is how long a request waits for its turn. With the time that
+	// a client has to take something of its answer, it is less than a minute.
+	turnPatience = 20 * time.Second
+	// maxHeld is how many bytes are kept in memory for one caller: bodies that
+	// arrive and answers that are sent. The first may be of any size, since
+	// there are answers of which nothing can be left out.
+	maxHeld = 16 << 20
+)
+
+// turns let each caller have a few things done at a time. They hold nothing for
+// callers who have nothing done.
+type turns struct {
+	atOnce int
+
+	mu    sync.Mutex
+	queue map[string]*queue
+}
+
+// A queue is of one caller: turns under way, and who waits for one.
+type queue struct {
+	slots chan struct{}
+	users int // with a turn or waiting
+}
+
+func (t *turns) take(ctx context.Context, caller string) (done func(), err error) {
+	q := t.join(caller)
+	select {
+	case q.slots <- struct{}{}:
+		return t.ender(caller, q), nil
+	default:
+	}
+	patience := time.NewTimer(turnPatience)
+	defer patience.Stop()
+	select {
+	case q.slots <- struct{}{}:
+		return t.ender(caller, q), nil
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-patience.C:
+		err = api.LimitExceeded(time.Second)
+	}
+	t.leave(caller, q)
+	return nil, err
+}
+
+func (t *turns) ender(caller string, q *queue) func() {
+	return func() {
+		<-q.slots
+		t.leave(caller, q)
+	}
+}
+
+func (t *turns) join(caller string) *queue {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	q := t.queue[caller]
+	if q == nil {
+		q = &queue{slots: make(chan struct{}, t.atOnce)}
+		if t.queue == nil {
+			t.queue = map[string]*queue{}
+		}
+		t.queue[caller] = q
+	}
+	q.users++
+	return q
+}
+
+func (t *turns) leave(caller string, q *queue) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if q.users--; q.users == 0 {
+		delete(t.queue, caller)
+	}
+}
+
+// held counts the bytes in memory by caller. The zero value is ready.
+type held struct {
+	mu    sync.Mutex
+	bytes map[string]int64
+}
+
+func (h *held) take(caller string, n int64) (done func(), ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := h.bytes[caller]
+	if now > 0 && now+n > maxHeld {
+		return nil, false
+	}
+	if h.bytes == nil {
+		h.bytes = map[string]int64{}
+	}
+	h.bytes[caller] = now + n
+	return func() { h.give(caller, n) }, true
+}
+
+func (h *held) give(caller string, n int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.bytes[caller] -= n; h.bytes[caller] == 0 {
+		delete(h.bytes, caller)
+	}
+}

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms_test
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"touchstone.example/api"
+	"touchstone.example/api/id"
+	"touchstone.example/generated/clientapi"
+	"touchstone.example/server/event"
+	"touchstone.example/server/rooms"
+	"touchstone.example/storage"
+	"touchstone.example/tests/stage"
+)
+
+// numberOf is the number of a room's row.
+func (h *house) numberOf(room string) (nid int64) {
+	h.read(func(ctx context.Context, tx *storage.Reader) error {
+		found, err := tx.Room(ctx, id.RoomID(room))
+		if err == nil {
+			nid = found.NID
+		}
+		return err
+	})
+	return nid
+}
+
+// another is the same house in another process, with departures of its own.
+func (h *house) another(departs rooms.Departures) *house {
+	c := *h
+	c.deps.Departures = departs
+	c.rooms = rooms.New(c.deps)
+	c.router = h.Router(h.t, api.Config{Auth: stage.Tokens()})
+	clientapi.MountRoomSend(c.router, c.rooms)
+	clientapi.MountRoomState(c.router, c.rooms)
+	clientapi.MountJoining(c.router, c.rooms)
+	clientapi.MountBanning(c.router, c.rooms)
+	clientapi.MountInviting(c.router, c.rooms)
+	return &c
+}
+
+// A request is one of a batch, and what becomes of it.
+type request struct {
+	method, path, token string
+	body                any
+	answer              stage.Answer
+}
+
+// batch makes requests in one batch of a room, in their order. When all are
+// planned and nothing is written, meanwhile runs.
+func (h *house) batch(room string, meanwhile func(), requests ...*request) {
+	h.t.Helper()
+	nid := h.numberOf(room)
+	release := h.rooms.Hold(h.t.Context(), nid, true)
+	var all sync.WaitGroup
+	for i, w := range requests {
+		all.Go(func() { w.answer = h.do(w.method, w.path, w.token, w.body) })
+		h.rooms.Queued(nid, i+1)
+	}
+	all.Go(func() {
+		if err := h.rooms.Meanwhile(h.t.Context(), nid, meanwhile); err != nil {
+			h.t.Error(err)
+		}
+	})
+	h.rooms.Queued(nid, len(requests)+1)
+	release()
+	all.Wait()
+}
+
+func nothing() {}
+
+// says is a message.
+func says(token, room, body string) *request {
+	return &request{method: "PUT", path: at(room, "send/m.room.message/{}", body), token: token, body: stage.O{"body": body, "msgtype": "m.text"}}
+}
+
+// levels gives users their power in a room of version 11, as alice.
+func (h *house) levels(room string, users stage.O) {
+	users[string(stage.User("alice"))] = 100
+	h.set("alice", room, "m.room.power_levels", "", stage.O{"users": users})
+}
+
+// TestARefusalDoesNotOutliveWhatItRestsOn: bob bans dora, and in the same batch
+// dora speaks, which is refused. Before it is written, another process takes bob's
+// power: he may not ban anybody, so dora may speak.
+func TestARefusalDoesNotOutliveWhatItRestsOn(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		room := h.create("alice", stage.O{"preset": "public_chat", "room_version": "11"})
+		h.act("bob", room, "join", stage.O{})
+		h.act("dora", room, "join", stage.O{})
+		h.levels(room, stage.O{string(stage.User("bob")): 50})
+		ban := &request{method: "POST", path: at(room, "ban"), token: "bob", body: target("dora")}
+		said := says("dora", room, "hello")
+		h.batch(room, func() { h.another(rooms.Departures{}).levels(room, stage.O{}) }, ban, said)
+		require.Equal(t, 403, ban.answer.Status, ban.answer)
+		require.Equal(t, 200, said.answer.Status, said.answer)
+
+		h.levels(room, stage.O{string(stage.User("bob")): 50})
+		ban = &request{method: "POST", path: at(room, "ban"), token: "bob", body: target("dora")}
+		said = says("dora", room, "hello again")
+		h.batch(room, nothing, ban, said)
+		require.Equal(t, 200, ban.answer.Status, ban.answer)
+		require.Equal(t, 403, said.answer.Status, said.answer)
+	})
+}
+
+// TestNobodyIsAnsweredWithAnEventThatIsNot: of two who set the same topic in one
+// batch the second is answered with the first one's event, where state is
+// idempotent, but only if that comes to be.
+func TestNobodyIsAnsweredWithAnEventThatIsNot(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		room := h.create("alice", stage.O{"preset": "public_chat", "room_version": "11"})
+		h.act("bob", room, "join", stage.O{})
+		h.levels(room, stage.O{string(stage.User("bob")): 50})
+		here := h.another(rooms.Departures{StateIdempotent: true})
+		here.set("bob", room, "m.room.topic", "", stage.O{"topic": "old"})
+		topic := func() *request {
+			return &request{method: "PUT", path: at(room, "state/m.room.topic/"), token: "bob", body: stage.O{"topic": "new"}}
+		}
+		first, second := topic(), topic()
+		here.batch(room, func() { h.levels(room, stage.O{}) }, first, second)
+		require.Equal(t, 403, first.answer.Status, first.answer)
+		require.Equal(t, 403, second.answer.Status, second.answer)
+
+		h.levels(room, stage.O{string(stage.User("bob")): 50})
+		first, second = topic(), topic()
+		here.batch(room, nothing, first, second)
+		require.Equal(t, 200, first.answer.Status, first.answer)
+		require.Equal(t, first.answer.At("event_id"), second.answer.At("event_id"))
+		h.row(id.EventID(first.answer.At("event_id")))
+	})
+}
+
+// TestAPlanFailsAlone has jobs whose rows cannot be written in the middle of a
+// batch. What the others have sent is there, and what they have is not.
+func TestAPlanFailsAlone(t *testing.T) {
+	errRows := errors.New("the rows cannot be")
+	each(t, func(t *testing.T, h *house) {
+		room := h.public("bob")
+		nid := h.numberOf(room)
+		for name, c := range map[string]struct {
+			alone bool
+			also  func(n int64) error // n counts the tries
+			want  error
+			tries int64
+		}{
+			"in a batch":                 {also: func(int64) error { return errRows }, want: errRows, tries: 2},
+			"alone":                      {alone: true, also: func(int64) error { return errRows }, want: errRows, tries: 1},
+			"a row that is there":        {also: func(int64) error { return storage.ErrExists }, want: storage.ErrExists, tries: 2},
+			"planned again":              {also: func(n int64) error { return conflictUntil(n, 5) }, tries: 5},
+			"planned again, alone":       {alone: true, also: func(n int64) error { return conflictUntil(n, 5) }, tries: 5},
+			"planned again for too long": {also: func(int64) error { return storage.ErrConflict }, want: storage.ErrConflict, tries: 1 + rooms.MaxTries},
+		} {
+			before, after := says("alice", room, name+" before"), says("bob", room, name+" after")
+			var n atomic.Int64
+			var got []id.EventID
+			var err error
+			release := h.rooms.Hold(t.Context(), nid, false)
+			var all sync.WaitGroup
+			all.Go(func() { before.answer = h.do(before.method, before.path, before.token, before.body) })
+			h.rooms.Queued(nid, 1)
+			all.Go(func() {
+				also := func(context.Context, *storage.Writer) error { return c.also(n.Add(1)) }
+				got, err = h.rooms.Plan(t.Context(), nid, c.alone, also,
+					rooms.Draft{Sender: stage.User("alice"), Type: "m.test", Content: []byte(`{}`)})
+			})
+			h.rooms.Queued(nid, 2)
+			all.Go(func() { after.answer = h.do(after.method, after.path, after.token, after.body) })
+			h.rooms.Queued(nid, 3)
+			release()
+			all.Wait()
+			require.ErrorIs(t, err, c.want, name)
+			require.Equal(t, c.tries, n.Load(), name)
+			require.Equal(t, 200, before.answer.Status, "%s: %s", name, before.answer)
+			require.Equal(t, 200, after.answer.Status, "%s: %s", name, after.answer)
+			events := list(t, h.ok("GET", at(room, "messages?dir=b&limit=3"), "alice", nil).At("chunk"))
+			require.EqualValues(t, after.answer.At("event_id"), events[0].ID, name)
+			if c.want == nil {
+				require.Equal(t, got[0], events[1].ID, name)
+				events = events[1:]
+			}
+			require.EqualValues(t, before.answer.At("event_id"), events[1].ID, name)
+		}
+	})
+}
+
+func conflictUntil(n, last int64) error {
+	if n < last {
+		return storage.ErrConflict
+	}
+	return nil
+}
+
+// wideRoom is a room of version 11 with extremities on which carol, who is on
+// another server, says something each.
+func (h *house) wideRoom(extremities int, members ...string) *model {
+	m := h.shared("11", bob, carol)
+	for _, name := range members {
+		h.act(name, string(m.id), "join", stage.O{})
+	}
+	h.learn()
+	h.accepted(m.build(levelsDraft(m, 50, 50), m.tips...))
+	fork := m.tips
+	for n := range extremities {
+		h.accepted(m.build(messageDraft(carol, strconv.Itoa(n)), fork...))
+	}
+	require.Len(h.t, m.tips, extremities)
+	return m
+}
+
+// TestAPlanOfSeveralEventsInAWideRoom is one transaction there as well: nothing of
+// it is there when its last event is refused or its rows fail, and readers never
+// see a part of it.
+func TestAPlanOfSeveralEventsInAWideRoom(t *testing.T) {
+	errRows := errors.New("the rows cannot be")
+	each(t, func(t *testing.T, h *house) {
+		for _, extremities := range []int{25, 45} {
+			m := h.wideRoom(extremities-1, "dora")
+			h.accepted(m.build(memberDraft(bob, stage.User("dora"), "ban"), m.events[m.tips[0]].Event.PrevEvents...))
+			require.Len(t, m.tips, extremities)
+			room, nid := string(m.id), h.numberOf(string(m.id))
+			topic := func(sender id.UserID, topic string) rooms.Draft {
+				return rooms.Draft{Sender: sender, Type: "m.room.topic", StateKey: text(""), Content: []byte(`{"topic":"` + topic + `"}`)}
+			}
+			alice, before := stage.User("alice"), len(h.rows())
+			// The oldest extremities know nothing of the ban.
+			_, err := h.rooms.Plan(t.Context(), nid, false, nil, topic(alice, "first"),
+				rooms.Draft{Sender: stage.User("dora"), Type: "m.room.message", Content: []byte(`{}`)})
+			var refused *api.Error
+			require.ErrorAs(t, err, &refused)
+			require.Equal(t, "M_FORBIDDEN", refused.ErrCode)
+			_, err = h.rooms.Plan(t.Context(), nid, false, func(context.Context, *storage.Writer) error { return errRows },
+				topic(alice, "first"), topic(alice, "second"))
+			require.ErrorIs(t, err, errRows)
+			require.Len(t, h.rows(), before)
+			h.agrees()
+			writes := 0
+			ids, err := h.rooms.Plan(t.Context(), nid, false, func(ctx context.Context, tx *storage.Writer) error { writes++; return nil },
+				topic(alice, "first"), topic(alice, "second"), topic(alice, "third"))
+			require.NoError(t, err)
+			require.Equal(t, 1, writes)
+			for i, eventID := range ids[1:] {
+				require.Contains(t, h.eventOf(eventID).PrevEvents, ids[i])
+			}
+			h.learn()
+			h.agrees()
+			require.Equal(t, "third", h.state("alice", room, "m.room.topic", "").At("topic"))
+			h.send("alice", room, "and on")
+			h.learn()
+			h.agrees()
+		}
+	})
+}
+
+// isPlaced tells whether an event is part of its room.
+func (h *house) isPlaced(eventID id.EventID) (placed bool) {
+	err := h.DB.Read(h.t.Context(), func(tx *storage.Reader) error {
+		row, err := tx.Event(h.t.Context(), eventID)
+		placed = err == nil && !row.Outlier
+		return nil
+	})
+	return placed && err == nil
+}
+
+// eventOf reads a stored event.
+func (h *house) eventOf(eventID id.EventID) *event.Event {
+	e, err := event.Trusted(h.world.model.rules, eventID, h.row(eventID).PDU)
+	require.NoError(h.t, err)
+	return e
+}
+
+// TestAWideRoomBelievesNoStaleRefusal: another process gives dora the power that
+// she lacks in what this one remembers.
+func TestAWideRoomBelievesNoStaleRefusal(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		m := h.wideRoom(60, "dora")
+		room := string(m.id)
+		require.Equal(t, 403, h.do("PUT", at(room, "state/m.room.topic/"), "dora", stage.O{"topic": "mine"}).Status)
+		other := h.another(rooms.Departures{})
+		for range 3 { // until she has it by all extremities that an event follows
+			other.levels(room, stage.O{string(bob): 50, string(carol): 50, string(stage.User("dora")): 50})
+		}
+		h.set("dora", room, "m.room.topic", "", stage.O{"topic": "mine"})
+	})
+}
+
+// TestALaneDoesNotWaitForTheFeed: while a writer of another process keeps later
+// changes from being told, what another server sends is written, and its room's
+// lane is free.
+func TestALaneDoesNotWaitForTheFeed(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		if h.DB.Engine() == "sqlite" {
+			t.Skip("SQLite has one writer: nothing is written behind one that has not ended")
+		}
+		m := h.shared("11", bob)
+		parked, let := make(chan struct{}), make(chan struct{})
+		var all sync.WaitGroup
+		all.Go(func() {
+			err := h.DB.Write(context.WithoutCancel(t.Context()), func(tx *storage.Writer) error {
+				if _, err := tx.Reserve(t.Context()); err != nil {
+					return err
+				}
+				close(parked)
+				<-let
+				return errors.New("given up")
+			})
+			if err == nil {
+				t.Error("it was to be given up")
+			}
+		})
+		<-parked
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		for n := range 3 {
+			e := m.build(messageDraft(bob, strconv.Itoa(n)), m.tips...)
+			require.Equal(t, rooms.Accepted, m.receive(e))
+			all.Go(func() {
+				if receipt, err := h.rooms.Receive(ctx, "hs2", m.id, e.PDU()); err != nil || receipt.Outcome != rooms.Accepted {
+					t.Error(receipt, err)
+				}
+			})
+			require.Eventually(t, func() bool { return h.isPlaced(e.ID) }, 20*time.Second, 5*time.Millisecond)
+		}
+		close(let)
+		all.Wait()
+		h.agrees()
+	})
+}
+
+// TestAJoinThatIsPlannedAgainStartsAnew: dora joins a restricted room and is
+// invited before that is written, so that nobody has to let her in any more.
+//
+// Spec: client-server m.room.member, join_authorised_via_users_server.
+func TestAJoinThatIsPlannedAgainStartsAnew(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		club := h.public("dora")
+		room := h.create("alice", stage.O{"room_version": "10", "initial_state": []stage.O{{
+			"type":    "m.room.join_rules",
+			"content": stage.O{"join_rule": "restricted", "allow": []stage.O{{"type": "m.room_membership", "room_id": club}}},
+		}}})
+		other := h.another(rooms.Departures{})
+		join := &request{method: "POST", path: at(room, "join"), token: "dora", body: stage.O{}}
+		h.batch(room, func() { other.act("alice", room, "invite", target("dora")) }, join)
+		require.Equal(t, 200, join.answer.Status, join.answer)
+		member := h.state("alice", room, "m.room.member", string(stage.User("dora")))
+		require.Equal(t, "join", member.At("membership"))
+		require.Empty(t, member.At("join_authorised_via_users_server"))
+	})
+}

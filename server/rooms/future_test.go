@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"touchstone.example/api"
+	"touchstone.example/generated/clientapi"
+	"touchstone.example/server/clientsync"
+	"touchstone.example/server/feed"
+	"touchstone.example/server/push"
+	"touchstone.example/server/rooms"
+	"touchstone.example/server/run"
+	"touchstone.example/storage/storagetest"
+	"touchstone.example/tests/stage"
+)
+
+// Tokens of a future that has not happened, of before a backup was restored or
+// made up: /sync starts anew, and pages and lists are as of now. Nobody else
+// notices: anybody can write one.
+func TestTokensOfTheFuture(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		room := h.public("bob")
+		sent := h.send("alice", room, "here")
+		sync := func(since string) stage.Answer {
+			return h.ok("GET", stage.Path("v3/sync?timeout=0")+stage.Query("since", since), "alice", nil)
+		}
+		epoch := h.Feed.Epoch()
+		good := feed.Token{Epoch: epoch, Pos: h.Feed.Stamp()}.String()
+		for _, token := range []string{
+			"s1_1_zzzz_0",
+			feed.Token{Epoch: epoch, Pos: h.Feed.Stamp() + 1}.String(),
+			feed.Token{Epoch: epoch + 1, Pos: 1}.String(),
+			feed.Token{Epoch: epoch + 1_000_000}.String(),
+		} {
+			a := sync(token)
+			require.Contains(t, a.Body, sent, "everything, for %s", token)
+			require.Equal(t, good, a.At("next_batch"), "the epoch stays as it is")
+			page := h.ok("GET", at(room, "messages?dir=b&from="+token), "alice", nil)
+			require.Contains(t, page.At("chunk"), sent)
+			page = h.ok("GET", at(room, "messages?dir=f&to="+token), "alice", nil)
+			require.Contains(t, page.At("chunk"), `"m.room.create"`)
+			members := names(t, h.ok("GET", at(room, "members?at="+token), "alice", nil).At("chunk"))
+			require.Equal(t, []string{"alice join", "bob join"}, members)
+		}
+		require.Equal(t, good, sync(good).At("next_batch"))
+		require.NotContains(t, sync(good).Body, sent)
+	})
+}
+
+// While a writer holds the stream up, a sync that cannot get to its client's
+// position says nothing, and gives the client its own token back; what cannot
+// be told without is refused for a moment; who has no token gets what there is.
+func TestReadsWhileTheStreamIsHeldUp(t *testing.T) {
+	url := storagetest.PostgresURL(t)
+	h := newHouse(t, storagetest.OpenURL(t, url))
+	room := h.public()
+	h.send("alice", room, "before")
+
+	other := storagetest.OpenURL(t, url)
+	group := run.NewGroup(context.WithoutCancel(t.Context()), nil)
+	follow, err := feed.Open(t.Context(), other, group, feed.Options{
+		Shared: true, Log: h.Log, TokenPatience: 20 * time.Millisecond, NewestPatience: 20 * time.Millisecond,
+	})
+	require.NoError(t, err)
+	defer func() {
+		group.Stop()
+		require.NoError(t, group.Wait())
+	}()
+	router := h.Router(t, api.Config{Auth: stage.Tokens()})
+	deps := h.deps
+	deps.DB, deps.Feed = other, follow
+	clientapi.MountSync(router, clientsync.New(clientsync.Deps{
+		DB: other, Feed: follow, Env: h.Env, Log: h.Log, Stopping: t.Context(), PushRules: (&push.Push{}).Content,
+	}))
+	slow := rooms.New(deps)
+	clientapi.MountMessagePagination(router, slow)
+	clientapi.MountRooms(router, slow)
+
+	writer, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	defer writer.Close(context.Background())
+	tx, err := writer.Begin(t.Context())
+	require.NoError(t, err)
+	for _, stmt := range []string{`LOCK TABLE changes IN ROW EXCLUSIVE MODE`, `SELECT pg_current_xact_id()`, `SELECT nextval('positions')`} {
+		_, err := tx.Exec(t.Context(), stmt)
+		require.NoError(t, err)
+	}
+	last, err := other.LastPosition(t.Context())
+	require.NoError(t, err)
+	token := feed.Token{Epoch: follow.Epoch(), Pos: last}.String()
+	a := stage.OK(t, router, "GET", stage.Path("v3/sync?timeout=50")+stage.Query("since", token), "alice", nil)
+	require.Equal(t, token, a.At("next_batch"))
+	require.Empty(t, a.At("rooms"))
+	for _, path := range []string{
+		at(room, "messages?dir=b&from=") + token, at(room, "members?at=") + token,
+	} {
+		a = stage.Do(t, router, "GET", path, "alice", nil)
+		require.Equal(t, 503, a.Status, a)
+		require.Equal(t, "1", a.Header.Get("Retry-After"))
+	}
+	a = stage.Do(t, router, "GET", stage.Path("v3/sync?full_state=true")+stage.Query("since", token), "alice", nil)
+	require.Equal(t, 503, a.Status, a)
+	for _, path := range []string{stage.Path("v3/sync"), at(room, "messages?dir=b")} {
+		require.Contains(t, stage.OK(t, router, "GET", path, "alice", nil).Body, "before")
+	}
+	require.NoError(t, tx.Rollback(t.Context()))
+}

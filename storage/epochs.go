@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// An Epoch is a history of the database, from a cut on. Up to FromPos it has
+// the same changes as the epochs before it.
+type Epoch struct {
+	Number  int64
+	FromPos int64
+	origin  string
+}
+
+var (
+	qEpochs      = q("epochs", `SELECT epoch, from_pos, origin FROM epochs ORDER BY epoch`)
+	qInsertEpoch = q("insert_epoch", `INSERT INTO epochs (epoch, from_pos, origin) VALUES ($1, $2, $3)`)
+)
+
+// Epochs lists the histories, oldest first.
+func (r *Reader) Epochs(ctx context.Context) (list []Epoch, err error) {
+	err = r.rows(ctx, qEpochs, nil, func(scan scanFunc) error {
+		var e Epoch
+		var origin Text
+		err := scan(&e.Number, &e.FromPos, &origin)
+		e.origin = string(origin)
+		list = append(list, e)
+		return err
+	})
+	return list, err
+}
+
+// Epoch returns the epoch of stream tokens.
+func (r *Reader) Epoch(ctx context.Context) (int64, error) {
+	list, err := r.Epochs(ctx)
+	if err != nil || len(list) == 0 {
+		return 1, err
+	}
+	return list[len(list)-1].Number, nil
+}
+
+// OpenHistory returns the histories of the database, the one that goes on last.
+// It begins a new one where the database shows that it may have lost the end of
+// the old one: it is in another place than it was, or a file beside it knows of
+// more. Call it before the first position is drawn.
+func (db *DB) OpenHistory(ctx context.Context) (list []Epoch, cut bool, err error) {
+	origin, err := db.engine.origin(ctx)
+	if err != nil {
+		return nil, false, fmt.Errorf("where the database is: %w", err)
+	}
+	beside := db.engine.beside()
+	err = db.Write(ctx, func(w *Writer) (err error) {
+		if list, err = w.lockEpochs(ctx); err != nil {
+			return err
+		}
+		last, err := w.LastChange(ctx, maxPosition)
+		if err != nil {
+			return err
+		}
+		next := Epoch{Number: 1, origin: origin}
+		if cut = len(list) > 0; cut {
+			newest := list[len(list)-1]
+			ahead := beside.epoch > newest.Number || beside.epoch == newest.Number && beside.position > last
+			if cut = newest.origin != origin || ahead; !cut {
+				return nil
+			}
+			next.Number, next.FromPos = max(newest.Number, beside.epoch)+1, last
+		}
+		list = append(list, next)
+		return w.insertEpoch(ctx, next)
+	})
+	return list, cut, err
+}
+
+// RaiseEpoch begins a new history after known, unless another process has done
+// so. How far it goes with the old one is not known.
+func (db *DB) RaiseEpoch(ctx context.Context, known int64) error {
+	origin, err := db.engine.origin(ctx)
+	if err != nil {
+		return err
+	}
+	return db.Write(ctx, func(w *Writer) error {
+		list, err := w.lockEpochs(ctx)
+		if err != nil || len(list) > 0 && list[len(list)-1].Number != known {
+			return err
+		}
+		return w.insertEpoch(ctx, Epoch{Number: known + 1, origin: origin})
+	})
+}
+
+// maxPosition is after every position.
+const maxPosition = 1<<63 - 1
+
+// lockEpochs reads the epochs, and lets no other process add one meanwhile.
+func (w *Writer) lockEpochs(ctx context.Context) ([]Epoch, error) {
+	if w.db.Engine() == "postgres" {
+		if err := w.later(ctx, dPgLockEpochs, int64(epochLock)); err != nil {
+			return nil, err
+		}
+	}
+	return w.Epochs(ctx)
+}
+
+const epochLock = 0x65706f6368 // "epoch"
+
+func (w *Writer) insertEpoch(ctx context.Context, e Epoch) error {
+	return w.later(ctx, qInsertEpoch, e.Number, e.FromPos, e.origin)
+}
+
+// NoteHistory writes beside an SQLite file how far it has come, so that an older
+// copy which is put in its place is recognised.
+func (db *DB) NoteHistory(ctx context.Context) error {
+	e, ok := db.engine.(*lite)
+	if !ok || e.side == "" {
+		return nil
+	}
+	var m mark
+	err := db.Read(ctx, func(r *Reader) (err error) {
+		if m.epoch, err = r.Epoch(ctx); err == nil {
+			m.position, err = r.LastChange(ctx, maxPosition)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return m.write(e.side)
+}
+
+// noteLast notes down where the database stops, if it has a history. What was
+// noted before does no harm where it fails.
+func (db *DB) noteLast() {
+	if db.engine.beside() != (mark{}) {
+		_ = db.NoteHistory(context.Background())
+	}
+}
+
+// ErrHistory: the database is not the one that was opened any more: another
+// cluster, or one that was put back to an earlier time.
+var ErrHistory = errors.New("the database was replaced, or put back to an earlier time, while this server ran; start it again")

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storage
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+)
+
+// A mark is how far a database had come, kept in a file beside it.
+type mark struct{ epoch, position int64 }
+
+// readMark returns the zero mark when there is no file, or one that says nothing.
+func readMark(path string) (m mark) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return mark{}
+	}
+	if _, err := fmt.Sscan(string(text), &m.epoch, &m.position); err != nil {
+		return mark{}
+	}
+	return m
+}
+
+func (m mark) write(path string) error {
+	tmp := path + ".tmp"
+	if err := os.WriteFile(tmp, fmt.Appendln(nil, m.epoch, m.position), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}
+
+func (e *lite) beside() mark {
+	if e.side == "" {
+		return mark{}
+	}
+	return readMark(e.side)
+}
+
+// origin is the file itself: a copy that is put in its place is another one.
+func (e *lite) origin(context.Context) (string, error) {
+	if e.side == "" {
+		return "memory", nil
+	}
+	info, err := os.Stat(e.path)
+	if err != nil {
+		return "", err
+	}
+	return "file " + strconv.FormatUint(inode(info), 10), nil
+}
+
+func (e *pg) beside() mark { return mark{} }
+
+// origin is the cluster with its timeline, the database and its tables: a dump
+// that is restored makes new ones.
+func (e *pg) origin(ctx context.Context) (string, error) {
+	var tables string
+	if err := e.pool.QueryRow(ctx, dPgTables.text).Scan(&tables); err != nil {
+		return "", pgError(err)
+	}
+	return e.cluster + " " + tables, nil
+}
