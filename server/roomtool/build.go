@@ -23,11 +23,11 @@ var buildCommand = command{
 	name:    "build",
 	args:    "[file ...]",
 	summary: "make a room of a short description",
-	text: `Makes events of descriptions, one a line, and fills in what they leave out. All of
-it follows from the description alone: the same one always makes the same room. A
-description is an object with
+	text: `Makes events from descriptions, one per line, and fills in the members that they
+omit. The same descriptions always make the same room. A description is an object
+with
 
-  type, sender, content, state_key, redacts   as in the event; content may be left out
+  type, sender, content, state_key, redacts   as in the event; content may be omitted
   name      a name, by which the lines below can refer to the event
   after     names of its previous events (default: the line above)
   auth      names of its auth events (default: what the specification selects from
@@ -50,7 +50,7 @@ server signs with a key that is made of its name: these rooms are for tests only
 		verify := fs.Bool("verify-keys", false, "write the public keys of the servers instead")
 		return func(files []string) (bool, error) {
 			b := newBuilder(r.rules)
-			if err := r.readFiles(files, b.line); err != nil {
+			if err := r.readFiles(files, b.addLine); err != nil {
 				return false, err
 			}
 			if *verify {
@@ -84,15 +84,15 @@ type description struct {
 
 // A builder builds a room event by event.
 type builder struct {
-	rules  *roomver.Rules
-	judge  *judge // nil before the first event
-	roomID id.RoomID
-	names  map[string]*event.Event
-	hashes map[id.EventID][sha256.Size]byte
-	last   *event.Event
-	ts     int64
-	keys   map[id.ServerName]event.Signer
-	events [][]byte
+	rules   *roomver.Rules
+	checker *checker // nil before the first event
+	roomID  id.RoomID
+	names   map[string]*event.Event
+	hashes  map[id.EventID][sha256.Size]byte
+	last    *event.Event
+	ts      int64
+	keys    map[id.ServerName]event.Signer
+	events  [][]byte
 }
 
 // firstTS is the time of the first event.
@@ -105,8 +105,8 @@ func newBuilder(rules *roomver.Rules) *builder {
 	}
 }
 
-// line builds the event of one description.
-func (b *builder) line(at place, object []byte) error {
+// addLine builds the event of one description.
+func (b *builder) addLine(at position, object []byte) error {
 	var d description
 	if err := json.Unmarshal(object, &d, json.RejectUnknownMembers(true)); err != nil {
 		return &inputError{at, err}
@@ -117,9 +117,9 @@ func (b *builder) line(at place, object []byte) error {
 	return nil
 }
 
-func (b *builder) make(at place, d *description) error {
-	if b.judge == nil {
-		if err := b.begin(d); err != nil {
+func (b *builder) make(at position, d *description) error {
+	if b.checker == nil {
+		if err := b.chooseVersion(d); err != nil {
 			return err
 		}
 	}
@@ -142,7 +142,7 @@ func (b *builder) make(at place, d *description) error {
 	}
 	b.events = append(b.events, pdu)
 	// The room continues from the intact event, not from the corrupted one.
-	b.judge.further(at, e.PDU(), d.Name != "")
+	b.checker.addEvent(at, e.PDU(), d.Name != "")
 	b.roomID, b.last, b.ts = e.RoomID, e, draft.OriginServerTS+1000
 	b.hashes[e.ID] = e.ReferenceHash()
 	if d.Name != "" {
@@ -154,8 +154,8 @@ func (b *builder) make(at place, d *description) error {
 	return nil
 }
 
-// begin determines the version of the room.
-func (b *builder) begin(d *description) error {
+// chooseVersion determines the version of the room.
+func (b *builder) chooseVersion(d *description) error {
 	if d.Type != event.TypeCreate {
 		return errors.New("the first event is not an m.room.create")
 	}
@@ -198,7 +198,7 @@ func (b *builder) begin(d *description) error {
 	var err error
 	d.Content, err = json.Marshal(content, json.Deterministic(true))
 	b.rules = rules
-	b.judge = newJudge(newRoom(rules), nil)
+	b.checker = newChecker(newRoom(rules), nil)
 	if !rules.RoomIDIsCreateHash {
 		b.roomID = id.RoomID("!room:" + d.Sender.Server())
 	}
@@ -271,8 +271,8 @@ func (b *builder) auth(d *description, draft event.Draft) ([]id.EventID, error) 
 		return ids, err
 	}
 	probe := &entry{}
-	probe.prev, probe.missingPrev = b.judge.room.connect(draft.PrevEvents)
-	before, err := b.judge.before(probe)
+	probe.prev, probe.missingPrev = b.checker.room.connect(draft.PrevEvents)
+	before, err := b.checker.before(probe)
 	if err != nil {
 		return nil, err
 	}
@@ -285,9 +285,9 @@ func (b *builder) auth(d *description, draft event.Draft) ([]id.EventID, error) 
 	return ids, nil
 }
 
-// further adds one more event to the room and judges it. Later events can refer
+// addEvent adds one more event to the room and checks it. Later events can refer
 // to it only if it is named or if they come next.
-func (j *judge) further(at place, pdu []byte, named bool) {
+func (j *checker) addEvent(at position, pdu []byte, named bool) {
 	e := j.room.add(at, pdu)
 	i := len(j.room.entries) - 1
 	j.keep[i] = named
@@ -300,7 +300,7 @@ func (j *judge) further(at place, pdu []byte, named bool) {
 	for _, p := range e.prev {
 		j.room.entries[p].children = append(j.room.entries[p].children, i)
 	}
-	j.one(i)
+	j.checkOne(i)
 }
 
 // corrupt changes an event so that one of the checks fails. The ID of the event

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// A style is the appearance of one kind of node.
-type style struct {
+// A nodeStyle is the appearance of one kind of node.
+type nodeStyle struct {
 	fill, stroke string
 	dashed       bool
 	means        string // its description in the legend
@@ -16,12 +16,12 @@ type style struct {
 
 // styles uses colours that colour-blind people can distinguish. Important
 // information is also written as text.
-var styles = map[kind]style{
+var styles = map[kind]nodeStyle{
 	kindState:     {fill: "#e7f0fb", stroke: "#2f6db3", means: "state event"},
 	kindMessage:   {fill: "#f4f4f2", stroke: "#8b8b86", means: "message event"},
 	kindRejected:  {fill: "#fdeceb", stroke: "#c5221f", dashed: true, means: "rejected"},
 	kindDropped:   {fill: "#f7e4ee", stroke: "#8e1e5b", dashed: true, means: "dropped"},
-	kindUnknown:   {fill: "#fff6da", stroke: "#a8730a", dashed: true, means: "not judged: something is missing"},
+	kindUnknown:   {fill: "#fff6da", stroke: "#a8730a", dashed: true, means: "not checked: something is missing"},
 	kindElsewhere: {fill: "#ffffff", stroke: "#b5b5b0", dashed: true, means: "not shown"},
 }
 
@@ -121,7 +121,7 @@ type rowLine struct {
 }
 
 // text returns the lines for a state entry.
-func (row row) text() []rowLine {
+func (row stateRow) text() []rowLine {
 	var lines []rowLine
 	switch {
 	case row.won == nil:

@@ -55,14 +55,14 @@ events. The picture is SVG, or a graph for Graphviz.`,
 
 // A picture is the contents of a graph, before its layout.
 type picture struct {
-	title  string
-	nodes  []*node
-	edges  []edge // to previous events
-	auth   []edge // to auth events
-	state  []row
-	hidden int // number of lines that are no events
-	judge  *judge
-	res    *resolution // nil if nothing was accepted
+	title   string
+	nodes   []*node
+	edges   []edge // to previous events
+	auth    []edge // to auth events
+	state   []stateRow
+	hidden  int // number of lines that are no events
+	checker *checker
+	res     *resolution // nil if nothing was accepted
 }
 
 // A node is an event, or a reference to an event that is not shown.
@@ -82,8 +82,8 @@ type edge struct {
 	via      []point // points that it passes, from top to bottom
 }
 
-// A row is an entry of the resolved state.
-type row struct {
+// A stateRow is an entry of the resolved state.
+type stateRow struct {
 	key      event.StateKey
 	won      *event.Event // nil if the resolved state has no such entry
 	disputed bool         // it won a conflict
@@ -114,13 +114,13 @@ const (
 
 // picture checks a room and resolves its state, if it has one.
 func (r *run) picture(files []string, keyFile string, at atFlags) (*picture, error) {
-	j, chosen, err := r.judgeFor(files, keyFile, at)
+	j, chosen, err := r.newCheckerFor(files, keyFile, at)
 	if err != nil {
 		return nil, err
 	}
 	j.record = true
-	j.all()
-	p := &picture{judge: j, title: j.room.heading()}
+	j.checkAll()
+	p := &picture{checker: j, title: j.room.heading()}
 	if len(chosen) > 0 || len(j.room.extremities()) > 0 {
 		if p.res, err = j.resolution(chosen, false); err != nil {
 			return nil, err
@@ -135,7 +135,7 @@ func (r *run) picture(files []string, keyFile string, at atFlags) (*picture, err
 func (p *picture) rows() {
 	lost := map[event.StateKey][]id.EventID{}
 	disputed := map[event.StateKey]bool{}
-	for _, c := range p.judge.contests {
+	for _, c := range p.checker.stateConflicts {
 		disputed[c.StateKey] = disputed[c.StateKey] || c.won == p.res.state[c.StateKey]
 		for _, eventID := range c.lost {
 			if eventID != p.res.state[c.StateKey] && !slices.Contains(lost[c.StateKey], eventID) {
@@ -151,7 +151,7 @@ func (p *picture) rows() {
 	}
 	slices.SortFunc(keys, compareKeys)
 	for _, key := range keys {
-		one := row{key: key, disputed: disputed[key]}
+		one := stateRow{key: key, disputed: disputed[key]}
 		if eventID, ok := p.res.state[key]; ok {
 			one.won = p.res.entry(eventID).ev
 		}
@@ -164,7 +164,7 @@ func (p *picture) rows() {
 
 // connect makes nodes and edges for the last events, or for all if last is 0.
 func (p *picture) connect(last int, auth bool) {
-	room := p.judge.room
+	room := p.checker.room
 	var order []int
 	for _, e := range room.inOrder() {
 		switch {

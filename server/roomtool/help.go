@@ -39,9 +39,9 @@ func find(name string) *command {
 }
 
 const exitCodes = `Exit codes:
-  0  all is good
-  1  something was rejected, or did not hold
-  2  the command line makes no sense
+  0  everything is good
+  1  an event was rejected, or a check failed
+  2  the command line is wrong
   3  the input cannot be read; the message names file and line
 `
 

@@ -18,17 +18,17 @@ const MaxLine = 1 << 20
 
 var errLongLine = fmt.Errorf("the line is longer than %d bytes", MaxLine)
 
-// A place is a position in the input: file and line.
-type place struct {
+// A position is a position in the input: file and line.
+type position struct {
 	file string
 	line int
 }
 
-func (p place) String() string { return fmt.Sprintf("%s:%d", p.file, p.line) }
+func (p position) String() string { return fmt.Sprintf("%s:%d", p.file, p.line) }
 
 // An inputError is an error with its position in the input.
 type inputError struct {
-	place
+	position
 	err error
 }
 
@@ -36,16 +36,16 @@ func (e *inputError) Error() string {
 	if e.line == 0 {
 		return e.file + ": " + e.err.Error()
 	}
-	return e.place.String() + ": " + e.err.Error()
+	return e.position.String() + ": " + e.err.Error()
 }
 
 func (e *inputError) Unwrap() error { return e.err }
 
 // readObjects reads JSON lines: one object per line; blank lines are skipped.
 // It calls each for every line; each may keep the bytes.
-func readObjects(file string, r io.Reader, each func(at place, object []byte) error) error {
+func readObjects(file string, r io.Reader, each func(at position, object []byte) error) error {
 	in := bufio.NewReaderSize(r, 64<<10)
-	for at := (place{file, 1}); ; at.line++ {
+	for at := (position{file, 1}); ; at.line++ {
 		line, err := readLine(in)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return &inputError{at, err}

@@ -56,7 +56,7 @@ func readVerifyKeys(file string, r io.Reader) (verifyKeys, error) {
 			err = keys.addObject(value)
 		}
 		if err != nil {
-			return nil, &inputError{place{file: file}, fmt.Errorf("verify keys: %w", err)}
+			return nil, &inputError{position{file: file}, fmt.Errorf("verify keys: %w", err)}
 		}
 	}
 }
@@ -220,7 +220,7 @@ func verifies(e *event.Event, all []signature) error {
 // signing.key files of other servers, or only a seed. keyID selects one of
 // several keys, or is the ID for a bare seed; it may be empty.
 func readSigningKey(file string, r io.Reader, keyID id.KeyID) (event.Signer, error) {
-	at := place{file: file}
+	at := position{file: file}
 	lines := bufio.NewScanner(io.LimitReader(r, 1<<20))
 	var found []event.Signer
 	for lines.Scan() {

@@ -19,18 +19,18 @@ var resolveCommand = command{
 	name:    "resolve",
 	args:    "[file ...]",
 	summary: "resolve forks, and say why an event lost",
-	text: `Judges the events as check does, and resolves the states after some of them into
-one, by the algorithm of the room version. Entries on which the states do not agree
-are marked, with the events that lost. --trace tells every step of the algorithm.
+	text: `Checks the events as check does, and resolves the states after some of them into
+one, by the algorithm of the room version. Entries for which the states differ are
+marked, with the events that lost. --trace prints every step of the algorithm.
 
-The exit code is 1 if the state after one of the events is not known; that some
-events of the room were rejected is no failure here.`,
+The exit code is 1 if the state after one of the events is not known. Rejected events
+of the room do not change it.`,
 	examples: [][2]string{
 		{"touchstone room resolve room.jsonl", "the state of the room now: all forward extremities resolved"},
-		{"touchstone room resolve --trace room.jsonl", "how it came about"},
+		{"touchstone room resolve --trace room.jsonl", "with every step"},
 		{"touchstone room resolve --trace --json room.jsonl", "the same for other programs"},
-		{"touchstone room resolve --at EVENT --at EVENT room.jsonl", "the states after two events; the beginning of their IDs will do"},
-		{"touchstone room resolve --before EVENT --trace room.jsonl", "what came of the branches that an event joined"},
+		{"touchstone room resolve --at EVENT --at EVENT room.jsonl", "the states after two events; a prefix of an ID is enough"},
+		{"touchstone room resolve --before EVENT --trace room.jsonl", "the state before an event that joins branches"},
 	},
 	prepare: func(r *run, fs *flag.FlagSet) func([]string) (bool, error) {
 		r.flagVersion(fs)
@@ -40,11 +40,11 @@ events of the room were rejected is no failure here.`,
 		keys := fs.String("keys", "", "check signatures with the public keys in this `FILE`")
 		trace := fs.Bool("trace", false, "tell every step of the resolution")
 		return func(files []string) (bool, error) {
-			j, chosen, err := r.judgeFor(files, *keys, at)
+			j, chosen, err := r.newCheckerFor(files, *keys, at)
 			if err != nil {
 				return false, err
 			}
-			j.all()
+			j.checkAll()
 			res, err := j.resolution(chosen, *trace)
 			if err != nil {
 				return false, err
@@ -99,7 +99,7 @@ func (a *atFlags) entries(r *room) ([]int, error) {
 
 // A resolution is the resolved state of the states after some events.
 type resolution struct {
-	judge      *judge
+	checker    *checker
 	at         []int // entries
 	state      stateres.State
 	conflicts  []conflict
@@ -119,9 +119,9 @@ type candidate struct {
 	at      []id.EventID // the events after which the state has it
 }
 
-// judgeFor reads a room and prepares a judge that keeps the states after the
+// newCheckerFor reads a room and prepares a checker that keeps the states after the
 // selected events.
-func (r *run) judgeFor(files []string, keyFile string, at atFlags) (j *judge, chosen []int, err error) {
+func (r *run) newCheckerFor(files []string, keyFile string, at atFlags) (j *checker, chosen []int, err error) {
 	room, keys, err := r.roomAndKeys(files, keyFile)
 	if err != nil {
 		return nil, nil, err
@@ -129,7 +129,7 @@ func (r *run) judgeFor(files []string, keyFile string, at atFlags) (j *judge, ch
 	if chosen, err = at.entries(room); err != nil {
 		return nil, nil, err
 	}
-	j = newJudge(room, keys)
+	j = newChecker(room, keys)
 	for _, i := range chosen {
 		j.keep[i] = true
 	}
@@ -175,7 +175,7 @@ func (r *room) findPrefix(prefix id.EventID) (int, error) {
 
 // resolution resolves the states after some events, or after the forward
 // extremities if at is empty.
-func (j *judge) resolution(at []int, trace bool) (*resolution, error) {
+func (j *checker) resolution(at []int, trace bool) (*resolution, error) {
 	if len(at) == 0 {
 		at = j.room.extremities()
 	}
@@ -192,7 +192,7 @@ func (j *judge) resolution(at []int, trace bool) (*resolution, error) {
 			return nil, fmt.Errorf("the state after %s is not known: %s", e.ev.ID, e.result)
 		}
 	}
-	res := &resolution{judge: j, at: at, conflicted: map[event.StateKey]bool{}}
+	res := &resolution{checker: j, at: at, conflicted: map[event.StateKey]bool{}}
 	if trace {
 		res.trace = new(stateres.Trace)
 	}
@@ -205,7 +205,7 @@ func (j *judge) resolution(at []int, trace bool) (*resolution, error) {
 		res.conflicted[c.StateKey] = true
 	}
 	if j.record {
-		j.addContests(res.conflicts, res.state)
+		j.addStateConflicts(res.conflicts, res.state)
 	}
 	return res, nil
 }
@@ -264,16 +264,16 @@ func (res *resolution) keys() []event.StateKey {
 }
 
 // entryAt returns the i-th of the selected events.
-func (res *resolution) entryAt(i int) *entry { return res.judge.room.entries[res.at[i]] }
+func (res *resolution) entryAt(i int) *entry { return res.checker.room.entries[res.at[i]] }
 
 func (res *resolution) entry(eventID id.EventID) *entry {
-	room := res.judge.room
+	room := res.checker.room
 	return room.entries[room.byID[eventID]]
 }
 
 // writeResolution prints the resolved state as text.
 func (r *run) writeResolution(res *resolution) {
-	room := res.judge.room
+	room := res.checker.room
 	fmt.Fprintf(r.out, "%s, state resolution %s\n%s\n\n", room.heading(), room.rules.StateResolution, linkResolution(room.rules))
 	fmt.Fprint(r.out, "The states after\n")
 	for _, i := range res.at {
@@ -287,7 +287,7 @@ func (r *run) writeResolution(res *resolution) {
 	if merges := room.merges(); len(res.at) == 1 && len(merges) > 0 {
 		fmt.Fprintf(r.out, "\nBranches met before: --before tells what came of them at %s.\n", merges)
 	}
-	if n := res.judge.counts(); n[accepted] < len(room.entries) {
+	if n := res.checker.counts(); n[accepted] < len(room.entries) {
 		fmt.Fprintf(r.out, "\nNot accepted: %d of %s; see touchstone room check.\n",
 			len(room.entries)-n[accepted], count(len(room.entries), "event", "events"))
 	}
@@ -382,7 +382,7 @@ type candidateJSON struct {
 }
 
 func (res *resolution) report() resolveReport {
-	room := res.judge.room
+	room := res.checker.room
 	rep := resolveReport{
 		RoomID: room.roomID(), RoomVersion: room.rules.Version, Algorithm: string(room.rules.StateResolution),
 		Link: linkResolution(room.rules), At: room.ids(res.at), Trace: res.trace,

@@ -18,7 +18,7 @@ import (
 
 // An entry is one line of input: an event, or a line that is not one.
 type entry struct {
-	place
+	position
 	alone  bool         // the whole input is one file
 	ev     *event.Event // nil if the line is not in the format of events
 	parse  error        // the error, in that case
@@ -43,14 +43,14 @@ type room struct {
 
 // A line is one line of input with its JSON object.
 type line struct {
-	place
+	position
 	object []byte
 }
 
 // readLines reads the input files, and determines the room version.
 func (r *run) readLines(files []string) ([]line, error) {
 	var lines []line
-	err := r.readFiles(files, func(at place, object []byte) error {
+	err := r.readFiles(files, func(at position, object []byte) error {
 		lines = append(lines, line{at, object})
 		return nil
 	})
@@ -58,10 +58,10 @@ func (r *run) readLines(files []string) ([]line, error) {
 		return nil, err
 	}
 	if len(lines) == 0 {
-		return nil, &inputError{place{file: nameOf(files)}, errors.New("no events")}
+		return nil, &inputError{position{file: nameOf(files)}, errors.New("no events")}
 	}
 	for i := 0; r.rules == nil && i < len(lines); i++ {
-		if r.rules, err = versionOf(lines[i].place, lines[i].object); err != nil {
+		if r.rules, err = versionOf(lines[i].position, lines[i].object); err != nil {
 			return nil, err
 		}
 	}
@@ -80,7 +80,7 @@ func (r *run) readRoom(files []string) (*room, error) {
 	room := newRoom(r.rules)
 	room.oneFile = len(files) < 2
 	for i := range lines {
-		room.add(lines[i].place, lines[i].object)
+		room.add(lines[i].position, lines[i].object)
 		lines[i].object = nil
 	}
 	room.sort()
@@ -89,7 +89,7 @@ func (r *run) readRoom(files []string) (*room, error) {
 
 // versionOf returns the rules of the version in a create event, nil for other
 // objects.
-func versionOf(at place, object []byte) (*roomver.Rules, error) {
+func versionOf(at position, object []byte) (*roomver.Rules, error) {
 	b, err := canonjson.Append(nil, object, canonjson.Lenient)
 	if err != nil {
 		return nil, &inputError{at, err}
@@ -131,8 +131,8 @@ func newRoom(rules *roomver.Rules) *room {
 }
 
 // add adds one line to the room.
-func (r *room) add(at place, object []byte) *entry {
-	e := &entry{place: at, alone: r.oneFile}
+func (r *room) add(at position, object []byte) *entry {
+	e := &entry{position: at, alone: r.oneFile}
 	e.ev, e.parse = event.Parse(r.rules, object)
 	i := len(r.entries)
 	r.entries = append(r.entries, e)

@@ -129,7 +129,7 @@ func parseArgs(fs *flag.FlagSet, args []string) (rest []string, err error) {
 
 // readFiles reads the JSON lines of the named files one after another, or
 // standard input if there are none. "-" also means standard input.
-func (r *run) readFiles(files []string, each func(at place, object []byte) error) error {
+func (r *run) readFiles(files []string, each func(at position, object []byte) error) error {
 	if len(files) == 0 {
 		files = []string{"-"}
 	}
@@ -151,7 +151,7 @@ func (r *run) readFile(file string, read func(name string, in io.Reader) error) 
 	}
 	in, err := r.Open(file)
 	if err != nil {
-		return &inputError{place{file: file}, reason(err)}
+		return &inputError{position{file: file}, reason(err)}
 	}
 	defer in.Close()
 	return read(file, in)

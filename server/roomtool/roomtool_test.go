@@ -145,7 +145,7 @@ func TestCommandOutput(t *testing.T) {
 	}
 }
 
-func TestEveryVersionIsJudgedByItsOwnRules(t *testing.T) {
+func TestEveryVersionHasItsOwnRules(t *testing.T) {
 	f := rooms(t)
 	for _, rules := range roomver.All() {
 		name := "fork-" + rules.Version

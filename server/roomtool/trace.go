@@ -66,11 +66,11 @@ func (r *run) writeOutcomes(res *resolution, c *stateres.Conflict) {
 
 // mainValue describes an event by its sender and its main value.
 func (res *resolution) describe(eventID id.EventID) string {
-	i, ok := res.judge.room.byID[eventID]
+	i, ok := res.checker.room.byID[eventID]
 	if !ok {
 		return "?"
 	}
-	e := res.judge.room.entries[i].ev
+	e := res.checker.room.entries[i].ev
 	s := "by " + printable(string(e.Sender))
 	if word := mainValue(e); word != "" {
 		s = "→ " + word + " " + s
@@ -97,7 +97,7 @@ func (res *resolution) outcome(of *stateres.Candidate) string {
 func (res *resolution) afterOf(states []int) []id.EventID {
 	var after []id.EventID
 	for _, s := range states {
-		after = append(after, res.judge.room.entries[res.at[s]].ev.ID)
+		after = append(after, res.checker.room.entries[res.at[s]].ev.ID)
 	}
 	return after
 }
@@ -119,7 +119,7 @@ func (r *run) writeSet(res *resolution, what string, ids []id.EventID) {
 	}
 	fmt.Fprintf(r.out, "\n%s\n", what)
 	for _, eventID := range ids {
-		if _, ok := res.judge.room.byID[eventID]; ok {
+		if _, ok := res.checker.room.byID[eventID]; ok {
 			r.writeEvent("  ", res.entry(eventID), 0)
 		}
 	}
@@ -153,7 +153,7 @@ func (r *run) writeStep(res *resolution, number int, s *stateres.Step) {
 	case s.Unchecked:
 		fmt.Fprint(r.out, "     taken as the first, without a check\n")
 	case !s.Allowed:
-		fmt.Fprintf(r.out, "     REJECTED by rule %s: %s\n     %s\n", s.Rule, printable(s.Reason), linkAuth(res.judge.room.rules))
+		fmt.Fprintf(r.out, "     REJECTED by rule %s: %s\n     %s\n", s.Rule, printable(s.Reason), linkAuth(res.checker.room.rules))
 	case s.Replaces != "":
 		fmt.Fprintf(r.out, "     allowed, and replaces %s\n", shortID(s.Replaces))
 	default:

@@ -60,44 +60,44 @@ type state struct {
 	holders int
 }
 
-// A judge performs the checks on receipt on the events of a room. It checks
+// A checker performs the checks on receipt on the events of a room. It checks
 // each event after all events that it refers to.
-type judge struct {
+type checker struct {
 	room  *room
 	keys  verifyKeys   // nil: do not check signatures
 	keep  map[int]bool // entries for which the state after them is kept
 	after []*state     // the state after each entry; nil if unknown or no longer needed
 	uses  []int        // number of children that have not been checked
 
-	record   bool // record the conflicts of state resolution
-	contests []contest
+	record         bool // record the conflicts of state resolution
+	stateConflicts []stateConflict
 }
 
-// A contest is a state entry for which branches had different events.
-type contest struct {
+// A stateConflict is a state entry for which branches had different events.
+type stateConflict struct {
 	event.StateKey
 	won  id.EventID // empty if the resolved state has no such entry
 	lost []id.EventID
 }
 
-func newJudge(r *room, keys verifyKeys) *judge {
-	return &judge{room: r, keys: keys, keep: map[int]bool{}}
+func newChecker(r *room, keys verifyKeys) *checker {
+	return &checker{room: r, keys: keys, keep: map[int]bool{}}
 }
 
-// all checks every event of the room.
-func (j *judge) all() {
+// checkAll checks every event of the room.
+func (j *checker) checkAll() {
 	j.after = make([]*state, len(j.room.entries))
 	j.uses = make([]int, len(j.room.entries))
 	for _, i := range j.room.order {
 		j.uses[i] = len(j.room.entries[i].children)
 	}
 	for _, i := range j.room.order {
-		j.one(i)
+		j.checkOne(i)
 	}
 }
 
-// one checks an event. All events that it refers to must have been checked.
-func (j *judge) one(i int) {
+// checkOne checks an event. All events that it refers to must have been checked.
+func (j *checker) checkOne(i int) {
 	e := j.room.entries[i]
 	before, err := j.before(e)
 	e.result = j.check(e, before, err)
@@ -119,7 +119,7 @@ func (j *judge) one(i int) {
 
 // before returns the state before an event, or an error that says why it is
 // unknown.
-func (j *judge) before(e *entry) (*state, error) {
+func (j *checker) before(e *entry) (*state, error) {
 	if err := j.missing("prev event", e.missingPrev, e.prev); err != nil {
 		return nil, err
 	}
@@ -145,26 +145,26 @@ func (j *judge) before(e *entry) (*state, error) {
 		return nil, err
 	}
 	if j.record {
-		j.addContests(j.room.conflicts(e.prev, states), resolved)
+		j.addStateConflicts(j.room.conflicts(e.prev, states), resolved)
 	}
 	return &state{entries: resolved}, nil
 }
 
-func (j *judge) addContests(conflicts []conflict, resolved stateres.State) {
+func (j *checker) addStateConflicts(conflicts []conflict, resolved stateres.State) {
 	for _, c := range conflicts {
-		one := contest{StateKey: c.StateKey, won: resolved[c.StateKey]}
+		one := stateConflict{StateKey: c.StateKey, won: resolved[c.StateKey]}
 		for _, candidate := range c.candidates {
 			if candidate.eventID != one.won {
 				one.lost = append(one.lost, candidate.eventID)
 			}
 		}
-		j.contests = append(j.contests, one)
+		j.stateConflicts = append(j.stateConflicts, one)
 	}
 }
 
 // release is called when one more child has been checked. The last child
 // becomes the sole owner of the state, unless the state is kept.
-func (j *judge) release(i int) {
+func (j *checker) release(i int) {
 	if j.uses[i]--; j.uses[i] > 0 || j.keep[i] || j.after[i] == nil || !j.followed(i) {
 		return
 	}
@@ -173,7 +173,7 @@ func (j *judge) release(i int) {
 }
 
 // followed reports whether an accepted event has this one as a previous event.
-func (j *judge) followed(i int) bool {
+func (j *checker) followed(i int) bool {
 	return slices.ContainsFunc(j.room.entries[i].children, func(c int) bool {
 		return j.room.entries[c].result.Verdict == accepted
 	})
@@ -181,7 +181,7 @@ func (j *judge) followed(i int) bool {
 
 // missing returns an error that names the references that are missing or have
 // no known state.
-func (j *judge) missing(what string, absent []id.EventID, there []int) error {
+func (j *checker) missing(what string, absent []id.EventID, there []int) error {
 	if len(absent) > 0 {
 		return fmt.Errorf("the %s %s is not in the input", what, printable(string(absent[0])))
 	}
@@ -194,7 +194,7 @@ func (j *judge) missing(what string, absent []id.EventID, there []int) error {
 }
 
 // check performs the checks on one event.
-func (j *judge) check(e *entry, before *state, stateErr error) result {
+func (j *checker) check(e *entry, before *state, stateErr error) result {
 	// 1. was performed when the event was read.
 	// 2. Passes signature checks, otherwise it is dropped.
 	verify, err := j.signatures(e)
@@ -232,7 +232,7 @@ func (j *judge) check(e *entry, before *state, stateErr error) result {
 
 // signatures checks the required signatures of an event, and returns a Verifier
 // for others.
-func (j *judge) signatures(e *entry) (eventauth.Verifier, error) {
+func (j *checker) signatures(e *entry) (eventauth.Verifier, error) {
 	if j.keys == nil {
 		return nil, nil
 	}
@@ -243,7 +243,7 @@ func (j *judge) signatures(e *entry) (eventauth.Verifier, error) {
 
 // authState returns the auth events of an event, or an error if some are
 // missing or undecided.
-func (j *judge) authState(e *entry) ([]*event.Event, error) {
+func (j *checker) authState(e *entry) ([]*event.Event, error) {
 	if err := j.missing("auth event", e.missingAuth, e.auth); err != nil {
 		return nil, err
 	}
@@ -251,7 +251,7 @@ func (j *judge) authState(e *entry) ([]*event.Event, error) {
 	for _, ref := range e.ev.AuthEvents { // duplicates included
 		a := j.room.entries[j.room.byID[ref]]
 		if a.result.Verdict == unknown {
-			return nil, fmt.Errorf("the auth event %s could not be judged", printable(string(ref)))
+			return nil, fmt.Errorf("the auth event %s could not be checked", printable(string(ref)))
 		}
 		cited = append(cited, a.ev)
 	}
@@ -261,7 +261,7 @@ func (j *judge) authState(e *entry) ([]*event.Event, error) {
 	return cited, nil
 }
 
-func (j *judge) byAuthEvents(e *entry, cited []*event.Event, verify eventauth.Verifier) error {
+func (j *checker) byAuthEvents(e *entry, cited []*event.Event, verify eventauth.Verifier) error {
 	rejectedBefore := func(eventID id.EventID) bool {
 		return j.room.entries[j.room.byID[eventID]].result.Verdict == rejected
 	}
@@ -273,7 +273,7 @@ func (j *judge) byAuthEvents(e *entry, cited []*event.Event, verify eventauth.Ve
 
 // withCreate adds the create event of the room to a state, if it was accepted,
 // in versions whose events need not refer to it.
-func (j *judge) withCreate(e *entry, s eventauth.State) eventauth.State {
+func (j *checker) withCreate(e *entry, s eventauth.State) eventauth.State {
 	if !j.room.rules.CreateEventImplied || s.Event(event.TypeCreate, "") != nil || e.ev.Type == event.TypeCreate {
 		return s
 	}
@@ -296,7 +296,7 @@ func (s createdState) Event(typ, stateKey string) *event.Event {
 	return s.State.Event(typ, stateKey)
 }
 
-func (j *judge) rejection(at step, err error) result {
+func (j *checker) rejection(at step, err error) result {
 	res := result{Verdict: rejected, Step: at, Reason: err.Error(), Link: linkAuth(j.room.rules)}
 	var r *eventauth.Rejection
 	if errors.As(err, &r) {
