@@ -178,7 +178,7 @@ func schemas(v any, ptr string, each func(string)) {
 	switch v := v.(type) {
 	case object:
 		for k, e := range v {
-			at := place{ptr: ptr}.down(k).ptr
+			at := position{ptr: ptr}.member(k).ptr
 			if k == "schema" || ptr == "/components/schemas" {
 				each(at)
 				continue
@@ -187,7 +187,7 @@ func schemas(v any, ptr string, each func(string)) {
 		}
 	case []any:
 		for i, e := range v {
-			schemas(e, place{ptr: ptr}.down(string(rune('0'+i))).ptr, each)
+			schemas(e, position{ptr: ptr}.member(string(rune('0'+i))).ptr, each)
 		}
 	}
 }

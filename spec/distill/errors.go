@@ -144,7 +144,7 @@ func scanOperations(src *source, file string, ops map[string]map[string][]string
 	}
 	for path, item := range v.(object)["paths"].(object) {
 		for method, op := range item.(object) {
-			at := place{file: file}.down("paths", path, method)
+			at := position{file: file}.member("paths", path, method)
 			found, err := operationCodes(src, at, op.(object))
 			if err != nil {
 				return err
@@ -157,7 +157,7 @@ func scanOperations(src *source, file string, ops map[string]map[string][]string
 	return nil
 }
 
-func operationCodes(src *source, at place, op object) (map[string][]string, error) {
+func operationCodes(src *source, at position, op object) (map[string][]string, error) {
 	found := map[string][]string{}
 	note := func(status string, v any) error {
 		text, err := yaml.Marshal(v)
@@ -176,7 +176,7 @@ func operationCodes(src *source, at place, op object) (map[string][]string, erro
 	}
 	responses := op["responses"].(object)
 	for _, status := range slices.Sorted(maps.Keys(responses)) {
-		_, r, err := src.deref(at.down("responses", status), responses[status])
+		_, r, err := src.deref(at.member("responses", status), responses[status])
 		if err != nil {
 			return nil, err
 		}

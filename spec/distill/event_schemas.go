@@ -24,7 +24,7 @@ func distillSchemas(src *source, pattern string) (map[string]object, error) {
 
 // standalone copies the schema of one file to a separate document.
 func standalone(src *source, file string) (object, error) {
-	at := place{file: file}
+	at := position{file: file}
 	v, err := src.load(file)
 	if err != nil {
 		return nil, err

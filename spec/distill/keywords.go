@@ -83,7 +83,7 @@ var (
 
 // check returns v as a mapping of this kind, or an error with the position of
 // the first unknown keyword.
-func (k objectKind) check(at place, v any) (object, error) {
+func (k objectKind) check(at position, v any) (object, error) {
 	o, ok := v.(object)
 	if !ok {
 		return nil, fmt.Errorf("%s: a %s is a mapping, not %T", at, k.name, v)

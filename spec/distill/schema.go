@@ -15,17 +15,17 @@ import (
 // do not depend on the order of the copies.
 type bundler struct {
 	src    *source
-	prefix string             // prefix of references in the output, such as "#/$defs/"
-	found  map[place]object   // referenced schemas by their upstream position
-	refs   map[place][]object // for each, the copies that contain a $ref to it
+	prefix string                // prefix of references in the output, such as "#/$defs/"
+	found  map[position]object   // referenced schemas by their upstream position
+	refs   map[position][]object // for each, the copies that contain a $ref to it
 }
 
 func newBundler(src *source, prefix string) *bundler {
-	return &bundler{src, prefix, map[place]object{}, map[place][]object{}}
+	return &bundler{src, prefix, map[position]object{}, map[position][]object{}}
 }
 
 // schema copies one schema.
-func (b *bundler) schema(at place, v any) (any, error) {
+func (b *bundler) schema(at position, v any) (any, error) {
 	if yes, ok := v.(bool); ok {
 		return yes, nil
 	}
@@ -38,7 +38,7 @@ func (b *bundler) schema(at place, v any) (any, error) {
 		if schemaKind.keywords[key] == drop {
 			continue
 		}
-		if err := b.keyword(at.down(key), out, key, val); err != nil {
+		if err := b.keyword(at.member(key), out, key, val); err != nil {
 			return nil, err
 		}
 	}
@@ -46,7 +46,7 @@ func (b *bundler) schema(at place, v any) (any, error) {
 }
 
 // keyword copies one keyword of a schema to out.
-func (b *bundler) keyword(at place, out object, key string, val any) (err error) {
+func (b *bundler) keyword(at position, out object, key string, val any) (err error) {
 	switch key {
 	case "$ref":
 		err = b.reference(at, out, val)
@@ -66,7 +66,7 @@ func (b *bundler) keyword(at place, out object, key string, val any) (err error)
 	return err
 }
 
-func (b *bundler) schemaMap(at place, v any) (any, error) {
+func (b *bundler) schemaMap(at position, v any) (any, error) {
 	in, ok := v.(object)
 	if !ok {
 		return nil, fmt.Errorf("%s: not a mapping", at)
@@ -74,14 +74,14 @@ func (b *bundler) schemaMap(at place, v any) (any, error) {
 	out := object{}
 	for name, s := range in {
 		var err error
-		if out[name], err = b.schema(at.down(name), s); err != nil {
+		if out[name], err = b.schema(at.member(name), s); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-func (b *bundler) schemaList(at place, v any) (any, error) {
+func (b *bundler) schemaList(at position, v any) (any, error) {
 	in, ok := v.([]any)
 	if !ok {
 		return nil, fmt.Errorf("%s: not a list", at)
@@ -89,7 +89,7 @@ func (b *bundler) schemaList(at place, v any) (any, error) {
 	out := make([]any, len(in))
 	for i, s := range in {
 		var err error
-		if out[i], err = b.schema(at.down(fmt.Sprint(i)), s); err != nil {
+		if out[i], err = b.schema(at.member(fmt.Sprint(i)), s); err != nil {
 			return nil, err
 		}
 	}
@@ -98,7 +98,7 @@ func (b *bundler) schemaList(at place, v any) (any, error) {
 
 // reference copies a referenced schema, once, and records the object with the
 // reference until the schema has a name.
-func (b *bundler) reference(at place, holder object, v any) error {
+func (b *bundler) reference(at position, holder object, v any) error {
 	ref, ok := v.(string)
 	if !ok {
 		return fmt.Errorf("%s: not a string", at)
@@ -151,7 +151,7 @@ func (b *bundler) finish() (object, error) {
 	return out, nil
 }
 
-func shortName(at place) string {
+func shortName(at position) string {
 	dir, parent := path.Base(path.Dir(at.file)), path.Base(path.Dir(path.Dir(at.file)))
 	switch {
 	case at.ptr != "":
@@ -162,7 +162,7 @@ func shortName(at place) string {
 	return stem(at.file)
 }
 
-func longName(at place) string {
+func longName(at position) string {
 	if at.ptr != "" {
 		return stem(at.file) + "_" + path.Base(at.ptr)
 	}
@@ -175,7 +175,7 @@ func longName(at place) string {
 
 // added reads the release in an added-in mark. It must be a string, because
 // YAML would read 1.10 as 1.1.
-func added(at place, v any) (string, error) {
+func added(at position, v any) (string, error) {
 	s, ok := v.(string)
 	if !ok || !strings.HasPrefix(s, "1.") {
 		return "", fmt.Errorf("%s: %v is no version in quotes", at, v)
@@ -184,7 +184,7 @@ func added(at place, v any) (string, error) {
 }
 
 // sortedNames returns a list of member names, sorted and without duplicates.
-func sortedNames(at place, v any) (any, error) {
+func sortedNames(at position, v any) (any, error) {
 	list, ok := v.([]any)
 	if !ok {
 		return nil, fmt.Errorf("%s: not a list", at)
@@ -204,7 +204,7 @@ func sortedNames(at place, v any) (any, error) {
 }
 
 // plain copies a value that contains no schema.
-func plain(at place, v any) (any, error) {
+func plain(at position, v any) (any, error) {
 	switch v := v.(type) {
 	case string, bool, int, float64, nil:
 		return v, nil
@@ -212,7 +212,7 @@ func plain(at place, v any) (any, error) {
 		out := make([]any, len(v))
 		for i, e := range v {
 			var err error
-			if out[i], err = plain(at.down(fmt.Sprint(i)), e); err != nil {
+			if out[i], err = plain(at.member(fmt.Sprint(i)), e); err != nil {
 				return nil, err
 			}
 		}
@@ -221,7 +221,7 @@ func plain(at place, v any) (any, error) {
 		out := object{}
 		for k, e := range v {
 			var err error
-			if out[k], err = plain(at.down(k), e); err != nil {
+			if out[k], err = plain(at.member(k), e); err != nil {
 				return nil, err
 			}
 		}

@@ -12,14 +12,14 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A place is a position in the upstream data: a file below data/ and a JSON
+// A position is a position in the upstream data: a file below data/ and a JSON
 // pointer.
-type place struct{ file, ptr string }
+type position struct{ file, ptr string }
 
-func (p place) String() string { return p.file + "#" + p.ptr }
+func (p position) String() string { return p.file + "#" + p.ptr }
 
-// down returns the place of a nested member.
-func (p place) down(keys ...string) place {
+// member returns the place of a nested member.
+func (p position) member(keys ...string) position {
 	for _, k := range keys {
 		p.ptr += "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(k)
 	}
@@ -67,9 +67,9 @@ func (s *source) load(file string) (any, error) {
 }
 
 // resolve returns the target of a $ref at a place.
-func (s *source) resolve(from place, ref string) (place, any, error) {
+func (s *source) resolve(from position, ref string) (position, any, error) {
 	rel, frag, _ := strings.Cut(ref, "#")
-	at := place{file: from.file}
+	at := position{file: from.file}
 	if rel != "" {
 		at.file = path.Join(path.Dir(from.file), rel)
 	}
@@ -84,14 +84,14 @@ func (s *source) resolve(from place, ref string) (place, any, error) {
 		if !ok {
 			return at, nil, fmt.Errorf("%s: dangling $ref %q", from, ref)
 		}
-		v, at = next, at.down(key)
+		v, at = next, at.member(key)
 	}
 	return at, v, nil
 }
 
 // deref follows the $ref of a parameter, response, header, request body or
 // security scheme. Only descriptions may be beside it.
-func (s *source) deref(at place, v any) (place, any, error) {
+func (s *source) deref(at position, v any) (position, any, error) {
 	o, ok := v.(object)
 	if !ok || o["$ref"] == nil {
 		return at, v, nil

@@ -122,14 +122,14 @@ type Client struct{ Doer api.Doer }
 // writeTypes writes the structs and enums to their files.
 func (p *pkg) writeTypes(of func(file string) *source) {
 	for _, o := range p.objects {
-		if s := of(home(o.files)); o.owner != "" {
+		if s := of(fileOf(o.files)); o.owner != "" {
 			s.alias(o.name, o.owner)
 		} else {
 			writeObject(s, o)
 		}
 	}
 	for _, set := range slices.Sorted(maps.Keys(p.enums)) {
-		writeEnum(of(home(p.enums[set].files)), p.enums[set])
+		writeEnum(of(fileOf(p.enums[set].files)), p.enums[set])
 	}
 }
 
@@ -145,9 +145,9 @@ func (p *pkg) packageDoc() string {
 `, p.api.pkg, p.title, p.release)
 }
 
-// home returns the file that declares a type: the only file that uses it, else
+// fileOf returns the file that declares a type: the only file that uses it, else
 // "types".
-func home(files map[string]bool) string {
+func fileOf(files map[string]bool) string {
 	if len(files) == 1 {
 		for f := range files {
 			return f
@@ -156,9 +156,9 @@ func home(files map[string]bool) string {
 	return "types"
 }
 
-// unite removes all but one of the structs with the same name, which must be
+// mergeEqualStructs removes all but one of the structs with the same name, which must be
 // equal.
-func (p *pkg) unite() error {
+func (p *pkg) mergeEqualStructs() error {
 	var out []*object
 	slices.SortStableFunc(p.objects, func(a, b *object) int { return strings.Compare(a.name, b.name) })
 	for _, o := range p.objects {

@@ -50,7 +50,7 @@ func (p *pkg) writeServer(s *source, file string) {
 	}
 	s.p("// %s serves the operations of %s.yaml.\ntype %s interface {", name, file, name)
 	for _, o := range ops {
-		s.p("// %s", strings.Join(p.about(o), "\n// "))
+		s.p("// %s", strings.Join(p.docLines(o), "\n// "))
 		s.p("%s(ctx context.Context, %sreq *%sRequest) (%s, error)", o.name, callers[o.auth][0], o.name, o.returns())
 	}
 	s.p("}\n\n// Mount%s mounts the operations of %s.yaml. Where s is nil they are not\n// served yet: each answers so, to whom may call it.", name, file)
@@ -79,8 +79,8 @@ func (p *pkg) writeServer(s *source, file string) {
 	s.p("}\n")
 }
 
-// about returns the lines of the comment above an operation's method.
-func (p *pkg) about(o *op) []string {
+// docLines returns the lines of the comment above an operation's method.
+func (p *pkg) docLines(o *op) []string {
 	lines := []string{fmt.Sprintf("%s is %s %s.", o.name, o.method, o.path)}
 	kind, name, _ := strings.Cut(o.When, ":")
 	switch kind {

@@ -33,8 +33,8 @@ var eventNames = strings.NewReplacer("$m.", ".", "key.verification.m.", "key.ver
 // baseKinds maps the schema that an event extends to the kind of the event.
 var baseKinds = map[string]string{"state_event": "State", "room_event": "Message"}
 
-// looseKinds gives the kinds of events whose schema extends none of these.
-var looseKinds = map[string]string{
+// kindsByName gives the kinds of events whose schema extends none of these.
+var kindsByName = map[string]string{
 	"m.accepted_terms":           "AccountData",
 	"m.direct":                   "AccountData",
 	"m.identity_server":          "AccountData",
@@ -95,7 +95,7 @@ func loadEvents(dir, release string) (*pkg, []*event, error) {
 	if err := errors.Join(p.errs...); err != nil {
 		return nil, nil, err
 	}
-	return p, list, errors.Join(p.name(), p.unite())
+	return p, list, errors.Join(p.name(), p.mergeEqualStructs())
 }
 
 // addDefs adds the schemas that an event schema refers to. Schemas with the
@@ -144,7 +144,7 @@ func (p *pkg) event(stem string, edu bool, s *schema) *event {
 	if len(content.Type) == 0 {
 		content.Type = typeNames{"object"}
 	}
-	e.content = p.typ(&content, spot{owner: owner, file: e.file, open: true})
+	e.content = p.typ(&content, schemaContext{owner: owner, file: e.file, open: true})
 	return e
 }
 
@@ -155,7 +155,7 @@ func (p *pkg) kindOf(stem, typ string, s *schema) string {
 			return k
 		}
 	}
-	k := looseKinds[typ]
+	k := kindsByName[typ]
 	if k == "" {
 		p.fail("%s: an event of no known kind", stem)
 	}

@@ -31,9 +31,9 @@ import (
 	"touchstone.example/tests/upstream"
 )
 
-// faults are the examples of the specification that do not match its own
+// knownBadExamples are the examples of the specification that do not match its own
 // schemas, with the error or difference that the generated types produce.
-var faults = map[string]string{
+var knownBadExamples = map[string]string{
 	"client-server sync 200 response":              `the answer to sync: M_BAD_JSON: Missing "device_unused_fallback_key_types"`,
 	"client-server getProtocols 200 composed":      `the answer to getProtocols: M_BAD_JSON: Missing "icon" at "/gitter"`,
 	"server-server getSpaceHierarchy 200 response": "not the same", // children with children_state
@@ -288,8 +288,8 @@ func compare(t *testing.T, name string, want, got []byte, err error) {
 	case !sameJSON(want, got):
 		said = "not the same"
 	}
-	if said != faults[name] {
-		t.Errorf("%s: %q, expected %q\n%s\n%s", name, said, faults[name], want, got)
+	if said != knownBadExamples[name] {
+		t.Errorf("%s: %q, expected %q\n%s\n%s", name, said, knownBadExamples[name], want, got)
 	}
 }
 

@@ -106,7 +106,7 @@ func generate(spec, module string) (map[string][]byte, error) {
 
 // passes runs the passes that process a single API.
 func (p *pkg) passes() error {
-	for _, pass := range []func() error{p.check, p.build, p.name, p.unite} {
+	for _, pass := range []func() error{p.check, p.build, p.name, p.mergeEqualStructs} {
 		if err := pass(); err != nil {
 			return err
 		}

@@ -122,9 +122,9 @@ type enum struct {
 	of     string // as owner of an object
 }
 
-// opened are components that are kept as bytes, because unknown members must be
+// keptAsBytes are components that are kept as bytes, because unknown members must be
 // kept.
-var opened = map[string]bool{
+var keptAsBytes = map[string]bool{
 	"client_event": true, "client_event_without_room_id": true, "event": true, "room_event": true,
 	"state_event": true, "stripped_state": true, "sync_room_event": true, "sync_state_event": true,
 	"edu": true, "edu_with_example": true,
@@ -135,9 +135,9 @@ var formats = map[string]string{
 	"mx-room-alias": "RoomAlias", "mx-server-name": "ServerName", "mx-mxc-uri": "MXC",
 }
 
-// A spot is the position of a schema, which determines its Go name and the
+// A schemaContext is the position of a schema, which determines its Go name and the
 // files that use it.
-type spot struct {
+type schemaContext struct {
 	owner *object
 	part  string
 	file  string
@@ -145,14 +145,14 @@ type spot struct {
 	open  bool // inside an object whose unknown members must be kept
 }
 
-// one returns the spot of an element of the list or map at this spot.
-func (at spot) one() spot {
+// one returns the context for an element of the list or map.
+func (at schemaContext) one() schemaContext {
 	at.part = singular(at.part)
 	return at
 }
 
 // typ returns the Go type of a schema.
-func (p *pkg) typ(s *schema, at spot) *goType {
+func (p *pkg) typ(s *schema, at schemaContext) *goType {
 	if s == nil {
 		return &goType{kind: kRaw}
 	}
@@ -221,7 +221,7 @@ func firstBytes(types []string) string {
 
 // either returns the type for a value that may match one of several schemas. It
 // is a specific type only if all are strings.
-func (p *pkg) either(alts []*schema, at spot) *goType {
+func (p *pkg) either(alts []*schema, at schemaContext) *goType {
 	texts, objects := 0, 0
 	for _, a := range alts {
 		switch m := p.merged(a); {
@@ -242,7 +242,7 @@ func (p *pkg) either(alts []*schema, at spot) *goType {
 	return &goType{kind: kRaw}
 }
 
-func (p *pkg) text(s *schema, at spot) *goType {
+func (p *pkg) text(s *schema, at schemaContext) *goType {
 	if id := formats[s.Format]; id != "" {
 		return &goType{kind: kID, id: id}
 	}
@@ -267,7 +267,7 @@ func (p *pkg) text(s *schema, at spot) *goType {
 }
 
 // objectType returns the type for a schema of an object.
-func (p *pkg) objectType(s *schema, at spot) *goType {
+func (p *pkg) objectType(s *schema, at schemaContext) *goType {
 	more := s.AdditionalProperties
 	free := more != nil && !more.never && more.free()
 	switch {
@@ -306,8 +306,8 @@ func (s *schema) free() bool {
 }
 
 // named returns the type for a component.
-func (p *pkg) named(name string, c *schema, at spot) *goType {
-	if opened[name] {
+func (p *pkg) named(name string, c *schema, at schemaContext) *goType {
+	if keptAsBytes[name] {
 		return &goType{kind: kOpen}
 	}
 	if t := p.components[name]; t != nil {
@@ -315,13 +315,13 @@ func (p *pkg) named(name string, c *schema, at spot) *goType {
 		return t
 	}
 	p.components[name] = &goType{kind: kOpen} // recursive components are kept as bytes
-	t := p.typ(c, spot{owner: &object{name: goName(name), fixed: true}, file: at.file, input: at.input, open: p.api == eventAPI})
+	t := p.typ(c, schemaContext{owner: &object{name: goName(name), fixed: true}, file: at.file, input: at.input, open: p.api == eventAPI})
 	p.components[name] = t
 	return t
 }
 
 // use records one more use of a type.
-func (p *pkg) use(t *goType, at spot) {
+func (p *pkg) use(t *goType, at schemaContext) {
 	switch t.kind {
 	case kList, kMap, kNull:
 		p.use(t.elem, at)
@@ -343,9 +343,9 @@ func (p *pkg) use(t *goType, at spot) {
 	}
 }
 
-func (p *pkg) object(s *schema, at spot) *object {
+func (p *pkg) object(s *schema, at schemaContext) *object {
 	o := &object{parent: at.owner, part: at.part, input: at.input, files: map[string]bool{at.file: true}}
-	if at.part == "" { // the schema is the spot itself
+	if at.part == "" { // the schema of the context itself
 		*o = object{name: at.owner.name, fixed: true, short: at.owner.short, answer: at.owner.answer,
 			doc: at.owner.doc, input: at.input, files: o.files}
 	}
@@ -363,7 +363,7 @@ func (p *pkg) object(s *schema, at spot) *object {
 		if short, ok := strings.CutPrefix(name, "m."); ok && members[short] != nil {
 			f.name = "M" + f.name
 		}
-		f.typ = p.typ(prop, spot{owner: o, part: f.name, file: at.file, input: at.input, open: at.open})
+		f.typ = p.typ(prop, schemaContext{owner: o, part: f.name, file: at.file, input: at.input, open: at.open})
 		f.note = notes(prop.Added, prop.Deprecated, prop.Default)
 		if slices.ContainsFunc(o.fields, func(g *field) bool { return g.name == f.name }) {
 			p.fail("%s: two members are called %s", o.name, f.name)
@@ -371,7 +371,7 @@ func (p *pkg) object(s *schema, at spot) *object {
 		o.fields = append(o.fields, f)
 	}
 	if more := s.AdditionalProperties; more != nil && !more.never {
-		o.extra = p.typ(more, spot{owner: o, part: "Extra", file: at.file, input: at.input})
+		o.extra = p.typ(more, schemaContext{owner: o, part: "Extra", file: at.file, input: at.input})
 	} else if at.open {
 		o.extra = &goType{kind: kRaw}
 	}

@@ -59,10 +59,10 @@ func singular(s string) string {
 	return strings.TrimSuffix(s, "s")
 }
 
-// renamed replaces names that read badly or that conflict with others. Parts of
+// betterNames replaces names that read badly or that conflict with others. Parts of
 // a renamed type are looked up under the new name. Two types with the same new
 // name become one type; they must be equal.
-var renamed = map[string]map[string]string{
+var betterNames = map[string]map[string]string{
 	"clientapi": {
 		"ClientServerRequestEmailValidation":               "RequestEmailValidation",
 		"ClientServerRequestMSISDNValidation":              "RequestMSISDNValidation",
@@ -135,8 +135,8 @@ var renamed = map[string]map[string]string{
 	},
 }
 
-// sets names enums by their values.
-var sets = map[string]string{
+// enumNames names enums by their values.
+var enumNames = map[string]string{
 	"can_join,forbidden":                                      "GuestAccess",
 	"invited,joined,shared,world_readable":                    "HistoryVisibility",
 	"invite,knock,knock_restricted,private,public,restricted": "JoinRule",
@@ -185,7 +185,7 @@ func (p *pkg) name() error {
 	}
 	for _, o := range p.objects {
 		if o.fixed {
-			o.name = p.better(o.name)
+			o.name = p.betterName(o.name)
 			if !o.answer {
 				claim(o.name)
 			}
@@ -196,8 +196,8 @@ func (p *pkg) name() error {
 	return errors.Join(p.errs...)
 }
 
-func (p *pkg) better(name string) string {
-	if r, ok := renamed[p.api.pkg][name]; ok {
+func (p *pkg) betterName(name string) string {
+	if r, ok := betterNames[p.api.pkg][name]; ok {
 		return r
 	}
 	return name
@@ -206,7 +206,7 @@ func (p *pkg) better(name string) string {
 // shared reports whether several types have the name intentionally.
 func (p *pkg) shared(name string) bool {
 	n := 0
-	for _, to := range renamed[p.api.pkg] {
+	for _, to := range betterNames[p.api.pkg] {
 		if to == name {
 			n++
 		}
@@ -225,7 +225,7 @@ func (p *pkg) fileNames() []string {
 func (p *pkg) nameEnums(claim func(string), taken map[string]bool) {
 	for _, set := range slices.Sorted(maps.Keys(p.enums)) {
 		e := p.enums[set]
-		if e.name = sets[set]; e.name != "" {
+		if e.name = enumNames[set]; e.name != "" {
 			claim(e.name)
 		}
 	}
@@ -255,9 +255,9 @@ func (p *pkg) nameParts(taken map[string]bool) {
 		count := map[string]int{}
 		short := func(q pending) string {
 			if q.owner.short != "" {
-				return p.better(q.owner.short + q.part)
+				return p.betterName(q.owner.short + q.part)
 			}
-			return p.better(q.owner.name + q.part)
+			return p.betterName(q.owner.name + q.part)
 		}
 		for _, q := range left {
 			if q.owner.name != "" {
@@ -273,7 +273,7 @@ func (p *pkg) nameParts(taken map[string]bool) {
 			}
 			name := short(q)
 			if (count[name] > 1 || taken[name]) && !p.shared(name) {
-				name = p.better(q.owner.name + q.part)
+				name = p.betterName(q.owner.name + q.part)
 			}
 			names[q.name] = name
 		}
