@@ -31,7 +31,7 @@ type container struct {
 	ip       string // protected by the engine's mutex
 	created  time.Time
 
-	life sync.Mutex // held during start, stop and commit
+	lifecycle sync.Mutex // held during start, stop and commit
 
 	mu        sync.Mutex // protects the fields below
 	proc      *process   // the most recent process

@@ -75,8 +75,8 @@ func (e *engine) commit(r *http.Request) (int, any, error) {
 		}
 		i.labels[m[1]] = m[2]
 	}
-	c.life.Lock()
-	defer c.life.Unlock()
+	c.lifecycle.Lock()
+	defer c.lifecycle.Unlock()
 	if c.running() {
 		return 0, nil, errorf(http.StatusConflict, "container %s is running: stop it first, so that its files are whole", c.name)
 	}

@@ -105,7 +105,7 @@ func TestBlocksAreNotShared(t *testing.T) {
 // says what it should do.
 func launchSelf(t *testing.T, ctx context.Context, what string) (int, error) {
 	t.Helper()
-	newBench(t) // skips where servers cannot be started
+	newTestEngine(t) // skips where servers cannot be started
 	dir, err := rootfs()
 	require.NoError(t, err)
 	self, err := os.Executable()
@@ -172,7 +172,7 @@ func TestACommandThatIsKilledFails(t *testing.T) {
 }
 
 func TestAFolderWithTooLongAName(t *testing.T) {
-	newBench(t) // skips where servers cannot be started
+	newTestEngine(t) // skips where servers cannot be started
 	dir, err := rootfs()
 	require.NoError(t, err)
 	long := filepath.Join(t.TempDir(), strings.Repeat("x", 100))

@@ -41,8 +41,8 @@ func (c *container) status() string {
 // start runs the program of the image, with the files that the previous run
 // left.
 func (e *engine) start(c *container, _ *http.Request) (int, error) {
-	c.life.Lock()
-	defer c.life.Unlock()
+	c.lifecycle.Lock()
+	defer c.lifecycle.Unlock()
 	return e.startLocked(c)
 }
 
@@ -134,8 +134,8 @@ func (e *engine) stop(c *container, r *http.Request) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	c.life.Lock()
-	defer c.life.Unlock()
+	c.lifecycle.Lock()
+	defer c.lifecycle.Unlock()
 	if !c.running() {
 		return http.StatusNotModified, nil
 	}
@@ -148,8 +148,8 @@ func (e *engine) restart(c *container, r *http.Request) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	c.life.Lock()
-	defer c.life.Unlock()
+	c.lifecycle.Lock()
+	defer c.lifecycle.Unlock()
 	c.stopLocked(grace)
 	return e.startLocked(c)
 }

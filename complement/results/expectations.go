@@ -116,7 +116,7 @@ func (x *expectations) underFailed(p *packageRun, name string) bool {
 	return false
 }
 
-func (d difference) worse() bool {
+func (d difference) hasRegressions() bool {
 	return d.broken || len(d.regressed)+len(d.missing)+len(d.unknown) > 0
 }
 

@@ -66,7 +66,7 @@ func run(out io.Writer, expect string, update, partial bool, files []string) (wo
 		p.summary(out)
 		diff := want.compare(p, partial)
 		diff.print(out)
-		worse = worse || diff.worse()
+		worse = worse || diff.hasRegressions()
 		if !update {
 			continue
 		}

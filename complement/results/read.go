@@ -26,15 +26,15 @@ const (
 // A packageRun is the results of one package from one or more runs. A crash of
 // a test ends the run, so the remaining tests need another run.
 type packageRun struct {
-	name    string // as "tests/csapi"
-	tests   map[string]status
-	started map[string]int             // number of starts per test
-	open    map[string]bool            // tests that were started in the last run and did not end
-	met     map[string]map[string]bool // by test: the unfinished operations that it called
-	said    map[string]string          // the first failed assertion of each test
-	ended   status                     // result of the last run as a whole; empty if it did not end
-	seconds float64                    // total time of all runs
-	output  []string                   // output outside of tests, such as compiler errors
+	name             string // as "tests/csapi"
+	tests            map[string]status
+	started          map[string]int             // number of starts per test
+	running          map[string]bool            // tests that were started in the last run and did not end
+	calledUnfinished map[string]map[string]bool // by test: the unfinished operations that it called
+	firstFailure     map[string]string          // the first failed assertion of each test
+	result           status                     // result of the last run as a whole; empty if it did not end
+	seconds          float64                    // total time of all runs
+	output           []string                   // output outside of tests, such as compiler errors
 }
 
 // runs is packageRuns by package name.
@@ -104,29 +104,29 @@ func (r runs) add(e event) {
 	}
 	p := r[name]
 	if p == nil {
-		p = &packageRun{name: name, tests: map[string]status{}, started: map[string]int{}, open: map[string]bool{}, met: map[string]map[string]bool{}, said: map[string]string{}}
+		p = &packageRun{name: name, tests: map[string]status{}, started: map[string]int{}, running: map[string]bool{}, calledUnfinished: map[string]map[string]bool{}, firstFailure: map[string]string{}}
 		r[name] = p
 	}
 	switch e.Action {
 	case "run":
 		p.tests[e.Test] = fail // unless a later event says otherwise
 		p.started[e.Test]++
-		p.open[e.Test] = true
+		p.running[e.Test] = true
 	case "output", "build-output":
 		if e.Test == "" {
 			p.output = append(p.output, e.Output)
 		} else if m := unfinished.FindStringSubmatch(e.Output); m != nil {
-			p.meet(e.Test, m[1])
-		} else if m := complaint.FindStringSubmatch(e.Output); m != nil && p.said[e.Test] == "" {
-			p.said[e.Test] = m[1] + m[2]
+			p.recordUnfinished(e.Test, m[1])
+		} else if m := complaint.FindStringSubmatch(e.Output); m != nil && p.firstFailure[e.Test] == "" {
+			p.firstFailure[e.Test] = m[1] + m[2]
 		}
 	case "pass", "fail", "skip":
 		if e.Test != "" {
 			p.tests[e.Test] = status(e.Action)
-			delete(p.open, e.Test)
+			delete(p.running, e.Test)
 			return
 		}
-		p.ended = status(e.Action)
+		p.result = status(e.Action)
 		p.seconds += e.Elapsed
 	}
 }
@@ -138,25 +138,25 @@ var unfinished = regexp.MustCompile(`(?i)\bTouchstone-Unfinished: (\w+)`)
 // complaint matches a failed assertion, which Complement prints in red.
 var complaint = regexp.MustCompile(`^\s+(\w+\.go:\d+: )\x1b\[31m([^\x1b\n]{1,160})`)
 
-func (p *packageRun) meet(test, operation string) {
-	if p.met[test] == nil {
-		p.met[test] = map[string]bool{}
+func (p *packageRun) recordUnfinished(test, operation string) {
+	if p.calledUnfinished[test] == nil {
+		p.calledUnfinished[test] = map[string]bool{}
 	}
-	p.met[test][operation] = true
+	p.calledUnfinished[test][operation] = true
 }
 
 // waitsFor returns the unfinished operations that a test called, itself or in
 // its subtests; if there are none, those that its parent tests called.
 func (p *packageRun) waitsFor(test string) []string {
 	found := map[string]bool{}
-	for other, operations := range p.met {
+	for other, operations := range p.calledUnfinished {
 		if other == test || strings.HasPrefix(other, test+"/") {
 			maps.Copy(found, operations)
 		}
 	}
 	for around := test; len(found) == 0 && !isTop(around); {
 		around = around[:strings.LastIndexByte(around, '/')]
-		maps.Copy(found, p.met[around])
+		maps.Copy(found, p.calledUnfinished[around])
 	}
 	return slices.Sorted(maps.Keys(found))
 }
@@ -170,21 +170,21 @@ const attempts = 2
 // another.
 func (p *packageRun) unfinished(test string) bool {
 	_, ran := p.tests[test]
-	return !ran || p.open[test] && p.started[test] < attempts
+	return !ran || p.running[test] && p.started[test] < attempts
 }
 
 // broken reports whether the package did not run to its end, or failed without
 // a failed test: it did not build, or exceeded its time limit.
 func (p *packageRun) broken() bool {
-	for test := range p.open {
+	for test := range p.running {
 		if isTop(test) && p.unfinished(test) {
 			return true
 		}
 	}
-	if p.ended == pass || p.ended == skip {
+	if p.result == pass || p.result == skip {
 		return false
 	}
-	return p.ended == "" || !slices.Contains(slices.Collect(maps.Values(p.tests)), fail)
+	return p.result == "" || !slices.Contains(slices.Collect(maps.Values(p.tests)), fail)
 }
 
 func isTop(test string) bool { return !strings.Contains(test, "/") }
@@ -222,7 +222,7 @@ func (p *packageRun) summary(out io.Writer) {
 			continue
 		}
 		fmt.Fprintf(out, "  %s %s", s, name)
-		if p.open[name] {
+		if p.running[name] {
 			fmt.Fprint(out, " (it crashed, or another test did)")
 		}
 		why := p.reason(name)
@@ -230,7 +230,7 @@ func (p *packageRun) summary(out io.Writer) {
 			fmt.Fprint(out, "  # ", why)
 		}
 		fmt.Fprintln(out)
-		if said := p.said[name]; said != "" && why == "" {
+		if said := p.firstFailure[name]; said != "" && why == "" {
 			fmt.Fprintf(out, "       %s\n", said)
 		}
 	}
