@@ -40,7 +40,7 @@ type cost struct {
 // because other load on the machine has affected it the least.
 const rounds = 3
 
-func measurePairs(t *subject) []pair {
+func measurePairs(t *benchTB) []pair {
 	var text strings.Builder
 	for range rounds {
 		args := append([]string{"test", "-count", "1", "-p", "1", "-run", "^$", "-bench", "^BenchmarkBeside$", "-benchtime", "300ms"}, enginePackages...)

@@ -40,8 +40,8 @@ func parts() []part {
 	}
 }
 
-// chosen reports whether to measure a part.
-func chosen(name string) bool {
+// partSelected reports whether to measure a part.
+func partSelected(name string) bool {
 	return *only == "" || slices.Contains(strings.Split(*only, ","), name)
 }
 
@@ -55,7 +55,7 @@ func partNames() []string {
 
 // A bench is the measurements on one database engine.
 type bench struct {
-	*subject
+	*benchTB
 	engine harness.Engine
 	report *report
 }
@@ -67,7 +67,7 @@ func main() {
 
 func run() (code int) {
 	defer harness.TidyUp()
-	t := newSubject("bench")
+	t := newBenchTB("bench")
 	defer func() {
 		if failed := t.end(recover()); failed != nil {
 			fmt.Fprintln(os.Stderr, "bench:", failed)
@@ -75,17 +75,17 @@ func run() (code int) {
 		}
 	}()
 	r := &report{Machine: machine(t)}
-	if chosen(enginePart) {
+	if partSelected(enginePart) {
 		fmt.Fprintln(os.Stderr, "bench: the room engine, for some minutes")
-		t.sub(enginePart, func(t *subject) { r.Pairs = measurePairs(t) })
+		t.sub(enginePart, func(t *benchTB) { r.Pairs = measurePairs(t) })
 	}
-	for _, e := range chosenEngines() {
+	for _, e := range selectedEngines() {
 		for _, p := range parts() {
-			if !chosen(p.name) {
+			if !partSelected(p.name) {
 				continue
 			}
 			fmt.Fprintf(os.Stderr, "bench: %s on %s\n", p.name, e)
-			t.sub(p.name, func(t *subject) { p.run(&bench{t, e, r}) })
+			t.sub(p.name, func(t *benchTB) { p.run(&bench{t, e, r}) })
 		}
 	}
 	if *asJSON {
@@ -94,10 +94,10 @@ func run() (code int) {
 	return r.writeTable(os.Stdout)
 }
 
-// chosenEngines returns the database engines to measure on; none if no part
+// selectedEngines returns the database engines to measure on; none if no part
 // needs one.
-func chosenEngines() []harness.Engine {
-	if !slices.ContainsFunc(parts(), func(p part) bool { return chosen(p.name) }) {
+func selectedEngines() []harness.Engine {
+	if !slices.ContainsFunc(parts(), func(p part) bool { return partSelected(p.name) }) {
 		return nil
 	}
 	var all []harness.Engine
@@ -112,7 +112,7 @@ func chosenEngines() []harness.Engine {
 // server starts a server as in production: durable, with the default profile,
 // and with as little of lab mode as the harness needs.
 func (b *bench) server(settings ...string) *harness.Server {
-	s := harness.Start(b.subject, harness.Options{Engine: b.engine, Process: true,
+	s := harness.Start(b.benchTB, harness.Options{Engine: b.engine, Process: true,
 		Settings: append([]string{"TOUCHSTONE_STRICTNESS_PROFILE=lenient", "TOUCHSTONE_STRICTNESS_ANSWERS=false"}, settings...)})
 	s.Unchecked = true
 	return s

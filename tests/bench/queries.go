@@ -17,7 +17,7 @@ import (
 func (b *bench) queries() {
 	s := b.server()
 	reader, writer, rooms := b.manyRooms(s)
-	t := b.subject
+	t := b.benchTB
 	since := reader.Since(t)
 	fresh := func() string { return s.Unique("new") }
 	for _, op := range []struct {
@@ -109,14 +109,14 @@ func (m samples) sum(prefix string) float64 {
 func (b *bench) strict() {
 	for _, profile := range []string{"lenient", "strict"} {
 		s := b.server("TOUCHSTONE_STRICTNESS_PROFILE="+profile, fmt.Sprintf("TOUCHSTONE_STRICTNESS_ANSWERS=%t", profile == "strict"))
-		alice := s.User(b.subject, "alice")
-		room := alice.CreateRoom(b.subject, nil)
+		alice := s.User(b.benchTB, "alice")
+		room := alice.CreateRoom(b.benchTB, nil)
 		for range 20 {
-			alice.Send(b.subject, room, "hello")
-			alice.Sync(b.subject)
+			alice.Send(b.benchTB, room, "hello")
+			alice.Sync(b.benchTB)
 		}
-		b.times("send, "+profile, b.repeat(200, func() { alice.Send(b.subject, room, "hello") }), "")
-		b.times("initial sync of one room, "+profile, b.repeat(200, func() { alice.Sync(b.subject) }), "")
+		b.times("send, "+profile, b.repeat(200, func() { alice.Send(b.benchTB, room, "hello") }), "")
+		b.times("initial sync of one room, "+profile, b.repeat(200, func() { alice.Sync(b.benchTB) }), "")
 		b.add("sends a second, 8 senders in 8 rooms, "+profile, b.throughput(s, 8, 8), "1/s", "")
 	}
 }

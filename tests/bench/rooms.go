@@ -14,9 +14,9 @@ import (
 // rooms measures createRoom.
 func (b *bench) rooms() {
 	s := b.server()
-	alice := s.User(b.subject, "alice")
-	alice.CreateRoom(b.subject, nil)
-	b.times("createRoom", b.repeat(100, func() { alice.CreateRoom(b.subject, nil) }), "")
+	alice := s.User(b.benchTB, "alice")
+	alice.CreateRoom(b.benchTB, nil)
+	b.times("createRoom", b.repeat(100, func() { alice.CreateRoom(b.benchTB, nil) }), "")
 }
 
 // repeat measures an operation many times, one after the other.
@@ -46,11 +46,11 @@ func (b *bench) sends() {
 func (b *bench) throughput(s *harness.Server, senders, rooms int) float64 {
 	users := make([]*harness.User, senders)
 	for i := range users {
-		users[i] = s.User(b.subject, "sender")
+		users[i] = s.User(b.benchTB, "sender")
 	}
 	ids := make([]string, rooms)
 	for i := range ids {
-		ids[i] = users[0].PublicRoom(b.subject, users[1:]...)
+		ids[i] = users[0].PublicRoom(b.benchTB, users[1:]...)
 	}
 	var sent atomic.Int64
 	var working sync.WaitGroup

@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// A subject implements testing.TB for the harness, which expects a test. A
+// A benchTB implements testing.TB for the harness, which expects a test. A
 // failure ends the program, after the cleanups.
-type subject struct {
+type benchTB struct {
 	testing.TB // for methods that are not called
 	name       string
 	ctx        context.Context
@@ -19,25 +19,25 @@ type subject struct {
 	cleanups   []func()
 }
 
-func newSubject(name string) *subject {
+func newBenchTB(name string) *benchTB {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &subject{name: name, ctx: ctx, cancel: cancel}
+	return &benchTB{name: name, ctx: ctx, cancel: cancel}
 }
 
 type failure struct{ text string }
 
 func (f failure) Error() string { return f.text }
 
-func (t *subject) Helper()                           {}
-func (t *subject) Name() string                      { return t.name }
-func (t *subject) Context() context.Context          { return t.ctx }
-func (t *subject) Cleanup(f func())                  { t.cleanups = append(t.cleanups, f) }
-func (t *subject) Logf(format string, args ...any)   { fmt.Fprintf(os.Stderr, format+"\n", args...) }
-func (t *subject) Errorf(format string, args ...any) { panic(failure{fmt.Sprintf(format, args...)}) }
-func (t *subject) FailNow()                          { panic(failure{"failed"}) }
-func (t *subject) Skip(args ...any)                  { panic(failure{fmt.Sprint(args...)}) }
+func (t *benchTB) Helper()                           {}
+func (t *benchTB) Name() string                      { return t.name }
+func (t *benchTB) Context() context.Context          { return t.ctx }
+func (t *benchTB) Cleanup(f func())                  { t.cleanups = append(t.cleanups, f) }
+func (t *benchTB) Logf(format string, args ...any)   { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+func (t *benchTB) Errorf(format string, args ...any) { panic(failure{fmt.Sprintf(format, args...)}) }
+func (t *benchTB) FailNow()                          { panic(failure{"failed"}) }
+func (t *benchTB) Skip(args ...any)                  { panic(failure{fmt.Sprint(args...)}) }
 
-func (t *subject) TempDir() string {
+func (t *benchTB) TempDir() string {
 	folder, err := os.MkdirTemp("", "touchstone-bench-")
 	if err != nil {
 		t.Errorf("%v", err)
@@ -47,15 +47,15 @@ func (t *subject) TempDir() string {
 }
 
 // must ends the program if err is not nil.
-func (t *subject) must(err error) {
+func (t *benchTB) must(err error) {
 	if err != nil {
 		t.Errorf("%v", err)
 	}
 }
 
 // sub runs one part, and then its cleanups.
-func (t *subject) sub(name string, f func(*subject)) {
-	s := newSubject(name)
+func (t *benchTB) sub(name string, f func(*benchTB)) {
+	s := newBenchTB(name)
 	defer func() {
 		if failed := s.end(recover()); failed != nil {
 			panic(failed)
@@ -66,7 +66,7 @@ func (t *subject) sub(name string, f func(*subject)) {
 
 // end runs the cleanups, the last first, and returns the failure. Other panics
 // are passed on.
-func (t *subject) end(panicked any) (failed error) {
+func (t *benchTB) end(panicked any) (failed error) {
 	f, isFailure := panicked.(failure)
 	t.cancel()
 	for i := range t.cleanups {
