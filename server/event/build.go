@@ -108,7 +108,7 @@ func (d *Draft) content(rules *roomver.Rules) ([]byte, error) {
 		return nil, fmt.Errorf("canonicalise content: %w", err)
 	}
 	if !isObject(content) {
-		return nil, wrong("content", "an object")
+		return nil, wrongType("content", "an object")
 	}
 	if nesting(content) >= canonjson.MaxDepth { // the event adds one level
 		return nil, &FormatError{Member: "content", Reason: "nests too deeply", Err: canonjson.ErrDepth}

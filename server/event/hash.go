@@ -26,8 +26,8 @@ func ContentHash(rules *roomver.Rules, pdu []byte) ([sha256.Size]byte, error) {
 }
 
 func contentHash(pdu []byte) [sha256.Size]byte {
-	buf := borrow()
-	defer giveBack(buf)
+	buf := getBuffer()
+	defer putBuffer(buf)
 	b := append((*buf)[:0], '{')
 	c := object(pdu)
 	for key, value, ok := c.next(); ok; key, value, ok = c.next() {
@@ -53,8 +53,8 @@ func ReferenceHash(rules *roomver.Rules, pdu []byte) ([sha256.Size]byte, error) 
 }
 
 func referenceHash(rules *roomver.Rules, pdu []byte, typ string) [sha256.Size]byte {
-	buf := borrow()
-	defer giveBack(buf)
+	buf := getBuffer()
+	defer putBuffer(buf)
 	*buf = appendRedacted((*buf)[:0], rules, pdu, typ, false)
 	return sha256.Sum256(*buf)
 }
@@ -110,5 +110,5 @@ func EncodeBase64(b []byte) string { return base64.RawStdEncoding.EncodeToString
 // buffers are reused for bytes to hash or sign.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-func borrow() *[]byte    { return buffers.Get().(*[]byte) }
-func giveBack(b *[]byte) { buffers.Put(b) }
+func getBuffer() *[]byte  { return buffers.Get().(*[]byte) }
+func putBuffer(b *[]byte) { buffers.Put(b) }

@@ -169,14 +169,14 @@ func cutUnsigned(b []byte) []byte {
 func newEvent(rules *roomver.Rules, pdu []byte, h *header) (*Event, error) {
 	e := &Event{rules: rules, pdu: pdu, Content: h.content, signatures: h.signatures}
 	if !isObject(h.content) {
-		return nil, wrong("content", "an object")
+		return nil, wrongType("content", "an object")
 	}
 	var ok bool
 	if e.Depth, ok = integer(h.depth, rules.StrictJSON); !ok {
-		return nil, wrong("depth", "an integer")
+		return nil, wrongType("depth", "an integer")
 	}
 	if e.OriginServerTS, ok = integer(h.originServerTS, rules.StrictJSON); !ok {
-		return nil, wrong("origin_server_ts", "an integer")
+		return nil, wrongType("origin_server_ts", "an integer")
 	}
 	texts := newArena(h)
 	if err := e.decodeTexts(h, texts); err != nil {
@@ -191,30 +191,30 @@ func newEvent(rules *roomver.Rules, pdu []byte, h *header) (*Event, error) {
 func (e *Event) decodeTexts(h *header, texts *arena) error {
 	var ok bool
 	if e.Type, ok = texts.decode(h.typ); !ok {
-		return wrong("type", "a string")
+		return wrongType("type", "a string")
 	}
 	sender, ok := texts.decode(h.sender)
 	if !ok {
-		return wrong("sender", "a string")
+		return wrongType("sender", "a string")
 	}
 	e.Sender = id.UserID(sender)
 	if h.stateKey != nil {
 		if e.stateKey, ok = texts.decode(h.stateKey); !ok {
-			return wrong("state_key", "a string")
+			return wrongType("state_key", "a string")
 		}
 		e.StateKey = &e.stateKey
 	}
 	if h.roomID != nil {
 		roomID, ok := texts.decode(h.roomID)
 		if !ok {
-			return wrong("room_id", "a string")
+			return wrongType("room_id", "a string")
 		}
 		e.RoomID, e.namesRoom = id.RoomID(roomID), true
 	}
 	if e.rules.EventID == roomver.EventIDGiven {
 		eventID, ok := texts.decode(h.eventID)
 		if !ok {
-			return wrong("event_id", "a string")
+			return wrongType("event_id", "a string")
 		}
 		e.ID = id.EventID(eventID)
 	}
@@ -233,11 +233,11 @@ func (e *Event) decodeReferences(h *header, texts *arena) error {
 	ids := make([]id.EventID, 0, countElements(h.prevEvents)+countElements(h.authEvents))
 	var ok bool
 	if ids, ok = texts.references(ids, h.prevEvents, e.rules); !ok {
-		return wrong("prev_events", "a list of references to events")
+		return wrongType("prev_events", "a list of references to events")
 	}
 	n := len(ids)
 	if ids, ok = texts.references(ids, h.authEvents, e.rules); !ok {
-		return wrong("auth_events", "a list of references to events")
+		return wrongType("auth_events", "a list of references to events")
 	}
 	e.PrevEvents, e.AuthEvents = ids[:n:n], ids[n:]
 	return nil

@@ -28,8 +28,8 @@ var ErrSignature = errors.New("invalid signature")
 //
 // Spec: server-server "Adding hashes and signatures to outgoing events".
 func (e *Event) Sign(s Signer) (*Event, error) {
-	buf := borrow()
-	defer giveBack(buf)
+	buf := getBuffer()
+	defer putBuffer(buf)
 	*buf = appendRedacted((*buf)[:0], e.rules, e.pdu, e.Type, false)
 	return e.withSignatures(addSignature(e.signatures, s.Name, s.KeyID, ed25519.Sign(s.Key, *buf)))
 }
@@ -88,8 +88,8 @@ func (e *Event) withSignatures(signatures []byte) (*Event, error) {
 //
 // Spec: server-server "Validating hashes and signatures on received events".
 func (e *Event) VerifySignature(server id.ServerName, keyID id.KeyID, key ed25519.PublicKey) error {
-	buf := borrow()
-	defer giveBack(buf)
+	buf := getBuffer()
+	defer putBuffer(buf)
 	*buf = appendRedacted((*buf)[:0], e.rules, e.pdu, e.Type, false)
 	return verify(*buf, e.signatures, server, keyID, key)
 }

@@ -15,7 +15,7 @@ import (
 	"touchstone.example/tests/stage"
 )
 
-func TestTransactionIDsAreForgottenWhenTheyAreOld(t *testing.T) {
+func TestOldTransactionIDsAreDeleted(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		s := stage.New(t, db)
 		u := &upkeep.Upkeep{DB: db, Feed: s.Feed, Env: s.Env, Log: s.Log}
@@ -54,7 +54,7 @@ func TestTransactionIDsAreForgottenWhenTheyAreOld(t *testing.T) {
 	})
 }
 
-func TestTheLogOfChangesKeepsWhatIsNewOrNotRead(t *testing.T) {
+func TestNewAndUnreadChangesAreKept(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		s := stage.New(t, db)
 		u := &upkeep.Upkeep{DB: db, Feed: s.Feed, Env: s.Env, Log: s.Log}
@@ -103,7 +103,7 @@ func TestTheLogOfChangesKeepsWhatIsNewOrNotRead(t *testing.T) {
 	})
 }
 
-func TestSessionsAndWrongGuessesAreForgottenWhenTheyAreOld(t *testing.T) {
+func TestExpiredSessionsAndFailuresAreDeleted(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		s := stage.New(t, db)
 		u := &upkeep.Upkeep{DB: db, Feed: s.Feed, Env: s.Env, Log: s.Log}

@@ -20,7 +20,7 @@ func Apply(root NodeID, set []Entry, load Loader) (NodeID, []Fresh, error) {
 	for _, e := range set {
 		latest[e.Key] = e.NID
 	}
-	a := &applying{load: load, nodes: map[NodeID]*Node{}, fresh: map[NodeID]Fresh{}}
+	a := &applier{load: load, nodes: map[NodeID]*Node{}, fresh: map[NodeID]Fresh{}}
 	keys := make([]Key, 0, len(latest))
 	set = make([]Entry, 0, len(latest))
 	for k, nid := range latest {
@@ -42,14 +42,14 @@ func sortEntries(list []Entry) {
 	slices.SortFunc(list, func(a, b Entry) int { return a.Key.compare(b.Key) })
 }
 
-type applying struct {
+type applier struct {
 	load  Loader
 	nodes map[NodeID]*Node // nodes of the old tree on the paths to the keys
 	fresh map[NodeID]Fresh
 }
 
 // apply changes the subtree of one node; set must be sorted and not empty.
-func (a *applying) apply(id NodeID, set []Entry, depth int) (NodeID, error) {
+func (a *applier) apply(id NodeID, set []Entry, depth int) (NodeID, error) {
 	n := a.nodes[id]
 	if n == nil || n.isLeaf() {
 		var entries []Entry
@@ -116,7 +116,7 @@ func update(entries, set []Entry) []Entry {
 }
 
 // build makes a tree of sorted entries.
-func (a *applying) build(entries []Entry, depth int) NodeID {
+func (a *applier) build(entries []Entry, depth int) NodeID {
 	if len(entries) == 0 {
 		return NodeID{}
 	}
@@ -139,7 +139,7 @@ func (a *applying) build(entries []Entry, depth int) NodeID {
 	return a.put(n)
 }
 
-func (a *applying) put(n *Node) NodeID {
+func (a *applier) put(n *Node) NodeID {
 	body := n.encode()
 	id := hash(body)
 	if a.nodes[id] == nil {
@@ -151,7 +151,7 @@ func (a *applying) put(n *Node) NodeID {
 
 // node loads a node that is not on the paths, which is needed only when a
 // branch becomes a leaf.
-func (a *applying) node(id NodeID) (*Node, error) {
+func (a *applier) node(id NodeID) (*Node, error) {
 	if n := a.nodes[id]; n != nil {
 		return n, nil
 	}
@@ -163,7 +163,7 @@ func (a *applying) node(id NodeID) (*Node, error) {
 	return nodes[id], nil
 }
 
-func (a *applying) count(id NodeID) (int, error) {
+func (a *applier) count(id NodeID) (int, error) {
 	if id == (NodeID{}) {
 		return 0, nil
 	}
@@ -175,7 +175,7 @@ func (a *applying) count(id NodeID) (int, error) {
 }
 
 // collect returns all entries of a small tree.
-func (a *applying) collect(id NodeID) ([]Entry, error) {
+func (a *applier) collect(id NodeID) ([]Entry, error) {
 	if id == (NodeID{}) {
 		return nil, nil
 	}
@@ -199,7 +199,7 @@ func (a *applying) collect(id NodeID) ([]Entry, error) {
 
 // needed returns those new nodes that are part of the new tree, parents first.
 // A subtree that became a leaf leaves nodes that are not.
-func (a *applying) needed(root NodeID) (list []Fresh) {
+func (a *applier) needed(root NodeID) (list []Fresh) {
 	var visit func(id NodeID)
 	visit = func(id NodeID) {
 		f, ok := a.fresh[id]

@@ -162,8 +162,8 @@ func Diff(a, b NodeID, load Loader) ([]Change, error) {
 			if p.a.id == p.b.id && p.a.id != (NodeID{}) {
 				continue
 			}
-			kidsA, leafA := p.a.open(nodes, depth)
-			kidsB, leafB := p.b.open(nodes, depth)
+			kidsA, leafA := p.a.children(nodes, depth)
+			kidsB, leafB := p.b.children(nodes, depth)
 			if leafA && leafB {
 				changes = merge(changes, p.a.all(nodes), p.b.all(nodes))
 				continue
@@ -190,8 +190,8 @@ func (s side) all(nodes map[NodeID]*Node) []Entry {
 	return s.entries
 }
 
-// open returns the sixteen children of a side, and whether it is a leaf.
-func (s side) open(nodes map[NodeID]*Node, depth int) (kids [16]side, isLeaf bool) {
+// children returns the sixteen children of a side, and whether it is a leaf.
+func (s side) children(nodes map[NodeID]*Node, depth int) (kids [16]side, isLeaf bool) {
 	if n := nodes[s.id]; n != nil && !n.isLeaf() {
 		for i, id := range n.kids {
 			kids[i].id = id
