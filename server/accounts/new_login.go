@@ -132,8 +132,8 @@ func (a *Accounts) logIn(ctx context.Context, verified *storage.User, w requeste
 	return g, a.Feed.WaitFor(ctx, pos)
 }
 
-// maxTaken bounds redraw. Under the seed of an earlier run a server draws
-// again what it has drawn in that run; otherwise the first draw is good.
+// maxTaken bounds retryIfTaken. Under the seed of an earlier run a server
+// generates the values of that run again; otherwise the first one is free.
 const maxTaken = 1 << 16
 
 // retryIfTaken runs do, which generates names and stores them, until they are free.
