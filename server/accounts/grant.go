@@ -51,12 +51,13 @@ type grant struct {
 	token  string
 
 	name  string
-	drawn bool // the server chose the device's ID
+	drawn bool   // the server chose the device's ID
+	from  string // the address that it was asked for from, empty if nobody knows
 }
 
 // draw makes a grant's token, and a device's ID where the client names none.
-func (a *Accounts) draw(user id.UserID, w wish) *grant {
-	g := &grant{user: user, device: w.device, name: w.name, drawn: w.device == ""}
+func (a *Accounts) draw(ctx context.Context, user id.UserID, w wish) *grant {
+	g := &grant{user: user, device: w.device, name: w.name, drawn: w.device == "", from: a.from(ctx)}
 	if g.drawn {
 		g.device = id.DeviceID(a.Env.Rand.Token("device id", string(user), 10))
 	}
@@ -71,19 +72,22 @@ func (a *Accounts) draw(user id.UserID, w wish) *grant {
 //
 // Spec: client-server "Relationship between access tokens and devices".
 func (g *grant) write(ctx context.Context, tx *storage.Writer, now int64) (pos int64, err error) {
-	_, err = tx.Device(ctx, g.user, g.device)
+	device, err := tx.Device(ctx, g.user, g.device)
 	known := err == nil
 	switch {
 	case known && g.drawn:
 		return 0, storage.ErrExists
 	case known:
-		err = tx.DeleteDeviceAccess(ctx, g.user, g.device)
+		device.SeenAt, device.SeenIP = now, g.from
+		if err = tx.TouchDevice(ctx, device); err == nil {
+			err = tx.DeleteDeviceAccess(ctx, g.user, g.device)
+		}
 	case errors.Is(err, storage.ErrNotFound):
 		if _, err := tx.DeleteTxnsOf(ctx, g.user, g.device, math.MaxInt32); err != nil { // what forget has left
 			return 0, err
 		}
 		err = tx.PutDevice(ctx, &storage.Device{
-			UserID: g.user, ID: g.device, DisplayName: g.name, CreatedAt: now, SeenAt: now,
+			UserID: g.user, ID: g.device, DisplayName: g.name, CreatedAt: now, SeenAt: now, SeenIP: g.from,
 		})
 	}
 	if err != nil {
@@ -109,7 +113,7 @@ func (a *Accounts) grant(ctx context.Context, verified *storage.User, w wish) (*
 		}
 	}
 	err := redraw(func() error {
-		g = a.draw(verified.ID, w)
+		g = a.draw(ctx, verified.ID, w)
 		return a.DB.Write(ctx, func(tx *storage.Writer) (err error) {
 			user, err := tx.LockUser(ctx, verified.ID)
 			if err != nil {

@@ -42,10 +42,7 @@ func tokenGuesses(s *session) []guesses {
 // Devices that are logged in have one of their own, too.
 func (a *Accounts) loginGuesses(ctx context.Context, tx *storage.Reader, user id.UserID) (guesses, error) {
 	at := "account " + string(user)
-	from := ""
-	if a.Address != nil {
-		from = a.Address(ctx)
-	}
+	from := a.from(ctx)
 	if from == "" {
 		return passwordGuesses(at), nil
 	}
@@ -54,6 +51,14 @@ func (a *Accounts) loginGuesses(ctx context.Context, tx *storage.Reader, user id
 		at += " from " + from
 	}
 	return passwordGuesses(at), err
+}
+
+// from is where a request comes from, empty if nobody knows.
+func (a *Accounts) from(ctx context.Context) string {
+	if a.Address == nil {
+		return ""
+	}
+	return a.Address(ctx)
 }
 
 // last is the latest time at which failures that count are forgiven.

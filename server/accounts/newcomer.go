@@ -47,7 +47,7 @@ func (a *Accounts) admit(ctx context.Context, n *newcomer) (user id.UserID, g *g
 		}
 		row.ID = user
 		if n.login {
-			g = a.draw(user, n.wish)
+			g = a.draw(ctx, user, n.wish)
 		}
 		return a.DB.Write(ctx, func(tx *storage.Writer) (err error) {
 			pos, err = n.write(ctx, tx, row, g)
