@@ -79,6 +79,7 @@ func litePlace(where string) (path string, cleanup func() error, sync string, er
 	if path, err = url.PathUnescape(path); err != nil {
 		return "", nil, "", err
 	}
+	path = filepath.Clean(path) // SQLite takes what follows two slashes for a host
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", nil, "", err
 	}
