@@ -14,10 +14,10 @@ import (
 )
 
 // connect makes a connection outside of the pool, set up as those in it.
-func (e *pg) connect(ctx context.Context) (*pgx.Conn, error) {
+func (e *postgresEngine) connect(ctx context.Context) (*pgx.Conn, error) {
 	conn, err := pgx.ConnectConfig(ctx, e.pool.Config().ConnConfig)
 	if err != nil {
-		return nil, pgError(err)
+		return nil, postgresError(err)
 	}
 	if err := e.checkConnection(ctx, conn); err != nil {
 		conn.Close(ctx)
@@ -31,7 +31,7 @@ func (e *pg) connect(ctx context.Context) (*pgx.Conn, error) {
 // or its tables were made anew: what is in memory is of another history. A commit is on the disk when it is
 // answered, whatever the cluster's default: what is lost after clients have
 // heard of it is lost silently.
-func (e *pg) checkConnection(ctx context.Context, conn *pgx.Conn) error {
+func (e *postgresEngine) checkConnection(ctx context.Context, conn *pgx.Conn) error {
 	var cluster string
 	err := conn.QueryRow(ctx, dPgCluster.text).Scan(&cluster)
 	var refused *pgconn.PgError
@@ -39,7 +39,7 @@ func (e *pg) checkConnection(ctx context.Context, conn *pgx.Conn) error {
 		cluster, err = untold, nil
 	}
 	if err != nil {
-		return fmt.Errorf("which cluster it is: %w", pgError(err))
+		return fmt.Errorf("which cluster it is: %w", postgresError(err))
 	}
 	if e.cluster == "" {
 		e.cluster = cluster
@@ -65,29 +65,31 @@ const untold = "cluster"
 // A connection is one that a single task keeps for itself, outside of the pool:
 // made when it is first used, and made anew when it broke.
 type connection struct {
-	e    *pg
-	turn chan struct{} // holds one token; whoever has it uses conn
+	e    *postgresEngine
+	slot chan struct{} // holds one token; whoever has it uses conn
 	conn *pgx.Conn
 }
 
-func newConnection(e *pg) *connection { return &connection{e: e, turn: make(chan struct{}, 1)} }
+func newConnection(e *postgresEngine) *connection {
+	return &connection{e: e, slot: make(chan struct{}, 1)}
+}
 
 // use lends the connection to fn, one caller at a time. It runs fn again when
 // the connection turns out to have been lost meanwhile.
 func (c *connection) use(ctx context.Context, fn func(*pgx.Conn) error) error {
 	select {
-	case c.turn <- struct{}{}:
+	case c.slot <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	defer func() { <-c.turn }()
+	defer func() { <-c.slot }()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if c.conn != nil {
 		err := fn(c.conn)
 		if err == nil || !c.conn.IsClosed() || ctx.Err() != nil {
-			return pgError(err)
+			return postgresError(err)
 		}
 		c.conn = nil
 	}
@@ -104,7 +106,7 @@ func (c *connection) use(ctx context.Context, fn func(*pgx.Conn) error) error {
 	if conn.IsClosed() {
 		c.conn = nil
 	}
-	return pgError(err)
+	return postgresError(err)
 }
 
 // borrow runs fn on a connection of the pool, as long as PostgreSQL has no room for
@@ -112,16 +114,16 @@ func (c *connection) use(ctx context.Context, fn func(*pgx.Conn) error) error {
 func (c *connection) borrow(ctx context.Context, fn func(*pgx.Conn) error) error {
 	conn, err := c.e.pool.Acquire(ctx)
 	if err != nil {
-		return pgError(err)
+		return postgresError(err)
 	}
 	defer conn.Release()
-	return pgError(fn(conn.Conn()))
+	return postgresError(fn(conn.Conn()))
 }
 
 // close waits for whoever uses the connection, and ends it.
 func (c *connection) close() {
-	c.turn <- struct{}{}
-	defer func() { <-c.turn }()
+	c.slot <- struct{}{}
+	defer func() { <-c.slot }()
 	if c.conn != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()

@@ -34,16 +34,16 @@ func (m mark) write(path string) error {
 	return os.Rename(tmp, path)
 }
 
-func (e *lite) beside() mark {
-	if e.side == "" {
+func (e *sqliteEngine) storedMark() mark {
+	if e.markPath == "" {
 		return mark{}
 	}
-	return readMark(e.side)
+	return readMark(e.markPath)
 }
 
-// origin is the file itself: a copy that is put in its place is another one.
-func (e *lite) origin(context.Context) (string, error) {
-	if e.side == "" {
+// identity is the file itself: a copy that is put in its place is another one.
+func (e *sqliteEngine) identity(context.Context) (string, error) {
+	if e.markPath == "" {
 		return "memory", nil
 	}
 	info, err := os.Stat(e.path)
@@ -53,14 +53,14 @@ func (e *lite) origin(context.Context) (string, error) {
 	return "file " + strconv.FormatUint(inode(info), 10), nil
 }
 
-func (e *pg) beside() mark { return mark{} }
+func (e *postgresEngine) storedMark() mark { return mark{} }
 
-// origin is the cluster with its timeline, the database and its tables: a dump
+// identity is the cluster with its timeline, the database and its tables: a dump
 // that is restored makes new ones.
-func (e *pg) origin(ctx context.Context) (string, error) {
+func (e *postgresEngine) identity(ctx context.Context) (string, error) {
 	conn, err := e.pool.Acquire(ctx)
 	if err != nil {
-		return "", pgError(err)
+		return "", postgresError(err)
 	}
 	defer conn.Release()
 	tables, err := tablesOf(ctx, conn.Conn())
@@ -73,7 +73,7 @@ func (e *pg) origin(ctx context.Context) (string, error) {
 
 func tablesOf(ctx context.Context, conn *pgx.Conn) (tables string, err error) {
 	if err := conn.QueryRow(ctx, dPgTables.text).Scan(&tables); err != nil {
-		return "", fmt.Errorf("which tables it has: %w", pgError(err))
+		return "", fmt.Errorf("which tables it has: %w", postgresError(err))
 	}
 	return tables, nil
 }
