@@ -18,8 +18,8 @@ type Room struct {
 	MaxDepth    int64
 	Public      bool
 	Partial     bool
-	Disordered  bool  // an event has arrived for a place before another's
-	StaleFrom   int64 // rejections from this event on are to be looked at again; 0: none
+	Disordered  bool  // some event came with a lower topological position than an earlier arrival
+	StaleFrom   int64 // re-check rejections from this event on; 0: nothing to re-check
 	Blocked     bool
 	CreatedAt   int64 // milliseconds
 }

@@ -30,8 +30,8 @@ var (
 	qMovedIn = q("moved_in", `SELECT room_nid, MAX(pos) FROM room_state
 		WHERE room_nid = ANY($1) AND pos > $2 AND pos <= $3 AND moved AND moved = TRUE GROUP BY room_nid ORDER BY room_nid`)
 	qDisorderedIn = q("disordered_in", `SELECT nid FROM rooms WHERE nid = ANY($1) AND disordered ORDER BY nid`)
-	// A cut is where enough members of a kind have come: beyond it nobody is
-	// among the first. One is found for each kind in each room.
+	// A cut is a position after which no member of a kind can be among the
+	// first $4, so the query reads no further. Each kind in each room has one.
 	qFirstMembersIn = q("first_members_in", `WITH cuts AS MATERIALIZED (`+memberCut("$2")+` UNION ALL `+memberCut("$5")+`)
 		SELECT room_nid, user_id FROM (
 			SELECT m.room_nid, m.user_id, ROW_NUMBER() OVER (PARTITION BY m.room_nid ORDER BY m.pos, m.user_id) AS n
@@ -40,8 +40,8 @@ var (
 		WHERE n <= $4 ORDER BY room_nid, n`)
 )
 
-// memberCut is the position at which a kind of members of a room has come to
-// one more than $4.
+// memberCut finds, for each room, the position of the ($4+1)-th member whose
+// membership is kind. One more than $4 since the caller leaves a user out.
 func memberCut(kind string) string {
 	return `SELECT r.nid AS room, CAST(` + kind + ` AS TEXT) AS membership, COALESCE((SELECT x.pos FROM memberships x
 		WHERE x.room_nid = r.nid AND x.membership = ` + kind + ` AND x.pos > 0 ORDER BY x.pos LIMIT 1 OFFSET $4), 9223372036854775807) AS cut

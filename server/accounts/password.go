@@ -24,8 +24,8 @@ import (
 type hasher struct {
 	cost      config.Passwords
 	slots     chan struct{}
-	waiting   chan struct{} // who has a slot or waits for one; nil: any number
-	dummyHash string        // a hash of nobody's, as dear to check as others
+	waiting   chan struct{} // holds one value for each caller with a slot or waiting for one; nil: no limit
+	dummyHash string        // checked for unknown users, at the cost of a real hash
 	derive    func(password, salt []byte, passes, memory uint32, threads uint8, keyLen uint32) []byte
 }
 

@@ -64,11 +64,11 @@ type session struct {
 	remember []byte // parameters of the request, for a later one that has none
 }
 
-// Limits of sessions that are under way, so that requests of nobody's cannot
-// fill the database: beyond them the oldest are thrown away.
+// Limits of unfinished sessions, so that unauthenticated requests cannot fill
+// the database. Beyond a limit the oldest sessions are deleted.
 const (
-	maxSessionsOfNobody = 10_000
-	maxSessionsOfUser   = 100
+	maxAnonymousSessions = 10_000
+	maxSessionsOfUser    = 100
 	// trimInterval is how many may be begun by nobody before the oldest are thrown
 	// away, which walks over all that are kept.
 	trimInterval = 64
@@ -192,7 +192,7 @@ func (a *Accounts) beginSession(ctx context.Context, s *session) error {
 	s.CreatedAt = a.Env.NowTS()
 	most, trim := maxSessionsOfUser, true
 	if s.UserID == "" {
-		most, trim = maxSessionsOfNobody, a.begun.Add(1)%trimInterval == 0
+		most, trim = maxAnonymousSessions, a.begun.Add(1)%trimInterval == 0
 	}
 	err := retryIfTaken(func() error {
 		s.id = a.Env.Rand.Token("ui auth session", s.Operation, 24)

@@ -11,8 +11,8 @@ CREATE TABLE rooms (
 	max_depth    BIGINT  NOT NULL,
 	public       BOOLEAN NOT NULL, -- in the published directory
 	partial      BOOLEAN NOT NULL, -- joined, state still being fetched
-	disordered   BOOLEAN NOT NULL, -- an event has arrived for a place before another's
-	stale_from   BIGINT  NOT NULL, -- rejections from this event on are to be looked at again; 0: none
+	disordered   BOOLEAN NOT NULL, -- some event came with a lower topological position than an earlier arrival
+	stale_from   BIGINT  NOT NULL, -- re-check rejections from this event on; 0: nothing to re-check
 	blocked      BOOLEAN NOT NULL,
 	created_at   BIGINT  NOT NULL
 );
@@ -33,7 +33,7 @@ CREATE TABLE events (
 	origin_server_ts BIGINT  NOT NULL,
 	redacts          TEXT    NOT NULL, -- the event id it means to redact; '': none
 	replaces_nid     BIGINT  NOT NULL, -- the state event whose place it took; 0: none
-	auth_nids        BYTEA   NOT NULL, -- its auth events, see PackNIDs
+	auth_nids        BYTEA   NOT NULL, -- its auth events, see packNIDs
 	pdu              BYTEA   NOT NULL, -- as signed
 	client           BYTEA   NOT NULL, -- as clients see it, without unsigned
 	rejected         BOOLEAN NOT NULL,
@@ -50,9 +50,9 @@ CREATE INDEX events_of_members ON events (room_nid, state_key, depth, nid) WHERE
 CREATE INDEX events_by_time ON events (room_nid, origin_server_ts);
 CREATE UNIQUE INDEX events_by_pos ON events (room_nid, pos) WHERE pos IS NOT NULL;
 
--- Redactions that nobody can tell whether they apply, until the event that
--- they are about arrives. They are stored as soft-failed, so that nobody sees
--- them.
+-- Redactions received before their target. Whether one applies can be decided
+-- only when the target arrives; until then it is stored as soft-failed, so that
+-- clients do not see it.
 CREATE TABLE waiting_redactions (
 	redacts   TEXT   NOT NULL,
 	event_nid BIGINT NOT NULL,
