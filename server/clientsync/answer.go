@@ -13,6 +13,7 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/event"
+	"touchstone.example/server/feed"
 	"touchstone.example/server/filter"
 	"touchstone.example/server/rooms"
 	"touchstone.example/storage"
@@ -94,13 +95,6 @@ func (a *assembly) run(ctx context.Context) error {
 	return nil
 }
 
-// Kinds of the changes that concern one user alone: access that is taken away,
-// and data that the user keeps here.
-const (
-	ChangeAccess      = "access"
-	ChangeAccountData = "account_data"
-)
-
 // stillHere ends the wait of a device that was logged out meanwhile.
 func (a *assembly) stillHere(ctx context.Context) error {
 	if a.who.Device == "" {
@@ -138,17 +132,17 @@ func (a *assembly) touched(ctx context.Context) ([]int64, error) {
 	out := []int64{}
 	for _, c := range changes {
 		if c.UserID == string(a.who.User) {
-			a.ownData = a.ownData || c.Kind == ChangeAccountData
-			if c.Kind == ChangeAccess {
+			a.ownData = a.ownData || c.Kind == string(feed.KindAccountData)
+			if c.Kind == string(feed.KindAccess) {
 				if err := a.stillHere(ctx); err != nil {
 					return nil, err
 				}
 			}
 		}
 		switch c.Kind {
-		case rooms.ChangeState:
+		case string(feed.KindState):
 			a.moved[c.RoomNID] = c.Pos
-		case rooms.ChangeEvent:
+		case string(feed.KindEvent):
 			a.arrived[c.RoomNID] = append(a.arrived[c.RoomNID], c.Ref)
 		}
 		if c.RoomNID != 0 && !seen[c.RoomNID] {

@@ -66,7 +66,8 @@ func New(d Deps) *Sync {
 	if d.Turn == nil {
 		d.Turn = func(context.Context, string) (func(), error) { return func() {}, nil }
 	}
-	return &Sync{Deps: d}
+	kinds := []feed.Kind{feed.KindEvent, feed.KindState, feed.KindAccess, feed.KindAccountData}
+	return &Sync{Deps: d, keys: keyCache{kinds: kinds}}
 }
 
 // A window is what one answer is about: what changed for a user in
