@@ -13,11 +13,11 @@ import (
 	"time"
 
 	"touchstone.example/api"
-	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/env"
 	"touchstone.example/server/feed"
 	"touchstone.example/server/filter"
+	"touchstone.example/server/syncpart"
 	"touchstone.example/storage"
 )
 
@@ -47,18 +47,19 @@ type Deps struct {
 	// Turn waits until another answer may be made for a user, of whose answers
 	// only a few are in memory at a time; nil: of any number.
 	Turn func(ctx context.Context, user string) (done func(), err error)
-	// PushRules returns the content of a user's m.push_rules.
-	PushRules func(ctx context.Context, tx *storage.Reader, user id.UserID) (api.Raw, error)
+	// Parts are what slices tell besides the rooms, in the order of the answer.
+	Parts []syncpart.Part
 }
 
 // Sync serves /sync.
 type Sync struct {
 	Deps
-	keys     keyCache
-	names    names
-	arrivals memo[*storage.Event]
-	counts   memo[map[string]int64] // members of rooms, by membership
-	members  lazyMembers
+	roomKinds []feed.Kind // those of the parts' kinds that concern rooms
+	keys      keyCache
+	names     names
+	arrivals  memo[*storage.Event]
+	counts    memo[map[string]int64] // members of rooms, by membership
+	members   lazyMembers
 }
 
 // New returns the sync of a server.
@@ -66,8 +67,15 @@ func New(d Deps) *Sync {
 	if d.Turn == nil {
 		d.Turn = func(context.Context, string) (func(), error) { return func() {}, nil }
 	}
-	kinds := []feed.Kind{feed.KindEvent, feed.KindState, feed.KindAccess, feed.KindAccountData}
-	return &Sync{Deps: d, keys: keyCache{kinds: kinds}}
+	kinds := syncpart.Kinds(d.Parts)
+	s := &Sync{Deps: d}
+	for _, k := range kinds {
+		if len(feed.KeysOf([]feed.Kind{k}, "", []int64{0})) > 0 {
+			s.roomKinds = append(s.roomKinds, k)
+		}
+	}
+	s.keys.kinds = append(kinds, feed.KindEvent, feed.KindState, feed.KindAccess)
+	return s
 }
 
 // A window is what one answer is about: what changed for a user in
@@ -76,6 +84,7 @@ type window struct {
 	who        api.Caller
 	filter     *filter.Filter
 	since      int64
+	toDevice   int64 // acknowledged up to here
 	upTo       int64
 	initial    bool // no since: everything
 	full       bool // full_state
@@ -104,7 +113,7 @@ func (s *Sync) Sync(ctx context.Context, who api.Caller, req *clientapi.SyncRequ
 	timeout := min(max(req.Timeout.Or(0), 0), maxWait.Milliseconds())
 	upTo, err := s.reach(ctx, w, req.Since, time.Duration(timeout)*time.Millisecond)
 	if errors.Is(err, feed.ErrBehind) {
-		out := s.nothing(0)
+		out := s.nothing(w, 0)
 		out.NextBatch = req.Since.Value // the client goes on from where it is
 		return out, nil
 	}
@@ -139,7 +148,7 @@ func (s *Sync) reach(ctx context.Context, w *window, since api.Opt[string], time
 		}
 		upTo, err = s.reachToken(ctx, &token, timeout)
 		if !errors.Is(err, feed.ErrFuture) {
-			w.since = token.Pos
+			w.since, w.toDevice = token.Pos, token.ToDevice
 			if w.full && errors.Is(err, feed.ErrBehind) {
 				err = api.Unavailable(time.Second, "The server is behind; try again")
 			}
@@ -180,7 +189,7 @@ func (s *Sync) wait(ctx context.Context, w *window, timeout time.Duration) (*cli
 		}
 		if timedOut != nil {
 			w.upTo = upTo
-			return s.nothing(upTo), nil
+			return s.nothing(w, upTo), nil
 		}
 		out, err := s.answer(ctx, w, upTo)
 		if err != nil || !empty(out) {
@@ -190,12 +199,12 @@ func (s *Sync) wait(ctx context.Context, w *window, timeout time.Duration) (*cli
 	}
 }
 
-func (s *Sync) nothing(upTo int64) *clientapi.SyncResponse {
-	return &clientapi.SyncResponse{NextBatch: s.token(upTo), DeviceUnusedFallbackKeyTypes: []string{}}
+func (s *Sync) nothing(w *window, upTo int64) *clientapi.SyncResponse {
+	return &clientapi.SyncResponse{NextBatch: s.token(upTo, w.toDevice), DeviceUnusedFallbackKeyTypes: []string{}}
 }
 
-func (s *Sync) token(pos int64) string {
-	return feed.Token{Epoch: s.Feed.Epoch(), Pos: pos}.String()
+func (s *Sync) token(pos, toDevice int64) string {
+	return feed.Token{Epoch: s.Feed.Epoch(), Pos: pos, ToDevice: toDevice}.String()
 }
 
 // empty reports whether an answer tells nothing, so that the client can go on

@@ -113,7 +113,7 @@ func Memberships(user id.UserID) Key { return Key{topic: TopicMemberships, user:
 func Access(user id.UserID) Key { return Key{topic: TopicAccess, user: string(user)} }
 
 // KeysOf lists what has to be waited for to hear of all changes of some kinds
-// that concern a user who is in some rooms.
+// that concern a user, who is in some rooms; "" is no user.
 func KeysOf(kinds []Kind, user id.UserID, roomNIDs []int64) []Key {
 	var wanted [endOfTopics]bool
 	for _, k := range kinds {
@@ -129,7 +129,7 @@ func KeysOf(kinds []Kind, user id.UserID, roomNIDs []int64) []Key {
 			for _, nid := range roomNIDs {
 				keys = append(keys, Key{topic: t, room: nid})
 			}
-		default:
+		case user != "":
 			keys = append(keys, Key{topic: t, user: string(user)})
 		}
 	}
