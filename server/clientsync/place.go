@@ -87,13 +87,12 @@ func (a *assembly) placeGlobal(news *syncpart.News) {
 	if presence != nil {
 		a.out.Presence = &clientapi.EventBatch{Events: presence}
 	}
-	if page := news.ToDevice; page != nil {
+	if page := news.ToDevice; page != nil && len(page.Events) > 0 {
+		a.toDevice = page.Next
 		a.out.NextBatch = a.token(a.upTo, page.Next)
-		if len(page.Events) > 0 {
-			a.out.ToDevice = &clientapi.SyncToDevice{}
-			for _, e := range page.Events {
-				a.out.ToDevice.Events = append(a.out.ToDevice.Events, clientapi.SyncToDeviceEvent{Content: e.Content, Sender: e.Sender, Type: e.Type})
-			}
+		a.out.ToDevice = &clientapi.SyncToDevice{}
+		for _, e := range page.Events {
+			a.out.ToDevice.Events = append(a.out.ToDevice.Events, clientapi.SyncToDeviceEvent{Content: e.Content, Sender: e.Sender, Type: e.Type})
 		}
 	}
 	if d := news.DeviceLists; d != nil && len(d.Changed)+len(d.Left) > 0 {

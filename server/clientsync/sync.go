@@ -7,6 +7,7 @@ package clientsync
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -60,6 +61,7 @@ type Sync struct {
 	arrivals  memo[*storage.Event]
 	counts    memo[map[string]int64] // members of rooms, by membership
 	members   lazyMembers
+	server    int64 // of tokens: this process, as lazyMembers knows it
 }
 
 // New returns the sync of a server.
@@ -68,7 +70,7 @@ func New(d Deps) *Sync {
 		d.Turn = func(context.Context, string) (func(), error) { return func() {}, nil }
 	}
 	kinds := syncpart.Kinds(d.Parts)
-	s := &Sync{Deps: d}
+	s := &Sync{Deps: d, server: 1 + int64(binary.BigEndian.Uint32(d.Env.Rand.Bytes("sync server", "", 4)))}
 	for _, k := range kinds {
 		if len(feed.KeysOf([]feed.Kind{k}, "", []int64{0})) > 0 {
 			s.roomKinds = append(s.roomKinds, k)
@@ -88,6 +90,7 @@ type window struct {
 	upTo       int64
 	initial    bool // no since: everything
 	full       bool // full_state
+	own        bool // since is a token of this process that says which members were told
 	stateAfter bool // use_state_after
 	now        int64
 	told       []int64 // the membership events that the client knows, by row, sorted
@@ -120,7 +123,7 @@ func (s *Sync) Sync(ctx context.Context, who api.Caller, req *clientapi.SyncRequ
 	if err != nil {
 		return nil, err
 	}
-	if w.remembersMembers() && !w.initial {
+	if w.remembersMembers() && w.own && !w.initial {
 		w.told = s.members.of(deviceOf(who), w.since)
 	}
 	var out *clientapi.SyncResponse
@@ -129,8 +132,9 @@ func (s *Sync) Sync(ctx context.Context, who api.Caller, req *clientapi.SyncRequ
 	} else {
 		out, err = s.wait(ctx, w, time.Duration(timeout)*time.Millisecond)
 	}
-	if err == nil {
+	if err == nil && w.remembersMembers() {
 		s.members.note(deviceOf(who), w.upTo, w.told)
+		out.NextBatch = feed.Token{Epoch: s.Feed.Epoch(), Pos: w.upTo, ToDevice: w.toDevice, Server: s.server}.String()
 	}
 	return out, err
 }
@@ -148,7 +152,7 @@ func (s *Sync) reach(ctx context.Context, w *window, since api.Opt[string], time
 		}
 		upTo, err = s.reachToken(ctx, &token, timeout)
 		if !errors.Is(err, feed.ErrFuture) {
-			w.since, w.toDevice = token.Pos, token.ToDevice
+			w.since, w.toDevice, w.own = token.Pos, token.ToDevice, token.Server == s.server
 			if w.full && errors.Is(err, feed.ErrBehind) {
 				err = api.Unavailable(time.Second, "The server is behind; try again")
 			}
