@@ -8,6 +8,7 @@ import (
 	"touchstone.example/api"
 	"touchstone.example/api/id"
 	"touchstone.example/generated/ops"
+	"touchstone.example/server/accountdata"
 	"touchstone.example/server/accounts"
 	"touchstone.example/server/clientsync"
 	"touchstone.example/server/discovery"
@@ -17,6 +18,7 @@ import (
 	"touchstone.example/server/push"
 	"touchstone.example/server/rooms"
 	"touchstone.example/server/strict"
+	"touchstone.example/server/syncpart"
 )
 
 // features are the slices, each by its package's name.
@@ -58,7 +60,8 @@ func (s *Server) wire(signer event.Signer) *features {
 	}
 	out.push = &push.Push{}
 	out.sync = clientsync.New(clientsync.Deps{
-		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, PushRules: out.push.Content,
+		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log,
+		Parts:          []syncpart.Part{push.SyncPart{}, accountdata.SyncPart{}},
 		Stopping:       s.waiting,
 		Turn:           s.limits.Sync,
 		ForgottenLeave: s.judge.Lenient(strict.ForgottenLeave),

@@ -124,8 +124,8 @@ func truncate(s string, bytes int) string {
 	return strings.ToValidUTF8(s[:bytes], "")
 }
 
-// tokenCache remembers what tokens give. An entry holds as long as nothing has
-// changed for its user since it was read, in any process.
+// tokenCache remembers what tokens give. An entry holds as long as its user's
+// access has not changed since it was read, in any process.
 type tokenCache struct {
 	mu      sync.RWMutex
 	entries map[string]*access
@@ -138,7 +138,7 @@ func (c *tokenCache) get(f *feed.Feed, hash string) *access {
 	c.mu.RLock()
 	t := c.entries[hash]
 	c.mu.RUnlock()
-	if t == nil || f.Changed(t.stamp, feed.User(t.who.User)) {
+	if t == nil || f.Changed(t.stamp, feed.Access(t.who.User)) {
 		return nil
 	}
 	return t

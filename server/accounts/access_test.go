@@ -13,6 +13,7 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/server/accounts"
 	"touchstone.example/server/env"
+	"touchstone.example/server/feed"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
 	"touchstone.example/tests/stage"
@@ -89,6 +90,35 @@ func TestTokensThatAreKnownCostNothing(t *testing.T) {
 		require.Zero(t, asked(alice))
 		require.Zero(t, asked(bob))
 	})
+}
+
+// TestOnlyAccessEndsWhatIsKnownOfATokenThatIsStillGood: messages, account data
+// and changes of membership come by the thousand.
+func TestOnlyAccessEndsWhatIsKnownOfATokenThatIsStillGood(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		alice := h.register("alice")
+		h.ok("GET", pathWhoami, alice, nil)
+		for _, kind := range feed.Kinds() {
+			change(t, h, storage.Change{Kind: string(kind), UserID: "@alice:hs1", RoomNID: 1})
+			before := h.DB.Stats()
+			h.ok("GET", pathWhoami, alice, nil)
+			cost := h.DB.Stats().Since(before)
+			require.Equal(t, kind == feed.KindAccess, cost.Reads > 0, kind)
+			require.Zero(t, cost.Writes, kind)
+		}
+	})
+}
+
+// change writes a row of the log and waits until the feed has it.
+func change(t *testing.T, h *house, c storage.Change) {
+	t.Helper()
+	h.write(func(tx *storage.Writer) (err error) {
+		if c.Pos, err = tx.Reserve(t.Context()); err != nil {
+			return err
+		}
+		return tx.InsertChange(t.Context(), c)
+	})
+	require.NoError(t, h.Feed.WaitFor(t.Context(), c.Pos))
 }
 
 func TestTokensThatExpire(t *testing.T) {

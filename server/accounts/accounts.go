@@ -61,10 +61,6 @@ func New(d Deps) *Accounts {
 	return &Accounts{Deps: d, hasher: newHasher(d.Passwords, d.Limits)}
 }
 
-// changeAccess is the kind of the changes that take access away or change what
-// it is worth. It wakes nobody's sync with news; it ends what is remembered.
-const changeAccess = "access"
-
 // revoke writes the change that makes every process forget what it remembers
 // of a user's tokens, and returns its position. It is the last of a
 // transaction's writes.
@@ -73,7 +69,7 @@ func revoke(ctx context.Context, tx *storage.Writer, user id.UserID) (int64, err
 	if err != nil {
 		return 0, err
 	}
-	return pos, tx.InsertChange(ctx, storage.Change{Pos: pos, Kind: changeAccess, UserID: string(user)})
+	return pos, tx.InsertChange(ctx, storage.Change{Pos: pos, Kind: string(feed.KindAccess), UserID: string(user)})
 }
 
 // revoking runs a write that takes access from a user. When it returns, this

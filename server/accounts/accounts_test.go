@@ -15,6 +15,7 @@ import (
 	"touchstone.example/generated/extraapi"
 	"touchstone.example/server/accounts"
 	"touchstone.example/server/config"
+	"touchstone.example/server/feed"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
 	"touchstone.example/tests/stage"
@@ -139,7 +140,7 @@ func (h *house) standing(user id.UserID, locked bool) {
 		if pos, err = tx.Reserve(h.t.Context()); err != nil {
 			return err
 		}
-		return tx.InsertChange(h.t.Context(), storage.Change{Pos: pos, Kind: "access", UserID: string(user)})
+		return tx.InsertChange(h.t.Context(), storage.Change{Pos: pos, Kind: string(feed.KindAccess), UserID: string(user)})
 	})
 	require.NoError(h.t, h.Feed.WaitFor(h.t.Context(), pos))
 }

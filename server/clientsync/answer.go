@@ -4,7 +4,6 @@ package clientsync
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,7 +12,6 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/event"
-	"touchstone.example/server/filter"
 	"touchstone.example/server/rooms"
 	"touchstone.example/storage"
 )
@@ -30,8 +28,7 @@ type assembly struct {
 	order       []int64
 	ids         map[int64]id.RoomID
 	memberships map[int64]*storage.Membership
-	ownData     bool // account data may have changed
-	size        int  // of all timelines, in bytes
+	size        int // of all timelines, in bytes
 	// arrived lists by room the events of the window in order; nil: nobody has
 	// looked yet.
 	arrived map[int64][]int64
@@ -51,7 +48,8 @@ func (s *Sync) answer(ctx context.Context, w *window, upTo int64) (*clientapi.Sy
 	var out *clientapi.SyncResponse
 	err = s.DB.Read(ctx, func(tx *storage.Reader) error {
 		a := &assembly{
-			Sync: s, window: w, tx: tx, out: s.nothing(upTo),
+			Sync: s, window: w, tx: tx, out: s.nothing(w, upTo),
+			memberships: map[int64]*storage.Membership{}, ids: map[int64]id.RoomID{},
 			view: &rooms.View{Caller: w.who, Now: w.now, Memberships: map[int64]string{}},
 		}
 		out = a.out
@@ -64,14 +62,13 @@ func (s *Sync) answer(ctx context.Context, w *window, upTo int64) (*clientapi.Sy
 }
 
 func (a *assembly) run(ctx context.Context) error {
-	touched, err := a.touched(ctx)
+	list, err := a.newsMemberships(ctx)
 	if err != nil {
 		return err
 	}
-	if err := a.loadRooms(ctx, touched); err != nil {
+	if err := a.addRooms(ctx, list); err != nil {
 		return err
 	}
-	all := clientapi.SyncRooms{}
 	parts, err := a.parts(ctx)
 	if err != nil {
 		return err
@@ -79,129 +76,20 @@ func (a *assembly) run(ctx context.Context) error {
 	if parts, err = a.fill(ctx, parts); err != nil {
 		return err
 	}
+	all := clientapi.SyncRooms{}
 	if err := a.write(ctx, &all, parts); err != nil {
 		return err
 	}
 	if err := a.invited(ctx, &all); err != nil {
 		return err
 	}
-	if err := a.accountData(ctx, &all); err != nil {
+	if err := a.place(ctx, &all); err != nil {
 		return err
 	}
 	if all.Join != nil || all.Invite != nil || all.Knock != nil || all.Leave != nil {
 		a.out.Rooms = &all
 	}
 	return nil
-}
-
-// Kinds of the changes that concern one user alone: access that is taken away,
-// and data that the user keeps here.
-const (
-	ChangeAccess      = "access"
-	ChangeAccountData = "account_data"
-)
-
-// stillHere ends the wait of a device that was logged out meanwhile.
-func (a *assembly) stillHere(ctx context.Context) error {
-	if a.who.Device == "" {
-		return nil
-	}
-	_, err := a.tx.Device(ctx, a.who.User, a.who.Device)
-	if errors.Is(err, storage.ErrNotFound) {
-		return api.UnknownToken(false)
-	}
-	return err
-}
-
-// maxChanges is how many rows of the log are read to find out which rooms an
-// answer is about; after a longer absence all the user's rooms are looked at.
-const maxChanges = 1000
-
-// touched lists the rooms that anything happened in; nil means all of them.
-func (a *assembly) touched(ctx context.Context) ([]int64, error) {
-	a.ownData = true
-	if a.initial || a.full || a.upTo-a.since > maxChanges { // cheaper than reading what all users did
-		return nil, nil
-	}
-	changes, all := a.Feed.Recent(a.since, a.upTo)
-	if !all {
-		var err error
-		if changes, err = a.tx.Changes(ctx, a.since, a.upTo, maxChanges+1); err != nil {
-			return nil, err
-		}
-	}
-	if len(changes) > maxChanges {
-		return nil, nil
-	}
-	a.ownData, a.moved, a.arrived = false, map[int64]int64{}, map[int64][]int64{}
-	seen := map[int64]bool{}
-	out := []int64{}
-	for _, c := range changes {
-		if c.UserID == string(a.who.User) {
-			a.ownData = a.ownData || c.Kind == ChangeAccountData
-			if c.Kind == ChangeAccess {
-				if err := a.stillHere(ctx); err != nil {
-					return nil, err
-				}
-			}
-		}
-		switch c.Kind {
-		case rooms.ChangeState:
-			a.moved[c.RoomNID] = c.Pos
-		case rooms.ChangeEvent:
-			a.arrived[c.RoomNID] = append(a.arrived[c.RoomNID], c.Ref)
-		}
-		if c.RoomNID != 0 && !seen[c.RoomNID] {
-			seen[c.RoomNID] = true
-			out = append(out, c.RoomNID)
-		}
-	}
-	return out, nil
-}
-
-// loadRooms reads the user's memberships of the rooms that the answer may be
-// about, and the rooms.
-func (a *assembly) loadRooms(ctx context.Context, touched []int64) error {
-	list, err := a.loadMemberships(ctx, touched)
-	if err != nil {
-		return err
-	}
-	a.memberships = make(map[int64]*storage.Membership, len(list))
-	for _, m := range list {
-		if m.Pos > a.upTo {
-			if m, err = a.membershipAt(ctx, m, a.upTo); err != nil {
-				return err
-			}
-		}
-		if m == nil || m.Forgotten && !(a.ForgottenLeave && !a.initial && m.Pos > a.since) {
-			continue
-		}
-		a.memberships[m.RoomNID] = m
-		a.order = append(a.order, m.RoomNID)
-	}
-	if a.ids, err = a.names.of(ctx, a.tx, a.order); err != nil {
-		return err
-	}
-	a.order = slices.DeleteFunc(a.order, func(nid int64) bool { return !a.filter.Room.Rooms.Match(a.ids[nid]) })
-	return nil
-}
-
-func (a *assembly) loadMemberships(ctx context.Context, touched []int64) ([]*storage.Membership, error) {
-	if touched == nil {
-		return a.tx.MembershipsOf(ctx, a.who.User, "join", "invite", "knock", "leave", "ban")
-	}
-	known := a.keys.known(a.Feed, a.who.User)
-	if known == nil || a.since < known.asOf {
-		return a.tx.MembershipsIn(ctx, a.who.User, touched)
-	}
-	// Nothing has changed for the user since: only joined rooms have news.
-	var list []*storage.Membership
-	for _, nid := range touched {
-		if m := known.joined[nid]; m != nil {
-			list = append(list, m)
-		}
-	}
-	return list, nil
 }
 
 // membershipAt is what the user was to a room at an earlier position, nil for
@@ -294,78 +182,6 @@ func (a *assembly) stripped(ctx context.Context, m *storage.Membership) ([]api.R
 		out = append(out, invitation)
 	}
 	return out, nil
-}
-
-// accountData tells of the user's own data, global and by room.
-func (a *assembly) accountData(ctx context.Context, all *clientapi.SyncRooms) error {
-	if !a.ownData {
-		return nil
-	}
-	since := a.since
-	if a.initial {
-		since = 0
-	}
-	rows, err := a.tx.AccountDataSince(ctx, a.who.User, since, a.upTo)
-	if err != nil {
-		return err
-	}
-	var global []api.Raw
-	if a.initial {
-		rules, err := a.PushRules(ctx, a.tx, a.who.User)
-		if err != nil {
-			return err
-		}
-		if a.filter.AccountData.Match("m.push_rules", "") {
-			global = append(global, accountEvent("m.push_rules", rules))
-		}
-	}
-	for _, d := range rows {
-		if d.RoomNID != 0 {
-			if err := a.roomData(all, d); err != nil {
-				return err
-			}
-			continue
-		}
-		if a.filter.AccountData.Match(d.Type, "") {
-			global = append(global, accountEvent(d.Type, d.Content))
-		}
-	}
-	if global != nil {
-		a.out.AccountData = &clientapi.EventBatch{Events: global}
-	}
-	return nil
-}
-
-// roomData adds one piece of a user's data about a joined room.
-func (a *assembly) roomData(all *clientapi.SyncRooms, d *storage.AccountData) error {
-	m, roomID := a.memberships[d.RoomNID], a.ids[d.RoomNID]
-	if m == nil || m.Membership != "join" {
-		return nil
-	}
-	if !a.filter.Room.AccountData.Match(&filter.Header{Type: d.Type, RoomID: roomID}) {
-		return nil
-	}
-	j, ok := all.Join[roomID]
-	if !ok {
-		j.Timeline = &clientapi.TimelineBatch{Events: []api.Raw{}}
-		if batch := (&clientapi.StateEventBatch{Events: []api.Raw{}}); a.stateAfter {
-			j.StateAfter = batch
-		} else {
-			j.State = batch
-		}
-	}
-	if j.AccountData == nil {
-		j.AccountData = &clientapi.EventBatch{}
-	}
-	j.AccountData.Events = append(j.AccountData.Events, accountEvent(d.Type, d.Content))
-	put(&all.Join, roomID, j)
-	return nil
-}
-
-func accountEvent(typ string, content []byte) api.Raw {
-	b := append([]byte(`{"content":`), content...)
-	b = api.AppendString(append(b, `,"type":`...), typ)
-	return append(b, '}')
 }
 
 func put[V any](m *map[id.RoomID]V, key id.RoomID, v V) {

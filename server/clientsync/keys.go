@@ -11,10 +11,10 @@ import (
 	"touchstone.example/storage"
 )
 
-// keyCache remembers what wakes a user's sync: the user and the rooms that the
-// user is in. An entry holds until something changes for the user alone, which
-// every change of membership does.
+// keyCache remembers the rooms that users are in, and so what wakes their syncs.
+// An entry holds until the user's memberships change.
 type keyCache struct {
+	kinds []feed.Kind // of the changes that are news
 	mu    sync.Mutex
 	users map[id.UserID]*userKeys
 }
@@ -32,7 +32,7 @@ func (c *keyCache) known(f *feed.Feed, user id.UserID) *userKeys {
 	c.mu.Lock()
 	entry := c.users[user]
 	c.mu.Unlock()
-	if entry == nil || f.Changed(entry.asOf, feed.User(user)) {
+	if entry == nil || f.Changed(entry.asOf, feed.Memberships(user)) {
 		return nil
 	}
 	return entry
@@ -43,11 +43,12 @@ func (c *keyCache) of(ctx context.Context, db *storage.DB, f *feed.Feed, user id
 		return entry.keys, nil
 	}
 	//house:allow stamp the memberships are read after it
-	entry := &userKeys{asOf: f.Stamp(), keys: []feed.Key{feed.User(user)}, joined: map[int64]*storage.Membership{}}
+	entry := &userKeys{asOf: f.Stamp(), joined: map[int64]*storage.Membership{}}
+	var nids []int64
 	err := db.Read(ctx, func(tx *storage.Reader) error {
 		joined, err := tx.MembershipsOf(ctx, user, "join")
 		for _, m := range joined {
-			entry.keys = append(entry.keys, feed.Room(m.RoomNID))
+			nids = append(nids, m.RoomNID)
 			entry.joined[m.RoomNID] = m
 		}
 		return err
@@ -55,6 +56,7 @@ func (c *keyCache) of(ctx context.Context, db *storage.DB, f *feed.Feed, user id
 	if err != nil {
 		return nil, err
 	}
+	entry.keys = feed.KeysOf(c.kinds, user, nids)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.users == nil || len(c.users) >= maxUsers {

@@ -14,11 +14,11 @@ import (
 	"time"
 
 	"touchstone.example/api"
-	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/env"
 	"touchstone.example/server/feed"
 	"touchstone.example/server/filter"
+	"touchstone.example/server/syncpart"
 	"touchstone.example/storage"
 )
 
@@ -48,19 +48,20 @@ type Deps struct {
 	// Turn waits until another answer may be made for a user, of whose answers
 	// only a few are in memory at a time; nil: of any number.
 	Turn func(ctx context.Context, user string) (done func(), err error)
-	// PushRules returns the content of a user's m.push_rules.
-	PushRules func(ctx context.Context, tx *storage.Reader, user id.UserID) (api.Raw, error)
+	// Parts are what slices tell besides the rooms, in the order of the answer.
+	Parts []syncpart.Part
 }
 
 // Sync serves /sync.
 type Sync struct {
 	Deps
-	keys     keyCache
-	names    names
-	arrivals memo[*storage.Event]
-	counts   memo[map[string]int64] // members of rooms, by membership
-	members  lazyMembers
-	server   int64 // of tokens: this process, as lazyMembers knows it
+	roomKinds []feed.Kind // those of the parts' kinds that concern rooms
+	keys      keyCache
+	names     names
+	arrivals  memo[*storage.Event]
+	counts    memo[map[string]int64] // members of rooms, by membership
+	members   lazyMembers
+	server    int64 // of tokens: this process, as lazyMembers knows it
 }
 
 // New returns the sync of a server.
@@ -68,7 +69,15 @@ func New(d Deps) *Sync {
 	if d.Turn == nil {
 		d.Turn = func(context.Context, string) (func(), error) { return func() {}, nil }
 	}
-	return &Sync{Deps: d, server: 1 + int64(binary.BigEndian.Uint32(d.Env.Rand.Bytes("sync server", "", 4)))}
+	kinds := syncpart.Kinds(d.Parts)
+	s := &Sync{Deps: d, server: 1 + int64(binary.BigEndian.Uint32(d.Env.Rand.Bytes("sync server", "", 4)))}
+	for _, k := range kinds {
+		if len(feed.KeysOf([]feed.Kind{k}, "", []int64{0})) > 0 {
+			s.roomKinds = append(s.roomKinds, k)
+		}
+	}
+	s.keys.kinds = append(kinds, feed.KindEvent, feed.KindState, feed.KindAccess)
+	return s
 }
 
 // A window is what one answer is about: what changed for a user in
@@ -77,6 +86,7 @@ type window struct {
 	who        api.Caller
 	filter     *filter.Filter
 	since      int64
+	toDevice   int64 // acknowledged up to here
 	upTo       int64
 	initial    bool // no since: everything
 	full       bool // full_state
@@ -106,7 +116,7 @@ func (s *Sync) Sync(ctx context.Context, who api.Caller, req *clientapi.SyncRequ
 	timeout := min(max(req.Timeout.Or(0), 0), maxWait.Milliseconds())
 	upTo, err := s.reach(ctx, w, req.Since, time.Duration(timeout)*time.Millisecond)
 	if errors.Is(err, feed.ErrBehind) {
-		out := s.nothing(0)
+		out := s.nothing(w, 0)
 		out.NextBatch = req.Since.Value // the client goes on from where it is
 		return out, nil
 	}
@@ -124,7 +134,7 @@ func (s *Sync) Sync(ctx context.Context, who api.Caller, req *clientapi.SyncRequ
 	}
 	if err == nil && w.remembersMembers() {
 		s.members.note(deviceOf(who), w.upTo, w.told)
-		out.NextBatch = feed.Token{Epoch: s.Feed.Epoch(), Pos: w.upTo, Server: s.server}.String()
+		out.NextBatch = feed.Token{Epoch: s.Feed.Epoch(), Pos: w.upTo, ToDevice: w.toDevice, Server: s.server}.String()
 	}
 	return out, err
 }
@@ -142,7 +152,7 @@ func (s *Sync) reach(ctx context.Context, w *window, since api.Opt[string], time
 		}
 		upTo, err = s.reachToken(ctx, &token, timeout)
 		if !errors.Is(err, feed.ErrFuture) {
-			w.since, w.own = token.Pos, token.Server == s.server
+			w.since, w.toDevice, w.own = token.Pos, token.ToDevice, token.Server == s.server
 			if w.full && errors.Is(err, feed.ErrBehind) {
 				err = api.Unavailable(time.Second, "The server is behind; try again")
 			}
@@ -183,7 +193,7 @@ func (s *Sync) wait(ctx context.Context, w *window, timeout time.Duration) (*cli
 		}
 		if timedOut != nil {
 			w.upTo = upTo
-			return s.nothing(upTo), nil
+			return s.nothing(w, upTo), nil
 		}
 		out, err := s.answer(ctx, w, upTo)
 		if err != nil || !empty(out) {
@@ -193,12 +203,12 @@ func (s *Sync) wait(ctx context.Context, w *window, timeout time.Duration) (*cli
 	}
 }
 
-func (s *Sync) nothing(upTo int64) *clientapi.SyncResponse {
-	return &clientapi.SyncResponse{NextBatch: s.token(upTo), DeviceUnusedFallbackKeyTypes: []string{}}
+func (s *Sync) nothing(w *window, upTo int64) *clientapi.SyncResponse {
+	return &clientapi.SyncResponse{NextBatch: s.token(upTo, w.toDevice), DeviceUnusedFallbackKeyTypes: []string{}}
 }
 
-func (s *Sync) token(pos int64) string {
-	return feed.Token{Epoch: s.Feed.Epoch(), Pos: pos}.String()
+func (s *Sync) token(pos, toDevice int64) string {
+	return feed.Token{Epoch: s.Feed.Epoch(), Pos: pos, ToDevice: toDevice}.String()
 }
 
 // empty reports whether an answer tells nothing, so that the client can go on

@@ -30,7 +30,7 @@ func BenchmarkFanOut(b *testing.B) {
 			rounds := make([]chan int64, n)
 			for i := range rounds {
 				rounds[i] = make(chan int64)
-				own := append(slices.Clone(keys), feed.User(id.UserID(fmt.Sprintf("@u%d:test", i))))
+				own := append(slices.Clone(keys), feed.Memberships(id.UserID(fmt.Sprintf("@u%d:test", i))))
 				go func() {
 					for {
 						select {

@@ -189,12 +189,12 @@ func (f *Feed) check(since int64, keys []Key) (safe int64, changed bool) {
 func (f *Feed) publish(settled int64, changes []storage.Change) {
 	f.recent.add(changes)
 	f.woken = f.woken[:0]
-	for _, c := range changes {
-		if c.RoomNID != 0 {
-			f.woken = f.table.note(Key{room: c.RoomNID}, c.Pos, f.woken)
-		}
-		if c.UserID != "" {
-			f.woken = f.table.note(Key{user: c.UserID}, c.Pos, f.woken)
+	for i := range changes {
+		c := &changes[i]
+		for _, t := range topicsOf(c) {
+			if k := keyOf(t, c); k != (Key{}) {
+				f.woken = f.table.note(k, c.Pos, f.woken)
+			}
 		}
 	}
 	if n := len(changes); n > 0 {

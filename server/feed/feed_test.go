@@ -205,9 +205,9 @@ func TestOnlyThoseConcernedAreWoken(t *testing.T) {
 		}
 		for i := range servers {
 			wait(i, "room", feed.Room(7), feed.Room(1))
-			wait(i, "user", feed.User("@a:test"), feed.Room(3))
+			wait(i, "user", feed.Memberships("@a:test"), feed.Room(3))
 			wait(i, "anybody")
-			wait(i, "other", feed.Room(2), feed.User("@b:test"))
+			wait(i, "other", feed.Room(2), feed.Memberships("@b:test"))
 		}
 		pos = commit(t, servers[0].DB, storage.Change{RoomNID: 1, UserID: "@a:test"})
 		var got []string

@@ -6,22 +6,7 @@ import (
 	"hash/maphash"
 	"slices"
 	"sync"
-
-	"touchstone.example/api/id"
 )
-
-// A Key is what a waiting client is interested in: a room, or what concerns
-// one user alone.
-type Key struct {
-	room int64
-	user string
-}
-
-// Room is the interest in a room.
-func Room(roomNID int64) Key { return Key{room: roomNID} }
-
-// User is the interest in what concerns one user.
-func User(userID id.UserID) Key { return Key{user: string(userID)} }
 
 const (
 	shards = 64

@@ -14,7 +14,6 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/pushrules"
-	"touchstone.example/storage"
 )
 
 var _ clientapi.Pushrules = (*Push)(nil)
@@ -22,10 +21,9 @@ var _ clientapi.Pushrules = (*Push)(nil)
 // Push serves push rules. Every user has the default ones.
 type Push struct{}
 
-// Content is what m.push_rules of a user's account data holds.
-func (*Push) Content(_ context.Context, _ *storage.Reader, user id.UserID) (api.Raw, error) {
-	b := append([]byte(nil), `{"global":`...)
-	return append(pushrules.Defaults(user).AppendJSON(b), '}'), nil
+// content is what m.push_rules of a user's account data holds.
+func content(user id.UserID) []byte {
+	return append(pushrules.Defaults(user).AppendJSON([]byte(`{"global":`)), '}')
 }
 
 // GetPushRules returns all the caller's rules.

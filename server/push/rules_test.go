@@ -11,6 +11,7 @@ import (
 	"touchstone.example/api"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/push"
+	"touchstone.example/server/syncpart"
 	"touchstone.example/storage/storagetest"
 	"touchstone.example/tests/stage"
 )
@@ -30,9 +31,10 @@ func TestRules(t *testing.T) {
 		return a
 	}
 	all := get("")
-	want, err := slice.Content(t.Context(), nil, stage.User("alice"))
-	require.NoError(t, err)
-	require.JSONEq(t, string(want), all.Body)
+	var news syncpart.News
+	require.NoError(t, push.SyncPart{}.Read(t.Context(), nil, &syncpart.Window{User: stage.User("alice")}, &news))
+	require.Len(t, news.AccountData, 1)
+	require.JSONEq(t, string(news.AccountData[0].Content), all.Body, "as /sync tells them")
 	require.Equal(t, all.At("global"), get("global/").Body)
 	require.Contains(t, all.Body, `"value":"@alice:hs1"`, "the rules are of the one who asks")
 

@@ -17,6 +17,7 @@ import (
 	"touchstone.example/server/push"
 	"touchstone.example/server/rooms"
 	"touchstone.example/server/run"
+	"touchstone.example/server/syncpart"
 	"touchstone.example/storage/storagetest"
 	"touchstone.example/tests/stage"
 )
@@ -77,7 +78,7 @@ func TestReadsWhileTheStreamIsHeldUp(t *testing.T) {
 	deps := h.deps
 	deps.DB, deps.Feed = other, follow
 	clientapi.MountSync(router, clientsync.New(clientsync.Deps{
-		DB: other, Feed: follow, Env: h.Env, Log: h.Log, Stopping: t.Context(), PushRules: (&push.Push{}).Content,
+		DB: other, Feed: follow, Env: h.Env, Log: h.Log, Stopping: t.Context(), Parts: []syncpart.Part{push.SyncPart{}},
 	}))
 	slow := rooms.New(deps)
 	clientapi.MountMessagePagination(router, slow)

@@ -16,6 +16,7 @@ import (
 	"touchstone.example/server/idclient"
 	"touchstone.example/server/push"
 	"touchstone.example/server/rooms"
+	"touchstone.example/server/syncpart"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
 	"touchstone.example/tests/identity"
@@ -66,7 +67,7 @@ func newHouse(t testing.TB, db *storage.DB) *house {
 	clientapi.MountListJoinedRooms(h.router, r)
 	clientapi.MountMessagePagination(h.router, r)
 	clientapi.MountSync(h.router, clientsync.New(clientsync.Deps{
-		DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Stopping: t.Context(), PushRules: (&push.Push{}).Content,
+		DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Stopping: t.Context(), Parts: []syncpart.Part{push.SyncPart{}},
 	}))
 	return h
 }

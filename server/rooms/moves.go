@@ -8,13 +8,9 @@ import (
 
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
+	"touchstone.example/server/feed"
 	"touchstone.example/storage"
 )
-
-// ChangeState is the kind of the changes of a room's current state that no
-// event of the timeline tells of: state resolution makes them. UserID is the one
-// whose membership it is, if it is one.
-const ChangeState = "state"
 
 // A move is a change of one entry of a room's current state.
 type move struct {
@@ -113,7 +109,7 @@ func tellMoves(ctx context.Context, tx *storage.Writer, row *storage.Event, move
 		if m.by(row) {
 			continue
 		}
-		change := storage.Change{Pos: row.Pos, Kind: ChangeState, RoomNID: row.RoomNID}
+		change := storage.Change{Pos: row.Pos, Kind: string(feed.KindState), RoomNID: row.RoomNID}
 		if m.new != nil {
 			change.Ref = m.new.nid
 		}

@@ -8,6 +8,7 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
+	"touchstone.example/server/feed"
 	"touchstone.example/storage"
 )
 
@@ -144,5 +145,5 @@ func (p *placing) writeRedaction(ctx context.Context, tx *storage.Writer, red re
 	if err := tx.PutVerdict(ctx, &shown); err != nil {
 		return 0, err
 	}
-	return shown.Pos, tx.InsertChange(ctx, storage.Change{Pos: shown.Pos, Kind: ChangeEvent, RoomNID: p.room.NID, Ref: shown.NID})
+	return shown.Pos, tx.InsertChange(ctx, storage.Change{Pos: shown.Pos, Kind: string(feed.KindEvent), RoomNID: p.room.NID, Ref: shown.NID})
 }

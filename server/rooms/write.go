@@ -7,12 +7,9 @@ import (
 	"fmt"
 
 	"touchstone.example/server/event"
+	"touchstone.example/server/feed"
 	"touchstone.example/storage"
 )
-
-// ChangeEvent is the kind of the changes that events are: Ref is the event's
-// row, and UserID the one whose membership it is, if it is one.
-const ChangeEvent = "event"
 
 // writeBatch writes plans one after the other: states and transaction ids, the
 // room's row, if that is still as they were planned on, and for each event its row
@@ -156,7 +153,7 @@ func (r *Rooms) announce(ctx context.Context, tx *storage.Writer, row *storage.E
 	if err := tx.MarkRead(ctx, row.RoomNID, row.Sender, row.Pos); err != nil {
 		return err
 	}
-	change := storage.Change{Pos: row.Pos, Kind: ChangeEvent, RoomNID: row.RoomNID, Ref: row.NID}
+	change := storage.Change{Pos: row.Pos, Kind: string(feed.KindEvent), RoomNID: row.RoomNID, Ref: row.NID}
 	if row.Type == event.TypeMember && row.StateKey != nil {
 		change.UserID = *row.StateKey
 	}

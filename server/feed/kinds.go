@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package feed
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"touchstone.example/api/id"
+	"touchstone.example/storage"
+)
+
+// A Topic is what can change for those who wait, and what a cache depends on.
+// With the room or the user that a change names it makes a Key.
+type Topic uint8
+
+// The topics. Those up to TopicEphemeral are of the room that a change names,
+// the others of the user.
+const (
+	TopicRoom        Topic = 1 + iota // a room's events, their verdicts, and its state
+	TopicEphemeral                    // what passes in a room: receipts and typing
+	TopicMemberships                  // what the user is to rooms
+	TopicAccess                       // what the user's tokens are worth
+	TopicOwnData                      // what the user keeps here: account data
+	TopicReads                        // how far the user has read
+	endOfTopics
+)
+
+func (t Topic) ofRoom() bool { return t <= TopicEphemeral }
+
+// A Kind says what a row of the log of changes tells.
+type Kind string
+
+// The kinds. Each is declared with its topics; the comment says who writes it,
+// what the row's Ref means and who reads it. A row wakes whoever waits for one
+// of its topics at once, and stays as long as the log (upkeep.KeptChanges).
+var (
+	// KindEvent is an event that clients come to see at its position, or see
+	// differently from there on. Written by rooms; Ref is the event's row, UserID
+	// whose membership it is. Read by sync, for the timeline.
+	KindEvent = NewKind("event", TopicRoom, TopicMemberships)
+	// KindState is a change of a room's current state that no event of the
+	// timeline tells. Written by rooms; Ref is the row of the event that holds now,
+	// 0 for none, UserID whose membership it is. Read by sync, for the state.
+	KindState = NewKind("state", TopicRoom, TopicMemberships)
+	// KindAccess is access that was taken away, or is worth something else.
+	// Written by accounts; Ref is 0. Read by the cache of tokens, and by sync, which
+	// ends the wait of a device that is gone: it is news for nobody.
+	KindAccess = NewKind("access", TopicAccess)
+	// KindAccountData is account data, of RoomNID if that is not 0. To be written
+	// by what sets account data; Ref is 0. Read by sync, for the part accountdata.
+	KindAccountData = NewKind("account_data", TopicOwnData)
+)
+
+// topics are those of each kind.
+var topics = map[Kind][]Topic{}
+
+// NewKind declares a kind, while the program starts.
+func NewKind(name string, of ...Topic) Kind {
+	if topics[Kind(name)] != nil {
+		panic(fmt.Sprintf("kind %q of changes is declared twice", name))
+	}
+	topics[Kind(name)] = of
+	return Kind(name)
+}
+
+// Kinds lists the declared kinds by name.
+func Kinds() []Kind { return slices.Sorted(maps.Keys(topics)) }
+
+// everyTopic are the topics of a kind that another version of the program
+// writes to the same database: whatever the change may concern.
+var everyTopic = func() (all []Topic) {
+	for t := TopicRoom; t < endOfTopics; t++ {
+		all = append(all, t)
+	}
+	return all
+}()
+
+// topicsOf returns the topics of a row of the log.
+func topicsOf(c *storage.Change) []Topic {
+	if known := topics[Kind(c.Kind)]; known != nil {
+		return known
+	}
+	return everyTopic
+}
+
+// A Key is a topic of one room or of one user.
+type Key struct {
+	topic Topic
+	room  int64
+	user  string
+}
+
+// keyOf is what a change concerns in a topic, the zero Key for nothing.
+func keyOf(t Topic, c *storage.Change) Key {
+	switch {
+	case t.ofRoom() && c.RoomNID != 0:
+		return Key{topic: t, room: c.RoomNID}
+	case !t.ofRoom() && c.UserID != "":
+		return Key{topic: t, user: c.UserID}
+	}
+	return Key{}
+}
+
+// Room is a room's events and state.
+func Room(roomNID int64) Key { return Key{topic: TopicRoom, room: roomNID} }
+
+// Memberships is what a user is to rooms.
+func Memberships(user id.UserID) Key { return Key{topic: TopicMemberships, user: string(user)} }
+
+// Access is what a user's tokens are worth.
+func Access(user id.UserID) Key { return Key{topic: TopicAccess, user: string(user)} }
+
+// KeysOf lists what has to be waited for to hear of all changes of some kinds
+// that concern a user, who is in some rooms; "" is no user.
+func KeysOf(kinds []Kind, user id.UserID, roomNIDs []int64) []Key {
+	var wanted [endOfTopics]bool
+	for _, k := range kinds {
+		for _, t := range topics[k] {
+			wanted[t] = true
+		}
+	}
+	var keys []Key
+	for t := TopicRoom; t < endOfTopics; t++ {
+		switch {
+		case !wanted[t]:
+		case t.ofRoom():
+			for _, nid := range roomNIDs {
+				keys = append(keys, Key{topic: t, room: nid})
+			}
+		case user != "":
+			keys = append(keys, Key{topic: t, user: string(user)})
+		}
+	}
+	return keys
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package syncpart
+
+import "touchstone.example/api/id"
+
+// News is what parts tell. Maps by room have the room's row as their key; a room
+// that is not in one has no news.
+type News struct {
+	AccountData     []Typed
+	RoomAccountData map[int64][]Typed
+	Receipts        map[int64][]Receipt
+	Typing          map[int64][]id.UserID // all who type; empty: nobody any more
+	Recounted       map[int64]bool        // what the user has not read is counted anew
+	Presence        []Sent
+	ToDevice        *Page
+	DeviceLists     *DeviceLists
+}
+
+// A Typed is a piece of account data.
+type Typed struct {
+	Type    string
+	Content []byte // a JSON object
+}
+
+// A Sent is an event that belongs to no room.
+type Sent struct {
+	Sender id.UserID
+	Typed
+}
+
+// A Receipt says how far somebody has read.
+type Receipt struct {
+	User   id.UserID
+	Kind   string // m.read, m.read.private
+	Event  id.EventID
+	Thread string // "": of no thread
+	TS     int64  // milliseconds
+}
+
+// A Page is some of the messages to a device.
+type Page struct {
+	Events []Sent
+	Next   int64 // what the client acknowledges with its next request
+}
+
+// DeviceLists are the users whose devices changed, and those whose devices the
+// user need not follow any more.
+type DeviceLists struct {
+	Changed, Left []id.UserID
+}
