@@ -123,6 +123,13 @@ func (g *Group) Wait() error {
 	return errors.Join(g.errs...)
 }
 
+// Err returns the errors that goroutines have ended with so far.
+func (g *Group) Err() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return errors.Join(g.errs...)
+}
+
 // Running names the goroutines that have not ended, in order, each once.
 func (g *Group) Running() []string {
 	g.mu.Lock()
