@@ -111,7 +111,7 @@ func (s *Sight) StateUntil(ctx context.Context, room *storage.Room) (int64, erro
 	switch reach {
 	case visibility.ToNow:
 		return math.MaxInt64, nil
-	case visibility.ToDeparture:
+	case visibility.ToEndOfMembership:
 		return departure(ctx, s.tx, room.NID, s.user)
 	}
 	return 0, nil
