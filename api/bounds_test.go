@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-openapi/runtime"
 	"github.com/stretchr/testify/require"
 )
 
@@ -51,8 +50,8 @@ func (b *bounds) Hold(caller string, n int64) (func(), bool) {
 }
 
 func boundRouter(b *bounds, body func() text) http.Handler {
-	rt := NewRouter(Config{Bounds: b, Auth: map[Auth]runtime.Authenticator{
-		AuthUser: TokenAuthenticator(func(*http.Request, string) (Caller, error) { return Caller{User: "@alice:hs1"}, nil }),
+	rt := NewRouter(Config{Bounds: b, Auth: Authenticators{
+		User: TokenAuthenticator(func(*http.Request, string) (Caller, error) { return Caller{User: "@alice:hs1"}, nil }),
 	}})
 	op := &Operation{API: "clientapi", ID: "thing", Method: "GET", Path: "/x", Auth: AuthUser}
 	read := func(v *Raw, x *Exchange) error { return x.Body(v, false) }
@@ -138,8 +137,8 @@ func (ruled) RuleID() string { return "5.3.2" }
 // was refused.
 func TestTheLogNamesTheClient(t *testing.T) {
 	log, out := logged()
-	rt := NewRouter(Config{Log: log, Auth: map[Auth]runtime.Authenticator{
-		AuthUser: TokenAuthenticator(func(*http.Request, string) (Caller, error) { return Caller{User: "@alice:hs1"}, nil }),
+	rt := NewRouter(Config{Log: log, Auth: Authenticators{
+		User: TokenAuthenticator(func(*http.Request, string) (Caller, error) { return Caller{User: "@alice:hs1"}, nil }),
 	}})
 	rt.Add(&Operation{API: "clientapi", ID: "thing", Method: "GET", Path: "/x", Auth: AuthUser},
 		ServeJSON((*Exchange).User, nil, func(context.Context, Caller, *Raw) (text, error) {

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-openapi/runtime"
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/api"
@@ -29,18 +28,17 @@ import (
 
 var alice = api.Caller{User: "@alice:example.org", Device: "DEV"}
 
+func as[T any](who T) api.Authenticator[T] {
+	return func(r *http.Request) (T, bool, error) { return who, r.Header.Get("Authorization") != "", nil }
+}
+
 // router authenticates everybody as the header Authorization says.
 func router() *api.Router {
-	as := func(who any) runtime.Authenticator {
-		return runtime.AuthenticatorFunc(func(v any) (bool, any, error) {
-			return v.(*http.Request).Header.Get("Authorization") != "", who, nil
-		})
-	}
 	return api.NewRouter(api.Config{
 		Boundary: func() string { return "between" },
-		Auth: map[api.Auth]runtime.Authenticator{
-			api.AuthUser: as(alice), api.AuthAppService: as(alice), api.AuthIdentity: as(alice),
-			api.AuthServer: as(id.ServerName("origin.example")), api.AuthHomeserver: as(struct{}{}),
+		Auth: api.Authenticators{
+			User: as(alice), AppService: as(alice), Identity: as(alice),
+			Server: as(id.ServerName("origin.example")), Homeserver: as(struct{}{}),
 		},
 	})
 }

@@ -7,74 +7,93 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
+
+	"github.com/go-openapi/runtime"
+	"github.com/go-openapi/runtime/security"
 
 	"touchstone.example/api/id"
 )
 
+// An Authenticator says who makes a request. named is false where the request
+// names nobody.
+type Authenticator[T any] func(r *http.Request) (who T, named bool, err error)
+
+var _ runtime.Authenticator = Authenticator[Caller](nil)
+
+// Authenticate implements go-openapi's Authenticator, for code that has only that
+// contract; on this side of it a caller keeps its type.
+func (f Authenticator[T]) Authenticate(params any) (bool, any, error) {
+	return security.HTTPAuthenticator(func(r *http.Request) (bool, any, error) {
+		who, named, err := f(r)
+		return named, who, err
+	}).Authenticate(params)
+}
+
+// Authenticators are the ways to name the caller of an operation, by what its
+// Auth asks for. Operations whose way is nil are answered with an error.
+type Authenticators struct {
+	User       Authenticator[Caller] // AuthUser and AuthOptional
+	AppService Authenticator[Caller]
+	Identity   Authenticator[Caller]
+	Homeserver Authenticator[struct{}]
+	// Server finds the whole body in the request's Body, since the signature
+	// covers it.
+	Server Authenticator[id.ServerName]
+}
+
 // User returns the caller of an operation that needs an access token.
 func (x *Exchange) User(ctx context.Context) (Caller, error) {
-	c, err := identify[Caller](ctx, x, AuthUser)
-	if err == nil {
-		x.identified(string(c.User))
-		err = x.permit(c)
-	}
+	c, err := required(ctx, x, AuthUser, x.router.cfg.Auth.User)
 	if err != nil {
+		return Caller{}, err
+	}
+	if err := x.known(c); err != nil {
 		return Caller{}, err
 	}
 	return c, nil
 }
 
-func (x *Exchange) permit(c Caller) error {
+// OptionalUser returns the caller, or nil where the request names none. A
+// token that is not valid is an error here too.
+func (x *Exchange) OptionalUser(ctx context.Context) (*Caller, error) {
+	c, named, err := authenticate(ctx, x, AuthOptional, x.router.cfg.Auth.User)
+	if err != nil || !named {
+		return nil, err
+	}
+	if err := x.known(c); err != nil {
+		return nil, err
+	}
+	return &c, nil
+}
+
+// known notes who the caller is, who may still be refused.
+func (x *Exchange) known(c Caller) error {
+	x.identified(string(c.User))
 	if f := x.router.cfg.Permit; f != nil {
 		return f(x.Op, c)
 	}
 	return nil
 }
 
-// OptionalUser returns the caller, or nil where the request names none. A
-// token that is not valid is an error here too.
-func (x *Exchange) OptionalUser(ctx context.Context) (*Caller, error) {
-	kind := AuthOptional
-	if x.router.cfg.Auth[kind] == nil {
-		kind = AuthUser
-	}
-	ok, who, err := x.authenticate(ctx, kind)
-	if err != nil || !ok {
-		return nil, err
-	}
-	c, err := as[Caller](who, kind)
-	if err == nil {
-		x.identified(string(c.User))
-		err = x.permit(c)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &c, nil
-}
-
 // AppService returns the application service that calls.
 func (x *Exchange) AppService(ctx context.Context) (Caller, error) {
-	return identify[Caller](ctx, x, AuthAppService)
+	return required(ctx, x, AuthAppService, x.router.cfg.Auth.AppService)
 }
 
 // Identity returns the caller of an identity server's operation.
 func (x *Exchange) Identity(ctx context.Context) (Caller, error) {
-	return identify[Caller](ctx, x, AuthIdentity)
+	return required(ctx, x, AuthIdentity, x.router.cfg.Auth.Identity)
 }
 
 // Homeserver checks that the caller is a homeserver with its hs_token.
 func (x *Exchange) Homeserver(ctx context.Context) error {
-	ok, _, err := x.authenticate(ctx, AuthHomeserver)
-	if err == nil && !ok {
-		err = MissingToken()
-	}
+	_, err := required(ctx, x, AuthHomeserver, x.router.cfg.Auth.Homeserver)
 	return err
 }
 
 // Server returns the server that signed the request. Since the signature
-// covers the body, that is read first; the authenticator finds it whole in the
-// request's Body.
+// covers the body, that is read first.
 //
 // Spec: server-server "Request Authentication".
 func (x *Exchange) Server(ctx context.Context) (id.ServerName, error) {
@@ -86,41 +105,38 @@ func (x *Exchange) Server(ctx context.Context) (id.ServerName, error) {
 		return "", err
 	}
 	x.R.Body = io.NopCloser(bytes.NewReader(body))
-	ok, who, err := x.authenticate(ctx, AuthServer)
+	name, named, err := authenticate(ctx, x, AuthServer, x.router.cfg.Auth.Server)
 	switch {
 	case err != nil:
 		return "", err
-	case !ok:
+	case !named:
 		return "", Unauthorized("The request is not signed")
 	}
-	name, err := as[id.ServerName](who, AuthServer)
-	if err == nil {
-		x.identified(string(name))
-	}
-	return name, err
+	x.identified(string(name))
+	return name, nil
 }
 
-func identify[T any](ctx context.Context, x *Exchange, kind Auth) (T, error) {
-	ok, who, err := x.authenticate(ctx, kind)
-	if err == nil && !ok {
+// required is who must be named.
+func required[T any](ctx context.Context, x *Exchange, kind Auth, f Authenticator[T]) (T, error) {
+	who, named, err := authenticate(ctx, x, kind, f)
+	if err == nil && !named {
 		err = MissingToken()
 	}
 	if err != nil {
-		var zero T
-		return zero, err
+		var nobody T
+		return nobody, err
 	}
-	return as[T](who, kind)
+	return who, nil
 }
 
-func (x *Exchange) authenticate(ctx context.Context, kind Auth) (bool, any, error) {
-	a := x.router.cfg.Auth[kind]
-	if a == nil {
-		return false, nil, fmt.Errorf("no authenticator for %s", kind)
+func authenticate[T any](ctx context.Context, x *Exchange, kind Auth, f Authenticator[T]) (who T, named bool, err error) {
+	if f == nil {
+		return who, false, fmt.Errorf("no authenticator for %s", kind)
 	}
 	if report := x.router.cfg.Checks.Report; report != nil && kind != AuthServer {
 		if _, inQuery, ok := accessToken(x.R); ok && inQuery {
 			if err := report(x.Op, x.R, RuleTokenInQuery); err != nil {
-				return false, nil, err
+				return who, false, err
 			}
 		}
 	}
@@ -128,15 +144,7 @@ func (x *Exchange) authenticate(ctx context.Context, kind Auth) (bool, any, erro
 	if ctx != r.Context() {
 		r = r.WithContext(ctx)
 	}
-	return a.Authenticate(r)
-}
-
-func as[T any](who any, kind Auth) (T, error) {
-	v, ok := who.(T)
-	if !ok {
-		return v, fmt.Errorf("the authenticator for %s returned a %T", kind, who)
-	}
-	return v, nil
+	return f(r)
 }
 
 // String names the kind.

@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/go-openapi/runtime"
-	"github.com/go-openapi/runtime/security"
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/api/id"
@@ -105,8 +104,12 @@ func TestAuthenticators(t *testing.T) {
 		return Caller{}, UnknownToken(false)
 	}
 	token := TokenAuthenticator(find)
-	rt := authRouter(Config{Auth: map[Auth]runtime.Authenticator{
-		AuthUser: token, AuthAppService: token, AuthIdentity: token, AuthHomeserver: token,
+	rt := authRouter(Config{Auth: Authenticators{
+		User: token, AppService: token, Identity: token,
+		Homeserver: TokenAuthenticator(func(r *http.Request, token string) (struct{}, error) {
+			_, err := find(r, token)
+			return struct{}{}, err
+		}),
 	}})
 	for path, want := range map[string]string{"/user": "@a:x", "/as": "bridge", "/is": "@a:x", "/hs": "homeserver", "/optional": "@a:x"} {
 		require.Equal(t, want, said(t, do(rt, "PUT", path, "", "Authorization", "Bearer good")), path)
@@ -124,23 +127,51 @@ func TestAuthenticators(t *testing.T) {
 	}
 }
 
-func TestAuthenticatorsThatAreWrongFailClosed(t *testing.T) {
-	nobody := security.HTTPAuthenticator(func(*http.Request) (bool, any, error) { return true, nil, nil })
+// TestAuthenticatorsThatAreMissing: what nobody authenticates nobody may do. One
+// of the wrong type does not compile.
+func TestAuthenticatorsThatAreMissing(t *testing.T) {
 	log, out := logged()
-	rt := authRouter(Config{Log: log, Auth: map[Auth]runtime.Authenticator{AuthUser: nobody, AuthServer: nobody}})
-	requireError(t, do(rt, "PUT", "/user", ""), 500, "M_UNKNOWN")
-	requireError(t, do(rt, "PUT", "/optional", ""), 500, "M_UNKNOWN")
+	rt := authRouter(Config{Log: log})
+	for path, kind := range map[string]string{"/user": "user", "/optional": "optional", "/as": "appservice", "/is": "identity", "/hs": "homeserver"} {
+		requireError(t, do(rt, "PUT", path, "", "Authorization", "Bearer good"), 500, "M_UNKNOWN")
+		requireError(t, do(rt, "PUT", path, ""), 500, "M_UNKNOWN")
+		require.Contains(t, out.String(), "no authenticator for "+kind)
+	}
+	requireError(t, do(rt, "PUT", "/server", ""), 401, "M_UNAUTHORIZED")
 	requireError(t, do(rt, "PUT", "/server", "", "Authorization", "X-Matrix a=b"), 500, "M_UNKNOWN")
-	require.Contains(t, out.String(), "the authenticator for user returned a <nil>")
-	requireError(t, do(rt, "PUT", "/as", ""), 500, "M_UNKNOWN")
-	require.Contains(t, out.String(), "no authenticator for appservice")
+	require.Contains(t, out.String(), "no authenticator for server")
 	require.Equal(t, "Auth(99)", Auth(99).String())
+}
+
+// TestAuthenticatorsAreThoseOfGoOpenAPI: code that knows only that contract is
+// told the same.
+func TestAuthenticatorsAreThoseOfGoOpenAPI(t *testing.T) {
+	var user runtime.Authenticator = TokenAuthenticator(func(_ *http.Request, token string) (Caller, error) {
+		if token != "good" {
+			return Caller{}, UnknownToken(false)
+		}
+		return Caller{User: "@a:x"}, nil
+	})
+	r := httptest.NewRequest("GET", "/", nil)
+	named, who, err := user.Authenticate(r)
+	require.NoError(t, err)
+	require.False(t, named)
+	require.Zero(t, who)
+	r.Header.Set("Authorization", "Bearer good")
+	named, who, err = user.Authenticate(r)
+	require.NoError(t, err)
+	require.True(t, named)
+	require.Equal(t, Caller{User: "@a:x"}, who)
+	r.Header.Set("Authorization", "Bearer bad")
+	named, _, err = user.Authenticate(r)
+	require.Equal(t, UnknownToken(false), err)
+	require.True(t, named)
 }
 
 // TestPermit: who is known may still be refused, by operation.
 func TestPermit(t *testing.T) {
 	rt := authRouter(Config{
-		Auth: map[Auth]runtime.Authenticator{AuthUser: TokenAuthenticator(func(_ *http.Request, token string) (Caller, error) {
+		Auth: Authenticators{User: TokenAuthenticator(func(_ *http.Request, token string) (Caller, error) {
 			return Caller{User: "@a:x", Guest: token == "guest"}, nil
 		})},
 		Permit: func(op *Operation, who Caller) error {
@@ -162,7 +193,7 @@ func TestPermit(t *testing.T) {
 func TestTokensInTheQueryAreReported(t *testing.T) {
 	var rules []Rule
 	rt := authRouter(Config{
-		Auth: map[Auth]runtime.Authenticator{AuthUser: TokenAuthenticator(func(*http.Request, string) (Caller, error) { return Caller{User: "@a:x"}, nil })},
+		Auth: Authenticators{User: TokenAuthenticator(func(*http.Request, string) (Caller, error) { return Caller{User: "@a:x"}, nil })},
 		Checks: Checks{Report: func(_ *Operation, r *http.Request, rule Rule) error {
 			rules = append(rules, rule)
 			if r.URL.Query().Has("enforce") {
@@ -190,7 +221,7 @@ func TestSignedRequests(t *testing.T) {
 		}
 		return signed[len(signed)-1].Origin, nil
 	}
-	rt := authRouter(Config{MaxBody: 10, Auth: map[Auth]runtime.Authenticator{AuthServer: SignatureAuthenticator(verify)}})
+	rt := authRouter(Config{MaxBody: 10, Auth: Authenticators{Server: SignatureAuthenticator(verify)}})
 	const body, ok = `{"a":1}`, `X-Matrix origin="o",destination="d",key="ed25519:1",sig="s"`
 	require.Equal(t, "o"+body, said(t, do(rt, "PUT", "/server", body, "Authorization", ok)))
 	require.Equal(t, "o"+body, said(t, do(rt, "PUT", "/server", body, "Authorization", ok, "Authorization", ok, "Authorization", "Bearer x")))

@@ -12,11 +12,10 @@ import (
 
 // Handler returns the router behind its middleware, in the order in which a
 // request meets it: the client's address, a name, one line in the log and one
-// observation, CORS, and a guard against panics.
+// observation, and a guard against panics. The router itself adds CORS headers.
 func (rt *Router) Handler() http.Handler {
 	c := &rt.cfg
 	h := Recover(rt, c.Log)
-	h = CORS(h)
 	h = Observe(h, c.Now, c.Observe)
 	h = AccessLog(h, c.Now, c.Log)
 	h = RequestIDs(h, c.RequestID, c.Context)
@@ -133,19 +132,6 @@ func (rec *recorder) outcome(panicked any) int {
 	return rec.status
 }
 
-// CORS lets scripts of any origin read the answer, and answers the requests by
-// which browsers ask beforehand.
-func CORS(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		allowOrigins(w.Header(), r)
-		if r.Method == http.MethodOptions {
-			w.WriteHeader(http.StatusNoContent)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
 // Recover turns a panic into an opaque 500, with its stack in the log. Where
 // the answer had begun, the connection is dropped.
 func Recover(next http.Handler, log *slog.Logger) http.Handler {
@@ -171,14 +157,5 @@ func Recover(next http.Handler, log *slog.Logger) http.Handler {
 			panic(http.ErrAbortHandler)
 		}()
 		next.ServeHTTP(rec, r)
-	})
-}
-
-// LimitBody refuses to read more than max bytes of a body. The router has
-// limits of its own; this one is for handlers beside it.
-func LimitBody(next http.Handler, max int64) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, max)
-		next.ServeHTTP(w, r)
 	})
 }

@@ -127,18 +127,6 @@ func TestForeignMiddlewareBetween(t *testing.T) {
 }
 
 func TestMiddlewareForOtherHandlers(t *testing.T) {
-	health := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := io.ReadAll(r.Body); err != nil {
-			w.WriteHeader(http.StatusRequestEntityTooLarge)
-		}
-	})
-	h := CORS(LimitBody(health, 3))
-	w := do(h, "GET", "/health", "123")
-	require.Equal(t, 200, w.Code)
-	require.Equal(t, "*", w.Header().Get("Access-Control-Allow-Origin"))
-	require.Equal(t, 413, do(h, "PUT", "/health", "1234").Code)
-	require.Equal(t, 204, do(h, "OPTIONS", "/health", "").Code)
-
 	log, out := logged()
 	silent := AccessLog(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), nil, log)
 	do(silent, "GET", "/health", "")
@@ -150,4 +138,18 @@ func TestMiddlewareForOtherHandlers(t *testing.T) {
 	}), nil, slog.New(slog.NewTextHandler(out, nil)))
 	do(early, "GET", "/health", "")
 	require.Contains(t, out.String(), "status=418", "an interim answer is not the answer")
+}
+
+// TestCORSOnEveryAnswer: errors of the router and panics included, and without a
+// middleware, each header once.
+func TestCORSOnEveryAnswer(t *testing.T) {
+	log, _ := logged()
+	rt := NewRouter(Config{Log: log})
+	rt.Add(&Operation{ID: "boom", Method: "GET", Path: "/boom"}, func(context.Context, *Exchange) error { panic("boom") })
+	for path, status := range map[string]int{"/boom": 500, "/nothing": 404} {
+		w := do(rt.Handler(), "GET", path, "")
+		require.Equal(t, status, w.Code)
+		require.Equal(t, []string{"*"}, w.Header().Values("Access-Control-Allow-Origin"), path)
+		require.Equal(t, 204, do(rt.Handler(), "OPTIONS", path, "").Code, path)
+	}
 }

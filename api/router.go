@@ -12,8 +12,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/go-openapi/runtime"
 )
 
 // Limits of request bodies, where the Config says nothing.
@@ -30,12 +28,7 @@ const (
 // Config is what a Router needs from its surroundings. Its zero value serves
 // public operations.
 type Config struct {
-	// Auth identifies the caller for each kind of Auth. An authenticator gets
-	// the *http.Request and returns a Caller (AuthUser, AuthOptional,
-	// AuthAppService, AuthIdentity), an id.ServerName (AuthServer) or anything
-	// (AuthHomeserver). false means that the request names no caller.
-	// AuthOptional falls back on the authenticator of AuthUser.
-	Auth map[Auth]runtime.Authenticator
+	Auth Authenticators
 	// Permit may refuse an operation to a user, whatever the request holds. It
 	// is asked after each AuthUser and AuthOptional caller is identified; nil
 	// permits everything.

@@ -5,9 +5,6 @@ package api
 import (
 	"net/http"
 	"strings"
-
-	"github.com/go-openapi/runtime"
-	"github.com/go-openapi/runtime/security"
 )
 
 // AccessToken returns the access token of a request: from an Authorization
@@ -42,13 +39,13 @@ func accessToken(r *http.Request) (token string, inQuery, ok bool) {
 // TokenAuthenticator is an authenticator for the kinds of Auth that use a
 // token. It asks find whose token it is; a request without a token names no
 // caller.
-func TokenAuthenticator[T any](find func(r *http.Request, token string) (T, error)) runtime.Authenticator {
-	return security.HTTPAuthenticator(func(r *http.Request) (bool, any, error) {
+func TokenAuthenticator[T any](find func(r *http.Request, token string) (T, error)) Authenticator[T] {
+	return func(r *http.Request) (who T, named bool, err error) {
 		token, ok := AccessToken(r)
 		if !ok {
-			return false, nil, nil
+			return who, false, nil
 		}
-		who, err := find(r, token)
-		return true, who, err
-	})
+		who, err = find(r, token)
+		return who, true, err
+	}
 }

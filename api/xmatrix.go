@@ -9,9 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/go-openapi/runtime"
-	"github.com/go-openapi/runtime/security"
-
 	"touchstone.example/api/id"
 )
 
@@ -185,8 +182,8 @@ const maxSignatures = 8
 // headers and leaves it to verify to check destination and signatures. A
 // request that is signed with several keys has several headers, all of the same
 // origin and destination.
-func SignatureAuthenticator(verify func(r *http.Request, signed []XMatrix) (id.ServerName, error)) runtime.Authenticator {
-	return security.HTTPAuthenticator(func(r *http.Request) (bool, any, error) {
+func SignatureAuthenticator(verify func(r *http.Request, signed []XMatrix) (id.ServerName, error)) Authenticator[id.ServerName] {
+	return func(r *http.Request) (id.ServerName, bool, error) {
 		var signed []XMatrix
 		for _, header := range r.Header["Authorization"] {
 			m, err := ParseXMatrix(header)
@@ -194,18 +191,18 @@ func SignatureAuthenticator(verify func(r *http.Request, signed []XMatrix) (id.S
 			case errors.Is(err, errScheme):
 				continue
 			case err != nil:
-				return false, nil, Unauthorized("Malformed Authorization header: %v", err)
+				return "", false, Unauthorized("Malformed Authorization header: %v", err)
 			case len(signed) == maxSignatures:
-				return false, nil, Unauthorized("Too many signatures")
+				return "", false, Unauthorized("Too many signatures")
 			case len(signed) > 0 && (m.Origin != signed[0].Origin || m.Destination != signed[0].Destination):
-				return false, nil, Unauthorized("The signatures are not of one origin for one destination")
+				return "", false, Unauthorized("The signatures are not of one origin for one destination")
 			}
 			signed = append(signed, m)
 		}
 		if len(signed) == 0 {
-			return false, nil, nil
+			return "", false, nil
 		}
 		origin, err := verify(r, signed)
-		return true, origin, err
-	})
+		return origin, true, err
+	}
 }

@@ -26,7 +26,7 @@ var kinds = map[string][]string{
 	},
 	"storage":  {"storage"},
 	"trie":     {"storage/statetrie"},
-	"plumbing": {"server/env", "server/run", "server/feed", "server/jobs", "server/keys", "server/config", "server/obs", "server/strict", "server/limits", "server/idclient", "server/upkeep"},
+	"plumbing": {"server/env", "server/run", "server/feed", "server/jobs", "server/keys", "server/config", "server/obs", "server/strict", "server/limits", "server/outbound", "server/idclient", "server/upkeep"},
 	"contract": {"server/syncpart"},
 	"rooms":    {"server/rooms"},
 	"slice": {

@@ -37,18 +37,18 @@ func (c *certificate) config() *tls.Config {
 }
 
 // ReloadOn reads the certificates again at each signal, until the server stops.
-func (s *Server) ReloadOn(signals <-chan os.Signal) {
-	s.serving.Go("reload certificates", func(ctx context.Context) error {
+func (l *Listeners) ReloadOn(signals <-chan os.Signal) {
+	l.serving.Go("reload certificates", func(ctx context.Context) error {
 		for {
 			select {
 			case <-signals:
 			case <-ctx.Done():
 				return nil
 			}
-			if err := s.reloadCertificates(); err != nil {
-				s.log.ErrorContext(ctx, "certificates were not reloaded; the old ones stay in use", "error", err)
+			if err := l.reloadCertificates(); err != nil {
+				l.log.ErrorContext(ctx, "certificates were not reloaded; the old ones stay in use", "error", err)
 			} else {
-				s.log.InfoContext(ctx, "certificates reloaded")
+				l.log.InfoContext(ctx, "certificates reloaded")
 			}
 		}
 	})
@@ -56,9 +56,9 @@ func (s *Server) ReloadOn(signals <-chan os.Signal) {
 
 // reloadCertificates reads the certificates of all listeners again. A listener
 // whose files are wrong keeps the certificate that it has.
-func (s *Server) reloadCertificates() error {
+func (l *Listeners) reloadCertificates() error {
 	var errs []error
-	for _, c := range s.certificates {
+	for _, c := range l.certificates {
 		errs = append(errs, c.read())
 	}
 	return errors.Join(errs...)

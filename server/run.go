@@ -13,12 +13,14 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
-	"touchstone.example/api"
 	"touchstone.example/server/config"
-	"touchstone.example/server/env"
+	"touchstone.example/server/run"
+	"touchstone.example/server/strict"
+	"touchstone.example/spec"
 )
 
 // Time-outs of connections. Answers have none: a long poll takes its time.
@@ -38,51 +40,77 @@ type front struct {
 	unused unused
 }
 
-type fronts []*front
+// Listeners are a running homeserver: where it answers, and the server behind
+// that.
+type Listeners struct {
+	cfg          *config.Config
+	log          *slog.Logger
+	judge        *strict.Judge // its counts go on when the server is rebuilt
+	fronts       []*front
+	certificates []*certificate // of the listeners that have one
+	// announced is whether the ready file is ours.
+	announced bool
+
+	main      *run.Group // runs the stop
+	serving   *run.Group // listeners
+	stopError error      // once main has ended
+	behind
+}
+
+// Start opens everything and returns once the server answers. A nil log is
+// silent. The server stops when ctx ends or Close is called.
+func Start(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Listeners, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	l := &Listeners{cfg: cfg, log: log}
+	l.begin(ctx)
+	if err := l.start(ctx); err != nil {
+		return nil, errors.Join(err, l.stop())
+	}
+	return l, nil
+}
+
+func (l *Listeners) start(ctx context.Context) error {
+	settings, err := strict.Resolve(l.cfg.Strictness.Profile, l.cfg.Strictness.Rules)
+	if err != nil {
+		return fmt.Errorf("settings: strictness: %w", err)
+	}
+	if l.judge, err = strict.New(strict.Config{Spec: spec.Files, Settings: settings, Answers: l.cfg.Strictness.Answers}); err != nil {
+		return fmt.Errorf("read the specification: %w", err)
+	}
+	s, err := l.build(ctx)
+	if err != nil {
+		return err
+	}
+	l.serve(s)
+	return l.listen()
+}
 
 // listen opens the listeners of the settings and serves on them.
-func (s *Server) listen(r *api.Router) error {
-	matrix := s.dated(r.Handler())
-	metrics := http.NewServeMux()
-	metrics.Handle("GET /metrics", api.Paced(s.metrics.Handler(), s.writeDeadline))
+func (l *Listeners) listen() error {
+	matrix := l.handler(func(s *Server) http.Handler { return s.matrix })
 	for _, f := range []struct {
 		name    string
 		at      config.TLSListener
 		handler http.Handler
 	}{
-		{"client", s.cfg.Listeners.Client, matrix},
-		{"federation", s.cfg.Listeners.Federation, matrix},
-		{"metrics", config.TLSListener{Address: s.cfg.Listeners.Metrics.Address}, metrics},
+		{"client", l.cfg.Listeners.Client, matrix},
+		{"federation", l.cfg.Listeners.Federation, matrix},
+		{"metrics", config.TLSListener{Address: l.cfg.Listeners.Metrics.Address}, l.handler(func(s *Server) http.Handler { return s.numbers })},
 	} {
 		if f.at.Address == "" {
 			continue
 		}
-		if err := s.open(f.name, f.at, f.handler); err != nil {
+		if err := l.open(f.name, f.at, f.handler); err != nil {
 			return fmt.Errorf("%s listener: %w", f.name, err)
 		}
 	}
-	return s.announce()
+	return l.announce()
 }
 
-// writeDeadline is until when a client must take more of its answer.
-func (s *Server) writeDeadline() time.Time {
-	return env.Real().Now().Add(time.Duration(s.cfg.Listeners.WriteTimeout))
-}
-
-// dated says in the Date header what time it is for clients, where that is not
-// the real time.
-func (s *Server) dated(next http.Handler) http.Handler {
-	if s.cfg.Clock == "" {
-		return next
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Date", s.env.Now().Format(http.TimeFormat))
-		next.ServeHTTP(w, r)
-	})
-}
-
-func (s *Server) open(name string, at config.TLSListener, handler http.Handler) error {
-	l, err := net.Listen("tcp", at.Address)
+func (l *Listeners) open(name string, at config.TLSListener, handler http.Handler) error {
+	socket, err := net.Listen("tcp", at.Address)
 	if errors.Is(err, syscall.EADDRINUSE) && name == "client" {
 		return fmt.Errorf("%w; choose another port, or a free one with --listen 127.0.0.1:0 (make run ARGS=\"--listen 127.0.0.1:0\")", err)
 	}
@@ -91,38 +119,37 @@ func (s *Server) open(name string, at config.TLSListener, handler http.Handler) 
 	}
 	f := &front{name: name}
 	srv := &http.Server{
-		Handler: s.requests.counted(handler), ConnState: f.unused.state,
-		BaseContext:       func(net.Listener) context.Context { return s.requests.base },
+		Handler: handler, ConnState: f.unused.state,
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		HTTP2: &http.HTTP2Config{
 			// What one connection may ask for at once, and may send before it
 			// is read.
 			MaxConcurrentStreams: 100, MaxReceiveBufferPerConnection: 1 << 20, MaxReceiveBufferPerStream: 256 << 10,
 			// A peer that is gone, or takes nothing at all.
-			SendPingTimeout: idleTimeout, PingTimeout: time.Duration(s.cfg.Listeners.WriteTimeout),
-			WriteByteTimeout: time.Duration(s.cfg.Listeners.WriteTimeout),
+			SendPingTimeout: idleTimeout, PingTimeout: time.Duration(l.cfg.Listeners.WriteTimeout),
+			WriteByteTimeout: time.Duration(l.cfg.Listeners.WriteTimeout),
 		},
 		// "OPTIONS *" gets the CORS headers that each other answer has.
 		DisableGeneralOptionsHandler: true,
-		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		ErrorLog:                     slog.NewLogLogger(l.log.Handler(), slog.LevelWarn),
 	}
 	if name == "metrics" { // where no handler reads a body
 		srv.ReadTimeout = headerTimeout
 	}
 	scheme := "http"
-	serve := func() error { return srv.Serve(l) }
+	serve := func() error { return srv.Serve(socket) }
 	if at.TLSCertFile != "" {
 		c := &certificate{at: at, name: name}
 		if err := c.read(); err != nil {
-			return errors.Join(err, l.Close())
+			return errors.Join(err, socket.Close())
 		}
-		s.certificates = append(s.certificates, c)
+		l.certificates = append(l.certificates, c)
 		scheme, srv.TLSConfig = "https", c.config()
-		serve = func() error { return srv.ServeTLS(l, "", "") }
+		serve = func() error { return srv.ServeTLS(socket, "", "") }
 	}
-	f.url, f.server = scheme+"://"+reachable(l.Addr()), srv
-	s.fronts = append(s.fronts, f)
-	s.serving.Go("serve "+name, func(context.Context) error {
+	f.url, f.server = scheme+"://"+reachable(socket.Addr()), srv
+	l.fronts = append(l.fronts, f)
+	l.serving.Go("serve "+name, func(context.Context) error {
 		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
@@ -142,31 +169,31 @@ func reachable(at net.Addr) string {
 
 // announce writes where the server answers into the file of the settings, for
 // programs that started it on a port of its own choice.
-func (s *Server) announce() error {
-	if s.cfg.ReadyFile == "" {
+func (l *Listeners) announce() error {
+	if l.cfg.ReadyFile == "" {
 		return nil
 	}
 	urls := map[string]string{}
-	for _, f := range s.fronts {
+	for _, f := range l.fronts {
 		urls[f.name] = f.url
 	}
 	b, err := json.Marshal(urls)
 	if err != nil {
 		return err
 	}
-	tmp := filepath.Join(filepath.Dir(s.cfg.ReadyFile), "."+filepath.Base(s.cfg.ReadyFile)+".tmp")
+	tmp := filepath.Join(filepath.Dir(l.cfg.ReadyFile), "."+filepath.Base(l.cfg.ReadyFile)+".tmp")
 	if err := os.WriteFile(tmp, append(b, '\n'), 0o600); err != nil {
 		return fmt.Errorf("ready file: %w", err)
 	}
-	if err := os.Rename(tmp, s.cfg.ReadyFile); err != nil {
+	if err := os.Rename(tmp, l.cfg.ReadyFile); err != nil {
 		return fmt.Errorf("ready file: %w", err)
 	}
-	s.announced = true
+	l.announced = true
 	return nil
 }
 
-func (s *Server) url(name string) string {
-	for _, f := range s.fronts {
+func (l *Listeners) url(name string) string {
+	for _, f := range l.fronts {
 		if f.name == name {
 			return f.url
 		}
@@ -175,12 +202,37 @@ func (s *Server) url(name string) string {
 }
 
 // ClientURL is where clients reach the server.
-func (s *Server) ClientURL() string { return s.url("client") }
+func (l *Listeners) ClientURL() string { return l.url("client") }
 
 // MetricsURL is where Prometheus reaches the server, empty if nowhere.
-func (s *Server) MetricsURL() string {
-	if url := s.url("metrics"); url != "" {
+func (l *Listeners) MetricsURL() string {
+	if url := l.url("metrics"); url != "" {
 		return url + "/metrics"
 	}
 	return ""
+}
+
+// Violations are the departures from the specification in this server's own
+// answers that the strictness settings forbid, since it started.
+func (l *Listeners) Violations() []strict.Count { return l.judge.Log().Enforced(strict.Answer) }
+
+// DatabaseName says where the data is, without secrets.
+func (l *Listeners) DatabaseName() string {
+	url, err := l.cfg.DatabaseURL()
+	if err != nil {
+		return "unknown"
+	}
+	if !strings.HasPrefix(url, "sqlite:") {
+		return postgresName(url)
+	}
+	if l.Temporary() {
+		return "temporary, gone when the server stops"
+	}
+	return strings.TrimPrefix(url, "sqlite://")
+}
+
+// Temporary reports whether the data is gone when the server stops.
+func (l *Listeners) Temporary() bool {
+	url, err := l.cfg.DatabaseURL()
+	return err == nil && url == "sqlite::memory:"
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package server puts the homeserver together and runs it: wire.go builds
-// everything, routes.go is the table of contents, run.go owns the goroutines.
+// everything, routes.go is the table of contents, run.go listens, rebuild.go
+// replaces what is behind the listeners, stop.go stops it.
 package server
 
 import (
@@ -36,36 +37,31 @@ import (
 	"touchstone.example/storage"
 )
 
-// Server is a running homeserver.
+// Server is what stands behind the listeners: a database, and what works with
+// it. Another may take its place, see Rebuild.
 type Server struct {
-	cfg          *config.Config
-	log          *slog.Logger
-	env          *env.Env
-	build        obs.Build
-	metrics      *obs.Metrics
-	db           *storage.DB
-	feed         *feed.Feed
-	judge        *strict.Judge
-	jobs         *jobs.Jobs
-	limits       *limits.Limits
-	failed       *obs.Failures
-	fronts       fronts
-	certificates []*certificate // of the listeners that have one
-	// announced is whether the ready file is this server's.
-	announced bool
-	roots     *x509.CertPool // whom to trust when calling others; nil: whom the machine trusts
+	cfg     *config.Config
+	log     *slog.Logger
+	env     *env.Env
+	build   obs.Build
+	metrics *obs.Metrics
+	db      *storage.DB
+	feed    *feed.Feed
+	judge   *strict.Judge
+	jobs    *jobs.Jobs
+	limits  *limits.Limits
+	failed  *obs.Failures
+	roots   *x509.CertPool // whom to trust when calling others; nil: whom the machine trusts
+	matrix  http.Handler   // of the listeners for clients and servers
+	numbers http.Handler   // of the one for metrics
 	stages
 }
 
-// Start opens everything and returns once the server answers. A nil log is
-// silent. The server stops when ctx ends or Close is called.
-func Start(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Server, error) {
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	s := &Server{cfg: cfg, log: log, build: obs.ReadBuild(spec.Version)}
+// build makes a server of the settings. It answers once it is given to serve.
+func (l *Listeners) build(ctx context.Context) (*Server, error) {
+	s := &Server{cfg: l.cfg, log: l.log, judge: l.judge, build: obs.ReadBuild(spec.Version)}
 	s.metrics = obs.NewMetrics(s.build)
-	s.failed = obs.NewFailures(log, env.Stopwatch(), s.metrics)
+	s.failed = obs.NewFailures(s.log, env.Stopwatch(), s.metrics)
 	s.begin(ctx)
 	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(err, s.stop())
@@ -77,13 +73,6 @@ func (s *Server) start(ctx context.Context) error {
 	var err error
 	if s.env, err = newEnv(s.cfg); err != nil {
 		return err
-	}
-	settings, err := strict.Resolve(s.cfg.Strictness.Profile, s.cfg.Strictness.Rules)
-	if err != nil {
-		return fmt.Errorf("settings: strictness: %w", err)
-	}
-	if s.judge, err = strict.New(strict.Config{Spec: spec.Files, Settings: settings, Answers: s.cfg.Strictness.Answers}); err != nil {
-		return fmt.Errorf("read the specification: %w", err)
 	}
 	if s.roots, err = trusted(s.cfg.Federation.TrustedCAFile); err != nil {
 		return err
@@ -104,7 +93,11 @@ func (s *Server) start(ctx context.Context) error {
 	s.jobs = jobs.New(jobs.Deps{DB: s.db, Log: s.log, Metrics: s.metrics})
 	parts := s.wire(signer)
 	s.work.Go("jobs", s.jobs.Run)
-	return s.listen(s.router(parts))
+	s.matrix = s.dated(s.router(parts).Handler())
+	numbers := http.NewServeMux()
+	numbers.Handle("GET /metrics", api.Paced(s.metrics.Handler(), s.writeDeadline))
+	s.numbers = numbers
+	return nil
 }
 
 // newEnv is the real clock and chance, or what the settings put in their place.
@@ -216,6 +209,23 @@ func (s *Server) router(parts *features) *api.Router {
 	return r
 }
 
+// writeDeadline is until when a client must take more of its answer.
+func (s *Server) writeDeadline() time.Time {
+	return env.Real().Now().Add(time.Duration(s.cfg.Listeners.WriteTimeout))
+}
+
+// dated says in the Date header what time it is for clients, where that is not
+// the real time.
+func (s *Server) dated(next http.Handler) http.Handler {
+	if s.cfg.Clock == "" {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", s.env.Now().Format(http.TimeFormat))
+		next.ServeHTTP(w, r)
+	})
+}
+
 // failure is what clients hear when the database fails, which no request can help.
 func (s *Server) failure(ctx context.Context, err error) *api.Error {
 	if !s.failed.Seen(ctx, err) {
@@ -245,25 +255,6 @@ func newStopwatch() func() time.Time {
 	return func() time.Time { return start.Add(since()) }
 }
 
-// Violations are the departures from the specification in this server's own
-// answers that the strictness settings forbid, since the server started.
-func (s *Server) Violations() []strict.Count { return s.judge.Log().Enforced(strict.Answer) }
-
-// DatabaseName says where the data is, without secrets.
-func (s *Server) DatabaseName() string {
-	url, err := s.cfg.DatabaseURL()
-	if err != nil {
-		return s.db.Engine()
-	}
-	if s.db.Engine() != "sqlite" {
-		return postgresName(url)
-	}
-	if s.Temporary() {
-		return "temporary, gone when the server stops"
-	}
-	return strings.TrimPrefix(url, "sqlite://")
-}
-
 // postgresName says which database of which PostgreSQL a URL names, and whose
 // it is, without the password.
 func postgresName(url string) string {
@@ -276,10 +267,4 @@ func postgresName(url string) string {
 		at = net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))
 	}
 	return fmt.Sprintf("PostgreSQL at %s, database %s, user %s", at, c.Database, c.User)
-}
-
-// Temporary reports whether the data is gone when the server stops.
-func (s *Server) Temporary() bool {
-	url, err := s.cfg.DatabaseURL()
-	return err == nil && url == "sqlite::memory:"
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -32,8 +33,8 @@ const (
 	newPatience = 200 * time.Millisecond
 )
 
-// stages are the server's goroutines. They stop from the outside in, each when
-// all before it have ended:
+// stages are the server's goroutines. All stops from the outside in, each stage
+// when those before it have ended:
 //
 //  1. the listeners; then those who wait for news are answered
 //  2. the requests under way
@@ -41,102 +42,87 @@ const (
 //  4. the feed, without which no write is answered
 //  5. the database, which has no goroutine here
 //
-// A goroutine that fails stops the whole server, in the same order.
+// A goroutine that fails stops all, in the same order. A server that is replaced
+// stops so too, but for the listeners.
 type stages struct {
-	main    *run.Group // runs the stop
-	serving *run.Group // listeners
-	work    *run.Group // what goes on without a request
-	stream  *run.Group // the feed
+	work   *run.Group // what goes on without a request
+	stream *run.Group // the feed
 
 	// waiting ends when those who wait for news are to be answered.
 	waiting   context.Context
 	endWaits  context.CancelFunc
 	requests  requests
-	stopError error // once main has ended
+	stopOnce  sync.Once
+	stopError error // once it has stopped
 }
 
 // begin makes the groups. Only main ends with ctx: it stops the others.
+func (l *Listeners) begin(ctx context.Context) {
+	l.main = run.NewGroup(ctx, l.log)
+	l.main.Go("stop", func(ctx context.Context) error {
+		<-ctx.Done()
+		l.stopError = l.stopInOrder()
+		return nil
+	})
+	l.serving = run.NewGroup(context.WithoutCancel(ctx), l.log)
+	l.main.Go("watch", func(ctx context.Context) error {
+		select {
+		case <-l.serving.Done():
+			l.main.Stop()
+		case <-ctx.Done():
+		}
+		return nil
+	})
+}
+
 func (s *Server) begin(ctx context.Context) {
 	inner := context.WithoutCancel(ctx)
 	s.waiting, s.endWaits = context.WithCancel(inner)
 	s.requests.base, s.requests.cut = context.WithCancelCause(inner)
-	s.main = run.NewGroup(ctx, s.log)
-	s.main.Go("stop", func(ctx context.Context) error {
-		<-ctx.Done()
-		s.stopError = s.stopInOrder()
-		return nil
-	})
-	for _, g := range []**run.Group{&s.serving, &s.work, &s.stream} {
-		group := run.NewGroup(inner, s.log)
-		*g = group
-		s.main.Go("watch", func(ctx context.Context) error {
-			select {
-			case <-group.Done():
-				s.main.Stop()
-			case <-ctx.Done():
-			}
-			return nil
-		})
-	}
+	s.work, s.stream = run.NewGroup(inner, s.log), run.NewGroup(inner, s.log)
 }
 
 // Wait returns when the server has stopped: nil when it was asked to.
-func (s *Server) Wait() error {
-	<-s.main.Done()
-	return s.stop()
+func (l *Listeners) Wait() error {
+	<-l.main.Done()
+	return l.stop()
 }
 
 // Close stops the server and waits until it has.
-func (s *Server) Close(context.Context) error { return s.stop() }
+func (l *Listeners) Close(context.Context) error { return l.stop() }
 
-func (s *Server) stop() error {
-	s.main.Stop()
-	err := s.main.Wait()
-	return errors.Join(err, s.stopError)
+func (l *Listeners) stop() error {
+	l.main.Stop()
+	err := l.main.Wait()
+	return errors.Join(err, l.stopError)
 }
 
-func (s *Server) stopInOrder() error {
-	err := s.stopRequests()
-	for _, g := range []*run.Group{s.serving, s.work, s.stream} {
-		g.Stop()
-		err = errors.Join(err, s.within(func() string { return strings.Join(g.Running(), ", ") }, g.Wait))
-	}
-	if s.announced { // else the file may be another server's
-		_ = os.Remove(s.cfg.ReadyFile) // whoever read it may have deleted it
-	}
-	if s.db != nil {
-		err = errors.Join(err, s.within(func() string { return "the database" }, s.db.Close))
-	}
-	return err
-}
-
-// within waits for one stage to end, but not for ever. hung names what has not.
-func (s *Server) within(hung func() string, wait func() error) error {
-	result := make(chan error, 1)
-	run.NewGroup(context.Background(), s.log).Go("stop", func(context.Context) error {
-		result <- wait()
+func (l *Listeners) stopInOrder() error {
+	l.rebuilding.Lock()
+	defer l.rebuilding.Unlock()
+	s := l.now()
+	if s == nil { // it has not started
 		return nil
-	})
-	timeout := time.NewTimer(hungPatience)
-	defer timeout.Stop()
-	select {
-	case err := <-result:
-		return err
-	case <-timeout.C:
-		return fmt.Errorf("the server stops without waiting any longer for %s", hung())
 	}
+	err := l.stopRequests(s)
+	l.serving.Stop()
+	err = errors.Join(err, within(hungPatience, l.log, l.serving))
+	if l.announced { // else the file may be another server's
+		_ = os.Remove(l.cfg.ReadyFile) // whoever read it may have deleted it
+	}
+	return errors.Join(err, s.stop())
 }
 
 // stopRequests closes the listeners, answers those who wait for news, and lets
 // the other requests finish. Those that take too long are answered with 503,
 // and at last their connections are closed.
-func (s *Server) stopRequests() error {
+func (l *Listeners) stopRequests(s *Server) error {
 	ctx, done := context.WithTimeout(context.Background(), stopPatience+cutPatience)
 	defer done()
 	defer time.AfterFunc(stopPatience, func() { s.requests.cut(api.ErrStopping) }).Stop()
-	closing := run.NewGroup(context.Background(), s.log)
+	closing := run.NewGroup(context.Background(), l.log)
 	var closed sync.WaitGroup
-	for _, f := range s.fronts {
+	for _, f := range l.fronts {
 		closed.Add(1)
 		closing.Go("close "+f.name, func(context.Context) error { return f.shutdown(ctx, sync.OnceFunc(closed.Done)) })
 	}
@@ -144,7 +130,65 @@ func (s *Server) stopRequests() error {
 	s.endWaits()
 	err := closing.Wait()
 	s.requests.cut(api.ErrStopping)
-	return errors.Join(err, s.within(func() string { return "requests" }, s.requests.wait))
+	return errors.Join(err, within(hungPatience, l.log, &s.requests))
+}
+
+// retire stops a server whose requests go to another now, or wait. The
+// connections are not its own: what reads from a client that does nothing is left
+// behind, until the listener's deadlines end it.
+func (s *Server) retire() error {
+	defer time.AfterFunc(stopPatience, func() { s.requests.cut(api.ErrStopping) }).Stop()
+	s.endWaits()
+	err := within(stopPatience+hungPatience, s.log, &s.requests)
+	return errors.Join(err, s.stop())
+}
+
+// stop ends what goes on behind the requests.
+func (s *Server) stop() error {
+	s.stopOnce.Do(func() {
+		s.endWaits()
+		s.requests.cut(api.ErrStopping)
+		for _, g := range []*run.Group{s.work, s.stream} {
+			g.Stop()
+			s.stopError = errors.Join(s.stopError, within(hungPatience, s.log, g))
+		}
+		if s.db != nil {
+			s.stopError = errors.Join(s.stopError, within(hungPatience, s.log, closing{s.db.Close}))
+		}
+	})
+	return s.stopError
+}
+
+// failedWith is what the server's goroutines have failed with so far.
+func (s *Server) failedWith() error { return errors.Join(s.work.Err(), s.stream.Err()) }
+
+// A stage is something that ends, and says what of it has not.
+type stage interface {
+	Wait() error
+	Running() []string
+}
+
+// closing is the database as a stage.
+type closing struct{ close func() error }
+
+func (c closing) Wait() error     { return c.close() }
+func (closing) Running() []string { return []string{"the database"} }
+
+// within waits for one stage to end, but not for ever.
+func within(patience time.Duration, log *slog.Logger, what stage) error {
+	result := make(chan error, 1)
+	run.NewGroup(context.Background(), log).Go("stop", func(context.Context) error {
+		result <- what.Wait()
+		return nil
+	})
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	select {
+	case err := <-result:
+		return err
+	case <-timeout.C:
+		return fmt.Errorf("the server stops without waiting any longer for %s", strings.Join(what.Running(), ", "))
+	}
 }
 
 // shutdown closes one listener and its connections, each once its requests are
@@ -169,13 +213,18 @@ type requests struct {
 	ended chan struct{} // closed when none is left, once somebody waits for that
 }
 
-// counted is a handler whose requests are waited for.
-func (r *requests) counted(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		r.count(1)
-		defer r.count(-1)
-		next.ServeHTTP(w, req)
-	})
+// context is that of one request, which ends with its connection's or when it is
+// cut. done frees what it holds.
+func (r *requests) context(parent context.Context) (ctx context.Context, done func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	if r.base.Err() != nil { // AfterFunc would say so a little later
+		cancel(context.Cause(r.base))
+	}
+	stop := context.AfterFunc(r.base, func() { cancel(context.Cause(r.base)) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
 }
 
 func (r *requests) count(n int) {
@@ -188,8 +237,11 @@ func (r *requests) count(n int) {
 	}
 }
 
-// wait returns when no request is left.
-func (r *requests) wait() error {
+// Running implements stage.
+func (r *requests) Running() []string { return []string{"requests"} }
+
+// Wait returns when no request is left.
+func (r *requests) Wait() error {
 	r.mu.Lock()
 	ended := make(chan struct{})
 	if r.open == 0 {

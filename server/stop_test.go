@@ -29,15 +29,29 @@ import (
 // bound is far longer than a stop may take with clients that hang.
 const bound = 15 * time.Second
 
+// empty are listeners with a server that has nothing but its goroutines.
+func empty(t *testing.T) (*Listeners, *Server) {
+	l := &Listeners{cfg: config.LabDefault(), log: slog.New(slog.DiscardHandler)}
+	l.begin(t.Context())
+	s := &Server{cfg: l.cfg, log: l.log}
+	s.begin(t.Context())
+	l.serve(s)
+	return l, s
+}
+
+// only answers what comes to any server behind the listeners.
+func only(l *Listeners, answer http.HandlerFunc) http.Handler {
+	return l.handler(func(*Server) http.Handler { return answer })
+}
+
 // TestStopInOrder: while requests are under way, the work in the background and
 // the feed go on; then they end one after the other.
 func TestStopInOrder(t *testing.T) {
-	s := &Server{cfg: config.LabDefault(), log: slog.New(slog.DiscardHandler)}
-	s.begin(t.Context())
+	l, s := empty(t)
 	order := make(chan string, 10)
 	began, finish := make(chan struct{}), make(chan struct{})
 	at := config.TLSListener{Address: "127.0.0.1:0"}
-	require.NoError(t, s.open("client", at, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+	require.NoError(t, l.open("client", at, only(l, func(http.ResponseWriter, *http.Request) {
 		close(began)
 		<-finish
 		order <- "request"
@@ -53,18 +67,18 @@ func TestStopInOrder(t *testing.T) {
 	s.work.Go("work", background("work"))
 	answered := make(chan error, 1)
 	go func() {
-		answer, err := http.Get(s.ClientURL())
+		answer, err := http.Get(l.ClientURL())
 		if err == nil {
 			answer.Body.Close()
 		}
 		answered <- err
 	}()
 	<-began
-	s.main.Stop()
+	l.main.Stop()
 	<-s.waiting.Done() // who waits for news is told before anything else ends
 	require.Empty(t, order)
 	close(finish)
-	require.NoError(t, s.Wait())
+	require.NoError(t, l.Wait())
 	require.NoError(t, <-answered)
 	require.Equal(t, "request", <-order)
 	require.Equal(t, "work", <-order)
@@ -74,8 +88,7 @@ func TestStopInOrder(t *testing.T) {
 // TestAFailureStopsInOrder: what fails in one stage stops the whole server, and
 // is what Wait returns.
 func TestAFailureStopsInOrder(t *testing.T) {
-	s := &Server{cfg: config.LabDefault(), log: slog.New(slog.DiscardHandler)}
-	s.begin(t.Context())
+	l, s := empty(t)
 	ended := make(chan struct{})
 	s.stream.Go("feed", func(ctx context.Context) error {
 		<-ctx.Done()
@@ -83,20 +96,19 @@ func TestAFailureStopsInOrder(t *testing.T) {
 		return nil
 	})
 	s.work.Go("work", func(context.Context) error { return fmt.Errorf("broken") })
-	require.EqualError(t, s.Wait(), "work: broken")
+	require.EqualError(t, l.Wait(), "work: broken")
 	<-ended
-	require.EqualError(t, s.Close(t.Context()), "work: broken")
+	require.EqualError(t, l.Close(t.Context()), "work: broken")
 }
 
 // TestStopOverHTTP2: streams are answered as requests are, and the connection that
 // carries them ends.
 func TestStopOverHTTP2(t *testing.T) {
-	s := &Server{cfg: config.LabDefault(), log: slog.New(slog.DiscardHandler)}
-	s.begin(t.Context())
+	l, s := empty(t)
 	reached := make(chan struct{}, 3)
 	at := config.TLSListener{Address: "127.0.0.1:0"}
 	at.TLSCertFile, at.TLSKeyFile = certificateFiles(t)
-	require.NoError(t, s.open("client", at, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	require.NoError(t, l.open("client", at, only(l, func(w http.ResponseWriter, r *http.Request) {
 		reached <- struct{}{}
 		<-s.waiting.Done()
 		fmt.Fprint(w, r.Proto)
@@ -107,7 +119,7 @@ func TestStopOverHTTP2(t *testing.T) {
 	answers := make(chan string, 3)
 	for range 3 {
 		go func() {
-			answer, err := client.Get(s.ClientURL())
+			answer, err := client.Get(l.ClientURL())
 			if err != nil {
 				answers <- err.Error()
 				return
@@ -119,7 +131,7 @@ func TestStopOverHTTP2(t *testing.T) {
 		<-reached
 	}
 	begin := time.Now()
-	require.NoError(t, s.Close(t.Context()))
+	require.NoError(t, l.Close(t.Context()))
 	require.Less(t, time.Since(begin), stopPatience)
 	for range 3 {
 		require.Equal(t, "HTTP/2.0", <-answers)
@@ -146,8 +158,7 @@ func certificateFiles(t *testing.T) (cert, key string) {
 // server stops, and one whose client does nothing is cut off.
 func TestStopWithClientsThatHang(t *testing.T) {
 	t.Parallel()
-	s := &Server{cfg: config.LabDefault(), log: slog.New(slog.DiscardHandler)}
-	s.begin(t.Context())
+	l, _ := empty(t)
 	reached := make(chan struct{}, 2)
 	why, readError := make(chan error, 1), make(chan error, 1)
 	mux := http.NewServeMux()
@@ -161,9 +172,9 @@ func TestStopWithClientsThatHang(t *testing.T) {
 		_, err := r.Body.Read(make([]byte, 1))
 		readError <- err
 	})
-	require.NoError(t, s.open("client", config.TLSListener{Address: "127.0.0.1:0"}, mux))
+	require.NoError(t, l.open("client", config.TLSListener{Address: "127.0.0.1:0"}, only(l, mux.ServeHTTP)))
 	dial := func(request string) net.Conn {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(s.ClientURL(), "http://"))
+		conn, err := net.Dial("tcp", strings.TrimPrefix(l.ClientURL(), "http://"))
 		require.NoError(t, err)
 		_, err = fmt.Fprint(conn, request)
 		require.NoError(t, err)
@@ -177,7 +188,7 @@ func TestStopWithClientsThatHang(t *testing.T) {
 		<-reached
 	}
 	begin := time.Now()
-	require.NoError(t, s.Close(t.Context()))
+	require.NoError(t, l.Close(t.Context()))
 	require.Less(t, time.Since(begin), bound)
 	require.Equal(t, api.ErrStopping, <-why)
 	require.Error(t, <-readError)
@@ -189,8 +200,7 @@ func TestStopWithClientsThatHang(t *testing.T) {
 // TestStopWithWorkThatHangs: what does not end is left behind, and said.
 func TestStopWithWorkThatHangs(t *testing.T) {
 	t.Parallel()
-	s := &Server{cfg: config.LabDefault(), log: slog.New(slog.DiscardHandler)}
-	s.begin(t.Context())
+	l, s := empty(t)
 	never := make(chan struct{})
 	defer close(never)
 	s.work.Go("endless work", func(context.Context) error {
@@ -198,6 +208,6 @@ func TestStopWithWorkThatHangs(t *testing.T) {
 		return nil
 	})
 	begin := time.Now()
-	require.EqualError(t, s.Close(t.Context()), "the server stops without waiting any longer for endless work")
+	require.EqualError(t, l.Close(t.Context()), "the server stops without waiting any longer for endless work")
 	require.Less(t, time.Since(begin), bound)
 }

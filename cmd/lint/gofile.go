@@ -138,7 +138,13 @@ func (f *goFile) selector(n *ast.SelectorExpr) {
 		f.report(n.Pos(), ruleStamp, "feed.Stamp may be behind what others have acknowledged: reach a position with feed.Reach")
 	}
 	x, ok := n.X.(*ast.Ident)
-	if !ok || f.timeName == "" || x.Name != f.timeName {
+	if !ok {
+		return
+	}
+	if strings.HasPrefix(f.name, "server/") && connects(x.Name, n.Sel.Name) {
+		f.report(n.Pos(), ruleOutbound, x.Name+"."+n.Sel.Name+" goes to any address: use outbound.Transport")
+	}
+	if f.timeName == "" || x.Name != f.timeName {
 		return
 	}
 	switch n.Sel.Name {
@@ -147,6 +153,21 @@ func (f *goFile) selector(n *ast.SelectorExpr) {
 	case "Sleep":
 		f.report(n.Pos(), ruleSleep, "time.Sleep: wait for what you are waiting for")
 	}
+}
+
+// connects reports whether what a package has opens connections by itself. An
+// http.Client does with the Transport that it is given.
+func connects(pkg, name string) bool {
+	switch pkg {
+	case "net", "tls":
+		return strings.HasPrefix(name, "Dial")
+	case "http":
+		switch name {
+		case "Get", "Head", "Post", "PostForm", "DefaultClient", "DefaultTransport", "Transport":
+			return true
+		}
+	}
+	return false
 }
 
 // isFeed reports whether an expression is a feed, judging by its name: types

@@ -17,6 +17,7 @@ const (
 	ruleChance    rule = "chance"
 	ruleGoroutine rule = "goroutine"
 	ruleStamp     rule = "stamp"
+	ruleOutbound  rule = "outbound"
 	ruleSPDX      rule = "spdx"
 	ruleSize      rule = "size"
 	ruleSkip      rule = "skip"
@@ -41,6 +42,7 @@ var ruleHelp = []struct {
 	{ruleChance, "math/rand and crypto/rand belong to server/env: pass an env.Env"},
 	{ruleGoroutine, "go statements belong to server/run: give the goroutine an owner with run.Group"},
 	{ruleStamp, "feed.Stamp is for caches, which say why: a read for a client goes up to feed.Reach"},
+	{ruleOutbound, "the server connects to others through server/outbound, which looks at where a name leads"},
 	{ruleSPDX, "hand-written files begin with an SPDX licence identifier"},
 	{ruleSize, fmt.Sprintf("files have at most %d lines", maxFileLines)},
 	{ruleSkip, "a skipped test says why"},
@@ -78,12 +80,13 @@ type exemption struct {
 var exemptions = []exemption{
 	{"server/env", []rule{ruleClock, ruleSleep, ruleChance}, "it is the source of time and chance"},
 	{"server/run", []rule{ruleGoroutine}, "it is the owner of goroutines"},
+	{"server/outbound", []rule{ruleOutbound}, "it is the way out"},
 	{"complement", []rule{ruleClock, ruleChance, ruleGoroutine}, "a test tool beside the server: certificates, processes and their real clock"},
 }
 
 // testRules do not apply to tests, which start real servers, seed their
 // generators and wait for what they start.
-var testRules = []rule{ruleClock, ruleChance, ruleGoroutine, ruleStamp}
+var testRules = []rule{ruleClock, ruleChance, ruleGoroutine, ruleStamp, ruleOutbound}
 
 // exempt reports whether a rule does not apply to a file.
 func exempt(r rule, file string) bool {

@@ -53,7 +53,7 @@ func serve(ctx context.Context, args []string) error {
 }
 
 // greet says what runs, where, and what to try next.
-func greet(w io.Writer, cfg *config.Config, s *server.Server) {
+func greet(w io.Writer, cfg *config.Config, s *server.Listeners) {
 	fmt.Fprintf(w, "Touchstone, a Matrix homeserver for Matrix %s\n\n", spec.Version)
 	fmt.Fprintf(w, "  server name   %s\n", cfg.ServerName)
 	fmt.Fprintf(w, "  clients       %s\n", s.ClientURL())
@@ -71,7 +71,7 @@ func greet(w io.Writer, cfg *config.Config, s *server.Server) {
 
 // labData says what becomes of the data in lab mode, which may use a real
 // database.
-func labData(s *server.Server) string {
+func labData(s *server.Listeners) string {
 	if s.Temporary() {
 		return "anyone can register, and the data is gone when the server stops"
 	}

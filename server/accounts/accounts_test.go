@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-openapi/runtime"
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/api"
@@ -46,7 +45,7 @@ func newHouse(t testing.TB, db *storage.DB, change ...func(*accounts.Deps)) *hou
 	}
 	h := &house{Stage: s, t: t, acc: accounts.New(deps)}
 	h.router = s.Router(t, api.Config{
-		Auth:   map[api.Auth]runtime.Authenticator{api.AuthUser: api.TokenAuthenticator(h.acc.Caller)},
+		Auth:   api.Authenticators{User: api.TokenAuthenticator(h.acc.Caller)},
 		Permit: h.acc.Permit,
 	})
 	clientapi.MountRegistration(h.router, h.acc)

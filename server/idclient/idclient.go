@@ -26,6 +26,7 @@ import (
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/generated/identityapi"
 	"touchstone.example/server/eventauth"
+	"touchstone.example/server/outbound"
 )
 
 // Options say how identity servers are reached.
@@ -58,7 +59,7 @@ func New(o Options) *Client {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Transport == nil {
-		o.Transport = network(o)
+		o.Transport = outbound.Transport(outbound.Options{AllowPrivate: o.AllowPrivate, RootCAs: o.RootCAs, Timeout: o.Timeout, MaxHeader: maxAnswer})
 	}
 	return &Client{timeout: o.Timeout, log: o.Log, http: &http.Client{
 		Transport: o.Transport,

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -14,12 +15,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/api"
+	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/generated/identityapi"
 	"touchstone.example/server/eventauth"
 	"touchstone.example/server/idclient"
 	"touchstone.example/tests/identity"
 )
+
+func read(name string) (id.ServerName, error) { return id.ParseServerName(name) }
+
+func logTo(b *strings.Builder) *slog.Logger { return slog.New(slog.NewTextHandler(b, nil)) }
 
 // trip answers requests in place of the network.
 type trip func(r *http.Request) (*http.Response, error)

@@ -123,6 +123,13 @@ func (g *Group) Wait() error {
 	return errors.Join(g.errs...)
 }
 
+// Err returns the errors of the goroutines that have ended.
+func (g *Group) Err() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return errors.Join(g.errs...)
+}
+
 // Running returns the names of the goroutines that have not ended, sorted, each
 // once.
 func (g *Group) Running() []string {

@@ -15,7 +15,7 @@ import (
 // here is a server in this process.
 type here struct {
 	t T
-	s *server.Server
+	s *server.Listeners
 }
 
 func startHere(t T, o Options) (instance, error) {

@@ -25,7 +25,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/go-openapi/runtime"
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/api"
@@ -68,8 +67,8 @@ func New(t testing.TB) *Server {
 	require.NoError(t, err)
 	judge, err := strict.New(strict.Config{Spec: spec.Files, Settings: settings, Answers: true})
 	require.NoError(t, err)
-	router := api.NewRouter(api.Config{Checks: judge.Checks(), Auth: map[api.Auth]runtime.Authenticator{
-		api.AuthIdentity: api.TokenAuthenticator(func(_ *http.Request, token string) (api.Caller, error) {
+	router := api.NewRouter(api.Config{Checks: judge.Checks(), Auth: api.Authenticators{
+		Identity: api.TokenAuthenticator(func(_ *http.Request, token string) (api.Caller, error) {
 			if token != Token {
 				return api.Caller{}, api.Unauthorized("Unknown token")
 			}

@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-openapi/runtime"
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/api"
@@ -98,9 +97,9 @@ func (s *Stage) Router(t testing.TB, cfg api.Config) *api.Router {
 // Tokens identifies callers by tokens that name them: "alice" is @alice:hs1
 // with the device ALICE, "alice/PHONE" the same user's other device, and
 // "guest" and "guest2" are guests.
-func Tokens() map[api.Auth]runtime.Authenticator {
-	return map[api.Auth]runtime.Authenticator{
-		api.AuthUser: api.TokenAuthenticator(func(_ *http.Request, token string) (api.Caller, error) {
+func Tokens() api.Authenticators {
+	return api.Authenticators{
+		User: api.TokenAuthenticator(func(_ *http.Request, token string) (api.Caller, error) {
 			return Caller(token), nil
 		}),
 	}

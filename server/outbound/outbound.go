@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package idclient
+// Package outbound is the way to servers that somebody else can name: a client,
+// an event, another server. Such a name can lead into the network that this
+// server stands in, so every connection to one goes through here. It must not
+// know what is said on the connection.
+package outbound
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"net/http"
@@ -12,17 +17,39 @@ import (
 	"time"
 )
 
-// network is the way to the servers that clients name. It looks at the address
-// that a name has turned out to have, when it connects: a name that was looked
-// up before may have another by then. A proxy would look names up itself, so
-// none is used.
-func network(o Options) http.RoundTripper {
-	dial := &net.Dialer{Timeout: o.Timeout, Control: func(_, address string, _ syscall.RawConn) error {
+// Options say what may be reached, and how.
+type Options struct {
+	// AllowPrivate lets connections go to private and loopback addresses.
+	AllowPrivate bool
+	// RootCAs are whom to trust; nil: whom the machine trusts.
+	RootCAs *x509.CertPool
+	// Timeout bounds connecting, the TLS handshake and the wait for the header
+	// of an answer, each.
+	Timeout time.Duration
+	// MaxHeader bounds the header of an answer, in bytes.
+	MaxHeader int64
+}
+
+// Transport returns a way to such servers. Redirects are the business of the
+// http.Client: where they lead is looked at like any other address.
+func Transport(o Options) *http.Transport {
+	allowed := public
+	if o.AllowPrivate {
+		allowed = func(netip.Addr) bool { return true }
+	}
+	return transport(o, allowed, nil)
+}
+
+// transport looks at the address that a name has turned out to have, when it
+// connects: a name that was looked up before may have another by then. A proxy
+// would look names up itself, so none is used.
+func transport(o Options, allowed func(netip.Addr) bool, resolver *net.Resolver) *http.Transport {
+	dial := &net.Dialer{Timeout: o.Timeout, Resolver: resolver, Control: func(_, address string, _ syscall.RawConn) error {
 		to, err := netip.ParseAddrPort(address)
 		if err != nil {
 			return err
 		}
-		if !o.AllowPrivate && !public(to.Addr()) {
+		if !allowed(to.Addr()) {
 			return fmt.Errorf("%s is not an address of the internet, and federation.allow_private is off", to.Addr())
 		}
 		return nil
@@ -33,7 +60,7 @@ func network(o Options) http.RoundTripper {
 		TLSClientConfig:        &tls.Config{RootCAs: o.RootCAs},
 		TLSHandshakeTimeout:    o.Timeout,
 		ResponseHeaderTimeout:  o.Timeout,
-		MaxResponseHeaderBytes: maxAnswer,
+		MaxResponseHeaderBytes: o.MaxHeader,
 		MaxConnsPerHost:        16,
 		MaxIdleConns:           64,
 		IdleConnTimeout:        30 * time.Second,
