@@ -27,6 +27,7 @@ var kinds = map[string][]string{
 	"storage":  {"storage"},
 	"trie":     {"storage/statetrie"},
 	"plumbing": {"server/env", "server/run", "server/feed", "server/jobs", "server/keys", "server/config", "server/obs", "server/strict", "server/limits", "server/idclient", "server/upkeep"},
+	"roomview": {"server/roomview"},
 	"rooms":    {"server/rooms"},
 	"slice": {
 		"server/accounts", "server/clientsync", "server/discovery", "server/profiles", "server/push",
@@ -50,10 +51,11 @@ var rules = map[string]struct {
 	"trie":      {nil, "the tree of room state knows neither SQL nor Matrix"},
 	"storage":   {[]string{"ids", "trie"}, "storage knows bytes and columns, not Matrix"},
 	"plumbing":  {[]string{"ids", "api", "generated", "spec", "plumbing", "storage", "pure"}, "plumbing serves the slices and knows none"},
-	"rooms":     {[]string{"ids", "api", "generated", "pure", "plumbing", "storage"}, "rooms is what slices stand on"},
-	"slice":     {[]string{"ids", "api", "generated", "pure", "plumbing", "storage", "rooms"}, "slices do not know each other: wire.go connects them"},
+	"roomview":  {[]string{"ids", "pure", "plumbing", "storage"}, "reading a room knows no operation, no status code and no way to change it"},
+	"rooms":     {[]string{"ids", "api", "generated", "pure", "plumbing", "storage", "roomview"}, "rooms is what slices stand on"},
+	"slice":     {[]string{"ids", "api", "generated", "pure", "plumbing", "storage", "roomview", "rooms"}, "slices do not know each other: wire.go connects them"},
 	"tool":      {[]string{"ids", "pure"}, "the room commands are the engine with files"},
-	"server":    {[]string{"ids", "api", "generated", "spec", "pure", "plumbing", "storage", "rooms", "slice"}, "the server puts all together and is imported by mains and tests"},
+	"server":    {[]string{"ids", "api", "generated", "spec", "pure", "plumbing", "storage", "roomview", "rooms", "slice"}, "the server puts all together and is imported by mains and tests"},
 }
 
 // noEffects are what the pure packages may not import: the room engine has no

@@ -12,6 +12,7 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/event"
+	"touchstone.example/server/roomview"
 	"touchstone.example/storage"
 )
 
@@ -82,7 +83,7 @@ func aliasesIn(body api.Raw) ([]id.RoomAlias, error) {
 
 // currentAliases lists the aliases that the room's state names now.
 func (r *Rooms) currentAliases(ctx context.Context, tx *storage.Reader, nid int64) ([]id.RoomAlias, error) {
-	room, err := roomByNID(ctx, tx, nid)
+	room, err := tx.RoomByNID(ctx, nid)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +96,7 @@ func (r *Rooms) currentAliases(ctx context.Context, tx *storage.Reader, nid int6
 	if err != nil {
 		return nil, err
 	}
-	before, err := aliasesIn(Content(events[0].Client))
+	before, err := aliasesIn(roomview.Content(events[0].Client))
 	if err != nil {
 		return nil, nil // what was wrong before counts for nothing
 	}

@@ -306,7 +306,7 @@ func (j *job) repeats(jobs []*job) bool {
 // stillAt reports a conflict when another process has moved the room on.
 func (r *Rooms) stillAt(ctx context.Context, room *storage.Room) error {
 	return r.db.Read(ctx, func(tx *storage.Reader) error {
-		now, err := roomByNID(ctx, tx, room.NID)
+		now, err := tx.RoomByNID(ctx, room.NID)
 		if err == nil && now.Version != room.Version {
 			err = storage.ErrConflict
 		}

@@ -83,10 +83,10 @@ func (c *heads) put(h *head) {
 func (r *Rooms) loadHead(ctx context.Context, nid int64) (*head, error) {
 	h := &head{state: map[event.StateKey]*stored{}}
 	err := r.db.Read(ctx, func(tx *storage.Reader) (err error) {
-		if h.room, err = roomByNID(ctx, tx, nid); err != nil {
+		if h.room, err = tx.RoomByNID(ctx, nid); err != nil {
 			return err
 		}
-		if h.rules, err = rulesOf(h.room); err != nil {
+		if h.rules, err = roomver.Of(h.room.RoomVersion); err != nil {
 			return err
 		}
 		tips, err := tx.Extremities(ctx, nid)
@@ -100,25 +100,6 @@ func (r *Rooms) loadHead(ctx context.Context, nid int64) (*head, error) {
 		return nil, fmt.Errorf("load head of room %d: %w", nid, err)
 	}
 	return h, nil
-}
-
-func roomByNID(ctx context.Context, tx *storage.Reader, nid int64) (*storage.Room, error) {
-	rooms, err := tx.RoomsByNID(ctx, []int64{nid})
-	if err != nil {
-		return nil, err
-	}
-	if rooms[nid] == nil {
-		return nil, storage.ErrNotFound
-	}
-	return rooms[nid], nil
-}
-
-func rulesOf(room *storage.Room) (*roomver.Rules, error) {
-	rules, ok := roomver.Get(room.RoomVersion)
-	if !ok {
-		return nil, fmt.Errorf("room %s has unknown version %q", room.ID, room.RoomVersion)
-	}
-	return rules, nil
 }
 
 // ensure loads the state at keys that the head does not hold yet.

@@ -64,7 +64,7 @@ func (r *Rooms) named(ctx context.Context, name string) (id.RoomID, error) {
 		if err != nil {
 			return err
 		}
-		room, err := roomByNID(ctx, tx, a.RoomNID)
+		room, err := tx.RoomByNID(ctx, a.RoomNID)
 		if err == nil {
 			roomID = room.ID
 		}

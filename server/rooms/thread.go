@@ -8,6 +8,7 @@ import (
 	"touchstone.example/api"
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
+	"touchstone.example/server/roomview"
 	"touchstone.example/storage"
 )
 
@@ -43,7 +44,7 @@ func threadOf(ctx context.Context, tx *storage.Reader, roomNID int64, r relation
 		if err != nil || len(rows) == 0 || rows[0].RoomNID != roomNID || rows[0].Rejected || rows[0].Outlier {
 			return 0, err
 		}
-		parent := relationIn(Content(rows[0].Client))
+		parent := relationIn(roomview.Content(rows[0].Client))
 		if r.kind == "m.thread" && parent == (relation{}) {
 			return rows[0].NID, nil
 		}
