@@ -13,8 +13,8 @@ import (
 	"touchstone.example/server/accounts"
 )
 
-// FuzzLocalUser: whom people mean by a name is a user of this server, the same
-// one however they write the letters, or nobody.
+// FuzzLocalUser checks that a name in a login is either refused or a user of
+// this server, and the same user in upper and lower case.
 func FuzzLocalUser(f *testing.F) {
 	for _, s := range []string{"alice", "ALICE", "@alice:hs1", "@Alice:hs1", "@alice:HS1", "@alice:hs2", "alice:hs1", "@", "", ":", "@:hs1", "\u212a", "a\x00"} {
 		f.Add(s)
@@ -47,7 +47,8 @@ func small(c rune) rune {
 
 var reHash = regexp.MustCompile(`^\$argon2id\$v=19\$m=[0-9]+,t=[1-9][0-9]*,p=[1-9][0-9]*\$[A-Za-z0-9+/]*\$[A-Za-z0-9+/]{22,}$`)
 
-// FuzzPasswordHash: what is read as a hash is one, and is written as it was.
+// FuzzPasswordHash checks that a hash that is accepted is written back
+// unchanged.
 func FuzzPasswordHash(f *testing.F) {
 	f.Add("$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAECAwQFBgcICQoLDA0ODw")
 	f.Add("$argon2id$v=19$m=19456,t=2,p=1$$AAECAwQFBgcICQoLDA0ODw")

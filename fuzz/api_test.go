@@ -17,8 +17,8 @@ import (
 	"touchstone.example/api"
 )
 
-// FuzzXMatrix reads Authorization headers. What it accepts, it writes in the
-// common form, and reads back as the same.
+// FuzzXMatrix parses Authorization headers. An accepted header must parse to
+// the same values after it is written in canonical form.
 func FuzzXMatrix(f *testing.F) {
 	for _, s := range []string{
 		`X-Matrix origin="o",destination="d",key="ed25519:1",sig="s"`, `x-matrix , ORIGIN = o:80 ,,key=ed25519:1, sig="a\"b"`,
@@ -44,7 +44,7 @@ func FuzzXMatrix(f *testing.F) {
 	})
 }
 
-// jsonString is an answer that is one string.
+// jsonString is a response that is one string.
 type jsonString string
 
 func (s jsonString) AppendJSON(b []byte) []byte {
@@ -52,8 +52,8 @@ func (s jsonString) AppendJSON(b []byte) []byte {
 	return b
 }
 
-// FuzzBody reads request bodies. The code of a refusal depends on the body
-// alone: not JSON, or nested too deeply.
+// FuzzBody reads request bodies. The error code must depend on the body alone:
+// not JSON, or nested too deeply.
 func FuzzBody(f *testing.F) {
 	for _, s := range []string{`{}`, ``, ` `, `{"a":1,"a":2}`, "\"\xff\"", `"\ud800"`, `[1e400,-0,9007199254740993]`, `{"a":1}x`, "\"\\u0000\"",
 		strings.Repeat("[", 128) + strings.Repeat("]", 128), strings.Repeat("[", 129) + strings.Repeat("]", 129), strings.Repeat(`{"a":`, 200), `"` + strings.Repeat("[", 200)} {
@@ -93,8 +93,8 @@ func FuzzBody(f *testing.F) {
 	})
 }
 
-// FuzzTarget routes paths and reads their parameters: each is one segment,
-// decoded once, or the request is refused.
+// FuzzTarget routes paths and reads their parameters. A parameter must be one
+// segment, decoded once; otherwise the request is refused.
 func FuzzTarget(f *testing.F) {
 	for _, s := range []string{"/a/b/c", "/a/%2F/x%2F", "/a//c", "/a/:/..", "/a/%zz/c", "/a/%FF/c", "/a/b/", "/a/b", "/a/b%2F/?x", "//a/b/c", "/a/%25/é", "/a/\"%2F/c"} {
 		f.Add(s)
@@ -147,7 +147,7 @@ func FuzzTarget(f *testing.F) {
 	})
 }
 
-// FuzzQuery compares the query reader with net/url.
+// FuzzQuery compares our query parser with net/url.
 func FuzzQuery(f *testing.F) {
 	for _, s := range []string{"a=1&b=2&a=3", "a", "a=%20+%2B", "&&=x&", "a=%zz", "%61=b", "a=%FF", "a=b=c", "é=ü", "\xca%80", "\xca=\x80"} {
 		f.Add(s)
@@ -158,7 +158,7 @@ func FuzzQuery(f *testing.F) {
 		}
 		want, err := url.ParseQuery(raw)
 		valid := err == nil
-		for name, vs := range want { // what counts is what they say once decoded
+		for name, vs := range want { // compare the decoded values
 			for _, s := range append(vs, name) {
 				valid = valid && utf8.ValidString(s)
 			}
@@ -173,7 +173,7 @@ func FuzzQuery(f *testing.F) {
 		}
 		for name, vs := range want {
 			if name == "" {
-				continue // the empty pairs of "a&&b" are nothing to net/url
+				continue // net/url ignores the empty pairs of "a&&b"
 			}
 			require.Equal(t, api.Some(vs[0]), q.String(name))
 			require.Equal(t, vs, q.Strings(name))

@@ -17,9 +17,9 @@ import (
 	"touchstone.example/api/canonjson"
 )
 
-// FuzzCanonJSON compares the canonical writer with a slow one that is built on
-// another reader and on big numbers: both take the same documents and write the
-// same bytes.
+// FuzzCanonJSON compares the canonical JSON writer with a slow one, built on
+// another reader and on big numbers. Both must accept the same documents and
+// write the same bytes.
 func FuzzCanonJSON(f *testing.F) {
 	for _, s := range []string{
 		`{}`, `[]`, `""`, `-0`, `1e10`, `{"b":1,"a":[true,false,null]}`, `{"a":-0,"b":1e10}`, "{\"\U0001F600\":1,\"\uFFFF\":2}",
@@ -48,7 +48,7 @@ func FuzzCanonJSON(f *testing.F) {
 	})
 }
 
-// reference writes src canonically by way of a tree of values.
+// reference converts src to canonical JSON with a tree of values.
 func reference(src []byte, lenient bool) ([]byte, error) {
 	dec := jsontext.NewDecoder(bytes.NewReader(src))
 	out, err := referenceValue(dec, lenient)
@@ -139,8 +139,8 @@ func referenceNumber(s string, lenient bool) (string, error) {
 		return pythonRepr(f), nil
 	}
 	if exp := strings.IndexAny(s, "eE"); exp >= 0 {
-		// big.Rat would build 10^exponent; a value in range has none so large
-		// unless its digits are as many.
+		// big.Rat would compute 10^exponent. An exponent this large is only in
+		// range if the number has about as many digits.
 		n, err := strconv.Atoi(s[exp+1:])
 		zero := strings.Trim(s[:exp], "-0.") == ""
 		if zero {
@@ -163,8 +163,8 @@ func referenceNumber(s string, lenient bool) (string, error) {
 	return r.Num().String(), nil
 }
 
-// pythonRepr writes a float from its digits and its decimal point, as CPython's
-// float_repr_style "short" says.
+// pythonRepr formats a float from its digits and decimal point, as CPython's
+// float_repr_style "short" does.
 func pythonRepr(f float64) string {
 	s := strconv.FormatFloat(f, 'e', -1, 64)
 	sign := ""

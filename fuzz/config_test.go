@@ -12,8 +12,8 @@ import (
 	"touchstone.example/server/config"
 )
 
-// FuzzConfig reads any bytes as a settings file: it must not panic, and what it
-// accepts must pass its own rules.
+// FuzzConfig reads any bytes as a settings file. It must not panic, and
+// accepted settings must pass their own validation.
 func FuzzConfig(f *testing.F) {
 	var example bytes.Buffer
 	require.NoError(f, config.Generate(&example))

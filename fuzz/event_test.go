@@ -13,7 +13,7 @@ import (
 	"touchstone.example/server/roomver"
 )
 
-// eventSigner signs in the name of a server of the fuzz targets.
+// eventSigner returns the key of the server in the fuzz targets.
 func eventSigner() event.Signer {
 	return event.Signer{Name: "one.example", KeyID: "ed25519:1", Key: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))}
 }
@@ -26,8 +26,8 @@ func eventMode(rules *roomver.Rules) canonjson.Mode {
 	return canonjson.Lenient
 }
 
-// FuzzEventParse reads anything as an event of each version. What is an event
-// must survive being stored, redacted, signed and shown to clients.
+// FuzzEventParse parses any bytes as an event of each version. An accepted
+// event must survive storage, redaction, signing and conversion for clients.
 func FuzzEventParse(f *testing.F) {
 	const rest = `"content":{"membership":"join","third_party_invite":{"signed":{}},"redacts":"$x"},"depth":1,"hashes":{"sha256":"x"},` +
 		`"origin_server_ts":1,"sender":"@a:b","signatures":{"b":{"ed25519:1":"x"}},"state_key":"@a:b","unsigned":{"age":1},"zz":[1.5,-0,"\u0001☃"]}`
@@ -87,7 +87,7 @@ func checkEvent(t *testing.T, rules *roomver.Rules, e *event.Event) {
 	require.Equal(t, e.ContentHashMatches(), signed.ContentHashMatches())
 }
 
-// FuzzEventTrusted reads bytes that storage may have spoilt.
+// FuzzEventTrusted reads bytes that may have been corrupted in storage.
 func FuzzEventTrusted(f *testing.F) {
 	f.Add([]byte(`{"auth_events":[],"content":{},"depth":1,"origin_server_ts":1,"prev_events":["$x"],"sender":"@a:b","type":"x"}`))
 	f.Add([]byte(`{"auth_events":[["$x",{"sha256":"y"}]],"content":{"a":"\"},"depth":1}`))

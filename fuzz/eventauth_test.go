@@ -18,8 +18,8 @@ import (
 
 var ruleNumber = regexp.MustCompile(`^[1-9][0-9]?(\.[1-9][0-9]?){0,3}$`)
 
-// authRoom makes the events of one room of a version; what is no event of it is
-// nil.
+// authRoom makes the events of a room of one version. It returns nil for bytes
+// that are no event of the version.
 type authRoom struct {
 	rules *roomver.Rules
 	id    id.RoomID
@@ -56,9 +56,9 @@ func (r *authRoom) make(typ, key string, sender id.UserID, content string) *even
 	return e
 }
 
-// FuzzEventAuth checks any event against a room with any power levels, join rule
-// and create event. The verdict must be the same on the selected auth events
-// alone, and a rejection must name its rule.
+// FuzzEventAuth checks any event against a room with any power levels, join
+// rules and create event. The verdict must be the same with the selected auth
+// events alone, and a rejection must name its rule.
 func FuzzEventAuth(f *testing.F) {
 	const levels = `{"users":{"@b:two.example":"50","@a:one.example":100},"events":{"x":1},"notifications":{"room":1},"ban":50}`
 	for _, content := range []string{

@@ -15,8 +15,7 @@ import (
 	"touchstone.example/server/filter"
 )
 
-// FuzzFilter parses any bytes as a filter and applies what comes out to any
-// event.
+// FuzzFilter parses any bytes as a filter and applies it to any event.
 func FuzzFilter(f *testing.F) {
 	event := `{"type":"m.room.message","sender":"@a:x","content":{"url":"mxc://x/y","m.relates_to":{"rel_type":"m.thread"}}}`
 	for _, text := range []string{
@@ -51,7 +50,7 @@ func FuzzFilter(f *testing.F) {
 	})
 }
 
-// FuzzFilterWildcards holds type patterns against regular expressions.
+// FuzzFilterWildcards compares type patterns with regular expressions.
 func FuzzFilterWildcards(f *testing.F) {
 	f.Add("m.room.*", "m.room.message")
 	f.Add("*a*b*", "xxaxxb")
@@ -59,7 +58,7 @@ func FuzzFilterWildcards(f *testing.F) {
 	f.Fuzz(func(t *testing.T, pattern, typ string) {
 		text, err := json.Marshal(map[string][]string{"types": {pattern}})
 		if err != nil {
-			return // not UTF-8
+			return // invalid UTF-8
 		}
 		re, err := regexp.Compile(`(?s)^` + strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, `.*`) + `$`)
 		require.NoError(t, err)

@@ -21,7 +21,8 @@ import (
 	"touchstone.example/generated/fedapi"
 )
 
-// generated makes an empty value of a type that has some of every quirk.
+// generated returns empty values of generated types that together use every
+// feature of the generator.
 var generated = []func() events.Content{
 	func() events.Content { return new(clientapi.SyncResponse) },
 	func() events.Content { return new(clientapi.CreateRoomBody) },
@@ -39,9 +40,9 @@ var generated = []func() events.Content{
 	func() events.Content { return new(events.RoomMemberContent) },
 }
 
-// FuzzGenerated reads any bytes as a generated type. What it accepts it writes
-// as JSON, which it reads and writes again without a change. What it refuses is
-// refused for what it is.
+// FuzzGenerated decodes any bytes as a generated type. An accepted value must
+// stay the same when it is encoded and decoded again. An error must name the
+// right cause.
 func FuzzGenerated(f *testing.F) {
 	for i, text := range []string{
 		`{"next_batch":"s","device_unused_fallback_key_types":[],"rooms":{"join":{"!a:x":{"timeline":{"events":[{"a":1}]}}}}}`,
@@ -76,8 +77,8 @@ func FuzzGenerated(f *testing.F) {
 	})
 }
 
-// requireCause checks that an error is about syntax exactly where the bytes are
-// no JSON, or else about a value, in words of ours.
+// requireCause checks that an error is a syntax error exactly if the bytes are
+// not JSON, and otherwise an error about a value in our own words.
 func requireCause(t *testing.T, text []byte, err error) {
 	t.Helper()
 	var syntax *jsontext.SyntacticError
@@ -90,8 +91,8 @@ func requireCause(t *testing.T, text []byte, err error) {
 	require.Error(t, semantic.Err, "%s", text)
 }
 
-// FuzzRequest reads any query into a request with a parameter of every kind. It
-// must answer, and never with a server error.
+// FuzzRequest decodes any query into a request that has a parameter of every
+// kind. The router must answer, and never with a server error.
 func FuzzRequest(f *testing.F) {
 	r := api.NewRouter(api.Config{})
 	clientapi.MountContentRepo(r, publicMedia{})

@@ -15,8 +15,8 @@ import (
 	"touchstone.example/api/id"
 )
 
-// The grammars of the specification once more, as regular expressions. What an
-// expression cannot say is below.
+// The grammars of the specification as regular expressions. Rules that an
+// expression cannot check are in the functions below.
 var (
 	reServer   = regexp.MustCompile(`^([0-9A-Za-z.-]+|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?$`)
 	reIPv4Like = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+$`)
@@ -46,7 +46,7 @@ func isServer(s string) bool {
 	return !reIPv4Like.MatchString(m[1]) || reIPv4.MatchString(m[1])
 }
 
-// withDomain matches a sigil, a localpart and a server name.
+// withDomain checks for a sigil, a localpart and a server name.
 func withDomain(s, sigil string) bool {
 	local, server, ok := strings.Cut(strings.TrimPrefix(s, sigil), ":")
 	return ok && strings.HasPrefix(s, sigil) && reLocal.MatchString(local) && isServer(server)
@@ -54,7 +54,7 @@ func withDomain(s, sigil string) bool {
 
 func isText(s string) bool { return s != "" && len(s) <= 255 && utf8.ValidString(s) }
 
-// same runs one parser against its reference.
+// same compares one parser with its reference.
 func same[T ~string](t *testing.T, s string, parse func(string) (T, error), want bool) {
 	t.Helper()
 	got, err := parse(s)
@@ -64,7 +64,7 @@ func same[T ~string](t *testing.T, s string, parse func(string) (T, error), want
 	}
 }
 
-// FuzzIDWithDomain is about user IDs and room aliases.
+// FuzzIDWithDomain parses user IDs and room aliases.
 func FuzzIDWithDomain(f *testing.F) {
 	for _, s := range []string{"@alice:example.org", "#room:[::1]:80", "@:x", "@é😀:1.2.3.4", "@a:256.1.1.1", "@a:b:c", "#a\x00:x", "@\xff:x", "@a:x.", "@a:x:65536"} {
 		f.Add(s)
@@ -80,7 +80,7 @@ func FuzzIDWithDomain(f *testing.F) {
 	})
 }
 
-// FuzzIDWithHash is about room and event IDs, which may have no server name.
+// FuzzIDWithHash parses room IDs and event IDs, which may have no server name.
 func FuzzIDWithHash(f *testing.F) {
 	for _, s := range []string{"!a:x", "$a:x", "!31hneApxJ_1o-63DmFrpeqnkFfWppnzWso1JvH3ogLM", "$acR1l0raoZnm60CBwAVgqbZqoO/mYU81xysh1u7XcJk", "!a+b", "$", "!:", "$a=", "$é"} {
 		f.Add(s)
@@ -98,7 +98,7 @@ func FuzzIDWithHash(f *testing.F) {
 	})
 }
 
-// FuzzServerName is about server names.
+// FuzzServerName parses server names.
 func FuzzServerName(f *testing.F) {
 	for _, s := range []string{"matrix.org:8448", "[1234:5678::abcd]:5678", "1.2.3.4", "1.2.3.400", "[::ffff:1.2.3.4]", "a..b", "x:", "[::1", "::1", "[[::1]]"} {
 		f.Add(s)
@@ -106,7 +106,7 @@ func FuzzServerName(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		same(t, s, id.ParseServerName, isServer(s))
 		n := id.ServerName(s)
-		host, port := n.Host(), n.Port() // these do not judge, and must not panic
+		host, port := n.Host(), n.Port() // these accept any value and must not panic
 		if isServer(s) && n.IsIP() {
 			require.NotNil(t, net.ParseIP(host))
 		}
@@ -114,8 +114,8 @@ func FuzzServerName(f *testing.F) {
 	})
 }
 
-// FuzzNames is about identifiers that are no sigil and server name: devices,
-// keys and content.
+// FuzzNames parses identifiers without sigil and server name: of devices, keys
+// and media.
 func FuzzNames(f *testing.F) {
 	for _, s := range []string{"GHTYAJCE", "ed25519:abc", "mxc://matrix.org/abc", "mxc://x/../y", "ed25519:", ":x", "mxc://[::1]:1/a", "m.room.member", "a~"} {
 		f.Add(s)

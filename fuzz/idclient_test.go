@@ -21,7 +21,7 @@ import (
 	"touchstone.example/server/idclient"
 )
 
-// fakeNetwork answers each end of a path with a body.
+// fakeNetwork answers requests with a fixed body for each path suffix.
 type fakeNetwork struct {
 	status int
 	bodies map[string][]byte
@@ -32,9 +32,9 @@ func (n fakeNetwork) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: n.status, Header: http.Header{"Retry-After": {string(body)}}, Body: io.NopCloser(bytes.NewReader(body))}, nil
 }
 
-// FuzzIdentityServer has an identity server answer with any bytes: what is
-// believed has the form that it must have, and everything else becomes an error
-// that clients may see, never one that logs them out.
+// FuzzIdentityServer lets an identity server answer with any bytes. Accepted
+// answers must have the required form. Other answers must become an error that
+// clients may see, but never one that logs them out.
 func FuzzIdentityServer(f *testing.F) {
 	f.Add("is", "a@example.org", uint16(200), []byte(`{"algorithms":["sha256"],"lookup_pepper":"p"}`), []byte(`{"mappings":{}}`),
 		[]byte(`{"token":"t","display_name":"d","public_keys":[{"public_key":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","key_validity_url":"https://is/"}]}`))

@@ -16,8 +16,8 @@ import (
 	"touchstone.example/server/pushrules"
 )
 
-// FuzzPushRules reads any bytes as a user's rules, changes them, writes them and
-// evaluates them for any event.
+// FuzzPushRules reads any bytes as a user's rules, changes them, writes them
+// and evaluates them for any event.
 func FuzzPushRules(f *testing.F) {
 	event := `{"type":"m.room.message","sender":"@b:x","room_id":"!r:x","content":{"body":"tea time","m.mentions":{"user_ids":["@a:x","",7],"room":true}}}`
 	f.Add(pushrules.Defaults("@a:x").AppendJSON(nil), []byte(event), []byte(`{"actions":["notify",{"set_tweak":"sound","value":"x"}],"pattern":"t*a"}`), "a")
@@ -55,7 +55,7 @@ func FuzzPushRules(f *testing.F) {
 	})
 }
 
-// agree holds the shared evaluation against that of single users.
+// agree compares the shared evaluation with the evaluation for single users.
 func agree(t *testing.T, ev *pushrules.Event, room *pushrules.RoomInfo, name string) {
 	shared := pushrules.Share(ev, room)
 	users := append(shared.Exceptions(), "@a:x", "@b:x", id.UserID(name))
@@ -66,8 +66,8 @@ func agree(t *testing.T, ev *pushrules.Event, room *pushrules.RoomInfo, name str
 	}
 }
 
-// FuzzPushRuleGlobs holds globs against regular expressions, over a few
-// characters so that they meet.
+// FuzzPushRuleGlobs compares globs with regular expressions. It uses few
+// different characters, so that matches are frequent.
 func FuzzPushRuleGlobs(f *testing.F) {
 	f.Add([]byte("\x00\x02\x01"), []byte("\x00\x00\x01\x04"))
 	f.Add([]byte("\x02\x03\x05\x02"), []byte("\x04\x05\x06\x00"))

@@ -16,7 +16,8 @@ import (
 )
 
 // FuzzRedaction redacts any object by the rules of each version, and compares
-// with a redaction that knows nothing but the tables of the specification.
+// the result with an independent redaction made from the tables of the
+// specification.
 func FuzzRedaction(f *testing.F) {
 	const rest = `"auth_events":[],"depth":1,"event_id":"$e","hashes":{},"membership":"join","origin":"b","origin_server_ts":1,"prev_events":[],` +
 		`"prev_state":[],"redacts":"$r","room_id":"!r","sender":"@a:b","signatures":{},"state_key":"","unsigned":{},"x":1}`
@@ -59,7 +60,7 @@ func keep(o object, names []string) {
 	}
 }
 
-// redactByTable is the redaction algorithm word for word.
+// redactByTable is the literal redaction algorithm.
 //
 // Spec: room versions, "Redactions".
 func redactByTable(t *testing.T, rules *roomver.Rules, canonical []byte) []byte {
@@ -70,7 +71,7 @@ func redactByTable(t *testing.T, rules *roomver.Rules, canonical []byte) []byte 
 	}
 	keep(e, rules.Redaction.TopLevel)
 	if content := e["content"]; content != nil && (typ != event.TypeCreate || !rules.Redaction.WholeCreate) {
-		c := object{} // what is no object keeps nothing
+		c := object{} // a content that is no object keeps no members
 		if content.Kind() == '{' {
 			c = objectOf(t, content)
 		}

@@ -18,7 +18,7 @@ import (
 	"touchstone.example/server/roomtool"
 )
 
-// room performs a command of "touchstone room" on standard input.
+// room runs a command of "touchstone room" with this standard input.
 func room(stdin string, args ...string) (code int, out string) {
 	var o, e strings.Builder
 	code = roomtool.Run(args, roomtool.Streams{
@@ -35,14 +35,14 @@ func addRooms(f *testing.F, pattern string, add func(string)) {
 	for _, path := range paths {
 		b, err := os.ReadFile(path)
 		require.NoError(f, err)
-		if len(b) < 16<<10 { // large ones slow the search down
+		if len(b) < 16<<10 { // large rooms slow down fuzzing
 			add(string(b))
 		}
 	}
 }
 
-// FuzzRoomLines gives anything to the commands that read rooms. What they print
-// must be text, and pictures must be XML.
+// FuzzRoomLines passes any input to the commands that read rooms. They must
+// print text, and pictures must be XML.
 func FuzzRoomLines(f *testing.F) {
 	addRooms(f, "*.jsonl", func(s string) { f.Add(s, "") })
 	addRooms(f, "*.txt", func(s string) {
@@ -69,7 +69,7 @@ func FuzzRoomLines(f *testing.F) {
 				requireXML(t, out)
 			}
 			if command == "redact" || strings.Contains(command, "--json") {
-				continue // JSON escapes what it must
+				continue // JSON escapes control characters
 			}
 			at := strings.IndexFunc(out, func(r rune) bool { return !unicode.IsPrint(r) && r != '\n' && r != '\t' })
 			require.Negative(t, at, "%s prints what is no text: %q", command, out[max(0, at-10):])
@@ -77,7 +77,8 @@ func FuzzRoomLines(f *testing.F) {
 	})
 }
 
-// FuzzRoomBuild builds rooms of anything. What is built can be read.
+// FuzzRoomBuild builds rooms of any descriptions. The built events must be
+// readable.
 func FuzzRoomBuild(f *testing.F) {
 	addRooms(f, "*.txt", func(s string) { f.Add(s) })
 	f.Fuzz(func(t *testing.T, data string) {

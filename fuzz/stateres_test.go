@@ -32,8 +32,8 @@ var (
 	}
 )
 
-// A forkReader makes a room of any bytes: five an event, then a bit an event and
-// state.
+// A forkReader makes a room of any bytes: five bytes per event, then one bit
+// per event and state.
 type forkReader struct {
 	rules  *roomver.Rules
 	data   []byte
@@ -51,7 +51,7 @@ func (f *forkReader) next() int {
 	return int(b)
 }
 
-// event makes the next event; nil if it is none of this version.
+// event makes the next event; nil if it is not a valid event of this version.
 func (f *forkReader) event(n int, room id.RoomID) *event.Event {
 	typ, key := forkTypes[f.next()%len(forkTypes)], forkKeys[f.next()%len(forkKeys)]
 	if n == 0 {
@@ -66,7 +66,7 @@ func (f *forkReader) event(n int, room id.RoomID) *event.Event {
 	auth, when := f.next(), f.next()
 	var refs []string
 	for i := range 8 {
-		// Where IDs are chosen, an event can name one that comes after it.
+		// Where servers choose event IDs, an event can refer to a later one.
 		name := fmt.Sprintf("$e%d:one.example", (n+9-i)%(len(f.list)+2))
 		if f.rules.EventID != roomver.EventIDGiven {
 			if i >= len(f.list) {
@@ -138,8 +138,8 @@ func (f *forkReader) room() []stateres.State {
 }
 
 // FuzzStateResolution resolves any states of any events. The result must not
-// depend on the order of the states, nor on whether anybody watches, and must be
-// made of events of the states and their auth chains.
+// depend on the order of the states or on the trace, and must consist of events
+// of the states and their auth chains.
 func FuzzStateResolution(f *testing.F) {
 	for i := range 8 {
 		data := make([]byte, 160)

@@ -73,23 +73,23 @@ func (r *Reader) CountUsers(ctx context.Context) (n int64, err error) {
 
 // PutPassword changes a password. ErrNotFound when there is no such account.
 func (w *Writer) PutPassword(ctx context.Context, userID id.UserID, hash string) error {
-	return w.mustTouch(ctx, qPutPassword, userID, hash)
+	return w.execOne(ctx, qPutPassword, userID, hash)
 }
 
 // UpgradeGuest makes a guest's account one of another kind, with a password.
 // ErrNotFound when there is no such guest.
 func (w *Writer) UpgradeGuest(ctx context.Context, userID id.UserID, kind, hash string) error {
-	return w.mustTouch(ctx, qUpgradeGuest, userID, kind, hash)
+	return w.execOne(ctx, qUpgradeGuest, userID, kind, hash)
 }
 
 // PutStanding changes what an account may do at all.
 func (w *Writer) PutStanding(ctx context.Context, userID id.UserID, admin, locked, suspended bool) error {
-	return w.mustTouch(ctx, qPutStanding, userID, admin, locked, suspended)
+	return w.execOne(ctx, qPutStanding, userID, admin, locked, suspended)
 }
 
 // DeactivateUser closes an account for good. Its name stays taken.
 func (w *Writer) DeactivateUser(ctx context.Context, userID id.UserID, at int64, erase bool) error {
-	return w.mustTouch(ctx, qDeactivate, userID, at, erase)
+	return w.execOne(ctx, qDeactivate, userID, at, erase)
 }
 
 // A Device is a row of devices.
@@ -127,7 +127,7 @@ func (d *Device) scan(scan scanFunc) error {
 // PutDevice makes a device; of one that exists it renews only when and from
 // where it was last seen.
 func (w *Writer) PutDevice(ctx context.Context, d *Device) error {
-	return w.later(ctx, qPutDevice, d.UserID, d.ID, d.DisplayName, d.CreatedAt, d.SeenAt, d.SeenIP, d.SeenAgent)
+	return w.enqueue(ctx, qPutDevice, d.UserID, d.ID, d.DisplayName, d.CreatedAt, d.SeenAt, d.SeenIP, d.SeenAgent)
 }
 
 // Device returns one device.
@@ -160,19 +160,19 @@ func (r *Reader) DeviceSeenFrom(ctx context.Context, userID id.UserID, ip string
 
 // TouchDevice notes when and from where a device was seen, if it is still there.
 func (w *Writer) TouchDevice(ctx context.Context, d *Device) error {
-	return w.later(ctx, qTouchDevice, d.UserID, d.ID, d.SeenAt, d.SeenIP, d.SeenAgent)
+	return w.enqueue(ctx, qTouchDevice, d.UserID, d.ID, d.SeenAt, d.SeenIP, d.SeenAgent)
 }
 
 // RenameDevice changes a device's display name. ErrNotFound when there is none.
 func (w *Writer) RenameDevice(ctx context.Context, userID id.UserID, deviceID id.DeviceID, name string) error {
-	return w.mustTouch(ctx, qRenameDevice, userID, deviceID, name)
+	return w.execOne(ctx, qRenameDevice, userID, deviceID, name)
 }
 
 // DeleteDevices removes devices and all that gives access as them. Their
 // transaction ids may be many, and stay: see [Writer.DeleteTxnsOf].
 func (w *Writer) DeleteDevices(ctx context.Context, userID id.UserID, devices []id.DeviceID) error {
 	for _, q := range []*query{qDeleteAccessTokensOf, qDeleteRefreshTokensOf, qDeleteDevices} {
-		if err := w.later(ctx, q, userID, devices); err != nil {
+		if err := w.enqueue(ctx, q, userID, devices); err != nil {
 			return err
 		}
 	}

@@ -42,16 +42,16 @@ var (
 // InsertChange appends to the log at a position this transaction reserved.
 // Several changes may share one.
 func (w *Writer) InsertChange(ctx context.Context, c Change) error {
-	if w.at == nil {
-		w.at = map[int64]int64{}
+	if w.changesAt == nil {
+		w.changesAt = map[int64]int64{}
 	}
-	n := w.at[c.Pos]
-	w.at[c.Pos]++
+	n := w.changesAt[c.Pos]
+	w.changesAt[c.Pos]++
 	if i := slices.Index(w.reserved, c.Pos); i >= 0 {
 		w.reserved = slices.Delete(w.reserved, i, i+1)
 	}
 	w.changes = append(w.changes, c)
-	return w.later(ctx, qInsertChange, c.Pos, n, c.Kind, c.RoomNID, c.UserID, c.Ref)
+	return w.enqueue(ctx, qInsertChange, c.Pos, n, c.Kind, c.RoomNID, c.UserID, c.Ref)
 }
 
 // Changes reads the log in (after, upTo], oldest first. When there is more than
@@ -90,7 +90,7 @@ func (r *Reader) Cursor(ctx context.Context, name string) (pos int64, err error)
 
 // PutCursor notes how far a reader of the log has come.
 func (w *Writer) PutCursor(ctx context.Context, name string, pos int64) error {
-	return w.later(ctx, qPutCursor, name, pos)
+	return w.enqueue(ctx, qPutCursor, name, pos)
 }
 
 // OldestCursor returns the position of the slowest reader of the log,

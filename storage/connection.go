@@ -10,10 +10,10 @@ import (
 )
 
 // connect makes a connection outside of the pool, set up as those in it.
-func (e *pg) connect(ctx context.Context) (*pgx.Conn, error) {
+func (e *postgresEngine) connect(ctx context.Context) (*pgx.Conn, error) {
 	conn, err := pgx.ConnectConfig(ctx, e.pool.Config().ConnConfig)
 	if err != nil {
-		return nil, pgError(err)
+		return nil, postgresError(err)
 	}
 	if err := e.checkConnection(ctx, conn); err != nil {
 		conn.Close(ctx)
@@ -25,29 +25,31 @@ func (e *pg) connect(ctx context.Context) (*pgx.Conn, error) {
 // A connection is one that a single task keeps for itself, outside of the pool:
 // made when it is first used, and made anew when it broke.
 type connection struct {
-	e    *pg
-	turn chan struct{} // holds one token; whoever has it uses conn
+	e    *postgresEngine
+	slot chan struct{} // holds one token; whoever has it uses conn
 	conn *pgx.Conn
 }
 
-func newConnection(e *pg) *connection { return &connection{e: e, turn: make(chan struct{}, 1)} }
+func newConnection(e *postgresEngine) *connection {
+	return &connection{e: e, slot: make(chan struct{}, 1)}
+}
 
 // use lends the connection to fn, one caller at a time. It runs fn again when
 // the connection turns out to have been lost meanwhile.
 func (c *connection) use(ctx context.Context, fn func(*pgx.Conn) error) error {
 	select {
-	case c.turn <- struct{}{}:
+	case c.slot <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	defer func() { <-c.turn }()
+	defer func() { <-c.slot }()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if c.conn != nil {
 		err := fn(c.conn)
 		if err == nil || !c.conn.IsClosed() || ctx.Err() != nil {
-			return pgError(err)
+			return postgresError(err)
 		}
 		c.conn = nil
 	}
@@ -60,13 +62,13 @@ func (c *connection) use(ctx context.Context, fn func(*pgx.Conn) error) error {
 	if conn.IsClosed() {
 		c.conn = nil
 	}
-	return pgError(err)
+	return postgresError(err)
 }
 
 // close waits for whoever uses the connection, and ends it.
 func (c *connection) close() {
-	c.turn <- struct{}{}
-	defer func() { <-c.turn }()
+	c.slot <- struct{}{}
+	defer func() { <-c.slot }()
 	if c.conn != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()

@@ -23,14 +23,14 @@ import (
 
 // DB is an open database. Its methods may be used by many goroutines.
 type DB struct {
-	engine  engine
-	opts    Options
-	stats   counters
-	watcher PositionWatcher
-	jobs    func()
-	nodes   nodeCache
-	closing sync.Once
-	inside  sync.Map // goroutine number → what it is inside of; only with Options.Checks
+	engine   engine
+	opts     Options
+	stats    counters
+	watcher  PositionWatcher
+	jobs     func()
+	nodes    nodeCache
+	closing  sync.Once
+	insideTx sync.Map // goroutine number → what it is inside of; only with Options.Checks
 }
 
 // Options are the settings of a database that its URL does not carry. The
@@ -80,10 +80,10 @@ type engine interface {
 	// nextID and reserve draw numbers; see numbers.go.
 	nextID(ctx context.Context, w *Writer, name string) (int64, error)
 	reserve(ctx context.Context, w *Writer, n int) ([]int64, error)
-	// origin says where the database is, so that a copy is recognised; beside
+	// identity says where the database is, so that a copy is recognised; beside
 	// is how far it had come by what is kept outside of it.
-	origin(ctx context.Context) (string, error)
-	beside() mark
+	identity(ctx context.Context) (string, error)
+	storedMark() mark
 	// describe names a query's parameter types, preparing it on the way.
 	describe(ctx context.Context, q *query) ([]string, error)
 	close() error
@@ -92,8 +92,8 @@ type engine interface {
 // A session is one connection inside one transaction.
 type session interface {
 	exec(ctx context.Context, q *query, args []any) (int64, error)
-	later(ctx context.Context, q *query, args []any) error
-	laterMust(ctx context.Context, q *query, otherwise error, args []any) error
+	enqueue(ctx context.Context, q *query, args []any) error
+	enqueueMust(ctx context.Context, q *query, otherwise error, args []any) error
 	row(ctx context.Context, q *query, args []any, dst []any) error
 	rows(ctx context.Context, q *query, args []any, each func(scan scanFunc) error) error
 }
@@ -152,7 +152,7 @@ func (db *DB) Close() error {
 // Read runs fn on one consistent snapshot: all its queries see the database
 // as it was when the first of them ran. fn must not open another transaction.
 func (db *DB) Read(ctx context.Context, fn func(*Reader) error) error {
-	defer db.enter("Read")()
+	defer db.markInside("Read")()
 	db.stats.reads.Add(1)
 	r := &Reader{db: db}
 	return db.engine.read(ctx, r, func() error { return fn(r) })
@@ -166,7 +166,7 @@ const maxAttempts = 8
 // committed when it starts; lock with FOR UPDATE or compare in the UPDATE
 // where that is not enough. When Write returns nil the commit is durable.
 func (db *DB) Write(ctx context.Context, fn func(*Writer) error) error {
-	defer db.enter("Write")()
+	defer db.markInside("Write")()
 	for attempt := 1; ; attempt++ {
 		db.stats.writes.Add(1)
 		w := &Writer{Reader: &Reader{db: db}}
@@ -197,17 +197,17 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// enter notes that this goroutine is inside a transaction and panics when it
+// markInside notes that this goroutine is inside a transaction and panics when it
 // already was: on SQLite the inner one could wait for the outer one for ever.
-func (db *DB) enter(what string) (leave func()) {
+func (db *DB) markInside(what string) (leave func()) {
 	if !db.opts.Checks {
 		return func() {}
 	}
 	id := goroutineID()
-	if outer, inside := db.inside.LoadOrStore(id, what); inside {
+	if outer, inside := db.insideTx.LoadOrStore(id, what); inside {
 		panic(fmt.Sprintf("storage: %s inside a %s: compute first, then open one transaction", what, outer))
 	}
-	return func() { db.inside.Delete(id) }
+	return func() { db.insideTx.Delete(id) }
 }
 
 // Outside panics in a transaction, with Options.Checks: what waits for others'
@@ -216,7 +216,7 @@ func (db *DB) Outside(what string) {
 	if !db.opts.Checks {
 		return
 	}
-	if outer, inside := db.inside.Load(goroutineID()); inside {
+	if outer, inside := db.insideTx.Load(goroutineID()); inside {
 		panic(fmt.Sprintf("storage: %s inside a %s: it waits for what others commit", what, outer))
 	}
 }

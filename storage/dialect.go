@@ -5,39 +5,39 @@ package storage
 // What only one engine can say. Each entry has its reason; everything else is
 // written once, for both.
 
-// pgOnly makes what stands in for SQLite's counters in memory.
+// postgresOnly makes what stands in for SQLite's counters in memory.
 //
 // CACHE 1: a connection that kept positions for later would draw them in its
 // own order, and the fence would pass by those it has not used yet.
-const pgOnly = `
+const postgresOnly = `
 CREATE SEQUENCE positions CACHE 1;
 CREATE SEQUENCE id_numbers INCREMENT BY 256 CACHE 1;
 `
 
-// only makes a query for one engine. It is not registered, since the other
+// engineOnly makes a query for one engine. It is not registered, since the other
 // engine cannot prepare it.
-func only(name, text string) *query { return &query{name: name, text: text, lite: text} }
+func engineOnly(name, text string) *query { return &query{name: name, text: text, sqlite: text} }
 
 var (
 	// Row numbers, idBlock at a time: the sequence's increment is that block.
-	dPgTakeIDs = only("pg_take_ids", `SELECT nextval('id_numbers')`)
+	dPgTakeIDs = engineOnly("pg_take_ids", `SELECT nextval('id_numbers')`)
 
 	// The three statements of Reserve. A transaction gets its id when it first
 	// writes; one that draws before is invisible to the fence. Its lock on
 	// changes tells it from a stranger's when the fence has waited for long.
-	dPgLockChanges = only("pg_lock_changes", `LOCK TABLE changes IN ROW EXCLUSIVE MODE`)
-	dPgForceID     = only("pg_force_id", `SELECT pg_current_xact_id()`)
-	dPgPositions   = only("pg_positions", `SELECT nextval('positions') FROM generate_series(1, $1)`)
+	dPgLockChanges = engineOnly("pg_lock_changes", `LOCK TABLE changes IN ROW EXCLUSIVE MODE`)
+	dPgForceID     = engineOnly("pg_force_id", `SELECT pg_current_xact_id()`)
+	dPgPositions   = engineOnly("pg_positions", `SELECT nextval('positions') FROM generate_series(1, $1)`)
 
 	// The fence. A sequence's last value is what anybody drew, committed or not.
-	dPgLastPosition = only("pg_last_position", `SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM positions`)
-	dPgFenceID      = only("pg_fence_id", `SELECT CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)`)
-	dPgOldestID     = only("pg_oldest_id", `SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT)`)
+	dPgLastPosition = engineOnly("pg_last_position", `SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM positions`)
+	dPgFenceID      = engineOnly("pg_fence_id", `SELECT CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)`)
+	dPgOldestID     = engineOnly("pg_oldest_id", `SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT)`)
 
-	dPgNewChanges = only("pg_new_changes", `SELECT pos, kind, room_nid, user_id, ref FROM changes WHERE pos > $1 ORDER BY pos, n LIMIT $2`)
+	dPgNewChanges = engineOnly("pg_new_changes", `SELECT pos, kind, room_nid, user_id, ref FROM changes WHERE pos > $1 ORDER BY pos, n LIMIT $2`)
 
 	// The ids of the transactions that hold the lock Reserve takes on changes.
-	dPgWriters = only("pg_writers", `SELECT CAST(CAST(own.transactionid AS TEXT) AS BIGINT)
+	dPgWriters = engineOnly("pg_writers", `SELECT CAST(CAST(own.transactionid AS TEXT) AS BIGINT)
 		FROM pg_locks AS held JOIN pg_locks AS own ON own.virtualtransaction = held.virtualtransaction
 		WHERE held.locktype = 'relation' AND held.mode = 'RowExclusiveLock'
 			AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -47,20 +47,20 @@ var (
 	// Where the database is. The timeline changes when a standby takes over, or
 	// the cluster is put back to an earlier time; the row in pg_database and the
 	// table when a dump is restored. All of it may be read by any role.
-	dPgCluster = only("pg_cluster", `SELECT CAST(system_identifier AS TEXT) || ' ' ||
+	dPgCluster = engineOnly("pg_cluster", `SELECT CAST(system_identifier AS TEXT) || ' ' ||
 		substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) FROM pg_control_system()`)
-	dPgTables = only("pg_tables", `SELECT CAST(oid AS TEXT) || ' ' || CAST(CAST(CAST('changes' AS regclass) AS oid) AS TEXT)
+	dPgTables = engineOnly("pg_tables", `SELECT CAST(oid AS TEXT) || ' ' || CAST(CAST(CAST('changes' AS regclass) AS oid) AS TEXT)
 		FROM pg_database WHERE datname = current_database()`)
-	dPgLockEpochs = only("pg_lock_epochs", `SELECT pg_advisory_xact_lock($1)`)
+	dPgLockEpochs = engineOnly("pg_lock_epochs", `SELECT pg_advisory_xact_lock($1)`)
 
-	dPgSynchronous = only("pg_synchronous", `SELECT set_config('synchronous_commit', 'on', FALSE)
+	dPgSynchronous = engineOnly("pg_synchronous", `SELECT set_config('synchronous_commit', 'on', FALSE)
 		WHERE current_setting('synchronous_commit') = 'off'`)
 
 	// What the loop looks at while nothing happens.
-	dPgProgress = only("pg_progress", `SELECT CASE WHEN is_called THEN last_value ELSE 0 END,
+	dPgProgress = engineOnly("pg_progress", `SELECT CASE WHEN is_called THEN last_value ELSE 0 END,
 		(SELECT COALESCE(MAX(epoch), 1) FROM epochs) FROM positions`)
 
-	dPgLockAlone  = only("pg_lock_alone", `SELECT pg_try_advisory_lock($1)`)
-	dPgLockShared = only("pg_lock_shared", `SELECT pg_try_advisory_lock_shared($1)`)
-	dPgRing       = only("pg_ring", `SELECT pg_notify($1, $2)`)
+	dPgLockAlone  = engineOnly("pg_lock_alone", `SELECT pg_try_advisory_lock($1)`)
+	dPgLockShared = engineOnly("pg_lock_shared", `SELECT pg_try_advisory_lock_shared($1)`)
+	dPgRing       = engineOnly("pg_ring", `SELECT pg_notify($1, $2)`)
 )

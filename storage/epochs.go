@@ -48,11 +48,11 @@ func (r *Reader) Epoch(ctx context.Context) (int64, error) {
 // the old one: it is in another place than it was, or a file beside it knows of
 // more. Call it before the first position is drawn.
 func (db *DB) OpenHistory(ctx context.Context) (list []Epoch, cut bool, err error) {
-	origin, err := db.engine.origin(ctx)
+	origin, err := db.engine.identity(ctx)
 	if err != nil {
 		return nil, false, fmt.Errorf("where the database is: %w", err)
 	}
-	beside := db.engine.beside()
+	beside := db.engine.storedMark()
 	err = db.Write(ctx, func(w *Writer) (err error) {
 		if list, err = w.lockEpochs(ctx); err != nil {
 			return err
@@ -79,7 +79,7 @@ func (db *DB) OpenHistory(ctx context.Context) (list []Epoch, cut bool, err erro
 // RaiseEpoch begins a new history after known, unless another process has done
 // so. How far it goes with the old one is not known.
 func (db *DB) RaiseEpoch(ctx context.Context, known int64) error {
-	origin, err := db.engine.origin(ctx)
+	origin, err := db.engine.identity(ctx)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ const maxPosition = 1<<63 - 1
 // lockEpochs reads the epochs, and lets no other process add one meanwhile.
 func (w *Writer) lockEpochs(ctx context.Context) ([]Epoch, error) {
 	if w.db.Engine() == "postgres" {
-		if err := w.later(ctx, dPgLockEpochs, int64(epochLock)); err != nil {
+		if err := w.enqueue(ctx, dPgLockEpochs, int64(epochLock)); err != nil {
 			return nil, err
 		}
 	}
@@ -108,14 +108,14 @@ func (w *Writer) lockEpochs(ctx context.Context) ([]Epoch, error) {
 const epochLock = 0x65706f6368 // "epoch"
 
 func (w *Writer) insertEpoch(ctx context.Context, e Epoch) error {
-	return w.later(ctx, qInsertEpoch, e.Number, e.FromPos, e.origin)
+	return w.enqueue(ctx, qInsertEpoch, e.Number, e.FromPos, e.origin)
 }
 
 // NoteHistory writes beside an SQLite file how far it has come, so that an older
 // copy which is put in its place is recognised.
 func (db *DB) NoteHistory(ctx context.Context) error {
-	e, ok := db.engine.(*lite)
-	if !ok || e.side == "" {
+	e, ok := db.engine.(*sqliteEngine)
+	if !ok || e.markPath == "" {
 		return nil
 	}
 	var m mark
@@ -128,13 +128,13 @@ func (db *DB) NoteHistory(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return m.write(e.side)
+	return m.write(e.markPath)
 }
 
 // noteLast notes down where the database stops, if it has a history. What was
 // noted before does no harm where it fails.
 func (db *DB) noteLast() {
-	if db.engine.beside() != (mark{}) {
+	if db.engine.storedMark() != (mark{}) {
 		_ = db.NoteHistory(context.Background())
 	}
 }

@@ -37,8 +37,8 @@ var (
 	ErrClosed = errors.New("closed")
 )
 
-// liteError gives SQLite's errors their sentinel.
-func liteError(err error) error {
+// sqliteError gives SQLite's errors their sentinel.
+func sqliteError(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
@@ -88,8 +88,8 @@ var pgGone = []string{"08", "53", "57P"}
 // pgUnsupported are the answers to questions that a service does not allow or know.
 var pgUnsupported = []string{"42501", "0A000", "42883"}
 
-// pgError gives PostgreSQL's errors their sentinel.
-func pgError(err error) error {
+// postgresError gives PostgreSQL's errors their sentinel.
+func postgresError(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}

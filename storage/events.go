@@ -66,7 +66,7 @@ func (e *Event) scanView(scan scanFunc) error {
 func (e *Event) texts(typ, sender Text, stateKey *string, pos *int64) {
 	e.Type, e.Sender = string(typ), id.UserID(sender)
 	if stateKey != nil {
-		key := original(*stateKey)
+		key := unescape(*stateKey)
 		e.StateKey = &key
 	}
 	if pos != nil {
@@ -126,7 +126,7 @@ const putVerdict = `UPDATE events SET rejected = $2, soft_failed = $3, outlier =
 // InsertEvent stores a new event. ErrExists when there is one with that id:
 // perhaps from a later call, since the statement may travel with others.
 func (w *Writer) InsertEvent(ctx context.Context, e *Event) error {
-	return w.later(ctx, qInsertEvent, e.NID, e.ID, e.RoomNID, e.Type, e.StateKey, e.Sender, e.Depth, nullable(e.Pos),
+	return w.enqueue(ctx, qInsertEvent, e.NID, e.ID, e.RoomNID, e.Type, e.StateKey, e.Sender, e.Depth, nullable(e.Pos),
 		e.OriginServerTS, e.Redacts, e.ReplacesNID, packNIDs(e.AuthNIDs), e.PDU, e.Client, e.Rejected, e.SoftFailed, e.Outlier, e.Partial, e.Forked,
 		e.RedactedBy, e.StateBefore, e.StateAfter)
 }
@@ -253,14 +253,14 @@ func (r *Reader) MemberEvents(ctx context.Context, roomNID int64, userID id.User
 
 // PutRedaction puts a redaction in force: clients see the event's new form.
 func (w *Writer) PutRedaction(ctx context.Context, eventNID, redactionNID int64, client []byte) error {
-	return w.later(ctx, qPutRedaction, eventNID, redactionNID, client)
+	return w.enqueue(ctx, qPutRedaction, eventNID, redactionNID, client)
 }
 
 // PutVerdict stores what is now thought of an event: its fields Rejected,
 // SoftFailed, Outlier, Partial, Forked, StateBefore, StateAfter and ReplacesNID, and for
 // an outlier that becomes part of the room, Pos and Depth.
 func (w *Writer) PutVerdict(ctx context.Context, e *Event) error {
-	return w.later(ctx, qPutVerdict, e.verdict()...)
+	return w.enqueue(ctx, qPutVerdict, e.verdict()...)
 }
 
 // PutOutlier is PutVerdict for an event that is thought to be an outlier. It

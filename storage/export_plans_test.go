@@ -19,9 +19,9 @@ func (db *DB) Analyze(t testing.TB) {
 	ctx := context.Background()
 	var err error
 	switch e := db.engine.(type) {
-	case *lite:
+	case *sqliteEngine:
 		_, err = e.writer.conn.conn.ExecContext(ctx, "ANALYZE")
-	case *pg:
+	case *postgresEngine:
 		_, err = e.pool.Exec(ctx, "ANALYZE")
 	}
 	require.NoError(t, err)
@@ -46,9 +46,9 @@ func (db *DB) Explain(t testing.TB, name string) Plan { return db.ExplainQuery(t
 func (db *DB) ExplainQuery(t testing.TB, q *Query) Plan {
 	var p Plan
 	switch e := db.engine.(type) {
-	case *lite:
+	case *sqliteEngine:
 		p = e.explain(t, q)
-	case *pg:
+	case *postgresEngine:
 		p = e.explain(t, q)
 	}
 	slices.Sort(p.Reads)
@@ -64,12 +64,12 @@ var (
 	paramsSQL = regexp.MustCompile(`\$\d+`)
 )
 
-func (e *lite) explain(t testing.TB, q *query) (p Plan) {
+func (e *sqliteEngine) explain(t testing.TB, q *query) (p Plan) {
 	conn, err := e.connect(context.Background()) // statistics are read when it opens
 	require.NoError(t, err)
 	defer conn.conn.Close()
-	args := make([]any, len(paramsSQL.FindAllString(q.lite, -1)))
-	rows, err := conn.conn.QueryContext(context.Background(), "EXPLAIN QUERY PLAN "+q.lite, args...)
+	args := make([]any, len(paramsSQL.FindAllString(q.sqlite, -1)))
+	rows, err := conn.conn.QueryContext(context.Background(), "EXPLAIN QUERY PLAN "+q.sqlite, args...)
 	require.NoError(t, err, q.name)
 	defer rows.Close()
 	aliases := map[string]string{}
@@ -112,7 +112,7 @@ type pgNode struct {
 
 var pgTerm = regexp.MustCompile(`\((?:\w+\.)?(?:ROW\()?(\w+)(?:, \w+\))? (=|<>|<=?|>=?) `)
 
-func (e *pg) explain(t testing.TB, q *query) (p Plan) {
+func (e *postgresEngine) explain(t testing.TB, q *query) (p Plan) {
 	ctx := context.Background()
 	c, err := e.pool.Acquire(ctx)
 	require.NoError(t, err)

@@ -12,7 +12,7 @@ import (
 type Query = query
 
 func NewQuery(name, text string) *Query {
-	return &query{name: name, text: text, lite: liteSQL(text), any: arrayParams(text)}
+	return &query{name: name, text: text, sqlite: sqliteSQL(text), any: arrayParams(text)}
 }
 
 func (r *Reader) Row(ctx context.Context, q *Query, args []any, dst ...any) error {
@@ -28,12 +28,12 @@ func (w *Writer) Exec(ctx context.Context, q *Query, args ...any) (int64, error)
 }
 
 func (w *Writer) Later(ctx context.Context, q *Query, args ...any) error {
-	return w.later(ctx, q, args...)
+	return w.enqueue(ctx, q, args...)
 }
 
 var (
-	LiteDDL    = liteDDL
-	PgDDL      = pgDDL
+	LiteDDL    = sqliteDDL
+	PgDDL      = postgresDDL
 	Statements = statements
 )
 
@@ -58,16 +58,16 @@ func (db *DB) NodeSizes(t testing.TB) (rows, bytes int64) {
 }
 
 // Queued counts the Writes that wait for their first turn on SQLite.
-func (db *DB) Queued() int { return int(db.engine.(*lite).writer.queued.Load()) }
+func (db *DB) Queued() int { return int(db.engine.(*sqliteEngine).writer.queued.Load()) }
 
 // Lite is the text that SQLite runs.
-func (q *query) Lite() string { return q.lite }
+func (q *query) Lite() string { return q.sqlite }
 
 // FillDisk makes SQLite answer as on a full disk to whoever needs another page,
 // until the connection is replaced, as it is once a transaction was lost.
 func (db *DB) FillDisk(t testing.TB) {
-	lw := &db.engine.(*lite).writer
-	lw.turn <- struct{}{}
+	lw := &db.engine.(*sqliteEngine).writer
+	lw.slot <- struct{}{}
 	defer lw.release()
 	if err := lw.conn.run("PRAGMA max_page_count = 1"); err != nil {
 		t.Fatal(err)

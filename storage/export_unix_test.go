@@ -6,5 +6,5 @@ package storage
 
 var (
 	LockFile = lockFile
-	Sweep    = sweep
+	Sweep    = removeStaleDirs
 )

@@ -39,7 +39,7 @@ const askTimeout = 5 * time.Second
 
 // LastPosition returns the last position anybody drew.
 func (db *DB) LastPosition(ctx context.Context) (pos int64, err error) {
-	e, ok := db.engine.(*pg)
+	e, ok := db.engine.(*postgresEngine)
 	if !ok {
 		err := db.Read(ctx, func(r *Reader) error { return r.row(ctx, qLastPosition, nil, &pos) })
 		return pos, err
@@ -162,8 +162,8 @@ func collectChanges(rows pgx.Rows) ([]Change, error) {
 	})
 }
 
-func (db *DB) postgres() (*pg, error) {
-	if e, ok := db.engine.(*pg); ok {
+func (db *DB) postgres() (*postgresEngine, error) {
+	if e, ok := db.engine.(*postgresEngine); ok {
 		return e, nil
 	}
 	return nil, fmt.Errorf("a fence is PostgreSQL's, not %s's", db.Engine())
@@ -207,7 +207,7 @@ func (db *DB) OpenDoorbell(ctx context.Context, alone bool) (*Doorbell, error) {
 		_, err = conn.Exec(ctx, "LISTEN "+doorbell)
 	}
 	if err != nil {
-		return nil, errors.Join(pgError(err), d.Close())
+		return nil, errors.Join(postgresError(err), d.Close())
 	}
 	return d, nil
 }
@@ -218,7 +218,7 @@ func (d *Doorbell) Wait(ctx context.Context) error {
 	for {
 		n, err := d.conn.WaitForNotification(ctx)
 		if err != nil {
-			return pgError(err)
+			return postgresError(err)
 		}
 		if n.Payload != d.name {
 			return nil
@@ -233,7 +233,7 @@ func (d *Doorbell) Close() error {
 	err := d.conn.Close(ctx)
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) {
-		return pgError(err)
+		return postgresError(err)
 	}
 	return nil // a connection that was lost is closed too
 }

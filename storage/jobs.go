@@ -84,7 +84,7 @@ func (w *Writer) PutJob(ctx context.Context, kind, key string, payload []byte, r
 			w.db.jobs()
 		}
 	})
-	return w.later(ctx, qPutJob, nid, kind, key, payload, []byte{}, runAt, now)
+	return w.enqueue(ctx, qPutJob, nid, kind, key, payload, []byte{}, runAt, now)
 }
 
 // Job returns one job, ErrNotFound when it is done.
@@ -148,13 +148,13 @@ func (w *Writer) HoldJob(ctx context.Context, j *Job, progress []byte) error {
 			j.Held, j.Progress = j.Held+1, progress
 		}
 	})
-	return w.laterMust(ctx, qHoldJob, ErrLeaseLost, j.ID, j.Holder, j.Held, progress)
+	return w.enqueueMust(ctx, qHoldJob, ErrLeaseLost, j.ID, j.Holder, j.Held, progress)
 }
 
 // FreeJob gives a job back, to be done not before a time. ErrLeaseLost if it
 // has got another holder.
 func (w *Writer) FreeJob(ctx context.Context, j *Job, runAt, attempts int64, why string) error {
-	return w.laterMust(ctx, qFreeJob, ErrLeaseLost, j.ID, j.Holder, j.Held, runAt, attempts, why)
+	return w.enqueueMust(ctx, qFreeJob, ErrLeaseLost, j.ID, j.Holder, j.Held, runAt, attempts, why)
 }
 
 // FinishJob deletes a job that is done. If something has caused it again since j

@@ -32,16 +32,16 @@ func (m mark) write(path string) error {
 	return os.Rename(tmp, path)
 }
 
-func (e *lite) beside() mark {
-	if e.side == "" {
+func (e *sqliteEngine) storedMark() mark {
+	if e.markPath == "" {
 		return mark{}
 	}
-	return readMark(e.side)
+	return readMark(e.markPath)
 }
 
-// origin is the file itself: a copy that is put in its place is another one.
-func (e *lite) origin(context.Context) (string, error) {
-	if e.side == "" {
+// identity is the file itself: a copy that is put in its place is another one.
+func (e *sqliteEngine) identity(context.Context) (string, error) {
+	if e.markPath == "" {
 		return "memory", nil
 	}
 	info, err := os.Stat(e.path)
@@ -51,14 +51,14 @@ func (e *lite) origin(context.Context) (string, error) {
 	return "file " + strconv.FormatUint(inode(info), 10), nil
 }
 
-func (e *pg) beside() mark { return mark{} }
+func (e *postgresEngine) storedMark() mark { return mark{} }
 
-// origin is the cluster with its timeline, the database and its tables: a dump
+// identity is the cluster with its timeline, the database and its tables: a dump
 // that is restored makes new ones.
-func (e *pg) origin(ctx context.Context) (string, error) {
+func (e *postgresEngine) identity(ctx context.Context) (string, error) {
 	var tables string
 	if err := e.pool.QueryRow(ctx, dPgTables.text).Scan(&tables); err != nil {
-		return "", pgError(err)
+		return "", postgresError(err)
 	}
 	return e.cluster + " " + tables, nil
 }

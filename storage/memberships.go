@@ -58,14 +58,14 @@ func (m *Membership) scan(scan scanFunc) error {
 
 // PutMembership sets what a user is to a room.
 func (w *Writer) PutMembership(ctx context.Context, m *Membership) error {
-	return w.later(ctx, qPutMembership, m.RoomNID, m.UserID, m.Membership, m.EventNID, m.Sender, m.Pos, m.Local, m.Forgotten,
+	return w.enqueue(ctx, qPutMembership, m.RoomNID, m.UserID, m.Membership, m.EventNID, m.Sender, m.Pos, m.Local, m.Forgotten,
 		m.UserID.Server())
 }
 
 // ForgetRoom makes a room that a user has left forgotten, until the user's next
 // membership. ErrNotFound when the user is not gone, or has come back meanwhile.
 func (w *Writer) ForgetRoom(ctx context.Context, roomNID int64, userID id.UserID) error {
-	return w.mustTouch(ctx, qForgetRoom, roomNID, userID)
+	return w.execOne(ctx, qForgetRoom, roomNID, userID)
 }
 
 // Membership returns what a user is to a room, ErrNotFound when it never was anything.
@@ -137,7 +137,7 @@ func (r *Reader) ServerJoined(ctx context.Context, roomNID int64, server id.Serv
 
 // MarkRead notes that a user has read a room's main timeline up to a position.
 func (w *Writer) MarkRead(ctx context.Context, roomNID int64, userID id.UserID, pos int64) error {
-	return w.later(ctx, qMarkRead, roomNID, userID, pos)
+	return w.enqueue(ctx, qMarkRead, roomNID, userID, pos)
 }
 
 // CountMembers counts the users who are each of these to several rooms:

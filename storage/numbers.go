@@ -57,23 +57,23 @@ func (w *Writer) ReserveN(ctx context.Context, n int) ([]int64, error) {
 	if n < 1 {
 		return nil, fmt.Errorf("reserve %d positions", n)
 	}
-	if w.ticket == nil && w.db.watcher != nil {
-		w.ticket = w.db.watcher.Drawing()
+	if w.watched == nil && w.db.watcher != nil {
+		w.watched = w.db.watcher.Drawing()
 	}
 	positions, err := w.db.engine.reserve(ctx, w, n)
 	if err != nil {
 		return nil, err
 	}
-	if w.ticket != nil {
-		w.db.watcher.Drawn(w.ticket, positions)
+	if w.watched != nil {
+		w.db.watcher.Drawn(w.watched, positions)
 	}
 	w.reserved = append(w.reserved, positions...)
 	return positions, nil
 }
 
-// liteNumbers counts in memory: SQLite has one writer, and the file one
+// sqliteNumbers counts in memory: SQLite has one writer, and the file one
 // server. A rollback takes the count back, so runs repeat exactly.
-type liteNumbers struct {
+type sqliteNumbers struct {
 	position int64
 	ids      map[string]idRange
 }
@@ -84,12 +84,12 @@ var (
 		ON CONFLICT (name) DO UPDATE SET taken = id_blocks.taken + $2 RETURNING taken`)
 )
 
-func (n *liteNumbers) load(ctx context.Context, c *liteConn) error {
+func (n *sqliteNumbers) load(ctx context.Context, c *sqliteConn) error {
 	n.ids = map[string]idRange{}
 	return c.row(ctx, qLastPosition, nil, []any{&n.position})
 }
 
-func (e *lite) nextID(ctx context.Context, w *Writer, name string) (int64, error) {
+func (e *sqliteEngine) nextID(ctx context.Context, w *Writer, name string) (int64, error) {
 	old := e.numbers.ids[name]
 	block := old
 	if block.next == block.last {
@@ -104,7 +104,7 @@ func (e *lite) nextID(ctx context.Context, w *Writer, name string) (int64, error
 	return block.next, nil
 }
 
-func (e *lite) reserve(_ context.Context, w *Writer, n int) ([]int64, error) {
+func (e *sqliteEngine) reserve(_ context.Context, w *Writer, n int) ([]int64, error) {
 	if w.s == nil {
 		return nil, ErrClosed
 	}
@@ -118,14 +118,14 @@ func (e *lite) reserve(_ context.Context, w *Writer, n int) ([]int64, error) {
 	return positions, nil
 }
 
-// pgNumbers shares sequences with other processes: nextval is outside of any
+// postgresNumbers shares sequences with other processes: nextval is outside of any
 // transaction, so a block is taken without holding a lock.
-type pgNumbers struct {
+type postgresNumbers struct {
 	mu  sync.Mutex
 	ids map[string]idRange
 }
 
-func (e *pg) nextID(ctx context.Context, w *Writer, name string) (int64, error) {
+func (e *postgresEngine) nextID(ctx context.Context, w *Writer, name string) (int64, error) {
 	if id, ok := e.numbers.take(name); ok {
 		return id, nil
 	}
@@ -141,7 +141,7 @@ func (e *pg) nextID(ctx context.Context, w *Writer, name string) (int64, error) 
 
 // take draws from the block in hand. The lock is never held over a query: the
 // statement may wait for a transaction that waits for the lock.
-func (n *pgNumbers) take(name string) (int64, bool) {
+func (n *postgresNumbers) take(name string) (int64, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	block := n.ids[name]
@@ -155,13 +155,13 @@ func (n *pgNumbers) take(name string) (int64, bool) {
 
 // reserve makes the transaction visible to the fence before it draws: its
 // lock on changes, then its id, each in a statement of its own.
-func (e *pg) reserve(ctx context.Context, w *Writer, n int) ([]int64, error) {
-	if !w.drawn {
-		w.drawn = true
-		if err := w.later(ctx, dPgLockChanges); err != nil {
+func (e *postgresEngine) reserve(ctx context.Context, w *Writer, n int) ([]int64, error) {
+	if !w.hasXID {
+		w.hasXID = true
+		if err := w.enqueue(ctx, dPgLockChanges); err != nil {
 			return nil, err
 		}
-		if err := w.later(ctx, dPgForceID); err != nil {
+		if err := w.enqueue(ctx, dPgForceID); err != nil {
 			return nil, err
 		}
 	}

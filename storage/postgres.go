@@ -16,12 +16,12 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// pg is PostgreSQL through a pool of connections, each of which prepares a
+// postgresEngine is PostgreSQL through a pool of connections, each of which prepares a
 // query once.
-type pg struct {
+type postgresEngine struct {
 	db      *DB
 	pool    *pgxpool.Pool
-	numbers pgNumbers
+	numbers postgresNumbers
 	cluster string // which one, and its timeline, when the database was opened
 	// snapshots holds a token for each that is open. There are fewer than
 	// connections, so that slow readers leave some to writers.
@@ -56,7 +56,7 @@ func openPostgres(ctx context.Context, db *DB, dsn string) (engine, error) {
 		params[name] = value
 	}
 	cfg.ConnConfig.StatementCacheCapacity = 2048 // never evict: the registry is finite
-	e := &pg{db: db, numbers: pgNumbers{ids: map[string]idRange{}}, snapshots: make(chan struct{}, readers)}
+	e := &postgresEngine{db: db, numbers: postgresNumbers{ids: map[string]idRange{}}, snapshots: make(chan struct{}, readers)}
 	cfg.AfterConnect = e.checkConnection
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
@@ -95,7 +95,7 @@ func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(),
 // what is in memory is of another history. A commit is on the disk when it is
 // answered, whatever the cluster's default: what is lost after clients have
 // heard of it is lost silently.
-func (e *pg) checkConnection(ctx context.Context, conn *pgx.Conn) error {
+func (e *postgresEngine) checkConnection(ctx context.Context, conn *pgx.Conn) error {
 	var cluster string
 	err := conn.QueryRow(ctx, dPgCluster.text).Scan(&cluster)
 	var refused *pgconn.PgError
@@ -103,7 +103,7 @@ func (e *pg) checkConnection(ctx context.Context, conn *pgx.Conn) error {
 		cluster, err = "cluster", nil // a service that does not tell
 	}
 	if err != nil {
-		return fmt.Errorf("which cluster it is: %w", pgError(err))
+		return fmt.Errorf("which cluster it is: %w", postgresError(err))
 	}
 	if e.cluster != "" && e.cluster != cluster {
 		return ErrHistory
@@ -117,13 +117,13 @@ func (e *pg) checkConnection(ctx context.Context, conn *pgx.Conn) error {
 
 // check refuses a database on which the queries would mean something else.
 // The collation needs no check: every TEXT column is made with "C".
-func (e *pg) check(ctx context.Context) error {
+func (e *postgresEngine) check(ctx context.Context) error {
 	var version int
 	var encoding string
 	err := e.pool.QueryRow(ctx, `SELECT CAST(current_setting('server_version_num') AS INTEGER), current_setting('server_encoding')`).
 		Scan(&version, &encoding)
 	if err != nil {
-		return pgError(err)
+		return postgresError(err)
 	}
 	if version/10000 < oldestPostgres {
 		return fmt.Errorf("PostgreSQL %d is too old: %d or later is needed", version/10000, oldestPostgres)
@@ -134,29 +134,29 @@ func (e *pg) check(ctx context.Context) error {
 	return nil
 }
 
-func (e *pg) name() string { return "postgres" }
+func (e *postgresEngine) name() string { return "postgres" }
 
-func (e *pg) close() error {
+func (e *postgresEngine) close() error {
 	e.fencing.close()
 	e.asking.close()
 	e.pool.Close()
 	return nil
 }
 
-func (e *pg) retry(err error) bool {
+func (e *postgresEngine) retry(err error) bool {
 	var pe *pgconn.PgError
 	return errors.As(err, &pe) && (pe.Code == pgSerializationFailure || pe.Code == pgDeadlockDetected)
 }
 
-func (e *pg) describe(ctx context.Context, q *query) ([]string, error) {
+func (e *postgresEngine) describe(ctx context.Context, q *query) ([]string, error) {
 	c, err := e.pool.Acquire(ctx)
 	if err != nil {
-		return nil, pgError(err)
+		return nil, postgresError(err)
 	}
 	defer c.Release()
 	desc, err := c.Conn().Prepare(ctx, "", q.text)
 	if err != nil {
-		return nil, pgError(err)
+		return nil, postgresError(err)
 	}
 	types := make([]string, len(desc.ParamOIDs))
 	for i, oid := range desc.ParamOIDs {
@@ -172,7 +172,7 @@ const (
 	beginWrite = "BEGIN"
 )
 
-func (e *pg) read(ctx context.Context, r *Reader, fn func() error) error {
+func (e *postgresEngine) read(ctx context.Context, r *Reader, fn func() error) error {
 	select {
 	case e.snapshots <- struct{}{}:
 	case <-ctx.Done():
@@ -189,16 +189,16 @@ func (e *pg) read(ctx context.Context, r *Reader, fn func() error) error {
 	return fn()
 }
 
-func (e *pg) write(ctx context.Context, w *Writer, fn func() error) error {
+func (e *postgresEngine) write(ctx context.Context, w *Writer, fn func() error) error {
 	s, err := e.begin(ctx, beginWrite)
 	if err != nil {
-		w.ended(RolledBack)
+		w.finish(RolledBack)
 		return err
 	}
 	outcome := RolledBack
 	defer func() { // on a panic of fn too
 		s.abandon()
-		w.ended(outcome)
+		w.finish(outcome)
 	}()
 	w.s = s
 	err = fn()
@@ -210,23 +210,23 @@ func (e *pg) write(ctx context.Context, w *Writer, fn func() error) error {
 	return err
 }
 
-// A pgSession is a transaction whose statements without an interesting result
+// A postgresSession is a transaction whose statements without an interesting result
 // wait in a queue, BEGIN itself the first of them, and travel together with
 // the next statement that has one.
-type pgSession struct {
-	conn  *pgxpool.Conn
-	queue pgx.Batch
-	waits []waiting // what is in the queue
-	begun bool      // the server has seen BEGIN
+type postgresSession struct {
+	conn    *pgxpool.Conn
+	queue   pgx.Batch
+	queued  []queuedStatement // what is in the queue
+	txBegun bool              // the server has seen BEGIN
 }
 
-// waiting is a statement in the queue.
-type waiting struct {
+// queuedStatement is a statement in the queue.
+type queuedStatement struct {
 	*query       // nil: BEGIN
 	must   error // what it means when it touches no row; nil: nothing
 }
 
-func (e *pg) begin(ctx context.Context, begin string) (*pgSession, error) {
+func (e *postgresEngine) begin(ctx context.Context, begin string) (*postgresSession, error) {
 	conn, err := e.pool.Acquire(ctx)
 	if err != nil {
 		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
@@ -234,7 +234,7 @@ func (e *pg) begin(ctx context.Context, begin string) (*pgSession, error) {
 		}
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	s := &pgSession{conn: conn, waits: []waiting{{}}}
+	s := &postgresSession{conn: conn, queued: []queuedStatement{{}}}
 	s.queue.Queue(begin)
 	return s, nil
 }
@@ -244,8 +244,8 @@ const endTimeout = 30 * time.Second
 
 // abandon rolls back what is still open and gives the connection back. The
 // pool drops a connection that is then not idle.
-func (s *pgSession) abandon() {
-	if s.begun && s.conn.Conn().PgConn().TxStatus() != 'I' && !s.conn.Conn().IsClosed() {
+func (s *postgresSession) abandon() {
+	if s.txBegun && s.conn.Conn().PgConn().TxStatus() != 'I' && !s.conn.Conn().IsClosed() {
 		ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
 		defer cancel()
 		if _, err := s.conn.Exec(ctx, "ROLLBACK"); err != nil {
@@ -258,13 +258,13 @@ func (s *pgSession) abandon() {
 // commit sends what waits and COMMIT together. Only PostgreSQL's own answer
 // says how it ended: an ERROR is a rollback, but a connection that ends first,
 // even with a FATAL message, may have committed.
-func (s *pgSession) commit(ctx context.Context) (Outcome, error) {
+func (s *postgresSession) commit(ctx context.Context) (Outcome, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
-	if slices.ContainsFunc(s.waits, func(w waiting) bool { return w.must != nil }) {
+	if slices.ContainsFunc(s.queued, func(w queuedStatement) bool { return w.must != nil }) {
 		results, err := s.flush(ctx)
 		if closeErr := results.Close(); err == nil {
-			err = pgError(closeErr)
+			err = postgresError(closeErr)
 		}
 		if err != nil {
 			return RolledBack, err
@@ -288,16 +288,16 @@ func (s *pgSession) commit(ctx context.Context) (Outcome, error) {
 	case err == nil:
 		return RolledBack, fmt.Errorf("commit was answered with %s", tag)
 	case errors.As(err, &answer) && answer.SeverityUnlocalized == "ERROR":
-		return RolledBack, fmt.Errorf("commit: %w", pgError(err))
+		return RolledBack, fmt.Errorf("commit: %w", postgresError(err))
 	}
-	return Unknown, fmt.Errorf("commit, outcome unknown: %w", pgError(err))
+	return Unknown, fmt.Errorf("commit, outcome unknown: %w", postgresError(err))
 }
 
 // flush sends the queue and reads the results of all but the last statement,
 // which is the caller's.
-func (s *pgSession) flush(ctx context.Context) (pgx.BatchResults, error) {
-	batch, waits := s.queue, s.waits
-	s.queue, s.waits, s.begun = pgx.Batch{}, nil, true
+func (s *postgresSession) flush(ctx context.Context) (pgx.BatchResults, error) {
+	batch, waits := s.queue, s.queued
+	s.queue, s.queued, s.txBegun = pgx.Batch{}, nil, true
 	results := s.conn.SendBatch(ctx, &batch)
 	for _, w := range waits {
 		tag, err := results.Exec()
@@ -305,63 +305,63 @@ func (s *pgSession) flush(ctx context.Context) (pgx.BatchResults, error) {
 			err = w.must
 		}
 		if err != nil && w.query != nil {
-			return results, fmt.Errorf("query %s before it: %w", w.name, pgError(err))
+			return results, fmt.Errorf("query %s before it: %w", w.name, postgresError(err))
 		}
 		if err != nil {
-			return results, pgError(err)
+			return results, postgresError(err)
 		}
-		w.touched(tag)
+		w.noteFound(tag)
 	}
 	return results, nil
 }
 
-// touched notes that a statement found rows. It does nothing for BEGIN.
-func (q *query) touched(tag pgconn.CommandTag) {
+// noteFound notes that a statement found rows. It does nothing for BEGIN.
+func (q *query) noteFound(tag pgconn.CommandTag) {
 	if q != nil && tag.RowsAffected() > 0 {
 		q.found[1].Store(true)
 	}
 }
 
-func (s *pgSession) exec(ctx context.Context, q *query, args []any) (int64, error) {
-	if len(s.waits) == 0 {
-		tag, err := s.conn.Exec(ctx, q.text, pgArgs(q, args)...)
-		q.touched(tag)
-		return tag.RowsAffected(), pgError(err)
+func (s *postgresSession) exec(ctx context.Context, q *query, args []any) (int64, error) {
+	if len(s.queued) == 0 {
+		tag, err := s.conn.Exec(ctx, q.text, postgresArgs(q, args)...)
+		q.noteFound(tag)
+		return tag.RowsAffected(), postgresError(err)
 	}
-	s.queue.Queue(q.text, pgArgs(q, args)...)
+	s.queue.Queue(q.text, postgresArgs(q, args)...)
 	results, err := s.flush(ctx)
 	var tag pgconn.CommandTag
 	if err == nil {
 		tag, err = results.Exec()
-		q.touched(tag)
+		q.noteFound(tag)
 	}
 	if closeErr := results.Close(); err == nil {
 		err = closeErr
 	}
-	return tag.RowsAffected(), pgError(err)
+	return tag.RowsAffected(), postgresError(err)
 }
 
-func (s *pgSession) later(ctx context.Context, q *query, args []any) error {
-	return s.laterMust(ctx, q, nil, args)
+func (s *postgresSession) enqueue(ctx context.Context, q *query, args []any) error {
+	return s.enqueueMust(ctx, q, nil, args)
 }
 
-func (s *pgSession) laterMust(ctx context.Context, q *query, otherwise error, args []any) error {
-	s.queue.Queue(q.text, pgArgs(q, args)...)
-	s.waits = append(s.waits, waiting{q, otherwise})
-	if len(s.waits) < maxQueue {
+func (s *postgresSession) enqueueMust(ctx context.Context, q *query, otherwise error, args []any) error {
+	s.queue.Queue(q.text, postgresArgs(q, args)...)
+	s.queued = append(s.queued, queuedStatement{q, otherwise})
+	if len(s.queued) < maxQueue {
 		return nil
 	}
 	results, err := s.flush(ctx)
 	if closeErr := results.Close(); err == nil {
 		err = closeErr
 	}
-	return pgError(err)
+	return postgresError(err)
 }
 
 // maxQueue bounds the statements that wait.
 const maxQueue = 1000
 
-func (s *pgSession) row(ctx context.Context, q *query, args []any, dst []any) error {
+func (s *postgresSession) row(ctx context.Context, q *query, args []any, dst []any) error {
 	found := false
 	err := s.rows(ctx, q, args, func(scan scanFunc) error {
 		if found {
@@ -376,12 +376,12 @@ func (s *pgSession) row(ctx context.Context, q *query, args []any, dst []any) er
 	return err
 }
 
-func (s *pgSession) rows(ctx context.Context, q *query, args []any, each func(scan scanFunc) error) error {
-	if len(s.waits) == 0 {
-		rows, err := s.conn.Query(ctx, q.text, pgArgs(q, args)...)
+func (s *postgresSession) rows(ctx context.Context, q *query, args []any, each func(scan scanFunc) error) error {
+	if len(s.queued) == 0 {
+		rows, err := s.conn.Query(ctx, q.text, postgresArgs(q, args)...)
 		return readRows(q, rows, err, each)
 	}
-	s.queue.Queue(q.text, pgArgs(q, args)...)
+	s.queue.Queue(q.text, postgresArgs(q, args)...)
 	results, err := s.flush(ctx)
 	if err == nil {
 		var rows pgx.Rows
@@ -389,14 +389,14 @@ func (s *pgSession) rows(ctx context.Context, q *query, args []any, each func(sc
 		err = readRows(q, rows, err, each)
 	}
 	if closeErr := results.Close(); err == nil {
-		err = pgError(closeErr)
+		err = postgresError(closeErr)
 	}
 	return err
 }
 
 func readRows(q *query, rows pgx.Rows, err error, each func(scan scanFunc) error) error {
 	if err != nil {
-		return pgError(err)
+		return postgresError(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -405,5 +405,5 @@ func readRows(q *query, rows pgx.Rows, err error, each func(scan scanFunc) error
 			return err
 		}
 	}
-	return pgError(rows.Err())
+	return postgresError(rows.Err())
 }

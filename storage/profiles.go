@@ -30,23 +30,23 @@ type ProfileField struct {
 
 // PutProfileField sets one field of a profile.
 func (w *Writer) PutProfileField(ctx context.Context, userID id.UserID, f ProfileField) error {
-	return w.later(ctx, qPutProfileField, userID, f.Name, f.Value)
+	return w.enqueue(ctx, qPutProfileField, userID, f.Name, f.Value)
 }
 
 // DeleteProfileField removes one field of a profile.
 func (w *Writer) DeleteProfileField(ctx context.Context, userID id.UserID, name string) error {
-	return w.later(ctx, qDeleteProfileField, userID, name)
+	return w.enqueue(ctx, qDeleteProfileField, userID, name)
 }
 
 // DeleteProfile removes all fields of a profile.
 func (w *Writer) DeleteProfile(ctx context.Context, userID id.UserID) error {
-	return w.later(ctx, qDeleteProfile, userID)
+	return w.enqueue(ctx, qDeleteProfile, userID)
 }
 
 // ChangeProfile counts a change of what rooms show of a profile. It comes first in
 // its transaction: such changes of one user are made one after the other.
 func (w *Writer) ChangeProfile(ctx context.Context, userID id.UserID) error {
-	return w.later(ctx, qChangeProfile, userID)
+	return w.enqueue(ctx, qChangeProfile, userID)
 }
 
 // ProfileVersion counts the changes of what rooms show of a profile; 0 for a user

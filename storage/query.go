@@ -13,10 +13,10 @@ import (
 
 // A query is one SQL text, known by name, that runs on both engines.
 type query struct {
-	name string
-	text string // PostgreSQL's, as written
-	lite string // SQLite's, made from it
-	any  []int  // the numbers of the parameters that hold arrays
+	name   string
+	text   string // PostgreSQL's, as written
+	sqlite string // SQLite's, made from it
+	any    []int  // the numbers of the parameters that hold arrays
 	// found notes that rows came back (or were touched): [0] on SQLite, [1] on PostgreSQL.
 	found [2]atomic.Bool
 }
@@ -29,7 +29,7 @@ func q(name, text string) *query {
 	if registry[name] != nil {
 		panic("storage: two queries are named " + name)
 	}
-	query := &query{name: name, text: text, lite: liteSQL(text), any: arrayParams(text)}
+	query := &query{name: name, text: text, sqlite: sqliteSQL(text), any: arrayParams(text)}
 	registry[name] = query
 	return query
 }

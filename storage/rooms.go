@@ -107,7 +107,7 @@ func (r *Reader) RoomsByNID(ctx context.Context, nids []int64) (map[int64]*Room,
 // since room was read; else the transaction fails with ErrConflict, with a later
 // statement or when it would commit. The room's version is then one more.
 func (w *Writer) CommitRoom(ctx context.Context, room *Room) error {
-	return w.laterMust(ctx, qCommitRoom, ErrConflict,
+	return w.enqueueMust(ctx, qCommitRoom, ErrConflict,
 		room.NID, room.Version, room.StateRoot, room.MaxDepth, room.Partial, room.StaleFrom, room.Disordered)
 }
 
@@ -141,12 +141,12 @@ func (r *Reader) RoomNIDs(ctx context.Context, ids []id.RoomID) (map[id.RoomID]i
 
 // PutRoomPublic puts a room into the published directory or takes it out.
 func (w *Writer) PutRoomPublic(ctx context.Context, roomNID int64, public bool) error {
-	return w.later(ctx, qPutRoomPublic, roomNID, public)
+	return w.enqueue(ctx, qPutRoomPublic, roomNID, public)
 }
 
 // PutRoomBlocked blocks a room or lets it go on.
 func (w *Writer) PutRoomBlocked(ctx context.Context, roomNID int64, blocked bool) error {
-	return w.later(ctx, qPutRoomBlocked, roomNID, blocked)
+	return w.enqueue(ctx, qPutRoomBlocked, roomNID, blocked)
 }
 
 // PublicRooms lists the published directory.
@@ -162,14 +162,14 @@ func (r *Reader) Extremities(ctx context.Context, roomNID int64) ([]int64, error
 // ReplaceExtremities makes one event an extremity in place of those it follows.
 func (w *Writer) ReplaceExtremities(ctx context.Context, roomNID int64, followed []int64, by int64) error {
 	if len(followed) == 1 { // nearly always
-		return w.later(ctx, qReplaceExtremity, roomNID, followed[0], by)
+		return w.enqueue(ctx, qReplaceExtremity, roomNID, followed[0], by)
 	}
 	if len(followed) > 0 {
-		if err := w.later(ctx, qDeleteExtremities, roomNID, followed); err != nil {
+		if err := w.enqueue(ctx, qDeleteExtremities, roomNID, followed); err != nil {
 			return err
 		}
 	}
-	return w.later(ctx, qInsertExtremity, roomNID, by)
+	return w.enqueue(ctx, qInsertExtremity, roomNID, by)
 }
 
 // A Gap is an event we do not have and a stored one that follows it.
@@ -194,7 +194,7 @@ func (r *Reader) Gaps(ctx context.Context, roomNID int64, limit int) (list []Gap
 
 // InsertGap notes that a stored event follows one that we do not have.
 func (w *Writer) InsertGap(ctx context.Context, roomNID int64, missing id.EventID, eventNID int64) error {
-	return w.later(ctx, qInsertGap, roomNID, missing, eventNID)
+	return w.enqueue(ctx, qInsertGap, roomNID, missing, eventNID)
 }
 
 // DeleteGap notes that an event has arrived. It reports whether a stored one
@@ -255,5 +255,5 @@ func (r *Reader) Aliases(ctx context.Context, roomNID int64) (list []id.RoomAlia
 
 // DeleteAlias removes an alias. ErrNotFound when there is none.
 func (w *Writer) DeleteAlias(ctx context.Context, alias id.RoomAlias) error {
-	return w.mustTouch(ctx, qDeleteAlias, alias)
+	return w.execOne(ctx, qDeleteAlias, alias)
 }

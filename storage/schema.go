@@ -62,14 +62,14 @@ func schemaReady(version int64, found, fingerprint string) error {
 	return nil
 }
 
-func (e *lite) migrate(ctx context.Context) (err error) {
+func (e *sqliteEngine) migrate(ctx context.Context) (err error) {
 	stmts, fingerprint, err := baseline()
 	if err != nil {
 		return err
 	}
 	conn := e.writer.conn.conn
 	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
-		return liteError(err)
+		return sqliteError(err)
 	}
 	defer func() {
 		if err != nil {
@@ -78,14 +78,14 @@ func (e *lite) migrate(ctx context.Context) (err error) {
 		}
 	}()
 	if _, err := conn.ExecContext(ctx, schemaTable); err != nil {
-		return liteError(err)
+		return sqliteError(err)
 	}
 	var version int64
 	var found string
-	err = liteError(conn.QueryRowContext(ctx, schemaRead).Scan(&version, &found))
+	err = sqliteError(conn.QueryRowContext(ctx, schemaRead).Scan(&version, &found))
 	if errors.Is(err, ErrNotFound) {
 		for _, stmt := range stmts {
-			if _, err := conn.ExecContext(ctx, liteDDL(stmt)); err != nil {
+			if _, err := conn.ExecContext(ctx, sqliteDDL(stmt)); err != nil {
 				return fmt.Errorf("%s: %w", stmt, err)
 			}
 		}
@@ -97,46 +97,46 @@ func (e *lite) migrate(ctx context.Context) (err error) {
 		return err
 	}
 	_, err = conn.ExecContext(ctx, "COMMIT")
-	return liteError(err)
+	return sqliteError(err)
 }
 
 // schemaLock lets one of several servers that start together make the tables.
 const schemaLock = 0x746f756368 // "touch"
 
-func (e *pg) migrate(ctx context.Context) error {
+func (e *postgresEngine) migrate(ctx context.Context) error {
 	stmts, fingerprint, err := baseline()
 	if err != nil {
 		return err
 	}
 	return pgx.BeginFunc(ctx, e.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(schemaLock)); err != nil {
-			return pgError(err)
+			return postgresError(err)
 		}
 		if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = "+millis(time.Hour)); err != nil {
-			return pgError(err)
+			return postgresError(err)
 		}
 		if _, err := tx.Exec(ctx, "SET LOCAL client_min_messages = warning"); err != nil {
-			return pgError(err)
+			return postgresError(err)
 		}
 		if _, err := tx.Exec(ctx, schemaTable); err != nil {
-			return pgError(err)
+			return postgresError(err)
 		}
 		var version int64
 		var found string
-		err := pgError(tx.QueryRow(ctx, schemaRead).Scan(&version, &found))
+		err := postgresError(tx.QueryRow(ctx, schemaRead).Scan(&version, &found))
 		if err == nil {
 			return schemaReady(version, found, fingerprint)
 		}
 		if !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		for _, stmt := range append(stmts, statements(pgOnly)...) {
-			if _, err := tx.Exec(ctx, pgDDL(stmt)); err != nil {
+		for _, stmt := range append(stmts, statements(postgresOnly)...) {
+			if _, err := tx.Exec(ctx, postgresDDL(stmt)); err != nil {
 				return fmt.Errorf("%s: %w", stmt, err)
 			}
 		}
 		_, err = tx.Exec(ctx, schemaInsert, schemaVersion, fingerprint)
-		return pgError(err)
+		return postgresError(err)
 	})
 }
 

@@ -26,13 +26,13 @@ func (r *Reader) ServerInfo(ctx context.Context, name string) (string, error) {
 
 // PutServerInfo sets one of the server's own values.
 func (w *Writer) PutServerInfo(ctx context.Context, name, value string) error {
-	return w.later(ctx, qPutServerInfo, name, value)
+	return w.enqueue(ctx, qPutServerInfo, name, value)
 }
 
 // EnsureServerInfo sets one of the server's own values if it has none yet, and
 // returns what it then is.
 func (w *Writer) EnsureServerInfo(ctx context.Context, name, value string) (string, error) {
-	if err := w.later(ctx, qEnsureServerInfo, name, value); err != nil {
+	if err := w.enqueue(ctx, qEnsureServerInfo, name, value); err != nil {
 		return "", err
 	}
 	return w.ServerInfo(ctx, name)
@@ -60,15 +60,15 @@ func (r *Reader) Instances(ctx context.Context) (list []Instance, err error) {
 
 // PutInstance shows a sign of life of one server.
 func (w *Writer) PutInstance(ctx context.Context, instanceID string, now int64) error {
-	return w.later(ctx, qPutInstance, instanceID, now)
+	return w.enqueue(ctx, qPutInstance, instanceID, now)
 }
 
 // DeleteInstance removes one server that stops.
 func (w *Writer) DeleteInstance(ctx context.Context, instanceID string) error {
-	return w.later(ctx, qDeleteInstance, instanceID)
+	return w.enqueue(ctx, qDeleteInstance, instanceID)
 }
 
 // DeleteInstances removes the servers not seen since a time.
 func (w *Writer) DeleteInstances(ctx context.Context, seenBefore int64) error {
-	return w.later(ctx, qDeleteInstances, seenBefore)
+	return w.enqueue(ctx, qDeleteInstances, seenBefore)
 }

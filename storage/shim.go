@@ -15,15 +15,15 @@ import (
 
 var lockSQL = regexp.MustCompile(`(?i)\s+FOR\s+(NO\s+KEY\s+)?(UPDATE|SHARE)(\s+OF\s+\w+)?(\s+SKIP\s+LOCKED|\s+NOWAIT)?`)
 
-// liteSQL turns PostgreSQL's text into SQLite's: arrays arrive as JSON, and
+// sqliteSQL turns PostgreSQL's text into SQLite's: arrays arrive as JSON, and
 // there is one writer, so rows need no locks.
-func liteSQL(text string) string {
+func sqliteSQL(text string) string {
 	text = anySQL.ReplaceAllString(text, `IN (SELECT value FROM json_each($$$1))`)
 	return lockSQL.ReplaceAllString(text, "")
 }
 
-// pgArgs makes arguments fit for pgx: text storable, arrays as plain slices.
-func pgArgs(q *query, args []any) []any {
+// postgresArgs makes arguments fit for pgx: text escaped, arrays as plain slices.
+func postgresArgs(q *query, args []any) []any {
 	out := make([]any, len(args))
 	for i, arg := range args {
 		switch v := arg.(type) {
@@ -32,17 +32,17 @@ func pgArgs(q *query, args []any) []any {
 		case []byte:
 			out[i] = v
 		case string:
-			out[i] = storable(v)
+			out[i] = escapeText(v)
 		default:
-			out[i] = uncommon(q, arg)
+			out[i] = reflectArg(q, arg)
 		}
 	}
 	return out
 }
 
-// liteArgs makes arguments fit for SQLite: as pgArgs does, then arrays as JSON.
-func liteArgs(q *query, args []any) []any {
-	out := pgArgs(q, args)
+// sqliteArgs makes arguments fit for SQLite: as pgArgs does, then arrays as JSON.
+func sqliteArgs(q *query, args []any) []any {
+	out := postgresArgs(q, args)
 	for i, arg := range out {
 		switch v := arg.(type) {
 		case []string:
@@ -54,14 +54,14 @@ func liteArgs(q *query, args []any) []any {
 	return out
 }
 
-// uncommon handles the arguments that are neither plain nor frequent: named
+// reflectArg handles the arguments that are neither plain nor frequent: named
 // string types, nullable pointers, slices.
-func uncommon(q *query, arg any) any {
+func reflectArg(q *query, arg any) any {
 	switch v := arg.(type) {
 	case Text:
-		return storable(string(v))
+		return escapeText(string(v))
 	case []string:
-		return keys(v)
+		return escapeAll(v)
 	case []int64:
 		if v == nil {
 			return []int64{}
@@ -75,17 +75,17 @@ func uncommon(q *query, arg any) any {
 	v := reflect.ValueOf(arg)
 	switch {
 	case v.Kind() == reflect.String:
-		return storable(v.String())
+		return escapeText(v.String())
 	case v.Kind() == reflect.Pointer && v.IsNil():
 		return nil
 	case v.Kind() == reflect.Pointer:
-		return pgArgs(q, []any{v.Elem().Interface()})[0]
+		return postgresArgs(q, []any{v.Elem().Interface()})[0]
 	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.String:
 		list := make([]string, v.Len())
 		for i := range list {
 			list[i] = v.Index(i).String()
 		}
-		return keys(list)
+		return escapeAll(list)
 	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8:
 		return v.Bytes()
 	case v.CanInt():
@@ -96,11 +96,11 @@ func uncommon(q *query, arg any) any {
 	panic(fmt.Sprintf("storage: query %s: an argument is a %T, which no column holds", q.name, arg))
 }
 
-// keys makes batched keys storable; they are looked up as they would be stored.
-func keys(list []string) []string {
+// escapeAll escapes batched keys, which are looked up as they would be stored.
+func escapeAll(list []string) []string {
 	out := make([]string, len(list))
 	for i, s := range list {
-		out[i] = storable(s)
+		out[i] = escapeText(s)
 	}
 	return out
 }
@@ -117,7 +117,7 @@ func jsonStrings(list []string) string {
 		}
 		var err error
 		if b, err = jsontext.AppendQuote(b, s); err != nil {
-			panic("storage: " + err.Error()) // storable left invalid UTF-8
+			panic("storage: " + err.Error()) // escapeText left invalid UTF-8
 		}
 	}
 	return string(append(b, ']'))
@@ -152,9 +152,9 @@ func statements(file string) (list []string) {
 	return list
 }
 
-// liteDDL types columns as strictly as PostgreSQL does, makes a single number
+// sqliteDDL types columns as strictly as PostgreSQL does, makes a single number
 // the row's own key, and clusters tables with a compound key by it.
-func liteDDL(stmt string) string {
+func sqliteDDL(stmt string) string {
 	if !strings.HasPrefix(stmt, "CREATE TABLE") {
 		return stmt
 	}
@@ -166,8 +166,8 @@ func liteDDL(stmt string) string {
 	return stmt + " STRICT"
 }
 
-// pgDDL compares text by bytes whatever the database's locale, as SQLite does.
-func pgDDL(stmt string) string {
+// postgresDDL compares text by bytes whatever the database's locale, as SQLite does.
+func postgresDDL(stmt string) string {
 	if !strings.HasPrefix(stmt, "CREATE TABLE") {
 		return stmt
 	}

@@ -15,47 +15,47 @@ import (
 	_ "modernc.org/sqlite" // the driver
 )
 
-// lite is SQLite: one connection that writes, several that read snapshots
+// sqliteEngine is SQLite: one connection that writes, several that read snapshots
 // beside it (WAL). Connections are held for good, so that each prepares a
 // query once.
-type lite struct {
-	db      *DB
-	pool    *sql.DB
-	readers liteReaders
-	writer  liteWriter
-	cleanup func() error
-	numbers liteNumbers
-	path    string // the file
-	side    string // the file beside it that says how far it has come; empty when it is temporary
+type sqliteEngine struct {
+	db       *DB
+	pool     *sql.DB
+	readers  sqliteReaders
+	writer   sqliteWriter
+	cleanup  func() error
+	numbers  sqliteNumbers
+	path     string // the file
+	markPath string // the file beside it that says how far it has come; empty when it is temporary
 }
 
-// A liteConn is one connection with its prepared statements.
-type liteConn struct {
-	e        *lite
+// A sqliteConn is one connection with its prepared statements.
+type sqliteConn struct {
+	e        *sqliteEngine
 	conn     *sql.Conn
 	prepared map[string]*sql.Stmt
 }
 
 func openSQLite(ctx context.Context, db *DB, where string) (engine, error) {
-	path, cleanup, sync, err := litePlace(where)
+	path, cleanup, sync, err := openSQLiteFile(where)
 	if err != nil {
 		return nil, err
 	}
-	pool, err := sql.Open("sqlite", liteDSN(path, sync))
+	pool, err := sql.Open("sqlite", sqliteDSN(path, sync))
 	if err != nil {
 		return nil, errors.Join(err, cleanup())
 	}
 	pool.SetMaxIdleConns(0) // what is closed here is closed
-	e := &lite{db: db, pool: pool, cleanup: cleanup, path: path}
+	e := &sqliteEngine{db: db, pool: pool, cleanup: cleanup, path: path}
 	if where != ":memory:" {
 		if e.path, err = filepath.EvalSymlinks(path); err != nil {
 			return nil, errors.Join(err, e.close())
 		}
-		e.side = e.path + ".history"
+		e.markPath = e.path + ".history"
 	}
 	e.readers.slots = make(chan struct{}, db.opts.MaxReaders)
 	e.readers.closed = make(chan struct{})
-	e.writer.turn = make(chan struct{}, 1)
+	e.writer.slot = make(chan struct{}, 1)
 	e.writer.closed = make(chan struct{})
 	if e.writer.conn, err = e.connect(ctx); err != nil {
 		return nil, errors.Join(err, e.close())
@@ -66,8 +66,8 @@ func openSQLite(ctx context.Context, db *DB, where string) (engine, error) {
 	return e, nil
 }
 
-// litePlace finds the file, and how durable its commits are to be.
-func litePlace(where string) (path string, cleanup func() error, sync string, err error) {
+// openSQLiteFile finds the file, and how durable its commits are to be.
+func openSQLiteFile(where string) (path string, cleanup func() error, sync string, err error) {
 	if where == ":memory:" {
 		dir, cleanup, err := temporaryDir()
 		return filepath.Join(dir, "memory.db"), cleanup, "OFF", err
@@ -92,7 +92,7 @@ func litePlace(where string) (path string, cleanup func() error, sync string, er
 	return path, unlock, "FULL", err
 }
 
-func liteDSN(path, sync string) string {
+func sqliteDSN(path, sync string) string {
 	pragmas := []string{
 		"busy_timeout(5000)",
 		"journal_mode(WAL)",
@@ -107,20 +107,20 @@ func liteDSN(path, sync string) string {
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
 }
 
-func (e *lite) name() string { return "sqlite" }
+func (e *sqliteEngine) name() string { return "sqlite" }
 
-func (e *lite) connect(ctx context.Context) (*liteConn, error) {
+func (e *sqliteEngine) connect(ctx context.Context) (*sqliteConn, error) {
 	conn, err := e.pool.Conn(ctx)
 	if err != nil {
-		return nil, liteError(err)
+		return nil, sqliteError(err)
 	}
-	return &liteConn{e: e, conn: conn, prepared: map[string]*sql.Stmt{}}, nil
+	return &sqliteConn{e: e, conn: conn, prepared: map[string]*sql.Stmt{}}, nil
 }
 
-func (e *lite) close() error {
+func (e *sqliteEngine) close() error {
 	var err error
 	close(e.writer.closed)
-	e.writer.turn <- struct{}{} // waits for the writer, and lets no other in
+	e.writer.slot <- struct{}{} // waits for the writer, and lets no other in
 	if e.writer.group != nil {
 		e.commit()
 	}
@@ -133,7 +133,7 @@ func (e *lite) close() error {
 	}
 	if c := e.writer.conn; c != nil { // last, so that the file is whole without its log
 		_, logErr := c.conn.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
-		if errors.Is(liteError(logErr), ErrUnwritable) {
+		if errors.Is(sqliteError(logErr), ErrUnwritable) {
 			logErr = nil // nothing is lost: the log stays, and is read at the next start
 		}
 		err = errors.Join(err, logErr, c.conn.Close())
@@ -141,8 +141,8 @@ func (e *lite) close() error {
 	return errors.Join(err, e.pool.Close(), e.cleanup())
 }
 
-func (e *lite) read(ctx context.Context, r *Reader, fn func() error) error {
-	c, err := e.takeReader(ctx)
+func (e *sqliteEngine) read(ctx context.Context, r *Reader, fn func() error) error {
+	c, err := e.acquireReader(ctx)
 	if err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func (e *lite) read(ctx context.Context, r *Reader, fn func() error) error {
 			c.conn.Close() // what broke it has reached the caller, or will
 			c = nil
 		}
-		e.giveReader(c)
+		e.releaseReader(c)
 	}()
 	if err != nil {
 		return err
@@ -162,16 +162,16 @@ func (e *lite) read(ctx context.Context, r *Reader, fn func() error) error {
 	return fn()
 }
 
-// liteReaders are the connections that read. The one used last is used next,
+// sqliteReaders are the connections that read. The one used last is used next,
 // so that a quiet server has few.
-type liteReaders struct {
+type sqliteReaders struct {
 	slots  chan struct{} // a token for each in use
 	closed chan struct{}
 	mu     sync.Mutex
-	idle   []*liteConn
+	idle   []*sqliteConn
 }
 
-func (e *lite) takeReader(ctx context.Context) (*liteConn, error) {
+func (e *sqliteEngine) acquireReader(ctx context.Context) (*sqliteConn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -202,8 +202,8 @@ func (e *lite) takeReader(ctx context.Context) (*liteConn, error) {
 	return c, err
 }
 
-// giveReader takes a connection back, or its place when it broke.
-func (e *lite) giveReader(c *liteConn) {
+// releaseReader takes a connection back, or its place when it broke.
+func (e *sqliteEngine) releaseReader(c *sqliteConn) {
 	if c != nil {
 		e.readers.mu.Lock()
 		e.readers.idle = append(e.readers.idle, c)
@@ -212,56 +212,56 @@ func (e *lite) giveReader(c *liteConn) {
 	<-e.readers.slots
 }
 
-func (e *lite) retry(error) bool { return false } // one writer: nobody to conflict with
+func (e *sqliteEngine) retry(error) bool { return false } // one writer: nobody to conflict with
 
-func (e *lite) describe(ctx context.Context, q *query) ([]string, error) {
+func (e *sqliteEngine) describe(ctx context.Context, q *query) ([]string, error) {
 	conn, err := e.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.conn.Close()
-	stmt, err := conn.conn.PrepareContext(ctx, q.lite)
+	stmt, err := conn.conn.PrepareContext(ctx, q.sqlite)
 	if err != nil {
-		return nil, liteError(err)
+		return nil, sqliteError(err)
 	}
 	return nil, stmt.Close()
 }
 
 // stmt prepares a text once on this connection.
-func (c *liteConn) stmt(text string) (*sql.Stmt, error) {
+func (c *sqliteConn) stmt(text string) (*sql.Stmt, error) {
 	if s := c.prepared[text]; s != nil {
 		return s, nil
 	}
 	s, err := c.conn.PrepareContext(context.Background(), text)
 	if err != nil {
-		return nil, liteError(err)
+		return nil, sqliteError(err)
 	}
 	c.prepared[text] = s
 	return s, nil
 }
 
 // run executes a statement about transactions.
-func (c *liteConn) run(text string) error {
+func (c *sqliteConn) run(text string) error {
 	s, err := c.stmt(text)
 	if err != nil {
 		return err
 	}
 	_, err = s.ExecContext(context.Background())
-	return liteError(err)
+	return sqliteError(err)
 }
 
 // The methods of session look at the caller's context between statements and
 // rows, not within: an interrupted statement costs a goroutine to watch for
 // and saves microseconds.
 
-func (c *liteConn) exec(_ context.Context, q *query, args []any) (int64, error) {
-	s, err := c.stmt(q.lite)
+func (c *sqliteConn) exec(_ context.Context, q *query, args []any) (int64, error) {
+	s, err := c.stmt(q.sqlite)
 	if err != nil {
 		return 0, err
 	}
-	result, err := s.ExecContext(context.Background(), liteArgs(q, args)...)
+	result, err := s.ExecContext(context.Background(), sqliteArgs(q, args)...)
 	if err != nil {
-		return 0, liteError(err)
+		return 0, sqliteError(err)
 	}
 	n, err := result.RowsAffected()
 	if n > 0 {
@@ -270,12 +270,12 @@ func (c *liteConn) exec(_ context.Context, q *query, args []any) (int64, error) 
 	return n, err
 }
 
-func (c *liteConn) later(ctx context.Context, q *query, args []any) error {
+func (c *sqliteConn) enqueue(ctx context.Context, q *query, args []any) error {
 	_, err := c.exec(ctx, q, args)
 	return err
 }
 
-func (c *liteConn) laterMust(ctx context.Context, q *query, otherwise error, args []any) error {
+func (c *sqliteConn) enqueueMust(ctx context.Context, q *query, otherwise error, args []any) error {
 	n, err := c.exec(ctx, q, args)
 	if err == nil && n == 0 {
 		return otherwise
@@ -283,19 +283,19 @@ func (c *liteConn) laterMust(ctx context.Context, q *query, otherwise error, arg
 	return err
 }
 
-func (c *liteConn) row(_ context.Context, q *query, args []any, dst []any) error {
-	s, err := c.stmt(q.lite)
+func (c *sqliteConn) row(_ context.Context, q *query, args []any, dst []any) error {
+	s, err := c.stmt(q.sqlite)
 	if err != nil {
 		return err
 	}
-	rows, err := s.QueryContext(context.Background(), liteArgs(q, args)...)
+	rows, err := s.QueryContext(context.Background(), sqliteArgs(q, args)...)
 	if err != nil {
-		return liteError(err)
+		return sqliteError(err)
 	}
 	defer rows.Close()
 	if !rows.Next() {
 		if err := rows.Err(); err != nil {
-			return liteError(err)
+			return sqliteError(err)
 		}
 		return ErrNotFound
 	}
@@ -303,14 +303,14 @@ func (c *liteConn) row(_ context.Context, q *query, args []any, dst []any) error
 	return rows.Scan(dst...)
 }
 
-func (c *liteConn) rows(ctx context.Context, q *query, args []any, each func(scan scanFunc) error) error {
-	s, err := c.stmt(q.lite)
+func (c *sqliteConn) rows(ctx context.Context, q *query, args []any, each func(scan scanFunc) error) error {
+	s, err := c.stmt(q.sqlite)
 	if err != nil {
 		return err
 	}
-	rows, err := s.QueryContext(context.Background(), liteArgs(q, args)...)
+	rows, err := s.QueryContext(context.Background(), sqliteArgs(q, args)...)
 	if err != nil {
-		return liteError(err)
+		return sqliteError(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -322,11 +322,11 @@ func (c *liteConn) rows(ctx context.Context, q *query, args []any, each func(sca
 			return err
 		}
 	}
-	return liteError(rows.Err())
+	return sqliteError(rows.Err())
 }
 
 // start creates the tables and reads what numbers were given out.
-func (e *lite) start(ctx context.Context) error {
+func (e *sqliteEngine) start(ctx context.Context) error {
 	if err := e.migrate(ctx); err != nil {
 		return err
 	}

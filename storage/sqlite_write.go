@@ -11,22 +11,22 @@ import (
 	"sync/atomic"
 )
 
-// liteWriter lets one Write at a time at the writing connection. Writes that
+// sqliteWriter lets one Write at a time at the writing connection. Writes that
 // queued up meanwhile join its transaction, each in a savepoint, and share one
 // commit and its wait for the disk: a Write that finds others waiting passes
 // the open transaction on and queues behind them to commit it, unless one of
 // them has done so by then. No Write returns before its commit, nor a failed
 // one before the commit of those whose effects it saw.
-type liteWriter struct {
-	conn   *liteConn
-	turn   chan struct{} // holds one token; its queue is first come, first served
+type sqliteWriter struct {
+	conn   *sqliteConn
+	slot   chan struct{} // holds one token; its queue is first come, first served
 	queued atomic.Int32  // Writes waiting for their first turn
 	closed chan struct{}
-	group  *liteGroup // the open transaction, nil when there is none; whoever has the turn owns it
+	group  *sqliteGroup // the open transaction, nil when there is none; whoever has the turn owns it
 }
 
-// A liteGroup is one transaction of several Writes.
-type liteGroup struct {
+// A sqliteGroup is one transaction of several Writes.
+type sqliteGroup struct {
 	members []*Writer
 	done    chan struct{} // closed once it is committed or lost
 	err     error         // why it was lost
@@ -35,10 +35,10 @@ type liteGroup struct {
 // maxGroup bounds how long the first of a group may wait for the last.
 const maxGroup = 64
 
-func (e *lite) write(ctx context.Context, w *Writer, fn func() error) error {
+func (e *sqliteEngine) write(ctx context.Context, w *Writer, fn func() error) error {
 	lw := &e.writer
-	if err := lw.take(ctx); err != nil {
-		w.ended(RolledBack)
+	if err := lw.acquire(ctx); err != nil {
+		w.finish(RolledBack)
 		return err
 	}
 	held := true
@@ -48,7 +48,7 @@ func (e *lite) write(ctx context.Context, w *Writer, fn func() error) error {
 		}
 	}()
 	open := lw.group
-	group, err := e.join(ctx, w, fn)
+	group, err := e.runMember(ctx, w, fn)
 	if err != nil && (open == nil || lw.group != open) {
 		return err
 	}
@@ -64,7 +64,7 @@ func (e *lite) write(ctx context.Context, w *Writer, fn func() error) error {
 		select {
 		case <-group.done:
 			return group.err
-		case lw.turn <- struct{}{}:
+		case lw.slot <- struct{}{}:
 			held = true
 		}
 	}
@@ -74,14 +74,14 @@ func (e *lite) write(ctx context.Context, w *Writer, fn func() error) error {
 	return group.err
 }
 
-func (lw *liteWriter) take(ctx context.Context) error {
+func (lw *sqliteWriter) acquire(ctx context.Context) error {
 	lw.queued.Add(1)
 	defer lw.queued.Add(-1)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	select {
-	case lw.turn <- struct{}{}:
+	case lw.slot <- struct{}{}:
 		return nil
 	case <-lw.closed:
 		return ErrClosed
@@ -90,15 +90,15 @@ func (lw *liteWriter) take(ctx context.Context) error {
 	}
 }
 
-func (lw *liteWriter) release() { <-lw.turn }
+func (lw *sqliteWriter) release() { <-lw.slot }
 
-// join runs one Write inside the open transaction, or inside a new one.
-func (e *lite) join(ctx context.Context, w *Writer, fn func() error) (group *liteGroup, err error) {
+// runMember runs one Write inside the open transaction, or inside a new one.
+func (e *sqliteEngine) runMember(ctx context.Context, w *Writer, fn func() error) (group *sqliteGroup, err error) {
 	lw := &e.writer
 	first := lw.group == nil
 	if lw.conn == nil {
 		if lw.conn, err = e.connect(ctx); err != nil {
-			w.ended(RolledBack)
+			w.finish(RolledBack)
 			return nil, err
 		}
 	}
@@ -107,18 +107,18 @@ func (e *lite) join(ctx context.Context, w *Writer, fn func() error) (group *lit
 		begin = "BEGIN IMMEDIATE"
 	}
 	if err := lw.conn.run(begin); err != nil {
-		w.ended(RolledBack)
+		w.finish(RolledBack)
 		return nil, err
 	}
 	if first {
-		lw.group = &liteGroup{done: make(chan struct{})}
+		lw.group = &sqliteGroup{done: make(chan struct{})}
 	}
 	group = lw.group
 	w.s = lw.conn
 	joined := false
 	defer func() { // on an error and on a panic of fn
 		if !joined {
-			e.leave(w, first, err)
+			e.rollBackMember(w, first, err)
 		}
 	}()
 	if err = fn(); err != nil {
@@ -135,13 +135,13 @@ func (e *lite) join(ctx context.Context, w *Writer, fn func() error) (group *lit
 	return group, nil
 }
 
-// leave takes one Write back out of the open transaction. Some errors, a full
+// rollBackMember takes one Write back out of the open transaction. Some errors, a full
 // disk for one, make SQLite give up the whole transaction: then all are lost.
-func (e *lite) leave(w *Writer, first bool, why error) {
+func (e *sqliteEngine) rollBackMember(w *Writer, first bool, why error) {
 	lw := &e.writer
-	w.ended(RolledBack)
+	w.finish(RolledBack)
 	if first {
-		e.lose(nil) // nobody else was in it
+		e.abortGroup(nil) // nobody else was in it
 		return
 	}
 	err := lw.conn.run("ROLLBACK TO member")
@@ -152,12 +152,12 @@ func (e *lite) leave(w *Writer, first bool, why error) {
 		if !errors.Is(why, ErrUnwritable) {
 			why = errors.Join(ErrBusy, err)
 		}
-		e.lose(fmt.Errorf("transaction shared with a failed one was lost: %w", why))
+		e.abortGroup(fmt.Errorf("transaction shared with a failed one was lost: %w", why))
 	}
 }
 
-// lose ends the open transaction without its effects.
-func (e *lite) lose(why error) {
+// abortGroup ends the open transaction without its effects.
+func (e *sqliteEngine) abortGroup(why error) {
 	lw := &e.writer
 	group := lw.group
 	lw.group = nil
@@ -167,22 +167,22 @@ func (e *lite) lose(why error) {
 	}
 	group.err = why
 	for _, w := range slices.Backward(group.members) {
-		w.ended(RolledBack)
+		w.finish(RolledBack)
 	}
 	close(group.done)
 }
 
 // commit ends the open transaction with its effects.
-func (e *lite) commit() {
+func (e *sqliteEngine) commit() {
 	lw := &e.writer
 	group := lw.group
 	if err := lw.conn.run("COMMIT"); err != nil {
-		e.lose(fmt.Errorf("commit: %w", err))
+		e.abortGroup(fmt.Errorf("commit: %w", err))
 		return
 	}
 	lw.group = nil
 	for _, w := range group.members {
-		w.ended(Committed)
+		w.finish(Committed)
 	}
 	close(group.done)
 }

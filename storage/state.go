@@ -144,7 +144,7 @@ func (w *Writer) StateApply(ctx context.Context, root string, set ...StateSet) (
 	for _, f := range fresh {
 		// Also those in the cache: another transaction may have put them
 		// there that was, or will be, rolled back.
-		if err := w.later(ctx, qInsertStateNode, f.ID.String(), f.Body); err != nil {
+		if err := w.enqueue(ctx, qInsertStateNode, f.ID.String(), f.Body); err != nil {
 			return "", err
 		}
 		nodes[f.ID] = f.Node
@@ -156,7 +156,7 @@ func (w *Writer) StateApply(ctx context.Context, root string, set ...StateSet) (
 // PutRoomState notes that a room's current state has a root from a position on,
 // and whether more has changed than the event at this position tells.
 func (w *Writer) PutRoomState(ctx context.Context, roomNID, pos int64, root string, moved bool) error {
-	return w.later(ctx, qPutRoomState, roomNID, pos, root, moved)
+	return w.enqueue(ctx, qPutRoomState, roomNID, pos, root, moved)
 }
 
 // RoomStateAt returns the root of a room's current state as of a position, ""

@@ -18,16 +18,16 @@ import (
 // scans back what went in.
 type Text string
 
-const escape = '\x01'
+const escapeByte = '\x01'
 
 var (
 	escaper   = strings.NewReplacer("\x00", "\x010", "\x01", "\x011")
 	unescaper = strings.NewReplacer("\x010", "\x00", "\x011", "\x01")
 )
 
-// storable is s as a TEXT column can hold it.
-func storable(s string) string {
-	if strings.IndexByte(s, 0) < 0 && strings.IndexByte(s, escape) < 0 {
+// escapeText is s as a TEXT column can hold it.
+func escapeText(s string) string {
+	if strings.IndexByte(s, 0) < 0 && strings.IndexByte(s, escapeByte) < 0 {
 		if utf8.ValidString(s) {
 			return s
 		}
@@ -36,23 +36,23 @@ func storable(s string) string {
 	return escaper.Replace(strings.ToValidUTF8(s, "\uFFFD"))
 }
 
-func original(s string) string {
-	if strings.IndexByte(s, escape) < 0 {
+func unescape(s string) string {
+	if strings.IndexByte(s, escapeByte) < 0 {
 		return s
 	}
 	return unescaper.Replace(s)
 }
 
 // Value implements driver.Valuer.
-func (t Text) Value() (driver.Value, error) { return storable(string(t)), nil }
+func (t Text) Value() (driver.Value, error) { return escapeText(string(t)), nil }
 
 // Scan implements sql.Scanner.
 func (t *Text) Scan(src any) error {
 	switch s := src.(type) {
 	case string:
-		*t = Text(original(s))
+		*t = Text(unescape(s))
 	case []byte:
-		*t = Text(original(string(s)))
+		*t = Text(unescape(string(s)))
 	default:
 		return fmt.Errorf("scan %T into Text", src)
 	}

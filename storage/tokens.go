@@ -59,7 +59,7 @@ var (
 
 // InsertAccessToken gives access.
 func (w *Writer) InsertAccessToken(ctx context.Context, t *AccessToken) error {
-	return w.later(ctx, qInsertAccessToken, t.Hash, t.UserID, t.DeviceID, t.ClientID, t.Scopes, t.Refresh,
+	return w.enqueue(ctx, qInsertAccessToken, t.Hash, t.UserID, t.DeviceID, t.ClientID, t.Scopes, t.Refresh,
 		t.CreatedAt, t.ExpiresAt, t.UsedAt)
 }
 
@@ -78,31 +78,31 @@ func (r *Reader) AccessToken(ctx context.Context, hash string) (*AccessToken, er
 
 // TouchAccessToken notes when a token was used.
 func (w *Writer) TouchAccessToken(ctx context.Context, hash string, at int64) error {
-	return w.later(ctx, qTouchAccessToken, hash, at)
+	return w.enqueue(ctx, qTouchAccessToken, hash, at)
 }
 
 // DeleteAccessToken takes one token's access away. ErrNotFound when it gave none.
 func (w *Writer) DeleteAccessToken(ctx context.Context, hash string) error {
-	return w.mustTouch(ctx, qDeleteAccessToken, hash)
+	return w.execOne(ctx, qDeleteAccessToken, hash)
 }
 
 // DeleteDeviceAccess removes the tokens of one device, and leaves the device.
 func (w *Writer) DeleteDeviceAccess(ctx context.Context, userID id.UserID, deviceID id.DeviceID) error {
 	devices := []id.DeviceID{deviceID}
-	if err := w.later(ctx, qDeleteAccessTokensOf, userID, devices); err != nil {
+	if err := w.enqueue(ctx, qDeleteAccessTokensOf, userID, devices); err != nil {
 		return err
 	}
-	return w.later(ctx, qDeleteRefreshTokensOf, userID, devices)
+	return w.enqueue(ctx, qDeleteRefreshTokensOf, userID, devices)
 }
 
 // DeleteOtherAccess removes all of a user's devices and tokens but these: ""
 // spares none.
 func (w *Writer) DeleteOtherAccess(ctx context.Context, userID id.UserID, keepToken string, keepDevice id.DeviceID) error {
-	if err := w.later(ctx, qDeleteAccessTokensAll, userID, keepToken); err != nil {
+	if err := w.enqueue(ctx, qDeleteAccessTokensAll, userID, keepToken); err != nil {
 		return err
 	}
 	for _, q := range []*query{qDeleteRefreshTokensAll, qDeleteDevicesAll} {
-		if err := w.later(ctx, q, userID, keepDevice); err != nil {
+		if err := w.enqueue(ctx, q, userID, keepDevice); err != nil {
 			return err
 		}
 	}
@@ -111,7 +111,7 @@ func (w *Writer) DeleteOtherAccess(ctx context.Context, userID id.UserID, keepTo
 
 // InsertRefreshToken makes a refresh token.
 func (w *Writer) InsertRefreshToken(ctx context.Context, t *RefreshToken) error {
-	return w.later(ctx, qInsertRefreshToken, t.Hash, t.UserID, t.DeviceID, t.ClientID, t.Scopes, t.Successor,
+	return w.enqueue(ctx, qInsertRefreshToken, t.Hash, t.UserID, t.DeviceID, t.ClientID, t.Scopes, t.Successor,
 		t.CreatedAt, t.ExpiresAt)
 }
 
@@ -130,11 +130,11 @@ func (r *Reader) RefreshToken(ctx context.Context, hash string) (*RefreshToken, 
 
 // PutSuccessor notes what a refresh token was exchanged for.
 func (w *Writer) PutSuccessor(ctx context.Context, hash, successor string) error {
-	return w.mustTouch(ctx, qPutSuccessor, hash, successor)
+	return w.execOne(ctx, qPutSuccessor, hash, successor)
 }
 
 // DeletePredecessors ends the refresh tokens that were exchanged for one, now
 // that it is known to have arrived.
 func (w *Writer) DeletePredecessors(ctx context.Context, hash string) error {
-	return w.later(ctx, qDeletePredecessors, hash)
+	return w.enqueue(ctx, qDeletePredecessors, hash)
 }

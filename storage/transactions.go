@@ -50,7 +50,7 @@ func (w *Writer) ClaimTxn(ctx context.Context, k TxnKey, res TxnResult, now int6
 	if answer == nil {
 		answer = []byte{}
 	}
-	return w.laterMust(ctx, qClaimTxn, ErrExists, k.UserID, k.DeviceID, k.Operation, k.TxnID, res.EventNID, answer, now)
+	return w.enqueueMust(ctx, qClaimTxn, ErrExists, k.UserID, k.DeviceID, k.Operation, k.TxnID, res.EventNID, answer, now)
 }
 
 // Txn returns what a request led to, ErrNotFound when it is new.

@@ -76,21 +76,21 @@ func unreadBetween(thread string) string {
 // InsertUnread counts an event for its room's members. Positions of one room
 // must come in rising order.
 func (w *Writer) InsertUnread(ctx context.Context, u Unread) error {
-	if err := w.later(ctx, qInsertUnread, u.RoomNID, u.ThreadNID, u.Pos); err != nil || u.ThreadNID == 0 {
+	if err := w.enqueue(ctx, qInsertUnread, u.RoomNID, u.ThreadNID, u.Pos); err != nil || u.ThreadNID == 0 {
 		return err
 	}
-	return w.later(ctx, qPutUnreadThread, u.RoomNID, u.ThreadNID, u.Pos)
+	return w.enqueue(ctx, qPutUnreadThread, u.RoomNID, u.ThreadNID, u.Pos)
 }
 
 // InsertUnreadException counts an event differently for one user.
 func (w *Writer) InsertUnreadException(ctx context.Context, x UnreadException) error {
-	return w.later(ctx, qInsertUnreadException, x.UserID, x.RoomNID, x.ThreadNID, x.Pos, x.Notify, x.Highlight)
+	return w.enqueue(ctx, qInsertUnreadException, x.UserID, x.RoomNID, x.ThreadNID, x.Pos, x.Notify, x.Highlight)
 }
 
 // InsertUnreadRedacted makes an event, which was counted with this thread, count
 // for nobody.
 func (w *Writer) InsertUnreadRedacted(ctx context.Context, eventNID, threadNID int64) error {
-	return w.later(ctx, qInsertUnreadRedacted, eventNID, threadNID)
+	return w.enqueue(ctx, qInsertUnreadRedacted, eventNID, threadNID)
 }
 
 // UnreadIn counts what a user has not read since joining and since what the

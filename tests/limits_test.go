@@ -36,16 +36,16 @@ func TestGuessesAreLimitedByAddress(t *testing.T) {
 	each(t, harness.Options{Settings: []string{
 		"TOUCHSTONE_RATE_LIMITS_ENABLED=true", "TOUCHSTONE_REGISTRATION_TOKEN=right", "TOUCHSTONE_REGISTRATION_SHARED_SECRET=right",
 	}}, func(t *testing.T, s *harness.Server) {
-		for i, c := range []struct{ name, path, body string }{
-			{"a password", "/_matrix/client/v3/login", `{"type":"m.login.password","password":"wrong","identifier":{"type":"m.id.user","user":"alice"}}`},
+		for i, c := range []struct{ name, path, body string }{ // the passwords of many, since each account has a limit of its own
+			{"a password", "/_matrix/client/v3/login", `{"type":"m.login.password","password":"wrong","identifier":{"type":"m.id.user","user":"alice%d"}}`},
 			{"a registration token", "/_matrix/client/v3/register", `{"username":"a","password":"b","auth":{"type":"m.login.registration_token","token":"wrong"}}`},
 			{"an HMAC", "/_synapse/admin/v1/register", `{"nonce":"wrong","username":"a","password":"b","mac":"00"}`},
 		} {
 			t.Run(c.name, func(t *testing.T) {
 				here := fmt.Sprintf("192.0.2.%d", i+1)
 				limited := 0
-				for range 60 {
-					resp, body := from(t, s, "198.51.100.7, "+here, c.path, c.body)
+				for n := range 60 {
+					resp, body := from(t, s, "198.51.100.7, "+here, c.path, strings.ReplaceAll(c.body, "%d", fmt.Sprint(n)))
 					if resp.StatusCode != http.StatusTooManyRequests {
 						require.Zero(t, limited, body)
 						continue

@@ -15,8 +15,8 @@ import (
 
 const licence = "// SPDX-License-Identifier: Apache-2.0\n\n"
 
-// findings checks a tree of one file and returns what was found, without the
-// file's name.
+// findings checks a tree with one file and returns the findings without the
+// file name.
 func findings(t *testing.T, name, src string) []string {
 	t.Helper()
 	found, err := checkTree(fstest.MapFS{name: {Data: []byte(src)}})

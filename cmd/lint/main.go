@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command lint checks the house rules that no general linter knows: who may
-// read the clock, draw random bytes or start goroutines, that files carry
-// their licence and stay short, and that nothing is skipped in silence.
+// Command lint checks the rules of this project that no general linter knows:
+// which packages may read the clock, draw random bytes or start goroutines,
+// that files have a licence header and stay short, and that no test is skipped
+// silently.
 //
 //	go run ./cmd/lint [folder]
 //
-// Broken rules are printed as file:line: rule: reason, and make it exit with
-// status 1. Lines that begin with "note" are advice and change nothing. A line
-// that must break a rule says so, with a reason:
+// It prints broken rules as file:line: rule: reason, and then exits with status
+// 1. Lines that begin with "note" are advice and do not change the status. A
+// line that must break a rule needs a comment with a reason:
 //
 //	start := time.Now() //house:allow clock the kernel's deadline is real time
 //
-// It reads syntax only, so it needs no build and takes a moment.
+// It parses files without type information, so it needs no build and is fast.
 package main
 
 import (
@@ -36,7 +37,7 @@ func main() {
 	os.Exit(run(root, *quiet, os.Stdout, os.Stderr))
 }
 
-// run checks the tree under root and returns the exit status.
+// run checks the files under root and returns the exit status.
 func run(root string, quiet bool, out, errs io.Writer) int {
 	found, err := checkTree(os.DirFS(root))
 	if err != nil {

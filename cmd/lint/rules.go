@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// A rule is the name that findings and //house:allow comments use.
+// A rule is the name of a rule, as in findings and //house:allow comments.
 type rule string
 
 const (
@@ -21,17 +21,17 @@ const (
 	ruleSize      rule = "size"
 	ruleSkip      rule = "skip"
 	ruleTodo      rule = "todo"
-	ruleAllow     rule = "allow" // a //house:allow comment that is wrong or idle
+	ruleAllow     rule = "allow" // a //house:allow comment that is malformed or not needed
 	ruleNote      rule = "note"
 )
 
 const (
-	maxFileLines  = 800 // more is refused
-	longFileLines = 400 // more is noted
-	longFuncLines = 60  // more is noted, outside tests
+	maxFileLines  = 800 // longer files are an error
+	longFileLines = 400 // longer files get a note
+	longFuncLines = 60  // longer functions get a note, except in tests
 )
 
-// ruleHelp says each rule in one line, for -h.
+// ruleHelp describes each rule in one line, for -h.
 var ruleHelp = []struct {
 	rule rule
 	text string
@@ -48,7 +48,7 @@ var ruleHelp = []struct {
 	{ruleAllow, "//house:allow RULE REASON has both, and allows something"},
 }
 
-// describe is the text of -h after the usage line.
+// describe returns the text of -h after the usage line.
 func describe() string {
 	var b strings.Builder
 	b.WriteString("Rules:\n")
@@ -68,7 +68,7 @@ func known(r rule) bool {
 	return false
 }
 
-// An exemption lifts rules from a folder.
+// An exemption exempts a folder from rules.
 type exemption struct {
 	folder string
 	rules  []rule
@@ -81,8 +81,8 @@ var exemptions = []exemption{
 	{"complement", []rule{ruleClock, ruleChance, ruleGoroutine}, "a test tool beside the server: certificates, processes and their real clock"},
 }
 
-// testRules are lifted from tests, which drive real servers from outside, give
-// their generators seeds and wait for what they start.
+// testRules do not apply to tests, which start real servers, seed their
+// generators and wait for what they start.
 var testRules = []rule{ruleClock, ruleChance, ruleGoroutine, ruleStamp}
 
 // exempt reports whether a rule does not apply to a file.
@@ -98,8 +98,8 @@ func exempt(r rule, file string) bool {
 	return false
 }
 
-// isTest reports whether a file only ever runs in tests: by its name, or as
-// part of a folder of test helpers.
+// isTest reports whether a file is used only in tests: by its name, or because
+// it is in a folder of test helpers.
 func isTest(file string) bool {
 	if strings.HasSuffix(file, "_test.go") {
 		return true

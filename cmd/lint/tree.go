@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// A finding is one broken rule, or one note.
+// A finding is a broken rule, or a note.
 type finding struct {
 	File string
 	Line int
@@ -24,10 +24,10 @@ func (f finding) String() string {
 	return fmt.Sprintf("%s:%d: %s: %s", f.File, f.Line, f.Rule, f.Text)
 }
 
-// skippedDirs hold nothing that is written by hand for this project.
+// skippedDirs have no hand-written files of this project.
 var skippedDirs = []string{"testdata", "node_modules", "vendor", "bin", "touchstone-data"}
 
-// checkTree checks every file under root, in the order of their names.
+// checkTree checks all files under root, sorted by name.
 func checkTree(root fs.FS) ([]finding, error) {
 	var found []finding
 	err := fs.WalkDir(root, ".", func(file string, d fs.DirEntry, err error) error {
@@ -80,8 +80,8 @@ func checkFile(root fs.FS, file string) ([]finding, error) {
 	return append(found, more...), err
 }
 
-// wantsLicence reports whether a file is code: Go, SQL, make, Docker, or a
-// script.
+// wantsLicence reports whether a file needs a licence header: Go, SQL, make,
+// Docker and scripts.
 func wantsLicence(file string, src []byte) bool {
 	switch path.Ext(file) {
 	case ".go", ".sql", ".sh":
@@ -94,8 +94,8 @@ func wantsLicence(file string, src []byte) bool {
 	return bytes.HasPrefix(src, []byte("#!"))
 }
 
-// hasLicence looks at the first three lines: a script begins with #!, a Go
-// file may begin with a build constraint.
+// hasLicence checks the first three lines, since a script begins with #! and a
+// Go file may begin with a build constraint.
 func hasLicence(src []byte) bool {
 	top := bytes.SplitN(src, []byte("\n"), 4)
 	if len(top) == 4 {
@@ -106,7 +106,7 @@ func hasLicence(src []byte) bool {
 	})
 }
 
-// isGenerated follows the convention of go generate.
+// isGenerated checks for the marker line of go generate.
 func isGenerated(src []byte) bool {
 	for line := range bytes.Lines(src) {
 		if bytes.HasPrefix(line, []byte("package ")) {

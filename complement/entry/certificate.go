@@ -18,18 +18,17 @@ import (
 	"time"
 )
 
-// lifetime is generous: a container lives for minutes, but its clock may be
-// moved by a test.
+// lifetime is long, because a test may move the clock of a container.
 const lifetime = 365 * 24 * time.Hour
 
-// An authority signs the certificates of all servers of one Complement run.
+// An authority is the certificate authority of one Complement run.
 type authority struct {
 	cert *x509.Certificate
 	key  crypto.Signer
 }
 
-// loadAuthority reads Complement's certificate and its key (RSA in PKCS #1;
-// other kinds are taken too).
+// loadAuthority reads Complement's CA certificate and its key. Complement uses
+// RSA in PKCS #1; other kinds are accepted too.
 func loadAuthority(certFile, keyFile string) (*authority, error) {
 	certDER, err := readPEM(certFile)
 	if err != nil {
@@ -88,8 +87,8 @@ func parseKey(block *pem.Block) (crypto.Signer, error) {
 	return nil, fmt.Errorf("a PEM block of type %q is no private key", block.Type)
 }
 
-// sign makes a certificate for a server, and its key, both PEM. The name may be
-// a host name or an address, with or without a port.
+// sign makes a certificate for a server, and its key, both as PEM. The server
+// name may be a host name or an IP address, with or without a port.
 func (a *authority) sign(serverName string, now time.Time) (cert, key []byte, err error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
@@ -126,8 +125,8 @@ func (a *authority) sign(serverName string, now time.Time) (cert, key []byte, er
 	return cert, key, nil
 }
 
-// hostOf takes the port off a server name, and an IPv6 literal out of its
-// brackets.
+// hostOf returns the host of a server name, without port and without the
+// brackets of an IPv6 address.
 func hostOf(serverName string) string {
 	if host, _, err := net.SplitHostPort(serverName); err == nil {
 		return host

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package entry is what happens in a Complement container before the server
-// starts: it reads what Complement says through the environment and the files
-// it put there, makes this start's certificate, and writes the settings of the
-// server. It starts nothing and knows nothing of the server but the keys of
-// its settings file.
+// Package entry prepares a Complement container before the server starts: it
+// reads the environment variables and files that Complement provides, makes a
+// certificate, and writes the server's settings file. It does not start the
+// server, and knows only the keys of its settings.
 //
-// Complement's side of the contract is in its README, under "Image
-// requirements" and "Complement PKI".
+// The requirements are in Complement's README, under "Image requirements" and
+// "Complement PKI".
 package entry
 
 import (
@@ -27,15 +26,15 @@ const (
 	federationPort = "8448" // HTTPS
 )
 
-// An Environment is what a container finds when it starts.
+// An Environment is what Complement provides to a container.
 type Environment struct {
 	ServerName string     // SERVER_NAME: hs1, hs2, ...
-	Bind       netip.Addr // BIND_ADDRESS: every address, unless a launcher without containers says one
-	Complement string     // the folder that Complement fills, /complement
-	Data       string     // the folder that lives as long as the container, /data
+	Bind       netip.Addr // BIND_ADDRESS: all addresses, except with our launcher, which runs servers without containers
+	Complement string     // the folder that Complement fills: /complement
+	Data       string     // the folder that is kept for the lifetime of the container: /data
 }
 
-// Read takes the environment from the variables of a process.
+// Read reads the environment from environment variables.
 func Read(getenv func(string) string) (Environment, error) {
 	env := Environment{
 		ServerName: getenv("SERVER_NAME"),
@@ -55,9 +54,9 @@ func Read(getenv func(string) string) (Environment, error) {
 	return env, nil
 }
 
-// Prepare makes the certificate of this start and the server's settings, and
-// returns the name of the settings file. What a restart must find again is in
-// env.Data; what depends on the run of Complement is made anew.
+// Prepare makes the server's certificate and settings file, and returns the
+// name of the settings file. Data that must survive a restart goes to env.Data;
+// data that belongs to one run of Complement is made again at each start.
 func Prepare(env Environment, now time.Time) (settingsFile string, err error) {
 	s := contract()
 	s.ServerName = env.ServerName
@@ -98,8 +97,8 @@ func write(file string, content []byte) error {
 	return os.WriteFile(file, content, 0o600)
 }
 
-// appServices lists the registrations that Complement put into a folder, which
-// it makes only when it has any.
+// appServices lists the registration files in a folder. The folder exists only
+// if there are any.
 func appServices(folder string) ([]string, error) {
 	entries, err := os.ReadDir(folder)
 	if errors.Is(err, os.ErrNotExist) {

@@ -24,8 +24,8 @@ import (
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
-// container lays out a folder as Complement lays out a container, with an
-// authority of the kind it makes, only smaller.
+// container makes a folder with the files that Complement puts into a
+// container, with a smaller CA key.
 func container(t *testing.T) Environment {
 	t.Helper()
 	root := t.TempDir()
@@ -126,8 +126,8 @@ log:
 	require.Equal(t, strings.TrimPrefix(want, "\n"), settings)
 }
 
-// The server refuses keys that it does not know, so this is the proof that the
-// names above are its names.
+// The server refuses unknown keys, so this test shows that the keys above are
+// right.
 func TestTheServerTakesTheSettings(t *testing.T) {
 	env := container(t)
 	place(t, env.Complement, "appservice/a.yaml", []byte("id: a\nurl: null\nas_token: b\nhs_token: c\nsender_localpart: d\nnamespaces: {}\n"))
@@ -155,7 +155,7 @@ func certificate(env Environment) (cert, key string) {
 	return filepath.Join(env.Data, "tls/leaf.crt"), filepath.Join(env.Data, "tls/leaf.key")
 }
 
-// verify checks the certificate as another server of the run does.
+// verify checks the certificate as another server does.
 func verify(t *testing.T, env Environment, name string) error {
 	t.Helper()
 	pair, err := tls.LoadX509KeyPair(certificate(env))
@@ -196,7 +196,7 @@ func TestEachStartMakesANewCertificate(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, verify(t, env, "hs1"))
 
-	writeAuthority(t, env) // a committed image is started by a later run of Complement
+	writeAuthority(t, env) // a committed image may be started by a later run of Complement
 	require.Error(t, verify(t, env, "hs1"))
 	second, err := Prepare(env, noon)
 	require.NoError(t, err)

@@ -8,9 +8,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// settings is the server's settings file, as far as Complement asks for
-// something other than a default. The keys are those of server/config, which
-// refuses any that it does not know.
+// settings is the server's settings file, with those settings that differ from
+// the defaults. server/config refuses unknown keys.
 type settings struct {
 	ServerName string `yaml:"server_name"`
 	DataFolder string `yaml:"data_folder"`
@@ -46,31 +45,30 @@ type settings struct {
 	} `yaml:"log"`
 }
 
-// A listener with a certificate speaks HTTPS.
+// A listener with a certificate uses HTTPS.
 type listener struct {
 	Address     string `yaml:"address"`
 	Certificate string `yaml:"tls_cert_file,omitempty"`
 	Key         string `yaml:"tls_key_file,omitempty"`
 }
 
-// contract returns the settings that are the same for every server of every
-// run.
+// contract returns the settings that are the same for all servers in all runs.
 func contract() settings {
 	var s settings
 	s.Registration.Enabled = true
 	s.Registration.Guests = true
 	s.Registration.SharedSecret = "complement" // how Complement registers administrators
-	s.Passwords.MemoryKiB = 8                  // tests make hundreds of accounts
+	s.Passwords.MemoryKiB = 8                  // tests register hundreds of accounts
 	s.Passwords.Passes = 1
 	s.Rooms.DefaultVersion = "11"    // many tests name the creator in power levels, which 12 forbids
-	s.Federation.AllowPrivate = true // all servers of a run live on private addresses
-	s.RateLimits.Enabled = false     // tests do everything quickly
+	s.Federation.AllowPrivate = true // all servers of a run have private addresses
+	s.RateLimits.Enabled = false     // tests send many requests quickly
 	s.Strictness.Profile = "synapse" // a few assertions follow deployed servers, not the specification
 	s.Log.Format = "text"            // people read it, in the output of a failed test
 	return s
 }
 
-// encode writes the settings as YAML.
+// encode returns the settings as YAML.
 func (s settings) encode() ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString("# Written at each start from what Complement says. TOUCHSTONE_... variables win over it.\n")

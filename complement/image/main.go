@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command image is the program of Complement's image: Touchstone, told by
-// Complement's environment what server to be.
+// Command image is the program of the Complement image: a Touchstone server
+// configured by Complement's environment.
 package main
 
 import (
@@ -28,7 +28,7 @@ func main() {
 	}
 }
 
-// serve prepares this start and runs the server until it is told to end.
+// serve prepares and runs the server until it receives a signal.
 func serve(ctx context.Context) error {
 	env, err := entry.Read(os.Getenv)
 	if err != nil {

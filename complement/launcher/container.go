@@ -17,29 +17,29 @@ import (
 	"time"
 )
 
-// A container is a copy of an image's files, and the process that runs in it
-// now and then.
+// A container is a copy of an image's files, with the process that runs in it,
+// if any.
 type container struct {
 	id, name string
 	image    string
 	labels   map[string]string
 	env      []string
-	hosts    []string // "address name", besides those of the network
+	hosts    []string // lines "address name" for /etc/hosts, in addition to those of the network
 	dir      string
 	net      *network
 	aliases  []string
-	ip       string // guarded by the engine
+	ip       string // protected by the engine's mutex
 	created  time.Time
 
-	life sync.Mutex // held while it is started, stopped or committed
+	lifecycle sync.Mutex // held during start, stop and commit
 
-	mu        sync.Mutex // guards what follows
-	proc      *process   // the last one
+	mu        sync.Mutex // protects the fields below
+	proc      *process   // the most recent process
 	paused    bool
-	hostPorts map[string]string // "8008/tcp" to the port of 127.0.0.1; kept over restarts
+	hostPorts map[string]string // "8008/tcp" to the port on 127.0.0.1; kept across restarts
 }
 
-// containerRequest is what Complement says of a new container.
+// containerRequest is the body of a request to create a container.
 type containerRequest struct {
 	Image      string
 	Env        []string
@@ -55,7 +55,7 @@ type containerRequest struct {
 	}
 }
 
-// containerName is what engines allow; ours names a folder.
+// containerName is the syntax that Docker allows; we use the name for a folder.
 var containerName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
 
 func (e *engine) containerCreate(r *http.Request) (int, any, error) {
@@ -92,8 +92,8 @@ func (e *engine) containerCreate(r *http.Request) (int, any, error) {
 	return http.StatusCreated, map[string]any{"Id": c.id, "Warnings": warnings}, nil
 }
 
-// register gives a container its name, labels and address, and returns the
-// files of its image.
+// register assigns the name, labels and address of a container, and returns the
+// folder of its image.
 func (e *engine) register(c *container, req containerRequest) (files string, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -143,8 +143,8 @@ func (e *engine) imageNamed(name string) *image {
 	return nil
 }
 
-// extraHosts turns "name:address" into lines of /etc/hosts. The machine itself,
-// which engines call host-gateway, is 127.0.0.1.
+// extraHosts converts "name:address" to lines of /etc/hosts. The address
+// host-gateway, which is Docker's name for the host, becomes 127.0.0.1.
 func extraHosts(extra []string) ([]string, error) {
 	var lines []string
 	for _, h := range extra {
@@ -160,7 +160,7 @@ func extraHosts(extra []string) ([]string, error) {
 	return lines, nil
 }
 
-// find looks a container up by its id, a unique beginning of that, or its name.
+// find returns the container with an ID, a unique prefix of an ID, or a name.
 func (e *engine) find(ref string) (*container, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -18,15 +18,15 @@ import (
 	"sync"
 )
 
-// An engine is what a Docker daemon would be to Complement.
+// An engine implements the part of the Docker Engine API that Complement uses.
 type engine struct {
-	dir     string // the servers' files
-	keep    bool   // leave the files of removed containers
+	dir     string // folder of the containers' files
+	keep    bool   // keep the files of removed containers
 	entry   string
 	block   *block
 	starter *starter
 
-	mu         sync.Mutex // guards what follows, not the containers themselves
+	mu         sync.Mutex // protects the fields below, but not the containers themselves
 	networks   map[string]*network
 	images     map[string]*image
 	containers map[string]*container
@@ -38,7 +38,7 @@ func newEngine(dir, entry string, b *block, s *starter) *engine {
 		networks: map[string]*network{}, images: map[string]*image{}, containers: map[string]*container{}}
 }
 
-// close ends all servers.
+// close stops all servers.
 func (e *engine) close() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -53,7 +53,7 @@ func newID() string {
 	return hex.EncodeToString(b)
 }
 
-// An apiError is an answer that is no success.
+// An apiError is an error response of the API.
 type apiError struct {
 	status int
 	msg    string
@@ -71,7 +71,8 @@ func notFound(kind, id string) error {
 
 var apiVersion = regexp.MustCompile(`^/v[0-9.]+/`)
 
-// handler serves the API, with or without a version in front of the path.
+// handler returns the HTTP handler of the API, with or without a version in the
+// path.
 func (e *engine) handler() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, h := range map[string]func(*http.Request) (int, any, error){
@@ -121,7 +122,7 @@ func missing(r *http.Request) (int, any, error) {
 	return 0, nil, errorf(http.StatusNotImplemented, "the launcher has no %s %s: it imitates only what Complement uses", r.Method, r.URL.Path)
 }
 
-// answer writes what a handler returned, as the engine does.
+// answer writes the result of a handler as Docker does.
 func answer(w http.ResponseWriter) func(status int, body any, err error) {
 	return func(status int, body any, err error) {
 		if err != nil {
@@ -148,8 +149,8 @@ func decode(r *http.Request, into any) error {
 	return nil
 }
 
-// filterOf reads ?filters={"label":{"key=value":true}}, and the older form in
-// which label is a list. Only labels can be asked for.
+// filterOf parses ?filters={"label":{"key=value":true}}, and the older form in
+// which label is a list. Only filters on labels are supported.
 func filterOf(r *http.Request) (func(labels map[string]string) bool, error) {
 	text := r.FormValue("filters")
 	if text == "" {

@@ -17,17 +17,17 @@ import (
 )
 
 func TestLifeOfAServer(t *testing.T) {
-	b := newBench(t)
+	b := newTestEngine(t)
 	id := b.create("one", request(imageName, "hs1"))
 	b.expect(id, "created", 0)
-	b.up(id)
+	b.startAndWait(id)
 	b.expect(id, "running", 0)
 	require.Equal(t, 1, b.starts(id))
 	status, _ := b.call("POST", "/containers/"+id+"/start", nil)
 	require.Equal(t, 304, status, "it runs already")
 	before := b.clientURL(id)
 
-	b.act(id, "stop?t=20")
+	b.mustDo(id, "stop?t=20")
 	b.expect(id, "exited", 0)
 	require.Contains(t, b.logs(id), "fake homeserver hs1: start 1\nstopped cleanly\n")
 	_, err := http.Get(before)
@@ -35,15 +35,15 @@ func TestLifeOfAServer(t *testing.T) {
 	status, _ = b.call("POST", "/containers/"+id+"/stop", nil)
 	require.Equal(t, 304, status, "it is stopped already")
 
-	b.up(id)
+	b.startAndWait(id)
 	require.Equal(t, 2, b.starts(id), "its files are as the last run left them")
 	require.Equal(t, before, b.clientURL(id), "it keeps its ports")
 
-	b.act(id, "restart?t=20")
+	b.mustDo(id, "restart?t=20")
 	b.ready(id)
 	require.Equal(t, 3, b.starts(id))
 
-	b.act(id, "kill?signal=KILL")
+	b.mustDo(id, "kill?signal=KILL")
 	b.expect(id, "exited", 128+9)
 	status, out := b.call("POST", "/containers/"+id+"/kill", nil)
 	require.Equal(t, 409, status, out)
@@ -57,10 +57,10 @@ func TestLifeOfAServer(t *testing.T) {
 }
 
 func TestKeepLeavesTheFiles(t *testing.T) {
-	b := newBench(t)
+	b := newTestEngine(t)
 	b.e.keep = true
 	id := b.create("one", request(imageName, "hs1"))
-	b.up(id)
+	b.startAndWait(id)
 	status, _ := b.call("DELETE", "/containers/"+id+"?force=1", nil)
 	require.Equal(t, 204, status)
 	require.Empty(t, b.list("/containers/json?all=1", ""))
@@ -69,29 +69,29 @@ func TestKeepLeavesTheFiles(t *testing.T) {
 }
 
 func TestAServerThatDoesNotStopIsKilled(t *testing.T) {
-	b := newBench(t)
+	b := newTestEngine(t)
 	id := b.create("one", request(imageName, "hs1", "STUBBORN=1"))
-	b.up(id)
-	b.act(id, "stop?t=0")
+	b.startAndWait(id)
+	b.mustDo(id, "stop?t=0")
 	b.expect(id, "exited", 128+9)
 }
 
 func TestASignalIsPassedOn(t *testing.T) {
-	b := newBench(t)
+	b := newTestEngine(t)
 	id := b.create("one", request(imageName, "hs1"))
-	b.up(id)
+	b.startAndWait(id)
 	c, err := b.e.find(id)
 	require.NoError(t, err)
 	done := c.current().done
-	b.act(id, "kill?signal=SIGTERM")
+	b.mustDo(id, "kill?signal=SIGTERM")
 	<-done
 	b.expect(id, "exited", 0)
 }
 
 func TestACrashClosesThePorts(t *testing.T) {
-	b := newBench(t)
+	b := newTestEngine(t)
 	id := b.create("one", request(imageName, "hs1"))
-	b.up(id)
+	b.startAndWait(id)
 	c, err := b.e.find(id)
 	require.NoError(t, err)
 	done, url := c.current().done, b.clientURL(id)
@@ -104,14 +104,14 @@ func TestACrashClosesThePorts(t *testing.T) {
 }
 
 func TestPause(t *testing.T) {
-	b := newBench(t)
+	b := newTestEngine(t)
 	id := b.create("one", request(imageName, "hs1"))
 	status, _ := b.call("POST", "/containers/"+id+"/pause", nil)
 	require.Equal(t, 409, status, "it does not run")
-	b.up(id)
+	b.startAndWait(id)
 	server := b.clientURL(id)
 
-	b.act(id, "pause")
+	b.mustDo(id, "pause")
 	b.expect(id, "paused", 0)
 	require.Len(t, b.list("/containers/json?", ""), 1, "a paused server counts as running")
 	answered := make(chan error)
@@ -122,25 +122,25 @@ func TestPause(t *testing.T) {
 		}
 		answered <- err
 	}()
-	b.act(id, "unpause")
+	b.mustDo(id, "unpause")
 	require.NoError(t, <-answered)
 	b.expect(id, "running", 0)
 
-	b.act(id, "pause")
-	b.act(id, "stop?t=20")
+	b.mustDo(id, "pause")
+	b.mustDo(id, "stop?t=20")
 	b.expect(id, "exited", 0)
 	require.Contains(t, b.logs(id), "stopped cleanly", "it woke up to stop")
 }
 
 func TestCommit(t *testing.T) {
-	b := newBench(t)
+	b := newTestEngine(t)
 	id := b.create("one", request(imageName, "hs1"))
-	b.up(id)
+	b.startAndWait(id)
 	commit := "/commit?repo=localhost/complement&tag=csapi.hs1&container=" + id + "&changes=" +
 		url.QueryEscape(`LABEL "access_token_@a:hs1"="to=ken"`)
 	status, out := b.call("POST", commit, map[string]any{})
 	require.Equal(t, 409, status, out)
-	b.act(id, "stop?t=20")
+	b.mustDo(id, "stop?t=20")
 	status, out = b.call("POST", commit, map[string]any{})
 	require.Equal(t, 201, status, out)
 	image := out["Id"].(string)
@@ -152,10 +152,10 @@ func TestCommit(t *testing.T) {
 	require.Equal(t, labels, found[0]["Labels"])
 
 	copied := b.create("two", request(image, "hs1"))
-	b.up(copied)
+	b.startAndWait(copied)
 	require.Equal(t, 2, b.starts(copied), "it goes on from the committed files")
-	b.act(copied, "kill")
-	b.up(id)
+	b.mustDo(copied, "kill")
+	b.startAndWait(id)
 	require.Equal(t, 2, b.starts(id), "and has its own")
 	status, _ = b.raw("DELETE", "/images/"+image, nil)
 	require.Equal(t, 200, status)
@@ -166,23 +166,23 @@ func TestCommit(t *testing.T) {
 }
 
 func TestServersKnowEachOther(t *testing.T) {
-	b := newBench(t)
+	b := newTestEngine(t)
 	ids := map[string]string{}
 	for _, name := range []string{"hs1", "hs2", "other"} {
 		ids[name] = b.create(name, request(imageName, name))
-		b.up(ids[name])
+		b.startAndWait(ids[name])
 	}
 	for _, c := range []struct{ from, to string }{{"hs1", "hs2"}, {"hs2", "hs1"}, {"other", "hs1"}} {
-		got := b.ask(ids[c.from], "/fetch?url=https://"+c.to+":8448/_matrix/client/versions")
+		got := b.get(ids[c.from], "/fetch?url=https://"+c.to+":8448/_matrix/client/versions")
 		require.Equal(t, `{"versions":["v1.19"]}`, got, "%s asks %s", c.from, c.to)
 	}
-	require.Contains(t, b.ask(ids["hs1"], "/fetch?url=https://nobody:8448/"), "nobody")
+	require.Contains(t, b.get(ids["hs1"], "/fetch?url=https://nobody:8448/"), "nobody")
 
 	here := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "the test") }))
 	defer here.Close()
 	_, port, err := splitURL(here.URL)
 	require.NoError(t, err)
-	require.Equal(t, "the test", b.ask(ids["hs1"], "/fetch?url=http://host.docker.internal:"+port))
+	require.Equal(t, "the test", b.get(ids["hs1"], "/fetch?url=http://host.docker.internal:"+port))
 }
 
 func splitURL(raw string) (host, port string, err error) {
@@ -194,16 +194,16 @@ func splitURL(raw string) (host, port string, err error) {
 }
 
 func TestANameLeadsToTheNewestServer(t *testing.T) {
-	b := newBench(t)
+	b := newTestEngine(t)
 	first := b.create("first", request(imageName, "hs1"))
-	b.up(first)
+	b.startAndWait(first)
 	second := b.create("second", request(imageName, "hs1"))
-	b.up(second)
-	b.act(second, "restart")
+	b.startAndWait(second)
+	b.mustDo(second, "restart")
 	b.ready(second)
 	peer := b.create("peer", request(imageName, "hs2"))
-	b.up(peer)
-	require.Equal(t, "2", b.ask(peer, "/fetch?url=https://hs1:8448/starts"))
+	b.startAndWait(peer)
+	require.Equal(t, "2", b.get(peer, "/fetch?url=https://hs1:8448/starts"))
 	require.Equal(t, 1, b.starts(first), "the older one goes on by itself")
 
 	elsewhere := request(imageName, "hs1")
@@ -211,10 +211,10 @@ func TestANameLeadsToTheNewestServer(t *testing.T) {
 		b.network("another"): map[string]any{"Aliases": []string{"hs1"}},
 	}}
 	third := b.create("third", elsewhere)
-	b.up(third)
+	b.startAndWait(third)
 	addresses := map[string]bool{}
 	for _, id := range []string{first, second, third} {
-		addresses[b.ask(id, "/env?name=BIND_ADDRESS")] = true
+		addresses[b.get(id, "/env?name=BIND_ADDRESS")] = true
 	}
 	require.Len(t, addresses, 3)
 }
@@ -235,13 +235,13 @@ func TestAFullNetwork(t *testing.T) {
 }
 
 func TestNetworks(t *testing.T) {
-	b := newBench(t)
+	b := newTestEngine(t)
 	id := b.create("one", request(imageName, "hs1"))
-	b.up(id)
+	b.startAndWait(id)
 	status, out := b.call("DELETE", "/networks/"+b.net, nil)
 	require.Equal(t, 403, status)
 	require.Contains(t, out["message"], "one")
-	b.act(id, "kill")
+	b.mustDo(id, "kill")
 	status, _ = b.call("DELETE", "/networks/"+b.net, nil)
 	require.Equal(t, 204, status)
 	require.Empty(t, b.list("/networks?", ""))
@@ -249,7 +249,7 @@ func TestNetworks(t *testing.T) {
 	require.Equal(t, 404, status)
 
 	held := map[string]bool{}
-	for i := range 600 { // more than a block has
+	for i := range 600 { // more than fit into a block
 		prefix, err := b.e.freePrefix()
 		require.NoError(t, err)
 		require.Equal(t, i >= 255, held[prefix])
@@ -263,7 +263,7 @@ func TestNetworks(t *testing.T) {
 }
 
 func TestFilters(t *testing.T) {
-	b := newBench(t)
+	b := newTestEngine(t)
 	b.create("one", request(imageName, "hs1"))
 	b.create("two", request(imageName, "hs2"))
 	for filter, want := range map[string]int{
@@ -290,7 +290,7 @@ func TestFilters(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	b := newBench(t)
+	b := newTestEngine(t)
 	change := func(key string, value any) map[string]any {
 		req := request(imageName, "hs1")
 		req[key] = value
@@ -327,7 +327,7 @@ func TestRefusals(t *testing.T) {
 	require.Equal(t, 201, status)
 	require.Equal(t, []any{"the launcher does not limit processors or memory"}, out["Warnings"])
 
-	b.up(id)
+	b.startAndWait(id)
 	status, out = b.call("DELETE", "/containers/"+id, nil)
 	require.Equal(t, 409, status, out)
 	status, _ = b.call("DELETE", "/containers/one?force=1", nil)
@@ -335,7 +335,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestPing(t *testing.T) {
-	b := newBench(t)
+	b := newTestEngine(t)
 	for _, path := range []string{"/_ping", "/v1.45/_ping"} {
 		resp, err := http.Head(b.url + path)
 		require.NoError(t, err)

@@ -19,13 +19,13 @@ import (
 	"strings"
 )
 
-// inside turns a path of a container into one that os.Root takes. What leaves
-// the container by "..", or by a link, os.Root refuses.
+// inside converts a path of a container to a path for os.Root, which refuses
+// paths that leave the container by ".." or by a link.
 func inside(name string) string {
 	return filepath.FromSlash(strings.TrimPrefix(path.Join("/", name), "/"))
 }
 
-// archivePut unpacks a tar archive in a folder of the container.
+// archivePut unpacks a tar archive to a folder of the container.
 func (e *engine) archivePut(r *http.Request) (int, any, error) {
 	c, err := e.container(r)
 	if err != nil {
@@ -71,8 +71,8 @@ func unpack(root *os.Root, name string, h *tar.Header, content io.Reader) error 
 	return errors.Join(err, f.Close())
 }
 
-// archiveGet answers with a tar archive of a file or a folder. For HEAD, only
-// the header says what is there.
+// archiveGet responds with a tar archive of a file or folder. For HEAD, only a
+// header with the file's metadata is sent.
 func (e *engine) archiveGet(w http.ResponseWriter, r *http.Request) {
 	c, err := e.container(r)
 	if err != nil {
@@ -106,12 +106,13 @@ func (e *engine) archiveGet(w http.ResponseWriter, r *http.Request) {
 	}
 	archive := tar.NewWriter(w)
 	if err := pack(archive, root, name); err != nil {
-		panic(http.ErrAbortHandler) // too late for an answer: let the client see a cut
+		panic(http.ErrAbortHandler) // the response has started: break it off so that the client notices
 	}
 	archive.Close()
 }
 
-// pack writes a file, or a folder and what is below it, under its last name.
+// pack adds a file, or a folder with its contents, to an archive under its base
+// name.
 func pack(archive *tar.Writer, root *os.Root, top string) error {
 	return fs.WalkDir(root.FS(), filepath.ToSlash(top), func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -141,8 +142,8 @@ func pack(archive *tar.Writer, root *os.Root, top string) error {
 
 func (c *container) logFile() string { return c.dir + ".log" }
 
-// logs answers with everything that the server has printed, in the engine's
-// frames: one byte for the stream, three of nothing, four for the length.
+// logs responds with all output of the server, in Docker's frames: one byte for
+// the stream, three zero bytes, four bytes for the length.
 func (e *engine) logs(w http.ResponseWriter, r *http.Request) {
 	c, err := e.container(r)
 	if err != nil {

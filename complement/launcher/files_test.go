@@ -18,7 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// unpacked reads an archive into names and contents; folders end in a slash.
+// unpacked reads an archive as a map of names to contents; folders end in a
+// slash.
 func unpacked(t *testing.T, raw []byte) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -39,8 +40,8 @@ func unpacked(t *testing.T, raw []byte) map[string]string {
 	}
 }
 
-func TestFilesInAndOut(t *testing.T) {
-	b := newBench(t)
+func TestArchivePutAndGet(t *testing.T) {
+	b := newTestEngine(t)
 	id := b.create("one", request(imageName, "hs1"))
 	put := func(path, name, content string) (int, map[string]any) {
 		return b.call("PUT", "/containers/"+id+"/archive?path="+path, archive(t, name, content))
@@ -62,7 +63,7 @@ func TestFilesInAndOut(t *testing.T) {
 	require.Equal(t, 200, status, out)
 	require.Equal(t, map[string]string{"a.yaml": "x"}, get("complement/appservice/a.yaml"), "an old file is replaced whole")
 
-	b.up(id)
+	b.startAndWait(id)
 	require.Equal(t, map[string]string{"starts": "1"}, get("/data/starts"), "what the server wrote comes out")
 
 	status, out = b.call("GET", "/containers/"+id+"/archive?path=/nowhere", nil)
@@ -70,7 +71,7 @@ func TestFilesInAndOut(t *testing.T) {
 }
 
 func TestStatOfAFile(t *testing.T) {
-	b := newBench(t)
+	b := newTestEngine(t)
 	id := b.create("one", request(imageName, "hs1"))
 	resp, err := http.Head(b.url + "/containers/" + id + "/archive?path=/bin/entry")
 	require.NoError(t, err)
@@ -91,7 +92,7 @@ func TestStatOfAFile(t *testing.T) {
 }
 
 func TestFilesStayInside(t *testing.T) {
-	b := newBench(t)
+	b := newTestEngine(t)
 	id := b.create("one", request(imageName, "hs1"))
 	c, err := b.e.find(id)
 	require.NoError(t, err)

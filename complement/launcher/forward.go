@@ -10,12 +10,12 @@ import (
 	"sync"
 )
 
-// forwards are the published ports of one run of a container: listeners on
-// 127.0.0.1, where Complement expects them, that lead to the server's address.
+// forwards are the published ports of a running container: listeners on
+// 127.0.0.1 that forward connections to the server's address.
 type forwards []net.Listener
 
-// forwardAll publishes both ports. It takes the host ports of the last run
-// where they are still free, and notes the new ones.
+// forwardAll publishes both ports. It uses the host ports of the previous run
+// if they are free, and records new ones.
 func forwardAll(ip string, hostPorts map[string]string) (forwards, error) {
 	var all forwards
 	for _, port := range []string{clientPort, federationPort} {
@@ -46,8 +46,8 @@ func (f forwards) close() {
 	}
 }
 
-// forward ends when its listener is closed. Connections end with the process
-// at their far end.
+// forward runs until its listener is closed. Its connections end when the
+// server's process ends.
 func forward(l net.Listener, to string) {
 	for {
 		in, err := l.Accept()
@@ -58,7 +58,7 @@ func forward(l net.Listener, to string) {
 			defer in.Close()
 			out, err := net.Dial("tcp", to)
 			if err != nil {
-				return // the server does not listen yet: Complement tries again
+				return // the server does not listen yet; Complement retries
 			}
 			defer out.Close()
 			var both sync.WaitGroup
@@ -69,7 +69,7 @@ func forward(l net.Listener, to string) {
 	}
 }
 
-// pipe copies one direction to its end.
+// pipe copies one direction of a connection until it ends.
 func pipe(to, from net.Conn) {
 	io.Copy(to, from)
 	if tcp, ok := to.(*net.TCPConn); ok {

@@ -30,7 +30,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// rootfs builds the fake homeserver once, as the image of all tests.
+// rootfs builds the fake homeserver once, as the image for all tests.
 var rootfs = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "launcher-rootfs-")
 	if err != nil {
@@ -53,16 +53,16 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// bench is an engine under test, with one network.
-type bench struct {
+// A testEngine is an engine under test with one network.
+type testEngine struct {
 	*testing.T
 	e   *engine
 	url string
-	ca  map[string]string // the files that Complement copies into each server
+	ca  map[string]string // the CA files that Complement copies to each server
 	net string
 }
 
-func newBench(t *testing.T) *bench {
+func newTestEngine(t *testing.T) *testEngine {
 	t.Helper()
 	dir, err := rootfs()
 	require.NoError(t, err, "build the fake homeserver")
@@ -78,7 +78,7 @@ func newBench(t *testing.T) *bench {
 	srv := httptest.NewServer(e.handler())
 	t.Cleanup(srv.Close)
 	t.Cleanup(e.close)
-	b := &bench{T: t, e: e, url: srv.URL, ca: authority(t)}
+	b := &testEngine{T: t, e: e, url: srv.URL, ca: authority(t)}
 	b.net = b.network("net")
 	return b
 }
@@ -104,9 +104,9 @@ func authority(t *testing.T) map[string]string {
 	return files
 }
 
-// call makes a request of the API and returns its status and its body, decoded
+// call sends a request to the API and returns the status and the body, decoded
 // if it is JSON.
-func (b *bench) call(method, path string, body any) (int, map[string]any) {
+func (b *testEngine) call(method, path string, body any) (int, map[string]any) {
 	b.Helper()
 	status, raw := b.raw(method, path, body)
 	var out map[string]any
@@ -116,7 +116,7 @@ func (b *bench) call(method, path string, body any) (int, map[string]any) {
 	return status, out
 }
 
-func (b *bench) raw(method, path string, body any) (int, []byte) {
+func (b *testEngine) raw(method, path string, body any) (int, []byte) {
 	b.Helper()
 	var in io.Reader
 	switch body := body.(type) {
@@ -138,8 +138,8 @@ func (b *bench) raw(method, path string, body any) (int, []byte) {
 	return resp.StatusCode, raw
 }
 
-// list returns what a list of the API holds, with ?filters.
-func (b *bench) list(path, filters string) []map[string]any {
+// list returns a list from the API, with ?filters.
+func (b *testEngine) list(path, filters string) []map[string]any {
 	b.Helper()
 	if filters != "" {
 		path += "&filters=" + url.QueryEscape(filters)
@@ -151,14 +151,14 @@ func (b *bench) list(path, filters string) []map[string]any {
 	return out
 }
 
-func (b *bench) network(name string) string {
+func (b *testEngine) network(name string) string {
 	b.Helper()
 	status, out := b.call("POST", "/networks/create", map[string]any{"Name": name, "Labels": map[string]string{"complement_pkg": "test"}})
 	require.Equal(b, 201, status, out)
 	return out["Id"].(string)
 }
 
-// request is what Complement sends to create a server.
+// request is the body with which Complement creates a server.
 func request(image, alias string, env ...string) map[string]any {
 	return map[string]any{
 		"Image":      image,
@@ -171,8 +171,8 @@ func request(image, alias string, env ...string) map[string]any {
 	}
 }
 
-// create makes a server and gives it the authority, but does not start it.
-func (b *bench) create(name string, req map[string]any) string {
+// create makes a server and copies the CA to it, but does not start it.
+func (b *testEngine) create(name string, req map[string]any) string {
 	b.Helper()
 	status, out := b.call("POST", "/containers/create?name="+name, req)
 	require.Equal(b, 201, status, out)
@@ -195,21 +195,21 @@ func archive(t *testing.T, name, content string) []byte {
 	return buf.Bytes()
 }
 
-// act does something to a container that is to succeed.
-func (b *bench) act(id, action string) {
+// mustDo calls an action of a container, which must succeed.
+func (b *testEngine) mustDo(id, action string) {
 	b.Helper()
 	status, out := b.call("POST", "/containers/"+id+"/"+action, nil)
 	require.Equal(b, 204, status, out)
 }
 
-// up starts a server and waits until it answers.
-func (b *bench) up(id string) {
+// startAndWait starts a server and waits until it responds.
+func (b *testEngine) startAndWait(id string) {
 	b.Helper()
-	b.act(id, "start")
+	b.mustDo(id, "start")
 	b.ready(id)
 }
 
-func (b *bench) ready(id string) {
+func (b *testEngine) ready(id string) {
 	b.Helper()
 	require.Eventually(b, func() bool {
 		resp, err := http.Get(b.clientURL(id) + "/_matrix/client/versions")
@@ -220,8 +220,8 @@ func (b *bench) ready(id string) {
 	}, 20*time.Second, 5*time.Millisecond, "the server answers")
 }
 
-// ask asks a running server something.
-func (b *bench) ask(id, path string) string {
+// get sends a request to a running server.
+func (b *testEngine) get(id, path string) string {
 	b.Helper()
 	resp, err := http.Get(b.clientURL(id) + path)
 	require.NoError(b, err)
@@ -231,7 +231,7 @@ func (b *bench) ask(id, path string) string {
 	return strings.TrimSpace(string(text))
 }
 
-func (b *bench) inspect(id string) (state map[string]any, ports map[string]string) {
+func (b *testEngine) inspect(id string) (state map[string]any, ports map[string]string) {
 	b.Helper()
 	status, out := b.call("GET", "/containers/"+id+"/json", nil)
 	require.Equal(b, 200, status, out)
@@ -244,13 +244,14 @@ func (b *bench) inspect(id string) (state map[string]any, ports map[string]strin
 	return out["State"].(map[string]any), ports
 }
 
-func (b *bench) clientURL(id string) string {
+func (b *testEngine) clientURL(id string) string {
 	_, ports := b.inspect(id)
 	return "http://127.0.0.1:" + ports["8008/tcp"]
 }
 
-// expect checks what a container does, and how its last process ended.
-func (b *bench) expect(id, status string, exit int) {
+// expect checks the status of a container and the exit status of its last
+// process.
+func (b *testEngine) expect(id, status string, exit int) {
 	b.Helper()
 	state, ports := b.inspect(id)
 	require.Equal(b, status, state["Status"])
@@ -258,8 +259,8 @@ func (b *bench) expect(id, status string, exit int) {
 	require.Equal(b, len(ports) > 0, state["Running"], "ports are published while it runs")
 }
 
-// logs returns what a server printed, out of the engine's frames.
-func (b *bench) logs(id string) string {
+// logs returns the output of a server without Docker's frames.
+func (b *testEngine) logs(id string) string {
 	b.Helper()
 	status, raw := b.raw("GET", "/containers/"+id+"/logs?stdout=1&stderr=1", nil)
 	require.Equal(b, 200, status)
@@ -273,9 +274,9 @@ func (b *bench) logs(id string) string {
 	return text.String()
 }
 
-func (b *bench) starts(id string) int {
+func (b *testEngine) starts(id string) int {
 	b.Helper()
-	n, err := strconv.Atoi(b.ask(id, "/starts"))
+	n, err := strconv.Atoi(b.get(id, "/starts"))
 	require.NoError(b, err)
 	return n
 }

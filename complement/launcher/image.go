@@ -12,13 +12,13 @@ import (
 	"regexp"
 )
 
-// An image is a folder that containers start as copies of.
+// An image is a folder; containers start with a copy of it.
 type image struct {
 	id     string
 	tags   []string
 	labels map[string]string
 	dir    string
-	owned  bool // made by commit, to be deleted with the image
+	owned  bool // made by commit, and deleted with the image
 }
 
 func (e *engine) addImage(i *image) {
@@ -57,10 +57,10 @@ func (e *engine) imageRemove(r *http.Request) (int, any, error) {
 	return http.StatusOK, []any{}, os.RemoveAll(i.dir)
 }
 
-// labelChange is the only change to an image that Complement asks for.
+// labelChange is the only kind of change to an image that Complement requests.
 var labelChange = regexp.MustCompile(`(?s)^LABEL "(.*?)"="(.*)"$`)
 
-// commit makes an image of a container that has been stopped.
+// commit makes an image from a stopped container.
 func (e *engine) commit(r *http.Request) (int, any, error) {
 	c, err := e.find(r.FormValue("container"))
 	if err != nil {
@@ -75,8 +75,8 @@ func (e *engine) commit(r *http.Request) (int, any, error) {
 		}
 		i.labels[m[1]] = m[2]
 	}
-	c.life.Lock()
-	defer c.life.Unlock()
+	c.lifecycle.Lock()
+	defer c.lifecycle.Unlock()
 	if c.running() {
 		return 0, nil, errorf(http.StatusConflict, "container %s is running: stop it first, so that its files are whole", c.name)
 	}

@@ -17,14 +17,15 @@ import (
 	"time"
 )
 
-// imageName is the one image that exists before Complement commits others.
+// imageName is the only image that exists at the start.
 const imageName = "launcher"
 
-// maxSocket is how long a socket's name may be in Linux, with a byte of zero.
+// maxSocket is the maximum length of a socket's path in Linux, including a
+// terminating zero byte.
 const maxSocket = 108
 
-// launch starts the engine, runs the command and returns its exit status, or
-// why there is none.
+// launch starts the engine, runs the command and returns its exit status, or an
+// error if it has none.
 func launch(ctx context.Context, opts options) (code int, err error) {
 	rootfs, err := checkRootfs(opts.rootfs, opts.entry)
 	if err != nil {
@@ -71,7 +72,7 @@ func launch(ctx context.Context, opts options) (code int, err error) {
 		"COMPLEMENT_BASE_IMAGE="+imageName))
 }
 
-// workFolder makes the folder for the servers' files.
+// workFolder makes the folder for the containers' files.
 func workFolder(parent string) (string, error) {
 	if parent != "" {
 		if err := os.MkdirAll(parent, 0o755); err != nil {
@@ -85,7 +86,8 @@ func workFolder(parent string) (string, error) {
 	return filepath.Abs(dir)
 }
 
-// runCommand runs the command on this terminal. A request to end goes on to it.
+// runCommand runs the command on this terminal and passes termination signals
+// on to it.
 func runCommand(ctx context.Context, command, env []string) (code int, err error) {
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
@@ -100,7 +102,7 @@ func runCommand(ctx context.Context, command, env []string) (code int, err error
 	case !errors.As(err, &exit):
 		return 2, err
 	case exit.ExitCode() < 0:
-		return 1, fmt.Errorf("%s: %w", command[0], exit) // ended by a signal
+		return 1, fmt.Errorf("%s: %w", command[0], exit) // killed by a signal
 	}
 	return exit.ExitCode(), nil
 }

@@ -68,7 +68,7 @@ func TestCheckRootfs(t *testing.T) {
 	require.NoError(t, err, "an image may bring its own loader")
 }
 
-// program is the least ELF file, with a loader or without.
+// program returns a minimal ELF file, with or without a loader.
 func program(t *testing.T, loader string) []byte {
 	t.Helper()
 	h := elf.Header64{Type: uint16(elf.ET_EXEC), Machine: uint16(elf.EM_X86_64), Version: 1, Phoff: 64, Ehsize: 64, Phentsize: 56}
@@ -101,11 +101,11 @@ func TestBlocksAreNotShared(t *testing.T) {
 	require.Equal(t, two.octet, again.octet)
 }
 
-// launchSelf launches the test program as the command; what it does is the
-// value of a variable.
+// launchSelf launches the test program as the command. An environment variable
+// says what it should do.
 func launchSelf(t *testing.T, ctx context.Context, what string) (int, error) {
 	t.Helper()
-	newBench(t) // skips where servers cannot be started
+	newTestEngine(t) // skips where servers cannot be started
 	dir, err := rootfs()
 	require.NoError(t, err)
 	self, err := os.Executable()
@@ -119,7 +119,7 @@ func launchSelf(t *testing.T, ctx context.Context, what string) (int, error) {
 	return code, launchErr
 }
 
-// testCommand is what the command does when the test program is it.
+// testCommand is what the test program does when it runs as the command.
 func testCommand() int {
 	switch os.Getenv("LAUNCHER_TEST_COMMAND") {
 	case "ping":
@@ -172,7 +172,7 @@ func TestACommandThatIsKilledFails(t *testing.T) {
 }
 
 func TestAFolderWithTooLongAName(t *testing.T) {
-	newBench(t) // skips where servers cannot be started
+	newTestEngine(t) // skips where servers cannot be started
 	dir, err := rootfs()
 	require.NoError(t, err)
 	long := filepath.Join(t.TempDir(), strings.Repeat("x", 100))

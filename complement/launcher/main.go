@@ -2,18 +2,18 @@
 
 //go:build linux
 
-// Command launcher runs a command, usually go test in a checkout of
-// Complement, with DOCKER_HOST pointing at a small imitation of the Docker
-// Engine API. It starts homeservers as plain processes on loopback addresses
-// where an engine would start containers, so that Complement runs, unchanged,
-// where there is no engine, and about twice as fast.
+// Command launcher runs a command, usually go test in a checkout of Complement,
+// with DOCKER_HOST set to an imitation of the Docker Engine API. It starts
+// homeservers as plain processes on loopback addresses instead of containers,
+// so that Complement runs unchanged on machines without Docker, and about twice
+// as fast.
 //
 //	launcher -rootfs DIR -- go test ./tests/csapi
 //
-// The file system of a server is a copy of the image's, and the server runs in
-// it by chroot. Each network is a /24 of its own below 127.64.0.0/10, in which
-// hs1 is .2, hs2 is .3 and so on; the names are in each server's /etc/hosts.
-// The parts of the API that Complement does not use are missing, and say so.
+// The file system of a server is a copy of the image, in which the server runs
+// by chroot. Each network is a separate /24 in 127.64.0.0/10, in which hs1 has
+// address .2, hs2 .3 and so on; the names are in /etc/hosts of each server.
+// Parts of the API that Complement does not use return an error.
 package main
 
 import (
@@ -47,7 +47,7 @@ other program listens on ports 8008 or 8448 of all addresses.
 Flags:
 `
 
-// options are what the command line says.
+// options are the options of the command line.
 type options struct {
 	rootfs  string
 	entry   string
@@ -65,8 +65,8 @@ func main() {
 		fmt.Fprintln(os.Stderr, "launcher:", err)
 		os.Exit(2)
 	}
-	// A terminal sends its interrupt to the command as well, which then ends,
-	// and the launcher with it.
+	// A terminal sends its interrupt to the command as well. The command then
+	// ends, and the launcher after it.
 	signal.Ignore(os.Interrupt)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()

@@ -17,14 +17,15 @@ const (
 	federationPort = "8448"
 )
 
-// A block is the 127.N.0.0/16 that a launcher owns while it runs. Holding both
-// ports of its last address keeps other launchers out of it.
+// A block is the 127.N.0.0/16 that a launcher uses while it runs. It listens on
+// both ports of the last address, so that other launchers cannot take the
+// block.
 type block struct {
 	octet int
 	held  []net.Listener
 }
 
-// reserveBlock takes the first block that is free.
+// reserveBlock reserves the first free block.
 func reserveBlock() (*block, error) {
 	var last error
 	for n := 64; n < 128; n++ {
@@ -55,8 +56,8 @@ func (b *block) release() {
 	}
 }
 
-// Servers named hs1 to hs19 have fixed addresses, known to all from the start:
-// a server that asked for a name too early would remember that there is none.
+// Servers named hs1 to hs19 have fixed addresses that are known from the start:
+// a server that looked a name up too early would cache that it does not exist.
 const (
 	namedServers = 19
 	firstNamed   = 2   // the last octet of hs1
@@ -64,13 +65,13 @@ const (
 	lastOther    = 254
 )
 
-// A network is a /24 and the names in it.
+// A network is a /24 with the names in it.
 type network struct {
 	id, name string
 	labels   map[string]string
 	prefix   string // "127.64.3."
 	names    map[string]string
-	next     int // last octet of the next name that is not hsN
+	next     int // last octet for the next name that is not hsN
 }
 
 func newNetwork(name string, labels map[string]string, prefix string) *network {
@@ -81,8 +82,8 @@ func newNetwork(name string, labels map[string]string, prefix string) *network {
 	return n
 }
 
-// join returns the address for a server of these names: the one that they have,
-// or else a new one.
+// join returns the address for a server with these names: the one that they
+// already have, else a new one.
 func (n *network) join(aliases []string) (string, error) {
 	for _, known := range aliases {
 		if ip := n.names[known]; ip != "" {
@@ -93,7 +94,7 @@ func (n *network) join(aliases []string) (string, error) {
 	return n.move(aliases)
 }
 
-// move gives the names a new address.
+// move assigns a new address to the names.
 func (n *network) move(aliases []string) (string, error) {
 	if n.next > lastOther {
 		return "", errorf(http.StatusConflict, "network %s is full", n.name)
@@ -147,8 +148,8 @@ func (e *engine) networkCreate(r *http.Request) (int, any, error) {
 	return http.StatusCreated, map[string]string{"Id": n.id, "Warning": ""}, nil
 }
 
-// freePrefix goes round the block, so that a prefix rests before it is used
-// again.
+// freePrefix returns the next free prefix of the block in turn, so that a
+// prefix is not reused soon.
 func (e *engine) freePrefix() (string, error) {
 	used := map[string]bool{}
 	for _, n := range e.networks {

@@ -14,9 +14,9 @@ import (
 	"syscall"
 )
 
-// A starter starts processes in a chroot. The kernel ends them when the thread
-// that started them ends, as it does however the launcher dies; so one thread
-// starts them all, and lives as long as the launcher.
+// A starter starts processes in a chroot. The kernel kills them when the thread
+// that started them ends, so that no process survives the launcher. Therefore
+// one thread starts all of them and runs as long as the launcher.
 type starter struct {
 	jobs chan func()
 }
@@ -32,8 +32,8 @@ func newStarter() *starter {
 	return s
 }
 
-// attributes put a process into a chroot and a group of its own. Who is not
-// root becomes so inside a user namespace first.
+// attributes puts a process in a chroot and in its own process group. If we are
+// not root, it also gets a user namespace in which it is.
 func attributes(root string) *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Chroot: root, Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if uid := os.Getuid(); uid != 0 {
@@ -51,7 +51,7 @@ func (s *starter) run(cmd *exec.Cmd) error {
 	return <-started
 }
 
-// probe finds out whether the kernel lets us, before Complement does.
+// probe checks whether the kernel allows this, before Complement starts.
 func (s *starter) probe() error {
 	self, err := os.Executable()
 	if err != nil {
@@ -61,22 +61,22 @@ func (s *starter) probe() error {
 	if err := s.run(cmd); err != nil {
 		return fmt.Errorf("start a process in a chroot: %w (be root, or let users make user namespaces)", err)
 	}
-	cmd.Process.Kill() // that it started is the answer
+	cmd.Process.Kill() // a successful start is all we wanted to know
 	cmd.Wait()
 	return nil
 }
 
-// A process is one run of an image's program.
+// A process is one execution of an image's program.
 type process struct {
 	pid  int
 	done chan struct{} // closed when it has ended
-	exit int           // its status, to be read when done is closed
+	exit int           // its exit status, valid after done is closed
 
 	mu    sync.Mutex
 	after []func()
 }
 
-// start runs a program in a root of its own.
+// start runs a program in a chroot.
 func (s *starter) start(root, program string, env []string, log *os.File) (*process, error) {
 	cmd := &exec.Cmd{Path: program, Args: []string{program}, Dir: "/data", Env: env, Stdout: log, Stderr: log, SysProcAttr: attributes(root)}
 	if err := s.run(cmd); err != nil {
@@ -98,7 +98,7 @@ func (p *process) wait(cmd *exec.Cmd) {
 	case err != nil:
 		p.exit = -1
 	}
-	syscall.Kill(-p.pid, syscall.SIGKILL) // its children, as when a container ends
+	syscall.Kill(-p.pid, syscall.SIGKILL) // kills its children too, as when a container stops
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, f := range p.after {
@@ -107,7 +107,7 @@ func (p *process) wait(cmd *exec.Cmd) {
 	close(p.done)
 }
 
-// onEnd does something when the process has ended, before anyone else hears.
+// onEnd calls f when the process has ended, before done is closed.
 func (p *process) onEnd(f func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -127,8 +127,8 @@ func (p *process) ended() bool {
 	}
 }
 
-// signal goes to the whole group, except for a request to end, which is for the
-// program to pass on as it likes.
+// signal sends a signal to the whole process group; a termination signal goes
+// to the program alone, which may pass it on.
 func (p *process) signal(sig syscall.Signal) {
 	if p.ended() {
 		return

@@ -15,8 +15,8 @@ import (
 	"strings"
 )
 
-// checkRootfs makes sure that the program of an image can run in it, since the
-// kernel's own words for why not ("no such file") lead nowhere.
+// checkRootfs checks that the program of an image can run in it, because the
+// kernel's error message ("no such file") does not say what is missing.
 func checkRootfs(rootfs, entry string) (string, error) {
 	rootfs, err := filepath.Abs(rootfs)
 	if err != nil {
@@ -51,8 +51,8 @@ func checkRootfs(rootfs, entry string) (string, error) {
 	return rootfs, nil
 }
 
-// programs are linked into each copy of an image and not copied: they are big,
-// and no server writes to /bin.
+// programs is the folder whose files are linked and not copied for each
+// container: they are big, and no server writes to /bin.
 const programs = "bin"
 
 // cloneTree copies the files of an image.
@@ -80,11 +80,11 @@ func cloneTree(from, to string) error {
 			}
 			return os.Symlink(target, dst)
 		case !mode.IsRegular():
-			return nil // sockets and the like belong to a process that has ended
+			return nil // sockets and the like are of no use without their process
 		case strings.HasPrefix(rel, programs+string(filepath.Separator)):
 			if os.Link(src, dst) == nil {
 				return nil
-			} // else another file system
+			} // on another file system, copy
 		}
 		return copyFile(src, dst, info.Mode().Perm())
 	})

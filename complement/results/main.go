@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command results sums up what "go test -json" printed for packages of
-// Complement, names what failed, and compares with what is expected.
+// Command results summarises the output of "go test -json" for packages of
+// Complement, lists failed tests, and compares the results with the
+// expectations.
 //
 //	go run ./complement/results run.json ...
 //
-// It exits with status 1 if something is worse than expected: a test failed,
-// was skipped or did not run that is expected to pass, or a package did not
-// build. What is better than expected is printed too, and costs nothing: write
-// it down with -update.
+// It exits with status 1 if a result is worse than expected: a test that should
+// pass failed, was skipped or did not run, or a package did not build. It also
+// prints results that are better than expected, with exit status 0; record them
+// with -update.
 package main
 
 import (
@@ -50,7 +51,7 @@ func main() {
 	}
 }
 
-// run reports on the files and says whether something is worse than expected.
+// run reports on the files. worse is true if something is worse than expected.
 func run(out io.Writer, expect string, update, partial bool, files []string) (worse bool, err error) {
 	seen, err := readRuns(files)
 	if err != nil {
@@ -65,7 +66,7 @@ func run(out io.Writer, expect string, update, partial bool, files []string) (wo
 		p.summary(out)
 		diff := want.compare(p, partial)
 		diff.print(out)
-		worse = worse || diff.worse()
+		worse = worse || diff.hasRegressions()
 		if !update {
 			continue
 		}
@@ -79,8 +80,8 @@ func run(out io.Writer, expect string, update, partial bool, files []string) (wo
 	return worse && !update, nil
 }
 
-// printRemaining prints a pattern for the tests that are still to run, or
-// nothing. The list is what go test -list prints for the one package of files.
+// printRemaining prints a pattern for the tests that have not run yet, or
+// nothing. list is the output of go test -list for the single package of files.
 func printRemaining(out io.Writer, list string, files []string) error {
 	seen, err := readRuns(files)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"strings"
 )
 
-// A status is how a test ended, in the words of go test.
+// A status is the result of a test, in the words of go test.
 type status string
 
 const (
@@ -23,21 +23,21 @@ const (
 	skip status = "skip"
 )
 
-// A packageRun is what happened in one package, in one run or in several: a
-// test that crashes takes the whole run with it, and the rest runs again.
+// A packageRun is the results of one package from one or more runs. A crash of
+// a test ends the run, so the remaining tests need another run.
 type packageRun struct {
-	name    string // as "tests/csapi"
-	tests   map[string]status
-	started map[string]int             // how often
-	open    map[string]bool            // started last time, and did not end
-	met     map[string]map[string]bool // unfinished operations by the test that called them
-	said    map[string]string          // the first complaint of each test
-	ended   status                     // of the last run as a whole, empty if it never ended
-	seconds float64                    // of all runs
-	output  []string                   // what belongs to no test, such as the compiler's errors
+	name             string // as "tests/csapi"
+	tests            map[string]status
+	started          map[string]int             // number of starts per test
+	running          map[string]bool            // tests that were started in the last run and did not end
+	calledUnfinished map[string]map[string]bool // by test: the unfinished operations that it called
+	firstFailure     map[string]string          // the first failed assertion of each test
+	result           status                     // result of the last run as a whole; empty if it did not end
+	seconds          float64                    // total time of all runs
+	output           []string                   // output outside of tests, such as compiler errors
 }
 
-// runs are packages by name.
+// runs is packageRuns by package name.
 type runs map[string]*packageRun
 
 // An event is one line of go test -json.
@@ -79,7 +79,7 @@ func (r runs) read(in io.Reader) error {
 			var e event
 			if json.Unmarshal([]byte(line), &e) == nil {
 				r.add(e)
-			} // else a line of something that go test ran
+			} // other lines are output of programs that go test ran
 		}
 		if err == io.EOF {
 			return nil
@@ -90,7 +90,7 @@ func (r runs) read(in io.Reader) error {
 	}
 }
 
-// module is what the packages of a checkout have before their folder.
+// module is the prefix of all package paths in a checkout of Complement.
 const module = "github.com/matrix-org/complement/"
 
 func (r runs) add(e event) {
@@ -104,93 +104,93 @@ func (r runs) add(e event) {
 	}
 	p := r[name]
 	if p == nil {
-		p = &packageRun{name: name, tests: map[string]status{}, started: map[string]int{}, open: map[string]bool{}, met: map[string]map[string]bool{}, said: map[string]string{}}
+		p = &packageRun{name: name, tests: map[string]status{}, started: map[string]int{}, running: map[string]bool{}, calledUnfinished: map[string]map[string]bool{}, firstFailure: map[string]string{}}
 		r[name] = p
 	}
 	switch e.Action {
 	case "run":
-		p.tests[e.Test] = fail // unless it ends otherwise
+		p.tests[e.Test] = fail // unless a later event says otherwise
 		p.started[e.Test]++
-		p.open[e.Test] = true
+		p.running[e.Test] = true
 	case "output", "build-output":
 		if e.Test == "" {
 			p.output = append(p.output, e.Output)
 		} else if m := unfinished.FindStringSubmatch(e.Output); m != nil {
-			p.meet(e.Test, m[1])
-		} else if m := complaint.FindStringSubmatch(e.Output); m != nil && p.said[e.Test] == "" {
-			p.said[e.Test] = m[1] + m[2]
+			p.recordUnfinished(e.Test, m[1])
+		} else if m := complaint.FindStringSubmatch(e.Output); m != nil && p.firstFailure[e.Test] == "" {
+			p.firstFailure[e.Test] = m[1] + m[2]
 		}
 	case "pass", "fail", "skip":
 		if e.Test != "" {
 			p.tests[e.Test] = status(e.Action)
-			delete(p.open, e.Test)
+			delete(p.running, e.Test)
 			return
 		}
-		p.ended = status(e.Action)
+		p.result = status(e.Action)
 		p.seconds += e.Elapsed
 	}
 }
 
-// unfinished is a header of our answers that COMPLEMENT_DEBUG prints: the
-// operation is not written yet.
+// unfinished matches the header of our responses, as printed with
+// COMPLEMENT_DEBUG, that says that an operation is not implemented yet.
 var unfinished = regexp.MustCompile(`(?i)\bTouchstone-Unfinished: (\w+)`)
 
-// complaint is how Complement prints a failed assertion: in red.
+// complaint matches a failed assertion, which Complement prints in red.
 var complaint = regexp.MustCompile(`^\s+(\w+\.go:\d+: )\x1b\[31m([^\x1b\n]{1,160})`)
 
-func (p *packageRun) meet(test, operation string) {
-	if p.met[test] == nil {
-		p.met[test] = map[string]bool{}
+func (p *packageRun) recordUnfinished(test, operation string) {
+	if p.calledUnfinished[test] == nil {
+		p.calledUnfinished[test] = map[string]bool{}
 	}
-	p.met[test][operation] = true
+	p.calledUnfinished[test][operation] = true
 }
 
-// waitsFor names the unfinished operations that a test called, itself or in its
-// subtests, or else those of the tests around it, which prepared it.
+// waitsFor returns the unfinished operations that a test called, itself or in
+// its subtests; if there are none, those that its parent tests called.
 func (p *packageRun) waitsFor(test string) []string {
 	found := map[string]bool{}
-	for other, operations := range p.met {
+	for other, operations := range p.calledUnfinished {
 		if other == test || strings.HasPrefix(other, test+"/") {
 			maps.Copy(found, operations)
 		}
 	}
 	for around := test; len(found) == 0 && !isTop(around); {
 		around = around[:strings.LastIndexByte(around, '/')]
-		maps.Copy(found, p.met[around])
+		maps.Copy(found, p.calledUnfinished[around])
 	}
 	return slices.Sorted(maps.Keys(found))
 }
 
 func (r runs) names() []string { return slices.Sorted(maps.Keys(r)) }
 
-// attempts is how often a test is started before its crash is believed to be
-// its own.
+// attempts is how often a test must have crashed to be considered the cause.
 const attempts = 2
 
-// unfinished reports whether a test may have been cut off by the crash of
+// unfinished reports whether a test may have been interrupted by the crash of
 // another.
 func (p *packageRun) unfinished(test string) bool {
 	_, ran := p.tests[test]
-	return !ran || p.open[test] && p.started[test] < attempts
+	return !ran || p.running[test] && p.started[test] < attempts
 }
 
 // broken reports whether the package did not run to its end, or failed without
-// a test that did: it did not build, or ran out of time.
+// a failed test: it did not build, or exceeded its time limit.
 func (p *packageRun) broken() bool {
-	for test := range p.open {
+	for test := range p.running {
 		if isTop(test) && p.unfinished(test) {
 			return true
 		}
 	}
-	if p.ended == pass || p.ended == skip {
+	if p.result == pass || p.result == skip {
 		return false
 	}
-	return p.ended == "" || !slices.Contains(slices.Collect(maps.Values(p.tests)), fail)
+	return p.result == "" || !slices.Contains(slices.Collect(maps.Values(p.tests)), fail)
 }
 
 func isTop(test string) bool { return !strings.Contains(test, "/") }
 
-// count returns how many tests ended so, of the top level and in all.
+// count returns how many tests had this result: at the top level, and including
+// subtests.
 func (p *packageRun) count(s status) (top, all int) {
 	for name, got := range p.tests {
 		if got != s {
@@ -222,7 +222,7 @@ func (p *packageRun) summary(out io.Writer) {
 			continue
 		}
 		fmt.Fprintf(out, "  %s %s", s, name)
-		if p.open[name] {
+		if p.running[name] {
 			fmt.Fprint(out, " (it crashed, or another test did)")
 		}
 		why := p.reason(name)
@@ -230,13 +230,13 @@ func (p *packageRun) summary(out io.Writer) {
 			fmt.Fprint(out, "  # ", why)
 		}
 		fmt.Fprintln(out)
-		if said := p.said[name]; said != "" && why == "" {
+		if said := p.firstFailure[name]; said != "" && why == "" {
 			fmt.Fprintf(out, "       %s\n", said)
 		}
 	}
 }
 
-// reason says what a failed test waits for, as far as its output tells.
+// reason returns what a failed test waits for, as far as its output shows.
 func (p *packageRun) reason(test string) string {
 	operations := p.waitsFor(test)
 	if p.tests[test] != fail || len(operations) == 0 {

@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// log writes a run of csapi as go test -json does, from lines "action test",
-// or "action" for the package.
+// log writes a run of csapi in the format of go test -json, from lines "action
+// test", or "action" for the package.
 func log(t *testing.T, lines ...string) string {
 	t.Helper()
 	var b strings.Builder
@@ -33,7 +33,7 @@ func file(t *testing.T, text string) string {
 	return name
 }
 
-// expected writes expectations of csapi and returns their folder.
+// expected writes expectations for csapi and returns their folder.
 func expected(t *testing.T, text string) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -172,7 +172,7 @@ func TestUpdate(t *testing.T) {
 	require.False(t, worse, out)
 }
 
-func TestOperationsThatAreWaitedFor(t *testing.T) {
+func TestReasonsNameUnfinishedOperations(t *testing.T) {
 	var b strings.Builder
 	say := func(action, test, output string) {
 		line, err := json.Marshal(event{Action: action, Package: module + "tests/csapi", Test: test, Output: output})
@@ -228,7 +228,7 @@ func run2(t *testing.T, expect, file string) (bool, error) {
 	return run(new(bytes.Buffer), expect, false, false, []string{file})
 }
 
-func TestTheExpectationsOfThisProjectAreReadable(t *testing.T) {
+func TestCommittedExpectationsParse(t *testing.T) {
 	files, err := filepath.Glob("../expectations/*.txt")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)

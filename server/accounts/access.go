@@ -27,11 +27,11 @@ func hashOf(token string) string {
 
 // An access is what a token gives, as it was read at a position of the stream.
 type access struct {
-	who     api.Caller
-	hash    string
-	asOf    int64
-	expires int64        // milliseconds; 0 for never
-	noted   atomic.Int64 // when its use was last written down
+	who        api.Caller
+	hash       string
+	stamp      int64
+	expires    int64        // milliseconds; 0 for never
+	lastSeenAt atomic.Int64 // when its use was last written down
 }
 
 // Caller finds whose access token a request carries. What the caller may do is
@@ -52,7 +52,7 @@ func (a *Accounts) Caller(r *http.Request, token string) (api.Caller, error) {
 	if t.expires != 0 && t.expires <= now {
 		return api.Caller{}, api.UnknownToken(true)
 	}
-	if err := a.note(r, t, now); err != nil {
+	if err := a.recordLastSeen(r, t, now); err != nil {
 		a.Log.LogAttrs(ctx, slog.LevelWarn, "the use of a device is not written down", slog.String("error", err.Error()))
 	}
 	return t.who, nil
@@ -62,7 +62,7 @@ func (a *Accounts) Caller(r *http.Request, token string) (api.Caller, error) {
 // change which the reading misses comes after it.
 func (a *Accounts) access(ctx context.Context, hash string) (*access, error) {
 	//house:allow stamp the token is read after it
-	t := &access{hash: hash, asOf: a.Feed.Stamp()}
+	t := &access{hash: hash, stamp: a.Feed.Stamp()}
 	var user *storage.User
 	var row *storage.AccessToken
 	err := a.DB.Read(ctx, func(tx *storage.Reader) (err error) {
@@ -79,7 +79,7 @@ func (a *Accounts) access(ctx context.Context, hash string) (*access, error) {
 		return nil, fmt.Errorf("find access token: %w", err)
 	}
 	t.expires = row.ExpiresAt
-	t.noted.Store(row.UsedAt)
+	t.lastSeenAt.Store(row.UsedAt)
 	t.who = api.Caller{
 		User: user.ID, Device: row.DeviceID,
 		Guest: user.Kind == kindGuest, Admin: user.Admin, Locked: user.Locked,
@@ -87,18 +87,18 @@ func (a *Accounts) access(ctx context.Context, hash string) (*access, error) {
 	return t, nil
 }
 
-// noteEvery is how often the use of a token is written down, in milliseconds.
-const noteEvery = 60 * 1000
+// lastSeenInterval is how often the use of a token is written down, in milliseconds.
+const lastSeenInterval = 60 * 1000
 
-// note writes down when and from where a token is used, at most once a minute
+// recordLastSeen writes down when and from where a token is used, at most once a minute
 // for each token.
 //
 // Spec: client-server getDevices, "last_seen_ts": "may be a few minutes out of
 // date".
-func (a *Accounts) note(r *http.Request, t *access, now int64) error {
-	last := t.noted.Load()
-	lately := last != 0 && last-noteEvery < now && now < last+noteEvery // not by a clock that was ahead
-	if lately || !t.noted.CompareAndSwap(last, now) {
+func (a *Accounts) recordLastSeen(r *http.Request, t *access, now int64) error {
+	last := t.lastSeenAt.Load()
+	lately := last != 0 && last-lastSeenInterval < now && now < last+lastSeenInterval // not by a clock that was ahead
+	if lately || !t.lastSeenAt.CompareAndSwap(last, now) {
 		return nil
 	}
 	ip := ""
@@ -106,7 +106,7 @@ func (a *Accounts) note(r *http.Request, t *access, now int64) error {
 		ip = a.String()
 	}
 	seen := storage.Device{
-		UserID: t.who.User, ID: t.who.Device, SeenAt: now, SeenIP: ip, SeenAgent: cut(r.UserAgent(), maxName),
+		UserID: t.who.User, ID: t.who.Device, SeenAt: now, SeenIP: ip, SeenAgent: truncate(r.UserAgent(), maxName),
 	}
 	return a.DB.Write(r.Context(), func(tx *storage.Writer) error {
 		if err := tx.TouchAccessToken(r.Context(), t.hash, now); err != nil {
@@ -116,8 +116,8 @@ func (a *Accounts) note(r *http.Request, t *access, now int64) error {
 	})
 }
 
-// cut shortens text to a number of bytes, at the border of a character.
-func cut(s string, bytes int) string {
+// truncate shortens text to a number of bytes, at the border of a character.
+func truncate(s string, bytes int) string {
 	if len(s) <= bytes {
 		return s
 	}
@@ -138,7 +138,7 @@ func (c *tokenCache) get(f *feed.Feed, hash string) *access {
 	c.mu.RLock()
 	t := c.entries[hash]
 	c.mu.RUnlock()
-	if t == nil || f.Changed(t.asOf, feed.User(t.who.User)) {
+	if t == nil || f.Changed(t.stamp, feed.User(t.who.User)) {
 		return nil
 	}
 	return t

@@ -96,11 +96,11 @@ func (a *Accounts) UpdateDevice(ctx context.Context, who api.Caller, req *client
 // Spec: client-server deleteDevice: "or had been removed previously".
 func (a *Accounts) DeleteDevice(ctx context.Context, who api.Caller, req *clientapi.DeleteDeviceRequest) (*api.Empty, error) {
 	c := challenge{operation: "deleteDevice " + digest(req.DeviceID), user: who.User, device: who.Device, flow: []string{stagePassword}}
-	s, err := a.interact(ctx, c, req.Body.Auth)
+	s, err := a.authenticate(ctx, c, req.Body.Auth)
 	if err != nil {
 		return nil, err
 	}
-	return done(a.drop(ctx, who.User, s, id.DeviceID(req.DeviceID)))
+	return done(a.deleteDevices(ctx, who.User, s, id.DeviceID(req.DeviceID)))
 }
 
 // DeleteDevices removes several of the caller's devices, with the password.
@@ -109,7 +109,7 @@ func (a *Accounts) DeleteDevice(ctx context.Context, who api.Caller, req *client
 func (a *Accounts) DeleteDevices(ctx context.Context, who api.Caller, req *clientapi.DeleteDevicesRequest) (*api.Empty, error) {
 	named := slices.Sorted(slices.Values(req.Body.Devices))
 	c := challenge{operation: "deleteDevices " + digest(named...), user: who.User, device: who.Device, flow: []string{stagePassword}}
-	s, err := a.interact(ctx, c, req.Body.Auth)
+	s, err := a.authenticate(ctx, c, req.Body.Auth)
 	if err != nil {
 		return nil, err
 	}
@@ -117,18 +117,18 @@ func (a *Accounts) DeleteDevices(ctx context.Context, who api.Caller, req *clien
 	for i, d := range named {
 		devices[i] = id.DeviceID(d)
 	}
-	return done(a.drop(ctx, who.User, s, devices...))
+	return done(a.deleteDevices(ctx, who.User, s, devices...))
 }
 
-// drop deletes devices with all that gives access as them, once for a session.
-func (a *Accounts) drop(ctx context.Context, user id.UserID, s *session, devices ...id.DeviceID) error {
+// deleteDevices deletes devices with all that gives access as them, once for a session.
+func (a *Accounts) deleteDevices(ctx context.Context, user id.UserID, s *session, devices ...id.DeviceID) error {
 	err := a.revoking(ctx, user, func(tx *storage.Writer) error {
-		if err := s.act(ctx, tx, "deleted"); err != nil {
+		if err := s.recordResult(ctx, tx, "deleted"); err != nil {
 			return err
 		}
 		return tx.DeleteDevices(ctx, user, devices)
 	})
-	if errors.Is(err, errActed) {
+	if errors.Is(err, errSessionUsed) {
 		return nil // the answer of the first time
 	}
 	if err != nil {

@@ -27,7 +27,7 @@ const (
 	MaxPassword = maxPassword
 	SessionLife = sessionLife
 	NonceLife   = nonceLife
-	NoteEvery   = noteEvery
+	NoteEvery   = lastSeenInterval
 
 	MaxSessionsOfUser = maxSessionsOfUser
 	Queued            = queued

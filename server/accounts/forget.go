@@ -17,8 +17,8 @@ import (
 // that do not exist any more: the transaction IDs of a month. The key is the user.
 const JobDevices = "devices"
 
-// forgetAtOnce bounds the rows of one transaction.
-const forgetAtOnce = 1000
+// deleteBatch bounds the rows of one transaction.
+const deleteBatch = 1000
 
 // ForgetDevices is the handler of JobDevices. Its progress is the last device that
 // nothing is left of.
@@ -34,11 +34,11 @@ func (a *Accounts) ForgetDevices(ctx context.Context, j *jobs.Job) (done bool, e
 			if err != nil {
 				return err
 			}
-			n, err := tx.DeleteTxnsOf(ctx, user, device, forgetAtOnce)
+			n, err := tx.DeleteTxnsOf(ctx, user, device, deleteBatch)
 			if err != nil {
 				return err
 			}
-			if n < forgetAtOnce { // all of them, or none of a device that exists
+			if n < deleteBatch { // all of them, or none of a device that exists
 				at = device
 			}
 			return j.Save(ctx, tx, []byte(at))
@@ -50,12 +50,12 @@ func (a *Accounts) ForgetDevices(ctx context.Context, j *jobs.Job) (done bool, e
 	return done, nil
 }
 
-// forget deletes what is left of a device before another one gets its name. It is
+// deleteSentTransactions deletes what is left of a device before another one gets its name. It is
 // what the answer promises, so it does not wait for the job.
-func (a *Accounts) forget(ctx context.Context, user id.UserID, device id.DeviceID) error {
-	for n := int64(forgetAtOnce); n == forgetAtOnce; {
+func (a *Accounts) deleteSentTransactions(ctx context.Context, user id.UserID, device id.DeviceID) error {
+	for n := int64(deleteBatch); n == deleteBatch; {
 		err := a.DB.Write(ctx, func(tx *storage.Writer) (err error) {
-			n, err = tx.DeleteTxnsOf(ctx, user, device, forgetAtOnce)
+			n, err = tx.DeleteTxnsOf(ctx, user, device, deleteBatch)
 			return err
 		})
 		if err != nil {

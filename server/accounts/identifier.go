@@ -54,12 +54,12 @@ func lower(s string) string {
 	}, s)
 }
 
-// identified finds whom a user identifier means. No account has third-party
+// resolveIdentifier finds whom a user identifier means. No account has third-party
 // identifiers, so they mean nobody.
 //
 // Spec: client-server "Identifier types"; "the homeserver must respond with
 // 403 Forbidden".
-func (a *Accounts) identified(who *clientapi.UserIdentifier) (id.UserID, error) {
+func (a *Accounts) resolveIdentifier(who *clientapi.UserIdentifier) (id.UserID, error) {
 	switch who.Type {
 	case idUser:
 		name, ok := event.Text(who.Extra["user"])
@@ -97,7 +97,7 @@ func (a *Accounts) identifierOf(auth *clientapi.AuthData) (id.UserID, error) {
 		if err := json.Unmarshal(raw, &who); err != nil {
 			return "", api.BadJSON("auth.identifier: not a user identifier")
 		}
-		return a.identified(&who)
+		return a.resolveIdentifier(&who)
 	}
 	if name, ok := event.Text(auth.Extra["user"]); ok {
 		return a.local(name)

@@ -32,7 +32,7 @@ func (a *Accounts) Login(ctx context.Context, req *clientapi.LoginRequest) (*cli
 	if !body.Password.Set {
 		return nil, api.BadJSON("password is missing, which logins of type %s need", stagePassword)
 	}
-	w, err := newWish(body.DeviceID, body.InitialDeviceDisplayName)
+	w, err := newRequestedDevice(body.DeviceID, body.InitialDeviceDisplayName)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func (a *Accounts) Login(ctx context.Context, req *clientapi.LoginRequest) (*cli
 	if err != nil {
 		return nil, err
 	}
-	g, err := a.grant(ctx, verified, w)
+	g, err := a.logIn(ctx, verified, w)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (a *Accounts) Login(ctx context.Context, req *clientapi.LoginRequest) (*cli
 func (a *Accounts) loginUser(body *clientapi.LoginBody) (id.UserID, error) {
 	switch {
 	case body.Identifier != nil:
-		return a.identified(body.Identifier)
+		return a.resolveIdentifier(body.Identifier)
 	case body.User.Set:
 		return a.local(body.User.Value)
 	case body.Medium.Set && body.Address.Set:
@@ -77,10 +77,10 @@ func wrongPassword() *api.Error { return api.Forbidden("The user or the password
 
 // verifyLogin is verify for somebody who is not logged in.
 func (a *Accounts) verifyLogin(ctx context.Context, user id.UserID, password string) (*storage.User, error) {
-	var g guesses
+	var g failureLimit
 	if a.Limits {
 		err := a.DB.Read(ctx, func(tx *storage.Reader) (err error) {
-			g, err = a.loginGuesses(ctx, tx, user)
+			g, err = a.loginFailureLimits(ctx, tx, user)
 			return err
 		})
 		if err != nil {
@@ -95,7 +95,7 @@ func (a *Accounts) verifyLogin(ctx context.Context, user id.UserID, password str
 // for one who has.
 //
 // Spec: client-server login, 403; "Account locking".
-func (a *Accounts) verify(ctx context.Context, user id.UserID, password string, g guesses) (*storage.User, error) {
+func (a *Accounts) verify(ctx context.Context, user id.UserID, password string, g failureLimit) (*storage.User, error) {
 	if a.Limits {
 		if _, err := a.guessable(ctx, user, g); err != nil {
 			return nil, err
@@ -112,7 +112,7 @@ func (a *Accounts) verify(ctx context.Context, user id.UserID, password string, 
 		return nil, err
 	}
 	has := row != nil && row.PasswordHash != ""
-	hash := a.hasher.absent
+	hash := a.hasher.dummyHash
 	if has {
 		hash = row.PasswordHash
 	}
@@ -121,7 +121,7 @@ func (a *Accounts) verify(ctx context.Context, user id.UserID, password string, 
 	case err != nil:
 		return nil, fmt.Errorf("check the password of %s: %w", user, err)
 	case !ok || !has:
-		if err := a.guess(ctx, false, g); err != nil {
+		if err := a.recordAttempt(ctx, false, g); err != nil {
 			return nil, err
 		}
 		return nil, wrongPassword()
@@ -131,9 +131,9 @@ func (a *Accounts) verify(ctx context.Context, user id.UserID, password string, 
 
 // guessable returns an account, nil if there is none, unless too many guesses at
 // its password were wrong.
-func (a *Accounts) guessable(ctx context.Context, user id.UserID, g guesses) (row *storage.User, err error) {
+func (a *Accounts) guessable(ctx context.Context, user id.UserID, g failureLimit) (row *storage.User, err error) {
 	err = a.DB.Read(ctx, func(tx *storage.Reader) (err error) {
-		if err := a.mayGuess(ctx, tx, g); err != nil {
+		if err := a.checkFailures(ctx, tx, g); err != nil {
 			return err
 		}
 		row, err = tx.User(ctx, user)

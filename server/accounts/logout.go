@@ -15,7 +15,7 @@ import (
 //
 // Spec: client-server logout.
 func (a *Accounts) Logout(ctx context.Context, who api.Caller, _ *clientapi.LogoutRequest) (*api.Empty, error) {
-	return done(a.drop(ctx, who.User, nil, who.Device))
+	return done(a.deleteDevices(ctx, who.User, nil, who.Device))
 }
 
 // LogoutAll ends the access of all the caller's devices, and deletes them.

@@ -22,11 +22,11 @@ import (
 // A hasher makes and checks argon2id hashes, a few at a time, so that a crowd
 // at the door cannot starve those inside of processors and memory.
 type hasher struct {
-	cost    config.Passwords
-	slots   chan struct{}
-	waiting chan struct{} // who has a slot or waits for one; nil: any number
-	absent  string        // a hash of nobody's, as dear to check as others
-	derive  func(password, salt []byte, passes, memory uint32, threads uint8, keyLen uint32) []byte
+	cost      config.Passwords
+	slots     chan struct{}
+	waiting   chan struct{} // who has a slot or waits for one; nil: any number
+	dummyHash string        // a hash of nobody's, as dear to check as others
+	derive    func(password, salt []byte, passes, memory uint32, threads uint8, keyLen uint32) []byte
 }
 
 const (
@@ -48,7 +48,7 @@ func newHasher(cost config.Passwords, limited bool) *hasher {
 	if limited {
 		h.waiting = make(chan struct{}, n*(1+queued))
 	}
-	h.absent = h.withKey(make([]byte, saltBytes), make([]byte, hashBytes)).String()
+	h.dummyHash = h.withKey(make([]byte, saltBytes), make([]byte, hashBytes)).String()
 	return h
 }
 

@@ -36,7 +36,7 @@ func (a *Accounts) Register(ctx context.Context, req *clientapi.RegisterRequest)
 	if a.Registration.Token != "" {
 		c.flow = []string{stageToken}
 	}
-	s, err := a.resume(ctx, c, req.Body.Auth)
+	s, err := a.resumeSession(ctx, c, req.Body.Auth)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (a *Accounts) Register(ctx context.Context, req *clientapi.RegisterRequest)
 	if err != nil {
 		return nil, err
 	}
-	if s.made(n, a.Name) {
+	if s.registeredBy(n, a.Name) {
 		return a.registerAgain(ctx, s, n, &req.Body)
 	}
 	switch {
@@ -56,22 +56,22 @@ func (a *Accounts) Register(ctx context.Context, req *clientapi.RegisterRequest)
 		n.upgrade = true
 		err = a.checkGuest(ctx, body.GuestAccessToken.Value, n.localpart)
 	case body.Username.Set:
-		err = a.free(ctx, n.localpart)
+		err = a.checkAvailable(ctx, n.localpart)
 	}
 	if err != nil {
 		// Another request of this very session may have taken the name just now.
-		if again, lost := a.resume(ctx, c, req.Body.Auth); lost == nil && again.made(n, a.Name) {
+		if again, lost := a.resumeSession(ctx, c, req.Body.Auth); lost == nil && again.registeredBy(n, a.Name) {
 			return a.registerAgain(ctx, again, n, &req.Body)
 		}
 		return nil, err
 	}
-	if err := a.advance(ctx, c, s, req.Body.Auth); err != nil {
+	if err := a.completeStages(ctx, c, s, req.Body.Auth); err != nil {
 		return nil, err
 	}
 	n.session = s
-	user, g, err := a.admit(ctx, n)
-	if errors.Is(err, errActed) {
-		if s.made(n, a.Name) {
+	user, g, err := a.createAccount(ctx, n)
+	if errors.Is(err, errSessionUsed) {
+		if s.registeredBy(n, a.Name) {
 			return a.registerAgain(ctx, s, n, &req.Body)
 		}
 		err = api.Forbidden("This session has registered another user")
@@ -98,9 +98,9 @@ func (s *session) parameters(body *clientapi.RegisterBody) (*clientapi.RegisterB
 }
 
 // newUser reads who wants to have an account.
-func newUser(body *clientapi.RegisterBody) (n *newcomer, err error) {
-	n = &newcomer{kind: kindUser, localpart: lower(body.Username.Value), password: body.Password.Value, login: !body.InhibitLogin.Value}
-	if n.wish, err = newWish(body.DeviceID, body.InitialDeviceDisplayName); err == nil && body.Password.Set {
+func newUser(body *clientapi.RegisterBody) (n *registration, err error) {
+	n = &registration{kind: kindUser, localpart: lower(body.Username.Value), password: body.Password.Value, login: !body.InhibitLogin.Value}
+	if n.device, err = newRequestedDevice(body.DeviceID, body.InitialDeviceDisplayName); err == nil && body.Password.Set {
 		err = checkNewPassword(n.password)
 	}
 	return n, err
@@ -134,18 +134,18 @@ func (a *Accounts) registerGuest(ctx context.Context, body *clientapi.RegisterBo
 	if !a.Registration.Guests {
 		return nil, api.Forbidden("This server has no guests")
 	}
-	w, err := newWish(api.Opt[string]{}, body.InitialDeviceDisplayName)
+	w, err := newRequestedDevice(api.Opt[string]{}, body.InitialDeviceDisplayName)
 	if err != nil {
 		return nil, err
 	}
-	return a.registered(a.admit(ctx, &newcomer{kind: kindGuest, wish: w, login: true}))
+	return a.registered(a.createAccount(ctx, &registration{kind: kindGuest, device: w, login: true}))
 }
 
 func registrationOff() *api.Error { return api.Forbidden("Registration is off on this server") }
 
 // registered is the answer to a registration; without a grant, nobody is
 // logged in.
-func (a *Accounts) registered(user id.UserID, g *grant, err error) (*clientapi.RegisterResponse, error) {
+func (a *Accounts) registered(user id.UserID, g *newLogin, err error) (*clientapi.RegisterResponse, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -157,8 +157,8 @@ func (a *Accounts) registered(user id.UserID, g *grant, err error) (*clientapi.R
 	return out, nil
 }
 
-// made reports whether a session has made the account that a request asks for.
-func (s *session) made(n *newcomer, server id.ServerName) bool {
+// registeredBy reports whether a session has made the account that a request asks for.
+func (s *session) registeredBy(n *registration, server id.ServerName) bool {
 	user, _, _ := strings.Cut(s.Result, " ")
 	return user != "" && (n.localpart == "" || user == "@"+n.localpart+":"+string(server))
 }
@@ -170,7 +170,7 @@ func (s *session) made(n *newcomer, server id.ServerName) bool {
 //
 // Spec: client-server "User-interactive API in the REST API": "or the result of
 // the API call if all stages were completed".
-func (a *Accounts) registerAgain(ctx context.Context, s *session, n *newcomer, own *clientapi.RegisterBody) (*clientapi.RegisterResponse, error) {
+func (a *Accounts) registerAgain(ctx context.Context, s *session, n *registration, own *clientapi.RegisterBody) (*clientapi.RegisterResponse, error) {
 	name, device, _ := strings.Cut(s.Result, " ")
 	user := id.UserID(name)
 	if !own.Password.Set {
@@ -183,10 +183,10 @@ func (a *Accounts) registerAgain(ctx context.Context, s *session, n *newcomer, o
 	if !n.login {
 		return a.registered(user, nil, nil)
 	}
-	if n.wish.device == "" {
-		n.wish.device = id.DeviceID(device)
+	if n.device.device == "" {
+		n.device.device = id.DeviceID(device)
 	}
-	g, err := a.grant(ctx, verified, n.wish)
+	g, err := a.logIn(ctx, verified, n.device)
 	return a.registered(user, g, err)
 }
 
@@ -197,14 +197,14 @@ func (a *Accounts) CheckUsernameAvailability(ctx context.Context, req *clientapi
 	if !a.Registration.Enabled {
 		return nil, registrationOff()
 	}
-	if err := a.free(ctx, lower(req.Username)); err != nil {
+	if err := a.checkAvailable(ctx, lower(req.Username)); err != nil {
 		return nil, err
 	}
 	return &clientapi.CheckUsernameAvailabilityResponse{Available: api.Some(true)}, nil
 }
 
-// free refuses a name that is not valid or taken.
-func (a *Accounts) free(ctx context.Context, localpart string) error {
+// checkAvailable refuses a name that is not valid or taken.
+func (a *Accounts) checkAvailable(ctx context.Context, localpart string) error {
 	user, err := a.newUserID(localpart)
 	if err != nil {
 		return err

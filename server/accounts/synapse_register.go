@@ -36,21 +36,21 @@ func (a *Accounts) GetRegisterNonce(ctx context.Context, _ *extraapi.GetRegister
 		return nil, secretOff()
 	}
 	nonce := &session{UIAuthSession: storage.UIAuthSession{Operation: useNonce}}
-	if err := a.begin(ctx, nonce); err != nil {
+	if err := a.beginSession(ctx, nonce); err != nil {
 		return nil, err
 	}
 	return &extraapi.GetRegisterNonceResponse{Nonce: nonce.id}, nil
 }
 
-// spend uses a nonce up, whatever becomes of the request.
-func (a *Accounts) spend(ctx context.Context, nonce string) error {
+// checkNonce uses a nonce up, whatever becomes of the request.
+func (a *Accounts) checkNonce(ctx context.Context, nonce string) error {
 	unknown := api.Unknown("The nonce is unknown, used or too old")
 	err := a.DB.Write(ctx, func(tx *storage.Writer) error {
 		s, err := tx.LockUIAuthSession(ctx, hashOf(nonce))
 		if err != nil {
 			return err
 		}
-		if s.Operation != useNonce || s.Result != "" || !alive(a.Env.NowTS(), s.CreatedAt, nonceLife) {
+		if s.Operation != useNonce || s.Result != "" || !isCurrent(a.Env.NowTS(), s.CreatedAt, nonceLife) {
 			return unknown
 		}
 		s.Result = "spent"
@@ -69,7 +69,7 @@ func (a *Accounts) RegisterWithSharedSecret(ctx context.Context, req *extraapi.R
 		return nil, secretOff()
 	}
 	body := &req.Body
-	if err := a.spend(ctx, body.Nonce); err != nil {
+	if err := a.checkNonce(ctx, body.Nonce); err != nil {
 		return nil, err
 	}
 	signed := []string{body.Nonce, body.Username, body.Password, "notadmin"}
@@ -97,10 +97,10 @@ func (a *Accounts) RegisterWithSharedSecret(ctx context.Context, req *extraapi.R
 		return nil, api.TooLarge("A display name has at most %d bytes", maxName)
 	}
 	localpart := lower(body.Username)
-	if err := a.free(ctx, localpart); err != nil {
+	if err := a.checkAvailable(ctx, localpart); err != nil {
 		return nil, err
 	}
-	user, g, err := a.admit(ctx, &newcomer{
+	user, g, err := a.createAccount(ctx, &registration{
 		kind: kind, localpart: localpart, password: body.Password,
 		displayName: body.Displayname.Value, admin: body.Admin.Value, login: true,
 	})

@@ -69,14 +69,14 @@ type session struct {
 const (
 	maxSessionsOfNobody = 10_000
 	maxSessionsOfUser   = 100
-	// trimEach is how many may be begun by nobody before the oldest are thrown
+	// trimInterval is how many may be begun by nobody before the oldest are thrown
 	// away, which walks over all that are kept.
-	trimEach = 64
+	trimInterval = 64
 )
 
-// alive reports whether something from then is not too old to go on with. What
+// isCurrent reports whether something from then is not too old to go on with. What
 // a clock has made that was ahead for a moment is not, either.
-func alive(now, then, life int64) bool { return then-life <= now && now <= then+life }
+func isCurrent(now, then, life int64) bool { return then-life <= now && now <= then+life }
 
 func (s *session) completed() []string { return strings.Fields(s.Completed) }
 
@@ -90,51 +90,51 @@ func (s *session) next(c challenge) string {
 	return ""
 }
 
-// interact goes through user-interactive authentication: it returns once every
+// authenticate goes through user-interactive authentication: it returns once every
 // stage is completed, and else with the answer that asks for the next one. The
 // parameters of the operation are those of the request that completes it.
 //
 // Spec: client-server "User-Interactive Authentication API".
-func (a *Accounts) interact(ctx context.Context, c challenge, auth *clientapi.AuthData) (*session, error) {
-	s, err := a.resume(ctx, c, auth)
+func (a *Accounts) authenticate(ctx context.Context, c challenge, auth *clientapi.AuthData) (*session, error) {
+	s, err := a.resumeSession(ctx, c, auth)
 	if err != nil {
 		return nil, err
 	}
-	return s, a.advance(ctx, c, s, auth)
+	return s, a.completeStages(ctx, c, s, auth)
 }
 
-// advance is interact with a session that was found or begun by resume.
-func (a *Accounts) advance(ctx context.Context, c challenge, s *session, auth *clientapi.AuthData) error {
+// completeStages is interact with a session that was found or begun by resume.
+func (a *Accounts) completeStages(ctx context.Context, c challenge, s *session, auth *clientapi.AuthData) error {
 	if auth == nil || !auth.Type.Set && !auth.Session.Set {
-		return a.ask(ctx, c, s, nil)
+		return a.askForStages(ctx, c, s, nil)
 	}
 	if auth.Session.Set && !s.stored {
-		return a.ask(ctx, c, s, api.Forbidden("The session is unknown, over or of another request; here is a new one"))
+		return a.askForStages(ctx, c, s, api.Forbidden("The session is unknown, over or of another request; here is a new one"))
 	}
 	// A stage that is completed cannot be tried again.
 	if auth.Type.Set && !slices.Contains(s.completed(), auth.Type.Value) {
 		if auth.Type.Value != s.next(c) {
-			return a.ask(ctx, c, s, api.Forbidden("%q is not the stage that comes next", auth.Type.Value))
+			return a.askForStages(ctx, c, s, api.Forbidden("%q is not the stage that comes next", auth.Type.Value))
 		}
 		if again, err := a.stage(ctx, c, s, auth); err != nil {
 			return err
 		} else if again != nil {
-			return a.ask(ctx, c, s, again)
+			return a.askForStages(ctx, c, s, again)
 		}
 		s.Completed = strings.Join(append(s.completed(), auth.Type.Value), " ")
 	}
 	if s.next(c) != "" {
-		return a.ask(ctx, c, s, nil)
+		return a.askForStages(ctx, c, s, nil)
 	}
 	if !s.stored {
 		return nil // completed in one request: there is nothing to go on with
 	}
-	return a.keep(ctx, s)
+	return a.storeSession(ctx, s)
 }
 
-// resume finds the session that a request goes on with. Where the request names
+// resumeSession finds the session that a request goes on with. Where the request names
 // none, or one that is not good for it, the session is a new one.
-func (a *Accounts) resume(ctx context.Context, c challenge, auth *clientapi.AuthData) (*session, error) {
+func (a *Accounts) resumeSession(ctx context.Context, c challenge, auth *clientapi.AuthData) (*session, error) {
 	fresh := &session{UIAuthSession: storage.UIAuthSession{Operation: c.operation, UserID: c.user}}
 	if auth == nil || !auth.Session.Set {
 		return fresh, nil
@@ -150,17 +150,17 @@ func (a *Accounts) resume(ctx context.Context, c challenge, auth *clientapi.Auth
 	if err != nil {
 		return nil, fmt.Errorf("find authentication session: %w", err)
 	}
-	if row.Operation != c.operation || row.UserID != c.user || !alive(a.Env.NowTS(), row.CreatedAt, sessionLife) {
+	if row.Operation != c.operation || row.UserID != c.user || !isCurrent(a.Env.NowTS(), row.CreatedAt, sessionLife) {
 		return fresh, nil
 	}
 	return &session{UIAuthSession: *row, id: auth.Session.Value, stored: true}, nil
 }
 
-// keep stores how far a session has come. What another request has completed
+// storeSession stores how far a session has come. What another request has completed
 // meanwhile stays completed.
-func (a *Accounts) keep(ctx context.Context, s *session) error {
+func (a *Accounts) storeSession(ctx context.Context, s *session) error {
 	if !s.stored {
-		return a.begin(ctx, s)
+		return a.beginSession(ctx, s)
 	}
 	err := a.DB.Write(ctx, func(tx *storage.Writer) error {
 		row, err := tx.LockUIAuthSession(ctx, s.ID)
@@ -179,7 +179,7 @@ func (a *Accounts) keep(ctx context.Context, s *session) error {
 		return tx.PutUIAuthSession(ctx, row)
 	})
 	if errors.Is(err, storage.ErrNotFound) {
-		return a.begin(ctx, s) // thrown away meanwhile
+		return a.beginSession(ctx, s) // thrown away meanwhile
 	}
 	if err != nil {
 		return fmt.Errorf("store authentication session: %w", err)
@@ -187,14 +187,14 @@ func (a *Accounts) keep(ctx context.Context, s *session) error {
 	return nil
 }
 
-// begin stores a new session, and throws those away that are over.
-func (a *Accounts) begin(ctx context.Context, s *session) error {
+// beginSession stores a new session, and throws those away that are over.
+func (a *Accounts) beginSession(ctx context.Context, s *session) error {
 	s.CreatedAt = a.Env.NowTS()
 	most, trim := maxSessionsOfUser, true
 	if s.UserID == "" {
-		most, trim = maxSessionsOfNobody, a.begun.Add(1)%trimEach == 0
+		most, trim = maxSessionsOfNobody, a.begun.Add(1)%trimInterval == 0
 	}
-	err := redraw(func() error {
+	err := retryIfTaken(func() error {
 		s.id = a.Env.Rand.Token("ui auth session", s.Operation, 24)
 		s.ID = hashOf(s.id)
 		if s.remember != nil {
@@ -257,12 +257,12 @@ func (s *session) remembered() ([]byte, error) {
 	return plain, nil
 }
 
-// errActed says that a session has done already what it is for.
-var errActed = errors.New("the session has been used")
+// errSessionUsed says that a session has done already what it is for.
+var errSessionUsed = errors.New("the session has been used")
 
-// act makes a result that of a session, which can have one: it is part of the
+// recordResult makes a result that of a session, which can have one: it is part of the
 // transaction that does what the session is for, so that this is done once.
-func (s *session) act(ctx context.Context, tx *storage.Writer, result string) error {
+func (s *session) recordResult(ctx context.Context, tx *storage.Writer, result string) error {
 	if s == nil || !s.stored {
 		return nil
 	}
@@ -275,7 +275,7 @@ func (s *session) act(ctx context.Context, tx *storage.Writer, result string) er
 	}
 	s.UIAuthSession = *row
 	if row.Result != "" {
-		return errActed
+		return errSessionUsed
 	}
 	row.Result = result
 	return tx.PutUIAuthSession(ctx, row)
@@ -291,7 +291,7 @@ func (a *Accounts) stage(ctx context.Context, c challenge, s *session, auth *cli
 			return nil, api.BadJSON("auth.token is missing or no string")
 		}
 		right := subtle.ConstantTimeCompare([]byte(token), []byte(a.Registration.Token)) == 1
-		if err := a.guess(ctx, right, tokenGuesses(s)...); err != nil {
+		if err := a.recordAttempt(ctx, right, tokenFailureLimits(s)...); err != nil {
 			return nil, err
 		}
 		if !right {
@@ -319,7 +319,7 @@ func (a *Accounts) passwordStage(ctx context.Context, c challenge, auth *clienta
 	if user != c.user {
 		return nil, api.Forbidden("The password must be that of %s", c.user)
 	}
-	_, err = a.verify(ctx, user, password, passwordGuesses("device "+string(user)+" "+string(c.device)))
+	_, err = a.verify(ctx, user, password, passwordFailureLimits("device "+string(user)+" "+string(c.device)))
 	var refused *api.Error
 	if errors.As(err, &refused) && refused.Status != http.StatusTooManyRequests {
 		return refused, nil
@@ -327,12 +327,12 @@ func (a *Accounts) passwordStage(ctx context.Context, c challenge, auth *clienta
 	return nil, err
 }
 
-// ask is the 401 that names the flows and what is completed so far, and why an
+// askForStages is the 401 that names the flows and what is completed so far, and why an
 // attempt has failed if one has.
 //
 // Spec: client-server "User-interactive API in the REST API".
-func (a *Accounts) ask(ctx context.Context, c challenge, s *session, refused *api.Error) error {
-	if err := a.keep(ctx, s); err != nil {
+func (a *Accounts) askForStages(ctx context.Context, c challenge, s *session, refused *api.Error) error {
+	if err := a.storeSession(ctx, s); err != nil {
 		return err
 	}
 	e := &api.Error{Status: http.StatusUnauthorized, Extra: map[string]any{

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package discovery says what this server is, where it is and what it can do:
-// versions, capabilities, well-known documents and its health. It decides
-// nothing for anybody else.
+// Package discovery serves information about the server: versions,
+// capabilities, well-known documents and its health. Other packages must not
+// depend on it.
 package discovery
 
 import (
@@ -29,33 +29,32 @@ var (
 	_ extraapi.Health        = (*Discovery)(nil)
 )
 
-// Discovery serves what a server says about itself.
+// Discovery implements the endpoints about the server itself.
 type Discovery struct {
 	DB *storage.DB
 	// Writable returns why the database cannot be written, nil where it can or
 	// nobody has tried.
 	Writable    func(ctx context.Context) error
 	WellKnown   config.WellKnown
-	Program     string // the program's version
-	RoomVersion string // of new rooms
+	Program     string // version of the program
+	RoomVersion string // default version of new rooms
 }
 
-// versions are the releases of the specification whose behaviour is served:
-// every one since the first that was not called r0, since each is compatible
-// with those before it.
+// versions are the releases of the specification that the server supports:
+// every one since r0 ended, because each is compatible with those before it.
 var versions = []string{
 	"v1.1", "v1.2", "v1.3", "v1.4", "v1.5", "v1.6", "v1.7", "v1.8", "v1.9", "v1.10",
 	"v1.11", "v1.12", "v1.13", "v1.14", "v1.15", "v1.16", "v1.17", "v1.18", "v1.19",
 }
 
-// GetVersions lists the releases of the specification that are served.
+// GetVersions lists the supported releases of the specification.
 //
 // Spec: client-server getVersions.
 func (d *Discovery) GetVersions(context.Context, *api.Caller, *clientapi.GetVersionsRequest) (*clientapi.GetVersionsResponse, error) {
 	return &clientapi.GetVersionsResponse{Versions: versions}, nil
 }
 
-// GetWellknown tells clients where the server is.
+// GetWellknown returns the URL of the server for clients.
 //
 // Spec: client-server "Well-known URIs".
 func (d *Discovery) GetWellknown(context.Context, *clientapi.GetWellknownRequest) (*clientapi.GetWellknownResponse, error) {
@@ -65,7 +64,7 @@ func (d *Discovery) GetWellknown(context.Context, *clientapi.GetWellknownRequest
 	return &clientapi.GetWellknownResponse{Homeserver: clientapi.WellknownHomeserver{BaseURL: d.WellKnown.Client}}, nil
 }
 
-// GetWellKnown tells other servers where the server is.
+// GetWellKnown returns the name and port of the server for other servers.
 //
 // Spec: server-server "Resolving server names".
 func (d *Discovery) GetWellKnown(context.Context, *fedapi.GetWellKnownRequest) (*fedapi.GetWellKnownResponse, error) {
@@ -75,21 +74,23 @@ func (d *Discovery) GetWellKnown(context.Context, *fedapi.GetWellKnownRequest) (
 	return &fedapi.GetWellKnownResponse{Server: api.Some(d.WellKnown.Server)}, nil
 }
 
-// GetWellknownSupport would name the operator, whom the settings do not know.
+// GetWellknownSupport should return the operator's contact. There is no setting
+// for it, so the answer is "not found".
 //
 // Spec: client-server getWellknownSupport.
 func (d *Discovery) GetWellknownSupport(context.Context, *clientapi.GetWellknownSupportRequest) (*clientapi.GetWellknownSupportResponse, error) {
 	return nil, api.NotFound("This server names no contacts")
 }
 
-// GetWellknownPolicy is of policy servers, and this is none.
+// GetWellknownPolicy is for policy servers. This server is not one, so the
+// answer is "not found".
 //
 // Spec: client-server getWellknownPolicy.
 func (d *Discovery) GetWellknownPolicy(context.Context, *clientapi.GetWellknownPolicyRequest) (*clientapi.GetWellknownPolicyResponse, error) {
 	return nil, api.NotFound("This server is no policy server")
 }
 
-// GetVersion tells other servers what program this is.
+// GetVersion returns the name and version of this program to other servers.
 //
 // Spec: server-server getVersion.
 func (d *Discovery) GetVersion(context.Context, *fedapi.GetVersionRequest) (*fedapi.GetVersionResponse, error) {
@@ -98,7 +99,7 @@ func (d *Discovery) GetVersion(context.Context, *fedapi.GetVersionRequest) (*fed
 	}}, nil
 }
 
-// GetCapabilities tells clients what they may do here.
+// GetCapabilities lists what a client may do on this server.
 //
 // Spec: client-server "Capabilities negotiation".
 func (d *Discovery) GetCapabilities(context.Context, api.Caller, *clientapi.GetCapabilitiesRequest) (*clientapi.GetCapabilitiesResponse, error) {
@@ -118,8 +119,8 @@ func (d *Discovery) GetCapabilities(context.Context, api.Caller, *clientapi.GetC
 	}}, nil
 }
 
-// GetHealth answers when the server can use its database: read it, and write it as
-// far as it knows.
+// GetHealth succeeds if the server can read its database and, as far as it
+// knows, write it.
 func (d *Discovery) GetHealth(ctx context.Context, _ *extraapi.GetHealthRequest) (*extraapi.GetHealthResponse, error) {
 	err := d.DB.Read(ctx, func(tx *storage.Reader) error {
 		_, err := tx.Epoch(ctx)

@@ -79,7 +79,7 @@ func TestDiscoveryRefuses(t *testing.T) {
 	})
 }
 
-// TestHealth: a server that cannot use its database is not well.
+// TestHealth checks that a server without its database reports an error.
 func TestHealth(t *testing.T) {
 	db, err := storage.Open(t.Context(), "sqlite::memory:", storage.Options{})
 	require.NoError(t, err)

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// A Clock tells the Matrix-visible time and wakes those who wait for it.
+// A Clock returns the time that Matrix clients see, and makes timers.
 type Clock interface {
 	// Now returns the time in UTC.
 	Now() time.Time
@@ -19,13 +19,13 @@ type Clock interface {
 	After(d time.Duration) *Timer
 }
 
-// A Timer waits on a Clock, as time.Timer waits on the machine's.
+// A Timer is a timer on a Clock, as time.Timer is one on the system clock.
 type Timer struct {
 	C    <-chan time.Time
 	stop func() bool
 }
 
-// Stop gives the timer up. It reports whether the timer was still waiting.
+// Stop stops the timer. It reports whether the timer had not fired yet.
 func (t *Timer) Stop() bool { return t.stop() }
 
 type systemClock struct{}
@@ -37,9 +37,9 @@ func (systemClock) After(d time.Duration) *Timer {
 	return &Timer{C: t.C, stop: t.Stop}
 }
 
-// ParseClock reads the value of the clock setting: empty is the machine's
-// clock, an RFC 3339 time is a clock frozen there, and one followed by a plus
-// sign is a clock that runs on from there.
+// ParseClock reads the clock setting. Empty means the system clock; an RFC 3339
+// time is a clock frozen at that time, and with a plus sign appended, a clock
+// that runs from that time on.
 func ParseClock(s string) (Clock, error) {
 	if s == "" {
 		return systemClock{}, nil
@@ -55,14 +55,14 @@ func ParseClock(s string) (Clock, error) {
 	return Frozen(t), nil
 }
 
-// A VirtualClock shows a time of the test's choosing. Frozen, it moves only
-// when told; running, it goes on at the machine's pace.
+// A VirtualClock is a clock that tests set. Frozen, it changes only by calls;
+// running, it advances with the system clock.
 type VirtualClock struct {
 	mu      sync.Mutex
-	base    time.Time // the time shown when running started, or while frozen
-	started time.Time // when running started, on the machine's clock
+	base    time.Time // the time shown at the moment of started, or the frozen time
+	started time.Time // system time when running started
 	running bool
-	waiting []*waiter // by deadline, then by age
+	waiting []*waiter // by deadline, then in the order of their creation
 	alarm   *time.Timer
 }
 
@@ -73,15 +73,15 @@ type waiter struct {
 
 var _ Clock = (*VirtualClock)(nil)
 
-// Frozen returns a clock that stands at t.
+// Frozen returns a clock that is frozen at t.
 func Frozen(t time.Time) *VirtualClock { return &VirtualClock{base: t.UTC()} }
 
-// RunningFrom returns a clock that shows t now and runs on.
+// RunningFrom returns a clock that shows t now and runs.
 func RunningFrom(t time.Time) *VirtualClock {
 	return &VirtualClock{base: t.UTC(), started: time.Now(), running: true}
 }
 
-// Now returns the time shown.
+// Now returns the time that the clock shows.
 func (c *VirtualClock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -96,7 +96,7 @@ func (c *VirtualClock) now() time.Time {
 }
 
 // After returns a timer that fires when the clock shows d later than now,
-// however it got there.
+// whether it ran or was set.
 func (c *VirtualClock) After(d time.Duration) *Timer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -113,7 +113,7 @@ func (c *VirtualClock) After(d time.Duration) *Timer {
 		return -1
 	})
 	c.waiting = slices.Insert(c.waiting, i, w)
-	c.settle()
+	c.fire()
 	return &Timer{C: w.c, stop: func() bool { return c.remove(w) }}
 }
 
@@ -125,13 +125,13 @@ func (c *VirtualClock) remove(w *waiter) bool {
 		return false
 	}
 	c.waiting = slices.Delete(c.waiting, i, i+1)
-	c.settle()
+	c.fire()
 	return true
 }
 
-// settle wakes whoever is due, and arms the alarm for the next one if the
-// clock runs by itself.
-func (c *VirtualClock) settle() {
+// fire fires the timers that are due. If the clock runs, it also sets a system
+// timer for the next one.
+func (c *VirtualClock) fire() {
 	now := c.now()
 	due := 0
 	for due < len(c.waiting) && !c.waiting[due].at.After(now) {
@@ -147,13 +147,13 @@ func (c *VirtualClock) settle() {
 		c.alarm = time.AfterFunc(c.waiting[0].at.Sub(now), func() {
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			c.settle()
+			c.fire()
 		})
 	}
 }
 
-// Advance moves the clock forward, frozen or running, and wakes those whose
-// time has come in the order of their deadlines. It panics when d is negative.
+// Advance moves the clock forward, frozen or running, and fires timers that are
+// due in the order of their deadlines. It panics if d is negative.
 func (c *VirtualClock) Advance(d time.Duration) {
 	if d < 0 {
 		panic("env: Advance moves a clock forward only")
@@ -161,11 +161,11 @@ func (c *VirtualClock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.base = c.base.Add(d)
-	c.settle()
+	c.fire()
 }
 
-// Set makes the clock show t, which may lie in the past, as when a snapshot is
-// restored. Timers keep their deadlines.
+// Set sets the clock to t, which may be in the past, for example to restore a
+// snapshot. Timers keep their deadlines.
 func (c *VirtualClock) Set(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -173,35 +173,35 @@ func (c *VirtualClock) Set(t time.Time) {
 	if c.running {
 		c.started = time.Now()
 	}
-	c.settle()
+	c.fire()
 }
 
-// Freeze stops the clock at the time it shows.
+// Freeze stops the clock at the current time.
 func (c *VirtualClock) Freeze() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.base, c.running = c.now(), false
-	c.settle()
+	c.fire()
 }
 
-// Run lets the clock go on from the time it shows.
+// Run starts the clock at the time it shows.
 func (c *VirtualClock) Run() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.running {
 		c.started, c.running = time.Now(), true
 	}
-	c.settle()
+	c.fire()
 }
 
-// Running reports whether the clock moves by itself.
+// Running reports whether the clock is running.
 func (c *VirtualClock) Running() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.running
 }
 
-// Next returns the earliest time that somebody waits for, and how many wait.
+// Next returns the earliest deadline of a timer, and the number of timers.
 func (c *VirtualClock) Next() (at time.Time, waiting int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -28,7 +28,7 @@ func TestAFrozenClockMovesOnlyWhenTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := env.Frozen(noon)
 		minute, hour := c.After(time.Minute), c.After(time.Hour)
-		time.Sleep(2 * time.Hour) // of the bubble's time
+		time.Sleep(2 * time.Hour) // in the time of the synctest bubble
 		require.Equal(t, noon, c.Now())
 		require.False(t, fired(minute))
 

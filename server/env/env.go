@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package env is the only source of time and chance. Everything else receives
-// an Env, so that under a fixed clock and seed two runs answer with the same
-// bytes. It must not know what its time and its random bytes are used for.
+// Package env is the only source of time and randomness. All other code gets an
+// Env, so that with a fixed clock and seed two runs give identical answers. It
+// must not know what time and random bytes are used for.
 package env
 
 import (
@@ -10,17 +10,18 @@ import (
 	"time"
 )
 
-// Env is the time and the chance that one server lives by.
+// Env is the clock and the source of randomness of one server.
 type Env struct {
 	Clock Clock
 	Rand  *Rand
 }
 
-// Real returns the machine's time and unpredictable chance.
+// Real returns the system clock and unpredictable randomness.
 func Real() *Env { return &Env{Clock: systemClock{}, Rand: &Rand{}} }
 
-// Fixed returns chance that follows from the seed alone, with the given clock;
-// a nil clock is the machine's. Whoever knows the seed can guess every token.
+// Fixed returns randomness that depends on the seed alone, with the given
+// clock, or the system clock if clock is nil. Anybody who knows the seed can
+// guess every token.
 func Fixed(seed string, clock Clock) *Env {
 	if clock == nil {
 		clock = systemClock{}
@@ -28,15 +29,15 @@ func Fixed(seed string, clock Clock) *Env {
 	return &Env{Clock: clock, Rand: Seeded(seed)}
 }
 
-// Now returns the Matrix-visible time, in UTC: the one that events, tokens and
-// expiry dates carry.
+// Now returns the current time in UTC. It is for everything that clients can
+// see: events, tokens and expiry dates.
 func (e *Env) Now() time.Time { return e.Clock.Now() }
 
-// NowTS returns Now in milliseconds, as timestamps stand on the wire.
+// NowTS returns Now in milliseconds, the format of timestamps in the API.
 func (e *Env) NowTS() int64 { return e.Clock.Now().UnixMilli() }
 
-// Wait returns nil once d of Matrix-visible time has passed, or the context's
-// error if that ends first.
+// Wait returns nil when the clock has advanced by d, or the error of the
+// context if that ends first.
 func (e *Env) Wait(ctx context.Context, d time.Duration) error {
 	t := e.Clock.After(d)
 	defer t.Stop()
@@ -48,9 +49,9 @@ func (e *Env) Wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Stopwatch starts to measure real time and returns a function that says how
-// much has passed. It is for logs, metrics and time-outs only: what it measures
-// must never reach a client.
+// Stopwatch starts a measurement of real time and returns a function that
+// returns the time since then. Use it for logs, metrics and time-outs only: its
+// result must never reach a client.
 func Stopwatch() func() time.Duration {
 	start := time.Now()
 	return func() time.Duration { return time.Since(start) }

@@ -2,5 +2,5 @@
 
 package env
 
-// Counters is how many counters the Rand keeps in memory.
+// Counters returns how many counters the Rand holds in memory.
 func (r *Rand) Counters() int { return len(r.counts) + len(r.shared) }

@@ -12,19 +12,19 @@ import (
 )
 
 const (
-	// exactCounters is how many (purpose, key) pairs have a counter of their
-	// own; pairs first seen later share sharedCounters by hash.
+	// exactCounters is how many (purpose, key) pairs get a counter of their
+	// own. Later pairs share sharedCounters counters, chosen by hash.
 	exactCounters  = 1 << 16
 	sharedCounters = 1 << 12
 	alphabet       = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 )
 
-// Rand gives random bytes for a purpose ("access token") and a key ("@a:b").
-// The zero Rand is unpredictable. A seeded one derives each answer from the
-// seed, the purpose, the key and how often that pair was asked before, so that
-// what one request draws does not depend on what others draw meanwhile.
+// Rand returns random bytes for a purpose ("access token") and a key ("@a:b").
+// The zero Rand is unpredictable. A seeded Rand derives each result from the
+// seed, the purpose, the key and the number of earlier calls for that pair.
+// Concurrent requests therefore do not change each other's results.
 type Rand struct {
-	seed []byte // nil: the operating system's chance
+	seed []byte // nil: randomness of the operating system
 
 	mu     sync.Mutex
 	counts map[source]uint64
@@ -33,34 +33,34 @@ type Rand struct {
 
 type source struct{ purpose, key string }
 
-// Seeded returns a Rand whose every answer follows from the seed.
+// Seeded returns a Rand whose results depend on the seed alone.
 func Seeded(seed string) *Rand {
 	r := &Rand{seed: append([]byte{}, seed...)}
 	r.Reset()
 	return r
 }
 
-// Reset makes a seeded Rand begin anew, as lab mode does when it is reset.
+// Reset sets a seeded Rand back to its start, for the reset of lab mode.
 func (r *Rand) Reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.counts, r.shared = map[source]uint64{}, nil
 }
 
-// Predictable reports whether the answers follow from a seed.
+// Predictable reports whether results depend on a seed.
 func (r *Rand) Predictable() bool { return r.seed != nil }
 
 // Bytes returns n random bytes.
 func (r *Rand) Bytes(purpose, key string, n int) []byte {
 	b := make([]byte, n)
-	r.draw(purpose, key).fill(b)
+	r.stream(purpose, key).fill(b)
 	return b
 }
 
-// Token returns n random letters and digits, each worth 5.95 bits.
+// Token returns n random letters and digits, each worth 5.95 bits of entropy.
 func (r *Rand) Token(purpose, key string, n int) string {
-	const limit = 256 / len(alphabet) * len(alphabet) // above it, a modulus would be biased
-	d := r.draw(purpose, key)
+	const limit = 256 / len(alphabet) * len(alphabet) // larger bytes would make the modulus biased
+	d := r.stream(purpose, key)
 	out := make([]byte, 0, n)
 	var buf [32]byte
 	for len(out) < n {
@@ -82,12 +82,12 @@ func (r *Rand) Below(purpose, key string, n int64) int64 {
 	}
 	// The bias of a 64-bit number reduced modulo a duration is below 2^-20.
 	var b [8]byte
-	r.draw(purpose, key).fill(b[:])
+	r.stream(purpose, key).fill(b[:])
 	return int64(binary.BigEndian.Uint64(b[:]) % uint64(n))
 }
 
-// A drawing is the stream of bytes behind one answer.
-type drawing struct {
+// A byteStream is the stream of random bytes for one result.
+type byteStream struct {
 	seed    []byte
 	purpose string
 	key     string
@@ -95,15 +95,15 @@ type drawing struct {
 	block   uint64
 }
 
-func (r *Rand) draw(purpose, key string) *drawing {
+func (r *Rand) stream(purpose, key string) *byteStream {
 	if r.seed == nil {
-		return &drawing{}
+		return &byteStream{}
 	}
-	return &drawing{seed: r.seed, purpose: purpose, key: key, count: r.next(purpose, key)}
+	return &byteStream{seed: r.seed, purpose: purpose, key: key, count: r.next(purpose, key)}
 }
 
-// next returns a number that this pair never got before. Past exactCounters
-// pairs, a number may also be skipped because another pair took it.
+// next returns a counter value that this pair has not had before. Pairs that
+// share a counter may skip values.
 func (r *Rand) next(purpose, key string) uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -126,9 +126,9 @@ func (r *Rand) next(purpose, key string) uint64 {
 	return n
 }
 
-func (d *drawing) fill(b []byte) {
+func (d *byteStream) fill(b []byte) {
 	if d.seed == nil {
-		rand.Read(b) // never fails: it aborts the program instead
+		rand.Read(b) // never fails: it crashes the program instead
 		return
 	}
 	for len(b) > 0 {

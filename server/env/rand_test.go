@@ -13,7 +13,7 @@ import (
 	"touchstone.example/server/env"
 )
 
-func TestSeededChanceIsAlwaysTheSame(t *testing.T) {
+func TestSeededRandIsReproducible(t *testing.T) {
 	r := env.Seeded("seed")
 	require.True(t, r.Predictable())
 	require.Equal(t, "f9fdf87275738c6e1784", hex.EncodeToString(r.Bytes("token", "@a:b", 10)), "a change here changes every transcript")
@@ -23,7 +23,7 @@ func TestSeededChanceIsAlwaysTheSame(t *testing.T) {
 	require.Equal(t, env.Seeded("seed").Token("t", "k", 40), other.Token("t", "k", 40))
 }
 
-func TestEveryDrawIsItsOwn(t *testing.T) {
+func TestEachCallReturnsOtherBytes(t *testing.T) {
 	r := env.Seeded("seed")
 	seen := map[string]string{}
 	for _, pair := range [][2]string{{"p", "k"}, {"p", "k"}, {"pk", ""}, {"", "pk"}, {"q", "k"}, {"p", "l"}} {
@@ -35,7 +35,7 @@ func TestEveryDrawIsItsOwn(t *testing.T) {
 	require.NotContains(t, seen, string(env.Seeded("other").Bytes("p", "k", 64)))
 }
 
-func TestWhatOthersDrawDoesNotMatter(t *testing.T) {
+func TestPairsAreIndependent(t *testing.T) {
 	quiet, busy := env.Seeded("s"), env.Seeded("s")
 	for i := range 5 {
 		for j := range i {
@@ -45,7 +45,7 @@ func TestWhatOthersDrawDoesNotMatter(t *testing.T) {
 	}
 }
 
-func TestResetBeginsAnew(t *testing.T) {
+func TestResetRepeatsResults(t *testing.T) {
 	r := env.Seeded("s")
 	first, second := r.Token("p", "k", 16), r.Token("p", "k", 16)
 	require.NotEqual(t, first, second)
@@ -78,7 +78,7 @@ func TestTokensAreLettersAndDigits(t *testing.T) {
 	}
 }
 
-func TestUnseededChanceIsUnpredictable(t *testing.T) {
+func TestZeroRandIsUnpredictable(t *testing.T) {
 	r := env.Real().Rand
 	require.False(t, r.Predictable())
 	require.NotEqual(t, r.Bytes("p", "k", 32), r.Bytes("p", "k", 32))

@@ -16,29 +16,29 @@ import (
 	"touchstone.example/server/roomver"
 )
 
-// A Draft is an event that this server is about to make. Depth, prev and auth
-// events are the caller's to choose.
+// A Draft is an event that this server is about to build. The caller chooses
+// depth, prev_events and auth_events.
 type Draft struct {
-	RoomID         id.RoomID // empty for the create event of a room whose ID is its hash
+	RoomID         id.RoomID // empty for a create event whose hash is the room ID
 	Sender         id.UserID
 	Type           string
 	StateKey       *string
 	Content        jsontext.Value // any JSON object
-	Redacts        id.EventID     // of m.room.redaction; placed as the version wants it
+	Redacts        id.EventID     // of m.room.redaction; Build writes it where the room version has it
 	PrevEvents     []id.EventID
 	AuthEvents     []id.EventID
 	Depth          int64
 	OriginServerTS int64
 
-	// EventID and ReferenceHashes only matter in versions whose events carry
-	// their ID and the hashes of those that they refer to. An empty EventID is
+	// EventID and ReferenceHashes are used only in versions whose events carry
+	// their ID, and the hashes of the events they refer to. An empty EventID is
 	// derived from the event.
 	EventID         id.EventID
 	ReferenceHashes map[id.EventID][sha256.Size]byte
 }
 
-// DepthAfter is the depth of an event that follows one of this depth: one more, or
-// the limit.
+// DepthAfter is the depth of an event whose deepest previous event has this
+// depth: one more, up to the limit of the version.
 //
 // Spec: room version 1, "Event format", depth.
 func DepthAfter(rules *roomver.Rules, depth int64) int64 {
@@ -47,7 +47,7 @@ func DepthAfter(rules *roomver.Rules, depth int64) int64 {
 
 // Build makes an event: it canonicalises the content, adds the hashes and the
 // first signature, and checks the result as Parse does. The same draft and key
-// make the same event.
+// always give the same event.
 //
 // Spec: server-server "Adding hashes and signatures to outgoing events".
 func Build(rules *roomver.Rules, d Draft, s Signer) (*Event, error) {
@@ -72,9 +72,9 @@ func Build(rules *roomver.Rules, d Draft, s Signer) (*Event, error) {
 	return parseCanonical(rules, hashAndSign(rules, pdu, d.Type, s))
 }
 
-// HashAndSign adds the content hash and a signature to an event, which need not
-// be complete: a template that another server offered, for one. It returns
-// canonical JSON; Parse makes an event of it.
+// HashAndSign adds the content hash and a signature to an event, which may be
+// incomplete, such as a template from another server. It returns canonical
+// JSON, which Parse accepts.
 func HashAndSign(rules *roomver.Rules, pdu []byte, s Signer) ([]byte, error) {
 	b, typ, err := canonicalObject(rules, pdu)
 	if err != nil {
@@ -108,9 +108,9 @@ func (d *Draft) content(rules *roomver.Rules) ([]byte, error) {
 		return nil, fmt.Errorf("canonicalise content: %w", err)
 	}
 	if !isObject(content) {
-		return nil, wrong("content", "an object")
+		return nil, wrongType("content", "an object")
 	}
-	if nesting(content) >= canonjson.MaxDepth { // the event is one level more
+	if nesting(content) >= canonjson.MaxDepth { // the event adds one level
 		return nil, &FormatError{Member: "content", Reason: "nests too deeply", Err: canonjson.ErrDepth}
 	}
 	if d.Redacts != "" && rules.RedactsInContent {
@@ -119,8 +119,8 @@ func (d *Draft) content(rules *roomver.Rules) ([]byte, error) {
 	return content, nil
 }
 
-// assemble writes the members of the event, in canonical order, except for
-// hashes and signatures.
+// assemble writes the members of the event in canonical order, without hashes
+// and signatures.
 func (d *Draft) assemble(rules *roomver.Rules, content []byte) ([]byte, error) {
 	b := make([]byte, 0, len(content)+1024)
 	auth, err := d.references(rules, d.AuthEvents)
@@ -154,7 +154,7 @@ func (d *Draft) assemble(rules *roomver.Rules, content []byte) ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-// references writes prev_events or auth_events.
+// references writes the value of prev_events or auth_events.
 func (d *Draft) references(rules *roomver.Rules, ids []id.EventID) ([]byte, error) {
 	b := append(make([]byte, 0, 2+64*len(ids)), '[')
 	for i, eventID := range ids {

@@ -25,7 +25,7 @@ func otherSigner() event.Signer {
 	return event.Signer{Name: "other.example", KeyID: "ed25519:2", Key: ed25519.NewKeyFromSeed(seed[:])}
 }
 
-// build makes an event of a draft by @u:domain whose references it fills in.
+// build makes an event of a draft by @u:domain and fills in its references.
 func build(t testing.TB, rules *roomver.Rules, d event.Draft) *event.Event {
 	d = fill(rules, d)
 	e, err := event.Build(rules, d, specSigner(t))
@@ -66,8 +66,9 @@ func TestABuiltEventIsSignedHashedAndReadBack(t *testing.T) {
 	}
 }
 
-// The IDs of one event, so that no change of the code changes IDs unseen.
-func TestEventIDsStayWhatTheyAre(t *testing.T) {
+// TestEventIDsDoNotChange compares the IDs of one event with constants, so
+// that a code change cannot change IDs unnoticed.
+func TestEventIDsDoNotChange(t *testing.T) {
 	for span, want := range map[string]id.EventID{
 		"1-2":  "$Rb5BVBp7-Ahgq_-Dffy5hv5jaPAKRBtz:domain",
 		"3":    "$XcF78QNcp/guVddyop03xTcP+3w03VALRrR2x+qZcYw",
@@ -81,7 +82,7 @@ func TestEventIDsStayWhatTheyAre(t *testing.T) {
 	}
 }
 
-func TestTheRoomOfACreateEventIsItsHash(t *testing.T) {
+func TestRoomIDIsHashOfCreateEvent(t *testing.T) {
 	rules := rulesOf(t, "12")
 	d := event.Draft{Sender: "@u:domain", Type: event.TypeCreate, StateKey: text(""), Content: []byte(`{"room_version":"12"}`)}
 	e, err := event.Build(rules, d, specSigner(t))
@@ -99,7 +100,7 @@ func TestTheRoomOfACreateEventIsItsHash(t *testing.T) {
 	require.Equal(t, string(named.ID[1:]), string(named.RoomID[1:]), "whatever room it names, it is of its own")
 }
 
-func TestBuildPlacesRedactsWhereTheVersionWantsIt(t *testing.T) {
+func TestBuildWritesRedactsWhereTheVersionHasIt(t *testing.T) {
 	for _, rules := range roomver.All() {
 		e := build(t, rules, event.Draft{Type: event.TypeRedaction, Redacts: "$target:domain", Content: []byte(`{"reason":"x"}`)})
 		if rules.RedactsInContent {
@@ -174,7 +175,7 @@ func TestBuildAcceptsIntegersInAnyNotation(t *testing.T) {
 	require.Equal(t, `{"a":10000000000,"b":0}`, string(e.Content))
 }
 
-func TestSignaturesAddUp(t *testing.T) {
+func TestSignKeepsOtherSignatures(t *testing.T) {
 	first, second := specSigner(t), otherSigner()
 	for _, rules := range roomver.All() {
 		e := build(t, rules, event.Draft{Type: "m.room.member", StateKey: text("@v:other.example"), Content: []byte(`{"membership":"invite"}`)})
@@ -219,7 +220,7 @@ func TestASignatureMustFitTheEventTheServerAndTheKey(t *testing.T) {
 	require.ErrorIs(t, garbled.VerifySignature(s.Name, s.KeyID, publicKey(s)), event.ErrSignature)
 }
 
-func TestChangedContentDoesNotMatchItsHashAndStillVerifies(t *testing.T) {
+func TestChangedContentBreaksHashButNotSignature(t *testing.T) {
 	s := specSigner(t)
 	e := build(t, rulesOf(t, "12"), event.Draft{Type: "m.room.message", Content: []byte(`{"body":"good"}`)})
 	changed, err := event.Parse(e.Rules(), []byte(strings.Replace(string(e.PDU()), "good", "evil", 1)))

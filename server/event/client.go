@@ -7,10 +7,10 @@ import (
 )
 
 // ClientJSON returns the event in the format of the client-server API, without
-// unsigned, which depends on who asks and when.
+// unsigned, which depends on the requesting user and the time.
 //
-// An m.room.redaction names its target both at the top level and in its content,
-// whichever of them its room version knows.
+// An m.room.redaction names its target both at the top level and in its
+// content, whichever of them its room version uses.
 //
 // Spec: client-server "Room event format"; room version 11, "Moving the redacts
 // property of m.room.redaction events to a content property".
@@ -18,11 +18,11 @@ func (e *Event) ClientJSON() []byte {
 	return e.AppendClientJSON(make([]byte, 0, len(e.Content)+512))
 }
 
-// AppendClientJSON is ClientJSON into a buffer of the caller's.
+// AppendClientJSON appends what ClientJSON returns to b.
 func (e *Event) AppendClientJSON(b []byte) []byte { return e.appendClient(b, true) }
 
-// SyncJSON returns the event in the client format without its room_id, as
-// answers want it that name the room elsewhere.
+// SyncJSON returns the event in the client format without room_id, for
+// responses that name the room elsewhere.
 //
 // Spec: client-server "Room event format", ClientEventWithoutRoomID.
 func (e *Event) SyncJSON() []byte {

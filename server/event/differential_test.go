@@ -17,10 +17,10 @@ import (
 	"touchstone.example/tests/chance"
 )
 
-// dice roll what the test tries.
+// dice makes random JSON and events.
 type dice struct{ chance.Dice }
 
-// json makes any value, of integers in canonical range.
+// json makes a random value whose integers are in the canonical range.
 func (d *dice) json(depth int) string {
 	switch d.Roll(8 - depth) {
 	case 0:
@@ -63,8 +63,8 @@ func (d *dice) object(value func() string) string {
 	return "{" + strings.Join(members, ",\n") + "}"
 }
 
-// randomPDU makes an event in the format of a version with members in any order,
-// whitespace and unknown members, signed by server "domain".
+// randomPDU makes an event in the format of a version, signed by the server
+// "domain", with its members in random order, whitespace and unknown members.
 func (d *dice) randomPDU(t testing.TB, rules *roomver.Rules) []byte {
 	draft := fill(rules, event.Draft{})
 	ref := `"` + string(draft.PrevEvents[0]) + `"`
@@ -100,11 +100,11 @@ func (d *dice) randomPDU(t testing.TB, rules *roomver.Rules) []byte {
 	return pdu
 }
 
-// The other Go implementation is the second opinion on IDs, hashes, redaction
-// and signatures.
+// TestAgainstGomatrixserverlib compares IDs, hashes, redaction and signatures
+// with gomatrixserverlib.
 //
-// Left out are third-party invites in members, whose signed part it drops when it
-// redacts for version 11.
+// It leaves out member events with third-party invites, because
+// gomatrixserverlib removes their signed part when it redacts for version 11.
 func TestAgainstGomatrixserverlib(t *testing.T) {
 	s := specSigner(t)
 	d := dice{chance.Dice(1)}
@@ -116,7 +116,7 @@ func TestAgainstGomatrixserverlib(t *testing.T) {
 			ours, err := event.Parse(rules, pdu)
 			require.NoError(t, err, string(pdu))
 			if rules.RoomIDIsCreateHash && ours.Type == event.TypeCreate && !ours.IsStateOf(event.TypeCreate, "") {
-				continue // it takes such an event for one of another type
+				continue // gomatrixserverlib takes such an event for one of another type
 			}
 			theirs, err := impl.NewEventFromUntrustedJSON(pdu)
 			require.NoError(t, err, string(pdu))
@@ -139,7 +139,7 @@ func TestAgainstGomatrixserverlib(t *testing.T) {
 	}
 }
 
-// What was tampered with, both use in its redacted form.
+// Both implementations use a tampered event in its redacted form.
 func TestTamperedEventsAgainstGomatrixserverlib(t *testing.T) {
 	d := dice{chance.Dice(2)}
 	for _, rules := range roomver.All() {

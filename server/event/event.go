@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package event holds room events in the federation format: reading and
-// building them in the format of each room version, their IDs, hashes,
-// signatures and redaction, and the form that clients see. It authorizes
-// nothing, and knows neither rooms nor storage.
+// Package event implements room events in the federation format: parsing and
+// building in the format of each room version, event IDs, hashes, signatures
+// and redaction, and the client format. It authorizes nothing, and knows
+// neither rooms nor storage.
 //
-// Spec: server-server "PDUs" and "Signing Events"; room versions "Event format",
-// "Event IDs" and "Redactions".
+// Spec: server-server "PDUs" and "Signing Events"; room versions "Event
+// format", "Event IDs" and "Redactions".
 package event
 
 import (
@@ -16,7 +16,7 @@ import (
 	"touchstone.example/server/roomver"
 )
 
-// Types of events that the pure packages know.
+// Event types that the pure packages use.
 const (
 	TypeCreate           = "m.room.create"
 	TypeMember           = "m.room.member"
@@ -27,9 +27,9 @@ const (
 	TypeAliases          = "m.room.aliases"
 )
 
-// An Event is a PDU: its canonical bytes and its header, decoded. It is a value
-// that nobody changes once it is made; what makes another event out of one, such
-// as Redact or Sign, returns a new one.
+// An Event is a PDU: its canonical bytes and its decoded header. It is
+// immutable; methods that change an event, such as Redact and Sign, return a
+// new one.
 type Event struct {
 	ID             id.EventID
 	RoomID         id.RoomID
@@ -46,49 +46,50 @@ type Event struct {
 	pdu        []byte
 	stateKey   string
 	redacts    id.EventID
-	namesRoom  bool // the PDU has a room_id of its own
+	namesRoom  bool // the PDU has a room_id
 	signatures []byte
 }
 
-// A StateKey names one entry of a room's state.
+// A StateKey is the key of an entry of a room's state: event type and state
+// key.
 type StateKey struct {
 	Type string
 	Key  string
 }
 
-// Rules are those of the version of the event's room.
+// Rules returns the rules of the event's room version.
 func (e *Event) Rules() *roomver.Rules { return e.rules }
 
 // PDU returns the event in the federation format, as canonical JSON with hashes
 // and signatures and without unsigned. The bytes must not be changed.
 func (e *Event) PDU() []byte { return e.pdu }
 
-// IsState tells whether the event is a state event.
+// IsState reports whether the event is a state event.
 func (e *Event) IsState() bool { return e.StateKey != nil }
 
-// Key names the entry of the room state that a state event sets. It is only
-// meaningful if IsState.
+// Key returns the key of the state entry that a state event sets. Call it only
+// if IsState.
 func (e *Event) Key() StateKey { return StateKey{e.Type, e.stateKey} }
 
-// IsStateOf tells whether the event is a state event with this type and key.
+// IsStateOf reports whether the event is a state event with this type and key.
 func (e *Event) IsStateOf(typ, key string) bool {
 	return e.StateKey != nil && e.Type == typ && e.stateKey == key
 }
 
-// Redacts returns the event that an m.room.redaction names as its target,
-// wherever the room version puts it; empty for other types, or if it names none.
+// Redacts returns the target of an m.room.redaction, from wherever the room
+// version has it; empty for other types, and if the event names no target.
 func (e *Event) Redacts() id.EventID { return e.redacts }
 
-// NamesRoom tells whether the PDU carries a room_id. Only the create event of
-// versions whose room IDs are its hash should not.
+// NamesRoom reports whether the PDU has a room_id. Create events do not have
+// one in versions where their hash is the room ID.
 func (e *Event) NamesRoom() bool { return e.namesRoom }
 
-// ContentMember returns a member of the content, nil if it has none of that
-// name.
+// ContentMember returns a member of the content, nil if the content has no such
+// member.
 func (e *Event) ContentMember(name string) jsontext.Value { return Member(e.Content, name) }
 
-// ContentText returns a member of the content that is a string, and whether it
-// is one.
+// ContentText returns a string member of the content; ok is false if there is
+// no such member or it is not a string.
 func (e *Event) ContentText(name string) (string, bool) {
 	return Text(Member(e.Content, name))
 }

@@ -30,7 +30,7 @@ func TestBase64Examples(t *testing.T) {
 		}
 	}
 	all := make([]byte, 0, 48)
-	for i := range 16 { // each of the 64 values once
+	for i := range 16 { // each of the 64 characters once
 		n := 4 * i
 		all = append(all, byte(n<<2|(n+1)>>4), byte((n+1)<<4|(n+2)>>2), byte((n+2)<<6|(n+3)))
 	}
@@ -39,8 +39,8 @@ func TestBase64Examples(t *testing.T) {
 	require.Error(t, err, "that is the other alphabet")
 }
 
-// The example of "Signing Details" shows where things stand. Its signature is
-// made up: the key beside it did not make it.
+// The example of "Signing Details" shows the structure of a signed object. Its
+// signature is a placeholder: the key beside it did not make it.
 //
 // Spec: appendices "Signing Details", "Checking for a Signature".
 func TestTheExampleOfASignedObject(t *testing.T) {
@@ -66,10 +66,11 @@ func TestTheExampleOfASignedObject(t *testing.T) {
 	require.ErrorIs(t, event.VerifyJSON(example, "example.org", "ed25519:1", key), event.ErrSignature)
 }
 
-// What the room version documents show of event IDs, as references to others.
+// TestEventIDsOfTheExamples parses the event IDs that examples of the room
+// version documents refer to.
 //
-// Spec: room version 1 "Event IDs"; room versions 3 and 4, the introductions and
-// "Event IDs".
+// Spec: room version 1 "Event IDs"; room versions 3 and 4, the introductions
+// and "Event IDs".
 func TestEventIDsOfTheExamples(t *testing.T) {
 	for _, tc := range []struct{ span, id string }{
 		{"3", "$acR1l0raoZnm60CBwAVgqbZqoO/mYU81xysh1u7XcJk"},
@@ -93,7 +94,8 @@ func TestEventIDsOfTheExamples(t *testing.T) {
 	}
 }
 
-// The examples of the event formats stay where they are: with the specification.
+// TestTheExamplesOfEventFormats reads the examples from a checkout of the
+// specification; they are not copied here.
 func TestTheExamplesOfEventFormats(t *testing.T) {
 	from := filepath.Join(upstream.Root(t, "read its examples of events"), "data", "api", "server-server", "examples")
 	for _, tc := range []struct{ file, span string }{
@@ -115,8 +117,8 @@ func TestTheExamplesOfEventFormats(t *testing.T) {
 	}
 }
 
-// readExample resolves the references of an example; what stands beside one is
-// laid over it.
+// readExample resolves the references of an example. Members beside a reference
+// override those of its target.
 func readExample(t *testing.T, path string) map[string]any {
 	raw, err := os.ReadFile(path)
 	require.NoError(t, err)

@@ -16,23 +16,25 @@ import (
 //
 // Spec: client-server "Size limits"; the event formats of the room versions.
 const (
-	// MaxSize bounds an event in canonical JSON, signatures included, in bytes.
+	// MaxSize is the maximum size of an event in canonical JSON, with
+	// signatures, in bytes.
 	MaxSize = 65536
-	// MaxID bounds sender, room_id, event_id, type and state_key, in bytes.
+	// MaxID is the maximum length of sender, room_id, event_id, type and
+	// state_key, in bytes.
 	MaxID = 255
-	// MaxPrevEvents and MaxAuthEvents bound the references of an event.
+	// MaxPrevEvents and MaxAuthEvents limit the references of an event.
 	MaxPrevEvents = 20
 	MaxAuthEvents = 10
 )
 
-// ErrTooLarge is wrapped by the FormatError of an event, or of a member, that is
-// larger than its limit.
+// ErrTooLarge is wrapped by the FormatError of an event or member that exceeds
+// its limit.
 var ErrTooLarge = errors.New("too large")
 
-// A FormatError says why bytes are not an event in the format of their room
-// version. Such an event is dropped, not rejected.
+// A FormatError is the error of bytes that are not an event in the format of
+// their room version. Such an event is dropped, not rejected.
 type FormatError struct {
-	Member string // empty if the event as a whole is meant
+	Member string // empty if the error is about the whole event
 	Reason string
 	Err    error
 }
@@ -47,7 +49,7 @@ func (e *FormatError) Error() string {
 // Unwrap returns the cause.
 func (e *FormatError) Unwrap() error { return e.Err }
 
-func wrong(member, want string) error {
+func wrongType(member, want string) error {
 	return &FormatError{Member: member, Reason: "is not " + want}
 }
 
@@ -59,39 +61,39 @@ func tooLarge(member string, n, limit int) error {
 	}
 }
 
-// check checks the members that newEvent does not decode.
+// check checks those members that newEvent does not decode.
 func (h *header) check(rules *roomver.Rules) error {
 	if h.redacts != nil && !rules.RedactsInContent && !isString(h.redacts) {
-		return wrong("redacts", "a string")
+		return wrongType("redacts", "a string")
 	}
 	if !isObject(h.hashes) {
-		return wrong("hashes", "an object")
+		return wrongType("hashes", "an object")
 	}
 	if !isString(Member(h.hashes, "sha256")) {
-		return wrong("hashes.sha256", "a string")
+		return wrongType("hashes.sha256", "a string")
 	}
 	if !isObject(h.signatures) {
-		return wrong("signatures", "an object")
+		return wrongType("signatures", "an object")
 	}
 	servers := object(h.signatures)
 	for _, keys, ok := servers.next(); ok; _, keys, ok = servers.next() {
 		if !isObject(keys) {
-			return wrong("signatures", "an object of objects")
+			return wrongType("signatures", "an object of objects")
 		}
 		each := object(keys)
 		for _, signature, ok := each.next(); ok; _, signature, ok = each.next() {
 			if !isString(signature) {
-				return wrong("signatures", "an object of objects of strings")
+				return wrongType("signatures", "an object of objects of strings")
 			}
 		}
 	}
 	if h.unsigned != nil && !isObject(h.unsigned) {
-		return wrong("unsigned", "an object")
+		return wrongType("unsigned", "an object")
 	}
 	return nil
 }
 
-// check checks the header against grammar and limits.
+// check checks the header: grammar and limits.
 func (e *Event) check() error {
 	if _, err := id.ParseUserID(string(e.Sender)); err != nil {
 		return invalid("sender", string(e.Sender), err)
@@ -109,7 +111,7 @@ func (e *Event) check() error {
 		return tooLarge("state_key", len(e.stateKey), MaxID)
 	}
 	if e.Depth < 0 || e.Depth > e.rules.MaxDepth {
-		return wrong("depth", fmt.Sprintf("in 0 to %d", e.rules.MaxDepth))
+		return wrongType("depth", fmt.Sprintf("in 0 to %d", e.rules.MaxDepth))
 	}
 	return e.checkReferences()
 }
@@ -121,24 +123,24 @@ func (e *Event) checkRoomID() error {
 		if e.rules.RoomIDIsCreateHash && e.Type == TypeCreate {
 			return nil
 		}
-		return wrong("room_id", "there")
+		return wrongType("room_id", "there")
 	}
 	roomID, err := id.ParseRoomID(string(e.RoomID))
 	if err != nil {
 		return invalid("room_id", string(e.RoomID), err)
 	}
 	if _, ok := roomID.Server(); !ok && !e.rules.RoomIDIsCreateHash {
-		return wrong("room_id", "a room ID with a domain")
+		return wrongType("room_id", "a room ID with a domain")
 	}
 	return nil
 }
 
 func (e *Event) checkReferences() error {
 	if n := len(e.PrevEvents); n > MaxPrevEvents {
-		return wrong("prev_events", fmt.Sprintf("a list of at most %d events", MaxPrevEvents))
+		return wrongType("prev_events", fmt.Sprintf("a list of at most %d events", MaxPrevEvents))
 	}
 	if n := len(e.AuthEvents); n > MaxAuthEvents {
-		return wrong("auth_events", fmt.Sprintf("a list of at most %d events", MaxAuthEvents))
+		return wrongType("auth_events", fmt.Sprintf("a list of at most %d events", MaxAuthEvents))
 	}
 	for _, ref := range e.PrevEvents {
 		if err := checkEventID("prev_events", ref, e.rules); err != nil {
@@ -158,7 +160,7 @@ func checkEventID(member string, eventID id.EventID, rules *roomver.Rules) error
 		return invalid(member, string(eventID), err)
 	}
 	if _, ok := eventID.Server(); !ok && rules.EventID == roomver.EventIDGiven {
-		return wrong(member, "an event ID with a domain")
+		return wrongType(member, "an event ID with a domain")
 	}
 	return nil
 }
@@ -174,8 +176,8 @@ func isObject(b []byte) bool { return len(b) > 0 && b[0] == '{' }
 func isArray(b []byte) bool  { return len(b) > 0 && b[0] == '[' }
 func isString(b []byte) bool { return len(b) > 0 && b[0] == '"' }
 
-// integer decodes a number that is an integer. Where JSON is not strict, other
-// notations of an integer, such as 1e3, are as good.
+// integer decodes a number that is an integer. Where JSON is not strict, it
+// accepts other notations of integers, such as 1e3.
 func integer(raw []byte, strict bool) (int64, bool) {
 	n, err := strconv.ParseInt(string(raw), 10, 64)
 	if err == nil {

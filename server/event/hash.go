@@ -13,8 +13,8 @@ import (
 	"touchstone.example/server/roomver"
 )
 
-// ContentHash returns the hash that covers all of an event but its unsigned,
-// signatures and hashes.
+// ContentHash returns the hash of an event without its unsigned, signatures and
+// hashes.
 //
 // Spec: server-server "Calculating the content hash for an event".
 func ContentHash(rules *roomver.Rules, pdu []byte) ([sha256.Size]byte, error) {
@@ -26,8 +26,8 @@ func ContentHash(rules *roomver.Rules, pdu []byte) ([sha256.Size]byte, error) {
 }
 
 func contentHash(pdu []byte) [sha256.Size]byte {
-	buf := borrow()
-	defer giveBack(buf)
+	buf := getBuffer()
+	defer putBuffer(buf)
 	b := append((*buf)[:0], '{')
 	c := object(pdu)
 	for key, value, ok := c.next(); ok; key, value, ok = c.next() {
@@ -41,8 +41,7 @@ func contentHash(pdu []byte) [sha256.Size]byte {
 	return sha256.Sum256(*buf)
 }
 
-// ReferenceHash returns the hash that covers the essential members of an event,
-// among them its content hash.
+// ReferenceHash returns the hash of the redacted event, without its signatures.
 //
 // Spec: server-server "Calculating the reference hash for an event".
 func ReferenceHash(rules *roomver.Rules, pdu []byte) ([sha256.Size]byte, error) {
@@ -54,8 +53,8 @@ func ReferenceHash(rules *roomver.Rules, pdu []byte) ([sha256.Size]byte, error) 
 }
 
 func referenceHash(rules *roomver.Rules, pdu []byte, typ string) [sha256.Size]byte {
-	buf := borrow()
-	defer giveBack(buf)
+	buf := getBuffer()
+	defer putBuffer(buf)
 	*buf = appendRedacted((*buf)[:0], rules, pdu, typ, false)
 	return sha256.Sum256(*buf)
 }
@@ -65,7 +64,7 @@ func (e *Event) ReferenceHash() [sha256.Size]byte {
 	return referenceHash(e.rules, e.pdu, e.Type)
 }
 
-// hashID returns the event ID that is the event's reference hash.
+// hashID returns the event ID that is derived from the reference hash.
 //
 // Spec: room versions 3 and 4, "Event IDs".
 func (e *Event) hashID() id.EventID {
@@ -80,8 +79,8 @@ func (e *Event) hashID() id.EventID {
 	return id.EventID(b[:])
 }
 
-// ContentHashMatches tells whether the event has the content that its hashes
-// promise. If not, only its redacted form may be used.
+// ContentHashMatches reports whether the content hash in the event's hashes is
+// right. If not, only the redacted form of the event may be used.
 //
 // Spec: server-server "Validating hashes and signatures on received events".
 func (e *Event) ContentHashMatches() bool {
@@ -108,8 +107,8 @@ func DecodeBase64(s string) ([]byte, error) {
 // EncodeBase64 encodes b as unpadded standard base64.
 func EncodeBase64(b []byte) string { return base64.RawStdEncoding.EncodeToString(b) }
 
-// buffers are scratch space for bytes that are hashed or signed.
+// buffers are reused for bytes to hash or sign.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-func borrow() *[]byte    { return buffers.Get().(*[]byte) }
-func giveBack(b *[]byte) { buffers.Put(b) }
+func getBuffer() *[]byte  { return buffers.Get().(*[]byte) }
+func putBuffer(b *[]byte) { buffers.Put(b) }

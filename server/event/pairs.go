@@ -10,13 +10,14 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A Pair is what one name stands for in two objects; nil where it does not.
+// A Pair is the values of one member in two objects; nil where an object lacks
+// it.
 type Pair struct{ A, B jsontext.Value }
 
-// Pairs walks over the members of two objects in canonical JSON side by side, in
-// order: it yields each name that is in either. For any other value it takes an
-// empty object. The names are parts of one text for each object, so that a walk
-// over many costs no more memory than over a few.
+// Pairs walks over the members of two objects in canonical JSON side by side,
+// in order, and yields each name that is in either. A value that is no object
+// counts as an empty one. All names are substrings of one string per object, so
+// that long walks allocate no more than short ones.
 func Pairs(a, b jsontext.Value) iter.Seq2[string, Pair] {
 	return func(yield func(string, Pair) bool) {
 		x, y := newSide(a), newSide(b)
@@ -50,7 +51,7 @@ func Pairs(a, b jsontext.Value) iter.Seq2[string, Pair] {
 	}
 }
 
-// A side is one of the objects of Pairs.
+// A side is the position in one of the two objects.
 type side struct {
 	c     cursor
 	text  string

@@ -14,12 +14,12 @@ import (
 
 // Parse reads an event from outside. It checks the event format of the room
 // version and the size limits, canonicalises, and computes the event's ID and,
-// where it follows from that, the room's. Signatures and the content hash are
-// for the caller to check. unsigned counts towards the size and is then dropped,
-// since nobody vouches for it.
+// where it is the create event's hash, the room ID. The caller must check
+// signatures and the content hash. unsigned counts towards the size but is
+// removed, since no signature covers it.
 //
-// Where JSON is strict, numbers must be written as canonical JSON writes them:
-// what another server signed as 1e3 it cannot have hashed as 1000.
+// Where JSON is strict, numbers must be written as in canonical JSON: a server
+// that signed 1e3 cannot have computed its hash over 1000.
 //
 // Spec: server-server "Checks performed on receipt of a PDU", 1; client-server
 // "Size limits"; room version 6 "Canonical JSON".
@@ -46,7 +46,8 @@ func canonicalPDU(rules *roomver.Rules, pdu []byte) ([]byte, error) {
 	return b, nil
 }
 
-// parseCanonical is Parse for canonical bytes, which the event keeps.
+// parseCanonical is Parse for bytes that are canonical already. The event keeps
+// them.
 func parseCanonical(rules *roomver.Rules, b []byte) (*Event, error) {
 	if len(b) > MaxSize {
 		return nil, tooLarge("", len(b), MaxSize)
@@ -74,8 +75,9 @@ func parseCanonical(rules *roomver.Rules, b []byte) (*Event, error) {
 	return e, nil
 }
 
-// Trusted reads an event that Parse or Build made earlier, from our own storage:
-// pdu must be what its PDU returned, and eventID its ID. The event keeps pdu.
+// Trusted reads an event from our own storage. pdu must be what PDU returned
+// for an event that Parse or Build made, and eventID its ID. The event keeps
+// pdu.
 func Trusted(rules *roomver.Rules, eventID id.EventID, pdu []byte) (*Event, error) {
 	h, err := scanHeader(pdu)
 	if err != nil {
@@ -96,7 +98,7 @@ func mode(rules *roomver.Rules) canonjson.Mode {
 	return canonjson.Lenient
 }
 
-// header is the raw value of each member that this package reads.
+// header holds the raw value of each member that this package reads.
 type header struct {
 	authEvents, content, depth, eventID, hashes, originServerTS, prevEvents []byte
 	redacts, roomID, sender, signatures, stateKey, typ, unsigned            []byte
@@ -142,8 +144,8 @@ func scanHeader(pdu []byte) (h header, err error) {
 	return h, nil
 }
 
-// cutUnsigned removes the member unsigned from b, in place. No member that the
-// header holds sorts after it, so that the header stays valid.
+// cutUnsigned removes the member unsigned from b, in place. All members in the
+// header sort before it, so the header stays valid.
 func cutUnsigned(b []byte) []byte {
 	c := object(b)
 	for start := c.i; ; start = c.i {
@@ -152,7 +154,7 @@ func cutUnsigned(b []byte) []byte {
 		case !ok:
 			return b
 		case string(key) != "unsigned":
-		case c.i < len(b): // c.i is at the next member
+		case c.i < len(b): // c.i is the index of the next member
 			return append(b[:start], b[c.i:]...)
 		case b[start-1] == ',':
 			return append(b[:start-1], '}')
@@ -162,19 +164,19 @@ func cutUnsigned(b []byte) []byte {
 	}
 }
 
-// newEvent decodes the header of canonical bytes, which the event keeps. The ID
-// is set if the event carries one.
+// newEvent decodes the header of canonical bytes, which the event keeps. It
+// sets the ID if the event carries one.
 func newEvent(rules *roomver.Rules, pdu []byte, h *header) (*Event, error) {
 	e := &Event{rules: rules, pdu: pdu, Content: h.content, signatures: h.signatures}
 	if !isObject(h.content) {
-		return nil, wrong("content", "an object")
+		return nil, wrongType("content", "an object")
 	}
 	var ok bool
 	if e.Depth, ok = integer(h.depth, rules.StrictJSON); !ok {
-		return nil, wrong("depth", "an integer")
+		return nil, wrongType("depth", "an integer")
 	}
 	if e.OriginServerTS, ok = integer(h.originServerTS, rules.StrictJSON); !ok {
-		return nil, wrong("origin_server_ts", "an integer")
+		return nil, wrongType("origin_server_ts", "an integer")
 	}
 	texts := newArena(h)
 	if err := e.decodeTexts(h, texts); err != nil {
@@ -189,30 +191,30 @@ func newEvent(rules *roomver.Rules, pdu []byte, h *header) (*Event, error) {
 func (e *Event) decodeTexts(h *header, texts *arena) error {
 	var ok bool
 	if e.Type, ok = texts.decode(h.typ); !ok {
-		return wrong("type", "a string")
+		return wrongType("type", "a string")
 	}
 	sender, ok := texts.decode(h.sender)
 	if !ok {
-		return wrong("sender", "a string")
+		return wrongType("sender", "a string")
 	}
 	e.Sender = id.UserID(sender)
 	if h.stateKey != nil {
 		if e.stateKey, ok = texts.decode(h.stateKey); !ok {
-			return wrong("state_key", "a string")
+			return wrongType("state_key", "a string")
 		}
 		e.StateKey = &e.stateKey
 	}
 	if h.roomID != nil {
 		roomID, ok := texts.decode(h.roomID)
 		if !ok {
-			return wrong("room_id", "a string")
+			return wrongType("room_id", "a string")
 		}
 		e.RoomID, e.namesRoom = id.RoomID(roomID), true
 	}
 	if e.rules.EventID == roomver.EventIDGiven {
 		eventID, ok := texts.decode(h.eventID)
 		if !ok {
-			return wrong("event_id", "a string")
+			return wrongType("event_id", "a string")
 		}
 		e.ID = id.EventID(eventID)
 	}
@@ -222,7 +224,7 @@ func (e *Event) decodeTexts(h *header, texts *arena) error {
 			target = Member(h.content, "redacts")
 		}
 		redacts, _ := texts.decode(target)
-		e.redacts, _ = id.ParseEventID(redacts) // what is no event ID names no event
+		e.redacts, _ = id.ParseEventID(redacts) // a value that is no event ID names no event
 	}
 	return nil
 }
@@ -231,17 +233,17 @@ func (e *Event) decodeReferences(h *header, texts *arena) error {
 	ids := make([]id.EventID, 0, countElements(h.prevEvents)+countElements(h.authEvents))
 	var ok bool
 	if ids, ok = texts.references(ids, h.prevEvents, e.rules); !ok {
-		return wrong("prev_events", "a list of references to events")
+		return wrongType("prev_events", "a list of references to events")
 	}
 	n := len(ids)
 	if ids, ok = texts.references(ids, h.authEvents, e.rules); !ok {
-		return wrong("auth_events", "a list of references to events")
+		return wrongType("auth_events", "a list of references to events")
 	}
 	e.PrevEvents, e.AuthEvents = ids[:n:n], ids[n:]
 	return nil
 }
 
-// setID sets the ID of an event, and its room if that follows from it.
+// setID sets the ID of an event, and its room ID if that is derived from it.
 func (e *Event) setID(eventID id.EventID) {
 	e.ID = eventID
 	if e.rules.RoomIDIsCreateHash && e.Type == TypeCreate && len(eventID) > 0 {
@@ -249,7 +251,7 @@ func (e *Event) setID(eventID id.EventID) {
 	}
 }
 
-// An arena decodes the strings of one header into one allocation.
+// An arena decodes all strings of one header with a single allocation.
 type arena struct{ b strings.Builder }
 
 func newArena(h *header) *arena {
@@ -292,7 +294,8 @@ func (a *arena) references(ids []id.EventID, raw []byte, rules *roomver.Rules) (
 	return ids, true
 }
 
-// firstOfPair returns the event ID of a pair of an ID and its hashes.
+// firstOfPair returns the event ID of a reference in the old format: an event
+// ID with its hashes.
 func firstOfPair(pair []byte) (eventID []byte, ok bool) {
 	n := 0
 	for v := range elements(pair) {

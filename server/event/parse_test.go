@@ -31,7 +31,8 @@ func readLines[T any](t testing.TB, path string) []T {
 	return lines
 }
 
-// versions expands "3", "3-12" and "1-2,11-12".
+// versions returns the rules of the versions in a list such as "3", "3-12" or
+// "1-2,11-12".
 func versions(t testing.TB, s string) []*roomver.Rules {
 	var rules []*roomver.Rules
 	for part := range strings.SplitSeq(s, ",") {

@@ -7,14 +7,14 @@ import (
 	"touchstone.example/server/roomver"
 )
 
-// Redact returns the event stripped of everything that the redaction algorithm
-// of its room version does not keep. Its ID stays the same.
+// Redact returns the event without everything that the redaction algorithm of
+// its room version removes. Its ID stays the same.
 //
 // Spec: room versions "Redactions".
 func (e *Event) Redact() *Event {
 	pdu := appendRedacted(make([]byte, 0, len(e.pdu)), e.rules, e.pdu, e.Type, true)
 	if len(pdu) == len(e.pdu) {
-		return e // nothing to strip
+		return e // nothing to remove
 	}
 	redacted := *e
 	if e.StateKey != nil {
@@ -28,8 +28,8 @@ func (e *Event) Redact() *Event {
 	return &redacted
 }
 
-// RedactJSON is Redact for the JSON of something that need not be a whole event,
-// such as a template that another server offers. It keeps no unsigned.
+// RedactJSON is Redact for JSON that may be an incomplete event, such as a
+// template from another server. It removes unsigned.
 func RedactJSON(rules *roomver.Rules, object []byte) ([]byte, error) {
 	b, typ, err := canonicalObject(rules, object)
 	if err != nil {
@@ -49,9 +49,9 @@ func canonicalObject(rules *roomver.Rules, src []byte) (b []byte, typ string, er
 	return b, typ, nil
 }
 
-// appendRedacted appends the redacted form of a canonical event, with or without
-// its signatures. Without them, these are the bytes that are signed, and whose
-// hash is the reference hash.
+// appendRedacted appends the redacted form of a canonical event, with or
+// without its signatures. The form without signatures is what is signed, and
+// its hash is the reference hash.
 func appendRedacted(dst []byte, rules *roomver.Rules, pdu []byte, typ string, signatures bool) []byte {
 	dst = append(dst, '{')
 	c := object(pdu)
@@ -90,8 +90,7 @@ func appendRedactedContent(dst []byte, keep *roomver.Redaction, content []byte, 
 	return append(dst, '}')
 }
 
-// appendSignedOnly appends third_party_invite with nothing but its member
-// "signed".
+// appendSignedOnly appends third_party_invite with only its member "signed".
 //
 // Spec: room version 11, "is no longer redacted, but will only contain the
 // signed key after redaction".

@@ -57,7 +57,7 @@ func TestARedactedEventKeepsItsIDAndSignatures(t *testing.T) {
 	}
 }
 
-func TestARedactedRedactionNamesItsTargetOnlyWhereTheContentDoes(t *testing.T) {
+func TestRedactedRedactionKeepsOnlyContentRedacts(t *testing.T) {
 	for _, rules := range roomver.All() {
 		target := id.EventID("$target:domain")
 		e := build(t, rules, event.Draft{Type: event.TypeRedaction, Redacts: target, Content: []byte(`{"reason":"x"}`)})

@@ -10,18 +10,18 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// The scanner reads JSON that is known to be canonical: valid, without
-// whitespace, without duplicate members. It checks nothing beyond what keeps it
-// within bounds, which is why it is several times faster than a decoder.
+// The functions of this file read JSON that is known to be canonical: valid,
+// without whitespace and duplicate members. They check nothing except array
+// bounds, and are therefore several times faster than a decoder.
 
 // A cursor walks over the members of a canonical object.
 type cursor struct {
 	b   []byte
-	i   int // of the next member's quote, or of the closing brace
+	i   int // index of the next member's opening quote, or of the closing brace
 	bad bool
 }
 
-// object starts a walk over the members of b.
+// object returns a cursor at the first member of b.
 func object(b []byte) cursor {
 	if len(b) < 2 || b[0] != '{' || b[len(b)-1] != '}' {
 		return cursor{bad: true}
@@ -29,9 +29,9 @@ func object(b []byte) cursor {
 	return cursor{b: b, i: 1}
 }
 
-// next returns the next member: its key without quotes, still escaped, and its
-// value. After the last one, ok is false and bad tells whether the object was
-// malformed.
+// next returns the next member: its key without quotes but still escaped, and
+// its value. After the last member ok is false; bad is then true if the object
+// was malformed.
 func (c *cursor) next() (key, value []byte, ok bool) {
 	if key, ok = c.key(); !ok {
 		return nil, nil, false
@@ -40,7 +40,7 @@ func (c *cursor) next() (key, value []byte, ok bool) {
 	return key, value, ok
 }
 
-// key returns the key of the next member and leaves the cursor at its value.
+// key returns the key of the next member and moves the cursor to its value.
 func (c *cursor) key() ([]byte, bool) {
 	if c.bad || c.i >= len(c.b)-1 {
 		return nil, false
@@ -129,8 +129,8 @@ func skipString(b []byte, i int) int {
 	}
 }
 
-// elements walks over the elements of a canonical array. It stops early at
-// anything that is not one.
+// elements yields the elements of a canonical array. It stops at the first byte
+// that is not part of one.
 func elements(b []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		if len(b) < 2 || b[0] != '[' || b[len(b)-1] != ']' {
@@ -169,7 +169,8 @@ func unquoteKey(key []byte) string {
 	return s
 }
 
-// compareKey compares a key as a cursor returns it with a name, by code points.
+// compareKey compares a key, as returned by a cursor, with a name, by code
+// points.
 func compareKey(key []byte, name string) int {
 	if bytes.IndexByte(key, '\\') >= 0 {
 		return strings.Compare(unquoteKey(key), name)
@@ -183,8 +184,8 @@ func compareKey(key []byte, name string) int {
 	return 1
 }
 
-// Members walks over the members of an object in canonical JSON, in order, such
-// as the content of an event. It yields nothing for any other value.
+// Members yields the members of an object in canonical JSON, such as the
+// content of an event, in order. It yields nothing for other values.
 func Members(obj jsontext.Value) iter.Seq2[string, jsontext.Value] {
 	return func(yield func(string, jsontext.Value) bool) {
 		c := object(obj)
@@ -196,8 +197,8 @@ func Members(obj jsontext.Value) iter.Seq2[string, jsontext.Value] {
 	}
 }
 
-// Elements walks over the elements of an array in canonical JSON. It yields
-// nothing for any other value.
+// Elements yields the elements of an array in canonical JSON. It yields nothing
+// for other values.
 func Elements(array jsontext.Value) iter.Seq[jsontext.Value] {
 	return func(yield func(jsontext.Value) bool) {
 		for value := range elements(array) {
@@ -208,8 +209,9 @@ func Elements(array jsontext.Value) iter.Seq[jsontext.Value] {
 	}
 }
 
-// Member returns a member of an object in canonical JSON, nil if it has none of
-// that name. It reads no further than to where the name would stand.
+// Member returns a member of an object in canonical JSON, nil if the object
+// lacks it. It stops reading where the name would have to be, since members are
+// sorted.
 func Member(obj jsontext.Value, name string) jsontext.Value {
 	c := object(obj)
 	for key, ok := c.key(); ok; key, ok = c.key() {
@@ -227,11 +229,12 @@ func Member(obj jsontext.Value, name string) jsontext.Value {
 	return nil
 }
 
-// Text decodes a JSON string, and tells whether value is one.
+// Text decodes a JSON string; ok is false if value is not one.
 func Text(value jsontext.Value) (string, bool) { return unquote(value) }
 
-// plainNumbers tells whether the numbers in any JSON are written as canonical
-// JSON writes integers, of whatever size. What is not JSON is for others to find.
+// plainNumbers reports whether all numbers in a JSON text are written as
+// canonical JSON writes integers, of any size. It does not check that the text
+// is JSON.
 func plainNumbers(b []byte) bool {
 	for i := 0; i < len(b); {
 		switch c := b[i]; {
@@ -253,7 +256,7 @@ func plainNumbers(b []byte) bool {
 	return true
 }
 
-// nesting tells how deeply arrays and objects nest in canonical JSON.
+// nesting returns how deeply arrays and objects are nested in canonical JSON.
 func nesting(b []byte) int {
 	deepest, depth := 0, 0
 	for i := 0; i < len(b); i++ {
@@ -304,7 +307,7 @@ func appendMember(dst []byte, name string, value []byte) []byte {
 	return append(dst, value...)
 }
 
-// appendRawMember is appendMember for a key that is escaped already.
+// appendRawMember is appendMember for a key that is already escaped.
 func appendRawMember(dst, key, value []byte) []byte {
 	if dst[len(dst)-1] != '{' {
 		dst = append(dst, ',')
@@ -329,7 +332,7 @@ func appendQuoted(dst []byte, s string) []byte {
 		dst = append(dst, s...)
 		return append(dst, '"')
 	}
-	// Canonical JSON has the escapes of RFC 8785, which are what this writes.
+	// AppendQuote writes the escapes of RFC 8785, which canonical JSON has too.
 	dst, _ = jsontext.AppendQuote(dst, s)
 	return dst
 }

@@ -14,29 +14,28 @@ import (
 	"touchstone.example/api/id"
 )
 
-// A Signer signs in the name of a server.
+// A Signer is a server name with one of its signing keys.
 type Signer struct {
 	Name  id.ServerName
 	KeyID id.KeyID
 	Key   ed25519.PrivateKey
 }
 
-// ErrSignature is wrapped by every error that says why a signature does not
-// hold.
+// ErrSignature is wrapped by the errors about missing and invalid signatures.
 var ErrSignature = errors.New("invalid signature")
 
-// Sign returns the event with a further signature; the others stay.
+// Sign returns the event with an additional signature.
 //
 // Spec: server-server "Adding hashes and signatures to outgoing events".
 func (e *Event) Sign(s Signer) (*Event, error) {
-	buf := borrow()
-	defer giveBack(buf)
+	buf := getBuffer()
+	defer putBuffer(buf)
 	*buf = appendRedacted((*buf)[:0], e.rules, e.pdu, e.Type, false)
 	return e.withSignatures(addSignature(e.signatures, s.Name, s.KeyID, ed25519.Sign(s.Key, *buf)))
 }
 
-// AddSignatures returns the event with the signatures that another server gave
-// for it, an object as in the member signatures; those that it has already stay.
+// AddSignatures returns the event with signatures added, which another server
+// made. They have the form of the member signatures. Existing signatures stay.
 func (e *Event) AddSignatures(signatures []byte) (*Event, error) {
 	b, err := canonjson.Append(nil, signatures, mode(e.rules))
 	if err != nil {
@@ -58,8 +57,7 @@ func (e *Event) AddSignatures(signatures []byte) (*Event, error) {
 	return e.withSignatures(all)
 }
 
-// WithoutSignature returns the event without the signature that a server made
-// with a key.
+// WithoutSignature returns the event without one signature.
 func (e *Event) WithoutSignature(server id.ServerName, keyID id.KeyID) (*Event, error) {
 	own := Member(e.signatures, string(server))
 	if Member(own, string(keyID)) == nil {
@@ -85,19 +83,19 @@ func (e *Event) withSignatures(signatures []byte) (*Event, error) {
 	return &signed, nil
 }
 
-// VerifySignature checks the signature that a server made with a key. It says
-// nothing on whether the key is the server's, or was valid at the time.
+// VerifySignature checks the signature of a server with a key. It does not
+// check whether the key belongs to the server or was valid at the time.
 //
 // Spec: server-server "Validating hashes and signatures on received events".
 func (e *Event) VerifySignature(server id.ServerName, keyID id.KeyID, key ed25519.PublicKey) error {
-	buf := borrow()
-	defer giveBack(buf)
+	buf := getBuffer()
+	defer putBuffer(buf)
 	*buf = appendRedacted((*buf)[:0], e.rules, e.pdu, e.Type, false)
 	return verify(*buf, e.signatures, server, keyID, key)
 }
 
-// Signatures walks over the signatures on the event by server and key, whether
-// or not they hold.
+// Signatures yields the server and key of each signature on the event, valid or
+// not.
 func (e *Event) Signatures() iter.Seq2[id.ServerName, id.KeyID] {
 	return func(yield func(id.ServerName, id.KeyID) bool) {
 		for server, keys := range Members(e.signatures) {
@@ -110,7 +108,8 @@ func (e *Event) Signatures() iter.Seq2[id.ServerName, id.KeyID] {
 	}
 }
 
-// SignedBy lists the ed25519 keys with which a server claims to have signed.
+// SignedBy lists the ed25519 keys of a server for which the event has
+// signatures, valid or not.
 func (e *Event) SignedBy(server id.ServerName) []id.KeyID {
 	var keys []id.KeyID
 	for key := range Members(Member(e.signatures, string(server))) {
@@ -121,12 +120,13 @@ func (e *Event) SignedBy(server id.ServerName) []id.KeyID {
 	return keys
 }
 
-// RequiredSigners lists the servers whose signatures an event from outside needs
-// to be valid at all. The authorization rules may need more.
+// RequiredSigners lists the servers that must have signed an event from
+// outside. The authorization rules may require more.
 //
-// The sender's server need not have signed a third-party invite, since the rules
-// look at the signature in it. An event that is none any more once it is redacted,
-// and will be since its content hash does not match, has no such signature.
+// The sender's server need not have signed a third-party invite, because the
+// rules check the signature in the invite. This does not apply to an event
+// whose content hash does not match and whose redacted form is no third-party
+// invite.
 //
 // Spec: server-server "Validating hashes and signatures on received events".
 func (e *Event) RequiredSigners() []id.ServerName {
@@ -147,7 +147,7 @@ func (e *Event) isThirdPartyInvite() bool {
 }
 
 // SignJSON returns any JSON object, such as a server's keys, in canonical form
-// and with a signature added. Other signatures and unsigned stay.
+// with a signature added. It keeps other signatures and unsigned.
 //
 // Spec: appendices "Signing JSON".
 func SignJSON(obj []byte, s Signer) ([]byte, error) {
@@ -159,8 +159,8 @@ func SignJSON(obj []byte, s Signer) ([]byte, error) {
 	return setMember(b, "signatures", signatures), nil
 }
 
-// VerifyJSON checks the signature on a JSON object that a server, or another
-// entity, made with a key.
+// VerifyJSON checks the signature of a server, or of another entity, on a JSON
+// object.
 //
 // Spec: appendices "Checking for a Signature".
 func VerifyJSON(obj []byte, name id.ServerName, keyID id.KeyID, key ed25519.PublicKey) error {
@@ -171,15 +171,15 @@ func VerifyJSON(obj []byte, name id.ServerName, keyID id.KeyID, key ed25519.Publ
 	return verify(signed, Member(b, "signatures"), name, keyID, key)
 }
 
-// VerifyCanonical is VerifyJSON for an object that is canonical already, such as
-// a part of an event.
+// VerifyCanonical is VerifyJSON for an object that is already canonical, such
+// as a part of an event.
 func VerifyCanonical(obj []byte, name id.ServerName, keyID id.KeyID, key ed25519.PublicKey) error {
 	signed := setMember(setMember(obj, "signatures", nil), "unsigned", nil)
 	return verify(signed, Member(obj, "signatures"), name, keyID, key)
 }
 
-// signedPart returns the canonical form of an object, and that without what
-// signatures do not cover.
+// signedPart returns the canonical form of an object, and the part of it that
+// signatures cover.
 func signedPart(obj []byte, mode canonjson.Mode) (whole, signed []byte, err error) {
 	if whole, err = canonjson.Append(nil, obj, mode); err != nil {
 		return nil, nil, fmt.Errorf("canonicalise: %w", err)
@@ -190,7 +190,7 @@ func signedPart(obj []byte, mode canonjson.Mode) (whole, signed []byte, err erro
 	return whole, setMember(setMember(whole, "signatures", nil), "unsigned", nil), nil
 }
 
-// addSignature returns the object signatures with one more.
+// addSignature adds a signature to the object signatures.
 func addSignature(signatures []byte, name id.ServerName, keyID id.KeyID, signature []byte) []byte {
 	if !isObject(signatures) {
 		signatures = []byte("{}")

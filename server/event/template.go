@@ -13,8 +13,8 @@ import (
 	"touchstone.example/server/roomver"
 )
 
-// Template returns a draft as the event without ID, hashes and signatures that
-// one server offers another to complete and sign.
+// Template returns a draft as an event without ID, hashes and signatures, which
+// a server offers to another one for completion.
 //
 // Spec: server-server GET /_matrix/federation/v1/make_join, "event".
 func Template(rules *roomver.Rules, d Draft) ([]byte, error) {
@@ -26,9 +26,9 @@ func Template(rules *roomver.Rules, d Draft) ([]byte, error) {
 	return d.assemble(rules, content)
 }
 
-// ParseTemplate reads what Template of any server returned as a draft. Hashes,
-// signatures, unsigned, the event ID and unknown members are not taken over;
-// whether the rest is what was asked for is the caller's to check.
+// ParseTemplate reads a template from any server as a draft. It ignores hashes,
+// signatures, unsigned, the event ID and unknown members. The caller must check
+// that the template is what it asked for.
 func ParseTemplate(rules *roomver.Rules, template []byte) (Draft, error) {
 	b, err := canonjson.Append(nil, template, mode(rules))
 	if err != nil {
@@ -61,7 +61,7 @@ func ParseTemplate(rules *roomver.Rules, template []byte) (Draft, error) {
 	return d, nil
 }
 
-// addReferenceHash takes over the hash of a reference, if it is one.
+// addReferenceHash stores the hash of a reference, if the reference has one.
 func (d *Draft) addReferenceHash(pair []byte) {
 	var eventID string
 	var hashes jsontext.Value

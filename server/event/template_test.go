@@ -14,7 +14,7 @@ import (
 	"touchstone.example/server/roomver"
 )
 
-func TestATemplateBecomesTheSameEventElsewhere(t *testing.T) {
+func TestParseTemplateReturnsTheSameDraft(t *testing.T) {
 	for _, rules := range roomver.All() {
 		d := fill(rules, event.Draft{
 			Type: "m.room.member", StateKey: text("@u:domain"), Content: []byte(`{"membership":"join"}`),
@@ -70,7 +70,7 @@ func TestRequiredSigners(t *testing.T) {
 	}
 }
 
-func TestWhatIsBuiltCanBeParsedHoweverDeepItNests(t *testing.T) {
+func TestBuildAndParseAgreeOnNesting(t *testing.T) {
 	rules := rulesOf(t, "12")
 	nest := func(n int) event.Draft {
 		return fill(rules, event.Draft{Type: "x", Content: []byte(strings.Repeat(`{"a":`, n-1) + `{"b":"]"}` + strings.Repeat(`}`, n-1))})

@@ -73,8 +73,8 @@ func TestEventSigningVectors(t *testing.T) {
 	}
 }
 
-// The first event of "Event Signing" as rooms of versions with hashes for IDs
-// read it.
+// TestParseReadsTheSpecsSignedEvent parses the first event of "Event Signing"
+// in room versions whose event IDs are hashes.
 func TestParseReadsTheSpecsSignedEvent(t *testing.T) {
 	signed := `{"auth_events":[],"content":{},"depth":3,"hashes":{"sha256":"5jM4wQpv6lnBo7CLIghJuHdW+s2CMBJPUOGOC89ncos"},"origin":"domain","origin_server_ts":1000000,"prev_events":[],"room_id":"!x:domain","sender":"@a:domain","signatures":{"domain":{"ed25519:1":"KxwGjPSDEtvnFgU00fwFz+l6d2pJM6XBIaMEn81SXPTRl16AqLAYqfIReFGZlHi5KLjAWbOoMszkwsQma+lYAg"}},"type":"X","unsigned":{"age_ts":1000000}}`
 	s := specSigner(t)
@@ -88,8 +88,8 @@ func TestParseReadsTheSpecsSignedEvent(t *testing.T) {
 	}
 }
 
-// The hash of the first event of "Event Signing", and its reference hash as the
-// ID that rooms read.
+// TestHashesOfTheSpecsEvent checks the content hash of the first event of
+// "Event Signing", and its reference hash, which is the event ID.
 func TestHashesOfTheSpecsEvent(t *testing.T) {
 	in := []byte(`{"room_id":"!x:domain","sender":"@a:domain","origin":"domain","origin_server_ts":1000000,"signatures":{},"hashes":{},"type":"X","content":{},"prev_events":[],"auth_events":[],"depth":3,"unsigned":{"age_ts":1000000}}`)
 	rules := rulesOf(t, "4")

@@ -12,8 +12,8 @@ import (
 	"touchstone.example/server/roomver"
 )
 
-// AuthKeys returns the entries of the room state that belong into the auth_events
-// of an event, as far as the state has them.
+// AuthKeys returns the keys of the state entries that belong in the auth_events
+// of an event, if the room has them.
 //
 // Spec: server-server "Auth events selection".
 func AuthKeys(rules *roomver.Rules, typ string, sender id.UserID, stateKey *string, content jsontext.Value) []event.StateKey {
@@ -61,10 +61,10 @@ func AuthKeysOf(ev *event.Event) []event.StateKey {
 	return AuthKeys(ev.Rules(), ev.Type, ev.Sender, ev.StateKey, ev.Content)
 }
 
-// CheckAuthEvents checks the auth_events of an event, which authEvents are,
-// against the rule on them; rejected tells which of them were rejected, and may
-// be nil if none was. What the auth events say is for Check, with a state made of
-// them.
+// CheckAuthEvents checks the auth_events of an event, which the caller passes
+// as authEvents, against the rule on auth_events. rejected reports which of
+// them were rejected; nil means none. To check the event against the state that
+// its auth events form, use Check.
 func CheckAuthEvents(rules *roomver.Rules, ev *event.Event, authEvents []*event.Event, rejected func(id.EventID) bool) error {
 	if ev.Type == event.TypeCreate {
 		return nil // decided by rule 1 alone
@@ -72,7 +72,7 @@ func CheckAuthEvents(rules *roomver.Rules, ev *event.Event, authEvents []*event.
 	n := numbersOf(rules).authEvents
 	seen := make([]event.StateKey, 0, len(authEvents))
 	for _, a := range authEvents {
-		// 3.1: duplicate entries for a type and state key.
+		// 3.1: duplicate entries for a type and state key
 		if a.IsState() && slices.Contains(seen, a.Key()) {
 			return reject("two auth events for "+a.Type+" "+a.Key().Key, n, 1)
 		}
@@ -82,27 +82,27 @@ func CheckAuthEvents(rules *roomver.Rules, ev *event.Event, authEvents []*event.
 	}
 	wanted := AuthKeysOf(ev)
 	for _, a := range authEvents {
-		// 3.2: entries that the auth events selection does not select.
+		// 3.2: entries that the auth events selection does not select
 		if !a.IsState() || !slices.Contains(wanted, a.Key()) {
 			return reject("auth event "+string(a.ID)+" is not among those to select", n, 2)
 		}
 	}
 	for _, a := range authEvents {
-		// 3.3: entries that were rejected themselves.
+		// 3.3: entries that were rejected
 		if rejected != nil && rejected(a.ID) {
 			return reject("auth event "+string(a.ID)+" was rejected", n, 3)
 		}
 	}
 	sub := 4
 	if !rules.CreateEventImplied {
-		// 2.4 of versions 1 to 11: no create event among the entries.
+		// 2.4 of versions 1 to 11: no create event among the entries
 		if !slices.Contains(seen, event.StateKey{Type: event.TypeCreate}) {
 			return reject("no create event among the auth events", n, sub)
 		}
 		sub++
 	}
 	for _, a := range authEvents {
-		// 3.4: entries of another room.
+		// 3.4: entries from another room
 		if a.RoomID != ev.RoomID {
 			return reject("auth event "+string(a.ID)+" is of another room", n, sub)
 		}

@@ -24,13 +24,13 @@ var (
 
 func memberKey(user string) event.StateKey { return event.StateKey{Type: "m.room.member", Key: user} }
 
-// selections are the auth events of events by @s:x.
+// selections are the expected auth events of events sent by @s:x.
 var selections = []struct {
 	name, typ string
 	stateKey  *string
 	content   string
 	want      []event.StateKey
-	restrict  []event.StateKey // more where joins can be restricted
+	restrict  []event.StateKey // additional entries in versions with restricted joins
 }{
 	{"a message", "m.room.message", nil, `{"membership":"join"}`, []event.StateKey{powerKey, memberKey("@s:x")}, nil},
 	{"a state event", "m.room.name", text(""), `{}`, []event.StateKey{powerKey, memberKey("@s:x")}, nil},
@@ -89,13 +89,13 @@ func TestAuthEventsSelection(t *testing.T) {
 	}
 }
 
-// A list of auth events of a join by @user:two.example, changed.
+// An authList changes the list of auth events of a join by @user:two.example.
 type authList func(t *testing.T, r *fixtureRoom, state eventauth.StateMap, list []*event.Event) []*event.Event
 
 var authLists = []struct {
 	name        string
 	change      authList
-	old, newest string // rule in versions 1 to 11 and 12
+	old, newest string // the rule that rejects it, in versions 1 to 11 and in version 12
 }{
 	{"the selected events are allowed", nil, "", ""},
 	{

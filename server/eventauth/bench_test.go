@@ -18,8 +18,8 @@ import (
 	"touchstone.example/tests/beside"
 )
 
-// benchRoom is a room of 10,000 members, 200 of whom have power levels; one of
-// those sends.
+// benchRoom is a room of 10,000 members, 200 of whom have power levels. The
+// sender is one of the 200.
 func benchRoom(b *testing.B, rules *roomver.Rules) *room {
 	r := newRoom(b, rules)
 	r.create()
@@ -40,7 +40,7 @@ func benchRoom(b *testing.B, rules *roomver.Rules) *room {
 	return r
 }
 
-// A checker asks the other implementation.
+// checker returns a function that checks an event with gomatrixserverlib.
 func checker(b *testing.B, r *room) func(e *event.Event) func() error {
 	impl := gmsl.MustGetRoomVersion(gmsl.RoomVersion(r.rules.Version))
 	pdu := func(e *event.Event) gmsl.PDU {

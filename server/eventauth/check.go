@@ -2,10 +2,10 @@
 
 // Package eventauth decides whether a room's rules allow an event: the
 // authorization rules of every room version, the selection of auth events, and
-// power levels. It decides on what it is given, and looks nothing up.
+// power levels. It is pure: the caller passes all events that a decision needs.
 //
-// Spec: server-server "Authorisation rules"; room versions 1, 3, 6, 7, 8, 10, 11
-// and 12, "Authorisation rules".
+// Spec: server-server "Authorisation rules"; room versions 1, 3, 6, 7, 8, 10,
+// 11 and 12, "Authorisation rules".
 package eventauth
 
 import (
@@ -16,12 +16,13 @@ import (
 	"touchstone.example/server/roomver"
 )
 
-// A Verifier tells whether an event carries a valid signature of a server.
+// A Verifier reports whether an event has a valid signature of a server.
 type Verifier func(ev *event.Event, server id.ServerName) bool
 
-// Check tells whether the rules of a room version allow an event in a state. It
-// returns a *Rejection if not. The rule on auth_events is CheckAuthEvents. A nil
-// verify means that the signatures of the event were checked before.
+// Check checks an event against a state by the authorization rules of a room
+// version, except for the rule on auth_events (see CheckAuthEvents). It returns
+// a *Rejection if the event is not allowed. A nil verify means that the caller
+// has already checked the signatures of the event.
 func Check(rules *roomver.Rules, ev *event.Event, state State, verify Verifier) error {
 	c := checker{rules: rules, ev: ev, state: state, verify: verify, n: numbersOf(rules)}
 	// 1
@@ -42,7 +43,7 @@ func Check(rules *roomver.Rules, ev *event.Event, state State, verify Verifier) 
 	return c.checkOther()
 }
 
-// A checker is one run of Check.
+// A checker is the working data of one call of Check.
 type checker struct {
 	rules  *roomver.Rules
 	ev     *event.Event
@@ -105,7 +106,8 @@ func validCreators(create *event.Event) bool {
 	return true
 }
 
-// checkRoom is what every event but the create event must pass first.
+// checkRoom is the rules before rule 5 that apply to every event but the create
+// event.
 func (c *checker) checkRoom() error {
 	if c.rules.CreateEventImplied {
 		// 2
@@ -137,7 +139,7 @@ func (c *checker) checkAliases() error {
 	return nil
 }
 
-// checkOther is what follows the rule on members.
+// checkOther is the rules after the rule on members.
 func (c *checker) checkOther() error {
 	ev := c.ev
 	// 6

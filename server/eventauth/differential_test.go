@@ -18,14 +18,14 @@ import (
 	"touchstone.example/tests/chance"
 )
 
-// dice roll what the test tries.
+// dice makes random events.
 type dice struct{ chance.Dice }
 
 func (d *dice) user() id.UserID {
 	return chance.Pick(&d.Dice, alice, bob, carol, "@dan:two.example", "@eve:one.example")
 }
 
-// attempt makes any event of a room, sensible or not, by any user.
+// attempt makes a random event of a random user, whether allowed or not.
 func (d *dice) attempt(r *room) *event.Event {
 	sender := d.user()
 	switch d.Roll(12) {
@@ -62,9 +62,9 @@ func (d *dice) member(r *room, sender, target id.UserID, membership string) *eve
 	return e
 }
 
-// levels changes one or two of the room's power levels. All scalars are always
-// there, and the defaults of entries are 0: the other implementation compares
-// entries that come and go with the defaults.
+// levels returns the room's power levels with one or two changes. All scalars
+// are always present and the defaults are 0, because gomatrixserverlib compares
+// added and removed entries with the defaults.
 func (d *dice) levels(r *room) string {
 	content := struct {
 		Ban           int            `json:"ban"`
@@ -110,7 +110,7 @@ func (d *dice) levels(r *room) string {
 	return string(b)
 }
 
-// theirs asks the other implementation.
+// theirs returns the verdict of gomatrixserverlib.
 func theirs(t testing.TB, e *event.Event, state eventauth.StateMap) error {
 	impl, err := gmsl.GetRoomVersion(gmsl.RoomVersion(e.Rules().Version))
 	require.NoError(t, err)
@@ -129,8 +129,8 @@ func theirs(t testing.TB, e *event.Event, state eventauth.StateMap) error {
 	})
 }
 
-// departure names why the other implementation decides differently although the
-// specification is clear; empty if it should agree.
+// departure returns the reason why gomatrixserverlib decides differently
+// although the specification is clear; empty if both should agree.
 func departure(e *event.Event, state eventauth.StateMap) string {
 	rules := e.Rules()
 	levels := eventauth.PowerLevelsOf(rules, state)
@@ -173,7 +173,8 @@ func departure(e *event.Event, state eventauth.StateMap) string {
 	return ""
 }
 
-// The other Go implementation is the second opinion on what is allowed.
+// TestAgainstGomatrixserverlib compares verdicts on random events with
+// gomatrixserverlib.
 func TestAgainstGomatrixserverlib(t *testing.T) {
 	for n, rules := range roomver.All() {
 		t.Run(rules.Version, func(t *testing.T) {

@@ -20,10 +20,10 @@ import (
 	"touchstone.example/server/roomver"
 )
 
-// A fixture is one line of testdata: an event, the state that it is checked
-// against as far as it differs from baseState, and for each version from which
-// on that changes the number of the rule that rejects it, or "allow". Versions
-// before the first are not tried.
+// A fixture is one line of testdata: an event, the differences of the state to
+// baseState, and the expected results. Each result is "allow" or the number of
+// the rule that rejects the event, keyed by the first room version that has
+// this result. Versions before the first key are not tested.
 type fixture struct {
 	Name   string
 	State  []fixtureEvent
@@ -40,12 +40,12 @@ type fixtureEvent struct {
 	RoomID       id.RoomID       `json:"room_id"`
 	Redacts      id.EventID      `json:"redacts"`
 	Prev         string          `json:"prev"`   // "create", "last", or something else
-	Create       bool            `json:"create"` // the event makes a room
+	Create       bool            `json:"create"` // the event is a create event
 	AlsoSignedBy []id.ServerName `json:"also_signed_by"`
 }
 
-// baseState is a room with one member of each kind. Servers are one.example,
-// which made it, and two.example.
+// baseState is a room with one member of each kind. The server one.example
+// created the room; the other server is two.example.
 const baseState = `[
 	{"type":"m.room.create","state_key":"","sender":"@creator:one.example","content":{"creator":"@creator:one.example"}},
 	{"type":"m.room.member","state_key":"@creator:one.example","sender":"@creator:one.example","content":{"membership":"join"}},
@@ -72,7 +72,7 @@ func readFixtures(t testing.TB, path string) []fixture {
 	return fixtures
 }
 
-// A fixtureRoom makes the events of a fixture for one version.
+// A fixtureRoom builds the events of a fixture for one room version.
 type fixtureRoom struct {
 	t      testing.TB
 	rules  *roomver.Rules
@@ -83,7 +83,7 @@ type fixtureRoom struct {
 
 const elsewhere = id.EventID("$elsewhere:one.example")
 
-// state makes the state of a fixture.
+// state builds the state of a fixture.
 func (f *fixture) state(t testing.TB, rules *roomver.Rules) (*fixtureRoom, eventauth.StateMap) {
 	var all []fixtureEvent
 	require.NoError(t, json.Unmarshal([]byte(baseState), &all))
@@ -141,8 +141,8 @@ func (r *fixtureRoom) build(fe fixtureEvent) *event.Event {
 	return e
 }
 
-// selected returns the part of a state that the auth events selection selects,
-// and the create event.
+// selected returns the entries of a state that the auth events selection
+// selects, and the create event.
 func selected(ev *event.Event, state eventauth.StateMap) eventauth.StateMap {
 	part := eventauth.StateOf(state.Event(event.TypeCreate, ""))
 	for _, k := range eventauth.AuthKeysOf(ev) {
@@ -153,7 +153,7 @@ func selected(ev *event.Event, state eventauth.StateMap) eventauth.StateMap {
 	return part
 }
 
-// want returns what a fixture expects of a version.
+// want returns the expected result for a version.
 func (f *fixture) want(version int) (rule string, ok bool) {
 	for v := version; v > 0; v-- {
 		if rule, ok := f.Want[strconv.Itoa(v)]; ok {

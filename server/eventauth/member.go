@@ -14,7 +14,8 @@ func (c *checker) checkMember() error {
 	if ev.StateKey == nil || ev.ContentMember("membership") == nil {
 		return malformed("membership without a state key or a membership", c.n.member, 1)
 	}
-	// The target user is the user that the state key gives: it must be one.
+	// The target user is the user that the state key names; it must be a valid
+	// user ID.
 	// Spec: server-server "Definitions".
 	target, err := id.ParseUserID(*ev.StateKey)
 	if err != nil {
@@ -84,8 +85,8 @@ func (c *checker) checkJoin(target id.UserID) error {
 	return reject("the join rule does not let the sender in", c.n.member, c.n.join, c.n.otherwise)
 }
 
-// joinIsAuthorised tells whether a joined member who may invite vouches for the
-// join.
+// joinIsAuthorised reports whether the user in join_authorised_via_users_server
+// is joined and may invite.
 func (c *checker) joinIsAuthorised() bool {
 	s, ok := c.ev.ContentText("join_authorised_via_users_server")
 	user := id.UserID(s)

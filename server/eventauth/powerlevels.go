@@ -14,13 +14,13 @@ import (
 	"touchstone.example/server/roomver"
 )
 
-// Infinite is the power level of creators in versions that privilege them. No
-// other level reaches it.
+// Infinite is the power level of creators in versions that privilege them. All
+// other levels are smaller.
 const Infinite int64 = math.MaxInt64
 
-// PowerLevels answers what the members of a room may do. Levels that the room's
-// m.room.power_levels does not give, or gives in a form that its version does
-// not know, are the defaults.
+// PowerLevels returns the levels of users and the levels that actions need.
+// Levels that the room's m.room.power_levels lacks, or has in a form that the
+// room version does not accept, are the defaults.
 //
 // Spec: client-server "m.room.power_levels"; server-server "Definitions".
 type PowerLevels struct {
@@ -34,8 +34,8 @@ func PowerLevelsOf(rules *roomver.Rules, state State) PowerLevels {
 	return NewPowerLevels(rules, state.Event(event.TypeCreate, ""), state.Event(event.TypePowerLevels, ""))
 }
 
-// NewPowerLevels returns the power levels of a room with these events, either of
-// which may be nil.
+// NewPowerLevels returns the power levels of a room with these two events;
+// either may be nil.
 func NewPowerLevels(rules *roomver.Rules, create, levels *event.Event) PowerLevels {
 	p := PowerLevels{rules: rules, create: create}
 	if levels != nil {
@@ -73,15 +73,15 @@ func (p PowerLevels) Event(typ string, isState bool) int64 {
 	return p.scalar("events_default")
 }
 
-// Ban, Kick, Invite and Redact return the level needed to do so; Redact means
-// events of others.
+// Ban, Kick, Invite and Redact return the level needed for these actions;
+// Redact is about events of other users.
 func (p PowerLevels) Ban() int64    { return p.scalar("ban") }
 func (p PowerLevels) Kick() int64   { return p.scalar("kick") }
 func (p PowerLevels) Invite() int64 { return p.scalar("invite") }
 func (p PowerLevels) Redact() int64 { return p.scalar("redact") }
 
-// State returns the level needed for state events of types without a level of
-// their own.
+// State returns the level needed for state events whose type has no level of
+// its own.
 func (p PowerLevels) State() int64 { return p.scalar("state_default") }
 
 // Notification returns the level needed to trigger notifications of a kind, such
@@ -93,10 +93,10 @@ func (p PowerLevels) Notification(kind string) int64 {
 	return 50
 }
 
-// MayRedact tells whether a redaction takes effect on its target, once the
+// MayRedact reports whether a redaction takes effect on its target, once the
 // redaction itself has been accepted.
 //
-// Spec: room version 3, "Handling redactions". In versions before it, the
+// Spec: room version 3, "Handling redactions". In versions 1 and 2 the
 // authorization rules alone decide.
 func (p PowerLevels) MayRedact(redaction, target *event.Event) bool {
 	if p.rules.RedactionNeedsAuth {
@@ -116,9 +116,9 @@ func (p PowerLevels) scalar(name string) int64 {
 	return 0
 }
 
-// level decodes a power level, and tells whether it is one. Values beyond 64
-// bits, which only versions without strict JSON can hold, count as the largest
-// or smallest finite level.
+// level decodes a power level; ok is false if the value is not one. Values
+// beyond 64 bits, which only versions without strict JSON accept, become the
+// largest or smallest finite level.
 //
 // Spec: room versions 1 to 9, "m.room.power_levels events accept values as
 // strings", and 1 to 5, "as floats".
@@ -141,7 +141,7 @@ func level(rules *roomver.Rules, raw jsontext.Value) (int64, bool) {
 	}
 	f, err := strconv.ParseFloat(string(raw), 64)
 	if err != nil {
-		return 0, false // beyond the range of a double
+		return 0, false // beyond the range of a float64
 	}
 	return saturateFloat(math.Trunc(f)), true
 }
@@ -156,7 +156,7 @@ func levelOfText(s string, allowed bool) (int64, bool) {
 		return 0, false
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil { // digits only: it is out of range
+	if err != nil { // only digits, so the number is out of range
 		if s[0] == '-' {
 			return -(Infinite - 1), true
 		}

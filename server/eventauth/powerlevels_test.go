@@ -15,8 +15,8 @@ import (
 	"touchstone.example/server/roomver"
 )
 
-// levelsOf returns the power levels of a room with this content of
-// m.room.power_levels, or without any.
+// levelsOf returns the power levels of a room whose m.room.power_levels has
+// this content, or which has no such event.
 func levelsOf(t *testing.T, rules *roomver.Rules, content string) eventauth.PowerLevels {
 	var f fixture
 	if content == "" {
@@ -129,10 +129,11 @@ func TestHistoricalFormsOfPowerLevels(t *testing.T) {
 	}
 }
 
-// The examples of the room version documents, in the versions that they are of.
+// TestPowerLevelsOfTheExamples decodes the examples of the room version
+// documents, each in the versions whose documents have it.
 //
-// Spec: room version 1, "m.room.power_levels events accept values as floats" and
-// "as strings".
+// Spec: room version 1, "m.room.power_levels events accept values as floats"
+// and "as strings".
 func TestPowerLevelsOfTheExamples(t *testing.T) {
 	for _, rules := range roomver.All()[:5] {
 		p := levelsOf(t, rules, `{"ban":50,"events":{"m.room.power_levels":100},"events_default":0,"state_default":50,`+
@@ -149,7 +150,7 @@ func TestPowerLevelsOfTheExamples(t *testing.T) {
 			p.Ban(), p.Event("m.room.power_levels", true), p.Event("x", false), p.State(), p.User("@example:localhost"), p.User("@other:localhost"),
 		}
 		want := []int64{51, 100, 1, 49, 100, 2}
-		if rules.IntegerPowerLevels { // no levels at all
+		if rules.IntegerPowerLevels { // not accepted as levels
 			want = []int64{50, 50, 0, 50, 0, 0}
 		}
 		require.Equal(t, want, got, "version %s", rules.Version)
@@ -174,8 +175,8 @@ func TestPowerLevelsAsFloatsAreAuthorised(t *testing.T) {
 }
 
 // Spec: room version 1, "m.room.power_levels events accept values as floats":
-// values outside of the range of a double.
-func TestPowerLevelsBeyondADoubleAreRejected(t *testing.T) {
+// values outside the range of a double.
+func TestPowerLevelsBeyondFloat64AreRejected(t *testing.T) {
 	huge := strings.Repeat("9", 400)
 	for _, rules := range roomver.All()[:5] {
 		for _, first := range []bool{false, true} {

@@ -11,17 +11,17 @@ import (
 	"touchstone.example/server/event"
 )
 
-// scalarLevels are the members of m.room.power_levels that are one level each.
+// scalarLevels are the members of m.room.power_levels that hold a single level.
 var scalarLevels = [...]string{
 	"users_default", "events_default", "state_default", "ban", "redact", "kick", "invite",
 }
 
-// checkPowerLevels is rule 10, for a sender of this level.
+// checkPowerLevels is rule 10, for a sender with this level.
 //
-// In versions that also know levels as strings or floats no rule names a scalar
-// or an event's level that is neither; such a value cannot be compared, and the
-// event is rejected where it would have to be: not if it is the room's first, and
-// not if the value was there before.
+// Versions that accept levels as strings or floats have no rule against a
+// scalar or an event's level that is none of these. Such a value cannot be
+// compared, so we reject the event where the rules compare it: not in the
+// room's first power levels, and not if the value is unchanged.
 func (c *checker) checkPowerLevels(sender int64) error {
 	if c.rules.IntegerPowerLevels {
 		if err := c.checkIntegerLevels(); err != nil {
@@ -56,11 +56,12 @@ func (c *checker) checkPowerLevels(sender int64) error {
 	return check.users(event.Member(old, "users"), c.ev.ContentMember("users"))
 }
 
-// IntegerLevels tells whether all levels of an m.room.power_levels are integers.
-// Before version 10 no rule asks that; a server keeps its own users to it.
+// IntegerLevels checks that all levels of an m.room.power_levels are integers.
+// No rule before version 10 requires it, but a server should not let its own
+// users send other levels.
 //
-// Spec: server-server "Definitions": "reasonable precautions to prevent users from
-// sending new power level events with string values".
+// Spec: server-server "Definitions": "reasonable precautions to prevent users
+// from sending new power level events with string values".
 func IntegerLevels(ev *event.Event) error {
 	rules := *ev.Rules()
 	rules.IntegerPowerLevels, rules.StrictJSON = true, true
@@ -96,7 +97,8 @@ func (c *checker) checkIntegerLevels() error {
 	return nil
 }
 
-// checkRange rejects levels that no double can hold. JSON that is strict has none.
+// checkRange rejects levels that a float64 cannot hold. Strict JSON cannot
+// contain them.
 //
 // Spec: room versions 1 to 5, "m.room.power_levels events accept values as
 // floats".
@@ -126,8 +128,8 @@ func (c *checker) checkRange() error {
 	return nil
 }
 
-// checkUserLevels is rules 10.3 and 10.4. Content without users passes: there is
-// nothing that would not be an object.
+// checkUserLevels is rules 10.3 and 10.4. Content without the member users
+// passes.
 func (c *checker) checkUserLevels() error {
 	// 10.3
 	raw := c.ev.ContentMember("users")
@@ -154,14 +156,14 @@ func (c *checker) checkUserLevels() error {
 	return nil
 }
 
-// A levelChange compares new power levels with old ones.
+// A levelChange compares the new power levels with the old ones.
 type levelChange struct {
 	c      *checker
 	sender int64
 }
 
-// scalars is rule 10.6. What is added has no current value, and what is removed
-// no new one: the defaults are not compared.
+// scalars is rule 10.6. An added level has no current value and a removed one
+// no new value; we do not compare with the defaults.
 func (l *levelChange) scalars(old, content jsontext.Value) error {
 	n := l.c.n
 	for _, name := range scalarLevels {
@@ -181,7 +183,7 @@ func (l *levelChange) scalars(old, content jsontext.Value) error {
 	return nil
 }
 
-// entries is rules 10.7 and 10.8, for events or notifications.
+// entries is rules 10.7 and 10.8, for the members events or notifications.
 func (l *levelChange) entries(old, content jsontext.Value) error {
 	n := l.c.n
 	if content != nil && content[0] != '{' && !bytes.Equal(old, content) {
@@ -219,10 +221,10 @@ func (l *levelChange) users(old, content jsontext.Value) error {
 	})
 }
 
-// each calls changed for each level that was there and is another one now or is
-// gone, and added for each value that is there and was another one or was not. What
-// changed refuses comes first, as its rule does. A value before that is no level
-// counts as absent.
+// each calls changed for each old level that is changed or removed, and added
+// for each new value that is changed or added. It reports an error of changed
+// before one of added, in the order of the rules. An old value that is not a
+// level counts as absent.
 func (l *levelChange) each(old, content jsontext.Value, changed func(key string, was int64) error, added func(key string, is int64, isLevel bool) error) error {
 	var later error
 	for key, of := range event.Pairs(old, content) {

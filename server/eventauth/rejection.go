@@ -8,13 +8,13 @@ import (
 	"touchstone.example/server/roomver"
 )
 
-// A Rejection says which authorization rule an event fails.
+// A Rejection is the error of an event that an authorization rule forbids.
 type Rejection struct {
-	// Rule is the number of the rule in the document of the room's version, as
-	// published: "5.3.2".
+	// Rule is the number of the rule in the published document of the room
+	// version, such as "5.3.2".
 	Rule   string
 	Reason string
-	// Malformed is whether the event is wrong whoever sends it.
+	// Malformed: nobody may send this event, whatever their power.
 	Malformed bool
 }
 
@@ -23,10 +23,11 @@ func (r *Rejection) RuleID() string { return r.Rule }
 
 func (r *Rejection) Error() string { return "rule " + r.Rule + ": " + r.Reason }
 
-// reject makes a Rejection of a path of rule numbers.
+// reject makes a Rejection; path is the number of the rule, one element per
+// level.
 func reject(reason string, path ...int) error { return rejection(reason, path) }
 
-// malformed is reject for an event that nobody may send.
+// malformed makes a Rejection for an event that nobody may send.
 func malformed(reason string, path ...int) error {
 	r := rejection(reason, path)
 	r.Malformed = true
@@ -44,9 +45,9 @@ func rejection(reason string, path []int) *Rejection {
 	return &Rejection{Rule: string(b), Reason: reason}
 }
 
-// numbers are the numbers that rules have in the document of one version. They
-// follow from which rules that version has, since each rule that comes or goes
-// moves those after it. Comments elsewhere give the number of room version 12.
+// numbers are the numbers that the rules have in the document of one version.
+// They depend on which rules the version has, since an added or removed rule
+// shifts those after it. Comments elsewhere use the numbers of room version 12.
 type numbers struct {
 	room, authEvents, federate, aliases, member, joined int
 	thirdParty, required, userKey, power, redaction     int
@@ -85,7 +86,7 @@ func numbersOf(r *roomver.Rules) (n numbers) {
 
 	next = 4
 	n.restricted = next.takeIf(r.Restricted)
-	next.take() // public
+	next.take() // the rule on public rooms
 	n.otherwise = next.take()
 
 	next = 0
@@ -93,7 +94,7 @@ func numbersOf(r *roomver.Rules) (n numbers) {
 	n.maps = next.takeIf(r.IntegerPowerLevels)
 	n.users = next.take()
 	n.creators = next.takeIf(r.CreatorsPrivileged)
-	next.take() // no previous event
+	next.take() // the rule on previous events
 	n.changedScalar = next.take()
 	n.changedEntry = next.take()
 	n.addedEntry = next.take()
@@ -102,7 +103,7 @@ func numbersOf(r *roomver.Rules) (n numbers) {
 	return n
 }
 
-// A counter holds the number taken last.
+// A counter holds the rule number that was used last.
 type counter int
 
 func (c *counter) take() int {

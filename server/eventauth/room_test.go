@@ -15,8 +15,8 @@ import (
 	"touchstone.example/server/roomver"
 )
 
-// A room makes events one after another, each on the state that the accepted
-// ones before it made.
+// A room builds events one after another. Each is built on the state of the
+// accepted events before it.
 type room struct {
 	t      testing.TB
 	rules  *roomver.Rules
@@ -45,7 +45,7 @@ func signer(server id.ServerName) event.Signer {
 
 func text(s string) *string { return &s }
 
-// build makes an event without checking or keeping it.
+// build makes an event without checking it or adding it to the room.
 func (r *room) build(typ string, stateKey *string, sender id.UserID, content string) *event.Event {
 	d := event.Draft{
 		RoomID: r.id, Sender: sender, Type: typ, StateKey: stateKey, Content: []byte(content),
@@ -61,7 +61,7 @@ func (r *room) build(typ string, stateKey *string, sender id.UserID, content str
 	return e
 }
 
-// accept keeps an event.
+// accept adds an event to the room.
 func (r *room) accept(e *event.Event) {
 	r.id, r.last, r.depth = e.RoomID, []id.EventID{e.ID}, e.Depth
 	r.hashes[e.ID] = e.ReferenceHash()
@@ -70,7 +70,7 @@ func (r *room) accept(e *event.Event) {
 	}
 }
 
-// send makes an event that must be allowed, and keeps it.
+// send builds an event, which must be allowed, and adds it to the room.
 func (r *room) send(typ string, stateKey *string, sender id.UserID, content string) *event.Event {
 	e := r.build(typ, stateKey, sender, content)
 	require.NoError(r.t, eventauth.Check(r.rules, e, r.state, verify))

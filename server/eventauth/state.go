@@ -10,19 +10,19 @@ import (
 	"touchstone.example/server/roomver"
 )
 
-// State is the part of a room's state that an event is checked against. It holds
-// accepted events only, and always the create event, also in versions where
-// events do not list it among their auth events.
+// State is the state that an event is checked against. It has accepted events
+// only, and always the create event, also in versions whose events do not list
+// it in auth_events.
 type State interface {
 	// Event returns the event of this type and state key, or nil.
 	Event(typ, stateKey string) *event.Event
 }
 
-// StateMap is a State made of a few events.
+// StateMap is a State in memory.
 type StateMap map[event.StateKey]*event.Event
 
-// StateOf returns the state that these state events make; later ones replace
-// earlier ones.
+// StateOf returns the state of these state events; a later event replaces an
+// earlier one with the same key.
 func StateOf(events ...*event.Event) StateMap {
 	m := make(StateMap, len(events))
 	for _, e := range events {
@@ -58,7 +58,8 @@ func Creators(rules *roomver.Rules, create *event.Event) []id.UserID {
 	return creators
 }
 
-// creator returns the one who made the room, without additional creators.
+// creator returns the user who sent the create event, or whom it names as
+// creator; not the additional creators.
 func creator(rules *roomver.Rules, create *event.Event) id.UserID {
 	if !rules.CreatorInContent {
 		return create.Sender
@@ -85,7 +86,7 @@ func isCreator(rules *roomver.Rules, create *event.Event, user id.UserID) bool {
 }
 
 // MembershipOf returns the membership of a user: "join", "invite", "leave",
-// "ban", "knock", or "leave" for who has never been there.
+// "ban" or "knock"; "leave" for a user without a member event.
 func MembershipOf(state State, user id.UserID) string {
 	if e := state.Event(event.TypeMember, string(user)); e != nil {
 		return e.Membership()

@@ -57,9 +57,9 @@ func (c *checker) checkThirdPartyInvite(target id.UserID, content jsontext.Value
 
 // An InviteKey is a public key of an m.room.third_party_invite.
 type InviteKey struct {
-	Text string // as the event has it
-	// ValidityURL says whether the key was revoked. The rules do not ask it;
-	// the server that lets somebody in does.
+	Text string // the text in the event
+	// ValidityURL is where to ask whether the key was revoked. The rules do not
+	// ask; the server that lets the user join does.
 	ValidityURL string
 	key         ed25519.PublicKey
 }
@@ -100,18 +100,18 @@ func DecodeInviteKey(s string) (ed25519.PublicKey, error) {
 	return key, err
 }
 
-// maxTries bounds how many pairs of a signature and a key are tried. Honest
-// invites have a handful; without a bound, two events of 64 KiB would cost half a
-// minute.
+// maxTries limits how many pairs of a signature and a key are verified. Real
+// invites have a few; without a limit, two events of 64 KiB could keep a CPU
+// busy for half a minute.
 const maxTries = 1000
 
-// SignedBy returns keys of an m.room.third_party_invite that have signed an
-// object in canonical form, at most so many.
+// SignedBy returns those keys of an m.room.third_party_invite that have signed
+// an object in canonical form, at most this many.
 func SignedBy(invite *event.Event, signed jsontext.Value, most int) []InviteKey {
 	return signers(signed, inviteKeys(invite), most)
 }
 
-// signers finds the keys whose ed25519 signatures are on an object.
+// signers returns the keys whose ed25519 signatures on an object are valid.
 func signers(signed jsontext.Value, keys []InviteKey, most int) (found []InviteKey) {
 	tries := 0
 	for name, signatures := range event.Members(event.Member(signed, "signatures")) {

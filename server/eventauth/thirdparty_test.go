@@ -17,8 +17,8 @@ import (
 	"touchstone.example/server/roomver"
 )
 
-// An invite that an identity server vouches for, checked against a promise with
-// these members of content.
+// checkThirdParty checks an invite signed by an identity server against an
+// m.room.third_party_invite with these members of content.
 func checkThirdParty(t *testing.T, rules *roomver.Rules, promise string, change func(signed []byte) []byte) error {
 	identity := signer("identity.example")
 	signed, err := event.SignJSON([]byte(`{"mxid":"@guest:two.example","token":"t","sender":"@user:two.example"}`), identity)
@@ -36,7 +36,7 @@ func checkThirdParty(t *testing.T, rules *roomver.Rules, promise string, change 
 	}), state, verify)
 }
 
-func TestAThirdPartyInviteIsSignedByAKeyOfThePromise(t *testing.T) {
+func TestThirdPartyInviteNeedsSignatureByItsKey(t *testing.T) {
 	key := signer("identity.example").Key.Public().(ed25519.PublicKey)
 	std, url := base64.RawStdEncoding.EncodeToString(key), base64.RawURLEncoding.EncodeToString(key)
 	other := base64.RawStdEncoding.EncodeToString(signer("x").Key.Public().(ed25519.PublicKey))
@@ -55,7 +55,7 @@ func TestAThirdPartyInviteIsSignedByAKeyOfThePromise(t *testing.T) {
 	}
 }
 
-func TestAThirdPartyInviteWithoutSuchASignatureIsRejected(t *testing.T) {
+func TestThirdPartyInviteWithoutSignatureIsRejected(t *testing.T) {
 	key := base64.RawStdEncoding.EncodeToString(signer("identity.example").Key.Public().(ed25519.PublicKey))
 	promise := `{"public_key":"` + key + `"}`
 	replace := func(from, to string) func([]byte) []byte {
@@ -87,8 +87,8 @@ func TestAThirdPartyInviteWithoutSuchASignatureIsRejected(t *testing.T) {
 	}
 }
 
-// Nobody can make a server verify signatures for minutes.
-func TestTheTriesForAThirdPartyInviteAreBounded(t *testing.T) {
+// An event cannot make a server verify signatures for minutes.
+func TestThirdPartyInviteVerificationIsLimited(t *testing.T) {
 	rules, _ := roomver.Get("12")
 	var keys []string
 	for i := range 700 {

@@ -14,17 +14,18 @@ import (
 	"touchstone.example/server/filter"
 )
 
-// A condition is compiled: it looks at an event for a user.
+// A condition is a compiled condition of a rule; it is evaluated for an event
+// and a user.
 type condition interface {
 	holds(ev *Event, in *input) bool
 }
 
-// input is what a condition may look at besides the event.
+// input is what conditions read in addition to the event.
 type input struct {
 	room        *RoomInfo
 	displayName string
 	mentioned   bool // the content's m.mentions names the user
-	about       bool // it is a membership event about the user
+	about       bool // it is a membership event whose state key is the user
 }
 
 type wireCondition struct {
@@ -35,8 +36,8 @@ type wireCondition struct {
 	Value   jsontext.Value `json:"value"`
 }
 
-// parseCondition compiles a condition. One of an unknown kind is nil: it is
-// legal and never holds.
+// parseCondition compiles a condition. It returns nil for a condition of an
+// unknown kind, which is allowed but never true.
 //
 // Spec: client-server "Conditions".
 func parseCondition(raw jsontext.Value) (condition, error) {
@@ -120,7 +121,7 @@ func (w *wireCondition) property() (path []string, value scalar, err error) {
 	return filter.SplitPath(key), value, nil
 }
 
-// eventMatch is a glob over all of a string.
+// eventMatch compares a whole string with a glob.
 type eventMatch struct {
 	path    []string
 	pattern pattern
@@ -131,7 +132,7 @@ func (c eventMatch) holds(ev *Event, _ *input) bool {
 	return n != nil && n.value.kind == '"' && c.pattern.whole(fold(n.value.text))
 }
 
-// bodyMatch is a glob over words of the content's body.
+// bodyMatch looks for a glob in the words of the content's body.
 type bodyMatch struct{ pattern pattern }
 
 func (c bodyMatch) holds(ev *Event, _ *input) bool {
@@ -158,16 +159,17 @@ func (c propertyContains) holds(ev *Event, _ *input) bool {
 	return n != nil && n.items[c.value]
 }
 
-// containsDisplayName looks for the user's name in the body. The specification
-// does not say whether it has to stand as a word; it does here, so that a name
-// of one letter does not match everything.
+// containsDisplayName looks for the user's display name in the body. The
+// specification does not say whether it must be a whole word. We require it, so
+// that a name of one letter does not match everything.
 type containsDisplayName struct{}
 
 func (containsDisplayName) holds(ev *Event, in *input) bool {
 	return in.displayName != "" && ev.hasBody && literal(in.displayName).words(ev.body)
 }
 
-// senderPermission asks whether the sender may notify in the way of this key.
+// senderPermission is true if the sender's power level allows this kind of
+// notification.
 type senderPermission string
 
 func (c senderPermission) holds(_ *Event, in *input) bool {
@@ -178,7 +180,7 @@ func (c senderPermission) holds(_ *Event, in *input) bool {
 	return in.room.SenderLevel >= need
 }
 
-// memberCount compares the number of members.
+// memberCount compares the number of joined members with a number.
 type memberCount struct {
 	op string
 	n  int
@@ -214,9 +216,9 @@ func (c memberCount) holds(_ *Event, in *input) bool {
 	}
 }
 
-// aboutMe and mentionsMe are the conditions of default rules that name the user.
-// They compare exactly and are the same for everybody, so that compiled default
-// rules can be shared.
+// aboutMe and mentionsMe are the conditions of default rules that name the
+// user. They compare exactly and contain no user ID, so that all users share
+// the compiled default rules.
 type (
 	aboutMe    struct{}
 	mentionsMe struct{}

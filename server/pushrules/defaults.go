@@ -11,10 +11,11 @@ import (
 	"touchstone.example/api/id"
 )
 
-// me stands for the user's own id in the conditions of default rules.
+// me is the placeholder for the user's own ID in the conditions of default
+// rules.
 const me = `"@"`
 
-// A defaultRule is one rule that every user has.
+// A defaultRule is a predefined rule, which every user has.
 type defaultRule struct {
 	id         string
 	disabled   bool
@@ -126,13 +127,13 @@ func (d *defaultRule) rule(user id.UserID) Rule {
 	return Rule{ID: d.id, Enabled: !d.disabled, Conditions: jsontext.Value(conditions), Actions: jsontext.Value(d.actions)}
 }
 
-// unchanged reports whether the rule is the default as it came. Its conditions
-// cannot be changed.
+// unchanged reports whether the user has not changed the default rule. Its
+// conditions cannot be changed.
 func (d *defaultRule) unchanged(r *Rule) bool {
 	return r.ID == d.id && r.Enabled != d.disabled && bytes.Equal(r.Actions, []byte(d.actions))
 }
 
-// Defaults returns the rules of a user who has changed none.
+// Defaults returns the rules of a user who has not changed any.
 func Defaults(user id.UserID) *Ruleset {
 	s := &Ruleset{user: user}
 	for k := range kinds {

@@ -14,7 +14,7 @@ import (
 	"touchstone.example/api/id"
 )
 
-// What a change of rules can run into. The text around them says more.
+// Errors of changes to rules; the errors that wrap them say more.
 var (
 	ErrNotFound = errors.New("the push rule was not found")
 	ErrRuleID   = errors.New("this rule id is not possible")
@@ -23,12 +23,12 @@ var (
 	ErrFull     = errors.New("too many push rules")
 )
 
-// maxRules bounds what an event costs for one user.
+// maxRules limits the rules of one user, and so the cost of an event.
 const maxRules = 5000
 
-// Put adds or changes a rule of the user. The body is that of the request,
-// {actions, conditions?, pattern?}; before and after are ids of the user's
-// rules of that kind, or empty. With both, before counts.
+// Put adds or changes a rule of the user. body is the request body, {actions,
+// conditions?, pattern?}. before and after are IDs of rules that the user made
+// of the same kind, or empty. If both are given, before is used.
 //
 // Spec: client-server PUT /pushrules/global/{kind}/{ruleId}.
 func (s *Ruleset) Put(k Kind, ruleID string, body jsontext.Value, before, after string) error {
@@ -41,7 +41,7 @@ func (s *Ruleset) Put(k Kind, ruleID string, body jsontext.Value, before, after 
 	}
 	rule.ID = ruleID
 	rule.Enabled = true
-	rules := slices.Clone(s.rules[k]) // Rules may have handed out the old ones
+	rules := slices.Clone(s.rules[k]) // callers of Rules may still hold the old slice
 	old := s.index(k, ruleID)
 	if old >= 0 {
 		rule.Enabled = rules[old].Enabled
@@ -51,10 +51,10 @@ func (s *Ruleset) Put(k Kind, ruleID string, body jsontext.Value, before, after 
 			return nil
 		}
 		rules = slices.Delete(rules, old, old+1)
-	} else if s.own() >= maxRules {
+	} else if s.countOwn() >= maxRules {
 		return fmt.Errorf("%w: more than %d", ErrFull, maxRules)
 	}
-	at, err := place(rules, before, after)
+	at, err := insertIndex(rules, before, after)
 	if err != nil {
 		return err
 	}
@@ -62,8 +62,8 @@ func (s *Ruleset) Put(k Kind, ruleID string, body jsontext.Value, before, after 
 	return nil
 }
 
-// own counts the rules that the user made.
-func (s *Ruleset) own() int {
+// countOwn returns how many rules the user made.
+func (s *Ruleset) countOwn() int {
 	n := 0
 	for k := range kinds {
 		n += len(s.rules[k]) - len(defaults[k])
@@ -71,9 +71,10 @@ func (s *Ruleset) own() int {
 	return n
 }
 
-// place finds the index for a rule: next to its anchor, or else before all
-// other rules of the user, which only the master rule precedes.
-func place(rules []Rule, before, after string) (int, error) {
+// insertIndex returns the index for a rule: next to the rule before or after,
+// else before all other rules that the user made. Only the master rule stays in
+// front of it.
+func insertIndex(rules []Rule, before, after string) (int, error) {
 	anchor, offset := before, 0
 	if anchor == "" {
 		anchor, offset = after, 1
@@ -91,7 +92,7 @@ func place(rules []Rule, before, after string) (int, error) {
 	return i + offset, nil
 }
 
-// Delete removes a rule of the user. Default rules cannot be removed.
+// Delete removes a rule that the user made. Default rules cannot be removed.
 func (s *Ruleset) Delete(k Kind, ruleID string) error {
 	i := s.index(k, ruleID)
 	if i < 0 {
@@ -104,12 +105,12 @@ func (s *Ruleset) Delete(k Kind, ruleID string) error {
 	return nil
 }
 
-// SetEnabled turns a rule on or off, a default one too.
+// SetEnabled enables or disables a rule, which may be a default rule.
 func (s *Ruleset) SetEnabled(k Kind, ruleID string, enabled bool) error {
 	return s.change(k, ruleID, func(r *Rule) { r.Enabled = enabled })
 }
 
-// SetActions changes the actions of a rule, of a default one too.
+// SetActions changes the actions of a rule, which may be a default rule.
 func (s *Ruleset) SetActions(k Kind, ruleID string, actions jsontext.Value) error {
 	if s.index(k, ruleID) < 0 {
 		return ErrNotFound
@@ -131,13 +132,13 @@ func (s *Ruleset) change(k Kind, ruleID string, f func(*Rule)) error {
 	return nil
 }
 
-// CopyRoom gives a room the rule that another one has, right before it. The
-// specification does not ask for it, but deployed servers let an upgraded room
-// take over the rules of its predecessor. It reports whether anything changed:
-// the old room may have no rule, the new one may have its own.
+// CopyRoom copies the room rule of one room to another, and inserts it right
+// before the original. The specification does not require it, but deployed
+// servers do it when a room is upgraded. It reports whether anything changed:
+// the old room may have no rule, and an existing rule of the new room stays.
 func (s *Ruleset) CopyRoom(from, to id.RoomID) bool {
 	i := s.index(Room, string(from))
-	if i < 0 || s.index(Room, string(to)) >= 0 || s.own() >= maxRules {
+	if i < 0 || s.index(Room, string(to)) >= 0 || s.countOwn() >= maxRules {
 		return false
 	}
 	rule := s.rules[Room][i]

@@ -16,7 +16,8 @@ import (
 
 func raw(s string) jsontext.Value { return jsontext.Value(s) }
 
-// ids lists the user's own rules of a kind and, as "…", the default ones.
+// ids lists the rules that the user made of a kind; "…" stands for the default
+// rules.
 func ids(s *pushrules.Ruleset, k pushrules.Kind) string {
 	var out []string
 	for _, r := range s.Rules(k) {
@@ -35,7 +36,7 @@ func put(t *testing.T, s *pushrules.Ruleset, k pushrules.Kind, ruleID, body, bef
 	require.NoError(t, s.Put(k, ruleID, raw(body), before, after))
 }
 
-func TestWhereRulesGo(t *testing.T) {
+func TestRulePosition(t *testing.T) {
 	s := pushrules.Defaults(alice)
 	const body = `{"actions":["notify"]}`
 	put(t, s, pushrules.Override, "a", body, "", "")
@@ -150,7 +151,7 @@ func condition(members string) string {
 	return `{"actions":[],"conditions":[{` + members + `}]}`
 }
 
-func TestWhatIsKept(t *testing.T) {
+func TestPutKeepsConditionsAndActionsAsSent(t *testing.T) {
 	s := pushrules.Defaults(alice)
 	put(t, s, pushrules.Override, "a", ` { "actions" : [ "dont_notify" , {"set_tweak":"sound","value":1e2,"<&>":"\u00e9"} ] ,
 		"conditions" : [ {"kind":"org.example.new","x":9007199254740993} ] , "pattern":"ignored", "other": 1 } `, "", "")
@@ -201,7 +202,7 @@ func TestAnUpgradedRoomTakesOverTheRule(t *testing.T) {
 	require.False(t, s.CopyRoom("!old:x", "!new:x"), "a room's own rule stays")
 }
 
-func TestThereIsAnEndToRules(t *testing.T) {
+func TestNumberOfRulesIsLimited(t *testing.T) {
 	var b strings.Builder
 	for i := range 5000 {
 		fmt.Fprintf(&b, `,{"rule_id":"r%d","enabled":true,"actions":[]}`, i)

@@ -13,34 +13,34 @@ import (
 	"touchstone.example/api/id"
 )
 
-// RoomInfo is what rules may ask about the room of an event.
+// RoomInfo is the data of an event's room that conditions read.
 type RoomInfo struct {
-	Members           int                    // how many have joined
+	Members           int                    // number of joined members
 	SenderLevel       int64                  // the sender's power level
-	NotificationLevel func(key string) int64 // needed to notify; nil: always the default
+	NotificationLevel func(key string) int64 // power level needed to notify; nil: the default
 }
 
-// Outcome is what a set of rules answers to an event. The zero Outcome means
-// that no rule matched: nobody is notified.
+// Outcome is the result of evaluating rules for an event. The zero Outcome
+// means that no rule matched, so nobody is notified.
 type Outcome struct {
 	Kind      Kind
 	RuleID    string         // of the rule that matched
 	Notify    bool           // the event counts as a notification
-	Highlight bool           // and as a highlight, which only a notification can be
-	Sound     string         // the tweak of that name, if the event notifies
-	Tweaks    jsontext.Value // all tweaks as an object, as push gateways get them
+	Highlight bool           // the event counts as a highlight; only if Notify
+	Sound     string         // the tweak "sound", if the event notifies
+	Tweaks    jsontext.Value // all tweaks as an object, in the format of the push gateway API
 	Actions   jsontext.Value // the rule's actions, as /notifications returns them
 }
 
-// Rules are a user's rules, compiled. They are never changed and may be used by
-// several goroutines.
+// Rules are a user's compiled rules. They are immutable and safe for concurrent
+// use.
 type Rules struct {
 	user id.UserID
 	set  *compiled
 }
 
-// compiled is the rules that can match, by kind. Room and sender rules are
-// looked up by what they are about.
+// compiled has the rules that can match, by kind. Room rules are indexed by
+// room and sender rules by sender.
 type compiled struct {
 	lists           [kinds][]compiledRule
 	byRoom          map[id.RoomID]*Outcome
@@ -53,11 +53,11 @@ type compiledRule struct {
 	outcome    Outcome
 }
 
-// common is the compiled form of the default rules, for everybody.
+// common is the compiled default rules, shared by all users.
 var common = sync.OnceValue(func() *compiled { return compile(Defaults("")) })
 
-// compiledDefaults holds every default rule, disabled ones too. Rules of users
-// who left them alone refer to these.
+// compiledDefaults has every default rule, disabled ones too. The compiled
+// rules of a user refer to it for default rules that the user has not changed.
 var compiledDefaults = sync.OnceValue(func() map[string]compiledRule {
 	all := map[string]compiledRule{}
 	for k := range kinds {
@@ -70,8 +70,7 @@ var compiledDefaults = sync.OnceValue(func() map[string]compiledRule {
 	return all
 })
 
-// Compile prepares a user's rules. Those of users who changed nothing are
-// shared.
+// Compile compiles a user's rules. Users who changed nothing share one value.
 func Compile(s *Ruleset) *Rules {
 	if s.IsDefault() {
 		return &Rules{user: s.user, set: common()}
@@ -79,12 +78,12 @@ func Compile(s *Ruleset) *Rules {
 	return &Rules{user: s.user, set: compile(s)}
 }
 
-// IsDefault reports whether these are the default rules, so that Shared answers
-// for this user.
+// IsDefault reports whether these are the default rules, so that Shared has the
+// outcome for this user.
 func (r *Rules) IsDefault() bool { return r.set == common() }
 
-// WantDisplayName reports whether a rule looks for the user's display name, so
-// that others' need not be loaded.
+// WantDisplayName reports whether a rule contains the condition
+// contains_display_name. Otherwise the caller need not load the display name.
 func (r *Rules) WantDisplayName() bool { return r.set.wantDisplayName }
 
 func compile(s *Ruleset) *compiled {
@@ -118,8 +117,8 @@ func (c *compiled) add(k Kind, r *Rule) {
 	}
 }
 
-// compileRule compiles a rule with conditions. It returns false where one of
-// them can never hold.
+// compileRule compiles a rule with conditions. It returns false if one of the
+// conditions can never be true.
 func compileRule(k Kind, r *Rule) (compiledRule, bool) {
 	if !r.Default() {
 		conditions, ok := compileConditions(r)
@@ -153,7 +152,7 @@ func compileConditions(r *Rule) ([]condition, bool) {
 	return out, true
 }
 
-// isAboutMe finds the condition of a default rule that names the user.
+// isAboutMe reports whether a condition of a default rule names the user.
 func isAboutMe(c condition, ruleID, is string) bool {
 	if is != ruleID {
 		return false
@@ -168,14 +167,14 @@ func isAboutMe(c condition, ruleID, is string) bool {
 	}
 }
 
-// outcomeOf reads a rule's actions. Ones that are not known, those of the past
-// among them, are ignored.
+// outcomeOf reads the actions of a rule. It ignores unknown and obsolete
+// actions.
 //
 // Spec: client-server "Actions".
 func outcomeOf(k Kind, r *Rule) Outcome {
 	o := Outcome{Kind: k, RuleID: r.ID, Actions: r.Actions}
 	var actions []jsontext.Value
-	_ = json.Unmarshal(r.Actions, &actions) // a Ruleset holds only lists
+	_ = json.Unmarshal(r.Actions, &actions) // the actions of a Ruleset are always lists
 	tweaks := map[string]jsontext.Value{}
 	for _, a := range actions {
 		if a.Kind() == '"' {
@@ -207,8 +206,9 @@ func outcomeOf(k Kind, r *Rule) Outcome {
 	return o
 }
 
-// Evaluate answers an event. The display name is the user's in the room; it may
-// be empty unless WantDisplayName. A user's own events never notify.
+// Evaluate returns the outcome for an event. displayName is the user's name in
+// the room; it may be empty unless WantDisplayName. Users are not notified of
+// their own events.
 func (r *Rules) Evaluate(ev *Event, room *RoomInfo, displayName string) Outcome {
 	if ev.sender == r.user {
 		return Outcome{}

@@ -19,7 +19,7 @@ func event(t testing.TB, text string) *pushrules.Event {
 	return ev
 }
 
-// from completes an event of bob's.
+// from makes an event sent by bob from its other members.
 func from(t testing.TB, rest string) *pushrules.Event {
 	return event(t, `{"sender":"@bob:example.org","room_id":"!r:x",`+rest+`}`)
 }
@@ -30,7 +30,7 @@ func message(t testing.TB, content string) *pushrules.Event {
 
 var group = &pushrules.RoomInfo{Members: 3}
 
-func TestWhatTheDefaultsAnswer(t *testing.T) {
+func TestDefaultRuleOutcomes(t *testing.T) {
 	direct := &pushrules.RoomInfo{Members: 2}
 	moderated := &pushrules.RoomInfo{Members: 3, SenderLevel: 50}
 	lowered := &pushrules.RoomInfo{Members: 3, NotificationLevel: func(key string) int64 { return int64(len(key)) - 4 }}
@@ -39,7 +39,7 @@ func TestWhatTheDefaultsAnswer(t *testing.T) {
 		event string
 		room  *pushrules.RoomInfo
 		rule  string
-		what  string // n(otify) h(ighlight) and the sound
+		what  string // n(otify), h(ighlight) and the sound
 	}{
 		{"a message in a group", `"type":"m.room.message","content":{"body":"hi"}`, group, ".m.rule.message", "n"},
 		{"a message between two", `"type":"m.room.message","content":{"body":"hi"}`, direct, ".m.rule.room_one_to_one", "n default"},
@@ -97,7 +97,7 @@ func short(o pushrules.Outcome) string {
 	return strings.TrimSpace(s + " " + o.Sound)
 }
 
-func TestOnesOwnEventsDoNotNotify(t *testing.T) {
+func TestOwnEventsDoNotNotify(t *testing.T) {
 	ev := event(t, `{"type":"m.room.message","sender":"@alice:example.org","content":{"m.mentions":{"user_ids":["@alice:example.org"]}}}`)
 	require.Zero(t, pushrules.Compile(pushrules.Defaults(alice)).Evaluate(ev, group, ""))
 	shared := pushrules.Share(ev, group)
@@ -299,14 +299,14 @@ func TestSharedExceptions(t *testing.T) {
 	}
 }
 
-func TestEventsThatAreNone(t *testing.T) {
+func TestNewEventRefusesInvalidEvents(t *testing.T) {
 	for _, text := range []string{``, `[]`, `7`, `{`, `{"a":[`, `{"a":{"b":`, `{"a":[1,}`} {
 		_, err := pushrules.NewEvent(raw(text))
 		require.ErrorContains(t, err, "push rules: ", text)
 	}
 }
 
-func TestOddEvents(t *testing.T) {
+func TestMalformedEvents(t *testing.T) {
 	rules := pushrules.Compile(pushrules.Defaults(alice))
 	for text, want := range map[string]string{
 		`{}`:                                    "",

@@ -15,37 +15,36 @@ import (
 	"touchstone.example/api/id"
 )
 
-// An Event is an event taken apart once, to be looked at by the rules of many
-// users. It is safe for use by several goroutines.
+// An Event is an event that was parsed once, to evaluate the rules of many
+// users for it. It is safe for concurrent use.
 type Event struct {
 	root     *node
 	sender   id.UserID
 	roomID   id.RoomID
-	stateKey id.UserID // of m.room.member events: whom it is about
+	stateKey id.UserID // of m.room.member events: the user whose membership it is
 	mentions *node     // the list in the content's m.mentions, or nil
-	body     string    // the content's body, folded
+	body     string    // the content's body, case-folded
 	hasBody  bool
 }
 
-// A node is a value of the event. Objects have members, lists have items, of
-// which only those that rules can compare are kept.
+// A node is a JSON value of the event. Objects have members and lists have
+// items; only values that conditions can compare are kept.
 type node struct {
 	value   scalar
 	members map[string]*node
 	items   map[scalar]bool
 }
 
-// A scalar is a value that is neither an object nor a list; its kind is 0 for
-// those and for numbers that are no integers of canonical JSON.
+// A scalar is a JSON value that is no object and no list. Its kind is 0 for
+// other values, and for numbers that are not integers of canonical JSON.
 type scalar struct {
 	kind jsontext.Kind
-	text string // a string's text, or an integer in canonical form
+	text string // a string, or the canonical form of an integer
 }
 
-// NewEvent takes an event in the format for clients apart, with its room_id and
-// event_id.
+// NewEvent parses an event in the client format, with its room_id and event_id.
 func NewEvent(raw jsontext.Value) (*Event, error) {
-	// Rooms of old versions hold duplicate names and worse.
+	// Rooms of old versions contain duplicate names and invalid UTF-8.
 	dec := jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	root, err := readNode(dec)
 	if err != nil {
@@ -72,7 +71,8 @@ func (e *Event) mentioned(user id.UserID) bool {
 	return e.mentions != nil && user != "" && e.mentions.items[scalar{'"', string(user)}]
 }
 
-// about reports whether this is a membership event about the user.
+// about reports whether this is a membership event with the user as its state
+// key.
 func (e *Event) about(user id.UserID) bool { return user != "" && e.stateKey == user }
 
 func (e *Event) text(name string) string {
@@ -143,7 +143,7 @@ func readList(dec *jsontext.Decoder) (*node, error) {
 	}
 }
 
-// at follows a path of names. It returns nil where there is nothing.
+// at follows a path of member names. It returns nil if there is no such value.
 func (n *node) at(path []string) *node {
 	for _, name := range path {
 		if n = n.members[name]; n == nil {
@@ -159,7 +159,7 @@ func scalarOf(v jsontext.Value) scalar {
 		if bytes.IndexByte(v, '\\') < 0 {
 			return scalar{kind, string(v[1 : len(v)-1])}
 		}
-		text, _ := jsontext.AppendUnquote(nil, v) // mends what is not UTF-8
+		text, _ := jsontext.AppendUnquote(nil, v) // replaces invalid UTF-8
 		return scalar{kind, string(text)}
 	case '0':
 		if text, ok := integer(string(v)); ok {
@@ -173,8 +173,8 @@ func scalarOf(v jsontext.Value) scalar {
 	}
 }
 
-// integer returns the canonical form of a number that is an integer of canonical
-// JSON, in whatever notation.
+// integer returns the canonical form of a number, in any notation, if it is an
+// integer of canonical JSON.
 func integer(s string) (string, bool) {
 	const limit = 1<<53 - 1
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {

@@ -8,19 +8,19 @@ import (
 	"unicode/utf8"
 )
 
-// A pattern is a compiled glob: what stands between its stars. Case does not
-// matter, so both the pattern and what it is held against are folded first.
+// A pattern is a compiled glob: its parts between the stars. Matching ignores
+// case, so both the glob and the text are case-folded first.
 //
-// Every part is looked for once, from left to right: where an earlier part
-// matches first, all that can follow it can follow there too. Matching takes
-// time in proportion to the product of the lengths at worst.
+// Each part is searched once, from left to right. The first match of a part is
+// always good enough: whatever can follow a later match can follow it too. The
+// worst case takes time in proportion to the product of the lengths.
 //
 // Spec: appendices "Glob-style matching".
 type pattern struct {
-	parts []part // never empty; with one part there was no star
+	parts []part // never empty; a glob without stars has one part
 }
 
-// A part is text without stars. With question marks, it is compared rune by
+// A part is text without stars. A part with question marks is compared rune by
 // rune.
 type part struct {
 	text string
@@ -32,7 +32,7 @@ func newPattern(glob string) pattern {
 	var p pattern
 	for i, text := range texts {
 		if text == "" && i > 0 && i < len(texts)-1 {
-			continue // two stars are one
+			continue // adjacent stars count as one
 		}
 		p.parts = append(p.parts, part{text: text, wild: strings.Contains(text, "?")})
 	}
@@ -42,7 +42,7 @@ func newPattern(glob string) pattern {
 // literal returns a pattern without wildcards.
 func literal(text string) pattern { return pattern{parts: []part{{text: fold(text)}}} }
 
-// at reports whether the part stands at v[i:], and where it ends there.
+// at reports whether the part matches at v[i:], and where the match ends.
 func (p part) at(v string, i int) (end int, ok bool) {
 	if !p.wild {
 		return i + len(p.text), strings.HasPrefix(v[i:], p.text)
@@ -57,8 +57,8 @@ func (p part) at(v string, i int) (end int, ok bool) {
 	return i, true
 }
 
-// find returns the first place from i on where the part stands and accept
-// agrees with both ends.
+// find returns the first match of the part from i on for which accept returns
+// true.
 func (p part) find(v string, i int, accept func(start, end int) bool) (end int, ok bool) {
 	for ; i <= len(v); i++ {
 		if !p.wild {
@@ -95,7 +95,7 @@ func (p pattern) whole(v string) bool {
 			return false
 		}
 	}
-	// The last part has one place: as many runes from the end as it has.
+	// The last part can match only at the end of the text.
 	start := len(v)
 	for range p.parts[last].text {
 		if start == 0 {
@@ -135,8 +135,9 @@ func (p pattern) words(v string) bool {
 	return ok
 }
 
-// boundary reports whether v has a word boundary at i: its start or end, or a
-// character on either side that is no ASCII letter, digit or underscore.
+// boundary reports whether v has a word boundary at i: the start or end, or a
+// position with a character on either side that is not an ASCII letter, digit
+// or underscore.
 func boundary(v string, i int) bool {
 	return i == 0 || i == len(v) || !isWord(v[i-1]) || !isWord(v[i])
 }
@@ -145,8 +146,8 @@ func isWord(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_'
 }
 
-// fold maps characters that differ only in case to the same one. Text that has
-// none is returned as it is.
+// fold replaces letters so that texts that differ only in case become equal. It
+// returns text without such letters unchanged.
 func fold(s string) string {
 	for i := range len(s) {
 		if c := s[i]; c >= utf8.RuneSelf || 'A' <= c && c <= 'Z' {

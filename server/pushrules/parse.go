@@ -13,7 +13,7 @@ import (
 	"touchstone.example/api/id"
 )
 
-// maxPattern bounds the length of a glob, and so the time that matching takes.
+// maxPattern limits the length of a glob, and so the time of matching.
 const maxPattern = 1024
 
 type wireBody struct {
@@ -36,9 +36,9 @@ type wireRuleset struct {
 	Underride []wireRule `json:"underride"`
 }
 
-// Parse reads a set of rules, complete or only what the user changed, and lays
-// it over the defaults: default rules that are missing are as they came, and
-// ones that no longer exist are dropped.
+// Parse reads a set of rules, either complete or only the user's changes, and
+// applies it to the default rules. Default rules that are missing in it keep
+// their defaults; unknown default rules are dropped.
 func Parse(user id.UserID, data []byte) (*Ruleset, error) {
 	var wire wireRuleset
 	if jsontext.Value(data).Kind() != '{' {
@@ -49,18 +49,18 @@ func Parse(user id.UserID, data []byte) (*Ruleset, error) {
 	}
 	s := Defaults(user)
 	for k, list := range [kinds][]wireRule{wire.Override, wire.Content, wire.Room, wire.Sender, wire.Underride} {
-		if err := s.lay(Kind(k), list); err != nil {
+		if err := s.apply(Kind(k), list); err != nil {
 			return nil, fmt.Errorf("push rules: %w", err)
 		}
 	}
-	if s.own() > maxRules {
+	if s.countOwn() > maxRules {
 		return nil, fmt.Errorf("push rules: %w: more than %d", ErrFull, maxRules)
 	}
 	return s, nil
 }
 
-// lay puts the rules of one kind into the set, which holds the defaults.
-func (s *Ruleset) lay(k Kind, list []wireRule) error {
+// apply puts the rules of one kind into the set, which has the default rules.
+func (s *Ruleset) apply(k Kind, list []wireRule) error {
 	var own []Rule
 	seen := map[string]bool{}
 	for _, w := range list {
@@ -75,7 +75,7 @@ func (s *Ruleset) lay(k Kind, list []wireRule) error {
 		if r.Default() {
 			i := s.index(k, r.ID)
 			if i < 0 {
-				continue // of another version of the specification
+				continue // a default rule of another version of the specification
 			}
 			actions, err := parseActions(w.Actions)
 			if err != nil {
@@ -94,13 +94,13 @@ func (s *Ruleset) lay(k Kind, list []wireRule) error {
 		r.ID, r.Enabled = *w.RuleID, *w.Enabled
 		own = append(own, r)
 	}
-	at, _ := place(s.rules[k], "", "")
+	at, _ := insertIndex(s.rules[k], "", "")
 	merged := append([]Rule{}, s.rules[k][:at]...)
 	s.rules[k] = append(append(merged, own...), s.rules[k][at:]...)
 	return nil
 }
 
-// parseBody reads the body of a PUT.
+// parseBody reads the request body of PUT.
 func parseBody(k Kind, body jsontext.Value) (Rule, error) {
 	var w wireBody
 	if body.Kind() != '{' {
@@ -112,8 +112,8 @@ func parseBody(k Kind, body jsontext.Value) (Rule, error) {
 	return w.rule(k)
 }
 
-// rule reads what a rule of this kind has; members that only others have are
-// ignored.
+// rule reads the members that a rule of this kind has, and ignores those of
+// other kinds.
 func (w *wireBody) rule(k Kind) (Rule, error) {
 	var r Rule
 	var err error
@@ -135,9 +135,9 @@ func (w *wireBody) rule(k Kind) (Rule, error) {
 	return r, err
 }
 
-// parseActions checks a list of actions: names, and objects. What they mean is
-// not checked, since clients agree on ones of their own, and must be able to
-// keep those of the past.
+// parseActions checks that actions are a list of strings and objects. It does
+// not check their meaning: clients use actions of their own, and must be able
+// to keep obsolete ones.
 func parseActions(actions jsontext.Value) (jsontext.Value, error) {
 	list, err := listOf(actions, "actions")
 	if err != nil {
@@ -178,7 +178,7 @@ func parseConditions(conditions jsontext.Value) (jsontext.Value, error) {
 	return compact(conditions)
 }
 
-// listOf splits a list without a member of it being null.
+// listOf splits a JSON list into its elements; null elements are an error.
 func listOf(v jsontext.Value, name string) ([]jsontext.Value, error) {
 	if v == nil {
 		return nil, fmt.Errorf("%w: %s is missing", ErrRule, name)
@@ -193,8 +193,8 @@ func listOf(v jsontext.Value, name string) ([]jsontext.Value, error) {
 	return list, nil
 }
 
-// compact returns a copy without whitespace. Numbers and strings keep their
-// spelling.
+// compact returns a copy without whitespace. It does not change how numbers and
+// strings are written.
 func compact(v jsontext.Value) (jsontext.Value, error) {
 	v = bytes.Clone(v)
 	if err := v.Compact(); err != nil {

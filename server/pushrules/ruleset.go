@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package pushrules holds users' push rules: the defaults, how clients change
-// them, and what they answer to an event. A set of rules is compiled once per
-// user and then evaluated for many events; members who never changed theirs
-// share one evaluation. It is pure: it neither stores rules nor sends
-// notifications.
+// Package pushrules implements users' push rules: the defaults, changes by
+// clients, and their evaluation for events. A set of rules is compiled once per
+// user and then evaluated for many events; all users who have only default
+// rules share one evaluation. The package is pure: it neither stores rules nor
+// sends notifications.
 //
 // Spec: client-server "Push Notifications".
 package pushrules
@@ -21,49 +21,49 @@ import (
 // Kind is a kind of rule.
 type Kind uint8
 
-// The kinds, in the order in which they are tried.
+// The kinds, in the order in which they are evaluated.
 const (
 	Override Kind = iota
 	Content
 	Room
 	Sender
 	Underride
-	kinds // how many there are
+	kinds // the number of kinds
 )
 
 var kindNames = [kinds]string{"override", "content", "room", "sender", "underride"}
 
 func (k Kind) String() string { return kindNames[k] }
 
-// ParseKind returns the kind of a name, as it stands in paths.
+// ParseKind returns the kind with a name, as in request paths.
 func ParseKind(name string) (Kind, bool) {
 	i := slices.Index(kindNames[:], name)
 	return Kind(max(i, 0)), i >= 0
 }
 
-// Rule is one push rule. Conditions and actions are kept as they were sent:
-// clients agree on ones that the server does not know.
+// Rule is one push rule. Conditions and actions are kept as the client sent
+// them, because clients use some that the server does not know.
 type Rule struct {
 	ID         string
 	Enabled    bool
-	Conditions jsontext.Value // a list; only of override and underride rules
-	Pattern    string         // only of content rules
+	Conditions jsontext.Value // a list; only for override and underride rules
+	Pattern    string         // only for content rules
 	Actions    jsontext.Value // a list
 }
 
-// Default reports whether this is a rule of the server. Their ids begin with a
-// dot, and no others do.
+// Default reports whether this is a default rule. Only their IDs begin with a
+// dot.
 func (r *Rule) Default() bool { return strings.HasPrefix(r.ID, ".") }
 
-// Ruleset is all rules of one user, the most important first within a kind.
-// Changing one is not safe while others read it; compiled rules are not
-// affected by changes.
+// Ruleset is all rules of one user, within a kind the most important first. It
+// must not be changed while other goroutines read it. Changes do not affect
+// rules that were compiled before.
 type Ruleset struct {
 	user  id.UserID
 	rules [kinds][]Rule
 }
 
-// User returns whose rules these are.
+// User returns the user whose rules these are.
 func (s *Ruleset) User() id.UserID { return s.user }
 
 // Rules returns the rules of a kind. The caller must not change them.
@@ -81,7 +81,7 @@ func (s *Ruleset) index(k Kind, ruleID string) int {
 	return slices.IndexFunc(s.rules[k], func(r Rule) bool { return r.ID == ruleID })
 }
 
-// IsDefault reports whether the user changed nothing.
+// IsDefault reports whether the user has changed nothing.
 func (s *Ruleset) IsDefault() bool {
 	for k := range kinds {
 		if len(s.rules[k]) != len(defaults[k]) {
@@ -96,14 +96,14 @@ func (s *Ruleset) IsDefault() bool {
 	return true
 }
 
-// AppendJSON appends the complete set, as clients read it under "global".
+// AppendJSON appends the complete set, as clients get it under "global".
 func (s *Ruleset) AppendJSON(b []byte) []byte {
 	return s.append(b, func(Kind, *Rule) bool { return true })
 }
 
-// AppendChanges appends what the user made of the defaults: their own rules and
-// the default rules that they changed. Parse reads it back. It is what to
-// store, so that a later version's defaults reach users who left them alone.
+// AppendChanges appends only the rules that the user made and the default rules
+// that they changed, for storage. Parse reads it back. Default rules of a later
+// version therefore reach users who have not changed them.
 func (s *Ruleset) AppendChanges(b []byte) []byte {
 	return s.append(b, func(k Kind, r *Rule) bool {
 		d := findDefault(k, r.ID)
@@ -139,7 +139,7 @@ func b2i(b bool) int {
 	return 0
 }
 
-// AppendJSON appends the rule as clients read it.
+// AppendJSON appends the rule as clients get it.
 func (r *Rule) AppendJSON(b []byte, k Kind) []byte {
 	b = append(b, `{"rule_id":`...)
 	b = appendString(b, r.ID)
@@ -166,6 +166,6 @@ func appendBool(b []byte, v bool) []byte {
 
 // appendString appends a JSON string.
 func appendString(b []byte, s string) []byte {
-	b, _ = jsontext.AppendQuote(b, strings.ToValidUTF8(s, "\ufffd")) // fails only on what is not UTF-8
+	b, _ = jsontext.AppendQuote(b, strings.ToValidUTF8(s, "\ufffd")) // fails only on invalid UTF-8
 	return b
 }

@@ -8,19 +8,20 @@ import (
 	"touchstone.example/api/id"
 )
 
-// Shared is the answer of the default rules to one event, for all members who
-// never changed theirs. Only two default rules know users, so it is decided by
-// whether the event mentions a member (.m.rule.is_user_mention) and whether it is
-// a membership event about them (.m.rule.invite_for_me).
+// Shared is the outcome of the default rules for one event, for all users who
+// have only default rules. Only two default rules depend on the user, so the
+// outcome depends on whether the event mentions the user
+// (.m.rule.is_user_mention) and whether it is a membership event about them
+// (.m.rule.invite_for_me).
 type Shared struct {
-	Everyone Outcome // for members whom the event does not name
+	Everyone Outcome // for users whom the event does not name
 
 	ev      *Event
-	special [2][2]Outcome // by mentioned and about
+	special [2][2]Outcome // indexed by mentioned and about
 }
 
-// Share evaluates the default rules, once for each way in which the event can
-// concern a member.
+// Share evaluates the default rules once for each combination of mentioned and
+// about.
 func Share(ev *Event, room *RoomInfo) *Shared {
 	s := &Shared{ev: ev}
 	s.Everyone = common().evaluate(ev, &input{room: room})
@@ -33,7 +34,7 @@ func Share(ev *Event, room *RoomInfo) *Shared {
 	return s
 }
 
-// For returns the outcome for a member on default rules.
+// For returns the outcome for a user who has only default rules.
 func (s *Shared) For(user id.UserID) Outcome {
 	mentioned, about := s.ev.mentioned(user), s.ev.about(user)
 	switch {
@@ -46,9 +47,9 @@ func (s *Shared) For(user id.UserID) Outcome {
 	}
 }
 
-// Exceptions lists the users for whom the default rules answer something else
-// than for everyone, in order. They may be of any server, and need not be in the
-// room. The sender is not among them.
+// Exceptions lists the users whose outcome differs from Everyone, sorted. They
+// may be users of other servers, and need not be in the room. The sender is not
+// included.
 func (s *Shared) Exceptions() []id.UserID {
 	var users []id.UserID
 	add := func(name string) {

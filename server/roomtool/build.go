@@ -23,11 +23,11 @@ var buildCommand = command{
 	name:    "build",
 	args:    "[file ...]",
 	summary: "make a room of a short description",
-	text: `Makes events of descriptions, one a line, and fills in what they leave out. All of
-it follows from the description alone: the same one always makes the same room. A
-description is an object with
+	text: `Makes events from descriptions, one per line, and fills in the members that they
+omit. The same descriptions always make the same room. A description is an object
+with
 
-  type, sender, content, state_key, redacts   as in the event; content may be left out
+  type, sender, content, state_key, redacts   as in the event; content may be omitted
   name      a name, by which the lines below can refer to the event
   after     names of its previous events (default: the line above)
   auth      names of its auth events (default: what the specification selects from
@@ -50,7 +50,7 @@ server signs with a key that is made of its name: these rooms are for tests only
 		verify := fs.Bool("verify-keys", false, "write the public keys of the servers instead")
 		return func(files []string) (bool, error) {
 			b := newBuilder(r.rules)
-			if err := r.readFiles(files, b.line); err != nil {
+			if err := r.readFiles(files, b.addLine); err != nil {
 				return false, err
 			}
 			if *verify {
@@ -66,7 +66,7 @@ server signs with a key that is made of its name: these rooms are for tests only
 	},
 }
 
-// A description is what build makes an event of.
+// A description is one line of build's input: the event to build.
 type description struct {
 	Name     string          `json:"name"`
 	Type     string          `json:"type"`
@@ -82,17 +82,17 @@ type description struct {
 	Spoil    string          `json:"spoil"`
 }
 
-// A builder makes a room event by event.
+// A builder builds a room event by event.
 type builder struct {
-	rules  *roomver.Rules
-	judge  *judge // nil before the first event
-	roomID id.RoomID
-	names  map[string]*event.Event
-	hashes map[id.EventID][sha256.Size]byte
-	last   *event.Event
-	ts     int64
-	keys   map[id.ServerName]event.Signer
-	events [][]byte
+	rules   *roomver.Rules
+	checker *checker // nil before the first event
+	roomID  id.RoomID
+	names   map[string]*event.Event
+	hashes  map[id.EventID][sha256.Size]byte
+	last    *event.Event
+	ts      int64
+	keys    map[id.ServerName]event.Signer
+	events  [][]byte
 }
 
 // firstTS is the time of the first event.
@@ -105,8 +105,8 @@ func newBuilder(rules *roomver.Rules) *builder {
 	}
 }
 
-// line makes the event of one description.
-func (b *builder) line(at place, object []byte) error {
+// addLine builds the event of one description.
+func (b *builder) addLine(at position, object []byte) error {
 	var d description
 	if err := json.Unmarshal(object, &d, json.RejectUnknownMembers(true)); err != nil {
 		return &inputError{at, err}
@@ -117,9 +117,9 @@ func (b *builder) line(at place, object []byte) error {
 	return nil
 }
 
-func (b *builder) make(at place, d *description) error {
-	if b.judge == nil {
-		if err := b.begin(d); err != nil {
+func (b *builder) make(at position, d *description) error {
+	if b.checker == nil {
+		if err := b.chooseVersion(d); err != nil {
 			return err
 		}
 	}
@@ -136,13 +136,13 @@ func (b *builder) make(at place, d *description) error {
 			return err
 		}
 	}
-	pdu, err := spoil(e, d.Spoil)
+	pdu, err := corrupt(e, d.Spoil)
 	if err != nil {
 		return err
 	}
 	b.events = append(b.events, pdu)
-	// The room goes on from the event as it was meant to be.
-	b.judge.further(at, e.PDU(), d.Name != "")
+	// The room continues from the intact event, not from the corrupted one.
+	b.checker.addEvent(at, e.PDU(), d.Name != "")
 	b.roomID, b.last, b.ts = e.RoomID, e, draft.OriginServerTS+1000
 	b.hashes[e.ID] = e.ReferenceHash()
 	if d.Name != "" {
@@ -154,8 +154,8 @@ func (b *builder) make(at place, d *description) error {
 	return nil
 }
 
-// begin finds the version of the room.
-func (b *builder) begin(d *description) error {
+// chooseVersion determines the version of the room.
+func (b *builder) chooseVersion(d *description) error {
 	if d.Type != event.TypeCreate {
 		return errors.New("the first event is not an m.room.create")
 	}
@@ -198,14 +198,14 @@ func (b *builder) begin(d *description) error {
 	var err error
 	d.Content, err = json.Marshal(content, json.Deterministic(true))
 	b.rules = rules
-	b.judge = newJudge(newRoom(rules), nil)
+	b.checker = newChecker(newRoom(rules), nil)
 	if !rules.RoomIDIsCreateHash {
 		b.roomID = id.RoomID("!room:" + d.Sender.Server())
 	}
 	return err
 }
 
-// draft fills in what a description leaves out.
+// draft fills in the members that a description omits.
 func (b *builder) draft(d *description) (event.Draft, error) {
 	draft := event.Draft{
 		RoomID: b.roomID, Sender: d.Sender, Type: d.Type, StateKey: d.StateKey, Content: d.Content,
@@ -217,7 +217,7 @@ func (b *builder) draft(d *description) (event.Draft, error) {
 	if draft.Content == nil {
 		draft.Content = jsontext.Value("{}")
 	}
-	// Auth events are selected by what the content says, read in canonical form.
+	// Auth events depend on the content, which is read in canonical form.
 	canonical, err := canonjson.Append(nil, draft.Content, canonjson.Lenient)
 	if err != nil {
 		return draft, err
@@ -260,7 +260,7 @@ func (b *builder) named(names []string) ([]*event.Event, error) {
 	return all, nil
 }
 
-// auth chooses the auth events.
+// auth returns the auth events of the description, or selects them.
 func (b *builder) auth(d *description, draft event.Draft) ([]id.EventID, error) {
 	if d.Auth != nil {
 		named, err := b.named(d.Auth)
@@ -271,8 +271,8 @@ func (b *builder) auth(d *description, draft event.Draft) ([]id.EventID, error) 
 		return ids, err
 	}
 	probe := &entry{}
-	probe.prev, probe.missingPrev = b.judge.room.connect(draft.PrevEvents)
-	before, err := b.judge.before(probe)
+	probe.prev, probe.missingPrev = b.checker.room.connect(draft.PrevEvents)
+	before, err := b.checker.before(probe)
 	if err != nil {
 		return nil, err
 	}
@@ -285,9 +285,9 @@ func (b *builder) auth(d *description, draft event.Draft) ([]id.EventID, error) 
 	return ids, nil
 }
 
-// further takes one more event into the room and judges it. Events below can come
-// after it if they are told its name, or are the next.
-func (j *judge) further(at place, pdu []byte, named bool) {
+// addEvent adds one more event to the room and checks it. Later events can refer
+// to it only if it is named or if they come next.
+func (j *checker) addEvent(at position, pdu []byte, named bool) {
 	e := j.room.add(at, pdu)
 	i := len(j.room.entries) - 1
 	j.keep[i] = named
@@ -300,11 +300,12 @@ func (j *judge) further(at place, pdu []byte, named bool) {
 	for _, p := range e.prev {
 		j.room.entries[p].children = append(j.room.entries[p].children, i)
 	}
-	j.one(i)
+	j.checkOne(i)
 }
 
-// spoil breaks what a check looks at. The ID of the event stays as it is.
-func spoil(e *event.Event, what string) ([]byte, error) {
+// corrupt changes an event so that one of the checks fails. The ID of the event
+// stays the same.
+func corrupt(e *event.Event, what string) ([]byte, error) {
 	if what == "" {
 		return e.PDU(), nil
 	}
@@ -337,7 +338,7 @@ func spoil(e *event.Event, what string) ([]byte, error) {
 	return json.Marshal(members, json.Deterministic(true))
 }
 
-// signer returns the key of a server, which is made of its name.
+// signer returns the signing key of a server, which is derived from its name.
 func (b *builder) signer(server id.ServerName) event.Signer {
 	s, ok := b.keys[server]
 	if !ok {

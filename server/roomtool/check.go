@@ -18,21 +18,21 @@ import (
 var checkCommand = command{
 	name:    "check",
 	args:    "[file ...]",
-	summary: "judge the events of a room, and name the rule that rejects one",
-	text: `Walks over the events, those first that others refer to, and performs the checks
-on receipt of the specification: format, signatures (with --keys), content hash,
-the authorization rules by the auth events and by the state before the event,
-which is resolved where forks meet. An event is
+	summary: "check the events of a room; a rejection names its rule",
+	text: `Performs the specification's "checks on receipt of a PDU" on each event: format,
+signatures (with --keys), content hash, and the authorization rules, first with the
+auth events and then with the state before the event, which is resolved after a
+fork. Events are checked after the events that they refer to. An event is
 
-  accepted   by all of them
-  rejected   by a rule, which is named by its number in the document of the version
-  dropped    since it is not in the format, or is not signed as it must be
-  unknown    since something that it refers to is not in the input
-  duplicate  if it was there before
+  accepted   if it passes all checks
+  rejected   if a rule forbids it; the rule has the number of the version's document
+  dropped    if it has a wrong format, or lacks a valid signature
+  unknown    if an event that it refers to is not in the input
+  duplicate  if the same event is in the input before it
 
-and all but the first and the last make the exit code 1.`,
+The exit code is 1 if an event is rejected, dropped or unknown.`,
 	examples: [][2]string{
-		{"touchstone room check room.jsonl", "judge a room"},
+		{"touchstone room check room.jsonl", "check a room"},
 		{"touchstone room check --keys keys.json room.jsonl", "check the signatures as well"},
 		{"touchstone room check --json room.jsonl", "for other programs"},
 		{"touchstone room check --room-version 11 room.jsonl", "read it as if it were of another version"},
@@ -42,7 +42,7 @@ and all but the first and the last make the exit code 1.`,
 		r.flagJSON(fs)
 		keys := fs.String("keys", "", "check signatures with the public keys in this `FILE`")
 		return func(files []string) (bool, error) {
-			j, err := r.judgeFiles(files, *keys)
+			j, err := r.checkFiles(files, *keys)
 			if err != nil {
 				return false, err
 			}
@@ -55,18 +55,18 @@ and all but the first and the last make the exit code 1.`,
 	},
 }
 
-// judgeFiles reads a room and judges its events.
-func (r *run) judgeFiles(files []string, keyFile string) (*judge, error) {
+// checkFiles reads a room and checks its events.
+func (r *run) checkFiles(files []string, keyFile string) (*checker, error) {
 	room, keys, err := r.roomAndKeys(files, keyFile)
 	if err != nil {
 		return nil, err
 	}
-	j := newJudge(room, keys)
-	j.all()
+	j := newChecker(room, keys)
+	j.checkAll()
 	return j, nil
 }
 
-// roomAndKeys reads a room, and public keys if there is a file of them.
+// roomAndKeys reads a room, and public keys if a file of them is given.
 func (r *run) roomAndKeys(files []string, keyFile string) (room *room, keys verifyKeys, err error) {
 	if keyFile != "" {
 		if keys, err = r.keys(keyFile); err != nil {
@@ -77,8 +77,8 @@ func (r *run) roomAndKeys(files []string, keyFile string) (room *room, keys veri
 	return room, keys, err
 }
 
-// good tells whether nothing is wrong with any event.
-func (j *judge) good() bool {
+// good reports whether all events are accepted.
+func (j *checker) good() bool {
 	for _, e := range j.room.entries {
 		if !e.result.Verdict.good() {
 			return false
@@ -87,8 +87,8 @@ func (j *judge) good() bool {
 	return true
 }
 
-// counts counts the verdicts.
-func (j *judge) counts() map[verdict]int {
+// counts returns the number of events per verdict.
+func (j *checker) counts() map[verdict]int {
 	n := map[verdict]int{}
 	for _, e := range j.room.entries {
 		n[e.result.Verdict]++
@@ -96,7 +96,7 @@ func (j *judge) counts() map[verdict]int {
 	return n
 }
 
-// heading names the room.
+// heading returns a line with the ID and version of the room.
 func (r *room) heading() string {
 	if roomID := r.roomID(); roomID != "" {
 		return fmt.Sprintf("Room %s, version %s", printable(string(roomID)), r.rules.Version)
@@ -104,8 +104,8 @@ func (r *room) heading() string {
 	return "No room, version " + r.rules.Version
 }
 
-// roomID is the ID of the room: that of the create event, or else what the first
-// event says.
+// roomID returns the room ID: that of the create event, else that of the first
+// event.
 func (r *room) roomID() (roomID id.RoomID) {
 	for _, e := range r.entries {
 		switch {
@@ -119,25 +119,25 @@ func (r *room) roomID() (roomID id.RoomID) {
 	return roomID
 }
 
-// inOrder returns the entries as they were judged, and after them those that
-// were not.
+// inOrder returns the entries in the order in which they were checked, followed
+// by those that were not.
 func (r *room) inOrder() []*entry {
-	judged := make([]bool, len(r.entries))
+	checked := make([]bool, len(r.entries))
 	all := make([]*entry, 0, len(r.entries))
 	for _, i := range r.order {
-		judged[i] = true
+		checked[i] = true
 		all = append(all, r.entries[i])
 	}
 	for i, e := range r.entries {
-		if !judged[i] {
+		if !checked[i] {
 			all = append(all, e)
 		}
 	}
 	return all
 }
 
-// writeCheck prints the verdicts for people.
-func (r *run) writeCheck(j *judge) {
+// writeCheck prints the verdicts as text.
+func (r *run) writeCheck(j *checker) {
 	fmt.Fprintf(r.out, "%s, %s\n\n", j.room.heading(), count(len(j.room.entries), "line", "lines"))
 	entries := j.room.inOrder()
 	placeWidth, labelWidth := 1, 1
@@ -162,7 +162,7 @@ func (r *run) writeCheck(j *judge) {
 	r.writeSummary(j)
 }
 
-// explanation is what is to be said on an event beyond the verdict.
+// explanation returns the lines to print below the verdict of an event.
 func (e *entry) explanation() (lines []string) {
 	for _, note := range e.notes {
 		lines = append(lines, printable(note))
@@ -184,7 +184,7 @@ func (r result) String() string {
 	return where + printable(r.Reason)
 }
 
-func (r *run) writeSummary(j *judge) {
+func (r *run) writeSummary(j *checker) {
 	n := j.counts()
 	var parts []string
 	for _, v := range verdicts {
@@ -198,7 +198,7 @@ func (r *run) writeSummary(j *judge) {
 	}
 }
 
-// A checkReport is what check --json writes.
+// A checkReport is the JSON output of "check --json".
 type checkReport struct {
 	RoomID            id.RoomID      `json:"room_id,omitzero"`
 	RoomVersion       string         `json:"room_version"`
@@ -208,7 +208,7 @@ type checkReport struct {
 	Summary           map[string]int `json:"summary"`
 }
 
-// An eventReport is one event in JSON.
+// An eventReport is one event of that output.
 type eventReport struct {
 	File     string     `json:"file"`
 	Line     int        `json:"line"`
@@ -237,7 +237,7 @@ func (e *entry) report() eventReport {
 	return rep
 }
 
-func (j *judge) report() checkReport {
+func (j *checker) report() checkReport {
 	rep := checkReport{
 		RoomID: j.room.roomID(), RoomVersion: j.room.rules.Version, SignaturesChecked: j.keys != nil,
 		Extremities: j.room.ids(j.room.extremities()), Summary: map[string]int{"events": len(j.room.entries)},
@@ -260,7 +260,7 @@ func (r *room) ids(entries []int) []id.EventID {
 	return all
 }
 
-// writeJSON writes a report, indented.
+// writeJSON prints a report as indented JSON.
 func (r *run) writeJSON(report any) error {
 	err := json.MarshalWrite(r.out, report, jsontext.WithIndent("  "), json.Deterministic(true))
 	if err != nil {

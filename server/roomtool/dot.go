@@ -7,28 +7,28 @@ import (
 	"strings"
 )
 
-// A style is how a kind of event looks.
-type style struct {
+// A nodeStyle is the appearance of one kind of node.
+type nodeStyle struct {
 	fill, stroke string
 	dashed       bool
-	means        string // for the legend
+	means        string // its description in the legend
 }
 
-// styles are colours that people tell apart who see few; what matters is also
-// written out.
-var styles = map[kind]style{
+// styles uses colours that colour-blind people can distinguish. Important
+// information is also written as text.
+var styles = map[kind]nodeStyle{
 	kindState:     {fill: "#e7f0fb", stroke: "#2f6db3", means: "state event"},
 	kindMessage:   {fill: "#f4f4f2", stroke: "#8b8b86", means: "message event"},
 	kindRejected:  {fill: "#fdeceb", stroke: "#c5221f", dashed: true, means: "rejected"},
 	kindDropped:   {fill: "#f7e4ee", stroke: "#8e1e5b", dashed: true, means: "dropped"},
-	kindUnknown:   {fill: "#fff6da", stroke: "#a8730a", dashed: true, means: "not judged: something is missing"},
+	kindUnknown:   {fill: "#fff6da", stroke: "#a8730a", dashed: true, means: "not checked: something is missing"},
 	kindElsewhere: {fill: "#ffffff", stroke: "#b5b5b0", dashed: true, means: "not shown"},
 }
 
 // kinds lists the kinds in the order of the legend.
 var kinds = [...]kind{kindState, kindMessage, kindRejected, kindDropped, kindUnknown, kindElsewhere}
 
-// A badgeStyle is how a badge looks.
+// A badgeStyle is the appearance of a badge.
 type badgeStyle struct{ text, fill, means string }
 
 var badgeStyles = map[badge]badgeStyle{
@@ -39,7 +39,7 @@ var badgeStyles = map[badge]badgeStyle{
 
 var badges = [...]badge{badgeState, badgeWon, badgeLost}
 
-// writeDOT writes a picture for Graphviz.
+// writeDOT prints a graph for Graphviz.
 func (r *run) writeDOT(p *picture) error {
 	fmt.Fprintf(r.out, "digraph room {\n\tlabel=%s; labelloc=t; fontname=\"sans-serif\";\n", dotText(p.heading()))
 	fmt.Fprint(r.out, "\trankdir=BT;\n\tnode [shape=box, style=\"rounded,filled\", fontname=\"monospace\", fontsize=10];\n\tedge [color=\"#555555\"];\n")
@@ -82,7 +82,7 @@ func (r *run) writeDOTState(p *picture) {
 	fmt.Fprintf(r.out, "\tstate [shape=note, style=filled, fillcolor=\"#fbfbf8\", color=\"#b5b5b0\", label=%s];\n", dotText(lines...))
 }
 
-// dotText quotes lines of text that stand below each other, all at the left.
+// dotText quotes lines of text, left-aligned.
 func dotText(lines ...string) string {
 	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 	var b strings.Builder
@@ -97,7 +97,7 @@ func dotText(lines ...string) string {
 	return b.String()
 }
 
-// heading says what the picture shows.
+// heading returns the heading of the picture.
 func (p *picture) heading() string {
 	s := p.title
 	if p.hidden > 0 {
@@ -114,14 +114,14 @@ func (p *picture) stateHeading() string {
 	return fmt.Sprintf("State after %s (%s)", shortID(e.ev.ID), e.where())
 }
 
-// A rowLine is one line of the list of the state.
+// A rowLine is one line of the list of state entries.
 type rowLine struct {
 	text string
 	badge
 }
 
-// text is what the list of the state says of an entry.
-func (row row) text() []rowLine {
+// text returns the lines for a state entry.
+func (row stateRow) text() []rowLine {
 	var lines []rowLine
 	switch {
 	case row.won == nil:

@@ -53,44 +53,44 @@ events. The picture is SVG, or a graph for Graphviz.`,
 	},
 }
 
-// A picture is what a graph shows, before anybody knows where.
+// A picture is the contents of a graph, before its layout.
 type picture struct {
-	title  string
-	nodes  []*node
-	edges  []edge // to previous events
-	auth   []edge // to auth events
-	state  []row
-	hidden int // lines that are no events
-	judge  *judge
-	res    *resolution // nil if nothing was accepted
+	title   string
+	nodes   []*node
+	edges   []edge // to previous events
+	auth    []edge // to auth events
+	state   []stateRow
+	hidden  int // number of lines that are no events
+	checker *checker
+	res     *resolution // nil if nothing was accepted
 }
 
-// A node is an event, or a reference to one that is not shown.
+// A node is an event, or a reference to an event that is not shown.
 type node struct {
 	entry *entry
 	id    id.EventID
 	kind  kind
 	badge badge
 	width, height,
-	x, y float64 // of its middle
+	x, y float64 // coordinates of its centre
 	leftmost bool // of several in its layer
 }
 
-// An edge leads from an event to one that it refers to.
+// An edge connects an event to one of its references.
 type edge struct {
 	from, to int
-	via      []point // where it passes between other events, from the top down
+	via      []point // points that it passes, from top to bottom
 }
 
-// A row is an entry of the resolved state.
-type row struct {
+// A stateRow is an entry of the resolved state.
+type stateRow struct {
 	key      event.StateKey
-	won      *event.Event // nil if nothing is left
-	disputed bool         // won a conflict
+	won      *event.Event // nil if the resolved state has no such entry
+	disputed bool         // it won a conflict
 	lost     []*event.Event
 }
 
-// A kind is what becomes of an event.
+// A kind is the verdict on an event, for display.
 type kind string
 
 const (
@@ -102,25 +102,25 @@ const (
 	kindElsewhere kind = "elsewhere"
 )
 
-// A badge is the part of an event in the resolved state.
+// A badge says what part an event has in the resolved state.
 type badge string
 
 const (
 	badgeNone  badge = ""
-	badgeState badge = "in state" // undisputed
+	badgeState badge = "in state" // without a conflict
 	badgeWon   badge = "won"
 	badgeLost  badge = "lost"
 )
 
-// picture judges a room and resolves its state, if it has one.
+// picture checks a room and resolves its state, if it has one.
 func (r *run) picture(files []string, keyFile string, at atFlags) (*picture, error) {
-	j, chosen, err := r.judgeFor(files, keyFile, at)
+	j, chosen, err := r.newCheckerFor(files, keyFile, at)
 	if err != nil {
 		return nil, err
 	}
 	j.record = true
-	j.all()
-	p := &picture{judge: j, title: j.room.heading()}
+	j.checkAll()
+	p := &picture{checker: j, title: j.room.heading()}
 	if len(chosen) > 0 || len(j.room.extremities()) > 0 {
 		if p.res, err = j.resolution(chosen, false); err != nil {
 			return nil, err
@@ -130,11 +130,12 @@ func (r *run) picture(files []string, keyFile string, at atFlags) (*picture, err
 	return p, nil
 }
 
-// rows lists the resolved state, and what lost against it where branches met.
+// rows lists the entries of the resolved state and the events that lost
+// conflicts.
 func (p *picture) rows() {
 	lost := map[event.StateKey][]id.EventID{}
 	disputed := map[event.StateKey]bool{}
-	for _, c := range p.judge.contests {
+	for _, c := range p.checker.stateConflicts {
 		disputed[c.StateKey] = disputed[c.StateKey] || c.won == p.res.state[c.StateKey]
 		for _, eventID := range c.lost {
 			if eventID != p.res.state[c.StateKey] && !slices.Contains(lost[c.StateKey], eventID) {
@@ -150,7 +151,7 @@ func (p *picture) rows() {
 	}
 	slices.SortFunc(keys, compareKeys)
 	for _, key := range keys {
-		one := row{key: key, disputed: disputed[key]}
+		one := stateRow{key: key, disputed: disputed[key]}
 		if eventID, ok := p.res.state[key]; ok {
 			one.won = p.res.entry(eventID).ev
 		}
@@ -161,9 +162,9 @@ func (p *picture) rows() {
 	}
 }
 
-// connect makes the nodes and edges, of the last events or of all if last is 0.
+// connect makes nodes and edges for the last events, or for all if last is 0.
 func (p *picture) connect(last int, auth bool) {
-	room := p.judge.room
+	room := p.checker.room
 	var order []int
 	for _, e := range room.inOrder() {
 		switch {
@@ -196,7 +197,8 @@ func (p *picture) connect(last int, auth bool) {
 	}
 }
 
-// target returns the node of an event, and makes one for what is not shown.
+// target returns the node of an event; for an event that is not shown it makes
+// one.
 func (p *picture) target(index map[id.EventID]int, eventID id.EventID) int {
 	i, ok := index[eventID]
 	if !ok {
@@ -238,15 +240,15 @@ func (p *picture) badges() map[id.EventID]badge {
 	return badges
 }
 
-// text is what stands in a node, line by line. The first line is its heading, and
-// the last one is small.
+// text returns the lines of a node's text. The first is its heading, and the
+// last is in small print.
 func (n *node) text() []string {
 	if n.entry == nil {
 		return []string{"not shown", shortID(n.id)}
 	}
 	e := n.entry.ev
 	heading := printable(e.Type)
-	if word := saying(e); word != "" {
+	if word := mainValue(e); word != "" {
 		heading += " → " + word
 	}
 	lines := []string{heading}
@@ -262,7 +264,7 @@ func (n *node) text() []string {
 	return append(lines, fmt.Sprintf("%s  depth %d  %s", shortID(n.id), e.Depth, n.entry.where()))
 }
 
-// tooltip is what a viewer shows of a node that is pointed at.
+// tooltip returns the text that is shown when the pointer is over a node.
 func (n *node) tooltip() string {
 	if n.entry == nil {
 		return printable(string(n.id))

@@ -8,20 +8,21 @@ import (
 	"slices"
 )
 
-// A command is one of "touchstone room".
+// A command is a subcommand of "touchstone room".
 type command struct {
 	name    string
 	args    string
 	summary string
-	text    string // what it does, printed by its help
-	// examples are command lines and what they are for; tests run them all.
+	text    string // its description, printed by help
+	// examples are command lines with a description; tests run them all.
 	examples [][2]string
-	// prepare declares the flags and returns what is to be done with the other
-	// arguments. It tells whether all was good.
+	// prepare declares the flags and returns the function that runs the command
+	// with the other arguments. That function reports whether everything was
+	// good.
 	prepare func(r *run, fs *flag.FlagSet) func(args []string) (bool, error)
 }
 
-// commands are all of them, in the order of the help.
+// commands returns all commands, in the order in which help lists them.
 func commands() []*command {
 	return []*command{
 		&checkCommand, &resolveCommand, &graphCommand, &hashCommand, &redactCommand, &signCommand, &verifyCommand, &buildCommand,
@@ -38,9 +39,9 @@ func find(name string) *command {
 }
 
 const exitCodes = `Exit codes:
-  0  all is good
-  1  something was rejected, or did not hold
-  2  the command line makes no sense
+  0  everything is good
+  1  an event was rejected, or a check failed
+  2  the command line is wrong
   3  the input cannot be read; the message names file and line
 `
 

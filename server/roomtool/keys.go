@@ -18,14 +18,14 @@ import (
 	"touchstone.example/server/event"
 )
 
-// A verifyKey is a public key of a server, and until when it counts.
+// A verifyKey is a public key of a server and the end of its validity.
 type verifyKey struct {
 	key        ed25519.PublicKey
 	validUntil int64 // milliseconds
-	expired    bool  // validUntil is when the server gave the key up
+	expired    bool  // the key is in old_verify_keys; validUntil is its expired_ts
 }
 
-// verifyKeys are the public keys of servers.
+// verifyKeys are public keys by server and key ID.
 type verifyKeys map[id.ServerName]map[id.KeyID]verifyKey
 
 func (k verifyKeys) add(server id.ServerName, keyID id.KeyID, encoded string, key verifyKey) error {
@@ -41,9 +41,9 @@ func (k verifyKeys) add(server id.ServerName, keyID id.KeyID, encoded string, ke
 	return nil
 }
 
-// readVerifyKeys reads a file of public keys: any number of JSON objects, each of
-// which is what a server publishes of itself, a notary's collection of those, or
-// simply {"server": {"ed25519:1": "base64"}}.
+// readVerifyKeys reads a file of public keys. It contains JSON objects of these
+// kinds: the keys that a server publishes, a notary's response with several of
+// those, or simply {"server": {"ed25519:1": "base64"}}.
 func readVerifyKeys(file string, r io.Reader) (verifyKeys, error) {
 	keys := verifyKeys{}
 	dec := jsontext.NewDecoder(io.LimitReader(r, 64<<20))
@@ -56,12 +56,13 @@ func readVerifyKeys(file string, r io.Reader) (verifyKeys, error) {
 			err = keys.addObject(value)
 		}
 		if err != nil {
-			return nil, &inputError{place{file: file}, fmt.Errorf("verify keys: %w", err)}
+			return nil, &inputError{position{file: file}, fmt.Errorf("verify keys: %w", err)}
 		}
 	}
 }
 
-// A serverKeys is what a server publishes of its keys, or what a notary collects.
+// A serverKeys is the keys that a server publishes, or the response of a
+// notary.
 //
 // Spec: server-server GET /_matrix/key/v2/server, POST /_matrix/key/v2/query.
 type serverKeys struct {
@@ -126,15 +127,16 @@ func (k verifyKeys) addPublished(s *serverKeys) error {
 	return nil
 }
 
-// counts tells whether a signature by a key on an event is looked at.
+// counts reports whether the key was valid at the time of an event, so that its
+// signature is checked.
 //
-// Spec: server-server "Validating hashes and signatures on received events", for
-// keys that expired; room version 5, "Signing key validity period".
+// Spec: server-server "Validating hashes and signatures on received events",
+// for expired keys; room version 5, "Signing key validity period".
 func (v verifyKey) counts(e *event.Event) bool {
 	return !v.expired && !e.Rules().KeyValidityEnforced || e.OriginServerTS <= v.validUntil
 }
 
-// A signature is one that an event carries, and what became of it.
+// A signature is one signature on an event, with the result of its check.
 type signature struct {
 	server id.ServerName
 	keyID  id.KeyID
@@ -150,7 +152,7 @@ const (
 	signatureExpired signatureState = "expired key"
 )
 
-// signatures judges every signature on an event.
+// signatures checks every signature on an event.
 func (k verifyKeys) signatures(e *event.Event) []signature {
 	var all []signature
 	for server, keyID := range e.Signatures() {
@@ -169,14 +171,15 @@ func (k verifyKeys) signatures(e *event.Event) []signature {
 	return all
 }
 
-// policyKey is the ID of the key with which policy servers sign. Rooms name it, and
-// not the server: it is skipped here.
+// policyKey is the ID of the key with which policy servers sign. Its public key
+// is in the room and not published by the server, so we skip it.
 //
 // Spec: server-server "Validating hashes and signatures on received events".
 const policyKey = "ed25519:policy_server"
 
-// signedBy tells whether an event is validly signed by a server: at least one
-// signature is by a known key that counts, and all of those hold.
+// signedBy checks that an event is signed by a server: at least one of its
+// signatures must be by a known, valid key, and all such signatures must be
+// right.
 func signedBy(all []signature, server id.ServerName) error {
 	found := signatureUnknown
 	for _, s := range all {
@@ -203,8 +206,7 @@ func signedBy(all []signature, server id.ServerName) error {
 	return fmt.Errorf("no signature of %s with a known key", printable(string(server)))
 }
 
-// verifies tells whether an event carries the signatures that it cannot be
-// without.
+// verifies checks that an event has all required signatures.
 func verifies(e *event.Event, all []signature) error {
 	for _, server := range e.RequiredSigners() {
 		if err := signedBy(all, server); err != nil {
@@ -214,11 +216,11 @@ func verifies(e *event.Event, all []signature) error {
 	return nil
 }
 
-// readSigningKey reads a private key: a line as "ed25519 1 SEED", as other
-// servers keep in their signing.key, or a seed alone. keyID chooses one of several
-// keys, or names a seed; it may be empty.
+// readSigningKey reads a private key: either a line "ed25519 1 SEED", as in the
+// signing.key files of other servers, or only a seed. keyID selects one of
+// several keys, or is the ID for a bare seed; it may be empty.
 func readSigningKey(file string, r io.Reader, keyID id.KeyID) (event.Signer, error) {
-	at := place{file: file}
+	at := position{file: file}
 	lines := bufio.NewScanner(io.LimitReader(r, 1<<20))
 	var found []event.Signer
 	for lines.Scan() {

@@ -7,47 +7,47 @@ import (
 	"slices"
 )
 
-// The layout is in layers: an event stands one layer below the lowest of its
-// previous events. Lines over several layers get a place in each of them, so that
-// they pass between events. Within the layers, what is connected is brought close
-// by turns, downwards and upwards. There is no recursion, and each turn costs in
-// proportion to what is drawn.
+// The layout has layers: an event is one layer below the lowest of its previous
+// events. A line across several layers gets a slot in each of them, so that it
+// passes between events. Alternating passes downwards and upwards then move
+// connected slots close to each other. There is no recursion, and the time of a
+// pass is in proportion to the number of slots and lines.
 
-// A point is a place in the picture.
+// A point is a position in the picture.
 type point struct{ x, y float64 }
 
 // Distances in the picture.
 const (
 	gapX       = 28 // between events side by side
 	gapY       = 40 // between layers
-	laneWidth  = 12 // that a passing line takes
+	laneWidth  = 12 // width of a slot for a passing line
 	orderTurns = 16
-	placeTurns = 9 // odd: the last one is downwards
-	// maxLanes bounds the places that lines take in layers. Lines beyond are drawn
-	// straight through.
+	placeTurns = 9 // odd, so that the last pass goes downwards
+	// maxLanes limits the slots for passing lines. Lines beyond the limit are
+	// drawn straight.
 	maxLanes = 200_000
 )
 
-// A slot is an event, or a line, in a layer.
+// A slot is an event, or a passing line, in a layer.
 type slot struct {
 	layer    int
-	pos      int // in the layer
+	pos      int // index in its layer
 	width, x float64
-	up, down []int // slots that it is connected to
+	up, down []int // slots above and below that it is connected to
 	line     bool
-	key      float64 // by which its layer is sorted
+	key      float64 // sort key within its layer
 }
 
-// A layout finds places for the nodes of a picture.
+// A layout computes the positions of the nodes of a picture.
 type layout struct {
 	p      *picture
-	slots  []slot // those of the nodes first
+	slots  []slot // the slots of nodes come first
 	layers [][]int
-	lanes  [][]int // per edge, the slots of its line from the top down
+	lanes  [][]int // for each edge, the slots of its line from top to bottom
 }
 
-// place sets the places of nodes and the ways of lines, whose sizes are known, and
-// returns the size of all.
+// place sets the positions of nodes and the courses of lines, given the node
+// sizes, and returns the size of the picture.
 func (p *picture) place() (width, height float64) {
 	l := &layout{p: p}
 	l.assignLayers()
@@ -57,8 +57,9 @@ func (p *picture) place() (width, height float64) {
 	return l.finish()
 }
 
-// assignLayers puts every node below those that it refers to. Nodes come after
-// those, except for what is in a cycle or not shown.
+// assignLayers puts every node below those that it refers to. References come
+// first in the list of nodes, except in cycles and for nodes that are not
+// shown.
 func (l *layout) assignLayers() {
 	nodes := l.p.nodes
 	l.slots = make([]slot, len(nodes))
@@ -74,7 +75,8 @@ func (l *layout) assignLayers() {
 			}
 		}
 	}
-	// What is not shown stands right above the first that refers to it.
+	// A node that is not shown goes right above the first node that refers to
+	// it.
 	lowest := map[int]int{}
 	for _, e := range l.p.edges {
 		if nodes[e.to].entry == nil {
@@ -88,7 +90,7 @@ func (l *layout) assignLayers() {
 	}
 }
 
-// addLanes connects the slots, and gives lines over several layers one in each.
+// addLanes connects the slots, and adds slots for lines across several layers.
 func (l *layout) addLanes() {
 	l.lanes = make([][]int, len(l.p.edges))
 	budget := maxLanes
@@ -126,8 +128,8 @@ func (l *layout) join(above, below int) {
 	l.slots[below].up = append(l.slots[below].up, above)
 }
 
-// orderLayers sorts each layer by where its neighbours stand, and keeps the order
-// in which the fewest lines cross.
+// orderLayers sorts each layer by the positions of its neighbours, and keeps
+// the order with the fewest crossings.
 func (l *layout) orderLayers() {
 	best, fewest := l.order(), l.crossings()
 	for turn := 0; turn < orderTurns && fewest > 0; turn++ {
@@ -184,11 +186,11 @@ func (l *layout) sortLayer(n int, byUpper bool) {
 	}
 }
 
-// crossings counts how often lines between neighbouring layers cross.
+// crossings counts the crossings of lines between adjacent layers.
 func (l *layout) crossings() int {
 	total := 0
 	for n := 1; n < len(l.layers); n++ {
-		tree := make([]int, len(l.layers[n-1])+1) // counts of ends in the layer above, as a Fenwick tree
+		tree := make([]int, len(l.layers[n-1])+1) // a Fenwick tree that counts the line ends in the layer above
 		seen := 0
 		for _, i := range l.layers[n] {
 			for _, t := range l.slots[i].up {
@@ -209,8 +211,8 @@ func (l *layout) crossings() int {
 	return total
 }
 
-// placeX moves the slots of each layer as close to their neighbours as the others
-// let them.
+// placeX moves the slots of each layer as close to their neighbours as the
+// other slots allow.
 func (l *layout) placeX() {
 	for _, layer := range l.layers {
 		x := 0.0
@@ -224,29 +226,29 @@ func (l *layout) placeX() {
 			if turn%2 == 1 {
 				n = len(l.layers) - 1 - n
 			}
-			l.settle(l.layers[n], turn%2 == 0)
+			l.placeLayer(l.layers[n], turn%2 == 0)
 		}
 	}
 }
 
-// A block is a run of slots that touch each other: their middle is where they
-// would like to be on average.
+// A block is a run of adjacent slots without gaps. Its position is the average
+// of the positions that its slots prefer.
 type block struct {
 	sum, weight float64
 	n           int
 }
 
-// settle places the slots of one layer, in their order, where the sum of the
-// squares of their distances to where they would like to be is smallest.
-func (l *layout) settle(layer []int, byUpper bool) {
-	offsets := make([]float64, len(layer)) // of slots that touch, from the first
+// placeLayer places the slots of one layer, in their order, so that the sum of
+// the squared distances to their preferred positions is smallest.
+func (l *layout) placeLayer(layer []int, byUpper bool) {
+	offsets := make([]float64, len(layer)) // of slots within a block, from its first slot
 	blocks := make([]block, 0, len(layer))
 	for k, i := range layer {
 		if k > 0 {
 			before := &l.slots[layer[k-1]]
 			offsets[k] = offsets[k-1] + (before.width+l.slots[i].width)/2 + gapX
 		}
-		wish, weight := l.wish(i, byUpper)
+		wish, weight := l.preferredX(i, byUpper)
 		b := block{float64((wish - offsets[k]) * weight), weight, 1}
 		for len(blocks) > 0 {
 			before := blocks[len(blocks)-1]
@@ -267,8 +269,8 @@ func (l *layout) settle(layer []int, byUpper bool) {
 	}
 }
 
-// wish is where a slot would like to be, and how much.
-func (l *layout) wish(i int, byUpper bool) (x, weight float64) {
+// preferredX returns the preferred position of a slot and its weight.
+func (l *layout) preferredX(i int, byUpper bool) (x, weight float64) {
 	s := &l.slots[i]
 	near := s.down
 	if byUpper {
@@ -280,7 +282,7 @@ func (l *layout) wish(i int, byUpper bool) (x, weight float64) {
 	sum, total := 0.0, 0.0
 	for _, t := range near {
 		w := 1.0
-		if s.line && l.slots[t].line { // long lines should be straight
+		if s.line && l.slots[t].line { // prefer straight long lines
 			w = 8
 		}
 		sum += float64(l.slots[t].x * w)
@@ -292,7 +294,7 @@ func (l *layout) wish(i int, byUpper bool) (x, weight float64) {
 	return sum / total, 1
 }
 
-// finish hands the places to the picture.
+// finish copies the positions to the picture.
 func (l *layout) finish() (width, height float64) {
 	left, right := 0.0, 0.0
 	for i, s := range l.slots {
@@ -301,7 +303,7 @@ func (l *layout) finish() (width, height float64) {
 		}
 		right = max(right, s.x+s.width/2)
 	}
-	tops := make([]float64, len(l.layers)) // of layers
+	tops := make([]float64, len(l.layers)) // upper edges of the layers
 	heights := make([]float64, len(l.layers))
 	for i, n := range l.p.nodes {
 		heights[l.slots[i].layer] = max(heights[l.slots[i].layer], n.height)

@@ -13,8 +13,8 @@ import (
 	"touchstone.example/api/id"
 )
 
-// graphOf makes a picture of events that each refer to earlier ones, or to later
-// ones if some refer backwards.
+// graphOf makes a picture of events with these references, which may also be to
+// later events.
 func graphOf(prev [][]int) *picture {
 	p := &picture{}
 	for i, refs := range prev {
@@ -27,8 +27,7 @@ func graphOf(prev [][]int) *picture {
 	return p
 }
 
-// requireReadable checks that nothing covers anything else and that time goes
-// down.
+// requireReadable checks that nothing overlaps and that later events are lower.
 func requireReadable(t *testing.T, p *picture, width, height float64) {
 	for i, n := range p.nodes {
 		require.False(t, math.IsNaN(n.x) || math.IsNaN(n.y))
@@ -92,7 +91,8 @@ func TestAChainIsDrawnAsAStraightLine(t *testing.T) {
 }
 
 func TestLinesDoNotCrossWhereTheyNeedNot(t *testing.T) {
-	// Two branches whose events come alternately, the second one first.
+	// Events alternate between two branches; in the second half their order is
+	// swapped.
 	p := graphOf([][]int{nil, {0}, {0}, {2}, {1}, {3}, {4}, {6, 5}})
 	for i := range p.nodes {
 		p.nodes[i].width = 100
@@ -110,7 +110,7 @@ func TestCyclesAreDrawnToo(t *testing.T) {
 	requireReadable(t, p, width, height)
 }
 
-func TestNothingIsDrawnOfNothing(t *testing.T) {
+func TestEmptyPicture(t *testing.T) {
 	width, height := (&picture{}).place()
 	require.Zero(t, width)
 	require.Zero(t, height)
@@ -120,7 +120,7 @@ func TestACurveStopsAtItsPoints(t *testing.T) {
 	require.Equal(t, "M0 10 L0 5 C0 2.5 4 2.5 4 0", curve([]point{{0, 10}, {0, 5}, {4, 0}}))
 }
 
-func TestTextCannotMoveTheCursor(t *testing.T) {
+func TestTerminalControlCharactersAreEscaped(t *testing.T) {
 	require.Equal(t, `a\x1b[31mb\n\u202e`, printable("a\x1b[31mb\n\u202e"))
 	require.Equal(t, `"é ☃`, printable(`"é ☃`))
 	require.Equal(t, "ab…", shorten("abcd", 3))

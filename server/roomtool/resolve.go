@@ -19,18 +19,18 @@ var resolveCommand = command{
 	name:    "resolve",
 	args:    "[file ...]",
 	summary: "resolve forks, and say why an event lost",
-	text: `Judges the events as check does, and resolves the states after some of them into
-one, by the algorithm of the room version. Entries on which the states do not agree
-are marked, with the events that lost. --trace tells every step of the algorithm.
+	text: `Checks the events as check does, and resolves the states after some of them into
+one, by the algorithm of the room version. Entries for which the states differ are
+marked, with the events that lost. --trace prints every step of the algorithm.
 
-The exit code is 1 if the state after one of the events is not known; that some
-events of the room were rejected is no failure here.`,
+The exit code is 1 if the state after one of the events is not known. Rejected events
+of the room do not change it.`,
 	examples: [][2]string{
 		{"touchstone room resolve room.jsonl", "the state of the room now: all forward extremities resolved"},
-		{"touchstone room resolve --trace room.jsonl", "how it came about"},
+		{"touchstone room resolve --trace room.jsonl", "with every step"},
 		{"touchstone room resolve --trace --json room.jsonl", "the same for other programs"},
-		{"touchstone room resolve --at EVENT --at EVENT room.jsonl", "the states after two events; the beginning of their IDs will do"},
-		{"touchstone room resolve --before EVENT --trace room.jsonl", "what came of the branches that an event joined"},
+		{"touchstone room resolve --at EVENT --at EVENT room.jsonl", "the states after two events; a prefix of an ID is enough"},
+		{"touchstone room resolve --before EVENT --trace room.jsonl", "the state before an event that joins branches"},
 	},
 	prepare: func(r *run, fs *flag.FlagSet) func([]string) (bool, error) {
 		r.flagVersion(fs)
@@ -40,11 +40,11 @@ events of the room were rejected is no failure here.`,
 		keys := fs.String("keys", "", "check signatures with the public keys in this `FILE`")
 		trace := fs.Bool("trace", false, "tell every step of the resolution")
 		return func(files []string) (bool, error) {
-			j, chosen, err := r.judgeFor(files, *keys, at)
+			j, chosen, err := r.newCheckerFor(files, *keys, at)
 			if err != nil {
 				return false, err
 			}
-			j.all()
+			j.checkAll()
 			res, err := j.resolution(chosen, *trace)
 			if err != nil {
 				return false, err
@@ -58,7 +58,8 @@ events of the room were rejected is no failure here.`,
 	},
 }
 
-// atFlags name the events the states after which are resolved.
+// atFlags are the flags --at and --before: they select the events whose states
+// after them are resolved.
 type atFlags struct{ at, before []string }
 
 func (a *atFlags) declare(fs *flag.FlagSet) {
@@ -96,31 +97,31 @@ func (a *atFlags) entries(r *room) ([]int, error) {
 	return chosen, nil
 }
 
-// A resolution is the state that the states after some events resolve to.
+// A resolution is the resolved state of the states after some events.
 type resolution struct {
-	judge      *judge
+	checker    *checker
 	at         []int // entries
 	state      stateres.State
 	conflicts  []conflict
-	conflicted map[event.StateKey]bool // has a conflict
+	conflicted map[event.StateKey]bool // whether the entry was in conflict
 	trace      *stateres.Trace
 }
 
-// A conflict is an entry of the state on which the states do not agree.
+// A conflict is a state entry for which the states differ.
 type conflict struct {
 	event.StateKey
 	candidates []candidate
 }
 
-// A candidate is what some of the states have for an entry.
+// A candidate is an event that some of the states have for an entry.
 type candidate struct {
 	eventID id.EventID
 	at      []id.EventID // the events after which the state has it
 }
 
-// judgeFor reads a room, and prepares to judge it so that the states after some
-// events stay.
-func (r *run) judgeFor(files []string, keyFile string, at atFlags) (j *judge, chosen []int, err error) {
+// newCheckerFor reads a room and prepares a checker that keeps the states after the
+// selected events.
+func (r *run) newCheckerFor(files []string, keyFile string, at atFlags) (j *checker, chosen []int, err error) {
 	room, keys, err := r.roomAndKeys(files, keyFile)
 	if err != nil {
 		return nil, nil, err
@@ -128,15 +129,15 @@ func (r *run) judgeFor(files []string, keyFile string, at atFlags) (j *judge, ch
 	if chosen, err = at.entries(room); err != nil {
 		return nil, nil, err
 	}
-	j = newJudge(room, keys)
+	j = newChecker(room, keys)
 	for _, i := range chosen {
 		j.keep[i] = true
 	}
 	return j, chosen, nil
 }
 
-// find returns the entries of the events that are named by an ID or the beginning
-// of one, with or without its sigil.
+// find returns the entries of events, given by ID or by a prefix of it, with or
+// without its sigil.
 func (r *room) find(names []string) ([]int, error) {
 	var found []int
 	for _, name := range names {
@@ -173,8 +174,8 @@ func (r *room) findPrefix(prefix id.EventID) (int, error) {
 }
 
 // resolution resolves the states after some events, or after the forward
-// extremities if there are none.
-func (j *judge) resolution(at []int, trace bool) (*resolution, error) {
+// extremities if at is empty.
+func (j *checker) resolution(at []int, trace bool) (*resolution, error) {
 	if len(at) == 0 {
 		at = j.room.extremities()
 	}
@@ -191,7 +192,7 @@ func (j *judge) resolution(at []int, trace bool) (*resolution, error) {
 			return nil, fmt.Errorf("the state after %s is not known: %s", e.ev.ID, e.result)
 		}
 	}
-	res := &resolution{judge: j, at: at, conflicted: map[event.StateKey]bool{}}
+	res := &resolution{checker: j, at: at, conflicted: map[event.StateKey]bool{}}
 	if trace {
 		res.trace = new(stateres.Trace)
 	}
@@ -204,12 +205,13 @@ func (j *judge) resolution(at []int, trace bool) (*resolution, error) {
 		res.conflicted[c.StateKey] = true
 	}
 	if j.record {
-		j.addContests(res.conflicts, res.state)
+		j.addStateConflicts(res.conflicts, res.state)
 	}
 	return res, nil
 }
 
-// conflicts lists what the states do not agree on, by type and state key.
+// conflicts lists the entries for which the states differ, by type and state
+// key.
 func (r *room) conflicts(at []int, states []*state) []conflict {
 	byKey := map[event.StateKey]*conflict{}
 	for i, s := range states {
@@ -242,7 +244,8 @@ func (c *conflict) add(eventID, at id.EventID) {
 	c.candidates[i].at = append(c.candidates[i].at, at)
 }
 
-// compareKeys puts first what the rest stands on.
+// compareKeys sorts the entries that others depend on first: create event,
+// power levels, join rules.
 func compareKeys(a, b event.StateKey) int {
 	rank := func(k event.StateKey) int {
 		return (slices.Index([]string{event.TypeMember, event.TypeJoinRules, event.TypePowerLevels, event.TypeCreate}, k.Type))
@@ -260,17 +263,17 @@ func (res *resolution) keys() []event.StateKey {
 	return keys
 }
 
-// entryAt returns one of the events the states after which are resolved.
-func (res *resolution) entryAt(i int) *entry { return res.judge.room.entries[res.at[i]] }
+// entryAt returns the i-th of the selected events.
+func (res *resolution) entryAt(i int) *entry { return res.checker.room.entries[res.at[i]] }
 
 func (res *resolution) entry(eventID id.EventID) *entry {
-	room := res.judge.room
+	room := res.checker.room
 	return room.entries[room.byID[eventID]]
 }
 
-// writeResolution prints the resolved state for people.
+// writeResolution prints the resolved state as text.
 func (r *run) writeResolution(res *resolution) {
-	room := res.judge.room
+	room := res.checker.room
 	fmt.Fprintf(r.out, "%s, state resolution %s\n%s\n\n", room.heading(), room.rules.StateResolution, linkResolution(room.rules))
 	fmt.Fprint(r.out, "The states after\n")
 	for _, i := range res.at {
@@ -284,13 +287,13 @@ func (r *run) writeResolution(res *resolution) {
 	if merges := room.merges(); len(res.at) == 1 && len(merges) > 0 {
 		fmt.Fprintf(r.out, "\nBranches met before: --before tells what came of them at %s.\n", merges)
 	}
-	if n := res.judge.counts(); n[accepted] < len(room.entries) {
+	if n := res.checker.counts(); n[accepted] < len(room.entries) {
 		fmt.Fprintf(r.out, "\nNot accepted: %d of %s; see touchstone room check.\n",
 			len(room.entries)-n[accepted], count(len(room.entries), "event", "events"))
 	}
 }
 
-// merges names the first events that have several previous ones.
+// merges names the first events that have several previous events.
 func (r *room) merges() string {
 	var all []id.EventID
 	for _, i := range r.order {
@@ -301,8 +304,8 @@ func (r *room) merges() string {
 	return shortIDs(all)
 }
 
-// writeState prints the entries of the state and, below those in conflict, what
-// lost.
+// writeState prints the entries of the state, each with the events that lost
+// against it.
 func (r *run) writeState(res *resolution) {
 	width := 0
 	for _, key := range res.keys() {
@@ -320,7 +323,7 @@ func (r *run) writeState(res *resolution) {
 		}
 		delete(lost, key)
 	}
-	for _, c := range res.conflicts { // those of which nothing is left
+	for _, c := range res.conflicts { // entries that the resolved state does not have
 		for i, eventID := range lost[c.StateKey] {
 			if i == 0 {
 				fmt.Fprintf(r.out, "* nothing for %s\n", keyLabel(c.StateKey))
@@ -334,7 +337,7 @@ func (r *run) writeEvent(indent string, e *entry, width int) {
 	fmt.Fprintf(r.out, "%s%s  %s  %s, %s\n", indent, shortID(e.ev.ID), pad(label(e.ev), width), printable(string(e.ev.Sender)), e.where())
 }
 
-// lost lists the events that some state had, and the resolved one has not.
+// lost lists the events of the states that are not in the resolved state.
 func (res *resolution) lost() map[event.StateKey][]id.EventID {
 	lost := map[event.StateKey][]id.EventID{}
 	for _, c := range res.conflicts {
@@ -347,7 +350,7 @@ func (res *resolution) lost() map[event.StateKey][]id.EventID {
 	return lost
 }
 
-// A resolveReport is what resolve --json writes.
+// A resolveReport is the JSON output of "resolve --json".
 type resolveReport struct {
 	RoomID      id.RoomID       `json:"room_id"`
 	RoomVersion string          `json:"room_version"`
@@ -379,7 +382,7 @@ type candidateJSON struct {
 }
 
 func (res *resolution) report() resolveReport {
-	room := res.judge.room
+	room := res.checker.room
 	rep := resolveReport{
 		RoomID: room.roomID(), RoomVersion: room.rules.Version, Algorithm: string(room.rules.StateResolution),
 		Link: linkResolution(room.rules), At: room.ids(res.at), Trace: res.trace,

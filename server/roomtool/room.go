@@ -16,42 +16,41 @@ import (
 	"touchstone.example/server/roomver"
 )
 
-// An entry is one line of input: an event, or what should have been one.
+// An entry is one line of input: an event, or a line that is not one.
 type entry struct {
-	place
-	alone  bool         // all of the room is in one file
+	position
+	alone  bool         // the whole input is one file
 	ev     *event.Event // nil if the line is not in the format of events
-	parse  error        // why not
+	parse  error        // the error, in that case
 	notes  []string
 	result result
 
-	prev, auth               []int        // those of its references that the input has, each once
-	missingPrev, missingAuth []id.EventID // the others
-	children                 []int        // entries that have it among their prev
-	later                    []int        // entries that can only be judged after it
-	redacted                 bool         // since its content hash does not match
+	prev, auth               []int        // its references that are in the input, each once
+	missingPrev, missingAuth []id.EventID // its references that are not
+	children                 []int        // entries that have it as a previous event
+	later                    []int        // entries that must be checked after it
+	redacted                 bool         // redacted, since its content hash does not match
 }
 
-// A room is a set of events that belong together.
+// A room is the events of one room.
 type room struct {
 	rules   *roomver.Rules
 	entries []*entry
 	byID    map[id.EventID]int
-	order   []int // indices of entries, references first; cycles left out
+	order   []int // indices of entries, references first; without cycles
 	oneFile bool
 }
 
-// A line is one line of input, and the object that it holds.
+// A line is one line of input with its JSON object.
 type line struct {
-	place
+	position
 	object []byte
 }
 
-// readLines reads what the arguments name, and finds the rules of the room's
-// version.
+// readLines reads the input files, and determines the room version.
 func (r *run) readLines(files []string) ([]line, error) {
 	var lines []line
-	err := r.readFiles(files, func(at place, object []byte) error {
+	err := r.readFiles(files, func(at position, object []byte) error {
 		lines = append(lines, line{at, object})
 		return nil
 	})
@@ -59,10 +58,10 @@ func (r *run) readLines(files []string) ([]line, error) {
 		return nil, err
 	}
 	if len(lines) == 0 {
-		return nil, &inputError{place{file: nameOf(files)}, errors.New("no events")}
+		return nil, &inputError{position{file: nameOf(files)}, errors.New("no events")}
 	}
 	for i := 0; r.rules == nil && i < len(lines); i++ {
-		if r.rules, err = versionOf(lines[i].place, lines[i].object); err != nil {
+		if r.rules, err = versionOf(lines[i].position, lines[i].object); err != nil {
 			return nil, err
 		}
 	}
@@ -72,7 +71,7 @@ func (r *run) readLines(files []string) ([]line, error) {
 	return lines, nil
 }
 
-// readRoom makes a room of what the arguments name.
+// readRoom reads the input files as one room.
 func (r *run) readRoom(files []string) (*room, error) {
 	lines, err := r.readLines(files)
 	if err != nil {
@@ -81,16 +80,16 @@ func (r *run) readRoom(files []string) (*room, error) {
 	room := newRoom(r.rules)
 	room.oneFile = len(files) < 2
 	for i := range lines {
-		room.add(lines[i].place, lines[i].object)
+		room.add(lines[i].position, lines[i].object)
 		lines[i].object = nil
 	}
 	room.sort()
 	return room, nil
 }
 
-// versionOf returns the rules of the version that a create event names, nil for
-// every other object.
-func versionOf(at place, object []byte) (*roomver.Rules, error) {
+// versionOf returns the rules of the version in a create event, nil for other
+// objects.
+func versionOf(at position, object []byte) (*roomver.Rules, error) {
 	b, err := canonjson.Append(nil, object, canonjson.Lenient)
 	if err != nil {
 		return nil, &inputError{at, err}
@@ -102,8 +101,8 @@ func versionOf(at place, object []byte) (*roomver.Rules, error) {
 	}
 	content := event.Member(b, "content")
 	if event.Member(content, "room_version") == nil && event.Member(b, "event_id") == nil {
-		// It would be of version 1, whose events have IDs. Redaction does this to rooms
-		// of versions 3 to 10.
+		// This would mean version 1, whose events have IDs. But in versions 3
+		// to 10 a redaction removes room_version from a create event.
 		return nil, &inputError{at, errors.New("the m.room.create names no room version, and is none of version 1 without event_id: say --room-version")}
 	}
 	version := contentVersion(content)
@@ -131,9 +130,9 @@ func newRoom(rules *roomver.Rules) *room {
 	return &room{rules: rules, byID: map[id.EventID]int{}}
 }
 
-// add takes one line into the room.
-func (r *room) add(at place, object []byte) *entry {
-	e := &entry{place: at, alone: r.oneFile}
+// add adds one line to the room.
+func (r *room) add(at position, object []byte) *entry {
+	e := &entry{position: at, alone: r.oneFile}
 	e.ev, e.parse = event.Parse(r.rules, object)
 	i := len(r.entries)
 	r.entries = append(r.entries, e)
@@ -155,7 +154,7 @@ func (r *room) add(at place, object []byte) *entry {
 	return e
 }
 
-// where names the place of an entry, as briefly as possible.
+// where returns the position of an entry in the input, as short as possible.
 func (e *entry) where() string {
 	if e.alone {
 		return fmt.Sprintf("line %d", e.line)
@@ -163,8 +162,8 @@ func (e *entry) where() string {
 	return printable(e.String())
 }
 
-// sort connects the entries and puts those first that others refer to; beyond
-// that their order is the input's.
+// sort resolves the references between entries and sorts references first,
+// apart from that in the order of the input.
 func (r *room) sort() {
 	waiting := make([]int, len(r.entries))
 	ready := &indexHeap{}
@@ -211,8 +210,8 @@ func (r *room) sort() {
 	}
 }
 
-// createOf returns the entry of the create event whose hash an event's room_id is,
-// -1 if there is none.
+// createOf returns the entry of the create event whose hash is the room_id of
+// an event, -1 if there is none.
 func (r *room) createOf(e *entry) int {
 	if i, ok := r.byID[id.EventID("$"+e.ev.RoomID[1:])]; ok && r.rules.CreateEventImplied {
 		return i
@@ -220,7 +219,7 @@ func (r *room) createOf(e *entry) int {
 	return -1
 }
 
-// connect finds the events that an event refers to, each once.
+// connect finds the entries that an event refers to, each once.
 func (r *room) connect(refs []id.EventID) (known []int, missing []id.EventID) {
 	for _, ref := range refs {
 		i, ok := r.byID[ref]
@@ -234,8 +233,8 @@ func (r *room) connect(refs []id.EventID) (known []int, missing []id.EventID) {
 	return known, missing
 }
 
-// extremities returns the accepted events of the room that no accepted event comes
-// after.
+// extremities returns the forward extremities: accepted events that no accepted
+// event has as a previous event.
 func (r *room) extremities() []int {
 	var ends []int
 	roomID := r.roomID()
@@ -253,7 +252,7 @@ func (r *room) extremities() []int {
 	return ends
 }
 
-// An indexHeap hands out the smallest index first.
+// An indexHeap is a priority queue that returns the smallest index first.
 type indexHeap struct{ indices []int }
 
 func (h *indexHeap) Len() int           { return len(h.indices) }

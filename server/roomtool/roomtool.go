@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package roomtool is "touchstone room": the room engine for people who read and
-// write specifications. It reads rooms as JSON lines and says what the rules of
-// their version make of them. It decides nothing itself, and touches nothing but
-// the streams that it is given.
+// Package roomtool implements "touchstone room": room versions on the command
+// line, for people who read and write specifications. It reads rooms as JSON
+// lines and applies the rules of their version. All rules are in other
+// packages, and it accesses only the streams that the caller passes.
 package roomtool
 
 import (
@@ -19,21 +19,21 @@ import (
 
 // The exit codes.
 const (
-	ExitGood    = 0 // all is good
-	ExitFailed  = 1 // something was rejected, or did not hold
-	ExitUsage   = 2 // the command line makes no sense
+	ExitGood    = 0 // everything is good
+	ExitFailed  = 1 // an event was rejected, or a check failed
+	ExitUsage   = 2 // the command line is wrong
 	ExitNoInput = 3 // the input cannot be read
 )
 
-// Streams are what a run reads and writes.
+// Streams are the input and output of a command.
 type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
-	Open     func(name string) (io.ReadCloser, error) // opens the files that arguments name
+	Open     func(name string) (io.ReadCloser, error) // opens files named in arguments
 }
 
-// Run performs a command and returns its exit code. args begins with the name of
-// the command.
+// Run runs a command and returns its exit code. args[0] is the name of the
+// command.
 func Run(args []string, s Streams) int {
 	r := &run{Streams: s, out: bufio.NewWriter(s.Out)}
 	good, err := r.dispatch(args)
@@ -61,17 +61,17 @@ func Run(args []string, s Streams) int {
 	return ExitFailed
 }
 
-// A run is one command at work.
+// A run is one execution of a command.
 type run struct {
 	Streams
 	out     *bufio.Writer
 	command *command
-	rules   *roomver.Rules // nil if the input is to say
+	rules   *roomver.Rules // nil: to be determined from the input
 	version string
 	json    bool
 }
 
-// A usageError says what is wrong with a command line.
+// A usageError is an error of the command line.
 type usageError struct{ text string }
 
 func (e *usageError) Error() string { return e.text }
@@ -112,7 +112,7 @@ func (r *run) dispatch(args []string) (good bool, err error) {
 	return perform(files)
 }
 
-// parseArgs parses flags wherever they stand, and returns the other arguments.
+// parseArgs parses flags at any position, and returns the other arguments.
 func parseArgs(fs *flag.FlagSet, args []string) (rest []string, err error) {
 	for {
 		if err := fs.Parse(args); err != nil {
@@ -127,9 +127,9 @@ func parseArgs(fs *flag.FlagSet, args []string) (rest []string, err error) {
 	}
 }
 
-// readFiles reads the JSON lines of the named files one after another, of
-// standard input if there are none. "-" names standard input too.
-func (r *run) readFiles(files []string, each func(at place, object []byte) error) error {
+// readFiles reads the JSON lines of the named files one after another, or
+// standard input if there are none. "-" also means standard input.
+func (r *run) readFiles(files []string, each func(at position, object []byte) error) error {
 	if len(files) == 0 {
 		files = []string{"-"}
 	}
@@ -142,7 +142,7 @@ func (r *run) readFiles(files []string, each func(at place, object []byte) error
 	return nil
 }
 
-// stdin is what standard input is called.
+// stdin is the name of standard input in messages.
 const stdin = "<stdin>"
 
 func (r *run) readFile(file string, read func(name string, in io.Reader) error) error {
@@ -151,13 +151,14 @@ func (r *run) readFile(file string, read func(name string, in io.Reader) error) 
 	}
 	in, err := r.Open(file)
 	if err != nil {
-		return &inputError{place{file: file}, reason(err)}
+		return &inputError{position{file: file}, reason(err)}
 	}
 	defer in.Close()
 	return read(file, in)
 }
 
-// reason is an error about a file without the name, which is said beside it.
+// reason returns an error about a file without the file name, because the
+// message already has it.
 func reason(err error) error {
 	for {
 		inner := errors.Unwrap(err)
@@ -168,7 +169,7 @@ func reason(err error) error {
 	}
 }
 
-// nameOf names all of the input.
+// nameOf returns a name for the whole input.
 func nameOf(files []string) string {
 	if len(files) == 0 {
 		return stdin

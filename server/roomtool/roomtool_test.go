@@ -21,7 +21,7 @@ import (
 
 var update = flag.Bool("update", false, "write what the commands print as what they must print")
 
-// files are what the commands under test find on their disk.
+// files is the file system for the commands under test.
 type files map[string][]byte
 
 func (f files) open(name string) (io.ReadCloser, error) {
@@ -32,14 +32,14 @@ func (f files) open(name string) (io.ReadCloser, error) {
 	return io.NopCloser(bytes.NewReader(b)), nil
 }
 
-// run performs a command.
+// run runs a command.
 func (f files) run(stdin string, args ...string) (code int, out, errs string) {
 	var o, e strings.Builder
 	code = roomtool.Run(args, roomtool.Streams{In: strings.NewReader(stdin), Out: &o, Err: &e, Open: f.open})
 	return code, o.String(), e.String()
 }
 
-// must performs a command that must succeed.
+// must runs a command that must succeed.
 func (f files) must(t testing.TB, stdin string, args ...string) string {
 	code, out, errs := f.run(stdin, args...)
 	require.Equal(t, roomtool.ExitGood, code, errs)
@@ -47,9 +47,9 @@ func (f files) must(t testing.TB, stdin string, args ...string) string {
 	return out
 }
 
-// rooms are the rooms of testdata: NAME.txt are descriptions, NAME.jsonl events.
-// Each description is built, as NAME.jsonl with its keys in NAME.keys; NAME-V is
-// the same in another version.
+// rooms returns the rooms of testdata. NAME.jsonl has events; NAME.txt has
+// descriptions, which are built: the events are NAME.jsonl and the keys
+// NAME.keys. NAME-V is the same room in another version.
 func rooms(t testing.TB) files {
 	f := files{}
 	for _, pattern := range []string{"testdata/rooms/*.txt", "testdata/rooms/*.jsonl"} {
@@ -83,7 +83,7 @@ func rooms(t testing.TB) files {
 	return f
 }
 
-// golden compares what a test got with a file, or writes it.
+// golden compares a result with a golden file, or writes the file with -update.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", "golden", name)
@@ -97,13 +97,13 @@ func golden(t *testing.T, name, got string) {
 	require.Equal(t, string(want), got)
 }
 
-// transcript is a command with all that came of it.
+// transcript returns a command with its output and exit code.
 func (f files) transcript(command string) string {
 	code, out, errs := f.run("", strings.Fields(command)...)
 	return fmt.Sprintf("$ touchstone room %s\n%s%s[exit code %d]\n", command, out, errs, code)
 }
 
-func TestCommandsPrintWhatTheyMust(t *testing.T) {
+func TestCommandOutput(t *testing.T) {
 	f := rooms(t)
 	for _, c := range []struct{ name, command string }{
 		{"check a room with all that can be wrong", "check broken.jsonl"},
@@ -145,7 +145,7 @@ func TestCommandsPrintWhatTheyMust(t *testing.T) {
 	}
 }
 
-func TestEveryVersionIsJudgedByItsOwnRules(t *testing.T) {
+func TestEveryVersionHasItsOwnRules(t *testing.T) {
 	f := rooms(t)
 	for _, rules := range roomver.All() {
 		name := "fork-" + rules.Version
@@ -203,7 +203,7 @@ func TestTheExamplesOfTheHelpWork(t *testing.T) {
 			args := strings.Fields(command)
 			for i, arg := range args {
 				if arg == "EVENT" {
-					args[i] = ids[11][:9] // the one where branches meet
+					args[i] = ids[11][:9] // the merge event
 				}
 			}
 			code, out, errs := f.run("", args...)

@@ -12,7 +12,7 @@ import (
 	"touchstone.example/server/roomtool"
 )
 
-// seed and public are the key of the specification's test vectors.
+// seed and public are the key pair of the specification's test vectors.
 //
 // Spec: appendices "Cryptographic Test Vectors".
 const (
@@ -20,7 +20,7 @@ const (
 	public = "XGX0JRS2Af3be3knz2fBiRbApjm2Dh61gXDJA8kcJNI"
 )
 
-// vector is the minimal event of the specification's vectors.
+// vector is the minimal event of the test vectors.
 const vector = `{"room_id":"!x:domain","sender":"@a:domain","origin":"domain","origin_server_ts":1000000,"signatures":{},"hashes":{},"type":"X","content":{},` +
 	`"prev_events":[],"auth_events":[],"depth":3,"unsigned":{"age_ts":1000000}}`
 
@@ -99,7 +99,7 @@ func TestKeysAreReadAsServersPublishThem(t *testing.T) {
 	}
 }
 
-func TestAPolicyServersSignatureIsNotItsServers(t *testing.T) {
+func TestPolicyServerSignaturesAreSkipped(t *testing.T) {
 	f := signingFiles()
 	f["keys"] = []byte(`{"domain":{"ed25519:1":"` + public + `","ed25519:policy_server":"` + strings.Repeat("A", 43) + `"}}`)
 	sign := func(event, keyID string) string {

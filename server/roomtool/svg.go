@@ -12,22 +12,23 @@ import (
 	"unicode/utf8"
 )
 
-// Sizes in the picture. Text is in a font whose characters all have one width, so
-// that it is known what fits.
+// Sizes in the picture. Text is in a monospaced font, so that its width is
+// known.
 const (
 	charWidth  = 6.65 // at textSize
 	textSize   = 11
 	lineHeight = 15
 	padding    = 9
 	margin     = 24
-	maxChars   = 46 // of a line in an event
-	panelChars = 64 // of a line in the list of the state
+	maxChars   = 46 // per line in an event
+	panelChars = 64 // per line in the list of state entries
 	panelLines = 120
-	// headingWidth is of a character of the heading, which has no fixed width.
+	// headingWidth is the width of a heading character, estimated, because that
+	// font is not monospaced.
 	headingWidth = 8.5
 )
 
-// An svg writes a picture.
+// An svg writes a picture as SVG.
 type svg struct {
 	w io.Writer
 	p *picture
@@ -79,13 +80,13 @@ func (r *run) writeSVG(p *picture) error {
 
 func (d svg) printf(format string, args ...any) { fmt.Fprintf(d.w, format, args...) }
 
-// num writes a length.
+// num formats a length.
 func num(f float64) string { return strconv.FormatFloat(math.Round(f*2)/2, 'f', -1, 64) }
 
-// escape makes text fit for XML.
+// escape escapes text for XML.
 func escape(s string) string {
 	var b strings.Builder
-	// What XML has no characters for becomes U+FFFD.
+	// Characters that XML does not allow become U+FFFD.
 	_ = xml.EscapeText(&b, []byte(s))
 	return b.String()
 }
@@ -140,7 +141,8 @@ func (d svg) node(n *node) {
 	d.printf("</g>\n")
 }
 
-// edges draws the lines, those to auth events below.
+// edges draws the lines; those to auth events are drawn first, below the
+// others.
 func (d svg) edges() {
 	nodes := d.p.nodes
 	for _, e := range d.p.auth {
@@ -165,7 +167,7 @@ func (d svg) edges() {
 	}
 }
 
-// around is a line from the side of an event to that of another.
+// around returns a line from the side of one event to the side of another.
 func around(from, to *node) string {
 	side := 1.0
 	if from.leftmost {
@@ -178,7 +180,7 @@ func around(from, to *node) string {
 		num(start.x), num(start.y), num(out), num(start.y), num(out), num(end.y), num(end.x), num(end.y))
 }
 
-// curve is a smooth line through points, upright at each of them.
+// curve returns a smooth line through points, vertical at each of them.
 func curve(way []point) string {
 	var b strings.Builder
 	b.WriteString("M" + num(way[0].x) + " " + num(way[0].y))
@@ -194,11 +196,11 @@ func curve(way []point) string {
 	return b.String()
 }
 
-// maxBulge bounds how far lines to auth events swing out. A curve reaches three
-// quarters of the way.
+// maxBulge limits how far lines to auth events go sideways. A curve reaches
+// three quarters of it.
 const maxBulge = 150
 
-// authSpace is what lines to auth events need on both sides.
+// authSpace returns the space that lines to auth events need on both sides.
 func (d svg) authSpace() (left, right float64) {
 	for _, e := range d.p.auth {
 		if d.p.nodes[e.from].leftmost {

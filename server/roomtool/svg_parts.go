@@ -9,14 +9,15 @@ import (
 	"unicode/utf8"
 )
 
-// A port is where a line meets its events, from their middle.
+// A port is where a line starts and ends, relative to the centres of its
+// events.
 type port struct{ from, to float64 }
 
-// portStep is the distance of lines that meet at an event.
+// portStep is the distance between lines at the same event.
 const portStep = 14
 
-// ports spreads the lines that meet at an event. One that goes straight up or
-// down does so.
+// ports distributes the lines at each event, so that they do not overlap. A
+// vertical line stays vertical.
 func (d svg) ports() []port {
 	ports := make([]port, len(d.p.edges))
 	nodes := d.p.nodes
@@ -25,7 +26,7 @@ func (d svg) ports() []port {
 		down[e.to] = append(down[e.to], i)
 		up[e.from] = append(up[e.from], i)
 	}
-	// next is where a line goes from its event.
+	// next is the horizontal position to which a line goes from its event.
 	next := func(i int, upwards bool) float64 {
 		e := d.p.edges[i]
 		switch {
@@ -45,7 +46,7 @@ func (d svg) ports() []port {
 	return ports
 }
 
-// spread gives each of some lines its place at a side of an event, in the order of
+// spread assigns positions at one side of an event to its lines, sorted by
 // where they go.
 func spread(n *node, lines []int, next func(int) float64, set func(int, float64)) {
 	slices.SortStableFunc(lines, func(a, b int) int { return cmp.Compare(next(a), next(b)) })
@@ -61,8 +62,8 @@ func spread(n *node, lines []int, next func(int) float64, set func(int, float64)
 	}
 }
 
-// panelLinesOf lists what the list of the state says, as much as there is room
-// for.
+// panelText returns the lines of the list of state entries, up to its maximum
+// height.
 func (d svg) panelText() []rowLine {
 	var lines []rowLine
 	for i, row := range d.p.state {
@@ -86,7 +87,7 @@ func (d svg) panelSize() (width, height float64) {
 	return float64(chars)*charWidth + 2*padding + 16, float64((len(lines)+2)*lineHeight) + padding
 }
 
-// panel draws the list of the state.
+// panel draws the list of state entries.
 func (d svg) panel(x, y, width, height float64) {
 	d.printf(`<g transform="translate(%s %s)"><rect width="%s" height="%s" rx="6" fill="#fbfbf8" stroke="#cfcfc8"/>`,
 		num(x), num(y), num(width), num(height))
@@ -110,7 +111,7 @@ func (d svg) panel(x, y, width, height float64) {
 	d.printf("</g>\n")
 }
 
-// A legendEntry is an explanation, and where it stands.
+// A legendEntry is an entry of the legend with its position.
 type legendEntry struct {
 	kind  kind
 	badge badge
@@ -119,7 +120,7 @@ type legendEntry struct {
 	x, y  float64
 }
 
-// legend explains what the picture has, in rows of a width.
+// legend lays out the legend in rows of this width.
 func (d svg) legend(width float64) []legendEntry {
 	hasKind, hasBadge := map[kind]bool{}, map[badge]bool{}
 	for _, n := range d.p.nodes {

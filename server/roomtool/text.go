@@ -13,8 +13,7 @@ import (
 	"touchstone.example/server/event"
 )
 
-// printable returns text of an event in a form that cannot move the cursor of a
-// terminal or hide in it.
+// printable escapes text from an event, so that it cannot control the terminal.
 func printable(s string) string {
 	if strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }) < 0 {
 		return s
@@ -23,7 +22,7 @@ func printable(s string) string {
 	return quoted[1 : len(quoted)-1]
 }
 
-// shorten cuts text to at most n characters.
+// shorten truncates text to at most n characters.
 func shorten(s string, n int) string {
 	if utf8.RuneCountInString(s) <= n {
 		return s
@@ -31,7 +30,7 @@ func shorten(s string, n int) string {
 	return string([]rune(s)[:n-1]) + "…"
 }
 
-// shortLength is how much of an event ID is shown where the whole is too long.
+// shortLength is the length of abbreviated event IDs.
 const shortLength = 11
 
 func shortID(eventID id.EventID) string {
@@ -50,8 +49,8 @@ func shortIDs(ids []id.EventID) string {
 	return strings.Join(short, " ")
 }
 
-// label names an event by its type and, of a state event, its state key and what
-// it says if that is one word.
+// label describes an event by its type and, for a state event, its state key
+// and its main value if that is a single word.
 func label(e *event.Event) string {
 	s := printable(e.Type)
 	if !e.IsState() {
@@ -60,14 +59,15 @@ func label(e *event.Event) string {
 	if key := e.Key().Key; key != "" {
 		s += " " + printable(key)
 	}
-	if word := saying(e); word != "" {
+	if word := mainValue(e); word != "" {
 		s += " → " + word
 	}
 	return s
 }
 
-// saying is the value for which somebody looks at a state event, if it has one.
-func saying(e *event.Event) string {
+// mainValue returns the most important value in the content of a state event,
+// if it has one.
+func mainValue(e *event.Event) string {
 	name := map[string]string{
 		event.TypeMember: "membership", event.TypeJoinRules: "join_rule", "m.room.history_visibility": "history_visibility",
 		"m.room.name": "name", "m.room.topic": "topic",
@@ -86,12 +86,12 @@ func keyLabel(k event.StateKey) string {
 	return printable(k.Type) + " " + printable(k.Key)
 }
 
-// pad fills text up to n characters.
+// pad pads text to n characters.
 func pad(s string, n int) string {
 	return s + strings.Repeat(" ", max(0, n-utf8.RuneCountInString(s)))
 }
 
-// count is a number and what it counts.
+// count formats a number with its noun, such as "2 events".
 func count(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one

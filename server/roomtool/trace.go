@@ -12,7 +12,7 @@ import (
 	"touchstone.example/server/stateres"
 )
 
-// writeTrace tells how a resolution went.
+// writeTrace prints the steps of a resolution.
 func (r *run) writeTrace(res *resolution) {
 	t := res.trace
 	fmt.Fprintf(r.out, "\nThey share %s. In conflict:\n", count(t.Unconflicted, "entry", "entries"))
@@ -20,7 +20,7 @@ func (r *run) writeTrace(res *resolution) {
 		fmt.Fprint(r.out, "  nothing\n")
 	}
 	for i := range t.Conflicts {
-		r.writeFates(res, &t.Conflicts[i])
+		r.writeOutcomes(res, &t.Conflicts[i])
 	}
 	r.writeSet(res, "Auth difference: events in the auth chains of some states only", t.AuthDifference)
 	r.writeSet(res, "Conflicted state subgraph: events on the ways between conflicting ones", t.Subgraph)
@@ -42,7 +42,7 @@ func (r *run) writeTrace(res *resolution) {
 	}
 }
 
-// passes says what the parts of the algorithms do.
+// passes describes the passes of the algorithms.
 var passes = map[stateres.Pass]string{
 	"power events": "Power events, in reverse topological power ordering: auth events first; among those that could be next,\nthe highest level of the sender, then the earliest, then the least ID",
 	"mainline":     "Other events, in mainline ordering: those based on earlier power levels first, then the earliest, then the least ID",
@@ -52,11 +52,11 @@ var passes = map[stateres.Pass]string{
 	"others":       "Other events, the highest depth first: the first one that is allowed",
 }
 
-// writeFates says what became of the events for one entry.
-func (r *run) writeFates(res *resolution, c *stateres.Conflict) {
+// writeOutcomes prints the outcome of each candidate for one entry.
+func (r *run) writeOutcomes(res *resolution, c *stateres.Conflict) {
 	fmt.Fprintf(r.out, "  %s\n", keyLabel(event.StateKey{Type: c.Type, Key: c.StateKey}))
 	for _, of := range c.Candidates {
-		fmt.Fprintf(r.out, "    %s  %s  %s\n", shortID(of.Event), pad(res.saying(of.Event), 0), res.fate(&of))
+		fmt.Fprintf(r.out, "    %s  %s  %s\n", shortID(of.Event), pad(res.describe(of.Event), 0), res.outcome(&of))
 		fmt.Fprintf(r.out, "    %s  in the state after %s\n", strings.Repeat(" ", shortLength), shortIDs(res.afterOf(of.States)))
 	}
 	if n := len(res.without(c)); n > 0 {
@@ -64,22 +64,22 @@ func (r *run) writeFates(res *resolution, c *stateres.Conflict) {
 	}
 }
 
-// saying names an event by its sender and what it says.
-func (res *resolution) saying(eventID id.EventID) string {
-	i, ok := res.judge.room.byID[eventID]
+// mainValue describes an event by its sender and its main value.
+func (res *resolution) describe(eventID id.EventID) string {
+	i, ok := res.checker.room.byID[eventID]
 	if !ok {
 		return "?"
 	}
-	e := res.judge.room.entries[i].ev
+	e := res.checker.room.entries[i].ev
 	s := "by " + printable(string(e.Sender))
-	if word := saying(e); word != "" {
+	if word := mainValue(e); word != "" {
 		s = "→ " + word + " " + s
 	}
 	return s
 }
 
-func (res *resolution) fate(of *stateres.Candidate) string {
-	switch of.Fate {
+func (res *resolution) outcome(of *stateres.Candidate) string {
+	switch of.Outcome {
 	case stateres.Won:
 		return "WINS"
 	case stateres.Rejected:
@@ -93,16 +93,16 @@ func (res *resolution) fate(of *stateres.Candidate) string {
 	return "loses: the algorithm ends before it"
 }
 
-// afterOf returns the events after which the states of a trace are.
+// afterOf returns the events after which these states of a trace are.
 func (res *resolution) afterOf(states []int) []id.EventID {
 	var after []id.EventID
 	for _, s := range states {
-		after = append(after, res.judge.room.entries[res.at[s]].ev.ID)
+		after = append(after, res.checker.room.entries[res.at[s]].ev.ID)
 	}
 	return after
 }
 
-// without returns the events after which the state has nothing for an entry.
+// without returns the events after which the state lacks an entry.
 func (res *resolution) without(c *stateres.Conflict) []id.EventID {
 	var states []int
 	for s := range res.at {
@@ -119,13 +119,13 @@ func (r *run) writeSet(res *resolution, what string, ids []id.EventID) {
 	}
 	fmt.Fprintf(r.out, "\n%s\n", what)
 	for _, eventID := range ids {
-		if _, ok := res.judge.room.byID[eventID]; ok {
+		if _, ok := res.checker.room.byID[eventID]; ok {
 			r.writeEvent("  ", res.entry(eventID), 0)
 		}
 	}
 }
 
-// writeStep tells what one event did.
+// writeStep prints one step.
 func (r *run) writeStep(res *resolution, number int, s *stateres.Step) {
 	fmt.Fprintf(r.out, "  %d. %s  %s  by %s\n", number, shortID(s.Event), label(res.entry(s.Event).ev), printable(string(s.Sender)))
 	var by string
@@ -153,7 +153,7 @@ func (r *run) writeStep(res *resolution, number int, s *stateres.Step) {
 	case s.Unchecked:
 		fmt.Fprint(r.out, "     taken as the first, without a check\n")
 	case !s.Allowed:
-		fmt.Fprintf(r.out, "     REJECTED by rule %s: %s\n     %s\n", s.Rule, printable(s.Reason), linkAuth(res.judge.room.rules))
+		fmt.Fprintf(r.out, "     REJECTED by rule %s: %s\n     %s\n", s.Rule, printable(s.Reason), linkAuth(res.checker.room.rules))
 	case s.Replaces != "":
 		fmt.Fprintf(r.out, "     allowed, and replaces %s\n", shortID(s.Replaces))
 	default:

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package roomver says how rooms of each version behave. A Rules value is plain
-// data, a row of named behaviours; it is the only place that knows version
-// numbers. Code elsewhere asks for the behaviour that it needs, never for a
-// version, and nothing here performs one.
+// Package roomver describes the behaviour of each room version as data. Only
+// this package knows version numbers: other code asks a Rules value for the
+// single behaviour that it needs. The package implements no behaviour.
 //
 // Spec: room versions 1 to 12.
 package roomver
@@ -27,10 +26,10 @@ type Rules struct {
 	// sigil "!", and the create event itself has no room_id. Every other room
 	// ID carries the domain of the server that made it.
 	RoomIDIsCreateHash bool
-	// StrictJSON: events are canonical JSON in the letter: integers in
-	// ±(2^53−1), no floats. Elsewhere floats and big numbers pass.
+	// StrictJSON: events must be canonical JSON to the letter: integers in
+	// ±(2^53−1), no floats. Other versions accept floats and big numbers.
 	StrictJSON bool
-	// MaxDepth is the largest depth that an event may claim.
+	// MaxDepth is the largest depth that an event may have.
 	MaxDepth int64
 	// RedactsInContent: m.room.redaction names its target in content.redacts,
 	// not at the top level.
@@ -39,18 +38,18 @@ type Rules struct {
 	// other versions the creator is the sender.
 	CreatorInContent bool
 
-	// Redaction says which members survive a redaction.
+	// Redaction lists the members that a redaction keeps.
 	Redaction *Redaction
-	// RedactionNeedsAuth: whether a redaction may be applied is decided by the
-	// authorization rules. Elsewhere the redaction is an ordinary event, and the
-	// decision is made where it meets its target.
+	// RedactionNeedsAuth: the authorization rules decide whether a redaction
+	// may be sent. In other versions a redaction is an ordinary event, and a
+	// server decides when it has both the redaction and its target.
 	RedactionNeedsAuth bool
 
 	// EventIDServerSigns: the server named in the event ID must have signed the
-	// event, besides the sender's.
+	// event, in addition to the sender's server.
 	EventIDServerSigns bool
-	// KeyValidityEnforced: a signing key counts only up to its valid_until_ts,
-	// which itself counts for seven days at most.
+	// KeyValidityEnforced: a signing key is valid only up to its
+	// valid_until_ts, which may be at most seven days ahead.
 	KeyValidityEnforced bool
 
 	// StateResolution names the algorithm.
@@ -59,27 +58,29 @@ type Rules struct {
 	// Authorization rules.
 
 	// CreateEventImplied: events do not list the create event in auth_events,
-	// since their room_id names it, and it must have been accepted.
+	// since their room_id names it; it must have been accepted.
 	CreateEventImplied bool
 	// AliasesHaveOwnRule: m.room.aliases is authorized by its state key alone.
 	AliasesHaveOwnRule bool
-	// NotificationLevelsChecked: changes to the notifications of
-	// m.room.power_levels need the levels that they change.
+	// NotificationLevelsChecked: a user may change entries of notifications in
+	// m.room.power_levels only up to their own level.
 	NotificationLevelsChecked bool
-	// IntegerPowerLevels: power levels are JSON integers. Elsewhere strings,
-	// and where JSON is not strict also floats, stand for integers.
+	// IntegerPowerLevels: power levels are JSON integers. Other versions also
+	// accept strings and, where JSON is not strict, floats.
 	IntegerPowerLevels bool
 	// Knock: users may ask to join by the membership and join rule "knock".
 	Knock bool
-	// Restricted: the join rule "restricted" lets members of other rooms join,
-	// vouched for by join_authorised_via_users_server.
+	// Restricted: the join rule "restricted" lets members of other rooms join
+	// if a member who may invite authorises it
+	// (join_authorised_via_users_server).
 	Restricted bool
-	// KnockRestricted: the join rule "knock_restricted" combines both.
+	// KnockRestricted: there is a join rule "knock_restricted", which combines
+	// the two.
 	KnockRestricted bool
-	// CreatorsPrivileged: the creators' power is infinite and cannot be listed
+	// CreatorsPrivileged: creators have infinite power and must not be listed
 	// in m.room.power_levels.
 	CreatorsPrivileged bool
-	// AdditionalCreators: content.additional_creators of m.room.create names
+	// AdditionalCreators: content.additional_creators of m.room.create lists
 	// further creators.
 	AdditionalCreators bool
 }
@@ -115,12 +116,12 @@ type Redaction struct {
 	Content map[string][]string
 	// WholeCreate: m.room.create keeps all of its content.
 	WholeCreate bool
-	// ThirdPartySigned: content.third_party_invite of m.room.member stays, with
-	// nothing but its member "signed".
+	// ThirdPartySigned: content.third_party_invite of m.room.member is kept
+	// with only its member "signed".
 	ThirdPartySigned bool
 }
 
-// Default is the version of rooms that nobody chose a version for.
+// Default is the version of new rooms whose creator chose none.
 //
 // Spec: room versions, "Servers SHOULD use room version 12 as the default".
 const Default = "12"

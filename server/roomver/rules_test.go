@@ -30,7 +30,8 @@ func TestThereAreTheVersions1To12(t *testing.T) {
 	require.True(t, ok)
 }
 
-// What each version changes, as the introductions of their documents say.
+// TestEachVersionChangesWhatItsDocumentSays compares the differences between
+// versions with the introductions of their documents.
 func TestEachVersionChangesWhatItsDocumentSays(t *testing.T) {
 	want := map[string][]string{
 		"2":  {"StateResolution"},

@@ -21,8 +21,8 @@ var update = flag.Bool("update", false, "write docs/room-versions.md")
 
 const tablePath = "../../docs/room-versions.md"
 
-// rows tell how each member of Rules is shown. A member that is not here fails
-// the test.
+// rows says how to show each member of Rules. The test fails if a member is
+// missing here.
 var rows = []struct {
 	title  string
 	member string
@@ -31,16 +31,16 @@ var rows = []struct {
 	{"Event format", "EventID", "Event IDs"},
 	{"", "ReferencesCarryHashes", "References to events are pairs of an ID and a hash"},
 	{"", "RoomIDIsCreateHash", "The room's ID is the hash of its create event"},
-	{"", "StrictJSON", "Events are canonical JSON in the letter"},
+	{"", "StrictJSON", "Events must be canonical JSON"},
 	{"", "MaxDepth", "Largest depth"},
-	{"", "RedactsInContent", "`redacts` stands in the content"},
-	{"", "CreatorInContent", "The creator stands in the content of the create event"},
+	{"", "RedactsInContent", "`redacts` is in the content"},
+	{"", "CreatorInContent", "The content of the create event names the creator"},
 	{"Redaction", "Redaction", "Variant of the algorithm (below)"},
 	{"", "RedactionNeedsAuth", "The authorization rules decide whether a redaction applies"},
 	{"Signatures", "EventIDServerSigns", "The server named in the event ID signs too"},
 	{"", "KeyValidityEnforced", "Keys count only while they are valid"},
 	{"State resolution", "StateResolution", "Algorithm"},
-	{"Authorization", "CreateEventImplied", "The room ID stands for the create event among the auth events"},
+	{"Authorization", "CreateEventImplied", "The room ID implies the create event, which is not among the auth events"},
 	{"", "AliasesHaveOwnRule", "`m.room.aliases` has a rule of its own"},
 	{"", "NotificationLevelsChecked", "Changes to `notifications` need their levels"},
 	{"", "IntegerPowerLevels", "Power levels are integers only"},
@@ -51,7 +51,7 @@ var rows = []struct {
 	{"", "AdditionalCreators", "`additional_creators`"},
 }
 
-// The table of versions × rules in docs is what the rules say.
+// The table in docs/room-versions.md must match the rules.
 func TestTheTableInDocs(t *testing.T) {
 	got := table(t)
 	if *update {
@@ -64,7 +64,7 @@ func TestTheTableInDocs(t *testing.T) {
 
 func table(t *testing.T) string {
 	var b strings.Builder
-	b.WriteString("# Room versions\n\nWhat each room version does, from `server/roomver`, which is the only place that knows. " +
+	b.WriteString("# Room versions\n\nThe behaviour of each room version, from `server/roomver`, the only package that knows version numbers. " +
 		"A behaviour that a version has is marked ●.\nWritten by `go test ./server/roomver -update`.\n\n")
 	all := roomver.All()
 	variants := map[*roomver.Redaction]string{}

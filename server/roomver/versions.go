@@ -7,7 +7,7 @@ import "math"
 // maxInteger is the largest integer of canonical JSON.
 const maxInteger = 1<<53 - 1
 
-// Each version is the one before it with the changes that its document names.
+// Each version is a copy of the one before it with the changes of its document.
 var (
 	v1 = Rules{
 		Version:               "1",
@@ -131,7 +131,8 @@ var topLevelV1 = []string{
 	"state_key", "type",
 }
 
-// content is what every variant keeps of contents, with the changes of one.
+// content returns the members of content that every variant keeps, with the
+// changes of one variant.
 func content(changes map[string][]string) map[string][]string {
 	keep := map[string][]string{
 		"m.room.create":             {"creator"},

@@ -111,7 +111,7 @@ func (a *Access) StateUntil(ctx context.Context, room *storage.Room) (int64, err
 	switch reach {
 	case visibility.ToNow:
 		return math.MaxInt64, nil
-	case visibility.ToDeparture:
+	case visibility.ToEndOfMembership:
 		return leftAt(ctx, a.tx, room.NID, a.user)
 	}
 	return 0, nil

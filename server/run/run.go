@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package run owns goroutines. Each has a name, a group that waits for it and
-// a context that ends with the group; a panic becomes an error. It must not
-// know what the goroutines do.
+// Package run starts goroutines. Each has a name and belongs to a group, which
+// waits for it and cancels its context; a panic becomes an error. The package
+// must not know what the goroutines do.
 package run
 
 import (
@@ -17,8 +17,9 @@ import (
 	"sync"
 )
 
-// A Group is a set of goroutines that stop together. The first one that fails
-// stops the others: work that is to outlive its errors handles them itself.
+// A Group is a set of goroutines that stop together. The first one that returns
+// an error stops the others, so a goroutine that should survive an error must
+// handle it.
 type Group struct {
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -31,7 +32,7 @@ type Group struct {
 	errs    []error
 }
 
-// A Panic is the error that a panicking goroutine ends with.
+// A Panic is the error of a goroutine that panicked.
 type Panic struct {
 	Value any
 	Stack []byte
@@ -39,14 +40,14 @@ type Panic struct {
 
 func (p *Panic) Error() string { return fmt.Sprintf("panic: %v", p.Value) }
 
-// Unwrap returns the value of the panic where that is an error.
+// Unwrap returns the value of the panic if it is an error.
 func (p *Panic) Unwrap() error {
 	err, _ := p.Value.(error)
 	return err
 }
 
-// NewGroup returns an empty group whose goroutines stop when ctx ends. A nil
-// log is silent.
+// NewGroup returns an empty group whose goroutines stop when ctx ends. If log
+// is nil, nothing is logged.
 func NewGroup(ctx context.Context, log *slog.Logger) *Group {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -57,9 +58,8 @@ func NewGroup(ctx context.Context, log *slog.Logger) *Group {
 	return g
 }
 
-// Go runs fn in a goroutine that the group waits for. The name appears in
-// errors, in Running and as a label in profiles. Once the group has been told
-// to stop, Go does nothing.
+// Go runs fn in a goroutine of the group. The name is used in errors, in
+// Running and as a label in profiles. After Stop, Go does nothing.
 func (g *Group) Go(name string, fn func(ctx context.Context) error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -69,7 +69,7 @@ func (g *Group) Go(name string, fn func(ctx context.Context) error) {
 	g.running[name]++
 	go pprof.Do(g.ctx, pprof.Labels("run", name), func(ctx context.Context) {
 		var err error
-		defer func() { // also when fn calls runtime.Goexit
+		defer func() { // runs also if fn calls runtime.Goexit
 			if v := recover(); v != nil {
 				p := &Panic{Value: v, Stack: debug.Stack()}
 				g.log.Error("goroutine panicked", "name", name, "panic", fmt.Sprint(v), "stack", string(p.Stack))
@@ -98,8 +98,8 @@ func (g *Group) ended(name string, err error) {
 	}
 }
 
-// Stop ends the context of all goroutines. It does not wait for them, and may
-// be called again.
+// Stop cancels the context of all goroutines, without waiting for them. It may
+// be called more than once.
 func (g *Group) Stop() {
 	g.mu.Lock()
 	g.stopped = true
@@ -107,11 +107,11 @@ func (g *Group) Stop() {
 	g.cancel()
 }
 
-// Done is closed when the group stops, for whatever reason.
+// Done returns a channel that is closed when the group stops, for any reason.
 func (g *Group) Done() <-chan struct{} { return g.ctx.Done() }
 
-// Wait returns once no goroutine is left, with the errors that they ended
-// with. That a goroutine was cancelled by Stop is none. The group is over then.
+// Wait waits until all goroutines have ended and returns their errors. A
+// cancellation by Stop is not an error. Afterwards the group cannot be used.
 func (g *Group) Wait() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -123,7 +123,8 @@ func (g *Group) Wait() error {
 	return errors.Join(g.errs...)
 }
 
-// Running names the goroutines that have not ended, in order, each once.
+// Running returns the names of the goroutines that have not ended, sorted, each
+// once.
 func (g *Group) Running() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -58,7 +58,7 @@ func TestAnErrorWhileStoppingIsKept(t *testing.T) {
 	require.EqualError(t, g.Wait(), "flush: disk full")
 }
 
-func TestACancellationThatNobodyAskedForIsAnError(t *testing.T) {
+func TestCancellationWithoutStopIsAnError(t *testing.T) {
 	g := run.NewGroup(t.Context(), nil)
 	g.Go("odd", func(context.Context) error { return context.Canceled })
 	require.ErrorIs(t, g.Wait(), context.Canceled)
@@ -77,13 +77,13 @@ func TestAPanicBecomesAnErrorWithItsStack(t *testing.T) {
 	require.Contains(t, logged.String(), "name=breaks")
 }
 
-func TestAGoroutineThatLeavesByGoexitIsNotWaitedForForever(t *testing.T) {
+func TestGoexitEndsAGoroutine(t *testing.T) {
 	g := run.NewGroup(t.Context(), nil)
 	g.Go("exits", func(context.Context) error { runtime.Goexit(); return nil })
 	require.NoError(t, g.Wait())
 }
 
-func TestNothingStartsInAGroupThatIsOver(t *testing.T) {
+func TestGoAfterStopDoesNothing(t *testing.T) {
 	never := func(context.Context) error { panic("started") }
 	stopped := run.NewGroup(t.Context(), nil)
 	stopped.Stop()

@@ -20,14 +20,15 @@ import (
 	"touchstone.example/server/stateres"
 )
 
-// departures are ways in which gomatrixserverlib does other than the text of the
-// specification says. docs/stateres.md lists them with what decides each.
+// departures are the ways in which gomatrixserverlib does not follow the text
+// of the specification. docs/stateres.md lists them with the section that
+// decides each.
 type departures struct {
 	otherRules        bool // its authorization rules
 	keepsShared       bool // what all states share stays out of the full conflicted set
-	pullsNearby       bool // power events bring along only conflicted auth events, and theirs
+	pullsNearby       bool // power events add only those auth events that are conflicted, and their conflicted auth events
 	emptyKeysOnly     bool // power levels and join rules have an empty key, members decode
-	standsForItself   bool // where an auth event is to stand in, the event itself does
+	standsForItself   bool // where an auth event would fill a gap in the state, the event being checked does
 	sortsBackwards    bool // Kahn's algorithm runs from the latest event, and some are counted twice
 	plainLevels       bool // the level of a sender without power levels is 0
 	countsSteps       bool // the way to the mainline breaks ties, and no mainline is its oldest end
@@ -35,15 +36,17 @@ type departures struct {
 	invitesFirst      bool // algorithm 1: third-party invites have a pass before members
 	fallsBackToOldest bool // algorithm 1: if no event is allowed, the oldest wins
 
-	remembersRule   bool // a restricted join leaves another join rule behind for the next event
-	remembersLevels bool // power levels that it cannot decode leave the ones before in place
+	remembersRule   bool // after a restricted join, the next event is checked against another join rule
+	remembersLevels bool // power levels that it cannot decode leave the previous ones in force
 
 	pdus map[id.EventID]gmsl.PDU
-	// The power levels that the last event was checked against; nil: there were none.
-	// Before any were looked at, it has some by which nobody may set others.
+	// The power levels that the last event was checked against; nil if there
+	// were none. At the start it has levels by which nobody may change power
+	// levels.
 	levels  gmsl.PDU
-	decoded bool // some were
-	// The join rules that the last event was checked against, and as what.
+	decoded bool // whether it could decode them
+	// The join rules that the last event was checked against, and the join rule
+	// they were taken for.
 	joinRules gmsl.PDU
 	joinRule  string
 }
@@ -59,7 +62,8 @@ func sameSender(_ spec.RoomID, sender spec.SenderID) (*spec.UserID, error) {
 	return spec.NewUserID(string(sender), true)
 }
 
-// allows asks the rules whether they allow an event.
+// allows reports whether the authorization rules of the chosen implementation
+// allow an event.
 func (m *model) allows(e *event.Event, state eventauth.StateMap) bool {
 	if !m.otherRules && !m.remembersRule && !m.remembersLevels {
 		return eventauth.Check(m.rules, e, state, nil) == nil
@@ -73,7 +77,7 @@ func (m *model) allows(e *event.Event, state eventauth.StateMap) bool {
 	}
 	if m.remembersLevels && m.rules.StateResolution != roomver.StateResolutionV1 {
 		ok := false
-		if by, ok = m.recallLevels(e, by); !ok {
+		if by, ok = m.useRememberedLevels(e, by); !ok {
 			return false
 		}
 	}
@@ -82,14 +86,15 @@ func (m *model) allows(e *event.Event, state eventauth.StateMap) bool {
 		return false
 	}
 	if m.remembersRule && m.rules.StateResolution != roomver.StateResolutionV1 {
-		m.recall(e, state, provider)
+		m.useRememberedJoinRule(e, state, provider)
 	}
 	return gmsl.Allowed(m.pdus[e.ID], provider, sameSender) == nil
 }
 
-// recallLevels puts the power levels that it has in mind in the place of those that
-// it cannot decode. ok tells whether they may allow the event.
-func (m *model) recallLevels(e *event.Event, by []gmsl.PDU) (with []gmsl.PDU, ok bool) {
+// useRememberedLevels replaces power levels that gomatrixserverlib cannot
+// decode by the ones it used before. ok reports whether they may allow the
+// event.
+func (m *model) useRememberedLevels(e *event.Event, by []gmsl.PDU) (with []gmsl.PDU, ok bool) {
 	at := slices.IndexFunc(by, func(p gmsl.PDU) bool { return p.Type() == event.TypePowerLevels && p.StateKeyEquals("") })
 	if at < 0 {
 		m.levels, m.decoded = nil, true
@@ -105,9 +110,9 @@ func (m *model) recallLevels(e *event.Event, by []gmsl.PDU) (with []gmsl.PDU, ok
 	return with, m.decoded || e.Type != event.TypePowerLevels
 }
 
-// recall puts the join rule in place that a restricted join left behind, and
-// works out which one this event leaves.
-func (m *model) recall(e *event.Event, state eventauth.StateMap, provider *gmsl.AuthEvents) {
+// useRememberedJoinRule applies the join rule that an earlier restricted join
+// left in force, and computes which one this event leaves in force.
+func (m *model) useRememberedJoinRule(e *event.Event, state eventauth.StateMap, provider *gmsl.AuthEvents) {
 	rules, _ := provider.JoinRules()
 	if rules == nil || rules != m.joinRules {
 		m.joinRules, m.joinRule = rules, eventauth.JoinRuleOf(state)
@@ -127,7 +132,7 @@ func (m *model) recall(e *event.Event, state eventauth.StateMap, provider *gmsl.
 		return
 	}
 	if create := state.Event(event.TypeCreate, ""); create == nil || slices.Equal(e.PrevEvents, []id.EventID{create.ID}) {
-		return // allowed, or not, whatever the join rule
+		return // the join rule cannot change the result
 	}
 	via, _ := e.ContentText("join_authorised_via_users_server")
 	switch was := eventauth.MembershipOf(state, e.Sender); {
@@ -161,7 +166,8 @@ func (m *model) pullNearby(from id.EventID, conflicted, found ids) {
 	}
 }
 
-// decodes tells whether it can read the content of a member.
+// decodes reports whether gomatrixserverlib can decode the content of a member
+// event.
 func (m *model) decodes(e *event.Event) bool {
 	var content gmsl.MemberContent
 	return json.Unmarshal(e.Content, &content) == nil
@@ -184,10 +190,10 @@ func (m *model) plainLevel(e, levels *event.Event) int64 {
 	return content.UserLevel(spec.SenderID(e.Sender))
 }
 
-// itself is the state that an event is checked against: where the resolved state
-// has nothing but the event has an auth event, the event itself comes in, and may
-// hide what was there before.
-func (m *model) itself(e *event.Event, state stateres.State, auth eventauth.StateMap) eventauth.StateMap {
+// withEventItself returns the state that gomatrixserverlib checks an event
+// against. Where the resolved state lacks an entry that the event has an auth
+// event for, it adds the event itself, which may replace an entry of the state.
+func (m *model) withEventItself(e *event.Event, state stateres.State, auth eventauth.StateMap) eventauth.StateMap {
 	against := eventauth.StateMap{}
 	needed := gmsl.StateNeededForAuth([]gmsl.PDU{m.pdus[e.ID]})
 	for _, k := range needed.Tuples() {
@@ -201,7 +207,8 @@ func (m *model) itself(e *event.Event, state stateres.State, auth eventauth.Stat
 	return against
 }
 
-// counts tells how often each event is in the list that it sorts.
+// counts returns how often each event occurs in the list that gomatrixserverlib
+// sorts.
 func (m *model) counts(full, conflicted, difference ids) map[id.EventID]int {
 	counts := map[id.EventID]int{}
 	pulled := ids{}
@@ -222,8 +229,9 @@ func (m *model) counts(full, conflicted, difference ids) map[id.EventID]int {
 	return counts
 }
 
-// backwards sorts as it does.
-func (m *model) backwards(x ids, counts map[id.EventID]int) []id.EventID {
+// sortBackwards sorts as gomatrixserverlib does: Kahn's algorithm from the
+// latest event.
+func (m *model) sortBackwards(x ids, counts map[id.EventID]int) []id.EventID {
 	citations := map[id.EventID]int{}
 	for e := range x {
 		for _, a := range m.event(e).AuthEvents {
@@ -255,7 +263,7 @@ func (m *model) backwards(x ids, counts map[id.EventID]int) []id.EventID {
 	return append(slices.SortedFunc(maps.Keys(left), m.byPower), sorted...)
 }
 
-// pdusOf reads events as the other implementation does.
+// pdusOf parses events with gomatrixserverlib.
 func pdusOf(t testing.TB, version string, source stateres.Events) map[id.EventID]gmsl.PDU {
 	impl, err := gmsl.GetRoomVersion(gmsl.RoomVersion(version))
 	require.NoError(t, err)

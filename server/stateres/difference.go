@@ -9,24 +9,28 @@ import (
 	"slices"
 )
 
-// A Graph tells which auth events events have. It knows events by number; an
-// event has a greater number than each of its auth events, as the numbers of
-// rows do that are given to events once their auth events have theirs.
+// A Graph returns the auth events of events, by number. An event has a greater
+// number than each of its auth events; row numbers have this property if an
+// event is stored after its auth events.
 type Graph interface {
-	// AuthEvents sets into[i] to the auth events of events[i]; what is not there
-	// has none. events may not be kept; into[i] is only read.
+	// AuthEvents sets into[i] to the auth events of events[i], to none if the
+	// event is unknown. The implementation may not keep events; the caller only
+	// reads into[i].
 	AuthEvents(events []int64, into [][]int64) error
 }
 
-// batch is how many events a Graph is asked for at once, at most.
+// batch is the largest number of events that one call of Graph.AuthEvents asks
+// for.
 const batch = 512
 
-// AuthDifference returns, in ascending order, the events that the auth chains of
-// some of the states have, and not those of all. A state is given as the numbers
-// of the events that it has beyond those in shared, which every state has.
+// AuthDifference returns, in ascending order, the events that are in the auth
+// chains of some of the states but not of all. Each state is given as the
+// numbers of the events that it has in addition to shared, which every state
+// has.
 //
-// The walk ends where all that is left belongs to the auth chain of every state:
-// what it asks of g is in proportion to the events since the states parted.
+// The walk ends as soon as all remaining events are in the auth chain of every
+// state, so the number of events it asks g for is in proportion to the events
+// since the states diverged.
 //
 // Spec: room version 2, "Auth difference".
 func AuthDifference(g Graph, shared []int64, states [][]int64) ([]int64, error) {
@@ -39,9 +43,9 @@ func AuthDifference(g Graph, shared []int64, states [][]int64) ([]int64, error) 
 	if len(states) < 2 {
 		return nil, nil
 	}
-	d.pending.less = func(a, b int32) bool { return d.places[a].number > d.places[b].number }
+	d.pending.less = func(a, b int32) bool { return d.visited[a].number > d.visited[b].number }
 	for _, number := range shared {
-		d.places[d.place(number)].root = everywhere
+		d.visited[d.indexOf(number)].root = allStates
 	}
 	for i, state := range states {
 		for _, number := range state {
@@ -51,66 +55,66 @@ func AuthDifference(g Graph, shared []int64, states [][]int64) ([]int64, error) 
 	return d.walk(g)
 }
 
-// everywhere stands for the mask of all states.
-const everywhere int32 = -1
+// allStates is the mask of the set of all states.
+const allStates int32 = -1
 
-// A difference is one run of AuthDifference.
+// A difference is the working data of one call of AuthDifference.
 type difference struct {
 	sets, words int
 	index       map[int64]int32
-	places      []place
-	masks       []uint64    // words of them for each mask
-	pending     heap[int32] // places to look at, greatest number first
-	open        int         // pending places that can still tell states apart
+	visited     []visitedEvent
+	masks       []uint64    // the bit sets, so many words for each mask
+	pending     heap[int32] // indices into visited of the events to process, greatest number first
+	undecided   int         // how many pending events are undecided (see isUndecided)
 	found       []int64
 }
 
-// A place is an event on the walk. Masks say which states have it: as an entry
-// (root), or in their auth chains (chain). They are 0 for no state, everywhere,
-// or one more than the place in masks.
-type place struct {
+// A visitedEvent is an event that the walk has reached. Its masks say which
+// states have it: as an entry (root), or in their auth chain (chain). A mask is
+// 0 for no state, allStates, or one more than an index into masks.
+type visitedEvent struct {
 	number      int64
 	root, chain int32
 	loaded      bool
 	auth        []int64
 }
 
-func (d *difference) place(number int64) int32 {
+func (d *difference) indexOf(number int64) int32 {
 	if i, ok := d.index[number]; ok {
 		return i
 	}
-	i := int32(len(d.places))
+	i := int32(len(d.visited))
 	d.index[number] = i
-	d.places = append(d.places, place{number: number})
+	d.visited = append(d.visited, visitedEvent{number: number})
 	d.pending.push(i)
 	return i
 }
 
 func (d *difference) addRoot(number int64, state int) {
-	i := d.place(number)
-	if d.places[i].root == everywhere {
+	i := d.indexOf(number)
+	if d.visited[i].root == allStates {
 		return
 	}
-	was := d.isOpen(i)
+	was := d.isUndecided(i)
 	one := d.newMask()
 	d.mask(one)[state/64] |= 1 << (state % 64)
-	d.places[i].root = d.union(d.places[i].root, one)
-	d.count(was, i)
+	d.visited[i].root = d.union(d.visited[i].root, one)
+	d.countUndecided(was, i)
 }
 
-// isOpen tells whether a place may belong to the difference, or lead to places
-// that do.
-func (d *difference) isOpen(i int32) bool {
-	p := &d.places[i]
-	return p.chain != everywhere && (p.chain != 0 || p.root != everywhere && p.root != 0)
+// isUndecided reports whether an event may belong to the difference, or have
+// auth events that do.
+func (d *difference) isUndecided(i int32) bool {
+	p := &d.visited[i]
+	return p.chain != allStates && (p.chain != 0 || p.root != allStates && p.root != 0)
 }
 
-func (d *difference) count(was bool, i int32) {
-	switch is := d.isOpen(i); {
+func (d *difference) countUndecided(was bool, i int32) {
+	switch is := d.isUndecided(i); {
 	case is && !was:
-		d.open++
+		d.undecided++
 	case was && !is:
-		d.open--
+		d.undecided--
 	}
 }
 
@@ -123,11 +127,11 @@ func (d *difference) mask(m int32) []uint64 {
 	return d.masks[int(m-1)*d.words : int(m)*d.words]
 }
 
-// union returns the union of two masks.
+// union returns the mask of the union of two sets of states.
 func (d *difference) union(a, b int32) int32 {
 	switch {
-	case a == everywhere || b == everywhere:
-		return everywhere
+	case a == allStates || b == allStates:
+		return allStates
 	case a == 0:
 		return b
 	case b == 0 || a == b:
@@ -146,7 +150,7 @@ func (d *difference) union(a, b int32) int32 {
 	}
 	switch {
 	case n == d.sets:
-		return everywhere
+		return allStates
 	case same:
 		return a
 	}
@@ -154,18 +158,18 @@ func (d *difference) union(a, b int32) int32 {
 }
 
 func (d *difference) walk(g Graph) ([]int64, error) {
-	for d.open > 0 {
-		if top := d.pending.items[0]; !d.places[top].loaded {
+	for d.undecided > 0 {
+		if top := d.pending.items[0]; !d.visited[top].loaded {
 			if err := d.load(g); err != nil {
 				return nil, err
 			}
 		}
 		i := d.pending.pop()
-		if d.isOpen(i) {
-			d.open--
+		if d.isUndecided(i) {
+			d.undecided--
 		}
-		p := d.places[i] // a copy: places grows
-		if p.chain != 0 && p.chain != everywhere {
+		p := d.visited[i] // a copy, because the slice grows below
+		if p.chain != 0 && p.chain != allStates {
 			d.found = append(d.found, p.number)
 		}
 		through := d.union(p.chain, p.root)
@@ -173,23 +177,23 @@ func (d *difference) walk(g Graph) ([]int64, error) {
 			if number >= p.number {
 				return nil, orderError(number, p.number)
 			}
-			a := d.place(number)
-			was := d.isOpen(a)
-			d.places[a].chain = d.union(d.places[a].chain, through)
-			d.count(was, a)
+			a := d.indexOf(number)
+			was := d.isUndecided(a)
+			d.visited[a].chain = d.union(d.visited[a].chain, through)
+			d.countUndecided(was, a)
 		}
 	}
 	slices.Sort(d.found)
 	return d.found, nil
 }
 
-// load asks g for pending places, the next one among them.
+// load asks g for a batch of pending events, the next one among them.
 func (d *difference) load(g Graph) error {
 	numbers := make([]int64, 0, batch)
 	at := make([]int32, 0, batch)
 	for _, i := range d.pending.items {
-		if !d.places[i].loaded {
-			numbers, at = append(numbers, d.places[i].number), append(at, i)
+		if !d.visited[i].loaded {
+			numbers, at = append(numbers, d.visited[i].number), append(at, i)
 		}
 		if len(numbers) == batch {
 			break
@@ -200,7 +204,7 @@ func (d *difference) load(g Graph) error {
 		return err
 	}
 	for j, i := range at {
-		d.places[i].loaded, d.places[i].auth = true, auth[j]
+		d.visited[i].loaded, d.visited[i].auth = true, auth[j]
 	}
 	return nil
 }
@@ -209,9 +213,10 @@ func orderError(auth, of int64) error {
 	return fmt.Errorf("stateres: event %d has the auth event %d, which is no smaller number", of, auth)
 }
 
-// ConflictedSubgraph returns, in ascending order, the events on all paths along
-// auth events that lead from one of these events to another, the ends included.
-// What it asks of g is in proportion to the events from the oldest one on.
+// ConflictedSubgraph returns, in ascending order, the events on all paths of
+// auth events that lead from one of the conflicted events to another, both ends
+// included. The number of events it asks g for is in proportion to the events
+// since the oldest conflicted one.
 //
 // Spec: room version 12, "Conflicted state subgraph".
 func ConflictedSubgraph(g Graph, conflicted []int64) ([]int64, error) {
@@ -243,7 +248,8 @@ func ConflictedSubgraph(g Graph, conflicted []int64) ([]int64, error) {
 				if a >= number {
 					return nil, orderError(a, number)
 				}
-				// What is older than the oldest one leads to none of them.
+				// An event older than the oldest conflicted one cannot cite any
+				// of them.
 				if _, seen := auth[a]; !seen && a >= oldest {
 					auth[a] = nil
 					next, reached = append(next, a), append(reached, a)
@@ -254,11 +260,12 @@ func ConflictedSubgraph(g Graph, conflicted []int64) ([]int64, error) {
 	return between(reached, auth, ends), nil
 }
 
-// between returns which of the events that ends lead to lie on a path to one.
+// between returns those of the reached events that lie on a path between two
+// ends.
 func between(reached []int64, auth map[int64][]int64, ends map[int64]bool) []int64 {
 	slices.SortFunc(reached, cmp.Compare[int64])
-	leads := make(map[int64]bool, len(reached)) // to an end
-	cited := make(map[int64]bool, len(reached)) // an end by what an end leads to
+	leads := make(map[int64]bool, len(reached)) // events with an end in their auth chain
+	cited := make(map[int64]bool, len(reached)) // ends that another reached event has as an auth event
 	for _, number := range reached {
 		for _, a := range auth[number] {
 			if ends[a] || leads[a] {

@@ -55,10 +55,10 @@ func TestAnUnknownAlgorithmIsAnError(t *testing.T) {
 	require.ErrorContains(t, err, `no algorithm "3"`)
 }
 
-// Events that stand on each other, as a server that chooses IDs could send them,
-// have no place in an order: they count as missing, and so does what stands on
-// them.
-func TestAuthChainsThatLeadBackToTheirStart(t *testing.T) {
+// A server that chooses event IDs can send events that are in each other's auth
+// chains. They cannot be ordered: they count as missing, and so does every
+// event that has them in its auth chain.
+func TestCircularAuthChains(t *testing.T) {
 	for _, version := range []string{"1", "2"} {
 		rules, _ := roomver.Get(version)
 		room := id.RoomID("!r:one.example")
@@ -103,23 +103,23 @@ func TestAuthChainsThatLeadBackToTheirStart(t *testing.T) {
 	}
 }
 
-// What all states agree on stays as it is, nonsense too: an event under a key that
-// is not its own, one under two keys, one under the key of power levels or of a
-// member.
+// Entries that all states share stay unchanged, even malformed ones: an event
+// under a key that is not its own, one event under two keys, an event of
+// another type under the key of power levels or of a member.
 //
 // Spec: room version 2, "Unconflicted state map and conflicted state set": "The
 // entries in S[i] for each i that are the same".
-func TestSharedNonsenseStays(t *testing.T) {
+func TestMalformedSharedEntriesStay(t *testing.T) {
 	name, topic := event.StateKey{Type: "m.room.name"}, event.StateKey{Type: "m.room.topic"}
 	for _, rules := range roomver.All() {
 		r := newRoom(t, rules, 3)
 		r.start()
-		named := r.must(event.Draft{Type: name.Type, StateKey: text(""), Sender: alice, Content: []byte(`{"name":"x"}`)})
+		named := r.addAllowed(event.Draft{Type: name.Type, StateKey: text(""), Sender: alice, Content: []byte(`{"name":"x"}`)})
 		last := r.list[len(r.list)-1:]
 		var topics []*event.Event
 		for _, of := range []string{"a", "b"} {
 			e := r.build(event.Draft{Type: topic.Type, StateKey: text(""), Sender: alice, Content: []byte(`{"topic":"` + of + `"}`)}, last, r.after[named.ID])
-			r.keep(e, r.after[named.ID], false)
+			r.addEvent(e, r.after[named.ID], false)
 			topics = append(topics, e)
 		}
 		for what, extra := range map[string]stateres.State{
@@ -146,9 +146,9 @@ func TestSharedNonsenseStays(t *testing.T) {
 	}
 }
 
-// Messages and entries under another key than their own are nonsense, but
-// nonsense that may be sent, by some states or by all of them.
-func TestNonsenseStates(t *testing.T) {
+// States may contain message events, and events under a key other than their
+// own. A server may send such states, and they must not break the algorithm.
+func TestMalformedStates(t *testing.T) {
 	for _, rules := range roomver.All() {
 		r := newRoom(t, rules, 7)
 		r.start()
@@ -179,10 +179,11 @@ func TestNonsenseStates(t *testing.T) {
 	}
 }
 
-// What one sender did at one time on two branches is ordered by ID, in each pass:
-// the greater ID is applied last and stays.
+// Events of one sender with equal timestamps on two branches are ordered by ID,
+// in each pass: the greater ID is applied last, so it wins.
 //
-// Spec: room version 2, "Reverse topological power ordering", "Mainline ordering".
+// Spec: room version 2, "Reverse topological power ordering", "Mainline
+// ordering".
 func TestTiesAreBrokenByIDs(t *testing.T) {
 	for _, rules := range roomver.All()[1:] {
 		r := newRoom(t, rules, 5)
@@ -190,8 +191,8 @@ func TestTiesAreBrokenByIDs(t *testing.T) {
 		if rules.CreatorInContent {
 			content = `{"creator":"` + string(alice) + `"}`
 		}
-		r.must(event.Draft{Type: event.TypeCreate, StateKey: text(""), Sender: alice, Content: []byte(content)})
-		r.must(event.Draft{Type: event.TypeMember, StateKey: text(string(alice)), Sender: alice, Content: []byte(`{"membership":"join"}`)})
+		r.addAllowed(event.Draft{Type: event.TypeCreate, StateKey: text(""), Sender: alice, Content: []byte(content)})
+		r.addAllowed(event.Draft{Type: event.TypeMember, StateKey: text(string(alice)), Sender: alice, Content: []byte(`{"membership":"join"}`)})
 		last := r.list[len(r.list)-1:]
 		base := r.after[last[0].ID]
 		for typ, content := range map[string]string{
@@ -203,7 +204,7 @@ func TestTiesAreBrokenByIDs(t *testing.T) {
 				e := r.build(event.Draft{
 					Type: typ, StateKey: text(""), Sender: alice, Content: fmt.Appendf(nil, content, n), OriginServerTS: 5000,
 				}, last, base)
-				r.keep(e, base, false)
+				r.addEvent(e, base, false)
 				sets, greatest = append(sets, r.after[e.ID]), max(greatest, e.ID)
 			}
 			state, err := stateres.Resolve(rules, sets, r.source, nil)
@@ -213,7 +214,8 @@ func TestTiesAreBrokenByIDs(t *testing.T) {
 	}
 }
 
-// own is the entry of the creator in power levels.
+// own returns the creator's entry in the users of power levels, where the room
+// version allows one.
 func own(rules *roomver.Rules) string {
 	if rules.CreatorsPrivileged {
 		return ""

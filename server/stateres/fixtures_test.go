@@ -24,13 +24,13 @@ import (
 	"touchstone.example/server/stateres"
 )
 
-// A fixture is a file of testdata: a room as JSON lines. The first line names the
-// case and says why it is hard, and in which versions it is tried. Each other
-// line is an event or a resolution.
+// A fixture is a file of testdata: a room as JSON lines. The first line names
+// the case, says why it is hard and lists the room versions to try. Each
+// further line is an event or a resolution.
 //
-// Events have short names. What they do not say follows from the events before
-// them: auth events are selected from the state, which is resolved where an event
-// follows several.
+// Events have short names. Missing members of an event are derived from the
+// events before it: its auth events are selected from the state after its
+// previous events, which is resolved if there are several.
 type fixture struct {
 	Name     string `json:"name"`
 	Why      string `json:"why"`
@@ -48,19 +48,19 @@ type fixtureLine struct {
 	TS       int64           `json:"ts"` // default: one more than the line before
 	Depth    int64           `json:"depth"`
 	ID       string          `json:"id"`       // in versions where the sender chooses it
-	Rejected bool            `json:"rejected"` // by the rules, or by a server that was told another state
+	Rejected bool            `json:"rejected"` // by the rules, or by a server that saw another state
 
-	// A resolution: the states after these events. Want lists what differs from
-	// the state after the first one, by version from which on it does: entry to
-	// name of an event, empty for none. Order lists the steps by the names of the
-	// events.
+	// A resolution of the states after these events. Want lists the expected
+	// differences to the state after the first of them, keyed by the first room
+	// version that has them: state entry to event name, empty if the entry is
+	// gone. Order lists the expected steps by event name.
 	Resolve []string                     `json:"resolve"`
-	States  []map[string]string          `json:"states"` // further states, entry to event
+	States  []map[string]string          `json:"states"` // further states: state entry to event name
 	Want    map[string]map[string]string `json:"want"`
 	Order   map[string][]string          `json:"order"`
 	Missing []string                     `json:"missing"` // events
-	// Departure names what the other implementation does instead: with it, the
-	// result is another.
+	// Departure names the departure of gomatrixserverlib that changes the
+	// result of this resolution.
 	Departure string `json:"departure"`
 }
 
@@ -87,7 +87,8 @@ func inSpan(tb testing.TB, version, span string) bool {
 	return number(version) >= number(from) && number(version) <= number(to)
 }
 
-// forVersion returns the entry of the greatest version up to this one.
+// forVersion returns the value for the greatest version that is not greater
+// than this one.
 func forVersion[T any](tb testing.TB, m map[string]T, version string) (found T) {
 	best := 0
 	for from, v := range m {
@@ -100,8 +101,9 @@ func forVersion[T any](tb testing.TB, m map[string]T, version string) (found T) 
 	return found
 }
 
-// A cast is a room of a fixture, with the names of its events.
-type cast struct {
+// A fixtureRoom is a room made from a fixture, with the short names of its
+// events.
+type fixtureRoom struct {
 	*room
 	named map[string]*event.Event
 	name  map[id.EventID]string
@@ -117,9 +119,9 @@ func userOf(short string) string {
 	return short
 }
 
-// expand writes users of a content in full. Alice is the creator, whom some
-// versions do not let power levels name.
-func (c *cast) expand(content string) string {
+// expand replaces short user names in a content by user IDs. Alice is the
+// creator, whom power levels may not list in some versions.
+func (c *fixtureRoom) expand(content string) string {
 	if c.rules.CreatorsPrivileged {
 		content = strings.ReplaceAll(strings.ReplaceAll(content, `"@alice":100,`, ""), `"@alice":100`, "")
 	}
@@ -129,7 +131,7 @@ func (c *cast) expand(content string) string {
 	return content
 }
 
-func (c *cast) events(names []string) []*event.Event {
+func (c *fixtureRoom) events(names []string) []*event.Event {
 	var list []*event.Event
 	for _, name := range names {
 		require.Contains(c.t, c.named, name)
@@ -138,7 +140,7 @@ func (c *cast) events(names []string) []*event.Event {
 	return list
 }
 
-func (c *cast) add(l *fixtureLine) {
+func (c *fixtureRoom) add(l *fixtureLine) {
 	d := event.Draft{Type: "m.room." + l.Type, Sender: id.UserID(userOf(l.Sender)), Content: []byte(c.expand(string(l.Content))), Depth: l.Depth - 1}
 	if l.Key == nil {
 		l.Key = new(string)
@@ -178,17 +180,17 @@ func (c *cast) add(l *fixtureLine) {
 	if !l.Rejected && l.Auth == nil {
 		require.NoError(c.t, eventauth.Check(c.rules, e, c.authState(state), nil), l.Event)
 	}
-	c.keep(e, state, false)
+	c.addEvent(e, state, false)
 	c.source[e.ID] = stateres.Entry{Event: e, Rejected: l.Rejected}
 	c.named[l.Event], c.name[e.ID] = e, l.Event
 }
 
-func (c *cast) key(short string) event.StateKey {
+func (c *fixtureRoom) key(short string) event.StateKey {
 	typ, key, _ := strings.Cut(short, " ")
 	return event.StateKey{Type: "m.room." + typ, Key: userOf(key)}
 }
 
-func (c *cast) resolve(l *fixtureLine) {
+func (c *fixtureRoom) resolve(l *fixtureLine) {
 	var sets []stateres.State
 	for _, e := range c.events(l.Resolve) {
 		sets = append(sets, c.after[e.ID])
@@ -217,7 +219,7 @@ func (c *cast) resolve(l *fixtureLine) {
 	var trace stateres.Trace
 	got, err := stateres.Resolve(c.rules, sets, source, &trace)
 	require.NoError(c.t, err)
-	told := c.tell(trace.String())
+	told := c.replaceEventIDs(trace.String())
 	require.Equal(c.t, c.names(want), c.names(got), "%s", told)
 	slices.Reverse(sets)
 	again, err := stateres.Resolve(c.rules, sets, source, nil)
@@ -241,7 +243,7 @@ func (c *cast) resolve(l *fixtureLine) {
 	}
 }
 
-func (c *cast) names(state stateres.State) map[string]string {
+func (c *fixtureRoom) names(state stateres.State) map[string]string {
 	named := map[string]string{}
 	for k, v := range state {
 		named[k.Type+" "+k.Key] = c.name[v]
@@ -249,15 +251,15 @@ func (c *cast) names(state stateres.State) map[string]string {
 	return named
 }
 
-// tell puts names in the place of event IDs.
-func (c *cast) tell(s string) string {
+// replaceEventIDs replaces event IDs by the short names of the events.
+func (c *fixtureRoom) replaceEventIDs(s string) string {
 	for eventID, name := range c.name {
 		s = strings.ReplaceAll(s, string(eventID), name)
 	}
 	return s
 }
 
-func TestHardCases(t *testing.T) {
+func TestFixtureRooms(t *testing.T) {
 	paths, err := filepath.Glob("testdata/*.jsonl")
 	require.NoError(t, err)
 	require.NotEmpty(t, paths)
@@ -275,7 +277,7 @@ func TestHardCases(t *testing.T) {
 }
 
 func play(t *testing.T, rules *roomver.Rules, all [][]byte) {
-	c := &cast{room: newRoom(t, rules, 1), named: map[string]*event.Event{}, name: map[id.EventID]string{}}
+	c := &fixtureRoom{room: newRoom(t, rules, 1), named: map[string]*event.Event{}, name: map[id.EventID]string{}}
 	resolved := 0
 	for _, line := range all {
 		var l fixtureLine

@@ -26,27 +26,27 @@ var (
 	seedFlag  = flag.Uint64("seed", 1, "first seed of the differential test")
 )
 
-// A second is the other implementation's opinion on one resolution.
-type second struct {
+// A comparison is the result of gomatrixserverlib for one resolution.
+type comparison struct {
 	name  string
-	rules *roomver.Rules // that ours and the model get
-	base  departures     // that it always has
+	rules *roomver.Rules // the rules that our implementation and the model use for it
+	base  departures     // the departures that always apply
 	ask   func(t testing.TB, sets []stateres.State, source stateres.Events, pdus map[id.EventID]gmsl.PDU) (stateres.State, bool)
 }
 
-func seconds(rules *roomver.Rules) []second {
+func comparisons(rules *roomver.Rules) []comparison {
 	switch rules.StateResolution {
 	case roomver.StateResolutionV1:
-		return []second{{"algorithm 1", rules, departures{}, askV1}}
+		return []comparison{{"algorithm 1", rules, departures{}, askV1}}
 	case roomver.StateResolutionV2:
-		return []second{{"algorithm 2", rules, departures{}, askV2}}
+		return []comparison{{"algorithm 2", rules, departures{}, askV2}}
 	}
-	// Its algorithm 2.1 cannot be asked about most rooms. What it still tells is
-	// what algorithm 2 would make of the room, with the events and rules of version
-	// 12, but without the auth difference.
+	// Its algorithm 2.1 panics on most rooms. For version 12 we therefore also
+	// ask for the result of its algorithm 2, with the events and rules of
+	// version 12 but without an auth difference.
 	older := *rules
 	older.StateResolution = roomver.StateResolutionV2
-	return []second{{"algorithm 2.1", rules, departures{}, askV21}, {"algorithm 2 in version 12", &older, departures{noDifference: true}, askLegacy}}
+	return []comparison{{"algorithm 2.1", rules, departures{}, askV21}, {"algorithm 2 in version 12", &older, departures{noDifference: true}, askLegacy}}
 }
 
 func stateOf(pdus []gmsl.PDU) stateres.State {
@@ -166,8 +166,8 @@ func askLegacy(t testing.TB, sets []stateres.State, source stateres.Events, pdus
 	return stateOf(gmsl.ResolveStateConflictsV2(conflicts, unconflicted, all, sameSender, isRejected(source))), true
 }
 
-// agree compares two states, without the entries of missing events that all
-// states share, which the other implementation cannot be told of.
+// agree compares two states, ignoring entries that all states share and whose
+// events are missing: these cannot be passed to gomatrixserverlib.
 func agree(ours, theirs stateres.State, source stateres.Events) bool {
 	for k, v := range ours {
 		if source[v].Event != nil && theirs[k] != v {
@@ -182,20 +182,21 @@ func agree(ours, theirs stateres.State, source stateres.Events) bool {
 	return true
 }
 
-// A departure is one of departures, by name.
+// A departure is a field of departures, with its name.
 type departure struct {
 	name string
 	at   func(*departures) *bool
 }
 
-// switches are the departures, those first that explain the most.
+// switches lists all departures, those that explain the most disagreements
+// first.
 var switches = []departure{
 	{"other authorization rules", func(d *departures) *bool { return &d.otherRules }},
 	{"the event stands in for its auth events", func(d *departures) *bool { return &d.standsForItself }},
 	{"sorts from the end", func(d *departures) *bool { return &d.sortsBackwards }},
 	{"mainline steps", func(d *departures) *bool { return &d.countsSteps }},
-	{"power events bring along conflicted neighbours only", func(d *departures) *bool { return &d.pullsNearby }},
-	{"what all share stays out", func(d *departures) *bool { return &d.keepsShared }},
+	{"power events add only conflicted neighbours", func(d *departures) *bool { return &d.pullsNearby }},
+	{"shared events stay out", func(d *departures) *bool { return &d.keepsShared }},
 	{"creators without power levels", func(d *departures) *bool { return &d.plainLevels }},
 	{"empty keys only", func(d *departures) *bool { return &d.emptyKeysOnly }},
 	{"a join rule left behind", func(d *departures) *bool { return &d.remembersRule }},
@@ -204,8 +205,8 @@ var switches = []departure{
 	{"the oldest wins if none is allowed", func(d *departures) *bool { return &d.fallsBackToOldest }},
 }
 
-// explain returns the names of as few departures as suffice to make the model
-// agree with the other implementation; none if nothing does.
+// explain returns the names of the smallest set of departures with which the
+// model agrees with gomatrixserverlib, or nothing if no set suffices.
 func explain(m *model, base departures, sets []stateres.State, theirs stateres.State) string {
 	best := -1
 	limit := 1 << len(switches)
@@ -238,12 +239,12 @@ func explain(m *model, base departures, sets []stateres.State, theirs stateres.S
 	return strings.Join(names, "; ")
 }
 
-// The other Go implementation is the second opinion on random rooms. The model
-// of the text with all of the departures in docs/stateres.md must come to just its
-// result, in every room; and so every disagreement with ours is due to them. Which
-// of them one is due to is told by the smallest set that suffices.
+// TestAgainstGomatrixserverlib resolves random rooms with gomatrixserverlib
+// too. The model with all departures of docs/stateres.md must return exactly
+// its result in every room, so that every disagreement with ours is explained.
+// The smallest sufficient set of departures names the cause of each.
 func TestAgainstGomatrixserverlib(t *testing.T) {
-	silence(t)
+	discardOutput(t)
 	tallies := map[string]*tally{}
 	all := roomver.All()
 	for i := range *roomsFlag {
@@ -251,7 +252,7 @@ func TestAgainstGomatrixserverlib(t *testing.T) {
 		seed := *seedFlag<<32 + uint64(i)
 		r, sets := randomRoom(t, rules, seed)
 		pdus := pdusOf(t, rules.Version, r.source)
-		for _, s := range seconds(rules) {
+		for _, s := range comparisons(rules) {
 			name := "version " + rules.Version + ", " + s.name
 			if tallies[name] == nil {
 				tallies[name] = &tally{why: map[string]int{}}
@@ -267,7 +268,7 @@ func TestAgainstGomatrixserverlib(t *testing.T) {
 		}
 	}
 	for _, rules := range all {
-		for _, s := range seconds(rules) {
+		for _, s := range comparisons(rules) {
 			name := "version " + rules.Version + ", " + s.name
 			c := tallies[name]
 			t.Logf("%s: %d rooms, %d agreed, %d not answered, %d not as the model with all departures", name, c.rooms, c.agreed, c.unanswered, c.unlike)
@@ -278,14 +279,14 @@ func TestAgainstGomatrixserverlib(t *testing.T) {
 	}
 }
 
-// A tally counts what came of asking.
+// A tally counts the results of the comparisons.
 type tally struct {
 	rooms, agreed, unanswered, unlike int
 	why                               map[string]int
 }
 
 func compare(
-	t *testing.T, s second, r *room, sets []stateres.State, pdus map[id.EventID]gmsl.PDU, ours, theirs stateres.State, c *tally,
+	t *testing.T, s comparison, r *room, sets []stateres.State, pdus map[id.EventID]gmsl.PDU, ours, theirs stateres.State, c *tally,
 ) {
 	m := newModel(s.rules, r.source)
 	require.Equal(t, ours, m.resolve(sets))
@@ -304,8 +305,8 @@ func compare(
 	c.why[explain(m, base, sets, theirs)]++
 }
 
-// silence throws away what the other implementation prints.
-func silence(t testing.TB) {
+// discardOutput discards what gomatrixserverlib prints.
+func discardOutput(t testing.TB) {
 	out := os.Stdout
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	require.NoError(t, err)

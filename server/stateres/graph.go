@@ -9,8 +9,8 @@ import (
 	"touchstone.example/server/event"
 )
 
-// A graph is the part of a room's auth graph that a resolution looks at. Events
-// have small numbers in it, their places in its slices.
+// A graph is the part of a room's auth graph that a resolution reads. Its
+// events have small numbers, which are indices into its slices.
 type graph struct {
 	src Source
 	*index
@@ -19,12 +19,12 @@ type graph struct {
 	order []int32 // events that were sorted, each after its auth events
 
 	entries []Entry // scratch
-	last    int32   // that was set
+	last    int32   // the node that was set last
 }
 
 type node struct {
 	ev       *event.Event // nil if not loaded, or missing
-	first    int32        // of its auth events in edges
+	first    int32        // first and last delimit its auth events in graph.edges
 	last     int32
 	rejected bool
 	loaded   bool
@@ -32,34 +32,35 @@ type node struct {
 	marks    marks
 }
 
-// marks are the sets that events belong to.
+// marks are the sets that an event belongs to, one bit each.
 type marks uint16
 
 const (
-	conflicted   marks = 1 << iota // in the conflicted state set
-	differing                      // in the auth difference
-	connecting                     // in the conflicted state subgraph
-	power                          // among those to sort by power: the set X
-	underPower                     // in the auth chain of a power event
-	aboveX                         // with an event of X in its auth chain
-	inAll                          // in the auth chain of every state
-	fromConflict                   // in the auth chain of a conflicted event
-	toConflict                     // with a conflicted event in its auth chain
+	conflicted               marks = 1 << iota // in the conflicted state set
+	inAuthDifference                           // in the auth difference
+	inSubgraph                                 // in the conflicted state subgraph
+	inX                                        // in the set X of the algorithm: sorted by power
+	inPowerAuthChain                           // in the auth chain of a power event
+	hasXInAuthChain                            // with an event of X in its auth chain
+	inEveryAuthChain                           // in the auth chain of every state
+	inConflictedAuthChain                      // in the auth chain of a conflicted event
+	hasConflictedInAuthChain                   // with a conflicted event in its auth chain
 
-	fullConflicted = conflicted | differing | connecting
+	fullConflicted = conflicted | inAuthDifference | inSubgraph
 )
 
-// newGraph makes a graph that has events already, of which nothing is known yet.
+// newGraph returns a graph of the given events, none of which is loaded yet.
 func newGraph(src Source, events *index) *graph {
 	return &graph{src: src, index: events, nodes: make([]node, len(events.ids), cap(events.ids))}
 }
 
-// add returns the number of an event, a new one if need be.
+// add returns the number of an event, and adds the event if it is new.
 func (g *graph) add(eventID id.EventID) int32 {
 	return g.addGuess(eventID, 0)
 }
 
-// addGuess is add with a guess at the number.
+// addGuess is add with a guess at the number, which saves a look-up if it is
+// right.
 func (g *graph) addGuess(eventID id.EventID, guess int32) int32 {
 	n := g.number(eventID, guess)
 	if int(n) == len(g.nodes) {
@@ -76,13 +77,13 @@ func (g *graph) addAll(ids []id.EventID) []int32 {
 	return numbers
 }
 
-// auth returns the auth events of an event, as far as it is loaded.
+// auth returns the auth events of an event; none if it is not loaded.
 func (g *graph) auth(n int32) []int32 { return g.edges[g.nodes[n].first:g.nodes[n].last] }
 
-// has tells whether all of marks are set.
+// has reports whether all of the marks are set.
 func (g *graph) has(n int32, m marks) bool { return g.nodes[n].marks&m == m }
 
-// any tells whether one of marks is set.
+// any reports whether at least one of the marks is set.
 func (g *graph) any(n int32, m marks) bool { return g.nodes[n].marks&m != 0 }
 
 func (g *graph) mark(n int32, m marks) { g.nodes[n].marks |= m }
@@ -132,13 +133,13 @@ func (g *graph) fetch(ids []id.EventID) error {
 	return g.src.Load(ids, g.entries)
 }
 
-// set takes over what the source knows of an event.
+// set stores what the source returned for an event.
 func (g *graph) set(n int32, e Entry) {
 	if e.Event == nil {
 		return
 	}
 	first := int32(len(g.edges))
-	// Events that come together tend to have auth events in common.
+	// Events that are loaded in succession often have the same auth events.
 	last := g.edges[g.nodes[g.last].first:g.nodes[g.last].last]
 	for i, eventID := range e.Event.AuthEvents {
 		guess := int32(0)
@@ -153,7 +154,7 @@ func (g *graph) set(n int32, e Entry) {
 	at.first, at.last = first, int32(len(g.edges))
 }
 
-// States of a node while the graph is sorted.
+// States of a node in the depth-first search of sort.
 const (
 	unsorted uint8 = iota
 	sorting
@@ -161,9 +162,10 @@ const (
 	circular
 )
 
-// sort fills order with all loaded events. An event whose auth chain leads back
-// to itself, which only versions with chosen event IDs allow, cannot be put into
-// an order and is dropped with all that stand on it, as if it were missing.
+// sort fills order with all loaded events. Where servers choose event IDs, an
+// event may be in its own auth chain. Such an event cannot be ordered: it is
+// removed together with all events that have it in their auth chains, as if
+// they were missing.
 func (g *graph) sort() {
 	g.order = slices.Grow(g.order, len(g.nodes))
 	type step struct{ n, next int32 }
@@ -197,7 +199,7 @@ func (g *graph) sort() {
 	}
 }
 
-// sorted puts an event into the order once its auth events are.
+// sorted appends an event to the order, once all its auth events are in it.
 func (g *graph) sorted(n int32) {
 	for _, a := range g.auth(n) {
 		if state := g.nodes[a].sorted; state == sorting || state == circular {
@@ -209,8 +211,8 @@ func (g *graph) sorted(n int32) {
 	g.order = append(g.order, n)
 }
 
-// authEvent returns the auth event of an event that has this type and key, -1 if
-// it has none.
+// authEvent returns the auth event of an event with this type and state key, -1
+// if it has none.
 func (g *graph) authEvent(n int32, typ, key string) int32 {
 	for _, a := range g.auth(n) {
 		if ev := g.nodes[a].ev; ev != nil && ev.IsStateOf(typ, key) {

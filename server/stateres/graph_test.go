@@ -16,9 +16,8 @@ import (
 	"touchstone.example/server/stateres"
 )
 
-// A numbered room is one as storage keeps it: events have the numbers of their
-// rows.
-type numbered struct {
+// A numberedRoom has row numbers for its events, as storage has.
+type numberedRoom struct {
 	stateres.Events
 	number map[id.EventID]int64
 	ids    map[int64]id.EventID
@@ -27,8 +26,8 @@ type numbered struct {
 	fail   error
 }
 
-func newNumbered(r *room, sets []stateres.State) *numbered {
-	n := &numbered{Events: r.source, number: map[id.EventID]int64{}, ids: map[int64]id.EventID{}, sets: sets}
+func newNumberedRoom(r *room, sets []stateres.State) *numberedRoom {
+	n := &numberedRoom{Events: r.source, number: map[id.EventID]int64{}, ids: map[int64]id.EventID{}, sets: sets}
 	for i, e := range r.list {
 		if r.source[e.ID].Event != nil {
 			n.number[e.ID], n.ids[int64(i+1)] = int64(i+1), e.ID
@@ -37,7 +36,7 @@ func newNumbered(r *room, sets []stateres.State) *numbered {
 	return n
 }
 
-func (n *numbered) AuthEvents(numbers []int64, into [][]int64) error {
+func (n *numberedRoom) AuthEvents(numbers []int64, into [][]int64) error {
 	n.asked += len(numbers)
 	for i, number := range numbers {
 		for _, a := range n.Events[n.ids[number]].Event.AuthEvents {
@@ -49,7 +48,7 @@ func (n *numbered) AuthEvents(numbers []int64, into [][]int64) error {
 	return n.fail
 }
 
-func (n *numbered) numbers(ids []id.EventID) []int64 {
+func (n *numberedRoom) numbers(ids []id.EventID) []int64 {
 	var numbers []int64
 	for _, eventID := range ids {
 		if number := n.number[eventID]; number != 0 {
@@ -59,7 +58,7 @@ func (n *numbered) numbers(ids []id.EventID) []int64 {
 	return numbers
 }
 
-func (n *numbered) eventIDs(numbers []int64, err error) ([]id.EventID, error) {
+func (n *numberedRoom) eventIDs(numbers []int64, err error) ([]id.EventID, error) {
 	ids := make([]id.EventID, len(numbers))
 	for i, number := range numbers {
 		ids[i] = n.ids[number]
@@ -67,8 +66,9 @@ func (n *numbered) eventIDs(numbers []int64, err error) ([]id.EventID, error) {
 	return ids, err
 }
 
-// split returns what all sets share, and what each has beyond it.
-func (n *numbered) split() (stateres.State, []stateres.State) {
+// split returns the entries that all sets share, and for each set its other
+// entries.
+func (n *numberedRoom) split() (stateres.State, []stateres.State) {
 	same := stateres.State{}
 	for k, v := range n.sets[0] {
 		if !slices.ContainsFunc(n.sets, func(s stateres.State) bool { return s[k] != v }) {
@@ -83,7 +83,7 @@ func (n *numbered) split() (stateres.State, []stateres.State) {
 	return same, rest
 }
 
-func (n *numbered) Shared(keys []event.StateKey, into []id.EventID) error {
+func (n *numberedRoom) Shared(keys []event.StateKey, into []id.EventID) error {
 	same, _ := n.split()
 	for i, k := range keys {
 		into[i] = same[k]
@@ -91,7 +91,7 @@ func (n *numbered) Shared(keys []event.StateKey, into []id.EventID) error {
 	return n.fail
 }
 
-func (n *numbered) AuthDifference() ([]id.EventID, error) {
+func (n *numberedRoom) AuthDifference() ([]id.EventID, error) {
 	same, rest := n.split()
 	states := make([][]int64, len(rest))
 	for i, set := range rest {
@@ -100,18 +100,18 @@ func (n *numbered) AuthDifference() ([]id.EventID, error) {
 	return n.eventIDs(stateres.AuthDifference(n, n.numbers(slices.Collect(maps.Values(same))), states))
 }
 
-func (n *numbered) Between(ids []id.EventID) ([]id.EventID, error) {
+func (n *numberedRoom) Between(ids []id.EventID) ([]id.EventID, error) {
 	return n.eventIDs(stateres.ConflictedSubgraph(n, n.numbers(ids)))
 }
 
 func keys(m ids) []id.EventID { return slices.Sorted(maps.Keys(m)) }
 
-func TestDifferencesOfAuthChainsAreWhatTheTextSays(t *testing.T) {
+func TestAuthDifferenceMatchesModel(t *testing.T) {
 	some, connected := 0, 0
 	for v, rules := range roomver.All() {
 		for i := range 100 {
 			r, sets := randomRoom(t, rules, uint64(v*1000000+i))
-			n, m := newNumbered(r, sets), newModel(rules, r.source)
+			n, m := newNumberedRoom(r, sets), newModel(rules, r.source)
 
 			got, err := n.AuthDifference()
 			require.NoError(t, err)
@@ -131,13 +131,13 @@ func TestDifferencesOfAuthChainsAreWhatTheTextSays(t *testing.T) {
 	require.Greater(t, connected, 1000)
 }
 
-func TestAForkResolvesAsItsStatesDo(t *testing.T) {
+func TestResolveForkMatchesResolve(t *testing.T) {
 	for v, rules := range roomver.All() {
 		for i := range 100 {
 			r, sets := randomRoom(t, rules, uint64(v*1000000+i))
 			want, err := stateres.Resolve(rules, sets, r.source, nil)
 			require.NoError(t, err)
-			n := newNumbered(r, sets)
+			n := newNumberedRoom(r, sets)
 			same, rest := n.split()
 			got, err := stateres.ResolveFork(rules, rest, n, nil)
 			require.NoError(t, err)
@@ -147,10 +147,11 @@ func TestAForkResolvesAsItsStatesDo(t *testing.T) {
 	}
 }
 
-// chain makes n events, each citing the one before it, and a first one.
-type chain struct{ asked int }
+// A countedChain is a Graph of events that each cite the event before them and
+// the first one. It counts how many events it is asked for.
+type countedChain struct{ asked int }
 
-func (c *chain) AuthEvents(numbers []int64, into [][]int64) error {
+func (c *countedChain) AuthEvents(numbers []int64, into [][]int64) error {
 	c.asked += len(numbers)
 	for i, number := range numbers {
 		if number > 1 {
@@ -160,8 +161,8 @@ func (c *chain) AuthEvents(numbers []int64, into [][]int64) error {
 	return nil
 }
 
-func TestWalksEndWhereTheStatesParted(t *testing.T) {
-	var c chain
+func TestAuthDifferenceStopsAtCommonHistory(t *testing.T) {
+	var c countedChain
 	got, err := stateres.AuthDifference(&c, []int64{99000}, [][]int64{{99990}, {99995}})
 	require.NoError(t, err)
 	require.Len(t, got, 5)
@@ -176,7 +177,7 @@ func TestWalksEndWhereTheStatesParted(t *testing.T) {
 }
 
 func TestSmallDifferences(t *testing.T) {
-	var c chain
+	var c countedChain
 	for name, tc := range map[string]struct {
 		shared []int64
 		states [][]int64
@@ -201,19 +202,19 @@ func TestSmallDifferences(t *testing.T) {
 	require.Empty(t, got, "no path leads from an event to itself")
 }
 
-type upsideDown struct{}
+type descendingNumbers struct{}
 
-func (upsideDown) AuthEvents(numbers []int64, into [][]int64) error {
+func (descendingNumbers) AuthEvents(numbers []int64, into [][]int64) error {
 	for i, number := range numbers {
 		into[i] = []int64{number}
 	}
 	return nil
 }
 
-func TestNumbersMustBeInOrder(t *testing.T) {
-	_, err := stateres.AuthDifference(upsideDown{}, nil, [][]int64{{5}, {}})
+func TestAuthDifferenceRefusesUnorderedNumbers(t *testing.T) {
+	_, err := stateres.AuthDifference(descendingNumbers{}, nil, [][]int64{{5}, {}})
 	require.ErrorContains(t, err, "no smaller number")
-	_, err = stateres.ConflictedSubgraph(upsideDown{}, []int64{5})
+	_, err = stateres.ConflictedSubgraph(descendingNumbers{}, []int64{5})
 	require.ErrorContains(t, err, "no smaller number")
 }
 
@@ -223,7 +224,7 @@ var errBroken = errors.New("broken")
 
 func (broken) Load([]id.EventID, []stateres.Entry) error { return errBroken }
 
-func TestAnErrorOfTheSourceEndsTheResolution(t *testing.T) {
+func TestResolveReturnsErrorsOfTheSource(t *testing.T) {
 	for _, rules := range roomver.All() {
 		r := newRoom(t, rules, 1)
 		r.start()
@@ -231,12 +232,12 @@ func TestAnErrorOfTheSourceEndsTheResolution(t *testing.T) {
 		for _, topic := range []string{"a", "b"} {
 			e := r.build(event.Draft{Type: "m.room.topic", StateKey: text(""), Sender: alice, Content: []byte(`{"topic":"` + topic + `"}`)},
 				last, r.after[last[0].ID])
-			r.keep(e, r.after[last[0].ID], false)
+			r.addEvent(e, r.after[last[0].ID], false)
 		}
 		sets := []stateres.State{r.after[r.list[len(r.list)-1].ID], r.after[r.list[len(r.list)-2].ID]}
 		_, err := stateres.Resolve(rules, sets, broken{}, nil)
 		require.ErrorIs(t, err, errBroken)
-		n := newNumbered(r, sets)
+		n := newNumberedRoom(r, sets)
 		n.fail = errBroken
 		_, rest := n.split()
 		_, err = stateres.ResolveFork(rules, rest, n, nil)

@@ -2,7 +2,7 @@
 
 package stateres
 
-// A heap gives the least of its items first.
+// A heap is a priority queue that returns the least item first.
 type heap[T any] struct {
 	items []T
 	less  func(a, b T) bool

@@ -4,8 +4,8 @@ package stateres
 
 import "touchstone.example/api/id"
 
-// An index gives small numbers to event IDs, in the order in which they come: 0
-// is the first.
+// An index gives event IDs consecutive numbers, from 0, in the order in which
+// they are added.
 type index struct {
 	numbers map[id.EventID]int32
 	ids     []id.EventID
@@ -15,8 +15,8 @@ func newIndex(size int) *index {
 	return &index{numbers: make(map[id.EventID]int32, size), ids: make([]id.EventID, 0, size)}
 }
 
-// number returns the number of an ID, a new one if need be. A right guess at it
-// saves the look-up, which is most of the cost.
+// number returns the number of an ID, and adds the ID if it is new. If guess is
+// its number, that saves the map look-up, which is most of the cost.
 func (x *index) number(eventID id.EventID, guess int32) int32 {
 	if int(guess) < len(x.ids) && x.ids[guess] == eventID {
 		return guess

@@ -43,8 +43,8 @@ func parse(tb testing.TB, rules *roomver.Rules, room id.RoomID, d event.Draft) *
 	return e
 }
 
-// longRoom makes a room whose power levels changed n times, each time authorized
-// by those before, and two forks that end it with different ones.
+// longRoom makes a room whose power levels changed n times, so that its auth
+// chain is that long, and two forks that end with different power levels.
 func longRoom(tb testing.TB, version string, n int) (*roomver.Rules, stateres.Events, []stateres.State) {
 	rules, _ := roomver.Get(version)
 	source := stateres.Events{}

@@ -19,10 +19,10 @@ import (
 
 type ids = map[id.EventID]bool
 
-// A model is the text of the specification in code, word for word and with no
-// thought of cost: the package must agree with it on everything. Departures make
-// it do what the other implementation does instead, one by one, so that a test
-// can tell why that disagrees.
+// A model implements the text of the specification literally, without regard to
+// cost. The package must agree with it on every entry. Departures switch single
+// steps to what gomatrixserverlib does, so that a test can find out why it
+// disagrees.
 type model struct {
 	rules  *roomver.Rules
 	source stateres.Events
@@ -43,7 +43,7 @@ func (m *model) resolve(sets []stateres.State) stateres.State {
 	return m.resolveV2(sets)
 }
 
-// chain is the auth chain of an event, as far as its events are there.
+// chain returns the auth chain of an event, without missing events.
 func (m *model) chain(eventID id.EventID) ids {
 	if c, ok := m.chains[eventID]; ok {
 		return c
@@ -92,7 +92,7 @@ func (m *model) authDifference(sets []stateres.State) ids {
 	return union
 }
 
-// subgraph is the conflicted state subgraph.
+// subgraph returns the conflicted state subgraph.
 func (m *model) subgraph(conflicted ids) ids {
 	found := ids{}
 	for from := range conflicted {
@@ -145,8 +145,8 @@ func (m *model) resolveV2(sets []stateres.State) stateres.State {
 	return state
 }
 
-// pulled is what a power event brings along: its auth chain, as far as that
-// belongs to the full conflicted set.
+// pulled returns the events that a power event adds to the set X: those of its
+// auth chain that are in the full conflicted set.
 func (m *model) pulled(e id.EventID, full, conflicted ids) ids {
 	found := ids{}
 	if m.pullsNearby {
@@ -174,7 +174,8 @@ func (m *model) isPower(e *event.Event) bool {
 	return false
 }
 
-// authEvent is the auth event of an event with a type and an empty key.
+// authEvent returns the auth event of an event with this type and an empty
+// state key.
 func (m *model) authEvent(e *event.Event, typ string) *event.Event {
 	for _, a := range e.AuthEvents {
 		if s := m.event(a); s != nil && s.IsStateOf(typ, "") {
@@ -187,7 +188,8 @@ func (m *model) authEvent(e *event.Event, typ string) *event.Event {
 	return nil
 }
 
-// senderLevel is the power level of the sender, looking at the auth events.
+// senderLevel returns the power level that the event's auth events give its
+// sender.
 func (m *model) senderLevel(e *event.Event) int64 {
 	create, levels := m.authEvent(e, event.TypeCreate), m.authEvent(e, event.TypePowerLevels)
 	if m.plainLevels {
@@ -201,10 +203,10 @@ func (m *model) byPower(x, y id.EventID) int {
 	return cmp.Or(cmp.Compare(m.senderLevel(b), m.senderLevel(a)), cmp.Compare(a.OriginServerTS, b.OriginServerTS), cmp.Compare(x, y))
 }
 
-// powerOrder is the reverse topological power ordering.
+// powerOrder returns events in the reverse topological power ordering.
 func (m *model) powerOrder(x ids, counts func() map[id.EventID]int) []id.EventID {
 	if m.sortsBackwards {
-		return m.backwards(x, counts())
+		return m.sortBackwards(x, counts())
 	}
 	left := maps.Clone(x)
 	var sorted []id.EventID
@@ -222,7 +224,8 @@ func (m *model) powerOrder(x ids, counts func() map[id.EventID]int) []id.EventID
 	return sorted
 }
 
-// mainline lists the power levels behind an event, one behind the other.
+// mainline returns the mainline of a power levels event: the chain of power
+// levels events by auth events.
 func (m *model) mainline(e *event.Event) []id.EventID {
 	var list []id.EventID
 	for {
@@ -262,7 +265,7 @@ func (m *model) mainlineOrder(events ids, levels id.EventID) []id.EventID {
 	})
 }
 
-// iterate is the iterative auth checks algorithm.
+// iterate is the "iterative auth checks algorithm" of the specification.
 func (m *model) iterate(state stateres.State, list []id.EventID) {
 	for _, eventID := range list {
 		e := m.event(eventID)
@@ -276,7 +279,7 @@ func (m *model) iterate(state stateres.State, list []id.EventID) {
 			against[create.Key()] = create
 		}
 		if m.standsForItself {
-			against = m.itself(e, state, against)
+			against = m.withEventItself(e, state, against)
 		} else {
 			for k, v := range state {
 				if s := m.event(v); s != nil {

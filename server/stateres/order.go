@@ -11,10 +11,10 @@ import (
 	"touchstone.example/server/eventauth"
 )
 
-// A sortable is an event with what it is sorted by, besides its ID.
+// A sortable is an event with its sort keys.
 type sortable struct {
 	n    int32
-	rank int64 // greater ones come first: power level, mainline position
+	rank int64 // sorted in descending order: power level or mainline position
 	ts   int64
 }
 
@@ -22,8 +22,8 @@ func (r *resolver) sortable(n int32, rank int64) sortable {
 	return sortable{n: n, rank: rank, ts: r.g.nodes[n].ev.OriginServerTS}
 }
 
-// compare is the comparison of both orderings: the greater rank, then the
-// earlier time, then the lesser ID.
+// compare compares by descending rank, then ascending time, then ascending ID:
+// the order of both orderings.
 //
 // Spec: room version 2, "Reverse topological power ordering", "Mainline
 // ordering".
@@ -37,14 +37,15 @@ func (g *graph) compare(a, b sortable) int {
 	return cmp.Compare(g.ids[a.n], g.ids[b.n])
 }
 
-// powerOrder is step 1 of the algorithm: it returns the set X, power events and
-// what is in their auth chains, in the reverse topological power ordering.
+// powerOrder is step 1 of the algorithm: it returns the set X, that is the
+// power events and their auth chains within the full conflicted set, in the
+// reverse topological power ordering.
 func (r *resolver) powerOrder() []sortable {
 	g := r.g
 	found := false
 	for _, n := range g.order {
 		if g.any(n, fullConflicted) && isPowerEvent(g.nodes[n].ev) {
-			g.mark(n, power)
+			g.mark(n, inX)
 			found = true
 		}
 	}
@@ -53,41 +54,41 @@ func (r *resolver) powerOrder() []sortable {
 	}
 	for i := len(g.order) - 1; i >= 0; i-- {
 		n := g.order[i]
-		if g.has(n, underPower) && g.any(n, fullConflicted) && g.nodes[n].ev.IsState() {
-			g.mark(n, power)
+		if g.has(n, inPowerAuthChain) && g.any(n, fullConflicted) && g.nodes[n].ev.IsState() {
+			g.mark(n, inX)
 		}
-		if g.any(n, power|underPower) {
+		if g.any(n, inX|inPowerAuthChain) {
 			for _, a := range g.auth(n) {
-				g.mark(a, underPower)
+				g.mark(a, inPowerAuthChain)
 			}
 		}
 	}
-	return r.kahn(newRegion(g))
+	return r.kahn(newSetX(g))
 }
 
-// A region is the set X with the auth events that its events have in it.
-type region struct {
-	events  []int32
-	at      map[int32]int32 // their places in events; all that follows goes by place
-	waiting []int32         // for so many of its auth events
-	first   []int32         // of those that cite it, in citing
-	citing  []int32
+// A setX is the set X with the auth edges between its events.
+type setX struct {
+	events   []int32
+	index    map[int32]int32 // how many of its auth events in X are not sorted yet
+	unsorted []int32         // first[i] to first[i+1] delimit in citing the events of X that have event i as an auth event
+	first    []int32         // of those that cite it, in citing
+	citing   []int32
 }
 
-func newRegion(g *graph) *region {
-	re := &region{at: map[int32]int32{}}
+func newSetX(g *graph) *setX {
+	re := &setX{index: map[int32]int32{}}
 	for _, n := range g.order {
-		if g.has(n, power) {
-			re.at[n] = int32(len(re.events))
+		if g.has(n, inX) {
+			re.index[n] = int32(len(re.events))
 			re.events = append(re.events, n)
 		}
 	}
-	re.waiting = make([]int32, len(re.events))
+	re.unsorted = make([]int32, len(re.events))
 	re.first = make([]int32, len(re.events)+1)
 	for i, n := range re.events {
 		for _, a := range g.auth(n) {
-			if j, ok := re.at[a]; ok {
-				re.waiting[i]++
+			if j, ok := re.index[a]; ok {
+				re.unsorted[i]++
 				re.first[j+1]++
 			}
 		}
@@ -99,7 +100,7 @@ func newRegion(g *graph) *region {
 	next := slices.Clone(re.first)
 	for i, n := range re.events {
 		for _, a := range g.auth(n) {
-			if j, ok := re.at[a]; ok {
+			if j, ok := re.index[a]; ok {
 				re.citing[next[j]] = int32(i)
 				next[j]++
 			}
@@ -109,11 +110,11 @@ func newRegion(g *graph) *region {
 }
 
 // kahn sorts the set X with Kahn's algorithm.
-func (r *resolver) kahn(re *region) []sortable {
+func (r *resolver) kahn(re *setX) []sortable {
 	ready := heap[sortable]{less: func(a, b sortable) bool { return r.g.compare(a, b) < 0 }}
 	push := func(n int32) { ready.push(r.sortable(n, r.senderLevel(n))) }
 	for i, n := range re.events {
-		if re.waiting[i] == 0 {
+		if re.unsorted[i] == 0 {
 			push(n)
 		}
 	}
@@ -121,9 +122,9 @@ func (r *resolver) kahn(re *region) []sortable {
 	for len(ready.items) > 0 {
 		least := ready.pop()
 		sorted = append(sorted, least)
-		i := re.at[least.n]
+		i := re.index[least.n]
 		for _, j := range re.citing[re.first[i]:re.first[i+1]] {
-			if re.waiting[j]--; re.waiting[j] == 0 {
+			if re.unsorted[j]--; re.unsorted[j] == 0 {
 				push(re.events[j])
 			}
 		}
@@ -141,20 +142,20 @@ func (r *resolver) senderLevel(n int32) int64 {
 	}
 	if a := g.authEvent(n, event.TypeCreate, ""); a >= 0 {
 		create = g.nodes[a].ev
-	} else if a := r.implied(n); a >= 0 {
+	} else if a := r.impliedCreate(n); a >= 0 {
 		create = g.nodes[a].ev
 	}
 	return eventauth.NewPowerLevels(r.rules, create, levels).User(g.nodes[n].ev.Sender)
 }
 
-// noMainline is the position of events that no power levels of the mainline
-// stand behind.
+// noMainline is the mainline position of events that have no power levels of
+// the mainline in their chain of power levels.
 const noMainline = math.MaxInt64
 
-// mainlineOrder is step 3 of the algorithm: it returns what is left of the full
+// mainlineOrder is step 3 of the algorithm: it returns the rest of the full
 // conflicted set in the mainline ordering.
 func (r *resolver) mainlineOrder() ([]sortable, error) {
-	rest := r.rest()
+	rest := r.remaining()
 	m, err := r.newMainline()
 	if err != nil {
 		return nil, err
@@ -164,16 +165,17 @@ func (r *resolver) mainlineOrder() ([]sortable, error) {
 	}
 	sorted := make([]sortable, len(rest))
 	for i, n := range rest {
-		sorted[i] = r.sortable(n, m.of(n))
+		sorted[i] = r.sortable(n, m.positionOf(n))
 	}
 	slices.SortFunc(sorted, r.g.compare)
 	return sorted, nil
 }
 
-// A mainline tells positions in the mainline of the resolved power levels.
+// A mainline is the mainline of the resolved power levels, with the positions
+// of events.
 type mainline struct {
 	g        *graph
-	position map[int32]int64 // of power levels, or of the first ones behind them
+	position map[int32]int64 // of power levels events: their own, or that of the first of the mainline in their chain
 	path     []int32         // scratch
 }
 
@@ -193,7 +195,8 @@ func (r *resolver) newMainline() (*mainline, error) {
 	return m, r.err
 }
 
-// loadChains loads the power levels behind events until they meet the mainline.
+// loadChains loads the chains of power levels of these events until they reach
+// the mainline.
 func (m *mainline) loadChains(numbers []int32) error {
 	seen := map[int32]bool{}
 	for len(numbers) > 0 {
@@ -216,10 +219,10 @@ func (m *mainline) loadChains(numbers []int32) error {
 	return nil
 }
 
-// of returns the mainline position of an event.
+// positionOf returns the mainline position of an event.
 //
 // Spec: room version 2, "Mainline ordering".
-func (m *mainline) of(n int32) int64 {
+func (m *mainline) positionOf(n int32) int64 {
 	position := int64(noMainline)
 	m.path = m.path[:0]
 	for p := m.g.authEvent(n, event.TypePowerLevels, ""); p >= 0; p = m.g.authEvent(p, event.TypePowerLevels, "") {
@@ -227,7 +230,7 @@ func (m *mainline) of(n int32) int64 {
 			position = known
 			break
 		}
-		m.position[p] = noMainline // until it is known, lest a circle be endless
+		m.position[p] = noMainline // a preliminary value, so that a circular chain ends
 		m.path = append(m.path, p)
 	}
 	for _, p := range m.path {

@@ -12,7 +12,7 @@ import (
 	"touchstone.example/server/stateres"
 )
 
-func TestResolutionIsWhatTheTextSays(t *testing.T) {
+func TestResolveMatchesModel(t *testing.T) {
 	for v, rules := range roomver.All() {
 		t.Run(rules.Version, func(t *testing.T) {
 			conflicts := 0
@@ -42,7 +42,7 @@ func TestResolutionIsWhatTheTextSays(t *testing.T) {
 	}
 }
 
-func TestRoomsFollowFromTheirSeed(t *testing.T) {
+func TestRandomRoomsAreReproducible(t *testing.T) {
 	for i := range 60 {
 		rules := roomver.All()[i%12]
 		a, of := randomRoom(t, rules, uint64(i))

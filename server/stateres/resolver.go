@@ -9,21 +9,21 @@ import (
 	"touchstone.example/server/roomver"
 )
 
-// A resolver is one run of an algorithm.
+// A resolver is the working data of one resolution.
 type resolver struct {
 	rules     *roomver.Rules
 	g         *graph
 	chains    chains
 	conflicts *entries
-	state     map[event.StateKey]int32 // as resolved so far, beyond the start
-	start     map[event.StateKey]int32 // what was looked up in the start; -1: nothing
-	empty     bool                     // the start is the empty state, not what all states share
-	fallback  bool                     // auth events stand in for what the state lacks
-	room      id.RoomID                // whose create event is create
+	state     map[event.StateKey]int32 // what has been resolved so far, in addition to start
+	start     map[event.StateKey]int32 // entries that were read from the initial state; -1: no such entry
+	empty     bool                     // the initial state is empty, not the unconflicted state map
+	fallback  bool                     // where the state lacks an entry, the event's auth events provide it
+	room      id.RoomID                // the room whose create event is create
 	create    int32
-	err       error // of the source, while an event was checked
+	err       error // first error of the source during a check
 	trace     *tracer
-	view      view // of the event that is checked
+	view      view // the state for the event that is being checked
 }
 
 func newResolver(rules *roomver.Rules, conflicts *entries, chains chains, trace *Trace) *resolver {
@@ -43,13 +43,15 @@ func newResolver(rules *roomver.Rules, conflicts *entries, chains chains, trace 
 	return r
 }
 
-// A view is the state that an event is checked against.
+// A view is the state that one event is checked against. It implements
+// eventauth.State.
 type view struct {
 	r *resolver
 	n int32
 }
 
-// Event returns the event of the state so far, or else the event's auth event.
+// Event returns the event of the resolved state, or else the auth event of the
+// checked event.
 //
 // Spec: room version 2, "Iterative auth checks"; room version 12, the create
 // event is implied by the room ID.
@@ -69,7 +71,7 @@ func (v *view) Event(typ, stateKey string) *event.Event {
 		}
 	}
 	if typ == event.TypeCreate && stateKey == "" {
-		if n := r.implied(v.n); n >= 0 && !r.g.nodes[n].rejected {
+		if n := r.impliedCreate(v.n); n >= 0 && !r.g.nodes[n].rejected {
 			r.trace.uses(key, r.g.ids[n], fromRoomID)
 			return r.g.nodes[n].ev
 		}
@@ -77,8 +79,8 @@ func (v *view) Event(typ, stateKey string) *event.Event {
 	return nil
 }
 
-// lookup returns the event of the state so far, -1 if there is none or if it is
-// missing.
+// lookup returns the event that the resolved state has for a key, -1 if it has
+// none or if the event is missing.
 func (r *resolver) lookup(key event.StateKey) int32 {
 	n, ok := r.state[key]
 	if !ok && !r.empty {
@@ -98,14 +100,14 @@ func (r *resolver) lookupStart(key event.StateKey) (n int32, ok bool) {
 		return n, ok
 	}
 	if n, ok = r.start[key]; !ok {
-		ok = !r.fail(r.prepare([]event.StateKey{key}))
+		ok = !r.fail(r.preload([]event.StateKey{key}))
 		n = r.start[key]
 	}
 	return n, ok
 }
 
-// prepare looks up entries of the start, all at once.
-func (r *resolver) prepare(keys []event.StateKey) error {
+// preload reads entries of the initial state, all in one call.
+func (r *resolver) preload(keys []event.StateKey) error {
 	ids := make([]id.EventID, len(keys))
 	if err := r.chains.shared(keys, ids); err != nil {
 		return err
@@ -122,8 +124,8 @@ func (r *resolver) prepare(keys []event.StateKey) error {
 	return r.g.load(load)
 }
 
-// prepareFor is prepare for what checking these events needs.
-func (r *resolver) prepareFor(numbers []int32) error {
+// preloadFor preloads the entries that the checks of these events need.
+func (r *resolver) preloadFor(numbers []int32) error {
 	if r.empty || r.chains.whole() != nil {
 		return nil
 	}
@@ -140,15 +142,15 @@ func (r *resolver) prepareFor(numbers []int32) error {
 			want(key)
 		}
 	}
-	return r.prepare(keys)
+	return r.preload(keys)
 }
 
-// implied returns the create event that an event's room ID names, -1 if it names
-// none or if that is missing.
+// impliedCreate returns the create event that the room ID of an event names, -1
+// if it names none or if the create event is missing.
 //
 // Spec: room version 12, "The room_id (being the m.room.create event's ID)
 // implies this instead".
-func (r *resolver) implied(n int32) int32 {
+func (r *resolver) impliedCreate(n int32) int32 {
 	room := r.g.nodes[n].ev.RoomID
 	if !r.rules.CreateEventImplied || len(room) == 0 {
 		return -1
@@ -165,7 +167,7 @@ func (r *resolver) implied(n int32) int32 {
 	return r.create
 }
 
-// fail keeps the first error of the source.
+// fail remembers the first error of the source.
 func (r *resolver) fail(err error) bool {
 	if r.err == nil {
 		r.err = err
@@ -173,7 +175,7 @@ func (r *resolver) fail(err error) bool {
 	return r.err != nil
 }
 
-// check tells whether the rules allow an event in the state so far.
+// check reports whether the rules allow an event in the state resolved so far.
 func (r *resolver) check(n int32) error {
 	r.view.n = n
 	return eventauth.Check(r.rules, r.g.nodes[n].ev, &r.view, nil)

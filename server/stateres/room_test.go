@@ -44,18 +44,19 @@ func init() {
 	}
 }
 
-// A room is made event by event, each on the states after the events before it.
+// A room is built event by event. Each event gets the resolved state of its
+// previous events.
 type room struct {
-	t      testing.TB
-	rules  *roomver.Rules
-	d      chance.Dice
-	id     id.RoomID
-	source stateres.Events
-	list   []*event.Event
-	after  map[id.EventID]stateres.State
-	hashes map[id.EventID][sha256.Size]byte
-	junk   bool // malformed content
-	wild   bool // states that no honest server has
+	t              testing.TB
+	rules          *roomver.Rules
+	d              chance.Dice
+	id             id.RoomID
+	source         stateres.Events
+	list           []*event.Event
+	after          map[id.EventID]stateres.State
+	hashes         map[id.EventID][sha256.Size]byte
+	malformed      bool // some events have malformed content
+	inventedStates bool // some states are sets of events that no server following the rules would have
 }
 
 func newRoom(t testing.TB, rules *roomver.Rules, seed uint64) *room {
@@ -69,8 +70,8 @@ func newRoom(t testing.TB, rules *roomver.Rules, seed uint64) *room {
 	return r
 }
 
-// build makes an event on prevs, authorized by a state; nil if there is such an
-// event already.
+// build makes an event after prevs, with auth events from a state. It returns
+// nil if the same event exists already.
 func (r *room) build(d event.Draft, prevs []*event.Event, state stateres.State) *event.Event {
 	d.RoomID, d.ReferenceHashes = r.id, r.hashes
 	for _, p := range prevs {
@@ -93,8 +94,8 @@ func (r *room) build(d event.Draft, prevs []*event.Event, state stateres.State) 
 	return e
 }
 
-// keep adds an event to the room, with the state after it.
-func (r *room) keep(e *event.Event, before stateres.State, rejected bool) {
+// addEvent adds an event to the room, with the state after it.
+func (r *room) addEvent(e *event.Event, before stateres.State, rejected bool) {
 	r.id = e.RoomID
 	r.source[e.ID] = stateres.Entry{Event: e, Rejected: rejected}
 	r.hashes[e.ID] = e.ReferenceHash()
@@ -110,7 +111,7 @@ func (r *room) keep(e *event.Event, before stateres.State, rejected bool) {
 	r.after[e.ID] = after
 }
 
-// authState is a state for eventauth.
+// authState converts a state to one that eventauth checks against.
 func (r *room) authState(state stateres.State) eventauth.StateMap {
 	m := make(eventauth.StateMap, len(state))
 	for k, eventID := range state {
@@ -128,24 +129,24 @@ func (r *room) start() {
 	} else if r.rules.AdditionalCreators && r.d.OneIn(4) {
 		content = `{"additional_creators":["` + string(carol) + `"],"room_version":"` + r.rules.Version + `"}`
 	}
-	r.must(event.Draft{Type: event.TypeCreate, StateKey: text(""), Sender: alice, Content: []byte(content)})
-	r.must(event.Draft{Type: event.TypeMember, StateKey: text(string(alice)), Sender: alice, Content: []byte(`{"membership":"join"}`)})
+	r.addAllowed(event.Draft{Type: event.TypeCreate, StateKey: text(""), Sender: alice, Content: []byte(content)})
+	r.addAllowed(event.Draft{Type: event.TypeMember, StateKey: text(string(alice)), Sender: alice, Content: []byte(`{"membership":"join"}`)})
 	if !r.d.OneIn(5) {
 		users := `"` + string(alice) + `":100,`
 		if r.rules.CreatorsPrivileged {
 			users = ""
 		}
-		r.must(event.Draft{Type: event.TypePowerLevels, StateKey: text(""), Sender: alice, Content: []byte(
+		r.addAllowed(event.Draft{Type: event.TypePowerLevels, StateKey: text(""), Sender: alice, Content: []byte(
 			`{"ban":50,"events":{"m.room.power_levels":40},"events_default":0,"invite":0,"kick":50,"notifications":{"room":50},"redact":50,` +
 				`"state_default":` + chance.Pick(&r.d, "0", "50") + `,"users":{` + users + `"` + string(bob) + `":` + chance.Pick(&r.d, "50", "100") + `},"users_default":0}`)})
 	}
 	if !r.d.OneIn(5) {
-		r.must(event.Draft{Type: event.TypeJoinRules, StateKey: text(""), Sender: alice, Content: []byte(`{"join_rule":"public"}`)})
+		r.addAllowed(event.Draft{Type: event.TypeJoinRules, StateKey: text(""), Sender: alice, Content: []byte(`{"join_rule":"public"}`)})
 	}
 }
 
-// must adds an event after the last one, which the rules allow.
-func (r *room) must(d event.Draft) *event.Event {
+// addAllowed adds an event after the last one; the rules must allow it.
+func (r *room) addAllowed(d event.Draft) *event.Event {
 	var prevs []*event.Event
 	state := stateres.State{}
 	if n := len(r.list); n > 0 {
@@ -158,11 +159,11 @@ func (r *room) must(d event.Draft) *event.Event {
 	e := r.build(d, prevs, state)
 	require.NotNil(r.t, e)
 	require.NoError(r.t, eventauth.Check(r.rules, e, r.authState(state), nil), "%s", e.PDU())
-	r.keep(e, state, false)
+	r.addEvent(e, state, false)
 	return e
 }
 
-// grow makes attempts at events on random places of the room.
+// grow tries to add this many random events after random events of the room.
 func (r *room) grow(attempts int) {
 	for range attempts {
 		prevs := r.prevs()
@@ -173,7 +174,8 @@ func (r *room) grow(attempts int) {
 		state, err := stateres.Resolve(r.rules, sets, r.source, nil)
 		require.NoError(r.t, err)
 		d := r.attempt(state)
-		// Times close together, so that ties are frequent, and now and then a liar's.
+		// Times are close together, so that ties are frequent; now and then one
+		// is far off.
 		d.OriginServerTS = 1000 + int64(len(r.list)/3)
 		if r.d.OneIn(6) {
 			d.OriginServerTS = 1000 + int64(r.d.Roll(20))
@@ -183,14 +185,14 @@ func (r *room) grow(attempts int) {
 			continue
 		}
 		err = eventauth.Check(r.rules, e, r.authState(state), nil)
-		if err != nil && (!r.wild || !r.d.OneIn(4)) {
+		if err != nil && (!r.inventedStates || !r.d.OneIn(4)) {
 			continue
 		}
-		r.keep(e, state, err != nil)
+		r.addEvent(e, state, err != nil)
 	}
 }
 
-// prevs picks one to three events to follow, mostly late ones.
+// prevs picks one to three previous events, mostly recent ones.
 func (r *room) prevs() []*event.Event {
 	var prevs []*event.Event
 	n := len(r.list)
@@ -206,11 +208,11 @@ func (r *room) prevs() []*event.Event {
 	return prevs
 }
 
-// attempt makes any event, sensible or not, by any user.
+// attempt drafts a random event of a random user, whether allowed or not.
 func (r *room) attempt(state stateres.State) event.Draft {
 	d := &r.d
 	sender := chance.Pick(d, users...)
-	if d.OneIn(2) { // someone who may do something
+	if d.OneIn(2) { // a user who has power
 		sender = chance.Pick(d, alice, alice, bob)
 	}
 	draft := event.Draft{Sender: sender, StateKey: text("")}
@@ -238,7 +240,7 @@ func (r *room) attempt(state stateres.State) event.Draft {
 		draft.StateKey = text(chance.Pick(d, "", "", "x", string(sender.Server()), string(sender)))
 		draft.Content = []byte(`{"n":` + strconv.Itoa(d.Roll(1000)) + `}`)
 	}
-	if r.junk && draft.Type != event.TypeRedaction && d.OneIn(5) {
+	if r.malformed && draft.Type != event.TypeRedaction && d.OneIn(5) {
 		draft.Content = []byte(chance.Pick(d, `{}`, `{"membership":1}`, `{"membership":"ban","displayname":5}`, `{"users":5}`, `{"users":{"x":1}}`,
 			`{"users":{"@bob:two.example":"50"},"ban":"x"}`, `{"join_rule":null}`, `{"join_rule":"x"}`, `{"users_default":{}}`))
 	}
@@ -256,7 +258,7 @@ func (r *room) member(membership string) []byte {
 	return []byte(`{` + more + `"membership":"` + membership + `"}`)
 }
 
-// levels changes one or two of the room's power levels.
+// levels returns the room's power levels with one or two changes.
 func (r *room) levels(state stateres.State) string {
 	levels := map[string]int{"ban": 50, "kick": 50, "redact": 50, "invite": 0, "state_default": 50, "events_default": 0, "users_default": 0}
 	users, events := map[string]int{}, map[string]int{"m.room.power_levels": 40}
@@ -298,13 +300,13 @@ func (r *room) levels(state stateres.State) string {
 	return fmt.Sprintf(`{%s,"events":{%s},"notifications":{"room":50},"users":{%s}}`, object(levels), object(events), object(users))
 }
 
-// forks picks states of the room to resolve.
+// forks picks the states to resolve.
 func (r *room) forks() []stateres.State {
 	sets := make([]stateres.State, 2+r.d.Roll(4))
 	for i := range sets {
 		sets[i] = r.after[r.list[len(r.list)-1-r.d.Roll(min(len(r.list), 15))].ID]
-		if r.wild && r.d.OneIn(3) {
-			// A state that someone made up of events of the room.
+		if r.inventedStates && r.d.OneIn(3) {
+			// An invented state: random events of the room.
 			made := stateres.State{}
 			for _, k := range slices.SortedFunc(maps.Keys(sets[i]), byKey) {
 				if !r.d.OneIn(10) || k.Type == event.TypeCreate {
@@ -326,8 +328,9 @@ func byKey(a, b event.StateKey) int {
 	return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Key, b.Key))
 }
 
-// spoil takes events away, flags some as rejected and redacts some.
-func (r *room) spoil() {
+// removeRejectAndRedact removes some events from the source, marks some as rejected and redacts
+// some.
+func (r *room) removeRejectAndRedact() {
 	for _, e := range r.list[1:] {
 		switch entry := r.source[e.ID]; r.d.Roll(20) {
 		case 0:
@@ -342,16 +345,16 @@ func (r *room) spoil() {
 	}
 }
 
-// randomRoom makes a room with forks. Which traits it has depends on the seed.
+// randomRoom makes a room with forks. The seed decides which features it has.
 func randomRoom(t testing.TB, rules *roomver.Rules, seed uint64) (*room, []stateres.State) {
 	r := newRoom(t, rules, seed)
-	r.junk, r.wild = r.d.OneIn(4), r.d.OneIn(4)
+	r.malformed, r.inventedStates = r.d.OneIn(4), r.d.OneIn(4)
 	spoilt := r.d.OneIn(4)
 	r.start()
 	r.grow(15 + r.d.Roll(40))
 	sets := r.forks()
 	if spoilt {
-		r.spoil()
+		r.removeRejectAndRedact()
 	}
 	return r, sets
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package stateres resolves forks: given the states of a room that its branches
-// lead to, it computes the state where they meet, as the room's version says. It
-// also tells the differences of auth chains. It computes on values alone: events
-// come from a Source, and what a Source costs is its own business.
+// Package stateres implements state resolution: from the states of a room on
+// several branches it computes the resolved state, by the algorithm of the
+// room's version. It also computes auth differences. It is pure: events come
+// from a Source, which may read memory or a database.
 //
 // Spec: room version 1 "State resolution" (algorithm 1), room version 2 "State
-// resolution" (algorithm 2), room version 12 "State resolution" (algorithm 2.1).
+// resolution" (algorithm 2), room version 12 "State resolution" (algorithm
+// 2.1).
 package stateres
 
 import (
@@ -17,28 +18,28 @@ import (
 	"touchstone.example/server/roomver"
 )
 
-// State is the state of a room: the ID of the event that each entry has.
+// State is the state of a room: a map from (type, state key) to event ID.
 type State = map[event.StateKey]id.EventID
 
-// An Entry is what a Source knows of an event.
+// An Entry is what a Source returns for an event.
 type Entry struct {
 	Event    *event.Event // nil if the source does not have it
-	Rejected bool         // by the checks on receipt
+	Rejected bool         // the event was rejected when it was received
 }
 
-// A Source has the events of a room. It is asked for many events at once, so
-// that one behind a database needs few queries.
+// A Source returns events of a room. Each call asks for many events, so that a
+// source that reads a database needs few queries.
 type Source interface {
-	// Load sets into[i] to what is known of ids[i]. Neither slice may be kept. An
-	// error ends the resolution, which returns it; that an event is not there is
-	// no error.
+	// Load sets into[i] to the event ids[i]. It may not keep either slice. An
+	// error ends the resolution, which returns it; a missing event is not an
+	// error.
 	Load(ids []id.EventID, into []Entry) error
 }
 
-// Events is a Source of events in memory.
+// Events is a Source that holds its events in memory.
 type Events map[id.EventID]Entry
 
-// Load is the method of Source.
+// Load implements Source.
 func (m Events) Load(ids []id.EventID, into []Entry) error {
 	for i, eventID := range ids {
 		into[i] = m[eventID]
@@ -46,36 +47,35 @@ func (m Events) Load(ids []id.EventID, into []Entry) error {
 	return nil
 }
 
-// A Fork answers what a resolution asks of states and auth chains, for callers
-// who can tell it without listing whole states and walking whole chains.
-// AuthDifference and ConflictedSubgraph of this package help to implement it.
+// A Fork answers the questions of a resolution about states and auth chains,
+// for callers with storage that can answer without reading whole states and
+// chains. AuthDifference and ConflictedSubgraph help to implement it.
 type Fork interface {
 	Source
-	// Shared sets into[i] to the event of keys[i] that every state has, empty if
-	// they have none or do not agree.
+	// Shared sets into[i] to the event that every state has for keys[i], and to
+	// the empty ID if the states have none or differ.
 	Shared(keys []event.StateKey, into []id.EventID) error
-	// AuthDifference returns the events that the auth chains of some of the states
-	// have, and not those of all.
+	// AuthDifference returns the events that are in the auth chains of some of
+	// the states but not of all.
 	AuthDifference() ([]id.EventID, error)
-	// Between returns the events on all paths along auth events that lead from one
-	// of these events to another. It may include more of them.
+	// Between returns the events on all paths of auth events that lead from one
+	// of these events to another. It may return further events.
 	Between(events []id.EventID) ([]id.EventID, error)
 }
 
-// Resolve returns the resolution of the states of a room: the state before an
-// event whose previous events left these states. The order of the states, and
-// whether one is there twice, make no difference. Neither rules nor the states
-// are changed.
+// Resolve returns the resolved state: the state before an event whose previous
+// events left these states. The order of the states and duplicates among them
+// make no difference. Neither rules nor the states are changed.
 //
-// An event that src does not have can neither win nor authorize anything, but
-// stays where all states agree on it. In algorithm 2 the same goes for an event
-// whose auth chain leads back to itself. An event that was rejected takes part
-// like any other, except that it authorizes nothing as another's auth event.
+// A missing event can neither win nor authorize another, but stays where all
+// states share it. In algorithm 2 the same holds for an event that is in its
+// own auth chain. A rejected event takes part like any other, except that it
+// authorizes nothing as another's auth event.
 //
-// If trace is not nil, it is set to how the resolution went.
+// If trace is not nil, it is filled with the steps of the resolution.
 func Resolve(rules *roomver.Rules, sets []State, src Source, trace *Trace) (State, error) {
-	s := separate(sets)
-	r := newResolver(rules, &s.apart, &walker{src: src, separation: s}, trace)
+	s := splitStates(sets)
+	r := newResolver(rules, &s.unshared, &memoryChains{src: src, stateSplit: s}, trace)
 	if trace != nil {
 		r.trace.begin(rules, r.conflicts, len(s.shared))
 	}
@@ -85,10 +85,11 @@ func Resolve(rules *roomver.Rules, sets []State, src Source, trace *Trace) (Stat
 	return s.shared, nil
 }
 
-// ResolveFork is Resolve for states of which conflicts has only what they do not
-// all share. It returns only what the resolved state has beyond that.
+// ResolveFork is Resolve for states that are given without their shared
+// entries: conflicts has only what the states do not all share. It returns only
+// what the resolved state has in addition to the shared entries.
 func ResolveFork(rules *roomver.Rules, conflicts []State, fork Fork, trace *Trace) (State, error) {
-	r := newResolver(rules, entriesOf(conflicts), &stored{fork: fork}, trace)
+	r := newResolver(rules, entriesOf(conflicts), &forkChains{fork: fork}, trace)
 	if trace != nil {
 		r.trace.begin(rules, r.conflicts, 0)
 	}
@@ -99,8 +100,8 @@ func ResolveFork(rules *roomver.Rules, conflicts []State, fork Fork, trace *Trac
 	return resolved, nil
 }
 
-// resolve runs the algorithm of the room's version and adds what it resolved to
-// a state.
+// resolve runs the algorithm of the room's version and adds the resolved
+// entries to a state.
 func (r *resolver) resolve(to State) error {
 	some := len(r.conflicts.list) > 0
 	var err error

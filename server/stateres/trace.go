@@ -15,8 +15,8 @@ import (
 	"touchstone.example/server/roomver"
 )
 
-// A Trace is how a resolution went, step by step. It is filled in by Resolve, has
-// a text form (String) and, by the tags of its members, a JSON form.
+// A Trace records a resolution step by step. Resolve fills it. It has a text
+// form (String) and a JSON form.
 type Trace struct {
 	RoomVersion string                  `json:"room_version"`
 	Algorithm   roomver.StateResolution `json:"algorithm"`
@@ -24,52 +24,52 @@ type Trace struct {
 	// Unconflicted counts the entries that all states share.
 	Unconflicted int        `json:"unconflicted"`
 	Conflicts    []Conflict `json:"conflicts"`
-	// AuthDifference, and Subgraph, which algorithm 2.1 has, list what they add to
-	// the conflicted events.
+	// AuthDifference and Subgraph (algorithm 2.1 only) list the events that
+	// they add to the conflicted ones.
 	AuthDifference []id.EventID `json:"auth_difference,omitempty"`
 	Subgraph       []id.EventID `json:"conflicted_state_subgraph,omitempty"`
-	// Missing lists events that would have taken part but are not there.
+	// Missing lists events that are needed but were not found.
 	Missing []id.EventID `json:"missing,omitempty"`
 	Steps   []Step       `json:"steps"`
-	// Restored lists the entries that gave way to what all states share.
+	// Restored lists resolved entries that the unconflicted state map replaced
+	// at the end.
 	Restored []Restored `json:"restored,omitempty"`
 }
 
-// A Conflict is an entry that not all states have the same event for.
+// A Conflict is an entry for which the states have different events.
 type Conflict struct {
 	Type       string      `json:"type"`
 	StateKey   string      `json:"state_key"`
-	Winner     id.EventID  `json:"winner,omitempty"` // empty: the resolved state has none
+	Winner     id.EventID  `json:"winner,omitempty"` // empty: the resolved state has no such entry
 	Candidates []Candidate `json:"candidates"`
 }
 
-// A Candidate is an event that some states have for an entry, and what became of
-// it.
+// A Candidate is an event that some states have for an entry, with its outcome.
 type Candidate struct {
-	Event  id.EventID `json:"event_id"`
-	States []int      `json:"states"` // places in the list of states
-	Fate   Fate       `json:"fate"`
-	// Step is the one that decided it, counted from 1; 0 if none did.
+	Event   id.EventID `json:"event_id"`
+	States  []int      `json:"states"` // indices into the list of states
+	Outcome Outcome    `json:"fate"`
+	// Step is the number of the deciding step, from 1; 0 if there was none.
 	Step int        `json:"step,omitempty"`
-	By   id.EventID `json:"by,omitempty"` // that replaced it
+	By   id.EventID `json:"by,omitempty"` // the event that replaced it
 }
 
-// A Fate is what became of a candidate.
-type Fate string
+// An Outcome says what happened to a candidate.
+type Outcome string
 
-// Fates of candidates.
+// The outcomes.
 const (
-	Won        Fate = "won"
-	Rejected   Fate = "rejected"
-	Replaced   Fate = "replaced"
-	Missing    Fate = "missing"
-	NotReached Fate = "not reached" // algorithm 1 ended before it
+	Won        Outcome = "won"
+	Rejected   Outcome = "rejected"
+	Replaced   Outcome = "replaced"
+	Missing    Outcome = "missing"
+	NotReached Outcome = "not reached" // algorithm 1 ended before it
 )
 
-// A Pass is a part of an algorithm that applies events in an order of its own.
+// A Pass is a part of an algorithm that sorts and applies one set of events.
 type Pass string
 
-// The passes of algorithm 1, and those of the others.
+// The passes of algorithm 1, and of algorithms 2 and 2.1.
 const (
 	passPowerLevels Pass = "power levels"
 	passJoinRules   Pass = "join rules"
@@ -88,25 +88,26 @@ type Step struct {
 	StateKey string     `json:"state_key"`
 	Sender   id.UserID  `json:"sender"`
 
-	// What the event was sorted by: power level of the sender in the pass over
-	// power events, position in the mainline in the next, depth in algorithm 1.
+	// The sort key of the event: the sender's power level in the pass of power
+	// events, the position in the mainline in the next, the depth in algorithm
+	// 1.
 	SenderLevel    *Level `json:"sender_level,omitempty"`
 	Mainline       *Level `json:"mainline_position,omitempty"`
 	Depth          *int64 `json:"depth,omitempty"`
 	OriginServerTS int64  `json:"origin_server_ts"`
 
-	// Uses lists the state that the event was checked against, as far as the rules
-	// asked for it.
+	// Uses lists the state entries that the check of the event read.
 	Uses    []Use `json:"uses,omitempty"`
 	Allowed bool  `json:"allowed"`
-	// Unchecked: it was taken as the first of its list, as algorithm 1 does.
+	// Unchecked: algorithm 1 takes the first event of a list without a check.
 	Unchecked bool       `json:"unchecked,omitempty"`
-	Rule      string     `json:"rule,omitempty"` // that rejects it
+	Rule      string     `json:"rule,omitempty"` // the rule that rejects it
 	Reason    string     `json:"reason,omitempty"`
 	Replaces  id.EventID `json:"replaces,omitempty"`
 }
 
-// A Level is a power level or a position; the largest is infinite.
+// A Level is a power level or a mainline position; the largest value is
+// infinite.
 type Level int64
 
 func (l Level) String() string {
@@ -116,7 +117,7 @@ func (l Level) String() string {
 	return strconv.FormatInt(int64(l), 10)
 }
 
-// MarshalJSON writes a number, or "infinite".
+// MarshalJSON returns a number, or "infinite".
 func (l Level) MarshalJSON() ([]byte, error) {
 	if l == math.MaxInt64 {
 		return []byte(`"infinite"`), nil
@@ -124,7 +125,7 @@ func (l Level) MarshalJSON() ([]byte, error) {
 	return []byte(l.String()), nil
 }
 
-// A Use is an entry of the state that an event was checked against.
+// A Use is a state entry that the check of an event read.
 type Use struct {
 	Type     string     `json:"type"`
 	StateKey string     `json:"state_key"`
@@ -132,7 +133,7 @@ type Use struct {
 	From     From       `json:"from"`
 }
 
-// A From says where an entry came from that an event was checked against.
+// A From says where such an entry came from.
 type From string
 
 const (
@@ -141,7 +142,7 @@ const (
 	fromRoomID     From = "room_id"
 )
 
-// A Restored is an entry that gave way to what all states share.
+// A Restored is a resolved entry that the unconflicted state map replaced.
 type Restored struct {
 	Type     string     `json:"type"`
 	StateKey string     `json:"state_key"`
@@ -149,7 +150,7 @@ type Restored struct {
 	Shared   id.EventID `json:"shared"`
 }
 
-// A tracer fills a Trace. A nil one does nothing.
+// A tracer fills a Trace. The methods of a nil tracer do nothing.
 type tracer struct {
 	*Trace
 }
@@ -176,17 +177,17 @@ func (t *tracer) begin(rules *roomver.Rules, conflicts *entries, shared int) {
 	})
 }
 
-// full notes the full conflicted set.
+// full records the full conflicted set.
 func (t *tracer) full(g *graph) {
 	if t == nil {
 		return
 	}
 	for i := range g.nodes {
 		n := int32(i)
-		if g.has(n, differing) && !g.has(n, conflicted) {
+		if g.has(n, inAuthDifference) && !g.has(n, conflicted) {
 			t.AuthDifference = append(t.AuthDifference, g.ids[n])
 		}
-		if g.has(n, connecting) && !g.has(n, conflicted) {
+		if g.has(n, inSubgraph) && !g.has(n, conflicted) {
 			t.Subgraph = append(t.Subgraph, g.ids[n])
 		}
 	}
@@ -224,7 +225,7 @@ func (t *tracer) uses(key event.StateKey, eventID id.EventID, from From) {
 	}
 }
 
-// first notes that the event of the last step was taken without a check.
+// first records that the event of the last step was taken without a check.
 func (t *tracer) first() {
 	if t != nil {
 		step := &t.Steps[len(t.Steps)-1]
@@ -232,8 +233,8 @@ func (t *tracer) first() {
 	}
 }
 
-// verdict notes what became of the event of the last step; the state is still the
-// one before it.
+// verdict records the result of the last step. It is called before the state
+// changes.
 func (t *tracer) verdict(r *resolver, n int32, err error) {
 	if t == nil {
 		return
@@ -259,9 +260,9 @@ func (t *tracer) restored(key event.StateKey, eventID, shared id.EventID) {
 	}
 }
 
-// finish notes what became of each candidate.
+// finish records the outcome of each candidate.
 func (t *tracer) finish(r *resolver, result State) {
-	last := map[id.EventID]int{} // step of an event, from 1
+	last := map[id.EventID]int{} // last step of an event, from 1
 	for i, step := range t.Steps {
 		last[step.Event] = i + 1
 	}
@@ -275,7 +276,7 @@ func (t *tracer) finish(r *resolver, result State) {
 		c := &t.Conflicts[i]
 		c.Winner = result[event.StateKey{Type: c.Type, Key: c.StateKey}]
 		for j := range c.Candidates {
-			t.judge(c, &c.Candidates[j], last)
+			t.setOutcome(c, &c.Candidates[j], last)
 		}
 	}
 	slices.SortFunc(t.Restored, func(a, b Restored) int {
@@ -283,20 +284,20 @@ func (t *tracer) finish(r *resolver, result State) {
 	})
 }
 
-func (t *tracer) judge(c *Conflict, of *Candidate, last map[id.EventID]int) {
+func (t *tracer) setOutcome(c *Conflict, of *Candidate, last map[id.EventID]int) {
 	of.Step = last[of.Event]
 	_, missing := slices.BinarySearch(t.Missing, of.Event)
 	switch {
 	case of.Event == c.Winner:
-		of.Fate = Won
+		of.Outcome = Won
 	case missing:
-		of.Fate = Missing
+		of.Outcome = Missing
 	case of.Step == 0:
-		of.Fate = NotReached
+		of.Outcome = NotReached
 	case !t.Steps[of.Step-1].Allowed:
-		of.Fate = Rejected
+		of.Outcome = Rejected
 	default:
-		of.Fate, of.By = Replaced, c.Winner
+		of.Outcome, of.By = Replaced, c.Winner
 		of.Step = last[c.Winner]
 	}
 }

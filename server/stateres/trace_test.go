@@ -17,8 +17,8 @@ import (
 	"touchstone.example/server/stateres"
 )
 
-// replay applies the steps of a trace again: each event must be allowed, or
-// rejected, by the entries that the step says it was checked against.
+// replay checks the steps of a trace again: against just the entries that a
+// step lists, each event must get the same verdict.
 func replay(t *testing.T, r *room, trace *stateres.Trace) stateres.State {
 	state := stateres.State{}
 	for _, step := range trace.Steps {
@@ -51,10 +51,10 @@ func replay(t *testing.T, r *room, trace *stateres.Trace) stateres.State {
 	return state
 }
 
-// What wins passes its own authorization, and the trace tells how.
-func TestTheTraceCanBeReplayed(t *testing.T) {
+// Each winner passes its own authorization check, and the trace shows it.
+func TestTraceCanBeReplayed(t *testing.T) {
 	for v, rules := range roomver.All() {
-		steps, lost := 0, map[stateres.Fate]int{}
+		steps, lost := 0, map[stateres.Outcome]int{}
 		for i := range 80 {
 			r, sets := randomRoom(t, rules, uint64(v*1000000+i))
 			var trace stateres.Trace
@@ -71,8 +71,8 @@ func TestTheTraceCanBeReplayed(t *testing.T) {
 				require.Equal(t, state[event.StateKey{Type: c.Type, Key: c.StateKey}], c.Winner)
 				won := 0
 				for _, of := range c.Candidates {
-					lost[of.Fate]++
-					switch of.Fate {
+					lost[of.Outcome]++
+					switch of.Outcome {
 					case stateres.Won:
 						won++
 						require.Equal(t, c.Winner, of.Event)
@@ -94,7 +94,7 @@ func TestTheTraceCanBeReplayed(t *testing.T) {
 			require.Equal(t, trace.AuthDifference, again.AuthDifference)
 		}
 		require.Greater(t, steps, 250)
-		for _, fate := range []stateres.Fate{stateres.Won, stateres.Rejected, stateres.Replaced, stateres.Missing} {
+		for _, fate := range []stateres.Outcome{stateres.Won, stateres.Rejected, stateres.Replaced, stateres.Missing} {
 			require.NotZero(t, lost[fate], "version %s: %s", rules.Version, fate)
 		}
 	}
@@ -113,7 +113,7 @@ func TestATraceAsTextAndAsJSON(t *testing.T) {
 		e := r.build(event.Draft{
 			EventID: id.EventID("$" + name + ":one.example"), Type: "m.room." + typ, StateKey: text(key), Sender: alice, Content: []byte(content), OriginServerTS: int64(len(r.list)),
 		}, prevs, state)
-		r.keep(e, state, false)
+		r.addEvent(e, state, false)
 	}
 	add("create", "create", "", `{"creator":"@alice:one.example"}`, -1)
 	add("alice", "member", string(alice), `{"membership":"join"}`, 0)

@@ -9,8 +9,8 @@ import (
 	"touchstone.example/api/id"
 )
 
-// String tells the trace in lines of text: the conflicts and who won them, the
-// sets that took part, then each step.
+// String formats the trace as lines of text: the conflicts with their winners,
+// the full conflicted set, then each step.
 func (t *Trace) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "room version %s, algorithm %s: %d states share %d entries and conflict over %d\n",
@@ -44,7 +44,7 @@ func (c *Conflict) write(b *strings.Builder, t *Trace) {
 	fmt.Fprintf(b, "%s %q:\n", c.Type, c.StateKey)
 	for _, of := range c.Candidates {
 		fmt.Fprintf(b, "  %s of state %s ", of.Event, strings.Trim(fmt.Sprint(of.States), "[]"))
-		switch of.Fate {
+		switch of.Outcome {
 		case Won:
 			b.WriteString("wins\n")
 		case Rejected:

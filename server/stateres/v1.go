@@ -11,18 +11,18 @@ import (
 	"touchstone.example/server/event"
 )
 
-// A block is the events that conflict over one entry of the state, in ascending
-// order.
-type block struct {
+// A conflictV1 is the list of events that conflict over one state entry.
+type conflictV1 struct {
 	key    event.StateKey
 	events []int32
 }
 
 // resolveV1 is the algorithm of room version 1.
 //
-// The text does not say in which order entries of the same type are resolved. So
-// that the result does not depend on one, each pass resolves its entries apart
-// from each other, and then takes over the results together.
+// The text does not say in which order entries of the same type are resolved.
+// So that the result does not depend on an order, each pass resolves its
+// entries independently of each other and applies the results together at its
+// end.
 //
 // Spec: room version 1, "State resolution".
 func (r *resolver) resolveV1() error {
@@ -33,14 +33,14 @@ func (r *resolver) resolveV1() error {
 	if err := r.g.load(conflicts); err != nil {
 		return err
 	}
-	passes := r.blocksByPass()
+	passes := r.conflictsByPass()
 	var events []int32
 	for _, blocks := range passes {
 		for _, b := range blocks {
 			events = append(events, b.events...)
 		}
 	}
-	if err := r.prepareFor(events); err != nil {
+	if err := r.preloadFor(events); err != nil {
 		return err
 	}
 	for i, pass := range [...]Pass{passPowerLevels, passJoinRules, passMembers, passOthers} {
@@ -64,13 +64,13 @@ func (r *resolver) resolveV1() error {
 	return nil
 }
 
-// blocksByPass returns the entries in conflict, by the pass that resolves them.
-// Entries that no two states differ on are no conflict, even if some states lack
-// them: they are taken over into the state.
+// conflictsByPass returns the conflicts, grouped by the pass that resolves
+// them. An entry that some states lack, but on which no two differ, is no
+// conflict: it is added to the state.
 //
-// Spec: room version 1, "A conflict occurs between states where those states have
-// different event_ids for the same (event_type, state_key)".
-func (r *resolver) blocksByPass() (passes [4][]block) {
+// Spec: room version 1, "A conflict occurs between states where those states
+// have different event_ids for the same (event_type, state_key)".
+func (r *resolver) conflictsByPass() (passes [4][]conflictV1) {
 	candidates := map[event.StateKey][]int32{}
 	for _, e := range r.conflicts.list {
 		candidates[e.key] = append(candidates[e.key], e.n)
@@ -80,7 +80,7 @@ func (r *resolver) blocksByPass() (passes [4][]block) {
 			r.state[key] = events[0]
 			continue
 		}
-		b := block{key: key, events: r.sortV1(events)}
+		b := conflictV1{key: key, events: r.sortV1(events)}
 		pass := 3
 		switch key.Type {
 		case event.TypePowerLevels:
@@ -93,7 +93,7 @@ func (r *resolver) blocksByPass() (passes [4][]block) {
 		passes[pass] = append(passes[pass], b)
 	}
 	for _, blocks := range passes {
-		slices.SortFunc(blocks, func(a, b block) int { return compareKeys(a.key, b.key) })
+		slices.SortFunc(blocks, func(a, b conflictV1) int { return compareKeys(a.key, b.key) })
 	}
 	return passes
 }
@@ -102,8 +102,8 @@ func compareKeys(a, b event.StateKey) int {
 	return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Key, b.Key))
 }
 
-// sortV1 sorts the events that are there by ascending depth, then descending
-// SHA-1 of the event ID.
+// sortV1 sorts events by ascending depth, then descending SHA-1 of the event
+// ID, and leaves out missing ones.
 func (r *resolver) sortV1(events []int32) []int32 {
 	type keyed struct {
 		n     int32
@@ -126,9 +126,10 @@ func (r *resolver) sortV1(events []int32) []int32 {
 	return sorted
 }
 
-// pickChain takes the first event of a block, and then each next one that is
-// allowed after the one before it. It returns the last one taken.
-func (r *resolver) pickChain(b block, pass Pass) int32 {
+// pickChain takes the first event of a conflict, then each next one, until one
+// is not allowed in the state with the one before it. It returns the last one
+// taken.
+func (r *resolver) pickChain(b conflictV1, pass Pass) int32 {
 	taken := int32(-1)
 	for i, n := range b.events {
 		r.trace.step(r, &sortable{n: n, ts: r.g.nodes[n].ev.OriginServerTS}, pass)
@@ -151,8 +152,9 @@ func (r *resolver) pickChain(b block, pass Pass) int32 {
 	return taken
 }
 
-// pickLatest returns the last event of a block that is allowed, -1 if none is.
-func (r *resolver) pickLatest(b block) int32 {
+// pickLatest returns the last event of a conflict that is allowed, -1 if none
+// is.
+func (r *resolver) pickLatest(b conflictV1) int32 {
 	for _, n := range slices.Backward(b.events) {
 		r.trace.step(r, &sortable{n: n, ts: r.g.nodes[n].ev.OriginServerTS}, passOthers)
 		err := r.check(n)

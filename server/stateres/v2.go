@@ -8,7 +8,8 @@ import (
 	"touchstone.example/server/roomver"
 )
 
-// resolveV2 is the algorithm of room version 2, and that of room version 12.
+// resolveV2 is the algorithm of room version 2 and that of room version 12. The
+// numbers are the steps of the text.
 //
 // Spec: room versions 2 and 12, "Algorithm".
 func (r *resolver) resolveV2() error {
@@ -37,20 +38,21 @@ func (r *resolver) resolveV2() error {
 	return r.restoreShared()
 }
 
-// rest returns the state events of the full conflicted set that are there and not
-// in the set X.
-func (r *resolver) rest() []int32 {
+// remaining returns the state events of the full conflicted set that are loaded
+// and not in the set X.
+func (r *resolver) remaining() []int32 {
 	var rest []int32
 	for i := range r.g.nodes {
 		n := int32(i)
-		if ev := r.g.nodes[n].ev; r.g.any(n, fullConflicted) && !r.g.has(n, power) && ev != nil && ev.IsState() {
+		if ev := r.g.nodes[n].ev; r.g.any(n, fullConflicted) && !r.g.has(n, inX) && ev != nil && ev.IsState() {
 			rest = append(rest, n)
 		}
 	}
 	return rest
 }
 
-// isPowerEvent tells whether an event might take abilities away.
+// isPowerEvent reports whether an event is a power event: one that may remove a
+// user's abilities.
 //
 // Spec: room version 2, "Power events".
 func isPowerEvent(ev *event.Event) bool {
@@ -66,7 +68,7 @@ func isPowerEvent(ev *event.Event) bool {
 	return false
 }
 
-// iterate applies events in turn, each if the rules allow it then.
+// iterate applies each event in turn if the rules allow it in the state so far.
 //
 // Spec: room version 2, "Iterative auth checks".
 func (r *resolver) iterate(list []sortable, pass Pass) error {
@@ -74,7 +76,7 @@ func (r *resolver) iterate(list []sortable, pass Pass) error {
 	for i := range list {
 		numbers[i] = list[i].n
 	}
-	if err := r.prepareFor(numbers); err != nil {
+	if err := r.preloadFor(numbers); err != nil {
 		return err
 	}
 	for i := range list {
@@ -92,7 +94,8 @@ func (r *resolver) iterate(list []sortable, pass Pass) error {
 	return nil
 }
 
-// restoreShared is step 5: what all states share prevails.
+// restoreShared is step 5: the unconflicted state map replaces resolved
+// entries.
 func (r *resolver) restoreShared() error {
 	keys := make([]event.StateKey, 0, len(r.state))
 	for key := range r.state {

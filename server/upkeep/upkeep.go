@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package upkeep deletes what nobody can ask for any more, a little at a time,
-// so that a database grows with what people say and not with its age. It must
-// not delete what an answer could still need: see the operations guide for how
-// long that is.
+// Package upkeep deletes old rows in small batches, so that the size of a
+// database depends on its contents and not on its age. It must not delete what
+// a request could still need: the operations guide says how long that is.
 package upkeep
 
 import (
@@ -19,22 +18,22 @@ import (
 )
 
 const (
-	// interval is how often to look for what has become old.
+	// interval is the time between two clean-ups.
 	interval = time.Hour
-	// TxnLife is how long a request with a transaction ID is remembered. A client
-	// that has been away for longer no longer knows whether it was answered.
+	// TxnLife is how long a transaction ID is remembered. A retry after that is
+	// treated as a new request.
 	TxnLife = 30 * 24 * time.Hour
 	// SessionLife is how long a session of user-interactive authentication is
-	// kept, which is longer than one can go on with it.
+	// kept. It is longer than the time in which a client can continue it.
 	SessionLife = time.Hour
-	// KeptChanges is how many positions of the log of changes are kept. Who is
-	// further behind is answered from the rooms themselves.
+	// KeptChanges is how many positions of the log of changes are kept. A
+	// client with an older token gets its answer from the rooms themselves.
 	KeptChanges = 100_000
-	// batch bounds one transaction.
+	// batch is the maximum number of rows that one transaction deletes.
 	batch = 1000
 )
 
-// Upkeep deletes what is old.
+// Upkeep deletes old rows.
 type Upkeep struct {
 	DB   *storage.DB
 	Feed *feed.Feed
@@ -42,8 +41,8 @@ type Upkeep struct {
 	Log  *slog.Logger
 }
 
-// Run looks after the database until ctx ends. What fails is tried again the
-// next time.
+// Run cleans up regularly until ctx ends. After an error it tries again at the
+// next interval.
 func (u *Upkeep) Run(ctx context.Context) error {
 	for {
 		if err := u.Env.Wait(ctx, interval); err != nil {
@@ -55,7 +54,7 @@ func (u *Upkeep) Run(ctx context.Context) error {
 	}
 }
 
-// Once deletes all that is old now.
+// Once deletes everything that is old now.
 func (u *Upkeep) Once(ctx context.Context) error {
 	before := u.Env.Now().Add(-TxnLife).UnixMilli()
 	txns, err := u.inBatches(ctx, func(tx *storage.Writer) (int64, error) {
@@ -85,10 +84,10 @@ func (u *Upkeep) Once(ctx context.Context) error {
 	return nil
 }
 
-// authentication deletes the sessions of user-interactive authentication that
-// are over, also those that a clock has made which was ahead, and the wrong
-// guesses that are forgiven. Both are thrown away when new ones come; this is
-// for when none do.
+// authentication deletes expired sessions of user-interactive authentication and
+// expired counts of failed attempts. A session whose time is far in the future is
+// deleted too: the clock was ahead when it was made. New rows of either kind also
+// delete expired ones; this is for when there are no new rows.
 func (u *Upkeep) authentication(ctx context.Context) (sessions, failures int64, err error) {
 	now := u.Env.Now()
 	sessions, err = u.inBatches(ctx, func(tx *storage.Writer) (int64, error) {
@@ -106,8 +105,9 @@ func (u *Upkeep) authentication(ctx context.Context) (sessions, failures int64, 
 	return sessions, failures, nil
 }
 
-// oldestChange is the position from which on the log of changes is kept: the
-// newest ones, and all that a reader of the log has not come to yet.
+// oldestChange returns the oldest position of the log of changes to keep: at
+// least the newest KeptChanges, and all that some reader of the log has not
+// read.
 func (u *Upkeep) oldestChange(ctx context.Context) (int64, error) {
 	//house:allow stamp what is deleted is long past
 	oldest := u.Feed.Stamp() - KeptChanges + 1
@@ -122,7 +122,7 @@ func (u *Upkeep) oldestChange(ctx context.Context) (int64, error) {
 	return oldest, err
 }
 
-// inBatches deletes until there is nothing left to delete, each batch in a
+// inBatches calls remove until nothing is left to delete, each time in a
 // transaction of its own.
 func (u *Upkeep) inBatches(ctx context.Context, remove func(*storage.Writer) (int64, error)) (total int64, err error) {
 	for {

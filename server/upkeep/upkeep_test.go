@@ -15,14 +15,14 @@ import (
 	"touchstone.example/tests/stage"
 )
 
-func TestTransactionIDsAreForgottenWhenTheyAreOld(t *testing.T) {
+func TestOldTransactionIDsAreDeleted(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		s := stage.New(t, db)
 		u := &upkeep.Upkeep{DB: db, Feed: s.Feed, Env: s.Env, Log: s.Log}
 		key := func(n int) storage.TxnKey {
 			return storage.TxnKey{UserID: "@a:t", DeviceID: "D", Operation: "op", TxnID: strconv.Itoa(n)}
 		}
-		const old = 2500 // more than are deleted at once
+		const old = 2500 // more than one batch
 		add := func(from, to int) {
 			require.NoError(t, db.Write(t.Context(), func(tx *storage.Writer) error {
 				for n := from; n < to; n++ {
@@ -54,7 +54,7 @@ func TestTransactionIDsAreForgottenWhenTheyAreOld(t *testing.T) {
 	})
 }
 
-func TestTheLogOfChangesKeepsWhatIsNewOrNotRead(t *testing.T) {
+func TestNewAndUnreadChangesAreKept(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		s := stage.New(t, db)
 		u := &upkeep.Upkeep{DB: db, Feed: s.Feed, Env: s.Env, Log: s.Log}
@@ -103,7 +103,7 @@ func TestTheLogOfChangesKeepsWhatIsNewOrNotRead(t *testing.T) {
 	})
 }
 
-func TestSessionsAndWrongGuessesAreForgottenWhenTheyAreOld(t *testing.T) {
+func TestExpiredSessionsAndFailuresAreDeleted(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		s := stage.New(t, db)
 		u := &upkeep.Upkeep{DB: db, Feed: s.Feed, Env: s.Env, Log: s.Log}

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package visibility decides who may see an event, and from when a user may
-// see a room's state. It is pure: the caller says what the room's state was at
-// the event and what the user's memberships are, and gets a decision with its
-// reason. It must not decide what an answer looks like, or hide events because
-// they were rejected or their sender is ignored.
+// Package visibility decides whether a user may see an event, and which state
+// of a room a user may read. It is pure: the caller passes the room's state at
+// the event and the user's memberships, and gets a decision with its reason. It
+// does not hide rejected events or those of ignored users; callers do.
 //
 // Spec: client-server "Room History Visibility".
 package visibility
@@ -17,10 +16,10 @@ import (
 	"touchstone.example/api/id"
 )
 
-// History is a value of m.room.history_visibility.
+// History is a value of history_visibility in m.room.history_visibility.
 type History string
 
-// The values that are understood. Any other, and none, counts as Shared.
+// The values of the specification. Any other value, or none, counts as Shared.
 const (
 	WorldReadable History = "world_readable"
 	Shared        History = "shared"
@@ -28,8 +27,8 @@ const (
 	Joined        History = "joined"
 )
 
-// Membership is a value of m.room.member; the zero one means that there never
-// was such an event.
+// Membership is a membership of m.room.member; the zero value means that the
+// user has no such event.
 type Membership string
 
 // The memberships.
@@ -42,14 +41,14 @@ const (
 	Ban    Membership = "ban"
 )
 
-// State is what the state of a room says about a user at one moment.
+// State is the part of a room's state that decides what a user may see.
 type State struct {
 	History    History
 	Membership Membership
 }
 
-// With returns the state after an event, of which only the room's history
-// visibility and the user's own membership can change anything.
+// With returns the state after an event. Only the history visibility and the
+// user's own membership can change it.
 func (s State) With(user id.UserID, typ string, stateKey *string, content jsontext.Value) State {
 	switch {
 	case stateKey == nil:
@@ -61,8 +60,8 @@ func (s State) With(user id.UserID, typ string, stateKey *string, content jsonte
 	return s
 }
 
-// HistoryOf reads the content of m.room.history_visibility. What is not
-// understood is Shared.
+// HistoryOf reads the content of m.room.history_visibility. Unknown values
+// become Shared.
 func HistoryOf(content jsontext.Value) History {
 	switch h := History(member(content, "history_visibility")); h {
 	case WorldReadable, Invited, Joined:
@@ -72,13 +71,13 @@ func HistoryOf(content jsontext.Value) History {
 	}
 }
 
-// MembershipOf reads the content of m.room.member.
+// MembershipOf reads the membership from the content of m.room.member.
 func MembershipOf(content jsontext.Value) Membership {
 	return Membership(member(content, "membership"))
 }
 
-// member returns a string member of an object, or nothing. It tolerates what
-// rooms of old versions contain.
+// member returns a string member of an object, or "". It also accepts the
+// malformed JSON that old rooms contain.
 func member(content jsontext.Value, name string) string {
 	dec := jsontext.NewDecoder(bytes.NewReader(content), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	if tok, err := dec.ReadToken(); err != nil || tok.Kind() != '{' {
@@ -103,32 +102,32 @@ func member(content jsontext.Value, name string) string {
 	return ""
 }
 
-// Viewer is what a user has had to do with a room besides the moment of the
-// event that is asked about.
+// Viewer is a user's history in a room, apart from the state at the event in
+// question.
 type Viewer struct {
-	EverJoined  bool // has been a member at any time; JoinedSince implies it
-	JoinedSince bool // has become a member after the event, whatever came later
+	EverJoined  bool // has been joined at any time; JoinedSince implies it
+	JoinedSince bool // has joined after the event, even if they left again
 	Forgotten   bool // has left the room and forgotten it
 }
 
 // Reason is the rule that decided.
 type Reason uint8
 
-// The rules, in the order and with the numbers of the specification's list;
-// NeverJoined and Forgot come from the text before it.
+// The reasons, in the order and with the numbers of the specification's list;
+// NeverJoined and Forgot come from the text before the list.
 const (
 	Otherwise     Reason = iota // rule 5: nothing allows it
-	WorldRule                   // rule 1: the history was world_readable
-	MemberRule                  // rule 2: the user was a member
-	SharedRule                  // rule 3: the history was shared, and the user joined afterwards
-	InvitedRule                 // rule 4: the user was invited, and the history was for invited users
-	NeverJoined                 // outside world_readable, one has to join a room to see it
-	Forgot                      // who forgets a room cannot retrieve its history
-	CurrentMember               // the user is a member
-	FormerMember                // the user was a member once
+	WorldRule                   // rule 1: the history visibility was world_readable
+	MemberRule                  // rule 2: the user was joined
+	SharedRule                  // rule 3: the history visibility was shared, and the user joined later
+	InvitedRule                 // rule 4: the user was invited, and the history visibility was invited
+	NeverJoined                 // a user who has never joined sees only world_readable history
+	Forgot                      // a user who has forgotten a room cannot retrieve its history
+	CurrentMember               // the user is joined
+	FormerMember                // the user was joined earlier
 )
 
-// String is a sentence for people who ask why.
+// String returns a sentence that explains the reason to people.
 func (r Reason) String() string {
 	return [...]string{
 		"no rule allows it",
@@ -144,10 +143,9 @@ func (r Reason) String() string {
 }
 
 // Event decides whether a user may see an event. Before and after are the
-// room's state right before it and with it applied (see State.With), which
+// room's state right before the event and right after it (see State.With). They
 // differ only for changes of the history visibility and of the user's own
-// membership: either may allow such an event. All other events are judged by
-// the one state.
+// membership; the user may see such an event if either state allows it.
 func Event(before, after State, v Viewer) (bool, Reason) {
 	if ok, why := at(before, v); ok || before == after {
 		return ok, why
@@ -155,12 +153,12 @@ func Event(before, after State, v Viewer) (bool, Reason) {
 	return at(after, v)
 }
 
-// at applies the numbered rules to the state of one moment.
+// at applies the numbered rules to one state.
 //
-// The rules by themselves would let an invited user read what is visible to
-// invited users without joining. The text around them says twice that one has
-// to join first ("In all cases except world_readable …", and "Room Previews"),
-// so that is asked before rule 2.
+// Taken alone, the rules would let an invited user read history with visibility
+// "invited" without joining. The text around them says twice that one has to
+// join first ("In all cases except world_readable …", and "Room Previews"), so
+// we check that before rule 2.
 func at(s State, v Viewer) (bool, Reason) {
 	switch {
 	case s.History == WorldReadable:
@@ -180,28 +178,28 @@ func at(s State, v Viewer) (bool, Reason) {
 	}
 }
 
-// Reach is how far into a room a user may look.
+// Reach says which state of a room a user may read.
 type Reach uint8
 
-// The reaches.
+// The values of Reach.
 const (
-	Nowhere     Reach = iota
-	ToDeparture       // to the state as it was when the user's last membership ended
-	ToNow             // to the current state
+	Nowhere           Reach = iota
+	ToEndOfMembership       // the state at the end of the user's last membership
+	ToNow                   // the current state
 )
 
 // Room decides which state of a room a user may read (/state, /members,
-// /messages and their kin): its current state, its state when the user left,
-// or none. Which events of its history the user sees is for Event to say.
+// /messages and similar endpoints): the current state, the state when the user
+// left, or none. Event decides about the events of the timeline.
 //
-// A ban ends a membership as leaving does. Who was invited or knocked after
-// leaving still sees the room as it was then.
+// A ban ends a membership as leaving does. A user who was invited or knocked
+// after leaving still sees the room as it was when they left.
 func Room(now State, v Viewer) (Reach, Reason) {
 	switch {
 	case now.Membership == Join:
 		return ToNow, CurrentMember
 	case v.EverJoined && !v.Forgotten:
-		return ToDeparture, FormerMember
+		return ToEndOfMembership, FormerMember
 	case now.History == WorldReadable:
 		return ToNow, WorldRule
 	case v.Forgotten:

@@ -25,7 +25,7 @@ const (
 	ban    = visibility.Ban
 )
 
-// Viewers: a stranger, one whose memberships ended before the event, one who
+// Viewers: a user without memberships, one who left before the event, one who
 // joined after it, and one who forgot the room.
 var (
 	stranger = visibility.Viewer{}
@@ -79,7 +79,7 @@ func TestAnOrdinaryEvent(t *testing.T) {
 	}
 }
 
-func TestAChangeOfTheHistoryIsSeenByThoseWhoMaySeeEitherSide(t *testing.T) {
+func TestVisibilityChangeIsSeenByEitherState(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		from, to   visibility.History
@@ -104,7 +104,7 @@ func TestAChangeOfTheHistoryIsSeenByThoseWhoMaySeeEitherSide(t *testing.T) {
 	}
 }
 
-func TestAChangeOfOnesOwnMembershipIsSeenFromEitherSide(t *testing.T) {
+func TestOwnMembershipChangeIsSeenByEitherState(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		history  visibility.History
@@ -181,7 +181,7 @@ func TestReadingContent(t *testing.T) {
 	require.Equal(t, none, visibility.MembershipOf(jsontext.Value(`{"membership":7}`)))
 }
 
-func TestHowFarIntoARoom(t *testing.T) {
+func TestRoomReach(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		history    visibility.History
@@ -191,10 +191,10 @@ func TestHowFarIntoARoom(t *testing.T) {
 		why        visibility.Reason
 	}{
 		{"a member sees the current state", joined, join, earlier, visibility.ToNow, visibility.CurrentMember},
-		{"who left sees the state then", shared, leave, earlier, visibility.ToDeparture, visibility.FormerMember},
-		{"also in a world-readable room", world, leave, earlier, visibility.ToDeparture, visibility.FormerMember},
-		{"who was banned sees the state then", shared, ban, earlier, visibility.ToDeparture, visibility.FormerMember},
-		{"who was invited again sees the state then", shared, invite, earlier, visibility.ToDeparture, visibility.FormerMember},
+		{"who left sees the state then", shared, leave, earlier, visibility.ToEndOfMembership, visibility.FormerMember},
+		{"also in a world-readable room", world, leave, earlier, visibility.ToEndOfMembership, visibility.FormerMember},
+		{"who was banned sees the state then", shared, ban, earlier, visibility.ToEndOfMembership, visibility.FormerMember},
+		{"who was invited again sees the state then", shared, invite, earlier, visibility.ToEndOfMembership, visibility.FormerMember},
 		{"who forgot the room sees nothing", shared, leave, forgot, visibility.Nowhere, visibility.Forgot},
 		{"unless everybody does", world, leave, forgot, visibility.ToNow, visibility.WorldRule},
 		{"a stranger sees nothing", shared, none, stranger, visibility.Nowhere, visibility.NeverJoined},

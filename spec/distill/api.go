@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// A document is one API while it is distilled. Operations stand in a list
-// until the overlays have been applied, because upstream has operations that
-// share a method and path.
+// A document is one API during distillation. Operations are a list until the
+// overlays have been applied, because upstream has operations with the same
+// method and path.
 type document struct {
 	api        string
 	operations []*operation
@@ -19,7 +19,7 @@ type document struct {
 	security   object
 }
 
-// An operation is one distilled operation object and its route.
+// An operation is one distilled operation object with its route.
 type operation struct {
 	path, method string
 	object
@@ -53,7 +53,7 @@ func distillAPI(src *source, api string) (*document, error) {
 }
 
 func (d *document) addFile(b *bundler, file string) error {
-	at := place{file: file}
+	at := position{file: file}
 	v, err := b.src.load(file)
 	if err != nil {
 		return err
@@ -62,12 +62,12 @@ func (d *document) addFile(b *bundler, file string) error {
 	if err != nil {
 		return err
 	}
-	base, err := basePath(at.down("servers"), root["servers"])
+	base, err := basePath(at.member("servers"), root["servers"])
 	if err != nil {
 		return err
 	}
 	if root["components"] != nil {
-		if err := d.addSecurity(b, at.down("components"), root["components"]); err != nil {
+		if err := d.addSecurity(b, at.member("components"), root["components"]); err != nil {
 			return err
 		}
 	}
@@ -76,13 +76,13 @@ func (d *document) addFile(b *bundler, file string) error {
 		return fmt.Errorf("%s: no paths", at)
 	}
 	for _, p := range slices.Sorted(maps.Keys(paths)) {
-		at := at.down("paths", p)
+		at := at.member("paths", p)
 		item, err := pathItemKind.check(at, paths[p])
 		if err != nil {
 			return err
 		}
 		for _, method := range slices.Sorted(maps.Keys(item)) {
-			op, err := b.operation(at.down(method), item[method])
+			op, err := b.operation(at.member(method), item[method])
 			if err != nil {
 				return err
 			}
@@ -93,13 +93,13 @@ func (d *document) addFile(b *bundler, file string) error {
 	return nil
 }
 
-// basePath reads the base path that upstream keeps in a server variable.
-func basePath(at place, v any) (string, error) {
+// basePath returns the base path, which upstream has in a server variable.
+func basePath(at position, v any) (string, error) {
 	list, ok := v.([]any)
 	if !ok || len(list) != 1 {
 		return "", fmt.Errorf("%s: not one server", at)
 	}
-	server, err := serverKind.check(at.down("0"), list[0])
+	server, err := serverKind.check(at.member("0"), list[0])
 	if err != nil {
 		return "", err
 	}
@@ -112,14 +112,14 @@ func basePath(at place, v any) (string, error) {
 	return s, nil
 }
 
-func (d *document) addSecurity(b *bundler, at place, v any) error {
+func (d *document) addSecurity(b *bundler, at position, v any) error {
 	components, err := componentsKind.check(at, v)
 	if err != nil {
 		return err
 	}
 	schemes, _ := components["securitySchemes"].(object)
 	for name, s := range schemes {
-		at, s, err := b.src.deref(at.down("securitySchemes", name), s)
+		at, s, err := b.src.deref(at.member("securitySchemes", name), s)
 		if err != nil {
 			return err
 		}
@@ -141,16 +141,16 @@ func (d *document) addSecurity(b *bundler, at place, v any) error {
 	return nil
 }
 
-// legacyQueryToken tells the schemes for tokens in the query string. They are
-// the same for every operation that takes a token, so the middleware reads
-// them, not each operation.
+// legacyQueryToken reports whether a security scheme is a token in the query
+// string. Every operation that takes a token also accepts it there, so the
+// middleware handles it, not each operation.
 func legacyQueryToken(scheme object) bool {
 	return scheme["type"] == "apiKey" && scheme["in"] == "query" && scheme["name"] == "access_token"
 }
 
-// security normalises the alternatives of an operation: none is [], and the
-// legacy query token is left out.
-func security(at place, v any) ([]any, error) {
+// security normalises the security alternatives of an operation: no security
+// becomes [], and the legacy query token is removed.
+func security(at position, v any) ([]any, error) {
 	out := []any{}
 	if v == nil {
 		return out, nil

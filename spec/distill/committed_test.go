@@ -18,7 +18,7 @@ import (
 	"touchstone.example/tests/upstream"
 )
 
-// spec is the committed folder, seen from this package.
+// spec is the committed folder, relative to this package.
 const spec = ".."
 
 func parse(t *testing.T, raw []byte) object {
@@ -35,8 +35,8 @@ func read(t *testing.T, name string) object {
 	return parse(t, raw)
 }
 
-// TestCommittedSpecIsUpToDate distils again when a checkout of the
-// specification is at hand: UPSTREAM, or shared/matrix-spec beside ours.
+// TestCommittedSpecIsUpToDate distils again if there is a checkout of the
+// specification: at UPSTREAM, or in shared/matrix-spec beside this repository.
 func TestCommittedSpecIsUpToDate(t *testing.T) {
 	from := upstream.Root(t, "compare the distillation with spec/")
 	out, err := Distill(from, filepath.Join(spec, "overlay"))
@@ -91,7 +91,7 @@ func TestCounts(t *testing.T) {
 	}
 }
 
-// TestLint has another project's reader judge the documents.
+// TestLint validates the documents with an independent OpenAPI library.
 func TestLint(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(spec, "extra", "*.yaml"))
 	require.NoError(t, err)
@@ -108,7 +108,7 @@ func TestLint(t *testing.T) {
 	}
 }
 
-// TestLintFindsFaults makes sure that the judge of TestLint is awake.
+// TestLintFindsFaults checks that the validator of TestLint detects errors.
 func TestLintFindsFaults(t *testing.T) {
 	raw, err := os.ReadFile(filepath.Join(spec, Version, "server-server.json"))
 	require.NoError(t, err)
@@ -149,7 +149,7 @@ func TestExtrasSayWhy(t *testing.T) {
 	}
 }
 
-// TestSchemasCompile compiles every schema of every document and event.
+// TestSchemasCompile compiles all schemas of documents and events.
 func TestSchemasCompile(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(spec, Version, "*", "*.json"))
 	require.NoError(t, err)
@@ -172,13 +172,13 @@ func TestSchemasCompile(t *testing.T) {
 	}
 }
 
-// schemas calls each with a pointer to every schema that stands directly
-// under the keyword schema or among the components.
+// schemas calls each with a JSON pointer to every schema that is directly below
+// the keyword schema or in the components.
 func schemas(v any, ptr string, each func(string)) {
 	switch v := v.(type) {
 	case object:
 		for k, e := range v {
-			at := place{ptr: ptr}.down(k).ptr
+			at := position{ptr: ptr}.member(k).ptr
 			if k == "schema" || ptr == "/components/schemas" {
 				each(at)
 				continue
@@ -187,13 +187,13 @@ func schemas(v any, ptr string, each func(string)) {
 		}
 	case []any:
 		for i, e := range v {
-			schemas(e, place{ptr: ptr}.down(string(rune('0'+i))).ptr, each)
+			schemas(e, position{ptr: ptr}.member(string(rune('0'+i))).ptr, each)
 		}
 	}
 }
 
-// TestNoProse finds words for people. Their keywords are also names of
-// members, so those are looked at by what stands above them.
+// TestNoProse searches for descriptions. Their keywords are also names of
+// members, so it checks the parent as well.
 func TestNoProse(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(spec, Version, "*.json"))
 	require.NoError(t, err)

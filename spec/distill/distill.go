@@ -10,20 +10,20 @@ import (
 	"slices"
 )
 
-// Version is the release that spec/ is pinned to. A checkout does not say
-// which release it is, so moving to the next one starts by changing this line.
+// Version is the release that spec/ is pinned to. A checkout does not contain
+// its release, so an update to the next release starts with changing this line.
 const Version = "v1.19"
 
-// apis are the five APIs, by the folder that holds their sources.
+// apis are the five APIs, named after the folders of their sources.
 var apis = []string{"application-service", "client-server", "identity", "push-gateway", "server-server"}
 
 // object is a decoded YAML mapping.
 type object = map[string]any
 
-// Output holds the distilled files: their paths below spec/ and their bytes.
+// Output is the distilled files: contents by path below spec/.
 type Output map[string][]byte
 
-// Distill reads the checkout and the overlays.
+// Distill reads the checkout and the overlays, and returns the distilled files.
 func Distill(from, overlayDir string) (Output, error) {
 	src := newSource(filepath.Join(from, "data"))
 	overlays, err := loadOverlays(overlayDir)
@@ -84,7 +84,7 @@ func encode(files map[string]any) (Output, error) {
 	return out, nil
 }
 
-// Write replaces the release's folder below dir.
+// Write replaces the folder of the release below dir.
 func (o Output) Write(dir string) error {
 	if err := os.RemoveAll(filepath.Join(dir, Version)); err != nil {
 		return err

@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// checkout writes a small checkout of the specification whose files can be
-// changed before they are distilled.
+// checkout writes a small checkout of the specification and returns its folder.
+// change replaces files.
 func checkout(t *testing.T, change map[string]string) string {
 	t.Helper()
 	files := map[string]string{}
@@ -145,9 +145,9 @@ func TestWriteReplacesTheRelease(t *testing.T) {
 	}
 }
 
-// Every kind of object refuses a keyword that it does not know, and says
-// where it stands.
-func TestUnknownKeywordsStop(t *testing.T) {
+// Every kind of object must refuse an unknown keyword with an error that names
+// its position.
+func TestUnknownKeywordsAreErrors(t *testing.T) {
 	const at = "api/client-server/thing.yaml#"
 	for _, c := range []struct{ name, old, new, want string }{
 		{"document", "info: ", "webhooks: {}\ninfo: ", at + `: unknown keyword "webhooks" in a document`},
@@ -173,7 +173,7 @@ func TestUnknownKeywordsStop(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotUnderstoodStops(t *testing.T) {
+func TestInvalidSourcesAreErrors(t *testing.T) {
 	for _, c := range []struct{ name, old, new, want string }{
 		{"a version that YAML reads as a number", `"1.10"`, "1.10", "/put: 1.1 is no version in quotes"},
 		{"a status without quotes", `"429":`, "429:", "not a mapping"},
@@ -211,7 +211,7 @@ func TestSchemasThatShareANameAreBothQualified(t *testing.T) {
 	require.NotContains(t, doc, `"error": {`)
 }
 
-// merging has two operations that only a trailing space tells apart.
+// merging is two operations whose paths differ only in a trailing space.
 var merging = map[string]string{"api/client-server/other.yaml": `
 openapi: 3.1.0
 info: {title: Other, version: 1.0.0}

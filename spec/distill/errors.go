@@ -16,15 +16,16 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// errorCodes is errors.json. Upstream has no keyword for error codes: they
-// stand in descriptions and examples, from which only the codes are taken.
+// errorCodes is errors.json. Upstream has no keyword for error codes, only
+// descriptions and examples, from which we extract the codes.
 type errorCodes struct {
-	// Codes says in which parts of the specification each code occurs.
+	// Codes lists for each code the parts of the specification that contain it.
 	Codes map[string][]string `json:"codes"`
-	// Common holds what any operation of an API may answer with.
+	// Common lists for each API the errors that every operation may return.
 	Common map[string]commonErrors `json:"common"`
-	// Operations holds, by API, operation id and status, the codes that the
-	// operation names. Status "any" holds those of its own description.
+	// Operations lists, by API, operation ID and status, the codes that the
+	// operation mentions. Status "any" is for the description of the operation
+	// itself.
 	Operations map[string]map[string]map[string][]string `json:"operations"`
 }
 
@@ -61,8 +62,8 @@ func distillErrors(src *source, overlays []*overlay) (*errorCodes, error) {
 	return out, nil
 }
 
-// add adds what an overlay knows of errors. An addition that the data already
-// has is stale.
+// add adds the error codes of an overlay. A code that is already there is an
+// error, because the overlay is out of date.
 func (e *errorCodes) add(o *overlay) error {
 	if o.Errors == nil {
 		return nil
@@ -100,14 +101,14 @@ func (e *errorCodes) add(o *overlay) error {
 	return nil
 }
 
-// inProse notes a code that the data folder does not know.
+// inProse records a code that is not in the data folder.
 func (e *errorCodes) inProse(code string) {
 	if e.Codes[code] == nil {
 		e.Codes[code] = []string{"prose"}
 	}
 }
 
-// scanFiles finds every code in the whole data folder.
+// scanFiles finds every error code in the data folder.
 func (e *errorCodes) scanFiles(root string) error {
 	return filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -143,7 +144,7 @@ func scanOperations(src *source, file string, ops map[string]map[string][]string
 	}
 	for path, item := range v.(object)["paths"].(object) {
 		for method, op := range item.(object) {
-			at := place{file: file}.down("paths", path, method)
+			at := position{file: file}.member("paths", path, method)
 			found, err := operationCodes(src, at, op.(object))
 			if err != nil {
 				return err
@@ -156,7 +157,7 @@ func scanOperations(src *source, file string, ops map[string]map[string][]string
 	return nil
 }
 
-func operationCodes(src *source, at place, op object) (map[string][]string, error) {
+func operationCodes(src *source, at position, op object) (map[string][]string, error) {
 	found := map[string][]string{}
 	note := func(status string, v any) error {
 		text, err := yaml.Marshal(v)
@@ -175,7 +176,7 @@ func operationCodes(src *source, at place, op object) (map[string][]string, erro
 	}
 	responses := op["responses"].(object)
 	for _, status := range slices.Sorted(maps.Keys(responses)) {
-		_, r, err := src.deref(at.down("responses", status), responses[status])
+		_, r, err := src.deref(at.member("responses", status), responses[status])
 		if err != nil {
 			return nil, err
 		}

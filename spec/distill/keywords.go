@@ -8,66 +8,67 @@ import (
 	"slices"
 )
 
-// A fate says what becomes of a keyword.
-type fate uint8
+// A treatment says what distillation does with a keyword.
+type treatment uint8
 
 const (
-	unknown fate = iota // stop
-	keep                // copied, or rewritten by the code that knows it
-	drop                // words for people, or the work of another tool
+	unknown treatment = iota // an error
+	keep                     // copied, or rewritten by the code for the keyword
+	drop                     // removed: text for people, or for other tools
 )
 
-// An objectKind names what a mapping is and the keywords it may have.
+// An objectKind is a kind of mapping with the keywords that it may have.
 type objectKind struct {
 	name     string
-	keywords map[string]fate
+	keywords map[string]treatment
 }
 
 var (
-	rootKind = objectKind{"document", map[string]fate{
+	rootKind = objectKind{"document", map[string]treatment{
 		"openapi": drop, "info": drop, "paths": keep, "servers": keep, "components": keep,
 	}}
-	serverKind = objectKind{"server", map[string]fate{
+	serverKind = objectKind{"server", map[string]treatment{
 		"url": keep, "variables": keep,
 	}}
-	componentsKind = objectKind{"components", map[string]fate{
-		// All but the security schemes are read where something refers to them.
+	componentsKind = objectKind{"components", map[string]treatment{
+		// Except for the security schemes, these are read where a reference
+		// leads to them.
 		"securitySchemes": keep, "responses": drop, "parameters": drop, "headers": drop,
 		"schemas": drop, "requestBodies": drop, "examples": drop,
 	}}
-	pathItemKind = objectKind{"path item", map[string]fate{
+	pathItemKind = objectKind{"path item", map[string]treatment{
 		"get": keep, "put": keep, "post": keep, "delete": keep,
 	}}
-	operationKind = objectKind{"operation", map[string]fate{
+	operationKind = objectKind{"operation", map[string]treatment{
 		"operationId": keep, "security": keep, "parameters": keep, "requestBody": keep,
 		"responses": keep, "deprecated": keep, "x-addedInMatrixVersion": keep,
 		"summary": drop, "description": drop, "tags": drop, "x-changedInMatrixVersion": drop,
 	}}
-	parameterKind = objectKind{"parameter", map[string]fate{
+	parameterKind = objectKind{"parameter", map[string]treatment{
 		"name": keep, "in": keep, "required": keep, "schema": keep, "x-addedInMatrixVersion": keep,
 		"description": drop, "example": drop, "x-changedInMatrixVersion": drop,
 	}}
-	requestBodyKind = objectKind{"request body", map[string]fate{
+	requestBodyKind = objectKind{"request body", map[string]treatment{
 		"content": keep, "required": keep,
 		"description": drop,
 	}}
-	responseKind = objectKind{"response", map[string]fate{
+	responseKind = objectKind{"response", map[string]treatment{
 		"content": keep, "headers": keep, "x-addedInMatrixVersion": keep,
 		"description": drop,
 	}}
-	headerKind = objectKind{"header", map[string]fate{
+	headerKind = objectKind{"header", map[string]treatment{
 		"schema": keep, "required": keep, "x-addedInMatrixVersion": keep,
 		"description": drop, "x-changedInMatrixVersion": drop,
 	}}
-	mediaTypeKind = objectKind{"media type", map[string]fate{
+	mediaTypeKind = objectKind{"media type", map[string]treatment{
 		"schema":  keep,
 		"example": drop, "examples": drop,
 	}}
-	securitySchemeKind = objectKind{"security scheme", map[string]fate{
+	securitySchemeKind = objectKind{"security scheme", map[string]treatment{
 		"type": keep, "scheme": keep, "name": keep, "in": keep,
 		"description": drop,
 	}}
-	schemaKind = objectKind{"schema", map[string]fate{
+	schemaKind = objectKind{"schema", map[string]treatment{
 		"$ref": keep, "type": keep, "enum": keep, "default": keep, "deprecated": keep,
 		"format": keep, "pattern": keep, "maxLength": keep,
 		"properties": keep, "patternProperties": keep, "additionalProperties": keep,
@@ -80,9 +81,9 @@ var (
 	}}
 )
 
-// check returns v as a mapping of this kind, or an error that names the place
-// of the first keyword it does not know.
-func (k objectKind) check(at place, v any) (object, error) {
+// check returns v as a mapping of this kind, or an error with the position of
+// the first unknown keyword.
+func (k objectKind) check(at position, v any) (object, error) {
 	o, ok := v.(object)
 	if !ok {
 		return nil, fmt.Errorf("%s: a %s is a mapping, not %T", at, k.name, v)

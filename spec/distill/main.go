@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command distill turns a checkout of the Matrix specification into spec/:
-// one OpenAPI 3.1 document per API, one JSON Schema per event type, and the
-// error codes. Facts only: descriptions, summaries and examples stay upstream.
-// It stops on every keyword that it does not know, naming the place, so that
-// nothing is lost in silence.
+// Command distill converts a checkout of the Matrix specification to spec/: one
+// OpenAPI 3.1 document per API, one JSON Schema per event type, and the error
+// codes. It removes descriptions, summaries and examples. It stops with an
+// error at every unknown keyword, so that nothing is lost unnoticed.
 //
 //	go run ./spec/distill -from ../matrix-spec -to spec
 package main

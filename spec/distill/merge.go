@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// assemble makes the OpenAPI document. Operations that share a route are
-// merged as the overlays say.
+// assemble makes the OpenAPI document. It merges operations with the same route
+// as the overlays say.
 func (d *document) assemble(merges []*merge) (object, error) {
 	routes := map[[2]string][]*operation{}
 	for _, op := range d.operations {
@@ -46,8 +46,8 @@ func (d *document) assemble(merges []*merge) (object, error) {
 	}, nil
 }
 
-// used returns the schemas that something refers to. An overlay may have
-// removed the last reference to one.
+// used returns the schemas that are referenced. An overlay may have removed the
+// last reference to a schema.
 func (d *document) used(paths object) object {
 	out := object{}
 	var walk func(v any)
@@ -104,8 +104,9 @@ func (m *merge) covers(ids map[string]*operation) bool {
 	return true
 }
 
-// union returns one operation that accepts and answers what any of the
-// variants does, with the variants themselves under x-operations.
+// union returns an operation that accepts every request and allows every
+// response of its variants. The variants themselves are listed under
+// x-operations.
 func (m *merge) union(ids map[string]*operation) (object, error) {
 	var variants []any
 	var ops []object
@@ -150,8 +151,8 @@ func unionFlags(out object, ops []object) {
 	}
 }
 
-// unionParameters lists the parameters of all variants; one that some variant
-// lacks or does not require is optional.
+// unionParameters returns the parameters of all variants. A parameter that some
+// variant lacks or does not require is optional.
 func unionParameters(ops []object) []any {
 	var out []any
 	count := map[string]int{}
@@ -179,7 +180,7 @@ func unionParameters(ops []object) []any {
 	return out
 }
 
-// unionBody makes a JSON body that is either variant's.
+// unionBody makes a JSON body that matches one of the variants.
 func unionBody(out object, ops []object) {
 	var schemas []any
 	required := true
@@ -229,7 +230,7 @@ func jsonSchema(response object) any {
 	return media["schema"]
 }
 
-// either returns a schema that each of the given ones satisfies.
+// either returns a schema that every value of one of these schemas matches.
 func either(schemas []any) any {
 	var distinct []any
 	for _, s := range schemas {
@@ -243,7 +244,7 @@ func either(schemas []any) any {
 	return object{"anyOf": distinct}
 }
 
-// assemble makes the document of every API.
+// assemble makes the documents of all APIs.
 func (t *tree) assemble(merges []*merge) (map[string]object, error) {
 	docs := map[string]object{}
 	for name, d := range t.docs {

@@ -10,7 +10,7 @@ import (
 )
 
 // operation copies one operation.
-func (b *bundler) operation(at place, v any) (object, error) {
+func (b *bundler) operation(at position, v any) (object, error) {
 	in, err := operationKind.check(at, v)
 	if err != nil {
 		return nil, err
@@ -20,7 +20,7 @@ func (b *bundler) operation(at place, v any) (object, error) {
 		return nil, fmt.Errorf("%s: no operationId", at)
 	}
 	out := object{"operationId": id}
-	if out["security"], err = security(at.down("security"), in["security"]); err != nil {
+	if out["security"], err = security(at.member("security"), in["security"]); err != nil {
 		return nil, err
 	}
 	if in["deprecated"] == true {
@@ -32,16 +32,16 @@ func (b *bundler) operation(at place, v any) (object, error) {
 		}
 	}
 	if v := in["parameters"]; v != nil {
-		if out["parameters"], err = b.parameters(at.down("parameters"), v); err != nil {
+		if out["parameters"], err = b.parameters(at.member("parameters"), v); err != nil {
 			return nil, err
 		}
 	}
 	if v := in["requestBody"]; v != nil {
-		if out["requestBody"], err = b.requestBody(at.down("requestBody"), v); err != nil {
+		if out["requestBody"], err = b.requestBody(at.member("requestBody"), v); err != nil {
 			return nil, err
 		}
 	}
-	responses, err := b.responses(at.down("responses"), in["responses"])
+	responses, err := b.responses(at.member("responses"), in["responses"])
 	if err != nil {
 		return nil, err
 	}
@@ -52,14 +52,14 @@ func (b *bundler) operation(at place, v any) (object, error) {
 	return out, nil
 }
 
-func (b *bundler) parameters(at place, v any) (any, error) {
+func (b *bundler) parameters(at position, v any) (any, error) {
 	list, ok := v.([]any)
 	if !ok {
 		return nil, fmt.Errorf("%s: not a list", at)
 	}
 	out := make([]any, len(list))
 	for i, p := range list {
-		at, p, err := b.src.deref(at.down(fmt.Sprint(i)), p)
+		at, p, err := b.src.deref(at.member(fmt.Sprint(i)), p)
 		if err != nil {
 			return nil, err
 		}
@@ -70,7 +70,7 @@ func (b *bundler) parameters(at place, v any) (any, error) {
 	return out, nil
 }
 
-func (b *bundler) parameter(at place, v any) (object, error) {
+func (b *bundler) parameter(at position, v any) (object, error) {
 	in, err := parameterKind.check(at, v)
 	if err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func (b *bundler) parameter(at place, v any) (object, error) {
 	if in["schema"] == nil {
 		return nil, fmt.Errorf("%s: no schema", at)
 	}
-	if out["schema"], err = b.schema(at.down("schema"), in["schema"]); err != nil {
+	if out["schema"], err = b.schema(at.member("schema"), in["schema"]); err != nil {
 		return nil, err
 	}
 	if v := in["x-addedInMatrixVersion"]; v != nil {
@@ -93,7 +93,7 @@ func (b *bundler) parameter(at place, v any) (object, error) {
 	return out, nil
 }
 
-func (b *bundler) requestBody(at place, v any) (any, error) {
+func (b *bundler) requestBody(at position, v any) (any, error) {
 	at, v, err := b.src.deref(at, v)
 	if err != nil {
 		return nil, err
@@ -106,25 +106,25 @@ func (b *bundler) requestBody(at place, v any) (any, error) {
 	if in["required"] == true {
 		out["required"] = true
 	}
-	out["content"], err = b.content(at.down("content"), in["content"])
+	out["content"], err = b.content(at.member("content"), in["content"])
 	return out, err
 }
 
-func (b *bundler) content(at place, v any) (any, error) {
+func (b *bundler) content(at position, v any) (any, error) {
 	in, ok := v.(object)
 	if !ok {
 		return nil, fmt.Errorf("%s: not a mapping", at)
 	}
 	out := object{}
 	for mime, m := range in {
-		at := at.down(mime)
+		at := at.member(mime)
 		media, err := mediaTypeKind.check(at, m)
 		if err != nil {
 			return nil, err
 		}
 		copied := object{}
 		if s := media["schema"]; s != nil {
-			if copied["schema"], err = b.schema(at.down("schema"), s); err != nil {
+			if copied["schema"], err = b.schema(at.member("schema"), s); err != nil {
 				return nil, err
 			}
 		}
@@ -135,7 +135,7 @@ func (b *bundler) content(at place, v any) (any, error) {
 
 var statusCode = regexp.MustCompile(`^[1-5]([0-9]{2}|XX)$`)
 
-func (b *bundler) responses(at place, v any) (object, error) {
+func (b *bundler) responses(at position, v any) (object, error) {
 	in, ok := v.(object)
 	if !ok {
 		return nil, fmt.Errorf("%s: not a mapping of statuses in quotes", at)
@@ -145,7 +145,7 @@ func (b *bundler) responses(at place, v any) (object, error) {
 		if !statusCode.MatchString(code) {
 			return nil, fmt.Errorf("%s: %q is no status", at, code)
 		}
-		r, err := b.response(at.down(code), in[code])
+		r, err := b.response(at.member(code), in[code])
 		if err != nil {
 			return nil, err
 		}
@@ -154,7 +154,7 @@ func (b *bundler) responses(at place, v any) (object, error) {
 	return out, nil
 }
 
-func (b *bundler) response(at place, v any) (object, error) {
+func (b *bundler) response(at position, v any) (object, error) {
 	at, v, err := b.src.deref(at, v)
 	if err != nil {
 		return nil, err
@@ -163,14 +163,14 @@ func (b *bundler) response(at place, v any) (object, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := object{"description": ""} // OpenAPI demands one
+	out := object{"description": ""} // OpenAPI requires a description
 	if v := in["content"]; v != nil {
-		if out["content"], err = b.content(at.down("content"), v); err != nil {
+		if out["content"], err = b.content(at.member("content"), v); err != nil {
 			return nil, err
 		}
 	}
 	if v := in["headers"]; v != nil {
-		if out["headers"], err = b.headers(at.down("headers"), v); err != nil {
+		if out["headers"], err = b.headers(at.member("headers"), v); err != nil {
 			return nil, err
 		}
 	}
@@ -182,14 +182,14 @@ func (b *bundler) response(at place, v any) (object, error) {
 	return out, nil
 }
 
-func (b *bundler) headers(at place, v any) (any, error) {
+func (b *bundler) headers(at position, v any) (any, error) {
 	in, ok := v.(object)
 	if !ok {
 		return nil, fmt.Errorf("%s: not a mapping", at)
 	}
 	out := object{}
 	for name, h := range in {
-		at, h, err := b.src.deref(at.down(name), h)
+		at, h, err := b.src.deref(at.member(name), h)
 		if err != nil {
 			return nil, err
 		}
@@ -201,7 +201,7 @@ func (b *bundler) headers(at place, v any) (any, error) {
 		if header["required"] == true {
 			copied["required"] = true
 		}
-		if copied["schema"], err = b.schema(at.down("schema"), header["schema"]); err != nil {
+		if copied["schema"], err = b.schema(at.member("schema"), header["schema"]); err != nil {
 			return nil, err
 		}
 		if v := header["x-addedInMatrixVersion"]; v != nil {

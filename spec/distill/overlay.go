@@ -15,10 +15,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// An overlay is one correction of ours to the data: what it does, why, and
-// the part of the specification that says so. An overlay whose edits no
-// longer fit the data is an error: upstream has changed, and somebody must
-// look.
+// An overlay is a correction to the data: the change, the reason, and the part
+// of the specification that justifies it. An overlay whose edits no longer
+// match the data is an error, because upstream has changed and a person must
+// decide what to do.
 type overlay struct {
 	What    string   `yaml:"what"`
 	Why     string   `yaml:"why"`
@@ -28,18 +28,20 @@ type overlay struct {
 	Merge   []*merge `yaml:"merge"`
 	Errors  *struct {
 		Common map[string]commonErrors `yaml:"common"` // by API
-		// Operations adds to what the data shows: by API, operation id and
-		// status, the codes that only the prose names.
+		// Operations lists, by API, operation ID and status, codes that only
+		// the text of the specification mentions.
 		Operations map[string]map[string]map[string][]string `yaml:"operations"`
 	} `yaml:"errors"`
 
 	file string
 }
 
-// An edit changes one place. In names a document (an API's folder, or
-// "events"), Operation or Schema the operation id, component or event type in
-// it. JSON goes on to the schema of a JSON body: "request" or a status. At is
-// a JSON pointer from there; a list element may be named by its name. Was is what must stand there; without it, nothing may stand there.
+// An edit changes one place. In names a document (the folder of an API, or
+// "events"); Operation or Schema names the operation ID, component or event
+// type in it. JSON leads on to the schema of a JSON body: "request" or a
+// status. At is a JSON pointer from there, in which a list element may be given
+// by its name. Was is the expected old value; without it, there must be no
+// value.
 type edit struct {
 	In        string    `yaml:"in"`
 	Operation string    `yaml:"operation"`
@@ -51,17 +53,17 @@ type edit struct {
 	Remove    bool      `yaml:"remove"`
 }
 
-// formats gives string parameters a format by their names.
+// formats sets a format for string parameters with certain names.
 type formats struct {
 	In    string            `yaml:"in"` // path, query
 	Names map[string]string `yaml:"names"`
-	APIs  []string          `yaml:"apis"` // all, if empty
+	APIs  []string          `yaml:"apis"` // the APIs; all if empty
 }
 
-// A merge joins operations that upstream gave the same method and path.
+// A merge combines operations that have the same method and path upstream.
 type merge struct {
 	In          string `yaml:"in"`
-	OperationID string `yaml:"operationId"` // of the union
+	OperationID string `yaml:"operationId"` // of the combined operation
 	Variants    []struct {
 		OperationID string `yaml:"operationId"`
 		When        string `yaml:"when"`
@@ -96,13 +98,13 @@ func loadOverlays(dir string) ([]*overlay, error) {
 	return all, nil
 }
 
-// A tree is everything that overlays may edit.
+// A tree is all data that overlays can edit.
 type tree struct {
 	docs   map[string]*document
 	events map[string]object
 }
 
-// apply makes the edits of all overlays, in the order of their file names.
+// apply makes the edits of all overlays, sorted by file name.
 func (t *tree) apply(overlays []*overlay) error {
 	for _, o := range overlays {
 		for i, e := range o.Edits {
@@ -157,7 +159,7 @@ func (t *tree) edit(e *edit) error {
 	return err
 }
 
-// keys is the edit's path below what find returns.
+// keys returns the path of the edit relative to the result of find.
 func (e *edit) keys() []string {
 	ptr := e.At
 	switch e.JSON {
@@ -174,7 +176,7 @@ func (e *edit) keys() []string {
 	return keys
 }
 
-// find returns the mapping from which the edit's pointer starts.
+// find returns the mapping at which the pointer of the edit starts.
 func (t *tree) find(e *edit) (object, error) {
 	if e.In == "events" {
 		if s := t.events[e.Schema]; s != nil {
@@ -226,7 +228,7 @@ func value(n *yaml.Node) (any, error) {
 	return v, err
 }
 
-// format sets the formats that are missing. Every name must be of use.
+// format sets missing formats. It is an error if a name matches nothing.
 func (t *tree) format(f *formats) error {
 	used := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(t.docs)) {
@@ -258,7 +260,7 @@ func (t *tree) format(f *formats) error {
 	return nil
 }
 
-// merges lists the merges of all overlays.
+// merges returns the merges of all overlays.
 func merges(overlays []*overlay) []*merge {
 	var all []*merge
 	for _, o := range overlays {

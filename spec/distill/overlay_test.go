@@ -32,7 +32,7 @@ formats: {in: path, names: {roomId: mx-room-id}}
 	require.Contains(t, parse(t, out["v1.19/identity.json"])["components"], "schemas", "the other documents are as they were")
 }
 
-func TestStaleOverlaysStop(t *testing.T) {
+func TestStaleOverlaysAreErrors(t *testing.T) {
 	for _, c := range []struct{ name, overlay, want string }{
 		{"the operation is gone", "edits: [{in: identity, operation: getThong, at: /x, set: 1}]", `overlay 0.yaml, edit 1: stale: no operation "getThong"`},
 		{"the schema is gone", "edits: [{in: identity, schema: fault, at: /x, set: 1}]", `stale: no schema "fault"`},

@@ -10,22 +10,22 @@ import (
 	"strings"
 )
 
-// A bundler copies schemas without their prose and gathers what they refer to.
-// Finish names the gathered schemas, so that a name depends only on which
-// schemas there are, never on the order in which they were met.
+// A bundler copies schemas without descriptions and collects the schemas that
+// they refer to. finish names the collected schemas at the end, so that names
+// do not depend on the order of the copies.
 type bundler struct {
 	src    *source
-	prefix string             // of references in the output, such as "#/$defs/"
-	found  map[place]object   // schemas referred to, by where they stand upstream
-	refs   map[place][]object // the copies that hold a $ref to it
+	prefix string                // prefix of references in the output, such as "#/$defs/"
+	found  map[position]object   // referenced schemas by their upstream position
+	refs   map[position][]object // for each, the copies that contain a $ref to it
 }
 
 func newBundler(src *source, prefix string) *bundler {
-	return &bundler{src, prefix, map[place]object{}, map[place][]object{}}
+	return &bundler{src, prefix, map[position]object{}, map[position][]object{}}
 }
 
 // schema copies one schema.
-func (b *bundler) schema(at place, v any) (any, error) {
+func (b *bundler) schema(at position, v any) (any, error) {
 	if yes, ok := v.(bool); ok {
 		return yes, nil
 	}
@@ -38,15 +38,15 @@ func (b *bundler) schema(at place, v any) (any, error) {
 		if schemaKind.keywords[key] == drop {
 			continue
 		}
-		if err := b.keyword(at.down(key), out, key, val); err != nil {
+		if err := b.keyword(at.member(key), out, key, val); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-// keyword copies one keyword of a schema into out.
-func (b *bundler) keyword(at place, out object, key string, val any) (err error) {
+// keyword copies one keyword of a schema to out.
+func (b *bundler) keyword(at position, out object, key string, val any) (err error) {
 	switch key {
 	case "$ref":
 		err = b.reference(at, out, val)
@@ -66,7 +66,7 @@ func (b *bundler) keyword(at place, out object, key string, val any) (err error)
 	return err
 }
 
-func (b *bundler) schemaMap(at place, v any) (any, error) {
+func (b *bundler) schemaMap(at position, v any) (any, error) {
 	in, ok := v.(object)
 	if !ok {
 		return nil, fmt.Errorf("%s: not a mapping", at)
@@ -74,14 +74,14 @@ func (b *bundler) schemaMap(at place, v any) (any, error) {
 	out := object{}
 	for name, s := range in {
 		var err error
-		if out[name], err = b.schema(at.down(name), s); err != nil {
+		if out[name], err = b.schema(at.member(name), s); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-func (b *bundler) schemaList(at place, v any) (any, error) {
+func (b *bundler) schemaList(at position, v any) (any, error) {
 	in, ok := v.([]any)
 	if !ok {
 		return nil, fmt.Errorf("%s: not a list", at)
@@ -89,16 +89,16 @@ func (b *bundler) schemaList(at place, v any) (any, error) {
 	out := make([]any, len(in))
 	for i, s := range in {
 		var err error
-		if out[i], err = b.schema(at.down(fmt.Sprint(i)), s); err != nil {
+		if out[i], err = b.schema(at.member(fmt.Sprint(i)), s); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-// reference copies a schema that another refers to, once, and remembers the
-// holder of the reference until the schema has a name.
-func (b *bundler) reference(at place, holder object, v any) error {
+// reference copies a referenced schema, once, and records the object with the
+// reference until the schema has a name.
+func (b *bundler) reference(at position, holder object, v any) error {
 	ref, ok := v.(string)
 	if !ok {
 		return fmt.Errorf("%s: not a string", at)
@@ -111,7 +111,7 @@ func (b *bundler) reference(at place, holder object, v any) error {
 	if _, seen := b.found[to]; seen {
 		return nil
 	}
-	b.found[to] = nil // a schema may refer to itself
+	b.found[to] = nil // because a schema may refer to itself
 	s, err := b.schema(to, target)
 	if err != nil {
 		return err
@@ -126,9 +126,9 @@ func (b *bundler) reference(at place, holder object, v any) error {
 
 var componentName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 
-// finish names the gathered schemas, points the references at them and
-// returns them. A schema is named after its file, or after the last part of
-// its pointer; if two would share a name, each also bears its folder or file.
+// finish names the collected schemas, sets the references to them and returns
+// them. A schema is named after its file, or after the last part of its
+// pointer; if two names are equal, the folder or file is added to both.
 func (b *bundler) finish() (object, error) {
 	taken := map[string]int{}
 	for at := range b.found {
@@ -151,7 +151,7 @@ func (b *bundler) finish() (object, error) {
 	return out, nil
 }
 
-func shortName(at place) string {
+func shortName(at position) string {
 	dir, parent := path.Base(path.Dir(at.file)), path.Base(path.Dir(path.Dir(at.file)))
 	switch {
 	case at.ptr != "":
@@ -162,7 +162,7 @@ func shortName(at place) string {
 	return stem(at.file)
 }
 
-func longName(at place) string {
+func longName(at position) string {
 	if at.ptr != "" {
 		return stem(at.file) + "_" + path.Base(at.ptr)
 	}
@@ -173,9 +173,9 @@ func longName(at place) string {
 	return path.Base(dir) + "_" + stem(at.file)
 }
 
-// added reads an added-in mark. YAML would read a bare 1.10 as 1.1, so the
-// mark must be a string.
-func added(at place, v any) (string, error) {
+// added reads the release in an added-in mark. It must be a string, because
+// YAML would read 1.10 as 1.1.
+func added(at position, v any) (string, error) {
 	s, ok := v.(string)
 	if !ok || !strings.HasPrefix(s, "1.") {
 		return "", fmt.Errorf("%s: %v is no version in quotes", at, v)
@@ -183,8 +183,8 @@ func added(at place, v any) (string, error) {
 	return s, nil
 }
 
-// sortedNames copies a list of member names in order, each once.
-func sortedNames(at place, v any) (any, error) {
+// sortedNames returns a list of member names, sorted and without duplicates.
+func sortedNames(at position, v any) (any, error) {
 	list, ok := v.([]any)
 	if !ok {
 		return nil, fmt.Errorf("%s: not a list", at)
@@ -203,8 +203,8 @@ func sortedNames(at place, v any) (any, error) {
 	return out, nil
 }
 
-// plain copies a value that holds no schema.
-func plain(at place, v any) (any, error) {
+// plain copies a value that contains no schema.
+func plain(at position, v any) (any, error) {
 	switch v := v.(type) {
 	case string, bool, int, float64, nil:
 		return v, nil
@@ -212,7 +212,7 @@ func plain(at place, v any) (any, error) {
 		out := make([]any, len(v))
 		for i, e := range v {
 			var err error
-			if out[i], err = plain(at.down(fmt.Sprint(i)), e); err != nil {
+			if out[i], err = plain(at.member(fmt.Sprint(i)), e); err != nil {
 				return nil, err
 			}
 		}
@@ -221,7 +221,7 @@ func plain(at place, v any) (any, error) {
 		out := object{}
 		for k, e := range v {
 			var err error
-			if out[k], err = plain(at.down(k), e); err != nil {
+			if out[k], err = plain(at.member(k), e); err != nil {
 				return nil, err
 			}
 		}

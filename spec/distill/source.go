@@ -12,21 +12,21 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A place is where something stands upstream: a file below data/ and a JSON
-// pointer into it.
-type place struct{ file, ptr string }
+// A position is a position in the upstream data: a file below data/ and a JSON
+// pointer.
+type position struct{ file, ptr string }
 
-func (p place) String() string { return p.file + "#" + p.ptr }
+func (p position) String() string { return p.file + "#" + p.ptr }
 
-// down returns the place of a member.
-func (p place) down(keys ...string) place {
+// member returns the place of a nested member.
+func (p position) member(keys ...string) position {
 	for _, k := range keys {
 		p.ptr += "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(k)
 	}
 	return p
 }
 
-// A source reads the checkout's data folder, each file once.
+// A source reads the data folder of the checkout, each file once.
 type source struct {
 	root  string
 	files map[string]any
@@ -34,7 +34,7 @@ type source struct {
 
 func newSource(root string) *source { return &source{root, map[string]any{}} }
 
-// list returns the files that match a pattern, in order.
+// list returns the files that match a pattern, sorted.
 func (s *source) list(pattern string) ([]string, error) {
 	found, err := filepath.Glob(filepath.Join(s.root, filepath.FromSlash(pattern)))
 	if err != nil {
@@ -66,10 +66,10 @@ func (s *source) load(file string) (any, error) {
 	return v, nil
 }
 
-// resolve finds what a $ref written at a place refers to.
-func (s *source) resolve(from place, ref string) (place, any, error) {
+// resolve returns the target of a $ref at a place.
+func (s *source) resolve(from position, ref string) (position, any, error) {
 	rel, frag, _ := strings.Cut(ref, "#")
-	at := place{file: from.file}
+	at := position{file: from.file}
 	if rel != "" {
 		at.file = path.Join(path.Dir(from.file), rel)
 	}
@@ -84,14 +84,14 @@ func (s *source) resolve(from place, ref string) (place, any, error) {
 		if !ok {
 			return at, nil, fmt.Errorf("%s: dangling $ref %q", from, ref)
 		}
-		v, at = next, at.down(key)
+		v, at = next, at.member(key)
 	}
 	return at, v, nil
 }
 
 // deref follows the $ref of a parameter, response, header, request body or
-// security scheme. Only prose may stand beside it.
-func (s *source) deref(at place, v any) (place, any, error) {
+// security scheme. Only descriptions may be beside it.
+func (s *source) deref(at position, v any) (position, any, error) {
 	o, ok := v.(object)
 	if !ok || o["$ref"] == nil {
 		return at, v, nil
@@ -112,5 +112,5 @@ func (s *source) deref(at place, v any) (place, any, error) {
 	return s.deref(at, v)
 }
 
-// stem is a file's name without folder and extension.
+// stem returns the name of a file without folder and extension.
 func stem(file string) string { return strings.TrimSuffix(path.Base(file), ".yaml") }

@@ -7,8 +7,8 @@ import (
 	"encoding/json"
 )
 
-// marshal writes v as JSON for people to review: tabs, members in order of
-// their names, no HTML escapes.
+// marshal encodes v as JSON that is easy to review: with tabs, sorted members
+// and without HTML escapes.
 func marshal(v any) ([]byte, error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)

@@ -12,8 +12,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// known are the values of keywords that the generator understands. Members
-// that it does not know have stopped it already, in load.
+// known are the keyword values that the generator supports. Unknown members are
+// an error in load already.
 var (
 	knownTypes   = []string{"array", "boolean", "integer", "null", "number", "object", "string"}
 	knownFormats = []string{
@@ -29,8 +29,8 @@ var (
 	}
 )
 
-// check stops on every value of a keyword that the later passes would not
-// understand.
+// check returns an error for every keyword value that the later passes do not
+// support.
 func (p *pkg) check() error {
 	for _, name := range slices.Sorted(maps.Keys(p.doc.Components.Schemas)) {
 		p.checkSchema("components/schemas/"+name, p.doc.Components.Schemas[name])

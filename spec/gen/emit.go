@@ -17,7 +17,7 @@ type writer struct {
 	files  map[string][]byte // by their path below generated/
 }
 
-// A source is one Go file being written.
+// A source is a Go file that is being written.
 type source struct{ bytes.Buffer }
 
 func (s *source) p(text string, args ...any) {
@@ -25,7 +25,8 @@ func (s *source) p(text string, args ...any) {
 	s.WriteByte('\n')
 }
 
-// packages that generated code may use, by the name that it uses.
+// packages are the packages that generated code may import, by the name that it
+// uses.
 var packages = map[string]string{
 	"context.": "context", "bytes.": "bytes", "io.": "io", "strconv.": "strconv",
 	"jsontext.": "github.com/go-json-experiment/json/jsontext",
@@ -34,7 +35,8 @@ var packages = map[string]string{
 	"asapi.": "/generated/asapi", "fedapi.": "/generated/fedapi",
 }
 
-// add formats a source and files it. doc, if any, is the package's paragraph.
+// add formats a source file and adds it to the output. doc, if not empty, is
+// the package comment.
 func (w *writer) add(pkg, name, doc, body string) error {
 	var std, far, near []string
 	for _, use := range slices.Sorted(maps.Keys(packages)) {
@@ -50,7 +52,7 @@ func (w *writer) add(pkg, name, doc, body string) error {
 			std = append(std, fmt.Sprintf("%q", path))
 		}
 	}
-	if strings.HasPrefix(body, "import (") { // it says itself what it needs
+	if strings.HasPrefix(body, "import (") { // the body has its own imports
 		std, far, near = nil, nil, nil
 	}
 	imports := strings.Join(std, "\n") + "\n\n" + strings.Join(far, "\n") + "\n\n" + strings.Join(near, "\n")
@@ -66,7 +68,8 @@ func (w *writer) add(pkg, name, doc, body string) error {
 	return nil
 }
 
-// uses reports whether a source has an identifier such as "api." in its code.
+// uses reports whether the code of a source contains an identifier such as
+// "api.".
 func uses(body, use string) bool {
 	for line := range strings.Lines(body) {
 		code, _, _ := strings.Cut(line, "//")
@@ -88,7 +91,7 @@ func isWord(c byte) bool {
 	return c == '_' || c == '.' || c == '"' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z'
 }
 
-// api writes the package of one API.
+// api writes the package of an API.
 func (w *writer) api(p *pkg) error {
 	sources := map[string]*source{}
 	of := func(file string) *source {
@@ -116,21 +119,21 @@ type Client struct{ Doer api.Doer }
 	return w.add(p.api.pkg, p.api.pkg, p.packageDoc(), client)
 }
 
-// writeTypes writes the structs and enums, each to its file.
+// writeTypes writes the structs and enums to their files.
 func (p *pkg) writeTypes(of func(file string) *source) {
 	for _, o := range p.objects {
-		if s := of(home(o.files)); o.owner != "" {
+		if s := of(fileOf(o.files)); o.owner != "" {
 			s.alias(o.name, o.owner)
 		} else {
 			writeObject(s, o)
 		}
 	}
 	for _, set := range slices.Sorted(maps.Keys(p.enums)) {
-		writeEnum(of(home(p.enums[set].files)), p.enums[set])
+		writeEnum(of(fileOf(p.enums[set].files)), p.enums[set])
 	}
 }
 
-// alias names a type of another API's package.
+// alias declares a type as an alias of a type in another API's package.
 func (s *source) alias(name, owner string) {
 	s.p("// %s is a schema that several APIs share.\ntype %s = %s.%s\n", name, name, owner, name)
 }
@@ -142,8 +145,9 @@ func (p *pkg) packageDoc() string {
 `, p.api.pkg, p.title, p.release)
 }
 
-// home is the file that declares a type: the only one that uses it, or types.
-func home(files map[string]bool) string {
+// fileOf returns the file that declares a type: the only file that uses it, else
+// "types".
+func fileOf(files map[string]bool) string {
 	if len(files) == 1 {
 		for f := range files {
 			return f
@@ -152,8 +156,9 @@ func home(files map[string]bool) string {
 	return "types"
 }
 
-// unite leaves one of the structs that share a name, which must be alike.
-func (p *pkg) unite() error {
+// mergeEqualStructs removes all but one of the structs with the same name, which must be
+// equal.
+func (p *pkg) mergeEqualStructs() error {
 	var out []*object
 	slices.SortStableFunc(p.objects, func(a, b *object) int { return strings.Compare(a.name, b.name) })
 	for _, o := range p.objects {

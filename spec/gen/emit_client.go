@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// writeWrite writes the method that makes a request, for clients.
+// writeWrite writes the method that encodes a request, for clients.
 func (o *op) writeWrite(s *source) {
 	s.p("func (r *%sRequest) write(o *api.Outgoing) error {", o.name)
 	var path []string
@@ -74,7 +74,7 @@ func (q *param) writeQuery(value string) string {
 	return fmt.Sprintf("%s(%q, %s)", f, q.Name, value)
 }
 
-// writeCall writes the client's method.
+// writeCall writes the client's method for an operation.
 func (p *pkg) writeCall(s *source, o *op) {
 	write := "nil"
 	if o.reads() {

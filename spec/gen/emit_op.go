@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// callers say what a method of a server is told of its caller: the parameter,
-// and the function of package api that finds it.
+// callers are, by kind of authentication, the parameter through which a
+// server's method gets the caller, and the function of package api that
+// provides it.
 var callers = map[string][2]string{
 	"AuthNone":       {"", "api.Nobody"},
 	"AuthHomeserver": {"", "api.AnyHomeserver"},
@@ -19,7 +20,7 @@ var callers = map[string][2]string{
 	"AuthServer":     {"origin id.ServerName, ", "(*api.Exchange).Server"},
 }
 
-// response is the type that a method answers with, without its star.
+// response returns the type of a method's response, without the star.
 func (o *op) response() string {
 	switch {
 	case o.result != nil:
@@ -37,8 +38,8 @@ func (o *op) returns() string {
 	return "*" + o.response()
 }
 
-// writeServer writes the interface of one spec file and the function that
-// mounts it.
+// writeServer writes the interface for one file of the specification and the
+// function that mounts it.
 func (p *pkg) writeServer(s *source, file string) {
 	name := goName(file)
 	var ops []*op
@@ -49,7 +50,7 @@ func (p *pkg) writeServer(s *source, file string) {
 	}
 	s.p("// %s serves the operations of %s.yaml.\ntype %s interface {", name, file, name)
 	for _, o := range ops {
-		s.p("// %s", strings.Join(p.about(o), "\n// "))
+		s.p("// %s", strings.Join(p.docLines(o), "\n// "))
 		s.p("%s(ctx context.Context, %sreq *%sRequest) (%s, error)", o.name, callers[o.auth][0], o.name, o.returns())
 	}
 	s.p("}\n\n// Mount%s mounts the operations of %s.yaml. Where s is nil they are not\n// served yet: each answers so, to whom may call it.", name, file)
@@ -78,8 +79,8 @@ func (p *pkg) writeServer(s *source, file string) {
 	s.p("}\n")
 }
 
-// about is the comment above an operation's method.
-func (p *pkg) about(o *op) []string {
+// docLines returns the lines of the comment above an operation's method.
+func (p *pkg) docLines(o *op) []string {
 	lines := []string{fmt.Sprintf("%s is %s %s.", o.name, o.method, o.path)}
 	kind, name, _ := strings.Cut(o.When, ":")
 	switch kind {
@@ -96,8 +97,8 @@ func (p *pkg) about(o *op) []string {
 
 func (o *op) reads() bool { return len(o.params) > 0 || o.body != nil || o.upload }
 
-// writeOperation writes what belongs to one operation: the request, how it is
-// read and written, the answer and the client's method.
+// writeOperation writes the code of one operation: the request with its decoder
+// and encoder, the response, and the client's method.
 func (p *pkg) writeOperation(s *source, o *op) {
 	p.writeRequest(s, o)
 	if o.reads() {
@@ -138,7 +139,7 @@ func (p *pkg) writeRequest(s *source, o *op) {
 	s.p("}\n")
 }
 
-// bodyType is the type of an optional body.
+// bodyType returns the type of an optional body.
 func (o *op) bodyType() string {
 	if o.body.kind == kObject {
 		return "*" + o.body.String()
@@ -146,7 +147,7 @@ func (o *op) bodyType() string {
 	return o.body.String()
 }
 
-// writeRead writes the method that reads a request.
+// writeRead writes the method that decodes a request.
 func (o *op) writeRead(s *source) {
 	s.p("func (r *%sRequest) read(x *api.Exchange) (err error) {", o.name)
 	query := false
@@ -186,7 +187,7 @@ func (o *op) writeRead(s *source) {
 	s.p("}\n")
 }
 
-// parser is the function that parses a parameter, or empty for plain strings.
+// parser returns the function that parses a parameter; empty for plain strings.
 func (t *goType) parser() string {
 	switch t.kind {
 	case kID:
@@ -234,7 +235,7 @@ func (o *op) readQuery(q *param) string {
 	return get
 }
 
-// writeResponse names the one JSON answer of an operation.
+// writeResponse declares the type of an operation's single JSON response.
 func (o *op) writeResponse(s *source) {
 	name := o.name + "Response"
 	if o.answer.kind != kObject || o.answer.object.name != name {
@@ -242,8 +243,8 @@ func (o *op) writeResponse(s *source) {
 	}
 }
 
-// writeNamed gives a type a name of its own: another name where it is a
-// struct, a struct around it where it is not.
+// writeNamed declares a named type: an alias for a struct, a struct around
+// other types.
 func writeNamed(s *source, name, doc string, t *goType) {
 	if t.kind == kObject {
 		s.p("// %s %s\ntype %s = %s\n", name, doc, name, t)
@@ -256,7 +257,8 @@ func writeNamed(s *source, name, doc string, t *goType) {
 	s.p("return b\n}\n")
 }
 
-// writeResults writes the sealed interface of several successes.
+// writeResults writes the sealed interface of an operation with several
+// successful responses.
 func (o *op) writeResults(s *source) {
 	names := make([]string, len(o.result))
 	for i, r := range o.result {

@@ -31,7 +31,7 @@ func (w *writer) ops(all []*pkg) error {
 `, index.String())
 }
 
-// literal is an operation's row.
+// literal returns an operation's row in that table.
 func (o *op) literal(p *pkg) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "api.Operation{API: %q, ID: %q, Method: %q, Path: %q, File: %q, Auth: api.%s", p.api.pkg, o.ID, o.method, o.path, o.File, o.auth)

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// String is the type in Go.
+// String returns the type in Go syntax.
 func (t *goType) String() string {
 	switch t.kind {
 	case kString:
@@ -35,12 +35,12 @@ func (t *goType) String() string {
 	return "api.Raw"
 }
 
-// nilable reports whether a nil value can say that a member is absent.
+// nilable reports whether nil can represent an absent value of the type.
 func (t *goType) nilable() bool {
 	return t.kind == kRaw || t.kind == kOpen || t.kind == kList || t.kind == kMap
 }
 
-// optional is the type of a member that may be absent.
+// optional returns the type of a member that may be absent.
 func (t *goType) optional() string {
 	switch {
 	case t.nilable():
@@ -58,7 +58,7 @@ func (f *field) goType() string {
 	return f.typ.optional()
 }
 
-// writeObject writes a struct, its decoder and its encoder.
+// writeObject writes a struct with its decoder and encoder.
 func writeObject(s *source, o *object) {
 	doc := o.doc
 	if doc == "" && o.parent != nil {
@@ -134,7 +134,7 @@ func writeDecoder(s *source, o *object) {
 	s.p("}\n})\n}\n")
 }
 
-// read is the statement that reads a member.
+// read returns the statement that decodes a member.
 func (f *field) read(input bool) string {
 	to := "v." + f.name
 	switch t := f.typ; {
@@ -153,7 +153,8 @@ func (f *field) read(input bool) string {
 	}
 }
 
-// call is an expression that reads a value into the pointer to.
+// call returns an expression that decodes a value into the variable whose
+// address is to.
 func (t *goType) call(to string, input bool) string {
 	switch t.kind {
 	case kList:
@@ -174,7 +175,7 @@ func (t *goType) call(to string, input bool) string {
 	return t.decoder(input) + "(" + to + ", dec)"
 }
 
-// decoder is a function that reads a value.
+// decoder returns a function that decodes a value of the type.
 func (t *goType) decoder(input bool) string {
 	switch t.kind {
 	case kString:
@@ -188,7 +189,7 @@ func (t *goType) decoder(input bool) string {
 	case kOpen:
 		return "api.DecodeRawObject"
 	case kEnum:
-		if input { // what comes from elsewhere is open
+		if input { // enums in data from outside accept unknown values
 			return "api.DecodeEnum"
 		}
 		return "api.DecodeString"
@@ -230,8 +231,8 @@ func writeEncoder(s *source, o *object) {
 	s.p("return append(b, '}')\n}\n")
 }
 
-// appendValue writes the code that appends the value e, which can be
-// addressed.
+// appendValue writes the code that encodes the value of the addressable
+// expression e.
 func (s *source) appendValue(e string, t *goType, depth int) {
 	f := appenders[t.kind]
 	if t.kind == kList {
@@ -264,13 +265,13 @@ func (s *source) appendValue(e string, t *goType, depth int) {
 	}
 }
 
-// appenders are the functions that append a value without parts.
+// appenders are the functions that encode a value without parts.
 var appenders = map[kind]string{
 	kString: "api.AppendString", kID: "api.AppendString", kEnum: "api.AppendString", kInt: "api.AppendInt",
 	kFloat: "api.AppendFloat", kBool: "api.AppendBool", kRaw: "api.AppendRaw", kOpen: "api.AppendObject",
 }
 
-// appendMembers writes the code that appends the members of a map, sorted.
+// appendMembers writes the code that encodes a map with sorted keys.
 func (s *source) appendMembers(e string, t *goType, depth int) {
 	if f := appenders[t.elem.kind]; f != "" {
 		s.p("b = api.AppendMembers(b, %s, %s)", e, f)

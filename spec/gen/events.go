@@ -15,26 +15,26 @@ import (
 
 // An event is the schema of one file in events/ or edus/.
 type event struct {
-	file    string // to write, without .gen.go
-	path    string // of the schema
+	file    string // output file, without .gen.go
+	path    string // path of the schema
 	types   []string
-	name    string // of the content's type in Go
+	name    string // Go name of the content's type
 	content *goType
 	kinds   string // a Go expression
 }
 
-// eventAPI is the package of event contents. What they hold besides what is
-// known must survive, so all of its types are open.
+// eventAPI is the package of event contents. Unknown members of a content must
+// be kept, so all of its types are open.
 var eventAPI = api{file: "events", pkg: "events", title: "event contents"}
 
-// stems that need another word in a Go name.
+// eventNames replaces parts of schema file names that make bad Go names.
 var eventNames = strings.NewReplacer("$m.", ".", "key.verification.m.", "key.verification.")
 
-// baseKinds says what an event is by the schema that it extends.
+// baseKinds maps the schema that an event extends to the kind of the event.
 var baseKinds = map[string]string{"state_event": "State", "room_event": "Message"}
 
-// looseKinds says what the events are whose schema does not tell.
-var looseKinds = map[string]string{
+// kindsByName gives the kinds of events whose schema extends none of these.
+var kindsByName = map[string]string{
 	"m.accepted_terms":           "AccountData",
 	"m.direct":                   "AccountData",
 	"m.identity_server":          "AccountData",
@@ -70,7 +70,7 @@ var looseKinds = map[string]string{
 	"m.room.encrypted":           "Message | ToDevice",
 }
 
-// loadEvents takes the event schemas through all passes but the last.
+// loadEvents runs all passes but the last for the event schemas.
 func loadEvents(dir, release string) (*pkg, []*event, error) {
 	p := &pkg{api: eventAPI, release: release, doc: &document{}, enums: map[string]*enum{}, components: map[string]*goType{}}
 	p.doc.Components.Schemas = map[string]*schema{}
@@ -95,11 +95,11 @@ func loadEvents(dir, release string) (*pkg, []*event, error) {
 	if err := errors.Join(p.errs...); err != nil {
 		return nil, nil, err
 	}
-	return p, list, errors.Join(p.name(), p.unite())
+	return p, list, errors.Join(p.name(), p.mergeEqualStructs())
 }
 
-// addDefs adds the schemas that an event schema refers to. All that share a
-// name must be alike.
+// addDefs adds the schemas that an event schema refers to. Schemas with the
+// same name must be equal.
 func (p *pkg) addDefs(at string, s *schema) {
 	p.checkSchema(at, s)
 	for name, def := range s.Defs {
@@ -110,7 +110,7 @@ func (p *pkg) addDefs(at string, s *schema) {
 	}
 }
 
-// event makes the type of an event's content.
+// event makes the type for an event's content.
 func (p *pkg) event(stem string, edu bool, s *schema) *event {
 	m := p.merged(s)
 	typ, suffix := m.Properties["type"], "Content"
@@ -118,7 +118,7 @@ func (p *pkg) event(stem string, edu bool, s *schema) *event {
 		typ, suffix = m.Properties["edu_type"], "EDU"
 	}
 	if m.Properties["content"] == nil {
-		return nil // a part of others
+		return nil // only a part of other schemas
 	}
 	e := &event{file: strings.ToLower(strings.TrimPrefix(eventNames.Replace(stem), "m.")), name: goName(eventNames.Replace(stem)) + suffix, path: "events/" + stem + ".json"}
 	if edu {
@@ -133,7 +133,7 @@ func (p *pkg) event(stem string, edu bool, s *schema) *event {
 		e.types = append(e.types, text)
 	}
 	if len(e.types) == 0 {
-		e.types = []string{stem} // which names the file, too
+		e.types = []string{stem} // the file is named after the type
 	}
 	if !edu {
 		e.kinds = p.kindOf(stem, e.types[0], s)
@@ -144,7 +144,7 @@ func (p *pkg) event(stem string, edu bool, s *schema) *event {
 	if len(content.Type) == 0 {
 		content.Type = typeNames{"object"}
 	}
-	e.content = p.typ(&content, spot{owner: owner, file: e.file, open: true})
+	e.content = p.typ(&content, schemaContext{owner: owner, file: e.file, open: true})
 	return e
 }
 
@@ -155,7 +155,7 @@ func (p *pkg) kindOf(stem, typ string, s *schema) string {
 			return k
 		}
 	}
-	k := looseKinds[typ]
+	k := kindsByName[typ]
 	if k == "" {
 		p.fail("%s: an event of no known kind", stem)
 	}
@@ -196,7 +196,7 @@ const eventsDoc = `// Package events has the contents of the event types that th
 // reads what somebody else wrote: enums are open, further members are kept.
 `
 
-// contentTable finds contents by the names of their schemas.
+// contentTable writes the table of contents by schema name.
 func contentTable(list []*event) string {
 	s := &source{}
 	s.p(`

@@ -31,15 +31,15 @@ import (
 	"touchstone.example/tests/upstream"
 )
 
-// faults are the examples of the specification that its own schemas refuse, or
-// whose members they do not describe, each with what the generated types say.
-var faults = map[string]string{
+// knownBadExamples are the examples of the specification that do not match its own
+// schemas, with the error or difference that the generated types produce.
+var knownBadExamples = map[string]string{
 	"client-server sync 200 response":              `the answer to sync: M_BAD_JSON: Missing "device_unused_fallback_key_types"`,
 	"client-server getProtocols 200 composed":      `the answer to getProtocols: M_BAD_JSON: Missing "icon" at "/gitter"`,
 	"server-server getSpaceHierarchy 200 response": "not the same", // children with children_state
 }
 
-// A checkout reads the specification's sources.
+// A checkout reads the sources of the specification.
 type checkout struct {
 	t     *testing.T
 	root  string
@@ -57,8 +57,8 @@ func (c *checkout) load(file string) any {
 	return v
 }
 
-// follow resolves the references in a value, examples included; what stands
-// beside a reference is laid over what it refers to.
+// follow resolves all references in a value, including those in examples.
+// Members beside a reference override those of its target.
 func (c *checkout) follow(file string, v any) any {
 	switch v := v.(type) {
 	case []any:
@@ -99,9 +99,9 @@ func (c *checkout) target(file, ref string) (string, any) {
 	return file, v
 }
 
-// An example is one request body or answer that the specification shows.
+// An example is a request body or response in the specification.
 type example struct {
-	name   string // API, operation, and where in it
+	name   string // API, operation, and position in it
 	id     string
 	status int // 0 for a request
 	value  []byte
@@ -172,8 +172,8 @@ func (c *checkout) json(file string, v any) (map[string]any, bool) {
 	return out, len(out) > 0
 }
 
-// compose puts the example of a schema together from those of its members. It
-// is false where a member that is required has none.
+// compose builds the example of a schema from the examples of its members. ok
+// is false if a required member has no example.
 func (c *checkout) compose(file string, v any) (any, bool) {
 	s, _ := v.(map[string]any)
 	if ref, ok := s["$ref"].(string); ok {
@@ -212,8 +212,8 @@ func (c *checkout) compose(file string, v any) (any, bool) {
 	return out, len(out) > 0
 }
 
-// An echo is a Doer that keeps the body of the request and answers what it is
-// told.
+// An echo is a Doer that records the request body and returns a preset
+// response.
 type echo struct {
 	status int
 	answer []byte
@@ -233,7 +233,7 @@ var clients = map[string]func(runtime.Doer) any{
 	"push-gateway":        func(d runtime.Doer) any { return &pushapi.Client{Doer: d} },
 }
 
-// method finds the client's method for an operation id.
+// method returns the client's method for an operation ID.
 func method(client any, id string) (m reflect.Value) {
 	if _, ok := client.(*asapi.Client); ok && id == "queryUserByID" {
 		id = "queryThirdpartyUserByID" // renamed by an overlay
@@ -288,8 +288,8 @@ func compare(t *testing.T, name string, want, got []byte, err error) {
 	case !sameJSON(want, got):
 		said = "not the same"
 	}
-	if said != faults[name] {
-		t.Errorf("%s: %q, expected %q\n%s\n%s", name, said, faults[name], want, got)
+	if said != knownBadExamples[name] {
+		t.Errorf("%s: %q, expected %q\n%s\n%s", name, said, knownBadExamples[name], want, got)
 	}
 }
 
@@ -298,7 +298,7 @@ func sameJSON(a, b []byte) bool {
 	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
 }
 
-// sendExample decodes a request body and sends it.
+// sendExample decodes a request body and sends it with the client.
 func sendExample(m reflect.Value, d *echo, body []byte) ([]byte, error) {
 	req := reflect.New(m.Type().In(1).Elem())
 	field := req.Elem().FieldByName("Body")
@@ -331,7 +331,7 @@ func readExample(m reflect.Value) ([]byte, error) {
 	if a, ok := v.(runtime.Appender); ok {
 		return a.AppendJSON(nil), nil
 	}
-	return []byte("{}"), nil // a result that says nothing but its status
+	return []byte("{}"), nil // a response without content
 }
 
 func readErrorExample(m reflect.Value) ([]byte, error) {

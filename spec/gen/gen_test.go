@@ -18,7 +18,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 var small = api{"small", "smallapi", "Small", "small-api", "small API"}
 
-// smallFiles generates from testdata/small.json, changed if edit says so.
+// smallFiles generates code from testdata/small.json, after applying edit.
 func smallFiles(t *testing.T, edit func(string) string) (map[string][]byte, error) {
 	raw, err := os.ReadFile("testdata/small.json")
 	require.NoError(t, err)
@@ -40,7 +40,8 @@ func smallFiles(t *testing.T, edit func(string) string) (map[string][]byte, erro
 	return w.files, nil
 }
 
-// TestGolden compares what is made of a small API that has every quirk.
+// TestGolden compares the code generated from a small API that uses every
+// feature.
 func TestGolden(t *testing.T) {
 	files, err := smallFiles(t, nil)
 	require.NoError(t, err)
@@ -57,9 +58,9 @@ func TestGolden(t *testing.T) {
 	require.Equal(t, string(want), b.String(), "run go test ./spec/gen -update and read the difference")
 }
 
-// TestStops makes one change that the generator must not accept, and expects it
-// to name the place.
-func TestStops(t *testing.T) {
+// TestUnsupportedDocumentsAreErrors makes one unsupported change at a time and expects an error that
+// names the place.
+func TestUnsupportedDocumentsAreErrors(t *testing.T) {
 	const colour = `"colour": {"type": "string"`
 	for name, c := range map[string]struct{ old, new, says string }{
 		"a keyword of a schema":       {colour, `"colour": {"minimum": 1, "type": "string"`, `small.json: at /paths/~1small~1v1~1things~1{thingId}~1{kind}/put/requestBody/content/application~1json/schema/properties/colour/minimum: unknown object member name`},
@@ -86,7 +87,8 @@ func TestStops(t *testing.T) {
 	}
 }
 
-// TestGeneratedIsCurrent generates twice and compares with what is committed.
+// TestGeneratedIsCurrent generates twice and compares the result with the
+// committed files.
 func TestGeneratedIsCurrent(t *testing.T) {
 	module, err := modulePath("../../go.mod")
 	require.NoError(t, err)

@@ -18,13 +18,13 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// The documents, as far as the generator reads them. A member that has no
-// field here stops it: json reports the place.
+// The documents, with all members that the generator supports. A member without
+// a field is an error that names its place.
 
 type document struct {
 	OpenAPI    string                           `json:"openapi"`
 	Reason     string                           `json:"x-reason"` // why spec/extra has it
-	Source     string                           `json:"x-source"` // who defines it
+	Source     string                           `json:"x-source"` // where it is defined
 	Info       jsontext.Value                   `json:"info"`
 	Paths      map[string]map[string]*operation `json:"paths"` // by path and method
 	Components struct {
@@ -32,12 +32,12 @@ type document struct {
 		SecuritySchemes map[string]jsontext.Value `json:"securitySchemes"`
 	} `json:"components"`
 
-	raw map[string]any // of spec/extra, merged
+	raw map[string]any // of spec/extra: all its documents in one
 }
 
 type operation struct {
 	ID          string                `json:"operationId"`
-	UpstreamID  string                `json:"x-upstream-id"` // where an overlay renamed it
+	UpstreamID  string                `json:"x-upstream-id"` // if an overlay renamed it
 	File        string                `json:"x-file"`
 	Added       string                `json:"x-added"`
 	RateLimited bool                  `json:"x-rate-limited"`
@@ -47,7 +47,7 @@ type operation struct {
 	RequestBody *body                 `json:"requestBody"`
 	Responses   map[string]*body      `json:"responses"`
 	Variants    []*operation          `json:"x-operations"` // of a merged route
-	When        string                `json:"x-when"`       // in a variant
+	When        string                `json:"x-when"`       // of a variant
 
 	method, path, source string
 }
@@ -58,7 +58,7 @@ type parameter struct {
 	Required   bool    `json:"required"`
 	Added      string  `json:"x-added"`
 	Deprecated bool    `json:"deprecated"`
-	MayBeEmpty bool    `json:"x-may-be-empty"` // the router's business
+	MayBeEmpty bool    `json:"x-may-be-empty"` // the router handles it
 	Schema     *schema `json:"schema"`
 }
 
@@ -75,7 +75,7 @@ type media struct {
 	Schema *schema `json:"schema"`
 }
 
-// json returns the schema of a JSON body, or nil.
+// json returns the schema of a JSON body, nil if the body is not JSON.
 func (b *body) json() *schema {
 	if b == nil {
 		return nil
@@ -97,7 +97,7 @@ type schema struct {
 	Properties           map[string]*schema `json:"properties"`
 	PatternProperties    map[string]*schema `json:"patternProperties"`
 	PatternFormat        string             `json:"x-pattern-format"`
-	Open                 bool               `json:"x-open"` // members that are not described must survive
+	Open                 bool               `json:"x-open"` // unknown members must be kept
 	PropertyNames        *schema            `json:"propertyNames"`
 	AdditionalProperties *schema            `json:"additionalProperties"`
 	Required             []string           `json:"required"`
@@ -111,10 +111,10 @@ type schema struct {
 	OneOf                []*schema          `json:"oneOf"`
 	AnyOf                []*schema          `json:"anyOf"`
 
-	never bool // the schema false
+	never bool // the schema is false
 }
 
-// UnmarshalJSONFrom also reads the schemas true and false.
+// UnmarshalJSONFrom also decodes the schemas true and false.
 func (s *schema) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	if k := dec.PeekKind(); k == 't' || k == 'f' {
 		s.never = k == 'f'
@@ -124,7 +124,7 @@ func (s *schema) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return json.UnmarshalDecode(dec, (*plain)(s))
 }
 
-// typeNames is the keyword type: one name or several.
+// typeNames is the keyword type: one name or a list of names.
 type typeNames []string
 
 func (t *typeNames) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
@@ -140,7 +140,7 @@ func load(name string) (*document, error) {
 	return doc, read(name, doc)
 }
 
-// loadExtra reads the documents of our own, YAML files, as one.
+// loadExtra reads the YAML documents of spec/extra as one document.
 func loadExtra(dir string) (*document, error) {
 	names, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
 	if err != nil {
@@ -178,7 +178,7 @@ func loadExtra(dir string) (*document, error) {
 	return all, nil
 }
 
-// rawDocument is a document whose parts are not looked at.
+// rawDocument is a document whose parts are not decoded.
 type rawDocument struct {
 	Paths      map[string]any `yaml:"paths"`
 	Components struct {
@@ -210,11 +210,11 @@ func read(name string, into any) error {
 	return parse(name, raw, into)
 }
 
-// parse reads a document, and stops on a member that it has no field for.
+// parse decodes a document. A member without a field is an error.
 func parse(name string, raw []byte, into any) error {
 	err := json.Unmarshal(raw, into, json.RejectUnknownMembers(true))
 	var semantic *json.SemanticError
-	if errors.As(err, &semantic) && semantic.Err != nil { // its own text shortens the place
+	if errors.As(err, &semantic) && semantic.Err != nil { // its own message abbreviates the place
 		return fmt.Errorf("%s: at %s: %w", name, semantic.JSONPointer, semantic.Err)
 	}
 	if err != nil {
@@ -223,8 +223,8 @@ func parse(name string, raw []byte, into any) error {
 	return nil
 }
 
-// operations returns the operations in the order of file, path and method. A
-// merged route yields its variants.
+// operations returns the operations sorted by file, path and method. For a
+// merged route it returns the variants.
 func (d *document) operations() []*operation {
 	var ops []*operation
 	for path, item := range d.Paths {

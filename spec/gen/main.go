@@ -5,11 +5,12 @@
 //
 //	go run ./spec/gen -spec spec -out generated
 //
-// It works in passes: load the documents and stop on every keyword that is not
-// known (load, check), fold references and allOf (merge), build the types and
-// operations (model, operation), name them (name), find the types that several
-// APIs have (share), and write Go (emit). What the documents say wrongly is corrected in overlays, never here; the tables here
-// are names, and what no keyword can say.
+// It works in passes: load the documents and stop at unknown keywords (load,
+// check), resolve references and allOf (merge), build the types and operations
+// (model, operation), name them (name), find the types that several APIs share
+// (share), and write Go (emit). Errors in the documents are corrected in
+// overlays, never here. The tables here have only names, and facts for which
+// there is no keyword.
 package main
 
 import (
@@ -45,8 +46,8 @@ func run(spec, out, mod string) error {
 	return write(out, files)
 }
 
-// modulePath reads the module's path, so that a rename of the module needs no
-// change here.
+// modulePath reads the module's path from go.mod, so that the module can be
+// renamed without a change here.
 func modulePath(file string) (string, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -60,7 +61,7 @@ func modulePath(file string) (string, error) {
 	return "", fmt.Errorf("%s names no module", file)
 }
 
-// generate returns the generated sources by their path below generated/.
+// generate returns the generated files by their path below generated/.
 func generate(spec, module string) (map[string][]byte, error) {
 	version, err := os.ReadFile(filepath.Join(spec, "VERSION"))
 	if err != nil {
@@ -103,9 +104,9 @@ func generate(spec, module string) (map[string][]byte, error) {
 	return w.files, w.schemas(all, list)
 }
 
-// passes takes a document through the passes that look at one API.
+// passes runs the passes that process a single API.
 func (p *pkg) passes() error {
-	for _, pass := range []func() error{p.check, p.build, p.name, p.unite} {
+	for _, pass := range []func() error{p.check, p.build, p.name, p.mergeEqualStructs} {
 		if err := pass(); err != nil {
 			return err
 		}
@@ -113,8 +114,7 @@ func (p *pkg) passes() error {
 	return nil
 }
 
-// write writes the sources and removes generated files that are no longer
-// made.
+// write writes the files and removes generated files that no longer exist.
 func write(out string, files map[string][]byte) error {
 	stale, err := filepath.Glob(filepath.Join(out, "*", "*.gen.go"))
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// component returns the name of the component that s only refers to, and the
-// component itself. Marks beside the reference do not count; what the
-// reference alone would say again (type: object) neither.
+// component returns the name and schema of a component if s is only a reference
+// to it. Marks beside the reference are ignored, and so is what the component
+// says too (type: object).
 func (p *pkg) component(s *schema) (string, *schema) {
 	if s.Ref == "" && !s.describes() {
 		parts := slices.DeleteFunc(slices.Clone(s.AllOf), (*schema).free)
@@ -27,22 +27,22 @@ func (p *pkg) component(s *schema) (string, *schema) {
 		p.fail("dangling reference %s", s.Ref)
 		return "", nil
 	}
-	// A component that is another name of a component.
+	// A component may be an alias of another component.
 	if again, inner := p.component(c); inner != nil {
 		return again, inner
 	}
 	return name, c
 }
 
-// describes reports whether the schema says something of the value beside
-// $ref and allOf.
+// describes reports whether the schema has keywords besides $ref and allOf.
 func (s *schema) describes() bool {
 	return len(s.Properties)+len(s.PatternProperties)+len(s.Required)+len(s.Enum) > 0 ||
 		s.AdditionalProperties != nil || s.Items != nil || s.Format != ""
 }
 
-// merged folds $ref and allOf into one schema. What stands later or further
-// out wins; members of two inline objects are united.
+// merged combines $ref and allOf into one schema. Later and outer keywords
+// override earlier and inner ones; the members of two inline objects are
+// combined.
 func (p *pkg) merged(s *schema) *schema {
 	if s == nil || s.Ref == "" && len(s.AllOf) == 0 {
 		return s
@@ -64,7 +64,7 @@ func (p *pkg) merged(s *schema) *schema {
 	return p.over(out, &own)
 }
 
-// over lays the schema top over base.
+// over returns base with the keywords of top on top of it.
 func (p *pkg) over(base, top *schema) *schema {
 	out := *base
 	set(&out.Format, top.Format)
@@ -114,12 +114,12 @@ func (p *pkg) over(base, top *schema) *schema {
 	return &out
 }
 
-// member unites two descriptions of one member.
+// member combines two descriptions of one member.
 func (p *pkg) member(base, top *schema) *schema {
 	if name, _ := p.component(top); name != "" {
 		return top
 	}
-	if top.free() { // only marks
+	if top.free() { // has only marks
 		return &schema{AllOf: []*schema{base}, Added: top.Added, Deprecated: top.Deprecated}
 	}
 	return p.over(p.merged(base), p.merged(top))

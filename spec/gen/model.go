@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// An api is one document and the package made of it.
+// An api is one document and the package generated from it.
 type api struct {
 	file   string // of the document, without .json
 	pkg    string
-	prefix string // of the operation variables in package ops
-	page   string // of the specification's site
-	title  string // what the package is
+	prefix string // prefix of the operation variables in package ops
+	page   string // page on the website of the specification
+	title  string // description of the package
 }
 
 var apis = []api{
@@ -28,10 +28,10 @@ var apis = []api{
 	extra,
 }
 
-// extra are the routes that the specification's documents lack.
+// extra is the endpoints that are not in the documents of the specification.
 var extra = api{"extra", "extraapi", "Extra", "", "what a server offers besides the documents of Matrix"}
 
-// A pkg is one API between loading and writing.
+// A pkg is one API in the generator, from loading to writing.
 type pkg struct {
 	api
 	doc     *document
@@ -48,7 +48,7 @@ func (p *pkg) fail(format string, args ...any) {
 	p.errs = append(p.errs, fmt.Errorf(format, args...))
 }
 
-// build makes the types and operations out of the document.
+// build makes the types and operations from the document.
 func (p *pkg) build() error {
 	p.enums, p.components = map[string]*enum{}, map[string]*goType{}
 	for _, o := range p.doc.operations() {
@@ -64,8 +64,8 @@ const (
 	kInt
 	kFloat
 	kBool
-	kRaw  // any value, kept as it is
-	kOpen // an object, kept as it is
+	kRaw  // any JSON value, kept as bytes
+	kOpen // a JSON object, kept as bytes
 	kID
 	kEnum
 	kObject
@@ -74,7 +74,7 @@ const (
 	kNull // elem, or null
 )
 
-// A goType is how a schema reads in Go.
+// A goType is the Go type for a schema.
 type goType struct {
 	kind   kind
 	id     string // kID: the type's name in package id
@@ -82,26 +82,26 @@ type goType struct {
 	object *object
 	elem   *goType // kList, kMap, kNull
 	key    *goType // kMap
-	kinds  string  // kRaw: the first bytes of allowed values; all when empty
+	kinds  string  // kRaw: the first bytes of allowed values; empty: all
 
-	counted     bool // least and most hold
+	counted     bool // whether least and most are limits
 	least, most int
 }
 
-// An object is a struct to write.
+// An object is a struct to generate.
 type object struct {
 	name   string
-	fixed  bool    // the name is no suggestion
-	parent *object // the struct that it is a part of
-	part   string  // its Go name in there
-	short  string  // what replaces the parent's name, if that is free
+	fixed  bool    // the name must not be changed
+	parent *object // the struct that contains it
+	part   string  // its field name there
+	short  string  // a shorter prefix to try instead of the parent's name
 	doc    string
 	fields []*field
-	extra  *goType         // of further members, or nil
-	files  map[string]bool // that use it
+	extra  *goType         // type of further members, nil if they are ignored
+	files  map[string]bool // the files that use it
 	input  bool            // part of a request body
-	answer bool            // the one answer of an operation, which has claimed the name
-	owner  string          // the package whose type this is another name of; empty: this one's
+	answer bool            // the single response of an operation; its name is taken
+	owner  string          // the package that declares the type, if this one has only an alias
 }
 
 // A field is a member of an object.
@@ -109,22 +109,22 @@ type field struct {
 	json, name string
 	typ        *goType
 	required   bool
-	note       string // what else is to be said
+	note       string // further text for its comment
 }
 
-// An enum is a set of strings.
+// An enum is a set of allowed strings.
 type enum struct {
 	name   string
-	owner  *object // where it was met first, to name it
+	owner  *object // the first object that uses it, to name it after
 	part   string
 	values []string
 	files  map[string]bool
 	of     string // as owner of an object
 }
 
-// opened are components that are kept as they are: their members go beyond
-// what the specification lists and must survive.
-var opened = map[string]bool{
+// keptAsBytes are components that are kept as bytes, because unknown members must be
+// kept.
+var keptAsBytes = map[string]bool{
 	"client_event": true, "client_event_without_room_id": true, "event": true, "room_event": true,
 	"state_event": true, "stripped_state": true, "sync_room_event": true, "sync_state_event": true,
 	"edu": true, "edu_with_example": true,
@@ -135,23 +135,24 @@ var formats = map[string]string{
 	"mx-room-alias": "RoomAlias", "mx-server-name": "ServerName", "mx-mxc-uri": "MXC",
 }
 
-// A spot is where a schema stands: what its Go name is made of and who uses it.
-type spot struct {
+// A schemaContext is the position of a schema, which determines its Go name and the
+// files that use it.
+type schemaContext struct {
 	owner *object
 	part  string
 	file  string
 	input bool
-	open  bool // inside an object whose further members must survive
+	open  bool // inside an object whose unknown members must be kept
 }
 
-// one is the spot of one element of the list or map at this spot.
-func (at spot) one() spot {
+// one returns the context for an element of the list or map.
+func (at schemaContext) one() schemaContext {
 	at.part = singular(at.part)
 	return at
 }
 
 // typ returns the Go type of a schema.
-func (p *pkg) typ(s *schema, at spot) *goType {
+func (p *pkg) typ(s *schema, at schemaContext) *goType {
 	if s == nil {
 		return &goType{kind: kRaw}
 	}
@@ -207,7 +208,7 @@ func (t *goType) count(least, most *int) *goType {
 	return t
 }
 
-// firstBytes returns the first bytes of the values of some JSON types.
+// firstBytes returns the possible first bytes of values of some JSON types.
 func firstBytes(types []string) string {
 	var b strings.Builder
 	for _, t := range types {
@@ -218,9 +219,9 @@ func firstBytes(types []string) string {
 	return b.String()
 }
 
-// either is the type of a value that may follow one of several schemas. Only
-// strings keep a type.
-func (p *pkg) either(alts []*schema, at spot) *goType {
+// either returns the type for a value that may match one of several schemas. It
+// is a specific type only if all are strings.
+func (p *pkg) either(alts []*schema, at schemaContext) *goType {
 	texts, objects := 0, 0
 	for _, a := range alts {
 		switch m := p.merged(a); {
@@ -241,11 +242,11 @@ func (p *pkg) either(alts []*schema, at spot) *goType {
 	return &goType{kind: kRaw}
 }
 
-func (p *pkg) text(s *schema, at spot) *goType {
+func (p *pkg) text(s *schema, at schemaContext) *goType {
 	if id := formats[s.Format]; id != "" {
 		return &goType{kind: kID, id: id}
 	}
-	if len(s.Enum) < 2 { // a set of one is a registry that will grow
+	if len(s.Enum) < 2 { // a single value will probably be extended
 		return &goType{kind: kString}
 	}
 	values := make([]string, len(s.Enum))
@@ -265,8 +266,8 @@ func (p *pkg) text(s *schema, at spot) *goType {
 	return &goType{kind: kEnum, enum: p.enums[set]}
 }
 
-// objectType is the type of a schema that is an object.
-func (p *pkg) objectType(s *schema, at spot) *goType {
+// objectType returns the type for a schema of an object.
+func (p *pkg) objectType(s *schema, at schemaContext) *goType {
 	more := s.AdditionalProperties
 	free := more != nil && !more.never && more.free()
 	switch {
@@ -293,8 +294,8 @@ func (p *pkg) objectType(s *schema, at spot) *goType {
 	return &goType{kind: kOpen}
 }
 
-// isEvent reports whether the schema describes an event. An event whose
-// further members must survive is kept as it is, all of it.
+// isEvent reports whether the schema describes an event. An event whose unknown
+// members must be kept is kept as bytes.
 func (s *schema) isEvent() bool {
 	return s.Properties["type"] != nil && s.Properties["sender"] != nil && s.Properties["content"] != nil
 }
@@ -304,23 +305,23 @@ func (s *schema) free() bool {
 	return s != nil && !s.never && len(s.Type) == 0 && s.Ref == "" && len(s.AllOf)+len(s.OneOf)+len(s.AnyOf) == 0 && !s.describes()
 }
 
-// named is the type of a component.
-func (p *pkg) named(name string, c *schema, at spot) *goType {
-	if opened[name] {
+// named returns the type for a component.
+func (p *pkg) named(name string, c *schema, at schemaContext) *goType {
+	if keptAsBytes[name] {
 		return &goType{kind: kOpen}
 	}
 	if t := p.components[name]; t != nil {
 		p.use(t, at)
 		return t
 	}
-	p.components[name] = &goType{kind: kOpen} // a component inside itself is kept as it is
-	t := p.typ(c, spot{owner: &object{name: goName(name), fixed: true}, file: at.file, input: at.input, open: p.api == eventAPI})
+	p.components[name] = &goType{kind: kOpen} // recursive components are kept as bytes
+	t := p.typ(c, schemaContext{owner: &object{name: goName(name), fixed: true}, file: at.file, input: at.input, open: p.api == eventAPI})
 	p.components[name] = t
 	return t
 }
 
-// use notes that another place uses a type.
-func (p *pkg) use(t *goType, at spot) {
+// use records one more use of a type.
+func (p *pkg) use(t *goType, at schemaContext) {
 	switch t.kind {
 	case kList, kMap, kNull:
 		p.use(t.elem, at)
@@ -342,9 +343,9 @@ func (p *pkg) use(t *goType, at spot) {
 	}
 }
 
-func (p *pkg) object(s *schema, at spot) *object {
+func (p *pkg) object(s *schema, at schemaContext) *object {
 	o := &object{parent: at.owner, part: at.part, input: at.input, files: map[string]bool{at.file: true}}
-	if at.part == "" { // the schema of the spot itself
+	if at.part == "" { // the schema of the context itself
 		*o = object{name: at.owner.name, fixed: true, short: at.owner.short, answer: at.owner.answer,
 			doc: at.owner.doc, input: at.input, files: o.files}
 	}
@@ -362,7 +363,7 @@ func (p *pkg) object(s *schema, at spot) *object {
 		if short, ok := strings.CutPrefix(name, "m."); ok && members[short] != nil {
 			f.name = "M" + f.name
 		}
-		f.typ = p.typ(prop, spot{owner: o, part: f.name, file: at.file, input: at.input, open: at.open})
+		f.typ = p.typ(prop, schemaContext{owner: o, part: f.name, file: at.file, input: at.input, open: at.open})
 		f.note = notes(prop.Added, prop.Deprecated, prop.Default)
 		if slices.ContainsFunc(o.fields, func(g *field) bool { return g.name == f.name }) {
 			p.fail("%s: two members are called %s", o.name, f.name)
@@ -370,14 +371,14 @@ func (p *pkg) object(s *schema, at spot) *object {
 		o.fields = append(o.fields, f)
 	}
 	if more := s.AdditionalProperties; more != nil && !more.never {
-		o.extra = p.typ(more, spot{owner: o, part: "Extra", file: at.file, input: at.input})
+		o.extra = p.typ(more, schemaContext{owner: o, part: "Extra", file: at.file, input: at.input})
 	} else if at.open {
 		o.extra = &goType{kind: kRaw}
 	}
 	return o
 }
 
-// notes says what a member's type does not.
+// notes returns facts that the type of a member does not express.
 func notes(added string, deprecated bool, def []byte) string {
 	var out []string
 	if def != nil {

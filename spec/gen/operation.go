@@ -12,16 +12,16 @@ import (
 	"strings"
 )
 
-// An op is an operation to write.
+// An op is an operation to generate.
 type op struct {
 	*operation
 	name   string // in Go
-	auth   string // the constant in package api
+	auth   string // constant of package api
 	params []*param
-	body   *goType // nil without one
-	upload bool    // the body is bytes of any type
-	answer *goType // of the one JSON answer; nil for no content, or when results has them
-	empty  bool    // the answer says nothing
+	body   *goType // nil: none
+	upload bool    // the body is bytes of any media type
+	answer *goType // type of the single JSON response; nil for no content, or if results is used
+	empty  bool    // the response has no content of interest
 	result []*result
 }
 
@@ -33,7 +33,7 @@ type param struct {
 	index int // of a path parameter
 }
 
-// A result is one of several successes.
+// A result is one of several successful responses.
 type result struct {
 	name      string
 	status    int
@@ -43,7 +43,7 @@ type result struct {
 	media     bool // bytes
 	multipart bool // federation's media
 	redirect  bool
-	disposed  bool // media with a Content-Disposition
+	disposed  bool // media with a Content-Disposition header
 }
 
 var auths = map[string]string{
@@ -52,7 +52,7 @@ var auths = map[string]string{
 	"signedRequest": "AuthServer", "homeserverAccessToken": "AuthHomeserver",
 }
 
-// operation makes an op.
+// operation makes an op from an operation.
 func (p *pkg) operation(o *operation) *op {
 	out := &op{operation: o, name: goName(o.ID), auth: p.authOf(o)}
 	in := &object{name: out.name + "Body", fixed: true, short: out.name,
@@ -61,7 +61,7 @@ func (p *pkg) operation(o *operation) *op {
 	if o.RequestBody != nil {
 		switch s := o.RequestBody.json(); {
 		case s != nil:
-			out.body = p.typ(s, spot{owner: in, file: o.File, input: true})
+			out.body = p.typ(s, schemaContext{owner: in, file: o.File, input: true})
 			if len(o.RequestBody.Content) != 1 {
 				p.fail("%s: several types of request body", o.ID)
 			}
@@ -108,7 +108,7 @@ func (p *pkg) parameters(out *op) {
 	owner := &object{name: out.name + "Request", fixed: true, short: out.name}
 	for _, q := range out.Parameters {
 		r := &param{parameter: q, name: goName(q.Name)}
-		r.typ = p.typ(q.Schema, spot{owner: owner, part: r.name, file: out.File, input: true})
+		r.typ = p.typ(q.Schema, schemaContext{owner: owner, part: r.name, file: out.File, input: true})
 		if q.In == "path" {
 			if r.index = slices.Index(order, q.Name); r.index < 0 {
 				p.fail("%s: parameter %s is not in the path", out.ID, q.Name)
@@ -136,7 +136,7 @@ func (p *pkg) parameters(out *op) {
 	})
 }
 
-// answers reads the successes: 2xx and 3xx.
+// answers reads the successful responses: 2xx and 3xx.
 func (p *pkg) answers(out *op) {
 	var codes []string
 	for _, code := range slices.Sorted(maps.Keys(out.Responses)) {
@@ -149,9 +149,9 @@ func (p *pkg) answers(out *op) {
 	if len(codes) == 1 && codes[0] == "200" {
 		r := out.Responses["200"]
 		if s := r.json(); s != nil || len(r.Content) == 0 {
-			out.empty = p.saysNothing(out, s)
+			out.empty = p.isEmptyResponse(out, s)
 			if !out.empty {
-				out.answer = p.typ(s, spot{owner: owner, file: out.File})
+				out.answer = p.typ(s, schemaContext{owner: owner, file: out.File})
 			}
 			return
 		}
@@ -164,7 +164,8 @@ func (p *pkg) answers(out *op) {
 	}
 }
 
-// result adds one of several successes. All redirects are one result.
+// result adds one of several successful responses. All redirects together are
+// one result.
 func (p *pkg) result(out *op, code string, r *body) {
 	status, err := strconv.Atoi(strings.ReplaceAll(code, "XX", "00"))
 	if err != nil {
@@ -184,8 +185,8 @@ func (p *pkg) result(out *op, code string, r *body) {
 	out.result = append(out.result, res)
 	switch s := r.json(); {
 	case s != nil:
-		if res.empty = p.saysNothing(out, s); !res.empty {
-			res.json = p.typ(s, spot{owner: &object{name: res.name, fixed: true, short: out.name,
+		if res.empty = p.isEmptyResponse(out, s); !res.empty {
+			res.json = p.typ(s, schemaContext{owner: &object{name: res.name, fixed: true, short: out.name,
 				doc: fmt.Sprintf("answers %s %s.", out.method, out.path)}, file: out.File})
 		}
 	case len(r.Content) == 0:
@@ -197,10 +198,10 @@ func (p *pkg) result(out *op, code string, r *body) {
 	}
 }
 
-// saysNothing reports whether an answer is an empty object. The specification
-// writes these like the answers that may hold anything; only reading
-// operations have those.
-func (p *pkg) saysNothing(o *op, s *schema) bool {
+// isEmptyResponse reports whether a response is an empty object. The specification
+// describes these in the same way as responses with arbitrary members; only
+// operations that read data have the latter.
+func (p *pkg) isEmptyResponse(o *op, s *schema) bool {
 	key := p.api.pkg + "." + o.ID
 	if s == nil {
 		return true
@@ -209,14 +210,14 @@ func (p *pkg) saysNothing(o *op, s *schema) bool {
 	if len(m.Properties)+len(m.PatternProperties)+len(m.OneOf)+len(m.AnyOf) > 0 || m.AdditionalProperties != nil || m.Items != nil {
 		return false
 	}
-	return o.method != http.MethodGet && !something[key] || nothing[key]
+	return o.method != http.MethodGet && !nonEmptyResponses[key] || emptyResponses[key]
 }
 
-// something are the other operations whose answer, an object without described
-// members, has some.
-var something = map[string]bool{"fedapi.askPolicyServerToSign": true}
+// nonEmptyResponses are operations that do not read data but whose response, an object
+// without described members, has members.
+var nonEmptyResponses = map[string]bool{"fedapi.askPolicyServerToSign": true}
 
-// nothing are the reading operations that answer with an empty object.
-var nothing = map[string]bool{
+// emptyResponses are operations that read data but respond with an empty object.
+var emptyResponses = map[string]bool{
 	"asapi.queryUserById": true, "asapi.queryRoomByAlias": true, "identityapi.pingV2": true,
 }

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// schemas writes the package that says where an operation's schemas are, and
-// beside it the extra documents as one JSON document.
+// schemas writes the package that locates the JSON Schemas of operations, and
+// the extra documents as one JSON document.
 func (w *writer) schemas(all []*pkg, events []*event) error {
 	s := &source{}
 	s.p("// operations has a row for every operation, by its API and id.\nvar operations = map[string]row{")
@@ -53,7 +53,7 @@ func (w *writer) schemas(all []*pkg, events []*event) error {
 	return w.add("schemas", "schemas", schemasDoc, fmt.Sprintf(schemasCode, w.module+"/api", w.module+"/spec"))
 }
 
-// pointer is the JSON pointer of an operation in its document.
+// pointer returns the JSON pointer of an operation in its document.
 func (p *pkg) pointer(o *op) string {
 	at := "/paths/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(o.path) + "/" + strings.ToLower(o.method)
 	for i, v := range p.doc.Paths[o.path][strings.ToLower(o.method)].Variants {
@@ -64,7 +64,7 @@ func (p *pkg) pointer(o *op) string {
 	return at
 }
 
-// jsonStatuses lists the statuses whose answer has a schema.
+// jsonStatuses lists the statuses whose response has a schema.
 func (o *op) jsonStatuses() string {
 	var codes []string
 	for _, code := range slices.Sorted(maps.Keys(o.Responses)) {
@@ -78,7 +78,7 @@ func (o *op) jsonStatuses() string {
 	return "[]string{" + strings.Join(codes, ", ") + "}"
 }
 
-// document is the extra documents as one.
+// document returns the extra documents as one.
 func (p *pkg) document() ([]byte, error) {
 	text, err := json.MarshalIndent(p.doc.raw, "", "\t") // sorts the members
 	return append(text, '\n'), err

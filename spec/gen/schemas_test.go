@@ -24,7 +24,7 @@ func TestVersionIsTheDistilledOne(t *testing.T) {
 	require.Equal(t, spec.Version, strings.TrimSpace(string(version)))
 }
 
-// compiler reads what the references of package schemas point into.
+// compiler returns a compiler that loads the documents of package schemas.
 func compiler() *jsonschema.Compiler {
 	c := jsonschema.NewCompiler()
 	c.Draft = jsonschema.Draft2020
@@ -35,7 +35,7 @@ func compiler() *jsonschema.Compiler {
 	return c
 }
 
-// TestSchemasCompile follows every reference that package schemas hands out.
+// TestSchemasCompile compiles every schema that package schemas returns.
 func TestSchemasCompile(t *testing.T) {
 	c := compiler()
 	requests, answers := 0, 0
@@ -72,7 +72,7 @@ func TestSchemasCompile(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestOperations counts what the specification has.
+// TestOperations counts the operations of the specification.
 func TestOperations(t *testing.T) {
 	count, routes := map[string]int{}, map[string]bool{}
 	for _, op := range ops.All {

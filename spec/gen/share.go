@@ -9,15 +9,16 @@ import (
 	"strings"
 )
 
-// owners are the packages in the order in which they own types: one that
-// several APIs have belongs to the first of these, and the later ones give it
-// another name. Earlier packages never import later ones.
+// owners lists the packages in the order in which they own shared types. A type
+// of several APIs is declared by the first of them, and is an alias in the
+// others. Packages never import later ones.
 var owners = []string{"pushapi", "identityapi", "asapi", "fedapi", "clientapi"}
 
-// share finds the types that several APIs have, so that a server which passes a
-// value from one API on to another need not copy it member by member. Types are
-// the same if they have the same name and the same code, down to their parts.
-// An operation's own body or answer is not shared: it changes by itself.
+// share finds the types that several APIs share, so that a server can pass a
+// value from one API to another without copying it member by member. Types are
+// shared if they have the same name and the same code, including their parts.
+// The top-level type of a request or response is not shared, because it may
+// change in one API only.
 func share(all []*pkg) {
 	byName := map[string]*pkg{}
 	for _, p := range all {
@@ -44,8 +45,8 @@ func share(all []*pkg) {
 	}
 }
 
-// code is the text of a struct and of all that it consists of, without its
-// comments. done are the structs around it.
+// code returns the text of a struct and of all its parts, without comments.
+// done are the structs that contain it.
 func (o *object) code(done map[*object]bool) string {
 	if done[o] {
 		return o.name

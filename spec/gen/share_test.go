@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Two APIs made of the same document share its types; an edit to the second
-// document makes the types that it reaches the second API's own.
+// Two APIs generated from the same document share all types. After an edit of
+// the second document, the second API declares the affected types itself.
 func TestShare(t *testing.T) {
 	raw, err := os.ReadFile("testdata/small.json")
 	require.NoError(t, err)

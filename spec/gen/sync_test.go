@@ -14,7 +14,7 @@ import (
 	"touchstone.example/generated/clientapi"
 )
 
-// syncAnswer is an answer to /sync of so many rooms with ten events each.
+// syncAnswer returns a /sync response with this many rooms of ten events each.
 func syncAnswer(rooms int) *clientapi.SyncResponse {
 	res := &clientapi.SyncResponse{NextBatch: "s1", Rooms: &clientapi.SyncRooms{Join: map[id.RoomID]clientapi.SyncJoinedRoom{}}}
 	for i := range rooms {
@@ -31,7 +31,7 @@ func syncAnswer(rooms int) *clientapi.SyncResponse {
 	return res
 }
 
-// TestSyncEncodesWithoutAllocation holds the encoder to what design asks of it.
+// TestSyncEncodesWithoutAllocation checks that the encoder does not allocate.
 func TestSyncEncodesWithoutAllocation(t *testing.T) {
 	res := syncAnswer(20)
 	buf := res.AppendJSON(nil)

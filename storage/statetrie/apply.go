@@ -4,22 +4,23 @@ package statetrie
 
 import "slices"
 
-// A Fresh is a node that a change made. It may exist already, elsewhere.
+// A Fresh is a new node with its encoding. The store may already have an
+// identical one.
 type Fresh struct {
 	ID   NodeID
 	Node *Node
 	Body []byte
 }
 
-// Apply sets entries, or removes those whose NID is 0, and returns the new tree
-// with the nodes it needs beyond the old one's. Where a key comes twice, the
-// last one counts.
+// Apply sets entries, or removes those whose NID is 0. It returns the new root
+// and the nodes that the new tree has in addition to the old one. If a key
+// occurs twice, the last entry counts.
 func Apply(root NodeID, set []Entry, load Loader) (NodeID, []Fresh, error) {
 	latest := make(map[Key]int64, len(set))
 	for _, e := range set {
 		latest[e.Key] = e.NID
 	}
-	a := &applying{load: load, nodes: map[NodeID]*Node{}, fresh: map[NodeID]Fresh{}}
+	a := &applier{load: load, nodes: map[NodeID]*Node{}, fresh: map[NodeID]Fresh{}}
 	keys := make([]Key, 0, len(latest))
 	set = make([]Entry, 0, len(latest))
 	for k, nid := range latest {
@@ -41,14 +42,14 @@ func sortEntries(list []Entry) {
 	slices.SortFunc(list, func(a, b Entry) int { return a.Key.compare(b.Key) })
 }
 
-type applying struct {
+type applier struct {
 	load  Loader
-	nodes map[NodeID]*Node // the old tree's, along the paths of the keys
+	nodes map[NodeID]*Node // nodes of the old tree on the paths to the keys
 	fresh map[NodeID]Fresh
 }
 
-// apply changes the tree under one node; set is not empty and ordered.
-func (a *applying) apply(id NodeID, set []Entry, depth int) (NodeID, error) {
+// apply changes the subtree of one node; set must be sorted and not empty.
+func (a *applier) apply(id NodeID, set []Entry, depth int) (NodeID, error) {
 	n := a.nodes[id]
 	if n == nil || n.isLeaf() {
 		var entries []Entry
@@ -94,7 +95,7 @@ func (a *applying) apply(id NodeID, set []Entry, depth int) (NodeID, error) {
 	return a.build(entries, depth), nil
 }
 
-// update merges ordered changes into ordered entries.
+// update merges sorted changes into sorted entries.
 func update(entries, set []Entry) []Entry {
 	merged := make([]Entry, 0, len(entries)+len(set))
 	for len(entries) > 0 || len(set) > 0 {
@@ -114,8 +115,8 @@ func update(entries, set []Entry) []Entry {
 	return merged
 }
 
-// build makes the tree of ordered entries.
-func (a *applying) build(entries []Entry, depth int) NodeID {
+// build makes a tree of sorted entries.
+func (a *applier) build(entries []Entry, depth int) NodeID {
 	if len(entries) == 0 {
 		return NodeID{}
 	}
@@ -138,7 +139,7 @@ func (a *applying) build(entries []Entry, depth int) NodeID {
 	return a.put(n)
 }
 
-func (a *applying) put(n *Node) NodeID {
+func (a *applier) put(n *Node) NodeID {
 	body := n.encode()
 	id := hash(body)
 	if a.nodes[id] == nil {
@@ -148,8 +149,9 @@ func (a *applying) put(n *Node) NodeID {
 	return id
 }
 
-// node gets a node beside the paths, which only a collapse needs.
-func (a *applying) node(id NodeID) (*Node, error) {
+// node loads a node that is not on the paths, which is needed only when a
+// branch becomes a leaf.
+func (a *applier) node(id NodeID) (*Node, error) {
 	if n := a.nodes[id]; n != nil {
 		return n, nil
 	}
@@ -161,7 +163,7 @@ func (a *applying) node(id NodeID) (*Node, error) {
 	return nodes[id], nil
 }
 
-func (a *applying) count(id NodeID) (int, error) {
+func (a *applier) count(id NodeID) (int, error) {
 	if id == (NodeID{}) {
 		return 0, nil
 	}
@@ -172,8 +174,8 @@ func (a *applying) count(id NodeID) (int, error) {
 	return n.count, nil
 }
 
-// collect returns the entries of a small tree.
-func (a *applying) collect(id NodeID) ([]Entry, error) {
+// collect returns all entries of a small tree.
+func (a *applier) collect(id NodeID) ([]Entry, error) {
 	if id == (NodeID{}) {
 		return nil, nil
 	}
@@ -195,9 +197,9 @@ func (a *applying) collect(id NodeID) ([]Entry, error) {
 	return entries, nil
 }
 
-// needed returns the fresh nodes that the new tree consists of, parents first:
-// those of a subtree that collapsed are not part of it.
-func (a *applying) needed(root NodeID) (list []Fresh) {
+// needed returns those new nodes that are part of the new tree, parents first.
+// A subtree that became a leaf leaves nodes that are not.
+func (a *applier) needed(root NodeID) (list []Fresh) {
 	var visit func(id NodeID)
 	visit = func(id NodeID) {
 		f, ok := a.fresh[id]

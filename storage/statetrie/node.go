@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package statetrie keeps the state of rooms, a map from (type, state key) to
-// an event's number, as trees that share what they have in common. A tree's
-// shape follows from its contents and its nodes are named by the hash of theirs,
-// so that equal states have equal names, a change adds the nodes on one path,
-// and the difference of two states is found without looking at what they share.
+// Package statetrie stores the state of rooms, a map from (type, state key) to
+// an event's number, as trees that share nodes. The shape of a tree depends
+// only on its contents, and a node is named by the hash of its encoding. Equal
+// states therefore have equal root IDs, a change adds only the nodes on one
+// path, and two states can be compared without reading the nodes that they
+// share.
 //
-// It is pure: nodes come from a function that the caller passes and new ones
-// are handed back. It knows nothing of events beyond their numbers.
+// The package is pure: the caller passes a function that loads nodes, and
+// stores the new nodes that it gets back. Events are only numbers here.
 package statetrie
 
 import (
@@ -20,11 +21,11 @@ import (
 	"math/bits"
 )
 
-// A NodeID names a node, and the tree under it, by contents. The zero NodeID is
-// the empty tree.
+// A NodeID is the hash of a node's encoding, and so names the whole subtree.
+// The zero NodeID is the empty tree.
 type NodeID [16]byte
 
-// String is the text form, 22 letters of base64url; "" for the empty tree.
+// String returns the ID as 22 characters of base64url, "" for the empty tree.
 func (id NodeID) String() string {
 	if id == (NodeID{}) {
 		return ""
@@ -32,7 +33,7 @@ func (id NodeID) String() string {
 	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
-// ParseNodeID reads the text form.
+// ParseNodeID parses the result of String.
 func ParseNodeID(s string) (id NodeID, err error) {
 	if s == "" {
 		return id, nil
@@ -44,8 +45,8 @@ func ParseNodeID(s string) (id NodeID, err error) {
 	return id, err
 }
 
-// A Class is the first step of a key's path: members have a subtree of their
-// own, so that all other state of a huge room loads in a few nodes.
+// A Class is the first step of a key's path. Members have a subtree of their
+// own, so that the other state of a large room needs few nodes.
 type Class byte
 
 // The classes.
@@ -69,13 +70,13 @@ func KeyOf(typ, stateKey string) (k Key) {
 	return k
 }
 
-// Class is the subtree the key is in.
+// Class returns the subtree of the key.
 func (k Key) Class() Class { return Class(k[0]) }
 
 // maxDepth is the number of steps a key has: its class and 32 nibbles.
 const maxDepth = 33
 
-// step is the child that the key is under at a depth.
+// step returns the index of the child that leads to the key at a depth.
 func (k Key) step(depth int) int {
 	if depth == 0 {
 		return int(k[0])
@@ -89,32 +90,32 @@ func (k Key) step(depth int) int {
 
 func (k Key) compare(other Key) int { return bytes.Compare(k[:], other[:]) }
 
-// An Entry says which event is the state under a key.
+// An Entry is a key of the state with the number of its event.
 type Entry struct {
 	Key Key
 	NID int64
 }
 
-// maxLeaf is how many entries a leaf holds: a tree of more is a branch. That
-// makes the shape a function of the contents.
+// maxLeaf is the maximum number of entries of a leaf; a tree with more is a
+// branch. So the shape depends on the contents alone.
 const maxLeaf = 16
 
-// A Node is a leaf or a branch, decoded. It is never changed.
+// A Node is a decoded leaf or branch. It is immutable.
 type Node struct {
-	entries []Entry    // a leaf's, by key
-	kids    [16]NodeID // a branch's; zero where there is none
-	count   int        // entries of the tree
+	entries []Entry    // of a leaf, sorted by key
+	kids    [16]NodeID // of a branch; zero for no child
+	count   int        // number of entries in the subtree
 }
 
-// Count is the number of entries of the tree under the node.
+// Count returns the number of entries in the subtree.
 func (n *Node) Count() int { return n.count }
 
 func leaf(entries []Entry) *Node { return &Node{entries: entries, count: len(entries)} }
 
 func (n *Node) isLeaf() bool { return n.count <= maxLeaf }
 
-// encode writes a leaf as 0 and its entries, a branch as 1, the bitmap of its
-// children, the count, and the children's ids.
+// encode returns the encoding: a leaf is 0 and its entries; a branch is 1, the
+// bitmap of its children, the count, and the IDs of the children.
 func (n *Node) encode() []byte {
 	if n.isLeaf() {
 		b := make([]byte, 1, 1+len(n.entries)*(len(Key{})+5))
@@ -146,7 +147,7 @@ func hash(encoded []byte) (id NodeID) {
 
 var errNode = errors.New("state node does not decode")
 
-// Decode reads an encoded node.
+// Decode decodes a node.
 func Decode(b []byte) (*Node, error) {
 	if len(b) == 0 {
 		return nil, errNode

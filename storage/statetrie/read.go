@@ -7,11 +7,12 @@ import (
 	"slices"
 )
 
-// A Loader returns nodes by id. It is asked once a level of the tree, so it can
-// fetch all of them together.
+// A Loader returns nodes by ID. It is called once per level of the tree, so
+// that it can fetch all nodes of a level with one query.
 type Loader func(ids []NodeID) (map[NodeID]*Node, error)
 
-// load gets the distinct nodes of a level and makes sure that all are there.
+// load loads the nodes of a level, each once, and returns an error if one is
+// missing.
 func (load Loader) load(ids []NodeID) (map[NodeID]*Node, error) {
 	slices.SortFunc(ids, func(a, b NodeID) int { return slices.Compare(a[:], b[:]) })
 	ids = slices.Compact(ids)
@@ -30,13 +31,13 @@ func (load Loader) load(ids []NodeID) (map[NodeID]*Node, error) {
 	return nodes, nil
 }
 
-// A visit is a node to look at, and the keys looked for under it.
+// A visit is a node to read, with the keys to look up under it.
 type visit struct {
 	id   NodeID
 	keys []Key
 }
 
-// Get looks keys up. Those without an entry are missing in the result.
+// Get looks up keys. Keys without an entry are not in the result.
 func Get(root NodeID, keys []Key, load Loader) (map[Key]int64, error) {
 	found := make(map[Key]int64, len(keys))
 	err := descend(root, keys, load, func(_ NodeID, n *Node, keys []Key) {
@@ -49,8 +50,8 @@ func Get(root NodeID, keys []Key, load Loader) (map[Key]int64, error) {
 	return found, err
 }
 
-// descend visits every node on the paths to the keys, level by level. It
-// passes a leaf's keys and no branch's.
+// descend calls at for every node on the paths to the keys, level by level;
+// with the keys if the node is a leaf, without if it is a branch.
 func descend(root NodeID, keys []Key, load Loader, at func(id NodeID, n *Node, keys []Key)) error {
 	level := []visit{{root, keys}}
 	for depth := 0; len(level) > 0; depth++ {
@@ -89,7 +90,7 @@ func descend(root NodeID, keys []Key, load Loader, at func(id NodeID, n *Node, k
 	return nil
 }
 
-// Walk returns all entries whose class is among these, by key.
+// Walk returns all entries of these classes, sorted by key.
 func Walk(root NodeID, load Loader, classes ...Class) ([]Entry, error) {
 	var entries []Entry
 	level := []NodeID{root}
@@ -121,24 +122,25 @@ func Walk(root NodeID, load Loader, classes ...Class) ([]Entry, error) {
 	return entries, nil
 }
 
-// A Change is a key whose event differs: Old or New is 0 where there is none.
+// A Change is a key with different events in two states; Old or New is 0 if
+// that state has none.
 type Change struct {
 	Key      Key
 	Old, New int64
 }
 
-// A side is one of two trees at some depth: a node, or entries of a leaf that
-// stood where the other tree has a branch.
+// A side is a subtree of one of two trees: a node, or some entries of a leaf
+// where the other tree has a branch.
 type side struct {
 	id      NodeID
 	entries []Entry
 }
 
-// A pair is a place where two trees differ.
+// A pair is two subtrees, at the same position, that differ.
 type pair struct{ a, b side }
 
-// Diff returns what differs between two trees, by key. It looks only at nodes
-// that they do not share.
+// Diff returns the differences between two trees, sorted by key. It reads only
+// nodes that they do not share.
 func Diff(a, b NodeID, load Loader) ([]Change, error) {
 	var changes []Change
 	level := []pair{{side{id: a}, side{id: b}}}
@@ -160,8 +162,8 @@ func Diff(a, b NodeID, load Loader) ([]Change, error) {
 			if p.a.id == p.b.id && p.a.id != (NodeID{}) {
 				continue
 			}
-			kidsA, leafA := p.a.open(nodes, depth)
-			kidsB, leafB := p.b.open(nodes, depth)
+			kidsA, leafA := p.a.children(nodes, depth)
+			kidsB, leafB := p.b.children(nodes, depth)
 			if leafA && leafB {
 				changes = merge(changes, p.a.all(nodes), p.b.all(nodes))
 				continue
@@ -180,7 +182,7 @@ func Diff(a, b NodeID, load Loader) ([]Change, error) {
 
 func (s side) empty() bool { return s.id == (NodeID{}) && len(s.entries) == 0 }
 
-// all returns the entries of a side without branches.
+// all returns the entries of a side that has no branches.
 func (s side) all(nodes map[NodeID]*Node) []Entry {
 	if n := nodes[s.id]; n != nil {
 		return n.entries
@@ -188,8 +190,8 @@ func (s side) all(nodes map[NodeID]*Node) []Entry {
 	return s.entries
 }
 
-// open returns the sixteen parts of a side, and whether it has no branch.
-func (s side) open(nodes map[NodeID]*Node, depth int) (kids [16]side, isLeaf bool) {
+// children returns the sixteen children of a side, and whether it is a leaf.
+func (s side) children(nodes map[NodeID]*Node, depth int) (kids [16]side, isLeaf bool) {
 	if n := nodes[s.id]; n != nil && !n.isLeaf() {
 		for i, id := range n.kids {
 			kids[i].id = id
@@ -203,7 +205,7 @@ func (s side) open(nodes map[NodeID]*Node, depth int) (kids [16]side, isLeaf boo
 	return kids, true
 }
 
-// merge compares two ordered lists of entries.
+// merge appends the differences between two sorted lists of entries.
 func merge(changes []Change, a, b []Entry) []Change {
 	for len(a) > 0 || len(b) > 0 {
 		switch {

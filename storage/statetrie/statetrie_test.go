@@ -14,11 +14,11 @@ import (
 	"touchstone.example/storage/statetrie"
 )
 
-// A store keeps nodes as a database would, encoded.
+// A store keeps encoded nodes in memory.
 type store struct {
 	bodies map[statetrie.NodeID][]byte
-	loads  int // calls
-	loaded int // nodes
+	loads  int // number of calls
+	loaded int // number of nodes
 }
 
 func newStore() *store { return &store{bodies: map[statetrie.NodeID][]byte{}} }
@@ -62,7 +62,7 @@ func entries(m map[statetrie.Key]int64) []statetrie.Entry {
 
 var classes = []statetrie.Class{statetrie.Other, statetrie.Member}
 
-func TestATreeIsAMapAndItsNameItsContents(t *testing.T) {
+func TestTreeMatchesMapAndRootIDMatchesContents(t *testing.T) {
 	for seed := range uint64(30) {
 		random := rand.New(rand.NewPCG(seed, 7))
 		s, root, model := newStore(), statetrie.NodeID{}, map[statetrie.Key]int64{}
@@ -144,7 +144,7 @@ func requireDiff(t *testing.T, s *store, a, b statetrie.NodeID, old, now map[sta
 	}
 }
 
-func TestOperationsTouchOnlyWhatTheyMust(t *testing.T) {
+func TestOperationsLoadOnlyNeededNodes(t *testing.T) {
 	s := newStore()
 	var set []statetrie.Entry
 	for i := range 50_000 {

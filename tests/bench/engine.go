@@ -16,31 +16,31 @@ import (
 	"touchstone.example/tests/beside"
 )
 
-// The room engine is measured by the benchmarks of its packages, since the other
-// implementation is for tests only and may not be linked into a program.
+// The room engine is measured by the benchmarks of its packages, because
+// gomatrixserverlib may be linked only into tests.
 const enginePart = "engine"
 
 var enginePackages = []string{"./server/stateres", "./server/eventauth", "./server/event", "./api/canonjson"}
 
-// A pair is one thing, measured by ours and by the other implementation.
+// A pair is one operation measured in both implementations.
 type pair struct {
 	What   string `json:"what"`
 	Ours   *cost  `json:"ours"`
 	Theirs *cost  `json:"gomatrixserverlib,omitempty"`
 }
 
-// A cost is that of one operation.
+// A cost is the cost of one operation.
 type cost struct {
 	NS     float64 `json:"ns"`
 	Bytes  int64   `json:"bytes"`
 	Allocs int64   `json:"allocs"`
 }
 
-// rounds is how often each benchmark runs, all of them once before any again.
-// The fastest round counts, which others on the machine have disturbed the least.
+// rounds is how often all benchmarks run. We use the fastest round of each,
+// because other load on the machine has affected it the least.
 const rounds = 3
 
-func measurePairs(t *subject) []pair {
+func measurePairs(t *benchTB) []pair {
 	var text strings.Builder
 	for range rounds {
 		args := append([]string{"test", "-count", "1", "-p", "1", "-run", "^$", "-bench", "^BenchmarkBeside$", "-benchtime", "300ms"}, enginePackages...)
@@ -58,7 +58,7 @@ func measurePairs(t *subject) []pair {
 
 var besideLine = regexp.MustCompile(`^BenchmarkBeside/(.+)/(` + beside.Ours + `|` + beside.Theirs + `)(?:-\d+)?\s+\d+\s+([\d.]+) ns/op\s+(\d+) B/op\s+(\d+) allocs/op`)
 
-// readPairs reads what go test prints.
+// readPairs parses the output of go test.
 func readPairs(r io.Reader) ([]pair, error) {
 	var pairs []pair
 	at := map[string]int{}
@@ -102,8 +102,8 @@ func costOf(ns, bytes, allocs string) (c *cost, err error) {
 	return c, err
 }
 
-// writePairs writes the table. An aim is missed where the marks are: three times
-// as fast, a third of the allocations.
+// writePairs writes the table. It marks pairs that miss the aim: three times as
+// fast with a third of the allocations.
 func writePairs(w io.Writer, pairs []pair) {
 	if len(pairs) == 0 {
 		return
@@ -136,7 +136,7 @@ func (c *cost) time() string {
 	return fmt.Sprintf("%.1f µs", c.NS/1e3)
 }
 
-// times says how many times the one is the other.
+// times formats the ratio of two values.
 func times(theirs, ours float64) string {
 	switch ratio := theirs / max(ours, 1); {
 	case ratio < 3:

@@ -17,35 +17,35 @@ import (
 	"touchstone.example/tests/harness"
 )
 
-// machine says what the figures depend on.
-func machine(t *subject) []fact {
+// machine returns the facts about the machine on which the figures depend.
+func machine(t *benchTB) []fact {
 	facts := []fact{
 		{"date", time.Now().UTC().Format(time.RFC3339)},
 		{"commit", commit()},
 		{"Go", runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH},
-		{"processors", fmt.Sprint(runtime.NumCPU(), " × ", lineOf("/proc/cpuinfo", "model name"))},
-		{"memory", lineOf("/proc/meminfo", "MemTotal")},
+		{"processors", fmt.Sprint(runtime.NumCPU(), " × ", procValue("/proc/cpuinfo", "model name"))},
+		{"memory", procValue("/proc/meminfo", "MemTotal")},
 		{"kernel", firstLine("/proc/sys/kernel/osrelease")},
 		{"load before", firstLine("/proc/loadavg")},
 		{"temporary folder", os.TempDir()},
-		{"disk", flushed()},
+		{"disk", flushTime()},
 	}
-	if len(chosenEngines()) == 0 {
+	if len(selectedEngines()) == 0 {
 		return facts
 	}
 	facts = append(facts, fact{"engines", harness.EngineReport()},
 		fact{"note", "client and server share the processors; the server is a process of its own"})
-	for _, e := range chosenEngines() {
+	for _, e := range selectedEngines() {
 		if e == harness.Postgres {
-			t.sub("postgres", func(t *subject) { facts = append(facts, postgresFacts(t)...) })
+			t.sub("postgres", func(t *benchTB) { facts = append(facts, postgresFacts(t)...) })
 		}
 	}
 	return append(facts, fact{"SQLite", "a file in the temporary folder, WAL, synchronous=FULL"})
 }
 
-// flushed says how long the disk takes to keep what a commit writes: nobody who
-// waits for each commit makes more of them a second.
-func flushed() string {
+// flushTime measures how long the disk takes to flush the data of a commit. It
+// limits the number of commits per second that wait for each other.
+func flushTime() string {
 	file, err := os.CreateTemp("", "bench-disk-")
 	if err != nil {
 		return err.Error()
@@ -71,8 +71,9 @@ func flushed() string {
 		median.Seconds()*1000, size>>10, 1/median.Seconds())
 }
 
-// postgresFacts says how durable the database is, on which everything hangs.
-func postgresFacts(t *subject) []fact {
+// postgresFacts returns the durability settings of the database, on which the
+// figures depend most.
+func postgresFacts(t *benchTB) []fact {
 	ctx := context.Background()
 	conn, err := pgx.Connect(ctx, harness.Postgres.NewDatabase(t, true))
 	t.must(err)
@@ -103,8 +104,8 @@ func firstLine(file string) string {
 	return line
 }
 
-// lineOf returns what follows a name and a colon in a file of /proc.
-func lineOf(file, name string) string {
+// procValue returns the value after a name and a colon in a file of /proc.
+func procValue(file, name string) string {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return "unknown"

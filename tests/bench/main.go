@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command bench measures a server from outside and prints what it found: how
-// fast it starts, what it needs, and how many requests it answers. Its part
-// "engine" needs no server: it measures the room engine beside another
-// implementation of it, by the benchmarks of the packages. Progress goes to standard error, the table to standard output. It listens and
-// connects on loopback only, asserts nothing, and ends by itself.
+// Command bench measures a server from outside and prints the results: start-up
+// time, memory, and requests per second. Its part "engine" needs no server: it
+// runs the benchmarks that compare the room engine with gomatrixserverlib.
+// Progress goes to standard error and the table to standard output. It uses
+// loopback addresses only and asserts nothing.
 //
 //	go run ./tests/bench [-json] [-for 3s] [-engines sqlite,postgres] [-only engine,start,send,...]
 package main
@@ -27,7 +27,7 @@ var (
 	only    = flag.String("only", "", "parts to measure, with commas (default: all): "+strings.Join(partNames(), ", "))
 )
 
-// A part is one group of figures, measured on one engine.
+// A part is a group of measurements, made on one database engine.
 type part struct {
 	name string
 	run  func(b *bench)
@@ -40,8 +40,8 @@ func parts() []part {
 	}
 }
 
-// chosen tells whether a part is to be measured.
-func chosen(name string) bool {
+// partSelected reports whether to measure a part.
+func partSelected(name string) bool {
 	return *only == "" || slices.Contains(strings.Split(*only, ","), name)
 }
 
@@ -53,9 +53,9 @@ func partNames() []string {
 	return names
 }
 
-// A bench measures on one engine.
+// A bench is the measurements on one database engine.
 type bench struct {
-	*subject
+	*benchTB
 	engine harness.Engine
 	report *report
 }
@@ -67,7 +67,7 @@ func main() {
 
 func run() (code int) {
 	defer harness.TidyUp()
-	t := newSubject("bench")
+	t := newBenchTB("bench")
 	defer func() {
 		if failed := t.end(recover()); failed != nil {
 			fmt.Fprintln(os.Stderr, "bench:", failed)
@@ -75,17 +75,17 @@ func run() (code int) {
 		}
 	}()
 	r := &report{Machine: machine(t)}
-	if chosen(enginePart) {
+	if partSelected(enginePart) {
 		fmt.Fprintln(os.Stderr, "bench: the room engine, for some minutes")
-		t.sub(enginePart, func(t *subject) { r.Pairs = measurePairs(t) })
+		t.sub(enginePart, func(t *benchTB) { r.Pairs = measurePairs(t) })
 	}
-	for _, e := range chosenEngines() {
+	for _, e := range selectedEngines() {
 		for _, p := range parts() {
-			if !chosen(p.name) {
+			if !partSelected(p.name) {
 				continue
 			}
 			fmt.Fprintf(os.Stderr, "bench: %s on %s\n", p.name, e)
-			t.sub(p.name, func(t *subject) { p.run(&bench{t, e, r}) })
+			t.sub(p.name, func(t *benchTB) { p.run(&bench{t, e, r}) })
 		}
 	}
 	if *asJSON {
@@ -94,9 +94,10 @@ func run() (code int) {
 	return r.writeTable(os.Stdout)
 }
 
-// chosenEngines are the databases to measure on, none if no part needs one.
-func chosenEngines() []harness.Engine {
-	if !slices.ContainsFunc(parts(), func(p part) bool { return chosen(p.name) }) {
+// selectedEngines returns the database engines to measure on; none if no part
+// needs one.
+func selectedEngines() []harness.Engine {
+	if !slices.ContainsFunc(parts(), func(p part) bool { return partSelected(p.name) }) {
 		return nil
 	}
 	var all []harness.Engine
@@ -108,10 +109,10 @@ func chosenEngines() []harness.Engine {
 	return all
 }
 
-// server starts a process like one in production: durable, with the default
-// profile, and only what the harness needs of lab mode.
+// server starts a server as in production: durable, with the default profile,
+// and with as little of lab mode as the harness needs.
 func (b *bench) server(settings ...string) *harness.Server {
-	s := harness.Start(b.subject, harness.Options{Engine: b.engine, Process: true,
+	s := harness.Start(b.benchTB, harness.Options{Engine: b.engine, Process: true,
 		Settings: append([]string{"TOUCHSTONE_STRICTNESS_PROFILE=lenient", "TOUCHSTONE_STRICTNESS_ANSWERS=false"}, settings...)})
 	s.Unchecked = true
 	return s

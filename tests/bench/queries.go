@@ -12,12 +12,12 @@ import (
 	"touchstone.example/tests/harness"
 )
 
-// queries counts transactions and queries per operation, from the server's own
-// metrics, while nobody else asks for anything.
+// queries counts transactions and queries per operation, from the server's
+// metrics, while no other requests run.
 func (b *bench) queries() {
 	s := b.server()
 	reader, writer, rooms := b.manyRooms(s)
-	t := b.subject
+	t := b.benchTB
 	since := reader.Since(t)
 	fresh := func() string { return s.Unique("new") }
 	for _, op := range []struct {
@@ -67,7 +67,7 @@ func (b *bench) count(s *harness.Server, name string, do func()) {
 	b.add(name+": queries", per("touchstone_db_queries_total"), "", "")
 }
 
-// samples are metrics by their name and labels.
+// samples are metric values by name with labels.
 type samples map[string]float64
 
 func (b *bench) scrape(s *harness.Server) samples {
@@ -94,7 +94,7 @@ func cutLast(line string) (name, value string, ok bool) {
 	return line[:i], line[i+1:], true
 }
 
-// sum adds the samples whose name and first labels are these.
+// sum adds the samples that begin with this name and these labels.
 func (m samples) sum(prefix string) float64 {
 	total := 0.0
 	for name, v := range m {
@@ -105,18 +105,18 @@ func (m samples) sum(prefix string) float64 {
 	return total
 }
 
-// strict measures the same with the judge on and off.
+// strict compares request times with the check of responses on and off.
 func (b *bench) strict() {
 	for _, profile := range []string{"lenient", "strict"} {
 		s := b.server("TOUCHSTONE_STRICTNESS_PROFILE="+profile, fmt.Sprintf("TOUCHSTONE_STRICTNESS_ANSWERS=%t", profile == "strict"))
-		alice := s.User(b.subject, "alice")
-		room := alice.CreateRoom(b.subject, nil)
+		alice := s.User(b.benchTB, "alice")
+		room := alice.CreateRoom(b.benchTB, nil)
 		for range 20 {
-			alice.Send(b.subject, room, "hello")
-			alice.Sync(b.subject)
+			alice.Send(b.benchTB, room, "hello")
+			alice.Sync(b.benchTB)
 		}
-		b.times("send, "+profile, b.repeat(200, func() { alice.Send(b.subject, room, "hello") }), "")
-		b.times("initial sync of one room, "+profile, b.repeat(200, func() { alice.Sync(b.subject) }), "")
+		b.times("send, "+profile, b.repeat(200, func() { alice.Send(b.benchTB, room, "hello") }), "")
+		b.times("initial sync of one room, "+profile, b.repeat(200, func() { alice.Sync(b.benchTB) }), "")
 		b.add("sends a second, 8 senders in 8 rooms, "+profile, b.throughput(s, 8, 8), "1/s", "")
 	}
 }

@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// A report is what was measured, where.
+// A report is the results with the facts about the machine.
 type report struct {
 	Machine []fact   `json:"machine"`
 	Pairs   []pair   `json:"engine,omitempty"`
 	Figures []figure `json:"figures"`
 }
 
-// A fact describes the machine.
+// A fact is a property of the machine.
 type fact struct{ Name, Value string }
 
-// A figure is one measurement.
+// A figure is one result.
 type figure struct {
 	Engine string  `json:"engine"`
 	What   string  `json:"what"`

@@ -14,12 +14,12 @@ import (
 // rooms measures createRoom.
 func (b *bench) rooms() {
 	s := b.server()
-	alice := s.User(b.subject, "alice")
-	alice.CreateRoom(b.subject, nil)
-	b.times("createRoom", b.repeat(100, func() { alice.CreateRoom(b.subject, nil) }), "")
+	alice := s.User(b.benchTB, "alice")
+	alice.CreateRoom(b.benchTB, nil)
+	b.times("createRoom", b.repeat(100, func() { alice.CreateRoom(b.benchTB, nil) }), "")
 }
 
-// repeat measures one thing many times, one after the other.
+// repeat measures an operation many times, one after the other.
 func (b *bench) repeat(n int, do func()) []time.Duration {
 	took := make([]time.Duration, n)
 	for i := range took {
@@ -30,8 +30,8 @@ func (b *bench) repeat(n int, do func()) []time.Duration {
 	return took
 }
 
-// sends measures messages a second, with one and eight senders in one and
-// eight rooms.
+// sends measures messages per second, with one and with eight senders, in one
+// and in eight rooms.
 func (b *bench) sends() {
 	s := b.server()
 	for _, senders := range []int{1, 8} {
@@ -42,16 +42,15 @@ func (b *bench) sends() {
 	}
 }
 
-// throughput lets everybody send for a while, and counts from the middle of
-// things.
+// throughput lets all senders send for a while. It counts only after a warm-up.
 func (b *bench) throughput(s *harness.Server, senders, rooms int) float64 {
 	users := make([]*harness.User, senders)
 	for i := range users {
-		users[i] = s.User(b.subject, "sender")
+		users[i] = s.User(b.benchTB, "sender")
 	}
 	ids := make([]string, rooms)
 	for i := range ids {
-		ids[i] = users[0].PublicRoom(b.subject, users[1:]...)
+		ids[i] = users[0].PublicRoom(b.benchTB, users[1:]...)
 	}
 	var sent atomic.Int64
 	var working sync.WaitGroup

@@ -14,8 +14,8 @@ import (
 
 const starts = 20
 
-// start measures the time from exec to the first answer, on a new database and
-// on one that is there, and the memory of a server that has nothing to do.
+// start measures the time from exec to the first response, with a new database
+// and with an existing one, and the memory of an idle server.
 func (b *bench) start() {
 	binary, err := harness.Binary()
 	b.must(err)
@@ -32,7 +32,7 @@ func (b *bench) start() {
 	}
 	var fresh, again []time.Duration
 	for range starts {
-		o := harness.Options{Engine: b.engine, Name: "hs1", Database: b.engine.NewDatabase(b.subject, true)}
+		o := harness.Options{Engine: b.engine, Name: "hs1", Database: b.engine.NewDatabase(b.benchTB, true)}
 		fresh = append(fresh, once(o))
 		again = append(again, once(o))
 	}
@@ -41,20 +41,21 @@ func (b *bench) start() {
 	b.memory(binary)
 }
 
-// memory waits until the start is forgotten, and asks the kernel.
+// memory waits until the start no longer affects the measurement, and then
+// reads the resident size.
 func (b *bench) memory(binary string) {
-	p, err := harness.Exec(binary, b.TempDir(), harness.Options{Engine: b.engine, Name: "hs1", Database: b.engine.NewDatabase(b.subject, true)})
+	p, err := harness.Exec(binary, b.TempDir(), harness.Options{Engine: b.engine, Name: "hs1", Database: b.engine.NewDatabase(b.benchTB, true)})
 	b.must(err)
 	defer p.Kill()
 	resp, err := http.Get(p.ClientURL() + "/_matrix/client/versions")
 	b.must(err)
 	b.must(resp.Body.Close())
 	<-time.After(2 * time.Second)
-	b.add("resident memory, idle", resident(b.subject, p.Pid()), "MiB", "under 40")
+	b.add("resident memory, idle", resident(b.benchTB, p.Pid()), "MiB", "under 40")
 }
 
-func resident(t *subject, pid int) float64 {
-	text := lineOf(fmt.Sprintf("/proc/%d/status", pid), "VmRSS")
+func resident(t *benchTB, pid int) float64 {
+	text := procValue(fmt.Sprintf("/proc/%d/status", pid), "VmRSS")
 	kib, err := strconv.ParseFloat(strings.TrimSuffix(text, " kB"), 64)
 	t.must(err)
 	return kib / 1024

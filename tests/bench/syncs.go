@@ -15,13 +15,14 @@ const (
 	syncMembers = 50
 )
 
-// manyRooms makes a reader with a hundred rooms, a writer in each.
+// manyRooms makes a reader who is in a hundred rooms, and a writer who is in
+// all of them.
 func (b *bench) manyRooms(s *harness.Server) (reader, writer *harness.User, rooms []string) {
-	reader, writer = s.User(b.subject, "reader"), s.User(b.subject, "writer")
+	reader, writer = s.User(b.benchTB, "reader"), s.User(b.benchTB, "writer")
 	for range syncRooms {
-		room := writer.PublicRoom(b.subject, reader)
+		room := writer.PublicRoom(b.benchTB, reader)
 		for i := range 10 {
-			writer.Send(b.subject, room, fmt.Sprint("message ", i))
+			writer.Send(b.benchTB, room, fmt.Sprint("message ", i))
 		}
 		rooms = append(rooms, room)
 	}
@@ -33,38 +34,39 @@ func (b *bench) syncs() {
 	s := b.server()
 	reader, writer, rooms := b.manyRooms(s)
 	var size int
-	initial := b.repeat(20, func() { size = len(reader.Sync(b.subject).Raw()) })
+	initial := b.repeat(20, func() { size = len(reader.Sync(b.benchTB).Raw()) })
 	b.times(fmt.Sprintf("initial sync, %d rooms, %d kB", syncRooms, size/1000), initial, "under 20")
 
-	since := reader.Since(b.subject)
+	since := reader.Since(b.benchTB)
 	b.times(fmt.Sprintf("incremental sync, %d rooms, no news", syncRooms),
-		b.repeat(200, func() { reader.Sync(b.subject, "since", since) }), "under 1")
+		b.repeat(200, func() { reader.Sync(b.benchTB, "since", since) }), "under 1")
 	var took []time.Duration
 	for i := range 200 {
-		writer.Send(b.subject, rooms[i%len(rooms)], "news")
+		writer.Send(b.benchTB, rooms[i%len(rooms)], "news")
 		began := time.Now()
-		v := reader.Sync(b.subject, "since", since)
+		v := reader.Sync(b.benchTB, "since", since)
 		took = append(took, time.Since(began))
 		since = v.At("next_batch").String()
 	}
 	b.times(fmt.Sprintf("incremental sync, %d rooms, one message", syncRooms), took, "under 1")
 	page := harness.Path("v3/rooms/{}/messages", rooms[0]) + "?dir=b&limit=10"
-	b.times("messages, a page of 10", b.repeat(200, func() { reader.Get(b.subject, page) }), "")
+	b.times("messages, a page of 10", b.repeat(200, func() { reader.Get(b.benchTB, page) }), "")
 }
 
-// fanout measures how long a message takes to the last of fifty who wait.
+// fanout measures the time until a message has reached the last of fifty
+// waiting users.
 func (b *bench) fanout() {
 	s := b.server()
-	sender := s.User(b.subject, "sender")
-	room := sender.PublicRoom(b.subject)
+	sender := s.User(b.benchTB, "sender")
+	room := sender.PublicRoom(b.benchTB)
 	since := make([]string, syncMembers)
 	members := make([]*harness.User, syncMembers)
 	for i := range members {
-		members[i] = s.User(b.subject, "member")
-		members[i].Join(b.subject, room)
+		members[i] = s.User(b.benchTB, "member")
+		members[i].Join(b.benchTB, room)
 	}
 	for i, m := range members {
-		since[i] = m.Since(b.subject)
+		since[i] = m.Since(b.benchTB)
 	}
 	var last, acked []time.Duration
 	for range 20 {
@@ -95,9 +97,9 @@ func (b *bench) oneFanout(sender *harness.User, room string, members []*harness.
 			answers <- answer{i, at, a.JSON().At("next_batch").String(), nil}
 		}()
 	}
-	<-time.After(200 * time.Millisecond) // until all of them wait
+	<-time.After(200 * time.Millisecond) // until all of them are waiting
 	began = time.Now()
-	sender.Send(b.subject, room, "to everybody")
+	sender.Send(b.benchTB, room, "to everybody")
 	answered = time.Now()
 	for range members {
 		a := <-answers

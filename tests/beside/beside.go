@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package beside measures the room engine and another implementation in one
-// run and on the same input. A package's BenchmarkBeside is made of these pairs;
-// "make bench" makes a table of them.
+// Package beside runs benchmarks that compare the room engine with
+// gomatrixserverlib, in one run and on the same input. They are the
+// BenchmarkBeside of a package; "make bench" prints them as a table.
 package beside
 
 import (
@@ -10,14 +10,14 @@ import (
 	"testing"
 )
 
-// Names of the two of a pair.
+// Names of the two implementations in a pair.
 const (
 	Ours   = "ours"
 	Theirs = "gomatrixserverlib"
 )
 
-// Run measures one thing, by ours and by the other implementation. The latter
-// is nil if it has nothing like it.
+// Run measures one operation in both implementations. theirs is nil if
+// gomatrixserverlib has no such operation.
 func Run(b *testing.B, what string, ours, theirs func() error) {
 	name := strings.ReplaceAll(what, "/", "_")
 	one := func(who string, do func() error) {

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// An Operation is what the documents say of one operation's request.
+// An Operation is the request of an operation, as documented.
 type Operation struct {
 	Params   []Param
 	Body     *Schema // nil: none
@@ -18,14 +18,14 @@ type Operation struct {
 	Required bool    // the body may not be absent
 }
 
-// A Param is a parameter of the path, the query or the header.
+// A Param is a parameter of the path, query or header.
 type Param struct {
 	Name, In string
 	Required bool
 	Schema   *Schema
 }
 
-// Documents are the five APIs' operations, by "api operationId".
+// Documents are the operations of all five APIs, keyed by "api operationId".
 type Documents map[string]*Operation
 
 var files = map[string]string{
@@ -33,8 +33,8 @@ var files = map[string]string{
 	"identity": "identityapi", "push-gateway": "pushapi",
 }
 
-// Load reads the documents of the release that spec/VERSION names; root is
-// the spec folder.
+// Load reads the documents of the release in spec/VERSION; root is the spec
+// folder.
 func Load(root string) (Documents, error) {
 	version, err := os.ReadFile(filepath.Join(root, "VERSION"))
 	if err != nil {

@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// A Fault is a body with one thing wrong.
+// A Fault is a request body with a single error.
 type Fault struct {
-	Name string // what is wrong, and where
+	Name string // the error and its position
 	Body any
 }
 
-// samples holds one value of each type.
+// samples has one value of each JSON type.
 var samples = []struct {
 	typ   string
 	value any
@@ -24,7 +24,7 @@ var samples = []struct {
 	{"string", "text"}, {"integer", 7}, {"boolean", true}, {"array", []any{}}, {"object", map[string]any{}},
 }
 
-// Missing returns a body for each required member, without it.
+// Missing returns one body for each required member, without that member.
 func (m Maker) Missing(s *Schema) []Fault {
 	var faults []Fault
 	base := m.Make(s)
@@ -38,8 +38,8 @@ func (m Maker) Missing(s *Schema) []Fault {
 	return faults
 }
 
-// WrongTypes returns, for each place of the body, one with a value of another
-// type there, and one with null where null is not a type of its own.
+// WrongTypes returns for each position a body with a value of a wrong type
+// there, and one with null where null is not allowed.
 func (m Maker) WrongTypes(s *Schema) []Fault {
 	var faults []Fault
 	base := m.Make(s)
@@ -63,7 +63,7 @@ func (m Maker) WrongTypes(s *Schema) []Fault {
 	return faults
 }
 
-// visit calls f for every schema node that Make gives a value, in order.
+// visit calls f for every schema for which Make makes a value, in order.
 func (m Maker) visit(s *Schema, place string, f func(place string, s *Schema)) {
 	f(place, s)
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
@@ -77,7 +77,7 @@ func (m Maker) visit(s *Schema, place string, f func(place string, s *Schema)) {
 	}
 }
 
-// with returns a copy of v with another value at a place that exists.
+// with returns a copy of v with another value at an existing position.
 func with(v any, place string, value any) (any, bool) {
 	if place == "" {
 		return value, true
@@ -85,7 +85,7 @@ func with(v any, place string, value any) (any, bool) {
 	return edit(v, place, func(parent map[string]any, name string) { parent[name] = value })
 }
 
-// without returns a copy of v without the member at a place that exists.
+// without returns a copy of v without the member at an existing position.
 func without(v any, place string) (any, bool) {
 	return edit(v, place, func(parent map[string]any, name string) { delete(parent, name) })
 }

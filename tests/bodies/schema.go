@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package bodies reads the specification's documents and makes request bodies
-// from their schemas: valid ones, and ones with a single fault. It reads spec/
-// itself, so that it does not share a mistake with the generator.
+// Package bodies makes request bodies from the schemas of the specification:
+// valid bodies, and bodies with a single error. It reads spec/ itself, so that
+// it does not share bugs with the generator.
 package bodies
 
 import (
@@ -12,21 +12,21 @@ import (
 	"strings"
 )
 
-// A Schema is a JSON Schema node with its references followed and its allOf
-// merged. Where there are alternatives it is the first of them.
+// A Schema is a JSON Schema with resolved references and merged allOf. Of
+// alternatives, it is the first.
 type Schema struct {
-	Types      []string // empty: anything
+	Types      []string // empty: any
 	Format     string
 	Enum       []string
 	Properties map[string]*Schema
 	Required   []string
-	Keys       map[string]*Schema // patternProperties; additionalProperties under ""
+	Keys       map[string]*Schema // patternProperties; additionalProperties is the key ""
 	Items      *Schema
 	MinMembers int
-	Choice     bool // one of several alternatives: a fault may be valid elsewhere
+	Choice     bool // there are alternatives, so that an error here may be valid for another one
 }
 
-// Is says whether a type is allowed.
+// Is reports whether a type is allowed.
 func (s *Schema) Is(typ string) bool {
 	return len(s.Types) == 0 || slices.Contains(s.Types, typ) || (typ == "integer" && slices.Contains(s.Types, "number"))
 }
@@ -36,7 +36,7 @@ type reader struct{ components map[string]any }
 func (r reader) schema(node any) (*Schema, error) {
 	m, ok := node.(map[string]any)
 	if !ok {
-		return &Schema{}, nil // true: anything
+		return &Schema{}, nil // the schema true: any value
 	}
 	s := &Schema{Properties: map[string]*Schema{}, Keys: map[string]*Schema{}}
 	for _, key := range slices.Sorted(maps.Keys(m)) {
@@ -98,7 +98,7 @@ func (r reader) children(into map[string]*Schema, v any) error {
 	return nil
 }
 
-// merge adds another node's demands to s.
+// merge adds the constraints of another node to s.
 func (r reader) merge(s *Schema, node any) error {
 	o, err := r.schema(node)
 	if err != nil {

@@ -8,18 +8,18 @@ import (
 	"strings"
 )
 
-// Values gives the value for a place ("auth/type", "initial_state/0/type"),
-// where the schema does not say enough for the server to take it. ok is false
-// where any value of the schema will do.
+// Values returns a value for a position such as "auth/type" or
+// "initial_state/0/type" where the server accepts fewer values than the schema
+// does. ok is false if any value that matches the schema is accepted.
 type Values func(place string, s *Schema) (v any, ok bool)
 
-// A Maker makes bodies.
+// A Maker makes request bodies.
 type Maker struct {
 	Values Values
-	Full   bool // all members, not only the required ones
+	Full   bool // with all members, not only required ones
 }
 
-// Make returns a value that is valid for the schema.
+// Make returns a value that matches the schema.
 func (m Maker) Make(s *Schema) any { return m.make(s, "") }
 
 func (m Maker) make(s *Schema, place string) any {
@@ -63,7 +63,7 @@ func (m Maker) object(s *Schema, place string) any {
 	return o
 }
 
-// Text returns a string of one of the specification's formats.
+// Text returns an example string for a format of the specification.
 func Text(format string) string {
 	switch format {
 	case "mx-user-id":

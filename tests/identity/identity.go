@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package identity is an identity server for tests: the generated routes over
-// what a test says, behind TLS on this machine. It remembers whom it was asked
-// about, and can be told to misbehave. It must not know any homeserver.
+// Package identity is a fake identity server for tests: the generated routes
+// over data that a test sets, with TLS on a loopback address. It records
+// requests, and can be told to return wrong answers. It must not know any
+// homeserver.
 package identity
 
 import (
@@ -35,10 +36,10 @@ import (
 	"touchstone.example/spec"
 )
 
-// Token is the only access token that it knows.
+// Token is the only access token that it accepts.
 const Token = "identity-token"
 
-// Pepper is that of its lookups.
+// Pepper is the pepper of its hashed lookups.
 const Pepper = "matrixrocks"
 
 // A Server is a fake identity server.
@@ -46,17 +47,17 @@ type Server struct {
 	*httptest.Server
 
 	mu      sync.Mutex
-	bound   map[string]id.UserID // by "address medium"
+	bound   map[string]id.UserID // keyed by "address medium"
 	calls   []string
 	invites []identityapi.StoreInviteV2Body
 	instead map[string]http.HandlerFunc
-	keys    map[string]ed25519.PrivateKey // by token; "" is the server's own
+	keys    map[string]ed25519.PrivateKey // keyed by token; "" is the server's own key
 	revoked bool
 
-	algorithms []string // of lookups
+	algorithms []string // supported lookup algorithms
 }
 
-// New starts an identity server until the test ends.
+// New starts a fake identity server, which runs until the test ends.
 func New(t testing.TB) *Server {
 	t.Helper()
 	s := &Server{
@@ -90,7 +91,7 @@ func New(t testing.TB) *Server {
 		}
 		router.ServeHTTP(w, r)
 	}))
-	s.Config.ErrorLog = log.New(testLog{t}, "", 0) // who does not trust it breaks connections off
+	s.Config.ErrorLog = log.New(testLog{t}, "", 0) // clients that do not trust the certificate break the connection off
 	s.StartTLS()
 	t.Cleanup(func() {
 		s.Close()
@@ -99,7 +100,7 @@ func New(t testing.TB) *Server {
 	return s
 }
 
-// testLog writes the server's log into the test's.
+// testLog writes the server's log to the log of the test.
 type testLog struct{ t testing.TB }
 
 func (l testLog) Write(line []byte) (int, error) {
@@ -107,17 +108,17 @@ func (l testLog) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// Name is its name: host and port.
+// Name returns the name of the server: host and port.
 func (s *Server) Name() string { return s.Listener.Addr().String() }
 
-// Roots trust it.
+// Roots returns a certificate pool that contains the server's certificate.
 func (s *Server) Roots() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(s.Certificate())
 	return pool
 }
 
-// CAFile writes a file that makes a homeserver trust it.
+// CAFile writes the server's certificate to a file for a homeserver's settings.
 func (s *Server) CAFile(t testing.TB) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "ca.pem")
@@ -126,12 +127,13 @@ func (s *Server) CAFile(t testing.TB) string {
 	return file
 }
 
-// Ask is the object by which a client asks for an invitation.
+// Ask returns the members with which a client asks a homeserver for a
+// third-party invite.
 func (s *Server) Ask(medium, address string) map[string]any {
 	return map[string]any{"id_server": s.Name(), "id_access_token": Token, "medium": medium, "address": address}
 }
 
-// Forget begins anew, with the same name and keys.
+// Forget deletes all data except the name and keys.
 func (s *Server) Forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -139,29 +141,29 @@ func (s *Server) Forget() {
 	clear(s.bound)
 }
 
-// Bind makes an address a user's.
+// Bind associates an address with a user.
 func (s *Server) Bind(medium, address string, user id.UserID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.bound[address+" "+medium] = user
 }
 
-// Hash sets the algorithms that it knows.
+// Hash sets the lookup algorithms that it supports.
 func (s *Server) Hash(algorithms ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.algorithms = algorithms
 }
 
-// Instead answers requests whose path ends so in another way; nil is the usual
-// way again.
+// Instead sets a handler for requests whose path ends in what; nil restores the
+// default.
 func (s *Server) Instead(what string, how http.HandlerFunc) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.instead[what] = how
 }
 
-// Says is an answer for Instead.
+// Says returns a handler with a fixed response, for Instead.
 func Says(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -177,7 +179,7 @@ func (s *Server) Revoke(revoked bool) {
 	s.revoked = revoked
 }
 
-// Calls returns the ends of the paths that were asked for since the last time.
+// Calls returns the path suffixes of the requests since the last call.
 func (s *Server) Calls() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -186,15 +188,15 @@ func (s *Server) Calls() []string {
 	return calls
 }
 
-// Invites are the invitations that it keeps. The token of the first is token-1.
+// Invites returns the stored invitations. The token of the first is token-1.
 func (s *Server) Invites() []identityapi.StoreInviteV2Body {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.invites)
 }
 
-// Sign is the third_party_signed of a user who has the address of an
-// invitation, by the invitation's own key, or by the server's.
+// Sign returns the third_party_signed of a user who has the address of an
+// invitation, signed by the key of the invitation or by the server's own.
 func (s *Server) Sign(sender, user id.UserID, token string, own bool) map[string]any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -221,14 +223,14 @@ func encode(key ed25519.PrivateKey) string {
 	return base64.RawURLEncoding.EncodeToString(key.Public().(ed25519.PublicKey))
 }
 
-// GetHashDetails says how addresses are hashed.
+// GetHashDetails returns the pepper and the supported algorithms.
 func (s *Server) GetHashDetails(context.Context, api.Caller, *identityapi.GetHashDetailsRequest) (*identityapi.GetHashDetailsResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return &identityapi.GetHashDetailsResponse{Algorithms: s.algorithms, LookupPepper: Pepper}, nil
 }
 
-// LookupUsersV2 finds users by addresses.
+// LookupUsersV2 looks up users by address.
 func (s *Server) LookupUsersV2(_ context.Context, _ api.Caller, req *identityapi.LookupUsersV2Request) (*identityapi.LookupUsersV2Response, error) {
 	if req.Body.Pepper != Pepper {
 		return nil, api.Errorf(http.StatusBadRequest, "M_INVALID_PEPPER", "Unknown pepper")
@@ -252,7 +254,7 @@ func (s *Server) LookupUsersV2(_ context.Context, _ api.Caller, req *identityapi
 	return &identityapi.LookupUsersV2Response{Mappings: found}, nil
 }
 
-// StoreInviteV2 keeps an invitation.
+// StoreInviteV2 stores an invitation.
 func (s *Server) StoreInviteV2(_ context.Context, _ api.Caller, req *identityapi.StoreInviteV2Request) (*identityapi.StoreInviteV2Response, error) {
 	if req.Body.Medium != "email" {
 		return nil, api.Errorf(http.StatusBadRequest, "M_UNRECOGNIZED", "Only email")
@@ -269,14 +271,14 @@ func (s *Server) StoreInviteV2(_ context.Context, _ api.Caller, req *identityapi
 	}}, nil
 }
 
-// IsPubKeyValidV2 knows the server's own key.
+// IsPubKeyValidV2 accepts the server's own key.
 func (s *Server) IsPubKeyValidV2(_ context.Context, req *identityapi.IsPubKeyValidV2Request) (*identityapi.IsPubKeyValidV2Response, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return &identityapi.IsPubKeyValidV2Response{Valid: !s.revoked && req.PublicKey == encode(s.keys[""])}, nil
 }
 
-// IsEphemeralPubKeyValidV2 knows the keys of invitations.
+// IsEphemeralPubKeyValidV2 accepts the keys of invitations.
 func (s *Server) IsEphemeralPubKeyValidV2(_ context.Context, req *identityapi.IsEphemeralPubKeyValidV2Request) (*identityapi.IsEphemeralPubKeyValidV2Response, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -288,7 +290,7 @@ func (s *Server) IsEphemeralPubKeyValidV2(_ context.Context, req *identityapi.Is
 	return &identityapi.IsEphemeralPubKeyValidV2Response{}, nil
 }
 
-// GetPubKeyV2 gives nobody a key.
+// GetPubKeyV2 always answers "not found".
 func (s *Server) GetPubKeyV2(context.Context, *identityapi.GetPubKeyV2Request) (*identityapi.GetPubKeyV2Response, error) {
 	return nil, api.NotFound("No such key")
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package upstream finds a checkout of the Matrix specification for the tests
-// that read what this project does not hold: its examples and its own schemas.
+// Package upstream finds a checkout of the Matrix specification, for tests that
+// read its examples and schemas, which are not part of this repository.
 package upstream
 
 import (
@@ -10,12 +10,13 @@ import (
 	"testing"
 )
 
-// Root is the checkout that UPSTREAM names, else shared/matrix-spec beside ours.
-// Without one the test is skipped, and says what is not done for want of it.
+// Root returns the checkout that UPSTREAM names, else shared/matrix-spec beside
+// this repository. If there is none, the test is skipped with a message that
+// says what is not tested.
 func Root(t testing.TB, to string) string {
 	t.Helper()
 	root := os.Getenv("UPSTREAM")
-	if root == "" { // tests run in the folders of their packages, two below the checkout
+	if root == "" { // the working directory of a test is its package, two levels below the root
 		root = filepath.Join("..", "..", "..", "shared", "matrix-spec")
 	}
 	if _, err := os.Stat(filepath.Join(root, "data", "api")); err != nil {

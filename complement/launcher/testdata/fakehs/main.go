@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command fakehs is the least homeserver that Complement starts: it keeps the
-// image contract and answers /versions. What else it answers lets the
-// launcher's tests look out of a server.
+// Command fakehs is a minimal homeserver for the tests of the launcher: it
+// meets the image requirements of Complement and answers /versions. Its other
+// endpoints let tests see what a server sees.
 package main
 
 import (
@@ -74,7 +74,7 @@ func main() {
 	log.Print("stopped cleanly")
 }
 
-// count counts in a file.
+// count increments a number in a file.
 func count(file string) (int, error) {
 	n := 0
 	b, err := os.ReadFile(file)
@@ -88,7 +88,8 @@ func count(file string) (int, error) {
 	return n, os.WriteFile(file, []byte(strconv.Itoa(n)), 0o600)
 }
 
-// fetch asks another server over federation, trusting Complement's authority.
+// fetch sends a request to another server over federation and verifies it with
+// Complement's CA.
 func fetch(caFile string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ca, err := os.ReadFile(caFile)

@@ -4,25 +4,25 @@ package roomtool
 
 import "touchstone.example/server/roomver"
 
-// release is the release of the specification that links lead to.
+// release is the release of the specification that links refer to.
 const release = "v1.19"
 
 const site = "https://spec.matrix.org/" + release + "/"
 
-// Sections that are the same for every room version.
+// Sections that are the same for all room versions.
 const (
 	linkSignatures = site + "server-server-api/#validating-hashes-and-signatures-on-received-events"
 	linkReceipt    = site + "server-server-api/#checks-performed-on-receipt-of-a-pdu"
 )
 
-// linkAuth is the section of a room version that numbers the authorization rules.
+// linkAuth returns the link to the authorization rules of a room version.
 func linkAuth(rules *roomver.Rules) string { return linkVersion(rules, "authorisation-rules") }
 
-// linkResolution is the section of a room version on state resolution.
+// linkResolution returns the link to the state resolution of a room version.
 func linkResolution(rules *roomver.Rules) string { return linkVersion(rules, "state-resolution") }
 
-// linkFormat is the section of a room version with the whole format of events.
-// In some documents another section of that name stands before it.
+// linkFormat returns the link to the complete event format of a room version.
+// In some documents it is the second section of that name.
 func linkFormat(rules *roomver.Rules) string {
 	switch rules.Version {
 	case "10", "11", "12":

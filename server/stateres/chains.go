@@ -9,45 +9,45 @@ import (
 	"touchstone.example/server/event"
 )
 
-// chains is how a resolution learns what it needs of states and auth chains.
+// chains provides the states and auth chains to a resolution.
 type chains interface {
 	source() Source
 	// shared is Fork.Shared.
 	shared(keys []event.StateKey, into []id.EventID) error
-	// whole returns all that the states share once the graph has its events; nil
-	// if it has not.
+	// whole returns the unconflicted state map if the graph contains its
+	// events, else nil.
 	whole() State
-	// connect marks the auth difference and, if subgraph, the conflicted state
-	// subgraph. Afterwards the graph is sorted and has all events of the full
-	// conflicted set, those on paths between them, and the auth events of those
-	// in it.
+	// connect marks the auth difference and, if subgraph is true, the
+	// conflicted state subgraph. After it the graph is sorted and contains the
+	// full conflicted set, all events on paths between its events, and their
+	// auth events.
 	connect(g *graph, conflicts *entries, subgraph bool) error
 }
 
-// A walker learns it from whole states and auth chains.
-type walker struct {
+// A memoryChains reads whole states and whole auth chains from a Source.
+type memoryChains struct {
 	src Source
-	*separation
+	*stateSplit
 	loaded bool
 }
 
-func (w *walker) source() Source { return w.src }
+func (w *memoryChains) source() Source { return w.src }
 
-func (w *walker) shared(keys []event.StateKey, into []id.EventID) error {
+func (w *memoryChains) shared(keys []event.StateKey, into []id.EventID) error {
 	for i, key := range keys {
-		into[i] = w.separation.shared[key]
+		into[i] = w.stateSplit.shared[key]
 	}
 	return nil
 }
 
-func (w *walker) whole() State {
+func (w *memoryChains) whole() State {
 	if !w.loaded {
 		return nil
 	}
-	return w.separation.shared
+	return w.stateSplit.shared
 }
 
-func (w *walker) connect(g *graph, conflicts *entries, subgraph bool) error {
+func (w *memoryChains) connect(g *graph, conflicts *entries, subgraph bool) error {
 	if err := g.loadAll(); err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (w *walker) connect(g *graph, conflicts *entries, subgraph bool) error {
 	return nil
 }
 
-// markShared marks the auth chains of the events that all states have.
+// markShared marks the auth chains of the shared events.
 func (g *graph) markShared(roots []int32) {
 	var stack []int32
 	for _, root := range roots {
@@ -70,8 +70,8 @@ func (g *graph) markShared(roots []int32) {
 			n := stack[len(stack)-1]
 			stack = stack[:len(stack)-1]
 			for _, a := range g.auth(n) {
-				if !g.has(a, inAll) {
-					g.mark(a, inAll)
+				if !g.has(a, inEveryAuthChain) {
+					g.mark(a, inEveryAuthChain)
 					stack = append(stack, a)
 				}
 			}
@@ -79,15 +79,15 @@ func (g *graph) markShared(roots []int32) {
 	}
 }
 
-// markDifference marks what the auth chains of some states have, and not those of
-// all.
+// markDifference marks the events that are in the auth chains of some states
+// but not of all.
 //
 // Spec: room version 2, "Auth difference".
 func (g *graph) markDifference(conflicts *entries) {
 	words := conflicts.words
-	// Masks of the states that an event belongs to: first those that have it as an
-	// entry, then those that have it in their auth chains. Only events have masks
-	// that the conflicted ones lead to and that are not known to be in all chains.
+	// Each event has a mask: the set of states that have it as an entry or in
+	// their auth chain. Only events in the auth chain of a conflicted event
+	// that are not in every auth chain need one.
 	at := make([]int32, len(g.nodes))
 	masks := make([]uint64, 0, 2*words*len(conflicts.list))
 	mask := func(n int32) []uint64 {
@@ -112,15 +112,15 @@ func (g *graph) markDifference(conflicts *entries) {
 		for _, word := range mask(n)[words:] {
 			states += bits.OnesCount64(word)
 		}
-		if states > 0 && states < conflicts.states && !g.has(n, inAll) {
-			g.mark(n, differing)
+		if states > 0 && states < conflicts.states && !g.has(n, inEveryAuthChain) {
+			g.mark(n, inAuthDifference)
 		}
 		for _, a := range g.auth(n) {
-			if g.has(a, inAll) {
+			if g.has(a, inEveryAuthChain) {
 				continue
 			}
 			to := mask(a)
-			from := mask(n) // after to, which may have moved it
+			from := mask(n) // read after to, which may have reallocated the masks
 			for w := range words {
 				to[words+w] |= from[w] | from[words+w]
 			}
@@ -128,54 +128,54 @@ func (g *graph) markDifference(conflicts *entries) {
 	}
 }
 
-// markSubgraph marks what lies on paths between conflicted events.
+// markSubgraph marks the events on paths between conflicted events.
 //
 // Spec: room version 12, "Conflicted state subgraph".
 func (g *graph) markSubgraph() {
 	for _, n := range g.order {
 		for _, a := range g.auth(n) {
-			if g.any(a, conflicted|toConflict) {
-				g.mark(n, toConflict)
+			if g.any(a, conflicted|hasConflictedInAuthChain) {
+				g.mark(n, hasConflictedInAuthChain)
 				break
 			}
 		}
 	}
 	for i := len(g.order) - 1; i >= 0; i-- {
 		n := g.order[i]
-		if g.any(n, conflicted|fromConflict) {
+		if g.any(n, conflicted|inConflictedAuthChain) {
 			for _, a := range g.auth(n) {
-				g.mark(a, fromConflict)
+				g.mark(a, inConflictedAuthChain)
 			}
 		}
-		if g.has(n, fromConflict|toConflict) {
-			g.mark(n, connecting)
+		if g.has(n, inConflictedAuthChain|hasConflictedInAuthChain) {
+			g.mark(n, inSubgraph)
 		}
 	}
 }
 
-// stored learns it from a Fork.
-type stored struct{ fork Fork }
+// A forkChains gets states and auth chains from a Fork.
+type forkChains struct{ fork Fork }
 
-func (s *stored) source() Source { return s.fork }
+func (s *forkChains) source() Source { return s.fork }
 
-func (s *stored) shared(keys []event.StateKey, into []id.EventID) error {
+func (s *forkChains) shared(keys []event.StateKey, into []id.EventID) error {
 	return s.fork.Shared(keys, into)
 }
 
-func (s *stored) whole() State { return nil }
+func (s *forkChains) whole() State { return nil }
 
-func (s *stored) connect(g *graph, conflicts *entries, subgraph bool) error {
+func (s *forkChains) connect(g *graph, conflicts *entries, subgraph bool) error {
 	difference, err := s.fork.AuthDifference()
 	if err != nil {
 		return err
 	}
 	full := make([]id.EventID, 0, len(g.ids)+len(difference))
-	full = append(full, g.ids...) // so far, the conflicted ones
+	full = append(full, g.ids...) // so far the graph has only the conflicted events
 	for _, n := range g.addAll(difference) {
-		g.mark(n, differing)
+		g.mark(n, inAuthDifference)
 	}
 	full = append(full, difference...)
-	// What connects conflicted events is among this.
+	// The connections between conflicted events are among these events.
 	between, err := s.fork.Between(full)
 	if err != nil {
 		return err

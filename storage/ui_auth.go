@@ -46,16 +46,16 @@ func (w *Writer) TrimUIAuthSessions(ctx context.Context, user id.UserID, keep in
 	if err != nil {
 		return err
 	}
-	return w.later(ctx, qTrimUIAuth, user, oldest)
+	return w.enqueue(ctx, qTrimUIAuth, user, oldest)
 }
 
 // InsertUIAuthSession starts a session.
 func (w *Writer) InsertUIAuthSession(ctx context.Context, s *UIAuthSession) error {
-	return w.later(ctx, qInsertUIAuth, s.ID, s.Operation, s.UserID, stored(s.Request), s.Completed, s.Result, s.CreatedAt)
+	return w.enqueue(ctx, qInsertUIAuth, s.ID, s.Operation, s.UserID, insertedSession(s.Request), s.Completed, s.Result, s.CreatedAt)
 }
 
-// stored is bytes that are not NULL.
-func stored(b []byte) []byte {
+// insertedSession is bytes that are not NULL.
+func insertedSession(b []byte) []byte {
 	if b == nil {
 		return []byte{}
 	}
@@ -85,7 +85,7 @@ func (r *Reader) uiAuthSession(ctx context.Context, q *query, sessionID string) 
 // PutUIAuthSession stores how far a session has come: its user, parameters,
 // stages and result.
 func (w *Writer) PutUIAuthSession(ctx context.Context, s *UIAuthSession) error {
-	return w.mustTouch(ctx, qPutUIAuth, s.ID, s.UserID, stored(s.Request), s.Completed, s.Result)
+	return w.execOne(ctx, qPutUIAuth, s.ID, s.UserID, insertedSession(s.Request), s.Completed, s.Result)
 }
 
 // DeleteUIAuthSessions removes those begun before a time, and those begun after

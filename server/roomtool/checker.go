@@ -14,21 +14,21 @@ import (
 	"touchstone.example/server/stateres"
 )
 
-// A verdict is what becomes of an event.
+// A verdict is the result of the checks on an event.
 type verdict string
 
 const (
 	accepted  verdict = "accepted"
 	rejected  verdict = "rejected"
-	dropped   verdict = "dropped"   // treated as if it had never come
-	unknown   verdict = "unknown"   // what it refers to is not all there
+	dropped   verdict = "dropped"   // ignored as if it had never been received
+	unknown   verdict = "unknown"   // some of its references are missing
 	duplicate verdict = "duplicate" // the same event again
 )
 
-// verdicts lists all of them in the order in which they are counted out.
+// verdicts lists all of them in the order of the summary.
 var verdicts = [...]verdict{accepted, rejected, dropped, unknown, duplicate}
 
-// good tells whether nothing is wrong with an event.
+// good reports whether the event passed.
 func (v verdict) good() bool { return v == accepted || v == duplicate }
 
 // A step is one of the checks on receipt.
@@ -44,7 +44,7 @@ const (
 	stepReferences step = "references"
 )
 
-// A result is a verdict and how it came about. Rule is only there for rejections.
+// A result is a verdict with its reason. Rule is set only for rejections.
 type result struct {
 	Verdict verdict
 	Step    step
@@ -53,51 +53,51 @@ type result struct {
 	Link    string
 }
 
-// A state is that of a room after an event. Events that do not change it share
-// it; whoever wants to change it must be the only one to hold it.
+// A state is the state of the room after an event. Events that do not change it
+// share one value, so it may be changed only by its sole owner.
 type state struct {
 	entries stateres.State
 	holders int
 }
 
-// A judge performs the checks on receipt on the events of a room, in an order in
-// which every event comes after those that it refers to.
-type judge struct {
+// A checker performs the checks on receipt on the events of a room. It checks
+// each event after all events that it refers to.
+type checker struct {
 	room  *room
-	keys  verifyKeys   // nil if signatures are not to be checked
-	keep  map[int]bool // entries the state after which stays
-	after []*state     // nil where it is not known, or not needed any more
-	uses  []int        // children that have not been judged
+	keys  verifyKeys   // nil: do not check signatures
+	keep  map[int]bool // entries for which the state after them is kept
+	after []*state     // the state after each entry; nil if unknown or no longer needed
+	uses  []int        // number of children that have not been checked
 
-	record   bool // what wins and loses where branches meet
-	contests []contest
+	record         bool // record the conflicts of state resolution
+	stateConflicts []stateConflict
 }
 
-// A contest is an entry of the state on which branches did not agree.
-type contest struct {
+// A stateConflict is a state entry for which branches had different events.
+type stateConflict struct {
 	event.StateKey
-	won  id.EventID // empty if nothing is left
+	won  id.EventID // empty if the resolved state has no such entry
 	lost []id.EventID
 }
 
-func newJudge(r *room, keys verifyKeys) *judge {
-	return &judge{room: r, keys: keys, keep: map[int]bool{}}
+func newChecker(r *room, keys verifyKeys) *checker {
+	return &checker{room: r, keys: keys, keep: map[int]bool{}}
 }
 
-// all judges every event of the room.
-func (j *judge) all() {
+// checkAll checks every event of the room.
+func (j *checker) checkAll() {
 	j.after = make([]*state, len(j.room.entries))
 	j.uses = make([]int, len(j.room.entries))
 	for _, i := range j.room.order {
 		j.uses[i] = len(j.room.entries[i].children)
 	}
 	for _, i := range j.room.order {
-		j.one(i)
+		j.checkOne(i)
 	}
 }
 
-// one judges an event. All that it refers to must have been judged.
-func (j *judge) one(i int) {
+// checkOne checks an event. All events that it refers to must have been checked.
+func (j *checker) checkOne(i int) {
 	e := j.room.entries[i]
 	before, err := j.before(e)
 	e.result = j.check(e, before, err)
@@ -117,8 +117,9 @@ func (j *judge) one(i int) {
 	j.after[i] = before
 }
 
-// before returns the state before an event, or says why it is not known.
-func (j *judge) before(e *entry) (*state, error) {
+// before returns the state before an event, or an error that says why it is
+// unknown.
+func (j *checker) before(e *entry) (*state, error) {
 	if err := j.missing("prev event", e.missingPrev, e.prev); err != nil {
 		return nil, err
 	}
@@ -144,26 +145,26 @@ func (j *judge) before(e *entry) (*state, error) {
 		return nil, err
 	}
 	if j.record {
-		j.addContests(j.room.conflicts(e.prev, states), resolved)
+		j.addStateConflicts(j.room.conflicts(e.prev, states), resolved)
 	}
 	return &state{entries: resolved}, nil
 }
 
-func (j *judge) addContests(conflicts []conflict, resolved stateres.State) {
+func (j *checker) addStateConflicts(conflicts []conflict, resolved stateres.State) {
 	for _, c := range conflicts {
-		one := contest{StateKey: c.StateKey, won: resolved[c.StateKey]}
+		one := stateConflict{StateKey: c.StateKey, won: resolved[c.StateKey]}
 		for _, candidate := range c.candidates {
 			if candidate.eventID != one.won {
 				one.lost = append(one.lost, candidate.eventID)
 			}
 		}
-		j.contests = append(j.contests, one)
+		j.stateConflicts = append(j.stateConflicts, one)
 	}
 }
 
-// release tells that one more child has been judged. The last one may have the
-// state after the event for itself, unless this is the end of the room.
-func (j *judge) release(i int) {
+// release is called when one more child has been checked. The last child
+// becomes the sole owner of the state, unless the state is kept.
+func (j *checker) release(i int) {
 	if j.uses[i]--; j.uses[i] > 0 || j.keep[i] || j.after[i] == nil || !j.followed(i) {
 		return
 	}
@@ -171,15 +172,16 @@ func (j *judge) release(i int) {
 	j.after[i] = nil
 }
 
-// followed tells whether an accepted event comes right after this one.
-func (j *judge) followed(i int) bool {
+// followed reports whether an accepted event has this one as a previous event.
+func (j *checker) followed(i int) bool {
 	return slices.ContainsFunc(j.room.entries[i].children, func(c int) bool {
 		return j.room.entries[c].result.Verdict == accepted
 	})
 }
 
-// missing says which of the references cannot be followed.
-func (j *judge) missing(what string, absent []id.EventID, there []int) error {
+// missing returns an error that names the references that are missing or have
+// no known state.
+func (j *checker) missing(what string, absent []id.EventID, there []int) error {
 	if len(absent) > 0 {
 		return fmt.Errorf("the %s %s is not in the input", what, printable(string(absent[0])))
 	}
@@ -192,8 +194,8 @@ func (j *judge) missing(what string, absent []id.EventID, there []int) error {
 }
 
 // check performs the checks on one event.
-func (j *judge) check(e *entry, before *state, stateErr error) result {
-	// 1 was performed by who read the event.
+func (j *checker) check(e *entry, before *state, stateErr error) result {
+	// 1. was performed when the event was read.
 	// 2. Passes signature checks, otherwise it is dropped.
 	verify, err := j.signatures(e)
 	if err != nil {
@@ -228,9 +230,9 @@ func (j *judge) check(e *entry, before *state, stateErr error) result {
 	return result{Verdict: accepted}
 }
 
-// signatures checks the signatures on an event, and returns what checks further
-// ones.
-func (j *judge) signatures(e *entry) (eventauth.Verifier, error) {
+// signatures checks the required signatures of an event, and returns a Verifier
+// for others.
+func (j *checker) signatures(e *entry) (eventauth.Verifier, error) {
 	if j.keys == nil {
 		return nil, nil
 	}
@@ -239,17 +241,17 @@ func (j *judge) signatures(e *entry) (eventauth.Verifier, error) {
 	return verify, verifies(e.ev, all)
 }
 
-// authState returns the auth events of an event, or says why it cannot be judged
-// by them.
-func (j *judge) authState(e *entry) ([]*event.Event, error) {
+// authState returns the auth events of an event, or an error if some are
+// missing or undecided.
+func (j *checker) authState(e *entry) ([]*event.Event, error) {
 	if err := j.missing("auth event", e.missingAuth, e.auth); err != nil {
 		return nil, err
 	}
 	var cited []*event.Event
-	for _, ref := range e.ev.AuthEvents { // as often as they are named
+	for _, ref := range e.ev.AuthEvents { // duplicates included
 		a := j.room.entries[j.room.byID[ref]]
 		if a.result.Verdict == unknown {
-			return nil, fmt.Errorf("the auth event %s could not be judged", printable(string(ref)))
+			return nil, fmt.Errorf("the auth event %s could not be checked", printable(string(ref)))
 		}
 		cited = append(cited, a.ev)
 	}
@@ -259,7 +261,7 @@ func (j *judge) authState(e *entry) ([]*event.Event, error) {
 	return cited, nil
 }
 
-func (j *judge) byAuthEvents(e *entry, cited []*event.Event, verify eventauth.Verifier) error {
+func (j *checker) byAuthEvents(e *entry, cited []*event.Event, verify eventauth.Verifier) error {
 	rejectedBefore := func(eventID id.EventID) bool {
 		return j.room.entries[j.room.byID[eventID]].result.Verdict == rejected
 	}
@@ -269,9 +271,9 @@ func (j *judge) byAuthEvents(e *entry, cited []*event.Event, verify eventauth.Ve
 	return eventauth.Check(j.room.rules, e.ev, j.withCreate(e, eventauth.StateOf(cited...)), verify)
 }
 
-// withCreate is a state to which, where events need not cite it, the create event
-// of the room belongs if it was accepted.
-func (j *judge) withCreate(e *entry, s eventauth.State) eventauth.State {
+// withCreate adds the create event of the room to a state, if it was accepted,
+// in versions whose events need not refer to it.
+func (j *checker) withCreate(e *entry, s eventauth.State) eventauth.State {
 	if !j.room.rules.CreateEventImplied || s.Event(event.TypeCreate, "") != nil || e.ev.Type == event.TypeCreate {
 		return s
 	}
@@ -294,7 +296,7 @@ func (s createdState) Event(typ, stateKey string) *event.Event {
 	return s.State.Event(typ, stateKey)
 }
 
-func (j *judge) rejection(at step, err error) result {
+func (j *checker) rejection(at step, err error) result {
 	res := result{Verdict: rejected, Step: at, Reason: err.Error(), Link: linkAuth(j.room.rules)}
 	var r *eventauth.Rejection
 	if errors.As(err, &r) {
@@ -303,7 +305,7 @@ func (j *judge) rejection(at step, err error) result {
 	return res
 }
 
-// stateEvents is a state of a room as the authorization rules look at it.
+// stateEvents implements eventauth.State for a state of the room.
 type stateEvents struct {
 	room    *room
 	entries stateres.State
@@ -317,7 +319,7 @@ func (s stateEvents) Event(typ, stateKey string) *event.Event {
 	return s.room.entries[s.room.byID[eventID]].ev
 }
 
-// resolve resolves the states after several events.
+// resolve returns the resolution of several states.
 func (r *room) resolve(states []*state, trace *stateres.Trace) (stateres.State, error) {
 	sets := make([]stateres.State, len(states))
 	for i, s := range states {
@@ -326,7 +328,7 @@ func (r *room) resolve(states []*state, trace *stateres.Trace) (stateres.State, 
 	return stateres.Resolve(r.rules, sets, r, trace)
 }
 
-// Load gives the events of the room to a resolution.
+// Load implements stateres.Source with the events of the room.
 func (r *room) Load(ids []id.EventID, into []stateres.Entry) error {
 	for i, eventID := range ids {
 		into[i] = stateres.Entry{}

@@ -70,10 +70,10 @@ const temporaryPrefix = "touchstone-memory-"
 // removes those of processes that were killed.
 func temporaryDir() (dir string, remove func() error, err error) {
 	parent := os.TempDir()
-	if free("/dev/shm") >= 1<<30 {
+	if freeSpace("/dev/shm") >= 1<<30 {
 		parent = "/dev/shm"
 	}
-	sweep(parent)
+	removeStaleDirs(parent)
 	dir, err = os.MkdirTemp(parent, temporaryPrefix)
 	if err != nil {
 		return "", nil, err
@@ -85,7 +85,7 @@ func temporaryDir() (dir string, remove func() error, err error) {
 	return dir, func() error { return errors.Join(os.RemoveAll(dir), unlock()) }, nil
 }
 
-func free(dir string) uint64 {
+func freeSpace(dir string) uint64 {
 	var st syscall.Statfs_t
 	if syscall.Statfs(dir, &st) != nil || syscall.Access(dir, 2) != nil {
 		return 0
@@ -93,9 +93,9 @@ func free(dir string) uint64 {
 	return st.Bavail * uint64(st.Bsize)
 }
 
-// sweep removes folders whose lock nobody holds. One without a lock yet is
+// removeStaleDirs removes folders whose lock nobody holds. One without a lock yet is
 // being made.
-func sweep(parent string) {
+func removeStaleDirs(parent string) {
 	locks, err := filepath.Glob(filepath.Join(parent, temporaryPrefix+"*", "lock"))
 	if err != nil {
 		return

@@ -12,23 +12,23 @@ import (
 	"touchstone.example/api/canonjson"
 )
 
-// MaxLine is the longest line that is read, in bytes. It is far above the size of
-// an event, so that what is too large for one is said to be that.
+// MaxLine is the maximum length of a line, in bytes. It is far larger than an
+// event may be, so that an event that is too large gets a proper error.
 const MaxLine = 1 << 20
 
 var errLongLine = fmt.Errorf("the line is longer than %d bytes", MaxLine)
 
-// A place is where something was read.
-type place struct {
+// A position is a position in the input: file and line.
+type position struct {
 	file string
 	line int
 }
 
-func (p place) String() string { return fmt.Sprintf("%s:%d", p.file, p.line) }
+func (p position) String() string { return fmt.Sprintf("%s:%d", p.file, p.line) }
 
-// An inputError says what cannot be read, and where.
+// An inputError is an error with its position in the input.
 type inputError struct {
-	place
+	position
 	err error
 }
 
@@ -36,16 +36,16 @@ func (e *inputError) Error() string {
 	if e.line == 0 {
 		return e.file + ": " + e.err.Error()
 	}
-	return e.place.String() + ": " + e.err.Error()
+	return e.position.String() + ": " + e.err.Error()
 }
 
 func (e *inputError) Unwrap() error { return e.err }
 
-// readObjects reads JSON lines: one object a line, blank lines left out. It hands
-// out each line with its number; the bytes are the caller's to keep.
-func readObjects(file string, r io.Reader, each func(at place, object []byte) error) error {
+// readObjects reads JSON lines: one object per line; blank lines are skipped.
+// It calls each for every line; each may keep the bytes.
+func readObjects(file string, r io.Reader, each func(at position, object []byte) error) error {
 	in := bufio.NewReaderSize(r, 64<<10)
-	for at := (place{file, 1}); ; at.line++ {
+	for at := (position{file, 1}); ; at.line++ {
 		line, err := readLine(in)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return &inputError{at, err}
@@ -68,7 +68,8 @@ func readObjects(file string, r io.Reader, each func(at place, object []byte) er
 	}
 }
 
-// readLine reads up to the end of a line, or of the input with io.EOF.
+// readLine reads to the end of the line; at the end of the input the error is
+// io.EOF.
 func readLine(in *bufio.Reader) ([]byte, error) {
 	var line []byte
 	for {
@@ -89,8 +90,8 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 	}
 }
 
-// checkObject tells whether a line is one JSON object. Whether its numbers are
-// what a room version wants is not decided here.
+// checkObject checks that a line is one JSON object. It does not check whether
+// its numbers are allowed in the room version.
 func checkObject(line []byte) error {
 	if line[0] == '[' {
 		return errors.New("is a JSON array: write one event a line, as jq -c '.[]' does")

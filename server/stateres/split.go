@@ -9,25 +9,26 @@ import (
 	"touchstone.example/server/event"
 )
 
-// Entries are what some states have, each with the set of those that have it.
+// Entries are the entries of several states, each with the set of states that
+// have it.
 type entries struct {
 	events *index
-	states int // how many there are
-	words  int // of a set of them
+	states int // how many states there are
+	words  int // words per set of states
 	list   []entry
 	sets   []uint64
 }
 
-// An entry is the place of an event in states.
+// An entry is a state key with an event.
 type entry struct {
 	key event.StateKey
 	n   int32 // the event's number
 }
 
-// in returns the set of the states that have an entry.
+// in returns the set of states that have entry i.
 func (e *entries) in(i int) []uint64 { return e.sets[i*e.words : (i+1)*e.words] }
 
-// inAll tells whether all states have an entry.
+// inAll reports whether all states have entry i.
 func (e *entries) inAll(i int) bool {
 	n := 0
 	for _, word := range e.in(i) {
@@ -36,7 +37,7 @@ func (e *entries) inAll(i int) bool {
 	return n == e.states
 }
 
-// statesOf lists the states that have an entry.
+// statesOf lists the states that have entry i.
 func (e *entries) statesOf(i int) []int {
 	var states []int
 	for state := range e.states {
@@ -52,13 +53,13 @@ func (e *entries) add(of entry, in []uint64) {
 	e.sets = append(e.sets, in...)
 }
 
-// entriesOf lists what states have.
+// entriesOf collects the entries of all states.
 //
-// Entries are told by the IDs of their events, which are quicker to look up than
-// keys. An event that stands under a second key, as in nonsense states, is listed
-// apart. The guess is that an event follows the one that it followed before: a
-// copy of a map is gone through in nearly the same order, and states tend to be
-// copies of each other.
+// It finds entries by event ID, which is quicker to look up than a state key.
+// An event under a second key, which malformed states may have, is kept in a
+// separate list. It guesses that an event follows the same event as in the
+// state before: copies of a map are iterated in nearly the same order, and
+// states are often copies of each other.
 func entriesOf(states []State) *entries {
 	size := 0
 	if len(states) > 0 {
@@ -94,37 +95,37 @@ func entriesOf(states []State) *entries {
 	return e
 }
 
-// A separation is what states share and what not.
-type separation struct {
-	shared State   // what all have
-	roots  []int32 // the events of that
-	apart  entries // the others
+// A stateSplit is a list of states divided into what all share and the rest.
+type stateSplit struct {
+	shared   State   // the entries that all states have
+	roots    []int32 // the events of shared
+	unshared entries // all other entries
 }
 
-// separate tells which entries all states share.
+// splitStates divides the states into the entries that all share and the rest.
 //
 // Spec: room version 2, "Unconflicted state map and conflicted state set".
-func separate(states []State) *separation {
+func splitStates(states []State) *stateSplit {
 	all := entriesOf(states)
-	s := &separation{
-		roots: make([]int32, 0, len(all.list)),
-		apart: entries{events: all.events, states: all.states, words: all.words},
+	s := &stateSplit{
+		roots:    make([]int32, 0, len(all.list)),
+		unshared: entries{events: all.events, states: all.states, words: all.words},
 	}
 	for i, e := range all.list {
 		if all.inAll(i) {
 			s.roots = append(s.roots, e.n)
 		} else {
-			s.apart.add(e, all.in(i))
+			s.unshared.add(e, all.in(i))
 		}
 	}
-	if len(s.apart.list) < len(s.roots) {
+	if len(s.unshared.list) < len(s.roots) {
 		s.shared = maps.Clone(states[0])
-		for _, e := range s.apart.list {
+		for _, e := range s.unshared.list {
 			delete(s.shared, e.key)
 		}
 		return s
 	}
-	s.shared = make(State, len(all.list)) // with room for what will be resolved
+	s.shared = make(State, len(all.list)) // with capacity for the entries that will be resolved
 	for i, e := range all.list {
 		if all.inAll(i) {
 			s.shared[e.key] = all.events.ids[e.n]

@@ -34,7 +34,7 @@ func (w *Writer) PutAccountData(ctx context.Context, d *AccountData) error {
 	if content == nil {
 		content = []byte{}
 	}
-	return w.later(ctx, qPutAccountData, d.UserID, d.RoomNID, d.Type, content, d.Pos)
+	return w.enqueue(ctx, qPutAccountData, d.UserID, d.RoomNID, d.Type, content, d.Pos)
 }
 
 // AccountData returns one kind of data, ErrNotFound when it was never set. Its

@@ -12,8 +12,8 @@ import (
 	"touchstone.example/server/roomver"
 )
 
-// Events of two rooms in one input stay apart.
-func TestAnInputOfTwoRoomsIsNotOneRoom(t *testing.T) {
+// Events of two rooms in one input must not be mixed.
+func TestTwoRoomsInOneInputAreNotMixed(t *testing.T) {
 	for _, rules := range roomver.All() {
 		f := files{}
 		build := func(server, content string) []string {

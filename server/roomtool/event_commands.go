@@ -18,10 +18,10 @@ import (
 	"touchstone.example/server/roomver"
 )
 
-// The commands of this file look at each event alone.
+// The commands of this file process each event by itself.
 
-// eachLine performs something on each line. What fails is reported with its
-// place, and the others go on.
+// eachLine calls do for each line. It reports an error with its position and
+// continues.
 func (r *run) eachLine(files []string, do func(l line) error) (bool, error) {
 	lines, err := r.readLines(files)
 	if err != nil {
@@ -31,7 +31,7 @@ func (r *run) eachLine(files []string, do func(l line) error) (bool, error) {
 	for _, l := range lines {
 		if err := do(l); err != nil {
 			good = false
-			fmt.Fprintf(r.Err, "touchstone room: %s: %s\n", l.place, printable(err.Error()))
+			fmt.Fprintf(r.Err, "touchstone room: %s: %s\n", l.position, printable(err.Error()))
 		}
 	}
 	return good, nil
@@ -41,8 +41,8 @@ var redactCommand = command{
 	name:    "redact",
 	args:    "[file ...]",
 	summary: "strip events of what a redaction removes",
-	text: `Writes each event as the redaction algorithm of the room version leaves it, in
-canonical JSON. The event need not be complete. Its ID stays the same.`,
+	text: `Writes each event redacted by the algorithm of the room version, in canonical JSON.
+The event may be incomplete. Its ID stays the same.`,
 	examples: [][2]string{
 		{"touchstone room redact room.jsonl", "redact every event"},
 		{"touchstone room redact --room-version 11 message.jsonl", "redact an event without its room"},
@@ -70,13 +70,13 @@ var hashCommand = command{
 	name:    "hash",
 	args:    "[file ...]",
 	summary: "compute content hashes, reference hashes and event IDs",
-	text: `Computes the hashes of each event and the ID that follows from them, and compares
-the content hash with the one that the event carries. The event need not be
-complete: the hashes are over what is there. Hashes are in unpadded base64.`,
+	text: `Computes the hashes and the ID of each event, and compares the content hash with
+the one in the event. The event may be incomplete; the hashes then cover only the
+members that it has. Hashes are in unpadded base64.`,
 	examples: [][2]string{
 		{"touchstone room hash room.jsonl", "all hashes of a room"},
 		{"touchstone room hash --only event-id --room-version 11 message.jsonl", "an ID alone, for a script"},
-		{"touchstone room hash --json room.jsonl", "for other programs: one object a line"},
+		{"touchstone room hash --json room.jsonl", "for other programs: one object per line"},
 	},
 	prepare: func(r *run, fs *flag.FlagSet) func([]string) (bool, error) {
 		r.flagVersion(fs)
@@ -97,7 +97,7 @@ complete: the hashes are over what is there. Hashes are in unpadded base64.`,
 	},
 }
 
-// A hashReport is the hashes of one event.
+// A hashReport is the hashes of one event, for output.
 type hashReport struct {
 	File          string     `json:"file"`
 	Line          int        `json:"line"`
@@ -168,7 +168,7 @@ func (r *run) writeHashes(rep hashReport, only string) error {
 		eventID = "-"
 	}
 	_, err := fmt.Fprintf(r.out, "%s\n  event ID        %s\n  content hash    %s %s\n  reference hash  %s\n",
-		place{rep.File, rep.Line}, printable(string(eventID)), rep.ContentHash, note, rep.ReferenceHash)
+		position{rep.File, rep.Line}, printable(string(eventID)), rep.ContentHash, note, rep.ReferenceHash)
 	return err
 }
 
@@ -177,8 +177,8 @@ var signCommand = command{
 	args:    "[file ...]",
 	summary: "add the content hash and a signature",
 	text: `Writes each event with its content hash and a signature of the server, in canonical
-JSON. Other signatures stay; they only hold on if the event had this content hash
-before. The key is a file as other servers keep it, with lines "ed25519 NAME SEED",
+JSON. Other signatures stay; they remain valid only if the event had this content hash
+before. The key file has the format of other servers, with lines "ed25519 NAME SEED",
 or a seed of 32 bytes in base64 alone, for which --key-id is needed.`,
 	examples: [][2]string{
 		{"touchstone room sign --key signing.key --server one.example --room-version 11 message.jsonl", "sign with a server's key"},
@@ -230,14 +230,14 @@ var verifyCommand = command{
 	name:    "verify",
 	args:    "--keys FILE [file ...]",
 	summary: "check content hashes and signatures",
-	text: `Checks of each event that its content hash matches and that the servers signed it
-whose signatures the specification asks for. Every signature is listed: valid,
-invalid, with an unknown key, or with a key that had expired. The file of keys has
-any number of JSON objects: what a server publishes (GET /_matrix/key/v2/server),
+	text: `Checks the content hash of each event, and the signatures that the specification
+requires. Every signature is listed: valid, invalid, by an unknown key, or by an
+expired key. The file of keys has any number of JSON objects: the keys that a
+server publishes (GET /_matrix/key/v2/server),
 a notary's answer, or simply {"server": {"ed25519:1": "base64"}}.`,
 	examples: [][2]string{
 		{"touchstone room verify --keys keys.json room.jsonl", "verify the events of a room"},
-		{"touchstone room verify --keys keys.json --json room.jsonl", "for other programs: one object a line"},
+		{"touchstone room verify --keys keys.json --json room.jsonl", "for other programs: one object per line"},
 	},
 	prepare: func(r *run, fs *flag.FlagSet) func([]string) (bool, error) {
 		r.flagVersion(fs)
@@ -273,7 +273,7 @@ func (r *run) keys(file string) (keys verifyKeys, err error) {
 	return keys, err
 }
 
-// A verifyReport is what the signatures on one event are worth.
+// A verifyReport is the signatures of one event with their results, for output.
 type verifyReport struct {
 	File        string            `json:"file"`
 	Line        int               `json:"line"`
@@ -325,7 +325,7 @@ func (r *run) writeVerified(rep verifyReport) error {
 	if !rep.Valid {
 		state = "BAD"
 	}
-	fmt.Fprintf(r.out, "%s  %-4s  %s\n", place{rep.File, rep.Line}, state, printable(string(rep.EventID)))
+	fmt.Fprintf(r.out, "%s  %-4s  %s\n", position{rep.File, rep.Line}, state, printable(string(rep.EventID)))
 	for _, s := range rep.Signatures {
 		fmt.Fprintf(r.out, "  %s  %s %s\n", pad(string(s.State), len(signatureUnknown)), printable(string(s.Server)), printable(string(s.KeyID)))
 	}

@@ -16,8 +16,9 @@ import (
 	"touchstone.example/tests/beside"
 )
 
-// Both do the same to the same message: read it from outside with its hash and
-// its ID, make it, sign it once more, verify its signature, redact it.
+// BenchmarkBeside does the same with the same message in both implementations:
+// parse it with its hash and ID, build it, add a signature, verify its
+// signature, redact it.
 func BenchmarkBeside(b *testing.B) {
 	const version = "11"
 	rules, s, impl := rulesOf(b, version), specSigner(b), gmsl.MustGetRoomVersion(version)

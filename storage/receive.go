@@ -27,12 +27,12 @@ var (
 
 // InsertWaitingRedaction notes that a redaction waits for the event it is about.
 func (w *Writer) InsertWaitingRedaction(ctx context.Context, redacts id.EventID, eventNID int64) error {
-	return w.later(ctx, qInsertWaitingRedaction, redacts, eventNID)
+	return w.enqueue(ctx, qInsertWaitingRedaction, redacts, eventNID)
 }
 
 // DeleteWaitingRedaction notes that a redaction waits no longer.
 func (w *Writer) DeleteWaitingRedaction(ctx context.Context, redacts id.EventID, eventNID int64) error {
-	return w.later(ctx, qDeleteWaitingRedaction, redacts, eventNID)
+	return w.enqueue(ctx, qDeleteWaitingRedaction, redacts, eventNID)
 }
 
 // WaitingRedactions lists the redactions that wait for an event.
@@ -59,7 +59,7 @@ func (r *Reader) AuthNIDs(ctx context.Context, nids []int64) (map[int64][]int64,
 
 // InsertAuthorised notes that an event authorises a state event.
 func (w *Writer) InsertAuthorised(ctx context.Context, authNID, eventNID int64) error {
-	return w.later(ctx, qInsertAuthorised, authNID, eventNID)
+	return w.enqueue(ctx, qInsertAuthorised, authNID, eventNID)
 }
 
 // An Entry is what a state may have under one key.
@@ -76,7 +76,7 @@ func (r *Reader) Authorised(ctx context.Context, authNID, before int64, limit in
 		var typ Text
 		var key string
 		err := scan(&e.NID, &typ, &key)
-		e.StateKey = StateKey{Type: string(typ), Key: original(key)}
+		e.StateKey = StateKey{Type: string(typ), Key: unescape(key)}
 		list = append(list, e)
 		return err
 	})
@@ -85,13 +85,13 @@ func (r *Reader) Authorised(ctx context.Context, authNID, before int64, limit in
 
 // InsertExtremity makes an event one that the room's next event will follow.
 func (w *Writer) InsertExtremity(ctx context.Context, roomNID, eventNID int64) error {
-	return w.later(ctx, qInsertExtremity, roomNID, eventNID)
+	return w.enqueue(ctx, qInsertExtremity, roomNID, eventNID)
 }
 
 // DeleteExtremity takes an event off those that the room's next event will
 // follow.
 func (w *Writer) DeleteExtremity(ctx context.Context, roomNID, eventNID int64) error {
-	return w.later(ctx, qDeleteExtremity, roomNID, eventNID)
+	return w.enqueue(ctx, qDeleteExtremity, roomNID, eventNID)
 }
 
 // Followed reports whether a stored event follows one that is not part of the

@@ -15,15 +15,15 @@ import (
 	"time"
 )
 
-const stopGrace = 10 * time.Second // what engines give a container by default
+const stopGrace = 10 * time.Second // Docker's default
 
-// running reports whether the process is there, paused or not.
+// running reports whether the process exists, paused or not.
 func (c *container) running() bool {
 	status := c.status()
 	return status == "running" || status == "paused"
 }
 
-// status is the engine's word for what a container does.
+// status returns Docker's name for the state of the container.
 func (c *container) status() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -38,10 +38,11 @@ func (c *container) status() string {
 	return "running"
 }
 
-// start runs the image's program, with the files as the last run left them.
+// start runs the program of the image, with the files that the previous run
+// left.
 func (e *engine) start(c *container, _ *http.Request) (int, error) {
-	c.life.Lock()
-	defer c.life.Unlock()
+	c.lifecycle.Lock()
+	defer c.lifecycle.Unlock()
 	return e.startLocked(c)
 }
 
@@ -49,11 +50,11 @@ func (e *engine) startLocked(c *container) (int, error) {
 	if c.running() {
 		return http.StatusNotModified, nil
 	}
-	ip, hosts, err := e.settle(c)
+	ip, hosts, err := e.prepareNetwork(c)
 	if err != nil {
 		return 0, err
 	}
-	if err := furnish(c.dir, hosts); err != nil {
+	if err := addSystemFiles(c.dir, hosts); err != nil {
 		return 0, fmt.Errorf("prepare the files of %s: %w", c.name, err)
 	}
 	log, err := os.OpenFile(c.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
@@ -78,10 +79,11 @@ func (e *engine) startLocked(c *container) (int, error) {
 	return http.StatusNoContent, nil
 }
 
-// settle makes sure that a container's address is its own, and lists the names
-// that it knows. A test that fails may leave a server behind, and the next one
-// start another of the same name: the name then leads to the new one.
-func (e *engine) settle(c *container) (ip, hosts string, err error) {
+// prepareNetwork makes sure that no other running container has the same
+// address, and lists the names that the container can resolve. A failed test
+// may leave a server running while the next test starts one of the same name;
+// the name then resolves to the new server.
+func (e *engine) prepareNetwork(c *container) (ip, hosts string, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, other := range e.containers {
@@ -100,8 +102,8 @@ func (e *engine) settle(c *container) (ip, hosts string, err error) {
 	return c.ip, strings.Join(lines, "\n") + "\n", nil
 }
 
-// furnish adds what an engine adds to every container.
-func furnish(dir, hosts string) error {
+// addSystemFiles adds the files that Docker adds to every container.
+func addSystemFiles(dir, hosts string) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
@@ -117,7 +119,7 @@ func furnish(dir, hosts string) error {
 	}
 	for name, text := range map[string]string{
 		"etc/hosts":       hosts,
-		"etc/resolv.conf": "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n", // other names fail at once
+		"etc/resolv.conf": "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n", // so that look-ups of other names fail at once
 		"dev/null":        "",
 	} {
 		if err := root.WriteFile(name, []byte(text), 0o666); err != nil {
@@ -132,8 +134,8 @@ func (e *engine) stop(c *container, r *http.Request) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	c.life.Lock()
-	defer c.life.Unlock()
+	c.lifecycle.Lock()
+	defer c.lifecycle.Unlock()
 	if !c.running() {
 		return http.StatusNotModified, nil
 	}
@@ -146,13 +148,13 @@ func (e *engine) restart(c *container, r *http.Request) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	c.life.Lock()
-	defer c.life.Unlock()
+	c.lifecycle.Lock()
+	defer c.lifecycle.Unlock()
 	c.stopLocked(grace)
 	return e.startLocked(c)
 }
 
-// graceOf reads ?t=seconds; a negative one means for ever.
+// graceOf parses ?t=seconds; a negative value means no time limit.
 func graceOf(r *http.Request) (time.Duration, error) {
 	text := r.FormValue("t")
 	if text == "" {
@@ -168,7 +170,7 @@ func graceOf(r *http.Request) (time.Duration, error) {
 	return time.Duration(seconds) * time.Second, nil
 }
 
-// stopLocked asks the process to end, and ends it when its time is up.
+// stopLocked asks the process to end, and kills it after the time limit.
 func (c *container) stopLocked(grace time.Duration) {
 	proc := c.current()
 	if proc == nil {
@@ -186,8 +188,8 @@ func (c *container) stopLocked(grace time.Duration) {
 	}
 }
 
-// kill ends the process, if there is one, at once. It waits for no stop that is
-// under way.
+// kill kills the process, if there is one. It does not wait for a stop in
+// progress.
 func (c *container) kill() {
 	if proc := c.current(); proc != nil {
 		proc.signal(syscall.SIGKILL)
@@ -195,7 +197,7 @@ func (c *container) kill() {
 	}
 }
 
-// current is the process that runs now, or nil.
+// current returns the running process, or nil.
 func (c *container) current() *process {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -16,17 +16,17 @@ import (
 // limit.
 const maxName = 256
 
-// A wish is the device that a client asks to log in as.
-type wish struct {
+// A requestedDevice is the device that a client asks to log in as.
+type requestedDevice struct {
 	device id.DeviceID // empty: the server chooses
 	name   string      // of a device that is new
 }
 
-// newWish reads what a client says of its device.
+// newRequestedDevice reads what a client says of its device.
 //
 // Spec: client-server login and register, "device_id",
 // "initial_device_display_name".
-func newWish(device, name api.Opt[string]) (w wish, err error) {
+func newRequestedDevice(device, name api.Opt[string]) (w requestedDevice, err error) {
 	if device.Set {
 		if w.device, err = id.ParseDeviceID(device.Value); err != nil {
 			return w, api.BadJSON("device_id: %s", err)
@@ -44,42 +44,43 @@ func checkName(name api.Opt[string]) error {
 	return nil
 }
 
-// A grant is a device that may act for a user, and its new access token.
-type grant struct {
+// A newLogin is a device that may act for a user, and its new access token.
+type newLogin struct {
 	user   id.UserID
 	device id.DeviceID
 	token  string
 
-	name  string
-	drawn bool // the server chose the device's ID
+	name        string
+	generatedID bool // the server chose the device's ID
 }
 
-// draw makes a grant's token, and a device's ID where the client names none.
-func (a *Accounts) draw(user id.UserID, w wish) *grant {
-	g := &grant{user: user, device: w.device, name: w.name, drawn: w.device == ""}
-	if g.drawn {
+// generateLogin makes the access token of a login, and the device's ID where the
+// client names none.
+func (a *Accounts) generateLogin(user id.UserID, w requestedDevice) *newLogin {
+	g := &newLogin{user: user, device: w.device, name: w.name, generatedID: w.device == ""}
+	if g.generatedID {
 		g.device = id.DeviceID(a.Env.Rand.Token("device id", string(user), 10))
 	}
 	g.token = a.Env.Rand.Token("access token", string(user), 43)
 	return g
 }
 
-// write stores a grant and returns the position of the change that ends what
-// is remembered of the device's earlier tokens, or 0 if it can have none. It
-// is the last of a transaction's writes, and fails with ErrExists when what
-// was drawn was drawn before, as under the seed of an earlier run.
+// write stores a login and returns the position of the change by which caches
+// drop the device's earlier tokens, or 0 if it can have none. It is the last of a
+// transaction's writes. It fails with ErrExists when a generated value exists
+// already, which happens under the seed of an earlier run.
 //
 // Spec: client-server "Relationship between access tokens and devices".
-func (g *grant) write(ctx context.Context, tx *storage.Writer, now int64) (pos int64, err error) {
+func (g *newLogin) write(ctx context.Context, tx *storage.Writer, now int64) (pos int64, err error) {
 	_, err = tx.Device(ctx, g.user, g.device)
 	known := err == nil
 	switch {
-	case known && g.drawn:
+	case known && g.generatedID:
 		return 0, storage.ErrExists
 	case known:
 		err = tx.DeleteDeviceAccess(ctx, g.user, g.device)
 	case errors.Is(err, storage.ErrNotFound):
-		if _, err := tx.DeleteTxnsOf(ctx, g.user, g.device, math.MaxInt32); err != nil { // what forget has left
+		if _, err := tx.DeleteTxnsOf(ctx, g.user, g.device, math.MaxInt32); err != nil { // what deleteSentTransactions has left
 			return 0, err
 		}
 		err = tx.PutDevice(ctx, &storage.Device{
@@ -98,18 +99,18 @@ func (g *grant) write(ctx context.Context, tx *storage.Writer, now int64) (pos i
 	return revoke(ctx, tx, g.user)
 }
 
-// grant gives a device access to an account that is as it was when it was
+// logIn gives a device access to an account that is as it was when it was
 // verified: a login is before a change of the password, or it fails.
-func (a *Accounts) grant(ctx context.Context, verified *storage.User, w wish) (*grant, error) {
-	var g *grant
+func (a *Accounts) logIn(ctx context.Context, verified *storage.User, w requestedDevice) (*newLogin, error) {
+	var g *newLogin
 	var pos int64
 	if w.device != "" {
-		if err := a.forget(ctx, verified.ID, w.device); err != nil {
+		if err := a.deleteSentTransactions(ctx, verified.ID, w.device); err != nil {
 			return nil, err
 		}
 	}
-	err := redraw(func() error {
-		g = a.draw(verified.ID, w)
+	err := retryIfTaken(func() error {
+		g = a.generateLogin(verified.ID, w)
 		return a.DB.Write(ctx, func(tx *storage.Writer) (err error) {
 			user, err := tx.LockUser(ctx, verified.ID)
 			if err != nil {
@@ -131,14 +132,14 @@ func (a *Accounts) grant(ctx context.Context, verified *storage.User, w wish) (*
 	return g, a.Feed.WaitFor(ctx, pos)
 }
 
-// maxDraws bounds redraw. Under the seed of an earlier run a server draws
-// again what it has drawn in that run; otherwise the first draw is good.
-const maxDraws = 1 << 16
+// maxTaken bounds retryIfTaken. Under the seed of an earlier run a server
+// generates the values of that run again; otherwise the first one is free.
+const maxTaken = 1 << 16
 
-// redraw runs do, which draws names and stores them, until they are new.
-func redraw(do func() error) error {
+// retryIfTaken runs do, which generates names and stores them, until they are free.
+func retryIfTaken(do func() error) error {
 	err := do()
-	for n := 1; n < maxDraws && errors.Is(err, storage.ErrExists); n++ {
+	for n := 1; n < maxTaken && errors.Is(err, storage.ErrExists); n++ {
 		err = do()
 	}
 	return err

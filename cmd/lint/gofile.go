@@ -13,19 +13,19 @@ import (
 	"strings"
 )
 
-// goFile is one Go file while it is checked.
+// goFile is one Go file during its check.
 type goFile struct {
 	name      string
 	generated bool
 	fset      *token.FileSet
-	timeName  string // what the file calls package time, empty if it does not import it
+	timeName  string // the name under which the file imports package time; empty if it does not
 	testing   bool   // imports package testing
 	allowed   map[int]*allowance
 	found     []finding
 }
 
-// An allowance is a //house:allow comment; it covers its own line, or the next
-// one if it stands alone.
+// An allowance is a //house:allow comment. It applies to its own line, or to
+// the next line if it has a line to itself.
 type allowance struct {
 	line   int
 	rule   rule
@@ -33,7 +33,7 @@ type allowance struct {
 	reason string
 }
 
-// checkGo checks what needs the syntax tree.
+// checkGo runs the checks that need the syntax tree.
 func checkGo(name string, src []byte, generated bool) ([]finding, error) {
 	f := &goFile{name: name, generated: generated, fset: token.NewFileSet(), allowed: map[int]*allowance{}}
 	tree, err := parser.ParseFile(f.fset, name, src, parser.ParseComments|parser.SkipObjectResolution)
@@ -51,7 +51,7 @@ func checkGo(name string, src []byte, generated bool) ([]finding, error) {
 	return f.found, nil
 }
 
-// report adds a finding unless its folder or its line is exempt.
+// report adds a finding, unless its folder or its line is exempt.
 func (f *goFile) report(pos token.Pos, r rule, text string) {
 	line := f.fset.Position(pos).Line
 	if exempt(r, f.name) {
@@ -131,7 +131,8 @@ func (f *goFile) node(n ast.Node) bool {
 	return true
 }
 
-// selector sees uses as well as calls, since a function value hides a call.
+// selector checks each use of a name, not only calls, because a function value
+// can be called later.
 func (f *goFile) selector(n *ast.SelectorExpr) {
 	if n.Sel.Name == "Stamp" && isFeed(n.X) {
 		f.report(n.Pos(), ruleStamp, "feed.Stamp may be behind what others have acknowledged: reach a position with feed.Reach")
@@ -148,7 +149,8 @@ func (f *goFile) selector(n *ast.SelectorExpr) {
 	}
 }
 
-// isFeed goes by the name of a value, which is all that one file tells.
+// isFeed reports whether an expression is a feed, judging by its name: types
+// are not known here.
 func isFeed(x ast.Expr) bool {
 	switch x := x.(type) {
 	case *ast.Ident:

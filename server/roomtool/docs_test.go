@@ -20,8 +20,8 @@ const (
 	guidePicture = "../../docs/room-commands.svg"
 )
 
-// A guideRun goes through the guide from the top, as a reader does who types
-// every command.
+// A guideRun executes the commands of the guide docs/room-commands.md from top
+// to bottom, as a reader would.
 type guideRun struct {
 	files
 	t        *testing.T
@@ -29,14 +29,14 @@ type guideRun struct {
 	rejected bool
 }
 
-// blocks are the fenced blocks of the guide. A block of a file stands below its
-// name.
+// blocks are the fenced code blocks of the guide. A block with the contents of
+// a file follows the name of the file.
 var (
 	blocks   = regexp.MustCompile("(?ms)^```([a-z ]+)\n(.*?)^```\n")
 	fileName = regexp.MustCompile("(?m)^`([a-z0-9-]+\\.[a-z]+)`[^\n]*:\n\n\\z")
 )
 
-func TestTheGuideIsTrue(t *testing.T) {
+func TestGuideCommandsAndOutput(t *testing.T) {
 	b, err := os.ReadFile(guide)
 	require.NoError(t, err)
 	text := string(b)
@@ -70,7 +70,7 @@ func TestTheGuideIsTrue(t *testing.T) {
 	require.Equal(t, string(picture), string(g.files["room-commands.svg"]))
 }
 
-// console runs the commands of a block, and returns them with what they print.
+// console executes the commands of a block and returns them with their output.
 func (g *guideRun) console(body string) string {
 	var out strings.Builder
 	for line := range strings.Lines(body) {
@@ -82,7 +82,7 @@ func (g *guideRun) console(body string) string {
 	return out.String()
 }
 
-// shell understands as much of a shell as the guide needs.
+// shell interprets the small part of shell syntax that the guide uses.
 func (g *guideRun) shell(command string) string {
 	if source, ok := g.files["room.txt"]; ok {
 		g.files["room-1.txt"] = []byte(strings.Replace(string(source), `"users":{`, `"users":{"@alice:one.example":100,`, 1))
@@ -114,7 +114,7 @@ func (g *guideRun) shell(command string) string {
 	return out
 }
 
-// jq is the one filter of the guide.
+// jq implements the single jq filter of the guide.
 func (g *guideRun) jq(filter, in string) string {
 	require.Equal(g.t, `jq -c '.events[] | select(.verdict == "rejected") | [.line, .rule, .reason]'`, filter)
 	var report struct {

@@ -11,11 +11,11 @@ import (
 	"touchstone.example/server/stateres"
 )
 
-// A room for each departure that alone makes the other implementation disagree.
-// Should randomRoom change, the seeds must be found again, among those for which
-// explain gives just this name.
+// TestEachDepartureAlone has one random room for each departure, in which that
+// departure alone explains the disagreement. If randomRoom changes, new seeds
+// must be found: those for which explain returns just this name.
 func TestEachDepartureAlone(t *testing.T) {
-	silence(t)
+	discardOutput(t)
 	for _, tc := range []struct {
 		departure string
 		version   string
@@ -26,8 +26,8 @@ func TestEachDepartureAlone(t *testing.T) {
 		{"the event stands in for its auth events", "12", 0, 38654716487},
 		{"sorts from the end", "11", 0, 38654715862},
 		{"mainline steps", "12", 1, 38654710547},
-		{"power events bring along conflicted neighbours only", "2", 0, 38654712373},
-		{"what all share stays out", "8", 0, 38654712067},
+		{"power events add only conflicted neighbours", "2", 0, 38654712373},
+		{"shared events stay out", "8", 0, 38654712067},
 		{"creators without power levels", "8", 0, 38654715703},
 		{"empty keys only", "8", 0, 42949682581},
 		{"power levels left behind", "7", 0, 1288490275254},
@@ -39,7 +39,7 @@ func TestEachDepartureAlone(t *testing.T) {
 			require.True(t, ok)
 			r, sets := randomRoom(t, rules, tc.seed)
 			pdus := pdusOf(t, rules.Version, r.source)
-			s := seconds(rules)[tc.second]
+			s := comparisons(rules)[tc.second]
 			ours, err := stateres.Resolve(s.rules, sets, r.source, nil)
 			require.NoError(t, err)
 			theirs, ok := s.ask(t, sets, r.source, pdus)

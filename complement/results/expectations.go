@@ -15,8 +15,8 @@ import (
 	"strings"
 )
 
-// An expectation is how a test is expected to end, and why if it is not with a
-// pass.
+// An expectation is the expected result of a test, with a reason if it is not
+// "pass".
 type expectation struct {
 	status status
 	reason string
@@ -67,14 +67,14 @@ func readExpectations(folder, pkg string) (*expectations, error) {
 	return x, lines.Err()
 }
 
-// A difference is how a run departs from what is expected, by name.
+// A difference is the list of tests whose result differs from the expected one.
 type difference struct {
 	broken    bool
-	regressed []string // expected to pass
-	missing   []string // expected, but did not run
-	improved  []string // expected not to pass
-	changed   []string // from fail to skip, or back
-	unknown   []string // expected nothing of it, and it did not pass
+	regressed []string // expected to pass, but did not
+	missing   []string // expected, but not run
+	improved  []string // not expected to pass, but passed
+	changed   []string // from fail to skip, or the reverse
+	unknown   []string // without an expectation, and did not pass
 }
 
 func (x *expectations) compare(p *packageRun, partial bool) difference {
@@ -105,8 +105,8 @@ func (x *expectations) compare(p *packageRun, partial bool) difference {
 	return d
 }
 
-// underFailed reports whether a test above this one failed, which is why it may
-// not have run.
+// underFailed reports whether a parent of this test failed, which may be why
+// the test did not run.
 func (x *expectations) underFailed(p *packageRun, name string) bool {
 	for i, c := range name {
 		if c == '/' && p.tests[name[:i]] == fail {
@@ -116,7 +116,7 @@ func (x *expectations) underFailed(p *packageRun, name string) bool {
 	return false
 }
 
-func (d difference) worse() bool {
+func (d difference) hasRegressions() bool {
 	return d.broken || len(d.regressed)+len(d.missing)+len(d.unknown) > 0
 }
 
@@ -141,9 +141,9 @@ func (d difference) print(out io.Writer) {
 	}
 }
 
-// update returns expectations that the run fulfils. Reasons stay with tests
-// that still do not pass, but for operations that they no longer wait for. Of a
-// partial run, everything that did not run stays too.
+// update returns expectations that match the run. A test that still does not
+// pass keeps its reason, except for operations that it no longer waits for.
+// After a partial run, the tests that did not run keep their expectations.
 func (x *expectations) update(p *packageRun, partial bool) *expectations {
 	next := &expectations{pkg: x.pkg, heading: x.heading, tests: map[string]expectation{}}
 	if partial {

@@ -21,7 +21,7 @@ import (
 func randomRoom(t *testing.T, rules *roomver.Rules, chance *rand.Rand) [][]byte {
 	b := newBuilder(rules)
 	line := func(format string, args ...any) {
-		require.NoError(t, b.line(place{"random", len(b.events) + 1}, fmt.Appendf(nil, format, args...)))
+		require.NoError(t, b.addLine(position{"random", len(b.events) + 1}, fmt.Appendf(nil, format, args...)))
 	}
 	const alice = "@alice:one.example"
 	line(`{"name":"0","type":"m.room.create","sender":"%s"}`, alice)
@@ -54,22 +54,22 @@ func randomRoom(t *testing.T, rules *roomver.Rules, chance *rand.Rand) [][]byte 
 	return b.events
 }
 
-func judged(rules *roomver.Rules, lines [][]byte, keep bool) *judge {
+func checkRoom(rules *roomver.Rules, lines [][]byte, keep bool) *checker {
 	r := newRoom(rules)
 	for i, object := range lines {
-		r.add(place{"random", i + 1}, object)
+		r.add(position{"random", i + 1}, object)
 	}
 	r.sort()
-	j := newJudge(r, nil)
+	j := newChecker(r, nil)
 	for i := range r.entries {
 		j.keep[i] = keep
 	}
-	j.all()
+	j.checkAll()
 	return j
 }
 
-// statesOf works out the state after every event anew, sharing nothing.
-func statesOf(t *testing.T, j *judge) map[int]stateres.State {
+// statesOf computes the state after every event from scratch, without sharing.
+func statesOf(t *testing.T, j *checker) map[int]stateres.State {
 	states := map[int]stateres.State{}
 	for _, i := range j.room.order {
 		e := j.room.entries[i]
@@ -88,11 +88,11 @@ func statesOf(t *testing.T, j *judge) map[int]stateres.State {
 	return states
 }
 
-func TestStatesAreSharedWithoutHarm(t *testing.T) {
+func TestSharedStatesStayCorrect(t *testing.T) {
 	chance := rand.New(rand.NewPCG(3, 4))
 	for _, rules := range roomver.All() {
 		lines := randomRoom(t, rules, chance)
-		frugal, lavish := judged(rules, lines, false), judged(rules, lines, true)
+		frugal, lavish := checkRoom(rules, lines, false), checkRoom(rules, lines, true)
 		states := statesOf(t, frugal)
 		for i, want := range states {
 			require.Equal(t, want, lavish.after[i].entries, "version %s, line %d", rules.Version, i+1)
@@ -106,12 +106,12 @@ func TestStatesAreSharedWithoutHarm(t *testing.T) {
 	}
 }
 
-func TestTheOrderOfLinesDecidesNothing(t *testing.T) {
+func TestOrderOfLinesDoesNotMatter(t *testing.T) {
 	chance := rand.New(rand.NewPCG(5, 6))
 	for _, rules := range roomver.All() {
 		lines := randomRoom(t, rules, chance)
 		results := func() (map[id.EventID]result, stateres.State) {
-			j := judged(rules, lines, false)
+			j := checkRoom(rules, lines, false)
 			all := map[id.EventID]result{}
 			for _, e := range j.room.entries {
 				all[e.ev.ID] = e.result
@@ -128,7 +128,7 @@ func TestTheOrderOfLinesDecidesNothing(t *testing.T) {
 	}
 }
 
-func TestALongRoomNeedsNoStackAndNoCopies(t *testing.T) {
+func TestLongRoomNeedsLittleMemory(t *testing.T) {
 	b := newBuilder(roomver.All()[10])
 	lines := []string{
 		`{"type":"m.room.create","sender":"@alice:one.example"}`,
@@ -138,9 +138,9 @@ func TestALongRoomNeedsNoStackAndNoCopies(t *testing.T) {
 		lines = append(lines, fmt.Sprintf(`{"type":"m.key","state_key":"%d","sender":"@alice:one.example"}`, i))
 	}
 	for i, line := range lines {
-		require.NoError(t, b.line(place{"long", i + 1}, []byte(line)))
+		require.NoError(t, b.addLine(position{"long", i + 1}, []byte(line)))
 	}
-	j := judged(b.rules, b.events, false)
+	j := checkRoom(b.rules, b.events, false)
 	require.True(t, j.good())
 	kept := 0
 	for _, s := range j.after {
@@ -151,41 +151,41 @@ func TestALongRoomNeedsNoStackAndNoCopies(t *testing.T) {
 	require.Equal(t, 1, kept, "only the state at the end is kept")
 }
 
-// roomOf builds the events of a description, one for each line.
+// roomOf builds the events of descriptions, one per line.
 func roomOf(t *testing.T, lines ...string) *builder {
 	b := newBuilder(nil)
 	for i, line := range append([]string{
 		`{"name":"create","type":"m.room.create","sender":"@alice:one.example"}`,
 		`{"name":"alice","type":"m.room.member","state_key":"@alice:one.example","sender":"@alice:one.example","content":{"membership":"join"}}`,
 	}, lines...) {
-		require.NoError(t, b.line(place{"room", i + 1}, []byte(line)))
+		require.NoError(t, b.addLine(position{"room", i + 1}, []byte(line)))
 	}
 	return b
 }
 
-func TestTheEndOfARoomIsWhatNothingAcceptedComesAfter(t *testing.T) {
+func TestForwardExtremities(t *testing.T) {
 	b := roomOf(t,
 		`{"name":"strange","type":"m.room.message","sender":"@stranger:one.example"}`,
 		`{"type":"m.room.message","sender":"@alice:one.example"}`,
 		`{"after":["alice"],"type":"m.room.message","sender":"@stranger:one.example"}`,
 	)
-	j := judged(b.rules, b.events, false)
+	j := checkRoom(b.rules, b.events, false)
 	require.Equal(t, []int{3}, j.room.extremities(), "the line after a rejected event, and not what stands before that")
-	j = judged(b.rules, slices.Delete(b.events, 3, 4), false)
+	j = checkRoom(b.rules, slices.Delete(b.events, 3, 4), false)
 	require.Equal(t, []int{1}, j.room.extremities())
 	res, err := j.resolution(nil, false)
 	require.NoError(t, err)
 	require.Len(t, res.state, 2)
 }
 
-func TestWhatRefersToSomethingMissing(t *testing.T) {
+func TestMissingReferences(t *testing.T) {
 	b := roomOf(t,
 		`{"name":"lost","type":"m.room.message","sender":"@alice:one.example"}`,
 		`{"type":"m.room.message","sender":"@alice:one.example"}`,
 		`{"after":["lost"],"type":"m.room.message","sender":"@stranger:one.example"}`,
 		`{"name":"topic","after":["alice"],"type":"m.room.topic","state_key":"","sender":"@alice:one.example"}`,
 	)
-	j := judged(b.rules, slices.Delete(slices.Clone(b.events), 2, 3), false)
+	j := checkRoom(b.rules, slices.Delete(slices.Clone(b.events), 2, 3), false)
 	require.Equal(t, unknown, j.room.entries[2].result.Verdict)
 	require.Equal(t, stepReferences, j.room.entries[2].result.Step)
 	require.Equal(t, rejected, j.room.entries[3].result.Verdict, "its auth events alone reject it")
@@ -193,7 +193,7 @@ func TestWhatRefersToSomethingMissing(t *testing.T) {
 	_, err := j.resolution([]int{2}, false)
 	require.ErrorContains(t, err, "is not known")
 
-	j = judged(b.rules, b.events[1:], false)
+	j = checkRoom(b.rules, b.events[1:], false)
 	require.Contains(t, j.room.entries[0].result.Reason, "is not in the input", "without the create event")
 	for _, e := range j.room.entries {
 		require.Equal(t, unknown, e.result.Verdict)

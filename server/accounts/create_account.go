@@ -12,8 +12,8 @@ import (
 	"touchstone.example/storage"
 )
 
-// A newcomer is somebody who is about to have an account.
-type newcomer struct {
+// A registration is an account that is about to be created.
+type registration struct {
 	kind        string
 	localpart   string // empty: the server chooses
 	password    string // empty: none
@@ -21,18 +21,18 @@ type newcomer struct {
 	admin       bool
 	upgrade     bool // there is an account with this name already, a guest's
 	login       bool
-	wish        wish
+	device      requestedDevice
 	session     *session // that is completed by this, if one was begun
 
-	chosen bool // the localpart is not of the server's choice
+	chosen bool // by the client: the localpart
 }
 
-// admit makes the account, and its first device if it logs in at once.
-func (a *Accounts) admit(ctx context.Context, n *newcomer) (user id.UserID, g *grant, err error) {
+// createAccount creates the account, and its first device if it logs in at once.
+func (a *Accounts) createAccount(ctx context.Context, n *registration) (user id.UserID, g *newLogin, err error) {
 	n.chosen = n.localpart != ""
 	var pos int64
 	row := &storage.User{Kind: n.kind, Admin: n.admin, CreatedAt: a.Env.NowTS()}
-	err = redraw(func() error {
+	err = retryIfTaken(func() error {
 		if !n.chosen {
 			n.localpart = lower(a.Env.Rand.Token("localpart", n.kind, 12))
 		}
@@ -47,7 +47,7 @@ func (a *Accounts) admit(ctx context.Context, n *newcomer) (user id.UserID, g *g
 		}
 		row.ID = user
 		if n.login {
-			g = a.draw(user, n.wish)
+			g = a.generateLogin(user, n.device)
 		}
 		return a.DB.Write(ctx, func(tx *storage.Writer) (err error) {
 			pos, err = n.write(ctx, tx, row, g)
@@ -66,12 +66,12 @@ func (a *Accounts) admit(ctx context.Context, n *newcomer) (user id.UserID, g *g
 
 // write stores the account with all that it begins with, and returns the position
 // of the change that ends what is remembered of an earlier one, 0 for none.
-func (n *newcomer) write(ctx context.Context, tx *storage.Writer, row *storage.User, g *grant) (int64, error) {
+func (n *registration) write(ctx context.Context, tx *storage.Writer, row *storage.User, g *newLogin) (int64, error) {
 	made := string(row.ID)
 	if g != nil {
 		made += " " + string(g.device)
 	}
-	if err := n.session.act(ctx, tx, made); err != nil {
+	if err := n.session.recordResult(ctx, tx, made); err != nil {
 		return 0, err
 	}
 	if n.upgrade {
@@ -100,7 +100,7 @@ func (n *newcomer) write(ctx context.Context, tx *storage.Writer, row *storage.U
 
 // writeUpgrade makes a user of a guest, who keeps what the guest has: the name
 // shown, rooms, devices and tokens.
-func (n *newcomer) writeUpgrade(ctx context.Context, tx *storage.Writer, row *storage.User, g *grant) (int64, error) {
+func (n *registration) writeUpgrade(ctx context.Context, tx *storage.Writer, row *storage.User, g *newLogin) (int64, error) {
 	err := tx.UpgradeGuest(ctx, row.ID, row.Kind, row.PasswordHash)
 	if errors.Is(err, storage.ErrNotFound) {
 		return 0, taken(row.ID) // another request was first

@@ -12,7 +12,7 @@ import (
 	"unicode"
 )
 
-// initialisms are written in capitals.
+// initialisms are written in upper case.
 var initialisms = map[string]string{
 	"Id": "ID", "Ids": "IDs", "Url": "URL", "Urls": "URLs", "Uri": "URI", "Uris": "URIs", "Json": "JSON",
 	"Ip": "IP", "Http": "HTTP", "Ts": "TS", "Ms": "MS", "Sso": "SSO", "Mxc": "MXC", "Msisdn": "MSISDN", "Api": "API",
@@ -25,10 +25,10 @@ var (
 	humps = regexp.MustCompile(`[A-Z]+[a-z0-9]*|[a-z0-9]+`)
 )
 
-// goName turns a name of the specification into an exported Go name.
+// goName converts a name of the specification to an exported Go name.
 func goName(s string) string {
 	s = strings.TrimPrefix(s, "m.")
-	if rest, ok := strings.CutPrefix(s, "3pid"); ok { // no name starts with a digit
+	if rest, ok := strings.CutPrefix(s, "3pid"); ok { // Go names cannot start with a digit
 		s = "threepid" + rest
 	}
 	var b strings.Builder
@@ -46,7 +46,7 @@ func goName(s string) string {
 	return b.String()
 }
 
-// singular names one element of a list.
+// singular returns the name for one element of a list.
 func singular(s string) string {
 	switch {
 	case s == "":
@@ -59,10 +59,10 @@ func singular(s string) string {
 	return strings.TrimSuffix(s, "s")
 }
 
-// renamed are names that read better, or that would be taken otherwise. A part
-// of a renamed type is looked up under the new name. Two types of one new name
-// are one type; they must be alike.
-var renamed = map[string]map[string]string{
+// betterNames replaces names that read badly or that conflict with others. Parts of
+// a renamed type are looked up under the new name. Two types with the same new
+// name become one type; they must be equal.
+var betterNames = map[string]map[string]string{
 	"clientapi": {
 		"ClientServerRequestEmailValidation":               "RequestEmailValidation",
 		"ClientServerRequestMSISDNValidation":              "RequestMSISDNValidation",
@@ -135,8 +135,8 @@ var renamed = map[string]map[string]string{
 	},
 }
 
-// sets are the names of enums by their values.
-var sets = map[string]string{
+// enumNames names enums by their values.
+var enumNames = map[string]string{
 	"can_join,forbidden":                                      "GuestAccess",
 	"invited,joined,shared,world_readable":                    "HistoryVisibility",
 	"invite,knock,knock_restricted,private,public,restricted": "JoinRule",
@@ -157,7 +157,7 @@ var sets = map[string]string{
 	"client,federation":                                       "EventFormat",
 }
 
-// name gives every type its name.
+// name assigns names to all types.
 func (p *pkg) name() error {
 	taken := map[string]bool{"Client": true}
 	claim := func(name string) {
@@ -178,14 +178,14 @@ func (p *pkg) name() error {
 			claim(o.name + "Result")
 		}
 		for _, r := range o.result {
-			if r.json == nil { // else its struct claims the name
+			if r.json == nil { // otherwise its struct takes the name
 				claim(r.name)
 			}
 		}
 	}
 	for _, o := range p.objects {
 		if o.fixed {
-			o.name = p.better(o.name)
+			o.name = p.betterName(o.name)
 			if !o.answer {
 				claim(o.name)
 			}
@@ -196,17 +196,17 @@ func (p *pkg) name() error {
 	return errors.Join(p.errs...)
 }
 
-func (p *pkg) better(name string) string {
-	if r, ok := renamed[p.api.pkg][name]; ok {
+func (p *pkg) betterName(name string) string {
+	if r, ok := betterNames[p.api.pkg][name]; ok {
 		return r
 	}
 	return name
 }
 
-// shared reports whether several types are given the name on purpose.
+// shared reports whether several types have the name intentionally.
 func (p *pkg) shared(name string) bool {
 	n := 0
-	for _, to := range renamed[p.api.pkg] {
+	for _, to := range betterNames[p.api.pkg] {
 		if to == name {
 			n++
 		}
@@ -225,14 +225,15 @@ func (p *pkg) fileNames() []string {
 func (p *pkg) nameEnums(claim func(string), taken map[string]bool) {
 	for _, set := range slices.Sorted(maps.Keys(p.enums)) {
 		e := p.enums[set]
-		if e.name = sets[set]; e.name != "" {
+		if e.name = enumNames[set]; e.name != "" {
 			claim(e.name)
 		}
 	}
 }
 
-// nameParts names the structs and enums inside others, outermost first: after
-// the operation and the member, or at full length where that is taken.
+// nameParts names the structs and enums inside others, from the outside in:
+// after the operation and the member, or with the full path if that name is
+// taken.
 func (p *pkg) nameParts(taken map[string]bool) {
 	type pending struct {
 		owner *object
@@ -254,9 +255,9 @@ func (p *pkg) nameParts(taken map[string]bool) {
 		count := map[string]int{}
 		short := func(q pending) string {
 			if q.owner.short != "" {
-				return p.better(q.owner.short + q.part)
+				return p.betterName(q.owner.short + q.part)
 			}
-			return p.better(q.owner.name + q.part)
+			return p.betterName(q.owner.name + q.part)
 		}
 		for _, q := range left {
 			if q.owner.name != "" {
@@ -272,7 +273,7 @@ func (p *pkg) nameParts(taken map[string]bool) {
 			}
 			name := short(q)
 			if (count[name] > 1 || taken[name]) && !p.shared(name) {
-				name = p.better(q.owner.name + q.part)
+				name = p.betterName(q.owner.name + q.part)
 			}
 			names[q.name] = name
 		}
@@ -293,7 +294,7 @@ func (p *pkg) nameParts(taken map[string]bool) {
 	}
 }
 
-// link is the place of an operation on the specification's site.
+// link returns the URL of an operation on the website of the specification.
 func (p *pkg) link(o *op) string {
 	if o.source != "" {
 		return o.source

@@ -98,7 +98,7 @@ func TestFlagsMayComeLast(t *testing.T) {
 	require.Equal(t, f.must(t, "", "hash", "--only=event-id", "fork-12.jsonl"), f.must(t, "", "hash", "--only=event-id", "--", "--json"))
 }
 
-func TestAnErrorOfTheInputIsSaidWithItsPlace(t *testing.T) {
+func TestInputErrorsHavePositions(t *testing.T) {
 	var errs strings.Builder
 	in := io.MultiReader(strings.NewReader(create+"\n"), iotest.ErrReader(errors.New("the disk is gone")))
 	code := roomtool.Run([]string{"check"}, roomtool.Streams{In: in, Out: io.Discard, Err: &errs})

@@ -6,8 +6,8 @@ import "fmt"
 
 const dialect = "https://json-schema.org/draft/2020-12/schema"
 
-// distillSchemas copies the schemas of events, EDUs or PDUs, each with what it
-// refers to under $defs.
+// distillSchemas copies the schemas of events, EDUs or PDUs, each with its
+// referenced schemas under $defs.
 func distillSchemas(src *source, pattern string) (map[string]object, error) {
 	files, err := src.list(pattern)
 	if err != nil {
@@ -22,9 +22,9 @@ func distillSchemas(src *source, pattern string) (map[string]object, error) {
 	return out, nil
 }
 
-// standalone copies the schema of one file into a document of its own.
+// standalone copies the schema of one file to a separate document.
 func standalone(src *source, file string) (object, error) {
-	at := place{file: file}
+	at := position{file: file}
 	v, err := src.load(file)
 	if err != nil {
 		return nil, err
