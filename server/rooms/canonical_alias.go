@@ -10,6 +10,7 @@ import (
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
+	"touchstone.example/api/raw"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/event"
 	"touchstone.example/server/roomview"
@@ -33,9 +34,9 @@ func (r *Rooms) checkState(ctx context.Context, req *clientapi.SetRoomStateWithK
 	if len(named) == 0 {
 		return nil
 	}
-	nid, err := r.roomNID(ctx, req.RoomID)
+	nid, err := r.NID(ctx, req.RoomID)
 	if err != nil {
-		return err
+		return answerTo(err, req.RoomID)
 	}
 	return r.db.Read(ctx, func(tx *storage.Reader) error {
 		before, err := r.currentAliases(ctx, tx, nid)
@@ -57,15 +58,15 @@ func (r *Rooms) checkState(ctx context.Context, req *clientapi.SetRoomStateWithK
 }
 
 // aliasesIn lists the aliases that the content of m.room.canonical_alias names.
-func aliasesIn(body api.Raw) ([]id.RoomAlias, error) {
-	var named []api.Raw
+func aliasesIn(body raw.Raw) ([]id.RoomAlias, error) {
+	var named []raw.Raw
 	if list := event.Member(body, "alt_aliases"); list != nil && string(list) != "null" {
 		if list.Kind() != '[' || json.Unmarshal(list, &named) != nil {
 			return nil, api.BadJSON("alt_aliases is not a list of aliases")
 		}
 	}
 	if alias := string(event.Member(body, "alias")); alias != "" && alias != "null" && alias != `""` {
-		named = append(named, api.Raw(alias))
+		named = append(named, raw.Raw(alias))
 	}
 	out := make([]id.RoomAlias, len(named))
 	for i, raw := range named {

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"sync"
 
-	"touchstone.example/api"
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/roomver"
@@ -29,7 +28,7 @@ type head struct {
 
 	// branched are the events that are planned on the head, and not in the database
 	// yet, of those that follow only some extremities.
-	branched []*planned
+	branched []*Planned
 }
 
 // stored is an event with the number of its row, and its depth there: where it
@@ -216,7 +215,7 @@ func (h *head) root() string {
 }
 
 // apply moves the head past an event that is planned.
-func (h *head) apply(p *planned) {
+func (h *head) apply(p *Planned) {
 	h.tips = []*stored{p.stored}
 	if p.branch != nil {
 		h.tips = append(slices.Clone(p.branch.others), p.stored)
@@ -236,7 +235,7 @@ func (h *head) ahead() *head {
 
 // after is the head as an event leaves it, while the head itself stays: the
 // plan that the event is part of may yet be refused.
-func (h *head) after(p *planned) *head {
+func (h *head) after(p *Planned) *head {
 	next := h.ahead()
 	next.apply(p)
 	return next
@@ -258,9 +257,9 @@ func (h *head) strip(target *stored) {
 	}
 }
 
-// roomNID finds the room a client names. A room this server does not know is
-// answered like one the caller is not in, so that nobody can probe for rooms.
-func (r *Rooms) roomNID(ctx context.Context, roomID id.RoomID) (int64, error) {
+// NID is the number of a room's row, ErrUnknownRoom where this server does not know
+// the room.
+func (r *Rooms) NID(ctx context.Context, roomID id.RoomID) (int64, error) {
 	if nid, ok := r.nids.get(roomID); ok {
 		return nid, nil
 	}
@@ -270,7 +269,7 @@ func (r *Rooms) roomNID(ctx context.Context, roomID id.RoomID) (int64, error) {
 		return err
 	})
 	if errors.Is(err, storage.ErrNotFound) {
-		return 0, api.Forbidden("You are not in room %s", roomID)
+		return 0, unknownRoom(roomID)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("find room %s: %w", roomID, err)

@@ -58,9 +58,9 @@ func (r *Rooms) GetRoomEvents(ctx context.Context, who api.Caller, req *clientap
 
 // pageQuery reads what a request asks for.
 func (r *Rooms) pageQuery(ctx context.Context, who api.Caller, req *clientapi.GetRoomEventsRequest) (*roomview.PageQuery, error) {
-	nid, err := r.roomNID(ctx, req.RoomID)
+	nid, err := r.NID(ctx, req.RoomID)
 	if err != nil {
-		return nil, err
+		return nil, answerTo(err, req.RoomID)
 	}
 	q := &roomview.PageQuery{
 		View: roomview.NewView(who.User, who.Device, r.env.NowTS()), RoomNID: nid, RoomID: req.RoomID,

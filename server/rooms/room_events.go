@@ -13,6 +13,7 @@ import (
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
+	"touchstone.example/api/raw"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/event"
 	"touchstone.example/server/feed"
@@ -32,7 +33,7 @@ var (
 // Spec: client-server getOneRoomEvent.
 func (r *Rooms) GetOneRoomEvent(ctx context.Context, who api.Caller, req *clientapi.GetOneRoomEventRequest) (*clientapi.GetOneRoomEventResponse, error) {
 	view := r.view(who)
-	var body api.Raw
+	var body raw.Raw
 	err := r.db.Read(ctx, func(tx *storage.Reader) (err error) {
 		body, err = view.ReadEvent(ctx, tx, req.RoomID, req.EventID)
 		return err
@@ -53,9 +54,9 @@ func (r *Rooms) view(who api.Caller) *roomview.View {
 // readState opens the state of a room that the caller may read: the current
 // one, or that at which the caller left.
 func (r *Rooms) readState(ctx context.Context, who api.Caller, roomID id.RoomID, fn func(tx *storage.Reader, state *roomview.State) error) error {
-	nid, err := r.roomNID(ctx, roomID)
+	nid, err := r.NID(ctx, roomID)
 	if err != nil {
-		return err
+		return answerTo(err, roomID)
 	}
 	return r.db.Read(ctx, func(tx *storage.Reader) error {
 		state, err := roomview.ReadableState(ctx, tx, nid, who.User)
@@ -100,7 +101,7 @@ func (r *Rooms) GetJoinedRooms(ctx context.Context, who api.Caller, _ *clientapi
 //
 // Spec: client-server getRoomState.
 func (r *Rooms) GetRoomState(ctx context.Context, who api.Caller, req *clientapi.GetRoomStateRequest) (*clientapi.GetRoomStateResponse, error) {
-	out := &clientapi.GetRoomStateResponse{Body: []api.Raw{}}
+	out := &clientapi.GetRoomStateResponse{Body: []raw.Raw{}}
 	err := r.readState(ctx, who, req.RoomID, func(tx *storage.Reader, state *roomview.State) error {
 		events, err := roomview.WholeState(ctx, tx, state.Root, storage.StateAll)
 		if err != nil {
@@ -149,7 +150,7 @@ func (r *Rooms) GetRoomStateWithKey(ctx context.Context, who api.Caller, req *cl
 //
 // Spec: client-server getMembersByRoom.
 func (r *Rooms) GetMembersByRoom(ctx context.Context, who api.Caller, req *clientapi.GetMembersByRoomRequest) (*clientapi.GetMembersByRoomResponse, error) {
-	out := &clientapi.GetMembersByRoomResponse{Chunk: []api.Raw{}}
+	out := &clientapi.GetMembersByRoomResponse{Chunk: []raw.Raw{}}
 	at, err := r.moment(ctx, req.At)
 	if err != nil {
 		return nil, err
@@ -241,13 +242,13 @@ func (r *Rooms) GetJoinedMembersByRoom(ctx context.Context, who api.Caller, req 
 
 // joinedProfile reads the profile in a member's event. whole says that what is
 // absent is empty instead.
-func joinedProfile(content api.Raw, whole bool) (p clientapi.JoinedMember) {
+func joinedProfile(content raw.Raw, whole bool) (p clientapi.JoinedMember) {
 	if whole {
 		p.DisplayName, p.AvatarURL = api.Some(""), api.Some("")
 	}
 	var fields struct {
-		DisplayName api.Raw `json:"displayname"`
-		AvatarURL   api.Raw `json:"avatar_url"`
+		DisplayName raw.Raw `json:"displayname"`
+		AvatarURL   raw.Raw `json:"avatar_url"`
 	}
 	if json.Unmarshal(content, &fields) != nil {
 		return p

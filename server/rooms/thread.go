@@ -5,8 +5,8 @@ package rooms
 import (
 	"context"
 
-	"touchstone.example/api"
 	"touchstone.example/api/id"
+	"touchstone.example/api/raw"
 	"touchstone.example/server/event"
 	"touchstone.example/server/roomview"
 	"touchstone.example/storage"
@@ -20,7 +20,7 @@ type relation struct {
 	to   id.EventID
 }
 
-func relationIn(content api.Raw) (r relation) {
+func relationIn(content raw.Raw) (r relation) {
 	relates := event.Member(content, "m.relates_to")
 	kind, _ := event.Text(event.Member(relates, "rel_type"))
 	to, _ := event.Text(event.Member(relates, "event_id"))
