@@ -54,7 +54,7 @@ func (s *Server) wire(signer event.Signer) *features {
 	})
 	out.profiles = &profiles.Profiles{
 		DB: s.db, Env: s.env, Jobs: s.jobs, Name: s.cfg.ServerName, AnyAvatar: s.judge.Lenient(strict.ProfileAvatarURL),
-		UnsetIsEmpty: s.judge.Lenient(strict.ProfileUnset),
+		EmptyAvatar: s.judge.Lenient(strict.ProfileAvatarEmpty), UnsetIsEmpty: s.judge.Lenient(strict.ProfileUnset),
 	}
 	out.push = &push.Push{}
 	out.sync = clientsync.New(clientsync.Deps{

@@ -4,9 +4,13 @@ package storage
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // connect makes a connection outside of the pool, set up as those in it.
@@ -21,6 +25,42 @@ func (e *postgresEngine) connect(ctx context.Context) (*pgx.Conn, error) {
 	}
 	return conn, nil
 }
+
+// checkConnection looks at a new connection. It has none to another cluster than the
+// one that was opened, nor to that one after it was put back to an earlier time
+// or its tables were made anew: what is in memory is of another history. A commit is on the disk when it is
+// answered, whatever the cluster's default: what is lost after clients have
+// heard of it is lost silently.
+func (e *postgresEngine) checkConnection(ctx context.Context, conn *pgx.Conn) error {
+	var cluster string
+	err := conn.QueryRow(ctx, dPgCluster.text).Scan(&cluster)
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && slices.Contains(pgUnsupported, refused.Code) {
+		cluster, err = untold, nil
+	}
+	if err != nil {
+		return fmt.Errorf("which cluster it is: %w", postgresError(err))
+	}
+	if e.cluster == "" {
+		e.cluster = cluster
+	}
+	// The right to ask may have been granted or revoked since.
+	if e.cluster != cluster && e.cluster != untold && cluster != untold {
+		return ErrHistory
+	}
+	if opened := e.tables.Load(); opened != nil {
+		if tables, err := tablesOf(ctx, conn); err != nil {
+			return err
+		} else if tables != *opened {
+			return ErrHistory
+		}
+	}
+	_, err = conn.Exec(ctx, dPgSynchronous.text)
+	return err
+}
+
+// untold is the cluster of a service that does not tell.
+const untold = "cluster"
 
 // A connection is one that a single task keeps for itself, outside of the pool:
 // made when it is first used, and made anew when it broke.
@@ -54,6 +94,10 @@ func (c *connection) use(ctx context.Context, fn func(*pgx.Conn) error) error {
 		c.conn = nil
 	}
 	conn, err := c.e.connect(ctx)
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.Code == pgTooManyConnections {
+		return c.borrow(ctx, fn)
+	}
 	if err != nil {
 		return err
 	}
@@ -63,6 +107,17 @@ func (c *connection) use(ctx context.Context, fn func(*pgx.Conn) error) error {
 		c.conn = nil
 	}
 	return postgresError(err)
+}
+
+// borrow runs fn on a connection of the pool, as long as PostgreSQL has no room for
+// another one: without these tasks nobody hears of anything.
+func (c *connection) borrow(ctx context.Context, fn func(*pgx.Conn) error) error {
+	conn, err := c.e.pool.Acquire(ctx)
+	if err != nil {
+		return postgresError(err)
+	}
+	defer conn.Release()
+	return postgresError(fn(conn.Conn()))
 }
 
 // close waits for whoever uses the connection, and ends it.

@@ -78,6 +78,7 @@ const (
 	pgDiskFull             = "53100"
 	pgIOError              = "58030"
 	pgReadOnly             = "25006"
+	pgTooManyConnections   = "53300"
 )
 
 // pgGone are the beginnings of SQLSTATE values of a server that is stopping,

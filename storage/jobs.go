@@ -36,7 +36,7 @@ const jobColumns = `job_id, kind, key, payload, progress, generation, run_at, at
 
 var (
 	qPutJob = q("put_job", `INSERT INTO jobs (`+jobColumns+`) VALUES ($1, $2, $3, $4, $5, 1, $6, 0, '', 0, '', $7)
-		ON CONFLICT (kind, key) DO UPDATE SET generation = jobs.generation + 1,
+		ON CONFLICT (kind, key) DO UPDATE SET generation = jobs.generation + 1, progress = excluded.progress,
 			run_at = CASE WHEN excluded.run_at < jobs.run_at THEN excluded.run_at ELSE jobs.run_at END`)
 	qJob      = q("job", `SELECT `+jobColumns+` FROM jobs WHERE kind = $1 AND key = $2`)
 	qFreeJobs = q("free_jobs", `SELECT `+jobColumns+` FROM jobs
@@ -46,7 +46,10 @@ var (
 	qTakeJob = q("take_job", `UPDATE jobs SET holder = $4, held = held + 1, attempts = attempts + $5
 		WHERE job_id = $1 AND holder = $2 AND held = $3
 		RETURNING `+jobColumns)
-	qHoldJob = q("hold_job", `UPDATE jobs SET held = held + 1, progress = $4 WHERE job_id = $1 AND holder = $2 AND held = $3`)
+	// How far a job has come is said of the generation that its holder has read:
+	// whoever takes a job that was caused again since begins at the start.
+	qHoldJob = q("hold_job", `UPDATE jobs SET held = held + 1, progress = CASE WHEN generation = $5 THEN $4 ELSE progress END
+		WHERE job_id = $1 AND holder = $2 AND held = $3`)
 	qFreeJob = q("free_job", `UPDATE jobs SET holder = '', held = held + 1, run_at = $4, attempts = $5, last_error = $6
 		WHERE job_id = $1 AND holder = $2 AND held = $3`)
 	qDeleteJob = q("delete_job", `DELETE FROM jobs WHERE job_id = $1 AND holder = $2 AND held = $3 AND generation = $4`)
@@ -138,7 +141,8 @@ func (w *Writer) TakeJob(ctx context.Context, j *Job, holder string) (*Job, erro
 
 // HoldJob says how far a job has come, in each transaction of whoever does it. It
 // fails with ErrLeaseLost, with a later statement or when the transaction would
-// commit, if the job has got another holder. Once committed, j is as stored.
+// commit, if the job has got another holder. Once committed, j is as stored, but
+// that no progress is stored of a job which was caused again since j was read.
 func (w *Writer) HoldJob(ctx context.Context, j *Job, progress []byte) error {
 	if progress == nil {
 		progress = []byte{}
@@ -148,7 +152,7 @@ func (w *Writer) HoldJob(ctx context.Context, j *Job, progress []byte) error {
 			j.Held, j.Progress = j.Held+1, progress
 		}
 	})
-	return w.enqueueMust(ctx, qHoldJob, ErrLeaseLost, j.ID, j.Holder, j.Held, progress)
+	return w.enqueueMust(ctx, qHoldJob, ErrLeaseLost, j.ID, j.Holder, j.Held, progress, j.Generation)
 }
 
 // FreeJob gives a job back, to be done not before a time. ErrLeaseLost if it

@@ -174,3 +174,58 @@ func TestFailingJobsAreCounted(t *testing.T) {
 		}))
 	})
 }
+
+// TestWhatIsCausedBegins: a job that is caused once more, while it is done or
+// after its holder gave it back half done, begins at the start for whoever does it
+// next. What its holder has done by then was done by what there was before.
+func TestWhatIsCausedBegins(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		write := func(fn func(tx *storage.Writer) error) {
+			t.Helper()
+			require.NoError(t, db.Write(t.Context(), fn))
+		}
+		save := func(j *storage.Job, progress string) {
+			t.Helper()
+			write(func(tx *storage.Writer) error { return tx.HoldJob(t.Context(), j, []byte(progress)) })
+		}
+		free := func(j *storage.Job) {
+			t.Helper()
+			write(func(tx *storage.Writer) error { return tx.FreeJob(t.Context(), j, 0, 0, "") })
+		}
+		take := func(key, holder string) *storage.Job {
+			t.Helper()
+			j, err := takeJob(t, db, jobOf(t, db, "k", key), holder)
+			require.NoError(t, err)
+			return j
+		}
+		putJob(t, db, "k", "saved", "", 0)
+		j := take("saved", "first")
+		save(j, "half")
+		free(j)
+		require.Equal(t, "half", string(take("saved", "second").Progress), "what nothing has caused again goes on")
+
+		putJob(t, db, "k", "given back", "", 0)
+		j = take("given back", "first")
+		save(j, "half")
+		putJob(t, db, "k", "given back", "", 0)
+		free(j)
+		require.Empty(t, take("given back", "second").Progress)
+
+		putJob(t, db, "k", "taken over", "", 0)
+		j = take("taken over", "first")
+		putJob(t, db, "k", "taken over", "", 0)
+		save(j, "half") // it goes on, and knows of nothing
+		require.Equal(t, "half", string(j.Progress))
+		j = take("taken over", "second")
+		require.Empty(t, j.Progress)
+		save(j, "all")
+		require.Equal(t, "all", string(jobOf(t, db, "k", "taken over").Progress))
+
+		putJob(t, db, "k", "waits", "", 0)
+		j = take("waits", "first")
+		save(j, "half")
+		free(j)
+		putJob(t, db, "k", "waits", "", 0)
+		require.Empty(t, take("waits", "second").Progress)
+	})
+}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // A mark is how far a database had come, kept in a file beside it.
@@ -56,9 +58,22 @@ func (e *postgresEngine) storedMark() mark { return mark{} }
 // identity is the cluster with its timeline, the database and its tables: a dump
 // that is restored makes new ones.
 func (e *postgresEngine) identity(ctx context.Context) (string, error) {
-	var tables string
-	if err := e.pool.QueryRow(ctx, dPgTables.text).Scan(&tables); err != nil {
+	conn, err := e.pool.Acquire(ctx)
+	if err != nil {
 		return "", postgresError(err)
 	}
+	defer conn.Release()
+	tables, err := tablesOf(ctx, conn.Conn())
+	if err != nil {
+		return "", err
+	}
+	e.tables.CompareAndSwap(nil, &tables)
 	return e.cluster + " " + tables, nil
+}
+
+func tablesOf(ctx context.Context, conn *pgx.Conn) (tables string, err error) {
+	if err := conn.QueryRow(ctx, dPgTables.text).Scan(&tables); err != nil {
+		return "", fmt.Errorf("which tables it has: %w", postgresError(err))
+	}
+	return tables, nil
 }

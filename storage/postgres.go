@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -22,7 +23,10 @@ type postgresEngine struct {
 	db      *DB
 	pool    *pgxpool.Pool
 	numbers postgresNumbers
-	cluster string // which one, and its timeline, when the database was opened
+	// Where the database was when it was opened: the cluster with its timeline,
+	// and the tables, once they are there.
+	cluster string
+	tables  atomic.Pointer[string]
 	// snapshots holds a token for each that is open. There are fewer than
 	// connections, so that slow readers leave some to writers.
 	snapshots chan struct{}
@@ -56,6 +60,8 @@ func openPostgres(ctx context.Context, db *DB, dsn string) (engine, error) {
 		params[name] = value
 	}
 	cfg.ConnConfig.StatementCacheCapacity = 2048 // never evict: the registry is finite
+	// Where there are too few for all servers, one that is idle leaves some to others.
+	cfg.MaxConnIdleTime = idleConnection
 	e := &postgresEngine{db: db, numbers: postgresNumbers{ids: map[string]idRange{}}, snapshots: make(chan struct{}, readers)}
 	cfg.AfterConnect = e.checkConnection
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
@@ -88,32 +94,10 @@ var planner = map[string]string{
 	"jit":              "off", // the cost of a plan without a way around these would start it
 }
 
-func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+// idleConnection is how long a connection of the pool may do nothing.
+const idleConnection = time.Minute
 
-// checkConnection looks at a new connection. It has none to another cluster than the
-// one that was opened, nor to that one after it was put back to an earlier time:
-// what is in memory is of another history. A commit is on the disk when it is
-// answered, whatever the cluster's default: what is lost after clients have
-// heard of it is lost silently.
-func (e *postgresEngine) checkConnection(ctx context.Context, conn *pgx.Conn) error {
-	var cluster string
-	err := conn.QueryRow(ctx, dPgCluster.text).Scan(&cluster)
-	var refused *pgconn.PgError
-	if errors.As(err, &refused) && slices.Contains(pgUnsupported, refused.Code) {
-		cluster, err = "cluster", nil // a service that does not tell
-	}
-	if err != nil {
-		return fmt.Errorf("which cluster it is: %w", postgresError(err))
-	}
-	if e.cluster != "" && e.cluster != cluster {
-		return ErrHistory
-	}
-	if e.cluster == "" {
-		e.cluster = cluster
-	}
-	_, err = conn.Exec(ctx, dPgSynchronous.text)
-	return err
-}
+func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 // check refuses a database on which the queries would mean something else.
 // The collation needs no check: every TEXT column is made with "C".

@@ -79,6 +79,7 @@ func openSQLiteFile(where string) (path string, cleanup func() error, sync strin
 	if path, err = url.PathUnescape(path); err != nil {
 		return "", nil, "", err
 	}
+	path = filepath.Clean(path) // SQLite takes what follows two slashes for a host
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", nil, "", err
 	}

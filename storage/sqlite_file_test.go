@@ -68,3 +68,13 @@ func TestADatabaseIsLockedUnderAllItsNames(t *testing.T) {
 	require.NoError(t, first.Close())
 	require.NoError(t, open("a.db"))
 }
+
+// Four slashes are what other programs write before an absolute path; SQLite
+// would take the path's first folder for a host.
+func TestADatabaseURLMayHaveMoreSlashes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	db, err := storage.Open(t.Context(), "sqlite:///"+path, storage.Options{})
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+	require.FileExists(t, path)
+}

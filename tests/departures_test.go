@@ -103,6 +103,11 @@ var departures = map[string]func(t *testing.T, s *harness.Server, letter bool){
 			require.Equal(t, "M_MISSING_PARAM", answer.JSON().At("errcode").String())
 		}
 	},
+	"profile-avatar-empty": func(t *testing.T, s *harness.Server, letter bool) {
+		alice := s.User(t, "alice")
+		answer := alice.Do(t, "PUT", harness.Path("v3/profile/{}/avatar_url", alice.ID), harness.O{"avatar_url": ""})
+		require.Equal(t, pick(letter, 400, 200), answer.Status)
+	},
 	"profile-avatar-url": func(t *testing.T, s *harness.Server, letter bool) {
 		alice := s.User(t, "alice")
 		answer := alice.Do(t, "PUT", harness.Path("v3/profile/{}/avatar_url", alice.ID), harness.O{"avatar_url": "no picture"})

@@ -180,3 +180,22 @@ func TestAnotherServerTellsMembersAgain(t *testing.T) {
 		require.Equal(t, want, members(joined(v, room).At("state", "events")))
 	}
 }
+
+// TestAServerBelievesItsOwnTokensOnly: two servers answer at the same position,
+// one of them in vain. It must not take the other one's token for its own, by
+// which it told more members.
+func TestAServerBelievesItsOwnTokensOnly(t *testing.T) {
+	servers := harness.StartSeveral(t, 2)
+	_, bob, carol, dora, room := crowd(t, servers[0])
+	here, there := dora.On(servers[0]), dora.On(servers[1])
+	since := here.Sync(t, "filter", harness.Filter(harness.O{"room": harness.O{"rooms": []string{}, "state": harness.O{"lazy_load_members": true}}})).At("next_batch").String()
+	bob.Send(t, room, "one")
+	last := carol.Send(t, room, "two")
+	lost := there.SyncUntil(t, since, harness.HasEvent(room, last), "filter", lazy(5, false))
+	require.Equal(t, sorted(bob.ID, carol.ID), members(joined(lost, room).At("state", "events")))
+	taken := here.SyncUntil(t, since, harness.HasEvent(room, last), "filter", lazy(1, false))
+	require.Equal(t, sorted(carol.ID), members(joined(taken, room).At("state", "events")))
+	again := bob.Send(t, room, "three")
+	v := there.SyncUntil(t, taken.At("next_batch").String(), harness.HasEvent(room, again), "filter", lazy(5, false))
+	require.Contains(t, members(joined(v, room).At("state", "events")), bob.ID)
+}

@@ -31,6 +31,10 @@ func load(name string, args []string) (*config.Config, error) {
 }
 
 func serve(ctx context.Context, args []string) error {
+	// How programs that renew certificates tell servers, those that start included.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	cfg, err := load("serve", args)
 	if err != nil {
 		return err
@@ -44,9 +48,6 @@ func serve(ctx context.Context, args []string) error {
 		return err
 	}
 	greet(os.Stdout, cfg, s)
-	hangups := make(chan os.Signal, 1) // how programs that renew certificates tell servers
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
 	s.ReloadOn(hangups)
 	return s.Wait()
 }

@@ -47,7 +47,7 @@ func (a *Accounts) createAccount(ctx context.Context, n *registration) (user id.
 		}
 		row.ID = user
 		if n.login {
-			g = a.generateLogin(user, n.device)
+			g = a.generateLogin(ctx, user, n.device)
 		}
 		return a.DB.Write(ctx, func(tx *storage.Writer) (err error) {
 			pos, err = n.write(ctx, tx, row, g)

@@ -42,10 +42,7 @@ func tokenFailureLimits(s *session) []failureLimit {
 // Devices that are logged in have one of their own, too.
 func (a *Accounts) loginFailureLimits(ctx context.Context, tx *storage.Reader, user id.UserID) (failureLimit, error) {
 	at := "account " + string(user)
-	from := ""
-	if a.Address != nil {
-		from = a.Address(ctx)
-	}
+	from := a.clientAddress(ctx)
 	if from == "" {
 		return passwordFailureLimits(at), nil
 	}
@@ -54,6 +51,14 @@ func (a *Accounts) loginFailureLimits(ctx context.Context, tx *storage.Reader, u
 		at += " from " + from
 	}
 	return passwordFailureLimits(at), err
+}
+
+// clientAddress is where a request comes from, empty if nobody knows.
+func (a *Accounts) clientAddress(ctx context.Context) string {
+	if a.Address == nil {
+		return ""
+	}
+	return a.Address(ctx)
 }
 
 // last is the latest time at which failures that count are forgiven.

@@ -117,6 +117,29 @@ func TestGuessesDoNotShutTheOwnerOut(t *testing.T) {
 	})
 }
 
+// TestLoginIsSeen: who has just registered or logged in from an address can log
+// in from there again, though the device was not used yet.
+func TestLoginIsSeen(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		home, work := "192.0.2.1", "192.0.2.2"
+		from := home
+		h := newHouse(t, db, guarded(&from))
+		h.register("alice")
+		from = work
+		again := loginBody("alice")
+		again["device_id"] = "LAPTOP"
+		require.Equal(t, 200, h.do("POST", pathLogin, "", again).Status)
+		from = "198.51.100.7"
+		for range accounts.PasswordGuesses {
+			require.Equal(t, 403, h.do("POST", pathLogin, "", wrongLogin("alice")).Status)
+		}
+		limited(t, h.do("POST", pathLogin, "", loginBody("alice")))
+		for _, from = range []string{home, work} {
+			require.Equal(t, 200, h.do("POST", pathLogin, "", loginBody("alice")).Status, from)
+		}
+	})
+}
+
 // TestGuessesAtARegistrationToken are limited by the session, and for those who
 // begin one each time by the server.
 func TestGuessesAtARegistrationToken(t *testing.T) {

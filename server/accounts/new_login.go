@@ -51,13 +51,14 @@ type newLogin struct {
 	token  string
 
 	name        string
-	generatedID bool // the server chose the device's ID
+	generatedID bool   // the server chose the device's ID
+	address     string // of the client, empty if nobody knows
 }
 
 // generateLogin makes the access token of a login, and the device's ID where the
 // client names none.
-func (a *Accounts) generateLogin(user id.UserID, w requestedDevice) *newLogin {
-	g := &newLogin{user: user, device: w.device, name: w.name, generatedID: w.device == ""}
+func (a *Accounts) generateLogin(ctx context.Context, user id.UserID, w requestedDevice) *newLogin {
+	g := &newLogin{user: user, device: w.device, name: w.name, generatedID: w.device == "", address: a.clientAddress(ctx)}
 	if g.generatedID {
 		g.device = id.DeviceID(a.Env.Rand.Token("device id", string(user), 10))
 	}
@@ -72,19 +73,22 @@ func (a *Accounts) generateLogin(user id.UserID, w requestedDevice) *newLogin {
 //
 // Spec: client-server "Relationship between access tokens and devices".
 func (g *newLogin) write(ctx context.Context, tx *storage.Writer, now int64) (pos int64, err error) {
-	_, err = tx.Device(ctx, g.user, g.device)
+	device, err := tx.Device(ctx, g.user, g.device)
 	known := err == nil
 	switch {
 	case known && g.generatedID:
 		return 0, storage.ErrExists
 	case known:
-		err = tx.DeleteDeviceAccess(ctx, g.user, g.device)
+		device.SeenAt, device.SeenIP = now, g.address
+		if err = tx.TouchDevice(ctx, device); err == nil {
+			err = tx.DeleteDeviceAccess(ctx, g.user, g.device)
+		}
 	case errors.Is(err, storage.ErrNotFound):
 		if _, err := tx.DeleteTxnsOf(ctx, g.user, g.device, math.MaxInt32); err != nil { // what deleteSentTransactions has left
 			return 0, err
 		}
 		err = tx.PutDevice(ctx, &storage.Device{
-			UserID: g.user, ID: g.device, DisplayName: g.name, CreatedAt: now, SeenAt: now,
+			UserID: g.user, ID: g.device, DisplayName: g.name, CreatedAt: now, SeenAt: now, SeenIP: g.address,
 		})
 	}
 	if err != nil {
@@ -110,7 +114,7 @@ func (a *Accounts) logIn(ctx context.Context, verified *storage.User, w requeste
 		}
 	}
 	err := retryIfTaken(func() error {
-		g = a.generateLogin(verified.ID, w)
+		g = a.generateLogin(ctx, verified.ID, w)
 		return a.DB.Write(ctx, func(tx *storage.Writer) (err error) {
 			user, err := tx.LockUser(ctx, verified.ID)
 			if err != nil {

@@ -66,8 +66,7 @@ func (l *lazyMembers) of(d device, pos int64) []int64 {
 	return nil
 }
 
-// note remembers what who gets the token of a position has been told. It is called
-// for every answer, also for one that tells of members in another way: of answers
+// note remembers what who gets the token of a position has been told. Of answers
 // with the same token nobody knows which one arrives, so that only what all of
 // them told counts.
 func (l *lazyMembers) note(d device, pos int64, members []int64) {

@@ -7,6 +7,7 @@ package clientsync
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -59,6 +60,7 @@ type Sync struct {
 	arrivals memo[*storage.Event]
 	counts   memo[map[string]int64] // members of rooms, by membership
 	members  lazyMembers
+	server   int64 // of tokens: this process, as lazyMembers knows it
 }
 
 // New returns the sync of a server.
@@ -66,7 +68,7 @@ func New(d Deps) *Sync {
 	if d.Turn == nil {
 		d.Turn = func(context.Context, string) (func(), error) { return func() {}, nil }
 	}
-	return &Sync{Deps: d}
+	return &Sync{Deps: d, server: 1 + int64(binary.BigEndian.Uint32(d.Env.Rand.Bytes("sync server", "", 4)))}
 }
 
 // A window is what one answer is about: what changed for a user in
@@ -78,6 +80,7 @@ type window struct {
 	upTo       int64
 	initial    bool // no since: everything
 	full       bool // full_state
+	own        bool // since is a token of this process that says which members were told
 	stateAfter bool // use_state_after
 	now        int64
 	told       []int64 // the membership events that the client knows, by row, sorted
@@ -110,7 +113,7 @@ func (s *Sync) Sync(ctx context.Context, who api.Caller, req *clientapi.SyncRequ
 	if err != nil {
 		return nil, err
 	}
-	if w.remembersMembers() && !w.initial {
+	if w.remembersMembers() && w.own && !w.initial {
 		w.told = s.members.of(deviceOf(who), w.since)
 	}
 	var out *clientapi.SyncResponse
@@ -119,8 +122,9 @@ func (s *Sync) Sync(ctx context.Context, who api.Caller, req *clientapi.SyncRequ
 	} else {
 		out, err = s.wait(ctx, w, time.Duration(timeout)*time.Millisecond)
 	}
-	if err == nil {
+	if err == nil && w.remembersMembers() {
 		s.members.note(deviceOf(who), w.upTo, w.told)
+		out.NextBatch = feed.Token{Epoch: s.Feed.Epoch(), Pos: w.upTo, Server: s.server}.String()
 	}
 	return out, err
 }
@@ -138,7 +142,7 @@ func (s *Sync) reach(ctx context.Context, w *window, since api.Opt[string], time
 		}
 		upTo, err = s.reachToken(ctx, &token, timeout)
 		if !errors.Is(err, feed.ErrFuture) {
-			w.since = token.Pos
+			w.since, w.own = token.Pos, token.Server == s.server
 			if w.full && errors.Is(err, feed.ErrBehind) {
 				err = api.Unavailable(time.Second, "The server is behind; try again")
 			}

@@ -36,6 +36,7 @@ func TestProblemsNameTheirPlace(t *testing.T) {
 		"a server name":                        {args: "--server-name a/b", want: `flag --server-name: server_name: "a/b" is not a server name`},
 		"a database without a scheme":          {args: "--database /tmp/x", want: "flag --database: database: want a URL that begins with sqlite: or postgres:"},
 		"a database with a relative path":      {yaml: "database: sqlite://x.db", want: "t.yaml:1: database: want sqlite:///absolute/path.db or sqlite::memory:"},
+		"a SQLite URL with parameters":         {yaml: "database: sqlite:///x.db?mode=ro", want: "t.yaml:1: database: a SQLite URL has no parameters"},
 		"a PostgreSQL URL without a host":      {yaml: "database: postgres:x", want: "t.yaml:1: database: want postgres://user:password@host/name"},
 		"no client listener":                   {yaml: "listeners: {client: {address: ''}}", want: "listeners.client.address: a server without it serves nobody"},
 		"an address without a port":            {args: "--listen localhost", want: `flag --listen: listeners.client.address: "localhost" is not host:port`},

@@ -107,6 +107,9 @@ func (l *loader) database() {
 		if rest != ":memory:" && !(strings.HasPrefix(rest, "///") && len(rest) > 3) {
 			l.bad("database", "want sqlite:///absolute/path.db or sqlite::memory:")
 		}
+		if strings.Contains(rest, "?") {
+			l.bad("database", "a SQLite URL has no parameters; write %%3F for a question mark in the path")
+		}
 	case "postgres", "postgresql":
 		if u, err := url.Parse(string(l.cfg.Database)); err != nil || !strings.HasPrefix(rest, "//") || u.Path == "/" {
 			l.bad("database", "want postgres://user:password@host/name")

@@ -26,8 +26,12 @@ type Token struct {
 	Epoch    int64
 	Pos      int64
 	ToDevice int64
-	Room     bool // there is a Place
-	Place    storage.Place
+	// Server is the process that remembers which lazily loaded members it has
+	// told whoever holds the token; 0 for none. Another process may have given
+	// out the same position with an answer that told other members.
+	Server int64
+	Room   bool // there is a Place
+	Place  storage.Place
 }
 
 const (
@@ -56,6 +60,9 @@ func (t Token) String() string {
 		num(t.Place.NID)
 	} else {
 		num(t.ToDevice)
+		if t.Server != 0 {
+			num(t.Server)
+		}
 	}
 	return string(b)
 }
@@ -67,8 +74,9 @@ func ParseToken(s string) (Token, error) {
 		return Token{}, ErrToken
 	}
 	parts := strings.Split(s[1:], "_")
+	withServer := s[0] == streamMark && len(parts) == 5
 	want := 4
-	if s[0] == placeMark {
+	if s[0] == placeMark || withServer {
 		want = 5
 	}
 	if len(parts) != want || parts[0] != tokenV1 {
@@ -88,8 +96,11 @@ func ParseToken(s string) (Token, error) {
 	}
 	if s[0] == placeMark {
 		t.Room, t.Place = true, storage.Place{Depth: nums[2], NID: nums[3]}
-	} else {
-		t.ToDevice = nums[2]
+		return t, nil
+	}
+	t.ToDevice, t.Server = nums[2], nums[3]
+	if withServer && t.Server == 0 {
+		return Token{}, ErrToken
 	}
 	return t, nil
 }

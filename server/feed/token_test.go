@@ -17,6 +17,7 @@ func TestTokensComeBackAsTheyWere(t *testing.T) {
 		{},
 		{Epoch: 1, Pos: 232, ToDevice: 7},
 		{Epoch: 3, Pos: math.MaxInt64, ToDevice: math.MaxInt64},
+		{Epoch: 1, Pos: 232, ToDevice: 7, Server: 99},
 		{Epoch: 1, Pos: 5, Room: true},
 		{Epoch: 1, Pos: 5, Room: true, Place: storage.Place{Depth: math.MaxInt64, NID: math.MaxInt64}},
 	} {
@@ -28,7 +29,7 @@ func TestTokensComeBackAsTheyWere(t *testing.T) {
 
 func TestWhatIsNoToken(t *testing.T) {
 	for _, text := range []string{
-		"", "s", "s1", "s1_1_1", "s1_1_1_1_1", "p1_1_1_1", "s2_1_1_0", "x1_1_1_0", "s1_1_-1_0", "s1_-1_1_0",
+		"", "s", "s1", "s1_1_1", "s1_1_1_1_0", "s1_1_1_1_1_1", "p1_1_1_1", "s2_1_1_0", "x1_1_1_0", "s1_1_-1_0", "s1_-1_1_0",
 		"s1_1_01_0", "s1_1_+1_0", "s1_1_A_0", "s1_1_1_0 ", "s1_1_zzzzzzzzzzzzzz_0", "t123-456",
 	} {
 		_, err := feed.ParseToken(text)

@@ -190,10 +190,12 @@ func (s *Jobs) await(ctx context.Context, of key, ask func(*storage.Reader) (boo
 }
 
 // due tells whether the time of a job has come. A back-off is never longer than
-// an hour, whatever the clock said that it was reckoned by.
+// an hour, and a job that only gave way to others does not wait, whatever the
+// clock said that its time was reckoned by.
 func (s *Jobs) due(j *storage.Job) bool {
 	wait := s.until(j)
-	return wait <= 0 || j.Attempts > 0 && wait > maxBackoff
+	gaveWay := j.Held > 0 && j.Attempts == 0
+	return wait <= 0 || gaveWay || j.Attempts > 0 && wait > maxBackoff
 }
 
 func (s *Jobs) until(j *storage.Job) time.Duration {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -241,4 +242,36 @@ func TestAnIdleServerAsksNothing(t *testing.T) {
 	defer cancel()
 	require.NoError(t, q.Run(ctx))
 	require.EqualValues(t, 1, p.db.Stats().Since(before).Reads, "but for one look at the start")
+}
+
+// TestAClockThatWasAhead put a job behind others that were due, and has gone back since.
+func TestAClockThatWasAhead(t *testing.T) {
+	storagetest.EachURL(t, func(t *testing.T, url string) {
+		p := start(t, url, func(context.Context, *jobs.Job) (bool, error) { return true, nil })
+		p.stop()
+		p.put(t, "a")
+		free := p.job(t, "a")
+		require.NoError(t, p.db.Write(t.Context(), func(tx *storage.Writer) error {
+			j, err := tx.TakeJob(t.Context(), free, "me")
+			require.NoError(t, err)
+			return tx.FreeJob(t.Context(), j, time.Now().AddDate(1, 0, 0).UnixMilli(), 0, "")
+		}))
+		p.end()
+		q := start(t, url, func(context.Context, *jobs.Job) (bool, error) { return true, nil })
+		require.NoError(t, q.Wait(t.Context(), "k", "a", 5*time.Second))
+		require.Nil(t, q.job(t, "a"))
+	})
+}
+
+// TestADatabaseThatFailsIsToldOfOnce, and not with each try.
+func TestADatabaseThatFailsIsToldOfOnce(t *testing.T) {
+	db, err := storage.Open(t.Context(), "sqlite::memory:", storage.Options{})
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+	var log strings.Builder
+	s := jobs.New(jobs.Deps{DB: db, Log: slog.New(slog.NewTextHandler(&log, nil)), Retry: time.Microsecond})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	require.NoError(t, s.Run(ctx))
+	require.Equal(t, 1, strings.Count(log.String(), "\n"), log.String())
 }

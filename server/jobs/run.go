@@ -14,14 +14,23 @@ import (
 	"touchstone.example/storage"
 )
 
+// tellAgain is how often the log tells that the database does not let us start jobs.
+const tellAgain = time.Minute
+
 // Run does jobs until ctx ends, and gives back those that are not done then. It
 // must end before the feed does.
 func (s *Jobs) Run(ctx context.Context) error {
 	group := run.NewGroup(ctx, s.log)
+	var told func() time.Duration // since the log told of a failure; nil after a success
 	for ctx.Err() == nil {
 		next, err := s.start(ctx, group)
-		if err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "jobs cannot be read; trying again", "error", err)
+		if err == nil {
+			told = nil
+		} else if ctx.Err() == nil {
+			if told == nil || told() >= tellAgain {
+				s.log.WarnContext(ctx, "jobs cannot be started; trying again until they can", "error", err)
+				told = env.Stopwatch()
+			}
 			next = s.retry
 		}
 		s.rest(ctx, next)

@@ -55,9 +55,11 @@ type Profiles struct {
 	Env  *env.Env
 	Jobs Jobs
 	Name id.ServerName
-	// AnyAvatar is a departure from the letter: avatar_url may be any string,
-	// and an empty one takes the picture away.
+	// AnyAvatar is a departure from the letter: avatar_url may be any string.
 	AnyAvatar bool
+	// EmptyAvatar is one, too: an empty avatar_url takes the picture away. Element
+	// knows no other way.
+	EmptyAvatar bool
 	// UnsetIsEmpty is one, too: a display name or picture that was never set is
 	// an empty object, not 404.
 	UnsetIsEmpty bool
@@ -165,7 +167,7 @@ func (p *Profiles) SetProfileField(ctx context.Context, who api.Caller, req *cli
 		return nil, api.MissingParam("The body has no member %q", req.KeyName)
 	}
 	field := storage.ProfileField{Name: req.KeyName, Value: value}
-	if field.Name == fieldAvatar && p.AnyAvatar && string(value) == `""` {
+	if field.Name == fieldAvatar && p.EmptyAvatar && string(value) == `""` {
 		return p.change(ctx, who.User, field.Name, drop(ctx, who.User, field.Name))
 	}
 	if err := p.checkValue(field); err != nil {

@@ -186,6 +186,7 @@ func TestAnyAvatar(t *testing.T) {
 	h := newHouse(t, storagetest.Open(t))
 	h.slice.AnyAvatar = true
 	room := h.ok("POST", stage.Path("v3/createRoom"), "alice", stage.O{}).At("room_id")
+	h.slice.EmptyAvatar = true
 	h.set("alice", "avatar_url", "LemurLover")
 	shown := func() string { return h.ok("GET", memberPath(room, "alice"), "alice", nil).At("avatar_url") }
 	require.Equal(t, "LemurLover", shown())
@@ -193,6 +194,23 @@ func TestAnyAvatar(t *testing.T) {
 	require.Empty(t, shown())
 	a := stage.Do(t, h.router, "GET", field("alice", "avatar_url"), "", nil)
 	require.Equal(t, 404, a.Status, "an empty picture takes it away")
+}
+
+// TestEmptyAvatar: a client may take a picture away with an empty one, where
+// others must be MXC URIs.
+func TestEmptyAvatar(t *testing.T) {
+	h := newHouse(t, storagetest.Open(t))
+	room := h.ok("POST", stage.Path("v3/createRoom"), "alice", stage.O{}).At("room_id")
+	h.set("alice", "avatar_url", "mxc://hs1/a")
+	put := func(url string) int {
+		return stage.Do(t, h.router, "PUT", field("alice", "avatar_url"), "alice", stage.O{"avatar_url": url}).Status
+	}
+	require.Equal(t, 400, put(""))
+	h.slice.EmptyAvatar = true
+	require.Equal(t, 200, put(""))
+	require.Equal(t, 400, put("no picture"))
+	require.Empty(t, h.ok("GET", memberPath(room, "alice"), "alice", nil).At("avatar_url"))
+	require.Equal(t, 404, stage.Do(t, h.router, "GET", field("alice", "avatar_url"), "", nil).Status)
 }
 
 func memberPath(room, name string) string {

@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"touchstone.example/api"
+	"touchstone.example/api/canonjson"
 	"touchstone.example/api/id"
 	"touchstone.example/api/raw"
 	"touchstone.example/generated/clientapi"
@@ -27,7 +28,11 @@ func (r *Rooms) checkState(ctx context.Context, req *clientapi.SetRoomStateWithK
 	if req.EventType != typeCanonicalAlias || req.StateKey != "" {
 		return nil
 	}
-	named, err := aliasesIn(req.Body)
+	content, err := canonjson.Append(nil, req.Body, canonjson.Lenient) // aliasesIn reads the canonical form
+	if err != nil {
+		return api.BadJSON("%s", err)
+	}
+	named, err := aliasesIn(content)
 	if err != nil {
 		return err
 	}
@@ -58,6 +63,7 @@ func (r *Rooms) checkState(ctx context.Context, req *clientapi.SetRoomStateWithK
 }
 
 // aliasesIn lists the aliases that the content of m.room.canonical_alias names.
+// The content is canonical JSON.
 func aliasesIn(body raw.Raw) ([]id.RoomAlias, error) {
 	var named []raw.Raw
 	if list := event.Member(body, "alt_aliases"); list != nil && string(list) != "null" {

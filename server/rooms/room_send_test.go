@@ -68,6 +68,9 @@ func TestSendingRefused(t *testing.T) {
 		put("a membership without a key", "send/m.room.member/2", "alice", stage.O{"membership": "join"}, 400, "M_BAD_JSON")
 		put("an invitation to elsewhere", "state/m.room.member/@frank:elsewhere", "alice", ` { "membership": "invite" }`, 403, "M_FORBIDDEN")
 		put("an alias that leads elsewhere", "state/m.room.canonical_alias/", "alice", stage.O{"alias": "#none:hs1"}, 400, "M_BAD_ALIAS")
+		put("the same with white space", "state/m.room.canonical_alias/", "alice", ` { "alias" : "#none:hs1" }`, 400, "M_BAD_ALIAS")
+		put("the same behind another member", "state/m.room.canonical_alias/", "alice", `{"zz":1,"alias":"#none:hs1"}`, 400, "M_BAD_ALIAS")
+		put("the same in a list with white space", "state/m.room.canonical_alias/", "alice", `{"alt_aliases": [ "#none:hs1" ]}`, 400, "M_BAD_ALIAS")
 		put("what is no alias", "state/m.room.canonical_alias/", "alice", stage.O{"alias": "none"}, 400, "M_INVALID_PARAM")
 		put("an alias that is no string", "state/m.room.canonical_alias/", "alice", stage.O{"alt_aliases": stage.L{7}}, 400, "M_BAD_JSON")
 

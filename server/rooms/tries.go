@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"touchstone.example/server/env"
+	"touchstone.example/storage"
 )
 
 // Who loses to another process begins again, so many times and for so long, with
@@ -15,6 +16,9 @@ import (
 const (
 	maxTries  = 100
 	maxTrying = 10 * time.Second
+	// minTries are made however long they take: a process that stood still for
+	// longer than maxTrying has lost to nobody meanwhile.
+	minTries = 16
 )
 
 // tries counts how often one commit has begun.
@@ -31,7 +35,7 @@ func (r *Rooms) newTries(nid int64) *tries {
 
 // again pauses before the next try, or reports that there is none.
 func (t *tries) again() bool {
-	if t.n >= maxTries || t.expired() {
+	if t.n >= maxTries || t.n >= minTries && t.expired() {
 		return false
 	}
 	most := time.Millisecond << min(t.n, 5)
@@ -44,6 +48,8 @@ func (t *tries) again() bool {
 
 func (t *tries) expired() bool { return t.passed() > maxTrying }
 
+// gaveUp is storage.ErrBusy, which is answered with 503: the same request may well
+// succeed later.
 func (t *tries) gaveUp(err error) error {
-	return fmt.Errorf("commit to room %d, given up after %d tries: %w", t.nid, t.n, err)
+	return fmt.Errorf("%w: commit to room %d, given up after %d tries: %w", storage.ErrBusy, t.nid, t.n, err)
 }

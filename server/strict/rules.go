@@ -78,6 +78,7 @@ const (
 	JoinedLimited      = "joined-limited"
 	JoinedProfile      = "joined-profile"
 	MessagesWithoutDir = "messages-without-dir"
+	ProfileAvatarEmpty = "profile-avatar-empty"
 	ProfileAvatarURL   = "profile-avatar-url"
 	ProfileUnset       = "profile-unset"
 	StateIdempotent    = "state-idempotent"
@@ -114,6 +115,7 @@ func Rules() []Rule {
 		{JoinedLimited, "the timeline of a newly joined room is limited only if its limit cut it", "client-server-api/#get_matrixclientv3sync", Enforce, Off, Off},
 		{JoinedProfile, "joined_members has no name or picture where the member has none", "client-server-api/#get_matrixclientv3roomsroomidjoined_members", Enforce, Enforce, Off},
 		{MessagesWithoutDir, "a page of messages says in which direction it goes", "client-server-api/#get_matrixclientv3roomsroomidmessages", Enforce, Enforce, Off},
+		{ProfileAvatarEmpty, "an empty avatar_url is refused; off, it takes the picture away", "client-server-api/#put_matrixclientv3profileuseridkeyname", Enforce, Off, Off},
 		{ProfileAvatarURL, "the avatar_url of a profile is an MXC URI", "client-server-api/#put_matrixclientv3profileuseridkeyname", Enforce, Enforce, Off},
 		{ProfileUnset, "a display name or picture that was never set is not found", "client-server-api/#get_matrixclientv3profileuseridkeyname", Enforce, Off, Off},
 		{"request-alternatives", "a request's value follows one of the alternatives", apiStandards, Enforce, Off, Off},
