@@ -5,9 +5,8 @@ package api
 import (
 	"slices"
 	"strconv"
-	"unicode/utf8"
 
-	"github.com/go-json-experiment/json/jsontext"
+	"touchstone.example/api/raw"
 )
 
 // This file writes JSON for the generated types. Nothing here reflects, and
@@ -39,17 +38,7 @@ func AppendComma(b []byte) []byte {
 }
 
 // AppendString appends a JSON string.
-func AppendString[S ~string](b []byte, s S) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= utf8.RuneSelf {
-			b, _ = jsontext.AppendQuote(b, string(s)) // its error is for bad UTF-8, which it replaces
-			return b
-		}
-	}
-	b = append(b, '"')
-	b = append(b, s...)
-	return append(b, '"')
-}
+func AppendString[S ~string](b []byte, s S) []byte { return raw.AppendString(b, s) }
 
 // AppendInt appends an integer.
 func AppendInt(b []byte, n int64) []byte { return strconv.AppendInt(b, n, 10) }

@@ -134,6 +134,3 @@ func Unfinished() *Error {
 }
 
 var errUnfinished = fmt.Errorf("unfinished operation")
-
-// errNull refuses null for a member that may be absent instead.
-var errNull = BadJSON("null does not belong here")

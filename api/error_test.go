@@ -11,6 +11,8 @@ import (
 	"github.com/go-json-experiment/json"
 	oaerrors "github.com/go-openapi/errors"
 	"github.com/stretchr/testify/require"
+
+	"touchstone.example/api/raw"
 )
 
 func TestConstructorsAreNamedAfterTheirCodes(t *testing.T) {
@@ -66,6 +68,6 @@ func TestOptionalMembers(t *testing.T) {
 	require.Equal(t, `{"a":""}`, string(out), "what is absent is left out")
 	require.Equal(t, "", m.A.Or("default"))
 	require.Equal(t, int64(7), m.B.Or(7))
-	require.ErrorIs(t, json.Unmarshal([]byte(`{"a":null}`), &m), errNull)
+	require.ErrorIs(t, json.Unmarshal([]byte(`{"a":null}`), &m), raw.ErrNull)
 	require.Error(t, json.Unmarshal([]byte(`{"b":"1"}`), &m))
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"touchstone.example/api/raw"
 )
 
 // deeper says whether JSON nests deeper than max. It reads no further than it
@@ -74,6 +76,8 @@ func bodyError(body []byte, err error) error {
 	}
 	var own *Error
 	switch {
+	case errors.Is(err, raw.ErrNull):
+		return BadJSON("%s%s", raw.ErrNull, pointer)
 	case errors.As(err, &own):
 		e := *own
 		e.Msg += pointer

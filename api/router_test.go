@@ -128,9 +128,9 @@ func TestAPlainPathIsRoutedWithoutAllocating(t *testing.T) {
 	}))
 }
 
-// raw sends the bytes of a request line over a connection, so that no client
+// rawRequest sends the bytes of a request line over a connection, so that no client
 // tidies the target up, and returns the answer.
-func raw(t *testing.T, addr, method, target string) (*http.Response, string) {
+func rawRequest(t *testing.T, addr, method, target string) (*http.Response, string) {
 	c, err := net.Dial("tcp", addr)
 	require.NoError(t, err)
 	defer c.Close()
@@ -171,7 +171,7 @@ func TestTargetsOnTheWire(t *testing.T) {
 		"http://other/_matrix/client/v3/directory/room/%2F":   "GET/_matrix/client/v3/directory/room/{roomAlias}|/",
 		"/_matrix/client/v3/directory/room/%2e%2e%2f%2E%2Fx?": "GET/_matrix/client/v3/directory/room/{roomAlias}|.././x",
 	} {
-		resp, body := raw(t, addr, "GET", target)
+		resp, body := rawRequest(t, addr, "GET", target)
 		require.Equal(t, 200, resp.StatusCode, "%s: %s", target, body)
 		quoted := string(text(want).AppendJSON(nil))
 		require.Equal(t, quoted, body, target)
@@ -193,14 +193,14 @@ func TestTargetsOnTheWire(t *testing.T) {
 		"/_matrix/client/v3/directory/room/": 404,
 		"/_matrix/client/v3/createRoom":      405,
 	} {
-		resp, body := raw(t, addr, "GET", target)
+		resp, body := rawRequest(t, addr, "GET", target)
 		require.Equal(t, want, resp.StatusCode, "%s: %s", target, body)
 		require.Contains(t, body, `"errcode":"M_UNRECOGNIZED"`, target)
 		require.Equal(t, "application/json", resp.Header.Get("Content-Type"))
 		require.Equal(t, "*", resp.Header.Get("Access-Control-Allow-Origin"))
 		require.Empty(t, resp.Header.Get("Location"))
 	}
-	resp, body := raw(t, addr, "GET", "/_matrix/client/v3/directory/room/%FF")
+	resp, body := rawRequest(t, addr, "GET", "/_matrix/client/v3/directory/room/%FF")
 	require.Equal(t, 400, resp.StatusCode)
 	require.Contains(t, body, `"errcode":"M_INVALID_PARAM"`)
 	require.Contains(t, body, `roomAlias`, "the parameter is named")

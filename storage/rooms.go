@@ -77,6 +77,18 @@ func (r *Reader) Room(ctx context.Context, roomID id.RoomID) (*Room, error) {
 	return &room, nil
 }
 
+// RoomByNID returns one room by its number.
+func (r *Reader) RoomByNID(ctx context.Context, nid int64) (*Room, error) {
+	rooms, err := r.RoomsByNID(ctx, []int64{nid})
+	if err != nil {
+		return nil, err
+	}
+	if rooms[nid] == nil {
+		return nil, ErrNotFound
+	}
+	return rooms[nid], nil
+}
+
 // RoomsByNID returns those rooms that exist, by number.
 func (r *Reader) RoomsByNID(ctx context.Context, nids []int64) (map[int64]*Room, error) {
 	rooms := make(map[int64]*Room, len(nids))

@@ -12,7 +12,7 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/event"
-	"touchstone.example/server/rooms"
+	"touchstone.example/server/roomview"
 	"touchstone.example/storage"
 )
 
@@ -22,7 +22,7 @@ type assembly struct {
 	*window
 	tx   *storage.Reader
 	out  *clientapi.SyncResponse
-	view *rooms.View
+	view *roomview.View
 	// order lists the rooms that the answer may be about, by row; ids are their
 	// names and memberships what the user was to them as of upTo.
 	order       []int64
@@ -50,7 +50,7 @@ func (s *Sync) answer(ctx context.Context, w *window, upTo int64) (*clientapi.Sy
 		a := &assembly{
 			Sync: s, window: w, tx: tx, out: s.nothing(w, upTo),
 			memberships: map[int64]*storage.Membership{}, ids: map[int64]id.RoomID{},
-			view: &rooms.View{Caller: w.who, Now: w.now, Memberships: map[int64]string{}},
+			view: roomview.NewView(w.who.User, w.who.Device, w.now),
 		}
 		out = a.out
 		return a.run(ctx)
@@ -107,7 +107,7 @@ func (a *assembly) membershipAt(ctx context.Context, now *storage.Membership, po
 		if e.Pos == 0 || e.Pos > pos {
 			continue
 		}
-		membership := rooms.MembershipOf(e)
+		membership := roomview.MembershipOf(e)
 		if m != nil && m.Membership == membership {
 			m.EventNID = e.NID // a new profile
 			continue
@@ -173,10 +173,10 @@ func (a *assembly) stripped(ctx context.Context, m *storage.Membership) ([]api.R
 	out, invitation := []api.Raw{}, api.Raw(nil)
 	for _, e := range events {
 		if e.NID == found[own] {
-			invitation = rooms.AppendStripped(nil, e)
+			invitation = roomview.AppendStripped(nil, e)
 			continue
 		}
-		out = append(out, rooms.AppendStripped(nil, e))
+		out = append(out, roomview.AppendStripped(nil, e))
 	}
 	if invitation != nil {
 		out = append(out, invitation)

@@ -10,7 +10,7 @@ import (
 
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
-	"touchstone.example/server/rooms"
+	"touchstone.example/server/roomview"
 	"touchstone.example/storage"
 )
 
@@ -25,7 +25,7 @@ type roomPart struct {
 	upTo       int64
 	whole      bool // all of the state, not what changed
 	joined     bool
-	sight      *rooms.Sight
+	access     *roomview.Access
 	until      *int64 // how far who is not in the room may read its state; nil: nobody has asked
 
 	timeline []*storage.Event // earliest first
@@ -90,7 +90,7 @@ func (a *assembly) departed(ctx context.Context, p *roomPart) error {
 	events, err := a.tx.MemberEvents(ctx, p.nid, a.who.User)
 	before, within := "", false
 	for _, e := range events {
-		switch membership := rooms.MembershipOf(e); {
+		switch membership := roomview.MembershipOf(e); {
 		case e.Pos == 0 || e.Pos > p.upTo:
 		case e.Pos <= a.since:
 			before = membership
@@ -155,7 +155,7 @@ func (a *assembly) fill(ctx context.Context, parts []*roomPart) ([]*roomPart, er
 		return nil, err
 	}
 	for _, p := range parts {
-		if err := a.view.Hide(ctx, p.sight, slices.Concat(p.timeline, p.state)); err != nil {
+		if err := a.view.Hide(ctx, p.access, slices.Concat(p.timeline, p.state)); err != nil {
 			return nil, err
 		}
 	}
@@ -188,11 +188,11 @@ func (a *assembly) findRecounted(ctx context.Context, parts []*roomPart) error {
 	events, err := a.tx.ViewsByNID(ctx, nids)
 	before := make(map[int64]string, len(events))
 	for _, e := range events {
-		before[e.NID] = rooms.MembershipOf(e)
+		before[e.NID] = roomview.MembershipOf(e)
 	}
 	for _, p := range parts {
 		p.recount = slices.DeleteFunc(p.recount, func(e *storage.Event) bool {
-			return p.quiet() && before[e.ReplacesNID] == rooms.MembershipOf(e)
+			return p.quiet() && before[e.ReplacesNID] == roomview.MembershipOf(e)
 		})
 	}
 	return err
@@ -237,7 +237,7 @@ func (a *assembly) loadTimelines(ctx context.Context, parts []*roomPart) error {
 // takeTimeline chooses from a first batch of events, newest first, and reads on
 // where the filter leaves too few of them.
 func (p *roomPart) takeTimeline(ctx context.Context, batch []*storage.Event, limit int) error {
-	p.sight = rooms.SightOf(p.tx, p.who.User, p.membership)
+	p.access = roomview.NewAccess(p.tx, p.who.User, p.membership)
 	for asked, looked := atFirst(limit), 0; ; {
 		done, err := p.take(ctx, batch, limit)
 		if err != nil {
@@ -271,17 +271,17 @@ func (p *roomPart) take(ctx context.Context, batch []*storage.Event, limit int) 
 			p.limited, p.skipped = true, true
 			return true, nil
 		}
-		sees, at, err := p.sight.Sees(ctx, e)
+		sees, at, err := p.access.CanSee(ctx, e)
 		if err != nil {
 			return false, err
 		}
 		sees = sees || p.isOwn(e)
 		if !sees && p.joined && e.Pos < p.membership.Pos {
 			p.skipped = true
-			p.limited, err = p.sight.WasIn(ctx, e)
+			p.limited, err = p.access.WasIn(ctx, e)
 			return true, err
 		}
-		h := rooms.FilterHeader(e, p.id)
+		h := roomview.FilterHeader(e, p.id)
 		switch {
 		case !sees || !p.filter.Room.Timeline.Match(&h):
 			p.skipped = true

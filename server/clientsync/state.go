@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"touchstone.example/server/event"
-	"touchstone.example/server/rooms"
+	"touchstone.example/server/roomview"
 	"touchstone.example/storage"
 )
 
@@ -120,7 +120,7 @@ func (p *roomPart) readable(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	until, err := p.sight.StateUntil(ctx, &storage.Room{NID: p.nid, StateRoot: root})
+	until, err := p.access.StateUntil(ctx, &storage.Room{NID: p.nid, StateRoot: root})
 	p.until = &until
 	return until, err
 }
@@ -250,7 +250,7 @@ func (a *assembly) loadStates(ctx context.Context, parts []*roomPart) error {
 // membership events for the heroes MUST be included in the state, unless they
 // are redundant".
 func (p *roomPart) addMembers(ctx context.Context) error {
-	users := append(rooms.Senders(p.timeline), p.heroes...)
+	users := append(roomview.Senders(p.timeline), p.heroes...)
 	if p.whole {
 		users = append(users, p.who.User)
 	}
@@ -307,7 +307,7 @@ func (p *roomPart) takeState(byNID map[int64]*storage.Event) {
 		case p.later[nid] && tells != nil: // the timeline has the last word
 		case p.replaced[nid] && tells == nil: // and here what is later
 		default:
-			h := rooms.FilterHeader(e, p.id)
+			h := roomview.FilterHeader(e, p.id)
 			if p.filter.Room.State.Match(&h) {
 				p.state = append(p.state, e)
 			}
@@ -373,6 +373,6 @@ func (p *roomPart) tellsInstead(ctx context.Context, nid int64) (bool, error) {
 	if err != nil || len(events) == 0 {
 		return false, err
 	}
-	h := rooms.FilterHeader(events[0], p.id)
+	h := roomview.FilterHeader(events[0], p.id)
 	return p.filter.Room.State.Match(&h), nil
 }

@@ -8,7 +8,7 @@ import (
 
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
-	"touchstone.example/server/rooms"
+	"touchstone.example/server/roomview"
 	"touchstone.example/storage"
 )
 
@@ -106,7 +106,7 @@ func (a *assembly) findNames(ctx context.Context, parts []*roomPart) error {
 	}
 	events, err := a.tx.ViewsByNID(ctx, nids)
 	for _, e := range events {
-		content := rooms.Content(e.Client)
+		content := roomview.Content(e.Client)
 		name, _ := event.Text(event.Member(content, "name"))
 		alias, _ := event.Text(event.Member(content, "alias"))
 		if name != "" && e.Type == "m.room.name" || alias != "" && e.Type == "m.room.canonical_alias" {

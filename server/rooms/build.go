@@ -5,27 +5,27 @@ package rooms
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"strconv"
 
-	"touchstone.example/api"
 	"touchstone.example/api/canonjson"
 	"touchstone.example/api/id"
+	"touchstone.example/api/raw"
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
 	"touchstone.example/server/roomver"
 	"touchstone.example/storage"
 )
 
-// A draft is an event as somebody here wants it, before its room decides what
+// A Draft is an event as somebody here wants it, before its room decides what
 // it refers to and whether it is allowed.
-type draft struct {
+type Draft struct {
 	Sender   id.UserID
 	Type     string
 	StateKey *string // nil for message events
-	Content  api.Raw
-	Redacts  id.EventID
-	TS       int64 // zero: now
+	Content  raw.Raw
+	Redacts  id.EventID // what a redaction is of
+	Guest    bool       // the sender is a guest
+	TS       int64      // zero: now
 }
 
 // extend builds the event that puts d behind the head's tips, and checks it
@@ -33,10 +33,10 @@ type draft struct {
 //
 // Spec: server-server "Checks performed on receipt of a PDU", steps 4 to 6,
 // which coincide for an event that refers to all forward extremities.
-func (r *Rooms) extend(ctx context.Context, h *head, d draft) (*planned, error) {
+func (r *Rooms) extend(ctx context.Context, h *head, d Draft) (*Planned, error) {
 	var err error
 	if d.Content, err = canonjson.Append(nil, d.Content, numbersOf(h.rules)); err != nil {
-		return nil, api.BadJSON("%s", err)
+		return nil, &InvalidContent{Reason: err.Error()}
 	}
 	keys := eventauth.AuthKeys(h.rules, d.Type, d.Sender, d.StateKey, d.Content)
 	load := append(keys[:len(keys):len(keys)], keyCreate, keyPowerLevels) // every rule looks at them
@@ -73,7 +73,7 @@ func (r *Rooms) extend(ctx context.Context, h *head, d draft) (*planned, error) 
 	if err := eventauth.Check(h.rules, ev, base, r.verify); err != nil {
 		return nil, rejected(err)
 	}
-	p := &planned{stored: &stored{Event: ev, depth: depth}, auth: auth}
+	p := &Planned{stored: &stored{Event: ev, depth: depth}, auth: auth}
 	if d.StateKey != nil {
 		p.replaces = base.get(d.Type, *d.StateKey)
 	}
@@ -121,32 +121,14 @@ func numbersOf(rules *roomver.Rules) canonjson.Mode {
 	return canonjson.Lenient
 }
 
-// unbuildable says what is wrong with content that cannot become an event.
-//
-// Spec: client-server "Size limits", M_TOO_LARGE.
-func unbuildable(err error) error {
-	if errors.Is(err, event.ErrTooLarge) {
-		return api.TooLarge("%s", err)
+// transaction is the row that makes a client's transaction id idempotent, nil
+// without one.
+func transaction(user id.UserID, txn Txn, roomNID int64) *storage.TxnKey {
+	if txn.ID == "" {
+		return nil
 	}
-	return api.BadJSON("%s", err)
-}
-
-// rejected turns the authorization rules' no into an answer.
-func rejected(err error) error {
-	var rejection *eventauth.Rejection
-	if !errors.As(err, &rejection) {
-		return err
-	}
-	return &api.Error{Status: 403, ErrCode: "M_FORBIDDEN", Msg: rejection.Reason, Err: err}
-}
-
-// transaction is the row that makes a client's transaction id idempotent.
-//
-// Spec: client-server "Transaction identifiers": the scope is the device and
-// the endpoint with its path parameters.
-func transaction(who api.Caller, endpoint string, roomNID int64, txnID string) *storage.TxnKey {
 	return &storage.TxnKey{
-		UserID: who.User, DeviceID: who.Device, TxnID: txnID,
-		Operation: strconv.FormatInt(roomNID, 10) + "/" + endpoint,
+		UserID: user, DeviceID: txn.Device, TxnID: txn.ID,
+		Operation: strconv.FormatInt(roomNID, 10) + "/" + txn.Endpoint,
 	}
 }

@@ -11,8 +11,10 @@ import (
 	"touchstone.example/api"
 	"touchstone.example/api/canonjson"
 	"touchstone.example/api/id"
+	"touchstone.example/api/raw"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/event"
+	"touchstone.example/server/roomview"
 	"touchstone.example/storage"
 )
 
@@ -37,9 +39,9 @@ func (r *Rooms) checkState(ctx context.Context, req *clientapi.SetRoomStateWithK
 	if len(named) == 0 {
 		return nil
 	}
-	nid, err := r.roomNID(ctx, req.RoomID)
+	nid, err := r.NID(ctx, req.RoomID)
 	if err != nil {
-		return err
+		return answerTo(err, req.RoomID)
 	}
 	return r.db.Read(ctx, func(tx *storage.Reader) error {
 		before, err := r.currentAliases(ctx, tx, nid)
@@ -62,15 +64,15 @@ func (r *Rooms) checkState(ctx context.Context, req *clientapi.SetRoomStateWithK
 
 // aliasesIn lists the aliases that the content of m.room.canonical_alias names.
 // The content is canonical JSON.
-func aliasesIn(body api.Raw) ([]id.RoomAlias, error) {
-	var named []api.Raw
+func aliasesIn(body raw.Raw) ([]id.RoomAlias, error) {
+	var named []raw.Raw
 	if list := event.Member(body, "alt_aliases"); list != nil && string(list) != "null" {
 		if list.Kind() != '[' || json.Unmarshal(list, &named) != nil {
 			return nil, api.BadJSON("alt_aliases is not a list of aliases")
 		}
 	}
 	if alias := string(event.Member(body, "alias")); alias != "" && alias != "null" && alias != `""` {
-		named = append(named, api.Raw(alias))
+		named = append(named, raw.Raw(alias))
 	}
 	out := make([]id.RoomAlias, len(named))
 	for i, raw := range named {
@@ -88,7 +90,7 @@ func aliasesIn(body api.Raw) ([]id.RoomAlias, error) {
 
 // currentAliases lists the aliases that the room's state names now.
 func (r *Rooms) currentAliases(ctx context.Context, tx *storage.Reader, nid int64) ([]id.RoomAlias, error) {
-	room, err := roomByNID(ctx, tx, nid)
+	room, err := tx.RoomByNID(ctx, nid)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +103,7 @@ func (r *Rooms) currentAliases(ctx context.Context, tx *storage.Reader, nid int6
 	if err != nil {
 		return nil, err
 	}
-	before, err := aliasesIn(Content(events[0].Client))
+	before, err := aliasesIn(roomview.Content(events[0].Client))
 	if err != nil {
 		return nil, nil // what was wrong before counts for nothing
 	}

@@ -11,25 +11,25 @@ import (
 	"touchstone.example/storage"
 )
 
-// A plan is what one job adds to its room, in one transaction with what other
+// A Plan is what one job adds to its room, in one transaction with what other
 // jobs of the batch add.
-type plan struct {
-	events []*planned
+type Plan struct {
+	Events []*Planned
 	same   id.EventID // in place of events: what is wanted is there already
-	// also writes rows besides the room's own, in the same transaction.
+	// Also writes rows besides the room's own, in the same transaction.
 	// storage.ErrConflict from it means that the job must be planned again; any
 	// other error is the job's answer.
-	also also
-	// alone says that also may fail for reasons of its own: such a plan shares its
+	Also Also
+	// Alone says that Also may fail for reasons of its own: such a plan shares its
 	// transaction with no other.
-	alone bool
+	Alone bool
 }
 
-// also writes rows besides a room's own.
-type also func(ctx context.Context, tx *storage.Writer) error
+// Also writes rows besides a room's own.
+type Also func(ctx context.Context, tx *storage.Writer) error
 
-// planned is an event that is built and allowed, not yet written.
-type planned struct {
+// Planned is an event that is built and allowed, not yet written.
+type Planned struct {
 	*stored
 	auth     []*stored // its auth events
 	replaces *stored   // the state event that it replaces, in the state before it
@@ -44,7 +44,7 @@ type planned struct {
 // add runs a job in its room's lane and returns the ids of the events that are
 // in the room when it returns: the job's own, or those of the request that it
 // repeats.
-func (r *Rooms) add(ctx context.Context, nid int64, build func(context.Context, *head) (*plan, error)) ([]id.EventID, error) {
+func (r *Rooms) add(ctx context.Context, nid int64, build func(context.Context, *head) (*Plan, error)) ([]id.EventID, error) {
 	j := &job{build: build}
 	if err := r.lanes.run(ctx, nid, j, r.commit); err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (r *Rooms) commit(ctx context.Context, nid int64, jobs []*job) {
 		switch {
 		case err == nil:
 		case errors.Is(err, storage.ErrConflict):
-			b.retrySingly(func(j *job) bool { return j.plan != nil && j.plan.also != nil })
+			b.retrySingly(func(j *job) bool { return j.plan != nil && j.plan.Also != nil })
 			if !t.again() {
 				b.fail(jobs, t.gaveUp(err))
 			}
@@ -161,7 +161,7 @@ func (b *batch) run(ctx context.Context, nid int64, jobs []*job) (err error) {
 	last := int64(0)
 	for _, j := range b.planned {
 		var ids []id.EventID
-		for _, p := range j.plan.events {
+		for _, p := range j.plan.Events {
 			ids, last = append(ids, p.ID), p.pos
 		}
 		j.finish(ids, last, nil)
@@ -187,20 +187,20 @@ func (b *batch) plan(ctx context.Context, jobs []*job) {
 		case err != nil:
 			b.note(answer{job: j, err: err})
 			continue
-		case len(p.events) == 0: // nothing to do, and that is done
+		case len(p.Events) == 0: // nothing to do, and that is done
 			b.note(answer{job: j, ids: []id.EventID{p.same}})
 			continue
-		case p.alone && behind:
+		case p.Alone && behind:
 			return
 		}
 		if j.plan = p; j.repeats(b.planned) {
 			continue
 		}
 		b.planned = append(b.planned, j)
-		for _, ev := range p.events {
+		for _, ev := range p.Events {
 			b.h.apply(ev)
 		}
-		if p.alone || j.single || wide {
+		if p.Alone || j.single || wide {
 			return
 		}
 	}
@@ -219,7 +219,7 @@ func (b *batch) note(a answer) {
 // write puts the batch into the database in one transaction, if the room is still
 // as it was planned on.
 func (b *batch) write(ctx context.Context) error {
-	plans := make([]*plan, len(b.planned))
+	plans := make([]*Plan, len(b.planned))
 	for i, j := range b.planned {
 		plans[i] = j.plan
 	}
@@ -286,7 +286,7 @@ func (j *job) txn() *storage.TxnKey {
 	if j.plan == nil {
 		return nil
 	}
-	for _, p := range j.plan.events {
+	for _, p := range j.plan.Events {
 		if p.txn != nil {
 			return p.txn
 		}
@@ -306,7 +306,7 @@ func (j *job) repeats(jobs []*job) bool {
 // stillAt reports a conflict when another process has moved the room on.
 func (r *Rooms) stillAt(ctx context.Context, room *storage.Room) error {
 	return r.db.Read(ctx, func(tx *storage.Reader) error {
-		now, err := roomByNID(ctx, tx, room.NID)
+		now, err := tx.RoomByNID(ctx, room.NID)
 		if err == nil && now.Version != room.Version {
 			err = storage.ErrConflict
 		}

@@ -8,46 +8,18 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"touchstone.example/api"
 	"touchstone.example/api/id"
+	"touchstone.example/api/raw"
 	"touchstone.example/server/roomver"
 )
-
-// object is event content under construction.
-type object map[string]any
-
-// encode writes content with sorted members.
-func (o object) encode() api.Raw {
-	b, err := json.Marshal(map[string]any(o), json.Deterministic(true))
-	if err != nil {
-		panic("rooms: content does not encode: " + err.Error())
-	}
-	return b
-}
-
-// members reads a JSON object's members without their values' meaning.
-func members(raw api.Raw) (object, error) {
-	out := object{}
-	if len(raw) == 0 {
-		return out, nil
-	}
-	var m map[string]api.Raw
-	if err := json.Unmarshal(raw, &m); err != nil {
-		return nil, err
-	}
-	for k, v := range m {
-		out[k] = v
-	}
-	return out, nil
-}
 
 // createContent is the m.room.create event of a new room: the caller's
 // creation_content, over which the server writes creator and room_version.
 //
 // Spec: client-server createRoom "creation_content"; room version 12,
 // additional_creators.
-func createContent(rules *roomver.Rules, creator id.UserID, given api.Raw, alsoCreators []id.UserID) (object, error) {
-	content, err := members(given)
+func createContent(rules *roomver.Rules, creator id.UserID, given raw.Raw, alsoCreators []id.UserID) (raw.Object, error) {
+	content, err := raw.Members(given)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +30,7 @@ func createContent(rules *roomver.Rules, creator id.UserID, given api.Raw, alsoC
 	content["room_version"] = rules.Version
 	if rules.CreatorsPrivileged && len(alsoCreators) > 0 {
 		var named []id.UserID
-		if raw, ok := content["additional_creators"].(api.Raw); ok {
+		if raw, ok := content["additional_creators"].(raw.Raw); ok {
 			if raw.Kind() != '[' || json.Unmarshal(raw, &named) != nil {
 				return content, nil // which the room's rules refuse
 			}
@@ -79,8 +51,8 @@ func createContent(rules *roomver.Rules, creator id.UserID, given api.Raw, alsoC
 // request's override on top: each top-level member replaces the default's.
 //
 // Spec: client-server createRoom, step 3 and power_level_content_override.
-func powerLevels(rules *roomver.Rules, creator id.UserID, equals []id.UserID, override api.Raw) (object, error) {
-	users := object{}
+func powerLevels(rules *roomver.Rules, creator id.UserID, equals []id.UserID, override raw.Raw) (raw.Object, error) {
+	users := raw.Object{}
 	tombstone := 100
 	if rules.CreatorsPrivileged {
 		tombstone = 150 // step 3: explicitly higher than state_default
@@ -90,7 +62,7 @@ func powerLevels(rules *roomver.Rules, creator id.UserID, equals []id.UserID, ov
 			users[string(u)] = 100
 		}
 	}
-	content := object{
+	content := raw.Object{
 		"users":         map[string]any(users),
 		"users_default": 0,
 		"events": map[string]any{
@@ -111,7 +83,7 @@ func powerLevels(rules *roomver.Rules, creator id.UserID, equals []id.UserID, ov
 		"invite":         0,
 		"notifications":  map[string]any{"room": 50},
 	}
-	over, err := members(override)
+	over, err := raw.Members(override)
 	if err != nil {
 		return nil, err
 	}
@@ -125,16 +97,16 @@ func powerLevels(rules *roomver.Rules, creator id.UserID, equals []id.UserID, ov
 // refused with the event that it would make.
 //
 // Spec: room version 12, rule 10.4.
-func (c *creation) withoutCreators(override api.Raw, create object) (api.Raw, error) {
+func (c *creation) withoutCreators(override raw.Raw, create raw.Object) (raw.Raw, error) {
 	if !c.rules.CreatorsPrivileged || len(override) == 0 {
 		return override, nil
 	}
-	content, err := members(override)
+	content, err := raw.Members(override)
 	if err != nil {
 		return nil, err
 	}
-	given, _ := content["users"].(api.Raw)
-	users, err := members(given)
+	given, _ := content["users"].(raw.Raw)
+	users, err := raw.Members(given)
 	if err != nil {
 		return override, nil // for the rules to refuse
 	}
@@ -149,15 +121,15 @@ func (c *creation) withoutCreators(override api.Raw, create object) (api.Raw, er
 		return override, nil
 	}
 	content["users"] = map[string]any(users)
-	return content.encode(), nil
+	return content.Encode(), nil
 }
 
 // creatorsOf are the additional creators that a create event will name.
-func creatorsOf(create object) (users []id.UserID) {
+func creatorsOf(create raw.Object) (users []id.UserID) {
 	switch named := create["additional_creators"].(type) {
 	case []id.UserID:
 		return named
-	case api.Raw:
+	case raw.Raw:
 		_ = json.Unmarshal(named, &users) // else the rules refuse it
 	}
 	return users
@@ -166,8 +138,8 @@ func creatorsOf(create object) (users []id.UserID) {
 // topicContent carries the topic as plain text in both of its forms.
 //
 // Spec: client-server m.room.topic, m.topic.
-func topicContent(topic string) object {
-	return object{
+func topicContent(topic string) raw.Object {
+	return raw.Object{
 		"topic":   topic,
 		"m.topic": map[string]any{"m.text": []any{map[string]any{"body": topic, "mimetype": "text/plain"}}},
 	}

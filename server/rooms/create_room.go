@@ -11,6 +11,7 @@ import (
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
+	"touchstone.example/api/raw"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/event"
 	"touchstone.example/server/idclient"
@@ -38,7 +39,7 @@ func (r *Rooms) CreateRoom(ctx context.Context, who api.Caller, req *clientapi.C
 		case errors.As(err, &refused):
 			return nil, err
 		case err == nil:
-			err = r.feed.WaitFor(ctx, p.events[len(p.events)-1].pos)
+			err = r.feed.WaitFor(ctx, p.Events[len(p.Events)-1].pos)
 			return &clientapi.CreateRoomResponse{RoomID: c.head.room.ID}, err
 		case errors.Is(err, errAliasTaken):
 			return nil, api.RoomInUse("The alias %s is taken", c.alias)
@@ -95,12 +96,12 @@ func bounded(body *clientapi.CreateRoomBody) error {
 }
 
 // plan builds all events of the new room.
-func (c *creation) plan(ctx context.Context) (*plan, error) {
+func (c *creation) plan(ctx context.Context) (*Plan, error) {
 	drafts, err := c.drafts(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p, size := &plan{also: c.also}, 0
+	p, size := &Plan{Also: c.also}, 0
 	for _, d := range drafts {
 		if d.Type == event.TypeCreate && c.head.rules.RoomIDIsCreateHash {
 			d.TS = c.r.birthday()
@@ -113,7 +114,7 @@ func (c *creation) plan(ctx context.Context) (*plan, error) {
 			c.head.room.ID = ev.RoomID
 		}
 		c.head.apply(ev)
-		p.events = append(p.events, ev)
+		p.Events = append(p.Events, ev)
 		if size += len(ev.PDU()); size > maxRoomBytes {
 			return nil, api.TooLarge("The events of the room have more than %d bytes together", maxRoomBytes)
 		}
@@ -131,7 +132,7 @@ type creation struct {
 	preset string
 	public bool
 	alias  id.RoomAlias // empty if none was asked for
-	hold   also         // what the creator's join has to see to
+	hold   Also         // what the creator's join has to see to
 
 	// invited are the users to invite. pending are the addresses that are
 	// nobody's yet.
@@ -158,12 +159,12 @@ func (r *Rooms) newCreation(ctx context.Context, who api.Caller, body *clientapi
 		c.preset = "private_chat"
 	}
 	for _, u := range body.Invite {
-		if err := r.mayInvite(ctx, who, u); err != nil {
+		if err := answerTo(r.MayInvite(u), ""); err != nil {
 			return nil, err
 		}
 	}
 	for _, st := range body.InitialState {
-		if err := r.mayInviteByState(ctx, who, st.Type, st.StateKey.Value, st.Content); err != nil {
+		if err := answerTo(r.MayInviteByState(st.Type, st.StateKey.Value, st.Content), ""); err != nil {
 			return nil, err
 		}
 	}
@@ -203,7 +204,7 @@ func (r *Rooms) aliasOf(localpart string) (id.RoomAlias, error) {
 // drafts lists the events of the new room in their order.
 //
 // Spec: client-server createRoom, steps 1 to 8.
-func (c *creation) drafts(ctx context.Context) ([]draft, error) {
+func (c *creation) drafts(ctx context.Context) ([]Draft, error) {
 	creator, rules := c.who.User, c.head.rules
 	// trusted_private_chat: invitees are like the creator. Creators are forever,
 	// and so only those whom the request names, no identity server.
@@ -228,13 +229,13 @@ func (c *creation) drafts(ctx context.Context) ([]draft, error) {
 		return nil, err
 	}
 	c.hold = hold
-	out := []draft{
-		c.state(event.TypeCreate, "", create.encode()),
-		c.state(event.TypeMember, string(creator), join.encode()),
-		c.state(event.TypePowerLevels, "", levels.encode()),
+	out := []Draft{
+		c.state(event.TypeCreate, "", create.Encode()),
+		c.state(event.TypeMember, string(creator), join.Encode()),
+		c.state(event.TypePowerLevels, "", levels.Encode()),
 	}
 	if c.alias != "" {
-		out = append(out, c.state("m.room.canonical_alias", "", object{"alias": c.alias}.encode()))
+		out = append(out, c.state("m.room.canonical_alias", "", raw.Object{"alias": c.alias}.Encode()))
 	}
 	out = append(out, c.presetDrafts()...)
 	for _, s := range c.body.InitialState {
@@ -245,10 +246,10 @@ func (c *creation) drafts(ctx context.Context) ([]draft, error) {
 		out = append(out, c.state(s.Type, key, s.Content))
 	}
 	if c.body.Name.Set {
-		out = append(out, c.state("m.room.name", "", object{"name": c.body.Name.Value}.encode()))
+		out = append(out, c.state("m.room.name", "", raw.Object{"name": c.body.Name.Value}.Encode()))
 	}
 	if c.body.Topic.Set {
-		out = append(out, c.state("m.room.topic", "", topicContent(c.body.Topic.Value).encode()))
+		out = append(out, c.state("m.room.topic", "", topicContent(c.body.Topic.Value).Encode()))
 	}
 	invites, err := c.invites(ctx)
 	return append(out, invites...), err
@@ -256,13 +257,13 @@ func (c *creation) drafts(ctx context.Context) ([]draft, error) {
 
 // presetDrafts are the state events of the preset, but for those that
 // initial_state takes the place of.
-func (c *creation) presetDrafts() []draft {
+func (c *creation) presetDrafts() []Draft {
 	p := presets[c.preset]
-	var out []draft
-	for _, d := range []draft{
-		c.state(event.TypeJoinRules, "", object{"join_rule": p.joinRule}.encode()),
-		c.state("m.room.history_visibility", "", object{"history_visibility": p.visibility}.encode()),
-		c.state("m.room.guest_access", "", object{"guest_access": p.guests}.encode()),
+	var out []Draft
+	for _, d := range []Draft{
+		c.state(event.TypeJoinRules, "", raw.Object{"join_rule": p.joinRule}.Encode()),
+		c.state("m.room.history_visibility", "", raw.Object{"history_visibility": p.visibility}.Encode()),
+		c.state("m.room.guest_access", "", raw.Object{"guest_access": p.guests}.Encode()),
 	} {
 		given := slices.ContainsFunc(c.body.InitialState, func(s clientapi.CreateRoomInitialState) bool {
 			return s.Type == d.Type && s.StateKey.Or("") == ""
@@ -276,8 +277,8 @@ func (c *creation) presetDrafts() []draft {
 
 // invites are the invitations, one for each user. One of the creator, who is
 // in the room already, is for the rules to refuse.
-func (c *creation) invites(ctx context.Context) ([]draft, error) {
-	var out []draft
+func (c *creation) invites(ctx context.Context) ([]Draft, error) {
+	var out []Draft
 	for _, u := range c.invited {
 		content, _, err := c.r.memberContent(ctx, u, "invite", api.Opt[string]{})
 		if err != nil {
@@ -286,24 +287,24 @@ func (c *creation) invites(ctx context.Context) ([]draft, error) {
 		if c.body.IsDirect.Value {
 			content["is_direct"] = true
 		}
-		out = append(out, c.state(event.TypeMember, string(u), content.encode()))
+		out = append(out, c.state(event.TypeMember, string(u), content.Encode()))
 	}
 	return out, nil
 }
 
-func (c *creation) state(typ, key string, content api.Raw) draft {
-	return draft{Sender: c.who.User, Type: typ, StateKey: &key, Content: content}
+func (c *creation) state(typ, key string, content raw.Raw) Draft {
+	return Draft{Sender: c.who.User, Type: typ, StateKey: &key, Content: content}
 }
 
 // refused says what is wrong with the initial state that a request implies.
 //
 // Spec: client-server createRoom, 400 M_INVALID_ROOM_STATE.
-func (c *creation) refused(d draft, err error) error {
-	var e *api.Error
-	if errors.As(err, &e) && e.ErrCode == "M_FORBIDDEN" {
-		return api.InvalidRoomState("%s: %s", d.Type, e.Msg)
+func (c *creation) refused(d Draft, err error) error {
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		return api.InvalidRoomState("%s: %s", d.Type, refusal.Reason)
 	}
-	return err
+	return answerTo(err, c.head.room.ID)
 }
 
 // also records what a new room has besides its events: its alias, and its
@@ -328,7 +329,7 @@ func (c *creation) also(ctx context.Context, tx *storage.Writer) error {
 }
 
 // found writes a new room. Nobody else can know it yet, so it needs no lane.
-func (r *Rooms) found(ctx context.Context, h *head, p *plan) error {
+func (r *Rooms) found(ctx context.Context, h *head, p *Plan) error {
 	room := *h.room
 	err := r.db.Write(ctx, func(tx *storage.Writer) (err error) {
 		room = *h.room

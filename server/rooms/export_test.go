@@ -12,9 +12,6 @@ import (
 	"touchstone.example/storage"
 )
 
-// A Draft is an event that a test plans.
-type Draft = draft
-
 // MaxTries is how often a commit begins.
 const MaxTries = maxTries
 
@@ -47,9 +44,9 @@ func (r *Rooms) Hold(ctx context.Context, nid int64, forget bool) (release func(
 // to it.
 func (r *Rooms) Meanwhile(ctx context.Context, nid int64, fn func()) error {
 	var once sync.Once
-	_, err := r.add(ctx, nid, func(context.Context, *head) (*plan, error) {
+	_, err := r.add(ctx, nid, func(context.Context, *head) (*Plan, error) {
 		once.Do(fn)
-		return &plan{}, nil
+		return &Plan{}, nil
 	})
 	return err
 }
@@ -70,15 +67,15 @@ func (r *Rooms) Queued(nid int64, n int) {
 
 // Plan adds events to a room, each behind the one before, with rows of their own.
 func (r *Rooms) Plan(ctx context.Context, nid int64, alone bool, also func(context.Context, *storage.Writer) error, drafts ...Draft) ([]id.EventID, error) {
-	return r.add(ctx, nid, func(ctx context.Context, h *head) (*plan, error) {
-		out, h := &plan{also: also, alone: alone}, h.ahead()
+	return r.add(ctx, nid, func(ctx context.Context, h *head) (*Plan, error) {
+		out, h := &Plan{Also: also, Alone: alone}, h.ahead()
 		for _, d := range drafts {
 			p, err := r.extend(ctx, h, d)
 			if err != nil {
 				return nil, err
 			}
 			h.apply(p)
-			out.events = append(out.events, p)
+			out.Events = append(out.Events, p)
 		}
 		return out, nil
 	})

@@ -24,7 +24,7 @@ type fork struct {
 	auths    *authCache
 	roots    []string
 	rejected func(*storage.Event) bool
-	fresh    map[int64]*planned // events that are not in the database yet
+	fresh    map[int64]*Planned // events that are not in the database yet
 
 	conflicts []stateres.State // what the states do not share
 	apart     map[event.StateKey]bool
@@ -37,7 +37,7 @@ type fork struct {
 
 func newFork(ctx context.Context, tx *storage.Reader, rules *roomver.Rules, roots []string) *fork {
 	return &fork{
-		ctx: ctx, tx: tx, rules: rules, roots: roots, fresh: map[int64]*planned{},
+		ctx: ctx, tx: tx, rules: rules, roots: roots, fresh: map[int64]*Planned{},
 		nids: map[id.EventID]int64{}, events: map[id.EventID]stateres.Entry{}, inShared: map[int64]bool{},
 		apart: map[event.StateKey]bool{}, base: map[event.StateKey]int64{},
 	}
@@ -45,7 +45,7 @@ func newFork(ctx context.Context, tx *storage.Reader, rules *roomver.Rules, root
 
 // know adds a state event that is planned and not stored yet. It is in one of the
 // states only, so that it authorises nothing that they share.
-func (f *fork) know(p *planned) {
+func (f *fork) know(p *Planned) {
 	if p.IsState() {
 		f.nids[p.ID], f.fresh[p.nid] = p.nid, p
 		f.events[p.ID] = stateres.Entry{Event: p.Event}

@@ -6,12 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 
-	"touchstone.example/api"
 	"touchstone.example/api/id"
+	"touchstone.example/api/raw"
 	"touchstone.example/server/event"
 	"touchstone.example/server/jobs"
 	"touchstone.example/storage"
@@ -31,8 +30,8 @@ func guestsMayJoin(ev *event.Event) bool {
 // admitGuest refuses a guest who wants to join a room that has none.
 //
 // Spec: client-server "Guest Access", "Server behaviour".
-func (r *Rooms) admitGuest(ctx context.Context, h *head, who api.Caller) error {
-	if !who.Guest {
+func (r *Rooms) admitGuest(ctx context.Context, h *head, guest bool) error {
+	if !guest {
 		return nil
 	}
 	if err := h.ensure(ctx, r.db, keyGuestAccess); err != nil {
@@ -41,18 +40,18 @@ func (r *Rooms) admitGuest(ctx context.Context, h *head, who api.Caller) error {
 	if guestsMayJoin(h.Event(keyGuestAccess.Type, keyGuestAccess.Key)) {
 		return nil
 	}
-	return api.Errorf(http.StatusForbidden, "M_GUEST_ACCESS_FORBIDDEN", "Guests may not join this room")
+	return refuse(RuleGuestAccess, "Guests may not join this room")
 }
 
-// dismissGuests is what follows from an event that is about to enter the room:
-// where it shuts the room to guests, those that are in it leave, in the same
+// dismissGuests is what follows from events that are about to enter the room:
+// where the first shuts the room to guests, those that are in it leave, in the same
 // transaction; if they are many, the rest soon after. Only this server knows who of its users is a guest, so each
 // leaves by itself, and nobody needs a power level for it.
 //
 // Spec: client-server "Guest Access", "Server behaviour": "the server MUST set
 // those users' m.room.member state to leave".
-func (r *Rooms) dismissGuests(ctx context.Context, h *head, p *planned) (leaves []*planned, rest also, err error) {
-	if shuts, err := r.shutsToGuests(ctx, h, p); err != nil || !shuts {
+func (r *Rooms) dismissGuests(ctx context.Context, h *head, events []*Planned) (leaves []*Planned, rest Also, err error) {
+	if shuts, err := r.shutsToGuests(ctx, h, events[0]); err != nil || !shuts {
 		return nil, nil, err
 	}
 	guests, err := r.guestsIn(ctx, h)
@@ -63,7 +62,9 @@ func (r *Rooms) dismissGuests(ctx context.Context, h *head, p *planned) (leaves 
 		guests, rest = guests[:leavesAtOnce], r.dismissLater(h.room.NID)
 	}
 	ahead := h.ahead()
-	ahead.apply(p)
+	for _, p := range events {
+		ahead.apply(p)
+	}
 	leaves, err = r.leavesOf(ctx, ahead, guests)
 	return leaves, rest, err
 }
@@ -73,7 +74,7 @@ func (r *Rooms) dismissGuests(ctx context.Context, h *head, p *planned) (leaves 
 //
 // Spec: client-server "Redactions": "state events behave as though their
 // properties were simply not specified".
-func (r *Rooms) shutsToGuests(ctx context.Context, h *head, p *planned) (bool, error) {
+func (r *Rooms) shutsToGuests(ctx context.Context, h *head, p *Planned) (bool, error) {
 	switch {
 	case p.StateKey != nil:
 		return p.Key() == keyGuestAccess && !guestsMayJoin(p.Event), nil
@@ -94,7 +95,7 @@ const JobGuests = "guests"
 const leavesAtOnce = 20
 
 // dismissLater puts the job for a room.
-func (r *Rooms) dismissLater(roomNID int64) also {
+func (r *Rooms) dismissLater(roomNID int64) Also {
 	return func(ctx context.Context, tx *storage.Writer) error {
 		return tx.PutJob(ctx, JobGuests, strconv.FormatInt(roomNID, 10), nil, 0, r.env.NowTS())
 	}
@@ -120,13 +121,13 @@ func (r *Rooms) CloseToGuests(ctx context.Context, j *jobs.Job) (done bool, err 
 		return false, fmt.Errorf("room of a job: %w", err)
 	}
 	save := func(ctx context.Context, tx *storage.Writer) error { return j.Save(ctx, tx, nil) }
-	_, err = r.add(ctx, nid, func(ctx context.Context, h *head) (*plan, error) {
+	_, err = r.add(ctx, nid, func(ctx context.Context, h *head) (*Plan, error) {
 		done = true
 		if err := h.ensure(ctx, r.db, keyGuestAccess); err != nil {
 			return nil, err
 		}
 		if guestsMayJoin(h.Event(keyGuestAccess.Type, keyGuestAccess.Key)) {
-			return &plan{}, nil
+			return &Plan{}, nil
 		}
 		guests, err := r.guestsIn(ctx, h)
 		if err != nil {
@@ -136,18 +137,18 @@ func (r *Rooms) CloseToGuests(ctx context.Context, j *jobs.Job) (done bool, err 
 			guests, done = guests[:leavesAtOnce], false
 		}
 		leaves, err := r.leavesOf(ctx, h.ahead(), guests)
-		return &plan{events: leaves, also: save, alone: true}, err
+		return &Plan{Events: leaves, Also: save, Alone: true}, err
 	})
 	return done, err
 }
 
 // leavesOf builds the leaves of guests, each behind the one before.
-func (r *Rooms) leavesOf(ctx context.Context, ahead *head, guests []id.UserID) ([]*planned, error) {
-	var leaves []*planned
+func (r *Rooms) leavesOf(ctx context.Context, ahead *head, guests []id.UserID) ([]*Planned, error) {
+	var leaves []*Planned
 	for _, guest := range guests {
 		key := string(guest)
-		leave, err := r.extend(ctx, ahead, draft{
-			Sender: guest, Type: event.TypeMember, StateKey: &key, Content: object{"membership": "leave"}.encode(),
+		leave, err := r.extend(ctx, ahead, Draft{
+			Sender: guest, Type: event.TypeMember, StateKey: &key, Content: raw.Object{"membership": "leave"}.Encode(),
 		})
 		if err != nil {
 			return nil, fmt.Errorf("leave of guest %s: %w", guest, err)

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"sync"
 
-	"touchstone.example/api"
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/roomver"
@@ -29,7 +28,7 @@ type head struct {
 
 	// branched are the events that are planned on the head, and not in the database
 	// yet, of those that follow only some extremities.
-	branched []*planned
+	branched []*Planned
 }
 
 // stored is an event with the number of its row, and its depth there: where it
@@ -83,10 +82,10 @@ func (c *heads) put(h *head) {
 func (r *Rooms) loadHead(ctx context.Context, nid int64) (*head, error) {
 	h := &head{state: map[event.StateKey]*stored{}}
 	err := r.db.Read(ctx, func(tx *storage.Reader) (err error) {
-		if h.room, err = roomByNID(ctx, tx, nid); err != nil {
+		if h.room, err = tx.RoomByNID(ctx, nid); err != nil {
 			return err
 		}
-		if h.rules, err = rulesOf(h.room); err != nil {
+		if h.rules, err = roomver.Of(h.room.RoomVersion); err != nil {
 			return err
 		}
 		tips, err := tx.Extremities(ctx, nid)
@@ -100,25 +99,6 @@ func (r *Rooms) loadHead(ctx context.Context, nid int64) (*head, error) {
 		return nil, fmt.Errorf("load head of room %d: %w", nid, err)
 	}
 	return h, nil
-}
-
-func roomByNID(ctx context.Context, tx *storage.Reader, nid int64) (*storage.Room, error) {
-	rooms, err := tx.RoomsByNID(ctx, []int64{nid})
-	if err != nil {
-		return nil, err
-	}
-	if rooms[nid] == nil {
-		return nil, storage.ErrNotFound
-	}
-	return rooms[nid], nil
-}
-
-func rulesOf(room *storage.Room) (*roomver.Rules, error) {
-	rules, ok := roomver.Get(room.RoomVersion)
-	if !ok {
-		return nil, fmt.Errorf("room %s has unknown version %q", room.ID, room.RoomVersion)
-	}
-	return rules, nil
 }
 
 // ensure loads the state at keys that the head does not hold yet.
@@ -235,7 +215,7 @@ func (h *head) root() string {
 }
 
 // apply moves the head past an event that is planned.
-func (h *head) apply(p *planned) {
+func (h *head) apply(p *Planned) {
 	h.tips = []*stored{p.stored}
 	if p.branch != nil {
 		h.tips = append(slices.Clone(p.branch.others), p.stored)
@@ -255,7 +235,7 @@ func (h *head) ahead() *head {
 
 // after is the head as an event leaves it, while the head itself stays: the
 // plan that the event is part of may yet be refused.
-func (h *head) after(p *planned) *head {
+func (h *head) after(p *Planned) *head {
 	next := h.ahead()
 	next.apply(p)
 	return next
@@ -277,9 +257,9 @@ func (h *head) strip(target *stored) {
 	}
 }
 
-// roomNID finds the room a client names. A room this server does not know is
-// answered like one the caller is not in, so that nobody can probe for rooms.
-func (r *Rooms) roomNID(ctx context.Context, roomID id.RoomID) (int64, error) {
+// NID is the number of a room's row, ErrUnknownRoom where this server does not know
+// the room.
+func (r *Rooms) NID(ctx context.Context, roomID id.RoomID) (int64, error) {
 	if nid, ok := r.nids.get(roomID); ok {
 		return nid, nil
 	}
@@ -289,7 +269,7 @@ func (r *Rooms) roomNID(ctx context.Context, roomID id.RoomID) (int64, error) {
 		return err
 	})
 	if errors.Is(err, storage.ErrNotFound) {
-		return 0, api.Forbidden("You are not in room %s", roomID)
+		return 0, unknownRoom(roomID)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("find room %s: %w", roomID, err)

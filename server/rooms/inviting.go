@@ -15,8 +15,8 @@ var _ clientapi.Inviting = (*Rooms)(nil)
 //
 // Spec: client-server inviteUser.
 func (r *Rooms) InviteUser(ctx context.Context, who api.Caller, req *clientapi.InviteUserRequest) (*api.Empty, error) {
-	if err := r.mayInvite(ctx, who, req.Body.UserID); err != nil {
-		return nil, err
+	if err := r.MayInvite(req.Body.UserID); err != nil {
+		return nil, answerTo(err, req.RoomID)
 	}
 	return done(r.move(ctx, who, req.RoomID, transition{
 		target: req.Body.UserID, membership: "invite", reason: req.Body.Reason,

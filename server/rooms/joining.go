@@ -12,6 +12,7 @@ import (
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
+	"touchstone.example/api/raw"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
@@ -64,7 +65,7 @@ func (r *Rooms) named(ctx context.Context, name string) (id.RoomID, error) {
 		if err != nil {
 			return err
 		}
-		room, err := roomByNID(ctx, tx, a.RoomNID)
+		room, err := tx.RoomByNID(ctx, a.RoomNID)
 		if err == nil {
 			roomID = room.ID
 		}
@@ -80,15 +81,14 @@ func (r *Rooms) named(ctx context.Context, name string) (id.RoomID, error) {
 }
 
 func (r *Rooms) join(ctx context.Context, who api.Caller, roomID id.RoomID, body clientapi.JoinRoomBody) error {
-	nid, err := r.roomNID(ctx, roomID)
+	nid, err := r.NID(ctx, roomID)
 	if err != nil {
-		var refusal *api.Error
-		if errors.As(err, &refusal) {
+		if errors.Is(err, ErrUnknownRoom) {
 			return api.NotFound("Room %s is unknown to this server", roomID)
 		}
 		return err
 	}
-	t := transition{target: who.User, membership: "join", reason: body.Reason, extra: object{}}
+	t := transition{target: who.User, membership: "join", reason: body.Reason, extra: raw.Object{}}
 	t.check = func(was string) (bool, error) { return was == "join", nil }
 	if r.departs.JoinExtraContent {
 		for name, value := range body.Extra {
@@ -101,7 +101,7 @@ func (r *Rooms) join(ctx context.Context, who api.Caller, roomID id.RoomID, body
 	}
 	if signed := body.ThirdPartySigned; signed != nil {
 		if t.invite, err = r.signedInvite(ctx, nid, who, signed); err != nil {
-			return err
+			return answerTo(err, roomID)
 		}
 	}
 	return r.move(ctx, who, roomID, t)
@@ -112,7 +112,7 @@ func (r *Rooms) join(ctx context.Context, who api.Caller, roomID id.RoomID, body
 // not have the expected form are ignored.
 //
 // Spec: client-server m.room.join_rules, "allow".
-func roomsAllowed(rules *roomver.Rules, content api.Raw) (allowed []id.RoomID, restricted bool) {
+func roomsAllowed(rules *roomver.Rules, content raw.Raw) (allowed []id.RoomID, restricted bool) {
 	rule, _ := event.Text(event.Member(content, "join_rule"))
 	if rule != "restricted" && (rule != "knock_restricted" || !rules.KnockRestricted) {
 		return nil, false
@@ -131,7 +131,7 @@ func roomsAllowed(rules *roomver.Rules, content api.Raw) (allowed []id.RoomID, r
 // names that member in the event. Users who are invited need nobody.
 //
 // Spec: client-server "Restricted rooms"; server-server "Restricted rooms".
-func (r *Rooms) vouch(ctx context.Context, h *head, user id.UserID, was string, content object) error {
+func (r *Rooms) vouch(ctx context.Context, h *head, user id.UserID, was string, content raw.Object) error {
 	if !h.rules.Restricted || was == "join" || was == "invite" {
 		return nil
 	}
@@ -153,7 +153,7 @@ func (r *Rooms) vouch(ctx context.Context, h *head, user id.UserID, was string, 
 			return err
 		}
 		if !in {
-			return api.Forbidden("You are in none of the rooms whose members may join %s", h.room.ID)
+			return refuse(RuleRestricted, "You are in none of the rooms whose members may join %s", h.room.ID)
 		}
 		voucher, err = r.inviter(ctx, tx, h)
 		return err
@@ -167,13 +167,13 @@ func (r *Rooms) vouch(ctx context.Context, h *head, user id.UserID, was string, 
 // vouchByState is the content of a join that a client wrote as state. Who
 // vouches for it is not the client's to say: what it sends back of an earlier
 // event, to change a name in the room, would not be signed as that asks.
-func (r *Rooms) vouchByState(ctx context.Context, h *head, d draft) (api.Raw, error) {
+func (r *Rooms) vouchByState(ctx context.Context, h *head, d Draft) (raw.Raw, error) {
 	if !h.rules.Restricted || *d.StateKey != string(d.Sender) {
 		return d.Content, nil
 	}
-	content, err := members(d.Content)
+	content, err := raw.Members(d.Content)
 	if err != nil {
-		return nil, api.BadJSON("%s", err)
+		return nil, &InvalidContent{Reason: err.Error()}
 	}
 	key := event.StateKey{Type: event.TypeMember, Key: *d.StateKey}
 	if err := h.ensure(ctx, r.db, key); err != nil {
@@ -187,7 +187,7 @@ func (r *Rooms) vouchByState(ctx context.Context, h *head, d draft) (api.Raw, er
 	if err := r.vouch(ctx, h, d.Sender, was, content); err != nil {
 		return nil, err
 	}
-	return content.encode(), nil
+	return content.Encode(), nil
 }
 
 // joinedAny reports whether a user is in one of some rooms.
@@ -212,7 +212,7 @@ func (r *Rooms) inviter(ctx context.Context, tx *storage.Reader, h *head) (id.Us
 			return u, nil
 		}
 	}
-	return "", api.Forbidden("Nobody on this server may let users into %s", h.room.ID)
+	return "", refuse(RuleRestricted, "Nobody on this server may let users into %s", h.room.ID)
 }
 
 // Keys of the state that most rules look at.

@@ -28,10 +28,10 @@ type lane struct{ waiting []*job }
 // position; both may run several times. done is closed when all jobs that the
 // lane's leader has taken are finished.
 type job struct {
-	build    func(ctx context.Context, h *head) (*plan, error)
+	build    func(ctx context.Context, h *head) (*Plan, error)
 	alone    func(ctx context.Context, h *head) (int64, error) // in place of build
 	single   bool                                              // no other job may be in its transaction any more
-	plan     *plan
+	plan     *Plan
 	finished bool // ids, pos and err are final
 	ids      []id.EventID
 	pos      int64 // of the last event

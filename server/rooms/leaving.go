@@ -28,9 +28,9 @@ func (r *Rooms) LeaveRoom(ctx context.Context, who api.Caller, req *clientapi.Le
 //
 // Spec: client-server forgetRoom.
 func (r *Rooms) ForgetRoom(ctx context.Context, who api.Caller, req *clientapi.ForgetRoomRequest) (*api.Empty, error) {
-	nid, err := r.roomNID(ctx, req.RoomID)
+	nid, err := r.NID(ctx, req.RoomID)
 	if err != nil {
-		return nil, err
+		return nil, answerTo(err, req.RoomID)
 	}
 	return done(r.db.Write(ctx, func(tx *storage.Writer) error {
 		_, err := tx.Membership(ctx, nid, who.User)

@@ -8,6 +8,7 @@ import (
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
+	"touchstone.example/api/raw"
 	"touchstone.example/server/event"
 )
 
@@ -15,25 +16,25 @@ import (
 type transition struct {
 	target     id.UserID
 	membership string
-	reason     api.Opt[string]
+	reason     raw.Opt[string]
 	// check looks at the target's membership so far ("" if none) and may
 	// refuse what the authorization rules let pass, or report that there is
 	// nothing to do. Whom the rules refuse does not learn what it says.
 	check func(was string) (nothing bool, err error)
 	// extra adds members to the content.
-	extra object
+	extra raw.Object
 	// invite, if set, builds the invitation that goes before a join.
-	invite func(ctx context.Context, h *head) (*planned, error)
+	invite func(ctx context.Context, h *head) (*Planned, error)
 }
 
 // move makes one membership event in a room.
 func (r *Rooms) move(ctx context.Context, who api.Caller, roomID id.RoomID, t transition) error {
-	nid, err := r.roomNID(ctx, roomID)
+	nid, err := r.NID(ctx, roomID)
 	if err != nil {
-		return err
+		return answerTo(err, roomID)
 	}
 	key := event.StateKey{Type: event.TypeMember, Key: string(t.target)}
-	_, err = r.add(ctx, nid, func(ctx context.Context, h *head) (*plan, error) {
+	_, err = r.add(ctx, nid, func(ctx context.Context, h *head) (*Plan, error) {
 		if err := h.ensure(ctx, r.db, key); err != nil {
 			return nil, err
 		}
@@ -45,7 +46,7 @@ func (r *Rooms) move(ctx context.Context, who api.Caller, roomID id.RoomID, t tr
 		if t.check != nil {
 			nothing, err := t.check(was)
 			if nothing {
-				return &plan{}, nil
+				return &Plan{}, nil
 			}
 			refusal = err
 		}
@@ -54,25 +55,25 @@ func (r *Rooms) move(ctx context.Context, who api.Caller, roomID id.RoomID, t tr
 			return nil, err
 		}
 		maps.Copy(content, t.extra)
-		out := &plan{also: also}
+		out := &Plan{Also: also}
 		if t.invite != nil {
 			p, err := t.invite(ctx, h)
 			if err != nil {
 				return nil, err
 			}
 			if was != "invite" { // who is invited need not be invited again
-				h, was, out.events = h.after(p), "invite", append(out.events, p)
+				h, was, out.Events = h.after(p), "invite", append(out.Events, p)
 			}
 		}
-		d := draft{Sender: who.User, Type: event.TypeMember, StateKey: &key.Key, Content: content.encode()}
+		d := Draft{Sender: who.User, Type: event.TypeMember, StateKey: &key.Key, Content: content.Encode()}
 		if t.membership == "join" {
-			if err := r.admitGuest(ctx, h, who); err != nil {
+			if err := r.admitGuest(ctx, h, who.Guest); err != nil {
 				return nil, err
 			}
 			if err := r.vouch(ctx, h, t.target, was, content); err != nil {
 				return nil, err
 			}
-			d.Content = content.encode()
+			d.Content = content.Encode()
 		}
 		p, err := r.extend(ctx, h, d)
 		if err == nil {
@@ -81,10 +82,10 @@ func (r *Rooms) move(ctx context.Context, who api.Caller, roomID id.RoomID, t tr
 		if err != nil {
 			return nil, err
 		}
-		out.events = append(out.events, p)
+		out.Events = append(out.Events, p)
 		return out, nil
 	})
-	return err
+	return answerTo(err, roomID)
 }
 
 // memberContent is the content of a membership event of one of our users, and
@@ -93,8 +94,8 @@ func (r *Rooms) move(ctx context.Context, who api.Caller, roomID id.RoomID, t tr
 //
 // Spec: client-server m.room.member; "Profiles", "Events on Change of Profile
 // Information".
-func (r *Rooms) memberContent(ctx context.Context, user id.UserID, membership string, reason api.Opt[string]) (object, also, error) {
-	content := object{"membership": membership}
+func (r *Rooms) memberContent(ctx context.Context, user id.UserID, membership string, reason raw.Opt[string]) (raw.Object, Also, error) {
+	content := raw.Object{"membership": membership}
 	if reason.Set {
 		content["reason"] = reason.Value
 	}
@@ -112,19 +113,19 @@ func (r *Rooms) memberContent(ctx context.Context, user id.UserID, membership st
 	return content, p.hold, nil
 }
 
-// mayInvite refuses invitations of users that this server cannot reach.
-func (r *Rooms) mayInvite(_ context.Context, _ api.Caller, target id.UserID) error {
+// MayInvite refuses invitations of users that this server cannot reach.
+func (r *Rooms) MayInvite(target id.UserID) error {
 	if target.Server() != r.name {
-		return api.Forbidden("User %s is on another server, and this server does not federate yet", target)
+		return refuse(RuleFederation, "User %s is on another server, and this server does not federate yet", target)
 	}
 	return nil
 }
 
-// mayInviteByState is mayInvite for an invitation that a client writes as state.
-func (r *Rooms) mayInviteByState(ctx context.Context, who api.Caller, typ, key string, content api.Raw) error {
+// MayInviteByState is MayInvite for an invitation that a client writes as state.
+func (r *Rooms) MayInviteByState(typ, key string, content raw.Raw) error {
 	target, err := id.ParseUserID(key)
 	if err != nil || typ != event.TypeMember || membershipIn(content) != "invite" {
 		return nil
 	}
-	return r.mayInvite(ctx, who, target)
+	return r.MayInvite(target)
 }

@@ -9,8 +9,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"touchstone.example/api"
 	"touchstone.example/api/id"
+	"touchstone.example/api/raw"
 	"touchstone.example/server/env"
 	"touchstone.example/server/event"
 	"touchstone.example/server/jobs"
@@ -43,7 +43,7 @@ func (r *Rooms) UpdateProfile(ctx context.Context, j *jobs.Job) (done bool, err 
 		}
 	}
 	spent := env.Stopwatch()
-	var fresh object
+	var fresh raw.Object
 	var rooms []int64
 	err = r.db.Read(ctx, func(tx *storage.Reader) error {
 		if fresh, err = shownOf(ctx, tx, user); err != nil {
@@ -93,12 +93,12 @@ func (r *Rooms) saveProgress(ctx context.Context, j *jobs.Job, progress []byte) 
 // shownOf is what rooms show of a profile.
 //
 // Spec: client-server "Profiles", "Events on Change of Profile Information".
-func shownOf(ctx context.Context, tx *storage.Reader, user id.UserID) (object, error) {
+func shownOf(ctx context.Context, tx *storage.Reader, user id.UserID) (raw.Object, error) {
 	fields, err := tx.Profile(ctx, user)
-	shown := object{}
+	shown := raw.Object{}
 	for _, f := range fields {
 		if f.Name == "displayname" || f.Name == "avatar_url" {
-			shown[f.Name] = api.Raw(f.Value)
+			shown[f.Name] = raw.Raw(f.Value)
 		}
 	}
 	return shown, err
@@ -107,7 +107,7 @@ func shownOf(ctx context.Context, tx *storage.Reader, user id.UserID) (object, e
 // A profile is what rooms show of a user, as of a change.
 type profile struct {
 	user    id.UserID
-	shown   object
+	shown   raw.Object
 	version int64
 }
 
@@ -143,10 +143,10 @@ func (p profile) hold(ctx context.Context, tx *storage.Writer) error {
 var ofTheJoin = []string{"reason", "third_party_invite", "join_authorised_via_users_server"}
 
 // show makes content show a profile, and reports whether it did not yet.
-func (o object) show(profile object) (changed bool) {
+func show(o, profile raw.Object) (changed bool) {
 	for _, name := range []string{"displayname", "avatar_url"} {
-		was, had := o[name].(api.Raw)
-		is, has := profile[name].(api.Raw)
+		was, had := o[name].(raw.Raw)
+		is, has := profile[name].(raw.Raw)
 		if had == has && sameText(was, is) {
 			continue
 		}
@@ -160,7 +160,7 @@ func (o object) show(profile object) (changed bool) {
 }
 
 // sameText reports whether two JSON strings are the same, or both absent.
-func sameText(a, b api.Raw) bool {
+func sameText(a, b raw.Raw) bool {
 	s, isText := event.Text(a)
 	other, isTextToo := event.Text(b)
 	return isText == isTextToo && s == other
@@ -168,35 +168,34 @@ func sameText(a, b api.Raw) bool {
 
 // updateMember makes a room show a profile, if the user is in it, and notes in the
 // same transaction how far the job has come.
-func (r *Rooms) updateMember(ctx context.Context, roomNID int64, user id.UserID, fresh object, j *jobs.Job, at profileProgress) error {
+func (r *Rooms) updateMember(ctx context.Context, roomNID int64, user id.UserID, fresh raw.Object, j *jobs.Job, at profileProgress) error {
 	key := event.StateKey{Type: event.TypeMember, Key: string(user)}
-	_, err := r.add(ctx, roomNID, func(ctx context.Context, h *head) (*plan, error) {
+	_, err := r.add(ctx, roomNID, func(ctx context.Context, h *head) (*Plan, error) {
 		if err := h.ensure(ctx, r.db, key); err != nil {
 			return nil, err
 		}
 		now := h.get(key.Type, key.Key)
 		if now == nil || now.Membership() != "join" {
-			return &plan{}, nil
+			return &Plan{}, nil
 		}
-		content, err := members(now.Content)
+		content, err := raw.Members(now.Content)
 		if err != nil {
 			return nil, err
 		}
-		if !content.show(fresh) {
-			return &plan{}, nil
+		if !show(content, fresh) {
+			return &Plan{}, nil
 		}
 		for _, name := range ofTheJoin {
 			delete(content, name)
 		}
-		p, err := r.extend(ctx, h, draft{Sender: user, Type: key.Type, StateKey: &key.Key, Content: content.encode()})
+		p, err := r.extend(ctx, h, Draft{Sender: user, Type: key.Type, StateKey: &key.Key, Content: content.Encode()})
 		if err != nil {
 			return nil, err
 		}
 		save := func(ctx context.Context, tx *storage.Writer) error { return j.Save(ctx, tx, at.encode()) }
-		return &plan{events: []*planned{p}, also: save, alone: true}, nil
+		return &Plan{Events: []*Planned{p}, Also: save, Alone: true}, nil
 	})
-	var refusal *api.Error
-	if errors.As(err, &refusal) {
+	if Refused(err) {
 		return nil
 	}
 	return err

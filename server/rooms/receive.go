@@ -145,7 +145,7 @@ func (r *Rooms) Receive(ctx context.Context, origin id.ServerName, roomID id.Roo
 	if err != nil {
 		return Receipt{}, fmt.Errorf("find room %s: %w", roomID, err)
 	}
-	rules, err := rulesOf(room)
+	rules, err := roomver.Of(room.RoomVersion)
 	if err != nil {
 		return Receipt{}, err
 	}

@@ -10,6 +10,7 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
+	"touchstone.example/server/roomver"
 	"touchstone.example/storage"
 )
 
@@ -129,13 +130,13 @@ func (a *arrival) decodeStrange(ctx context.Context, into map[id.EventID]*event.
 	for _, row := range a.strange {
 		var room *storage.Room
 		err := a.r.db.Read(ctx, func(tx *storage.Reader) (err error) {
-			room, err = roomByNID(ctx, tx, row.RoomNID)
+			room, err = tx.RoomByNID(ctx, row.RoomNID)
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		rules, err := rulesOf(room)
+		rules, err := roomver.Of(room.RoomVersion)
 		if err != nil {
 			return err
 		}

@@ -89,7 +89,7 @@ func (p policy) check(ev *event.Event) error {
 // policyNow is the policy of a room's current state.
 func (r *Rooms) policyNow(ctx context.Context, rules *roomver.Rules, roomNID int64) (p policy, err error) {
 	err = r.db.Read(ctx, func(tx *storage.Reader) error {
-		room, err := roomByNID(ctx, tx, roomNID)
+		room, err := tx.RoomByNID(ctx, roomNID)
 		if err != nil {
 			return err
 		}

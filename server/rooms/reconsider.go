@@ -10,6 +10,7 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
+	"touchstone.example/server/roomver"
 	"touchstone.example/storage"
 )
 
@@ -64,7 +65,7 @@ func (r *Rooms) reconsider(ctx context.Context, room *storage.Room, from int64, 
 
 // findSigners finds out who has signed the rejected events from one on.
 func (r *Rooms) findSigners(ctx context.Context, room *storage.Room, from int64) (signers, error) {
-	rules, err := rulesOf(room)
+	rules, err := roomver.Of(room.RoomVersion)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
+	"touchstone.example/server/roomver"
 	"touchstone.example/storage"
 )
 
@@ -308,7 +309,7 @@ func (r *Rooms) CompleteState(ctx context.Context, from id.ServerName, roomID id
 	if err != nil {
 		return err
 	}
-	if a.rules, err = rulesOf(a.room); err != nil {
+	if a.rules, err = roomver.Of(a.room.RoomVersion); err != nil {
 		return err
 	}
 	if err := a.keepOutliers(ctx, slices.Concat(auth, state)); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
+	"touchstone.example/api/raw"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
@@ -21,14 +22,14 @@ var _ clientapi.Redaction = (*Rooms)(nil)
 //
 // Spec: client-server redactEvent.
 func (r *Rooms) RedactEvent(ctx context.Context, who api.Caller, req *clientapi.RedactEventRequest) (*clientapi.RedactEventResponse, error) {
-	content := object{}
+	content := raw.Object{}
 	if req.Body.Reason.Set {
 		content["reason"] = req.Body.Reason.Value
 	}
-	d := draft{Sender: who.User, Type: event.TypeRedaction, Content: content.encode(), Redacts: req.EventID}
-	eventID, err := r.redact(ctx, who, req.RoomID, d, "redact/"+string(req.EventID), req.TxnID)
+	d := Draft{Sender: who.User, Type: event.TypeRedaction, Content: content.Encode(), Redacts: req.EventID}
+	eventID, err := r.Send(ctx, req.RoomID, d, Txn{who.Device, "redact/" + string(req.EventID), req.TxnID})
 	if err != nil {
-		return nil, err
+		return nil, answerRedaction(err, req.RoomID, d.Redacts)
 	}
 	return &clientapi.RedactEventResponse{EventID: api.Some(eventID)}, nil
 }
@@ -37,12 +38,12 @@ func (r *Rooms) RedactEvent(ctx context.Context, who api.Caller, req *clientapi.
 //
 // Spec: client-server sendMessage, "redactions since v1.18".
 func (r *Rooms) sendRedaction(ctx context.Context, who api.Caller, req *clientapi.SendMessageRequest) (*clientapi.SendMessageResponse, error) {
-	content, err := members(req.Body)
+	content, err := raw.Members(req.Body)
 	if err != nil {
 		return nil, api.BadJSON("%s", err)
 	}
-	raw, _ := content["redacts"].(api.Raw)
-	target, ok := event.Text(raw)
+	value, _ := content["redacts"].(raw.Raw)
+	target, ok := event.Text(value)
 	if !ok {
 		return nil, api.BadJSON("redacts is missing")
 	}
@@ -51,32 +52,12 @@ func (r *Rooms) sendRedaction(ctx context.Context, who api.Caller, req *clientap
 		return nil, api.BadJSON("redacts: %s", err)
 	}
 	delete(content, "redacts") // the room version says where it stands
-	d := draft{Sender: who.User, Type: event.TypeRedaction, Content: content.encode(), Redacts: redacts}
-	eventID, err := r.redact(ctx, who, req.RoomID, d, "send/"+event.TypeRedaction, req.TxnID)
+	d := Draft{Sender: who.User, Type: event.TypeRedaction, Content: content.Encode(), Redacts: redacts}
+	eventID, err := r.Send(ctx, req.RoomID, d, Txn{who.Device, "send/" + event.TypeRedaction, req.TxnID})
 	if err != nil {
-		return nil, err
+		return nil, answerRedaction(err, req.RoomID, d.Redacts)
 	}
 	return &clientapi.SendMessageResponse{EventID: eventID}, nil
-}
-
-func (r *Rooms) redact(ctx context.Context, who api.Caller, roomID id.RoomID, d draft, endpoint, txnID string) (id.EventID, error) {
-	nid, err := r.roomNID(ctx, roomID)
-	if err != nil {
-		return "", err
-	}
-	ids, err := r.add(ctx, nid, func(ctx context.Context, h *head) (*plan, error) {
-		p, err := r.extend(ctx, h, d)
-		if err != nil {
-			return nil, err
-		}
-		if p.redacts, err = r.redactable(ctx, h, p.Event, d.Redacts); err != nil {
-			return nil, err
-		}
-		p.txn = transaction(who, endpoint, nid, txnID)
-		leaves, rest, err := r.dismissGuests(ctx, h, p)
-		return &plan{events: append([]*planned{p}, leaves...), also: rest}, err
-	})
-	return r.sent(ctx, ids, err, transaction(who, endpoint, nid, txnID))
 }
 
 // redactable finds the event that a redaction names and checks that its sender
@@ -104,13 +85,13 @@ func (r *Rooms) redactable(ctx context.Context, h *head, ev *event.Event, target
 		return nil
 	})
 	if errors.Is(err, storage.ErrNotFound) {
-		return nil, api.NotFound("Event %s is not in this room", target)
+		return nil, ErrUnknownEvent
 	}
 	if err != nil {
 		return nil, fmt.Errorf("find event %s: %w", target, err)
 	}
 	if found.Sender != ev.Sender && eventauth.PowerLevelsOf(h.rules, h).User(ev.Sender) < eventauth.PowerLevelsOf(h.rules, h).Redact() {
-		return nil, api.Forbidden("Your power level is too low to redact events of others")
+		return nil, refuse(RuleRedaction, "Your power level is too low to redact events of others")
 	}
 	return found, nil
 }

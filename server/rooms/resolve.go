@@ -23,7 +23,7 @@ func (r *Rooms) resolve(ctx context.Context, rules *roomver.Rules, roots []strin
 
 // resolveBy is resolve where other verdicts may count than those that are stored,
 // and where some events of the states are planned and not stored yet.
-func (r *Rooms) resolveBy(ctx context.Context, rules *roomver.Rules, roots []string, rejected func(*storage.Event) bool, fresh ...*planned) (string, error) {
+func (r *Rooms) resolveBy(ctx context.Context, rules *roomver.Rules, roots []string, rejected func(*storage.Event) bool, fresh ...*Planned) (string, error) {
 	roots = slices.Compact(slices.Sorted(slices.Values(roots)))
 	switch len(roots) {
 	case 0:

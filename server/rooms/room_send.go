@@ -8,11 +8,10 @@ import (
 	"errors"
 
 	"touchstone.example/api"
-	"touchstone.example/api/canonjson"
 	"touchstone.example/api/id"
+	"touchstone.example/api/raw"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/event"
-	"touchstone.example/server/eventauth"
 	"touchstone.example/storage"
 )
 
@@ -26,13 +25,13 @@ var (
 //
 // Spec: client-server sendMessage.
 func (r *Rooms) SendMessage(ctx context.Context, who api.Caller, req *clientapi.SendMessageRequest) (*clientapi.SendMessageResponse, error) {
-	d := draft{Sender: who.User, Type: req.EventType, Content: req.Body}
+	d := Draft{Sender: who.User, Type: req.EventType, Content: req.Body}
 	if d.Type == event.TypeRedaction {
 		return r.sendRedaction(ctx, who, req)
 	}
-	eventID, err := r.send(ctx, who, req.RoomID, d, "send/"+req.EventType, req.TxnID)
+	eventID, err := r.Send(ctx, req.RoomID, d, Txn{who.Device, "send/" + req.EventType, req.TxnID})
 	if err != nil {
-		return nil, err
+		return nil, answerSent(err, req.RoomID)
 	}
 	return &clientapi.SendMessageResponse{EventID: eventID}, nil
 }
@@ -41,94 +40,30 @@ func (r *Rooms) SendMessage(ctx context.Context, who api.Caller, req *clientapi.
 //
 // Spec: client-server setRoomStateWithKey.
 func (r *Rooms) SetRoomStateWithKey(ctx context.Context, who api.Caller, req *clientapi.SetRoomStateWithKeyRequest) (*clientapi.SetRoomStateWithKeyResponse, error) {
-	d := draft{Sender: who.User, Type: req.EventType, StateKey: &req.StateKey, Content: req.Body}
+	d := Draft{Sender: who.User, Type: req.EventType, StateKey: &req.StateKey, Content: req.Body, Guest: who.Guest}
 	if err := r.checkState(ctx, req); err != nil {
 		return nil, err
 	}
-	if err := r.mayInviteByState(ctx, who, req.EventType, req.StateKey, req.Body); err != nil {
-		return nil, err
+	if err := r.MayInviteByState(req.EventType, req.StateKey, req.Body); err != nil {
+		return nil, answerTo(err, req.RoomID)
 	}
-	eventID, err := r.send(ctx, who, req.RoomID, d, "", "")
+	eventID, err := r.Send(ctx, req.RoomID, d, Txn{})
 	if err != nil {
-		return nil, err
+		return nil, answerSent(err, req.RoomID)
 	}
 	return &clientapi.SetRoomStateWithKeyResponse{EventID: eventID}, nil
 }
 
 // membershipIn reads the membership in content as a client wrote it, or
 // nothing where there is none.
-func membershipIn(content api.Raw) string {
-	m, err := members(content)
+func membershipIn(content raw.Raw) string {
+	m, err := raw.Members(content)
 	if err != nil {
 		return ""
 	}
-	raw, _ := m["membership"].(api.Raw)
-	membership, _ := event.Text(raw)
+	value, _ := m["membership"].(raw.Raw)
+	membership, _ := event.Text(value)
 	return membership
-}
-
-// send puts one event into a room. With an endpoint and a transaction ID, the
-// same request again has no further effect.
-func (r *Rooms) send(ctx context.Context, who api.Caller, roomID id.RoomID, d draft, endpoint, txnID string) (id.EventID, error) {
-	if err := fits(d.Content); err != nil {
-		return "", err
-	}
-	nid, err := r.roomNID(ctx, roomID)
-	if err != nil {
-		return "", err
-	}
-	ids, err := r.add(ctx, nid, func(ctx context.Context, h *head) (*plan, error) {
-		d := d // it may run again
-		if d.StateKey != nil && d.Type == event.TypeMember && membershipIn(d.Content) == "join" {
-			if err := r.admitGuest(ctx, h, who); err != nil {
-				return nil, err
-			}
-			if d.Content, err = r.vouchByState(ctx, h, d); err != nil {
-				return nil, err
-			}
-		}
-		p, err := r.extend(ctx, h, d)
-		if err != nil {
-			return nil, badEvent(err)
-		}
-		if r.departs.StateIdempotent && p.changesNothing() {
-			return &plan{same: p.replaces.ID}, nil
-		}
-		if endpoint != "" {
-			p.txn = transaction(who, endpoint, nid, txnID)
-		}
-		leaves, rest, err := r.dismissGuests(ctx, h, p)
-		return &plan{events: append([]*planned{p}, leaves...), also: rest}, err
-	})
-	return r.sent(ctx, ids, err, transaction(who, endpoint, nid, txnID))
-}
-
-// fits refuses content that no event can hold before anything is done for it.
-// What counts is its size as it is stored, without the white space and the
-// escapes of the client.
-//
-// Spec: client-server "Size limits".
-func fits(content api.Raw) error {
-	if len(content) <= event.MaxSize {
-		return nil
-	}
-	canonical, err := canonjson.Append(nil, content, canonjson.Lenient)
-	if err != nil || len(canonical) <= event.MaxSize {
-		return nil // what else is wrong, the rules of the room's version say
-	}
-	return api.TooLarge("The content of the event has %d bytes; an event has at most %d", len(canonical), event.MaxSize)
-}
-
-// badEvent tells what nobody may send from what this user may not.
-//
-// Spec: client-server setRoomStateWithKey: 400 is for a request that is
-// malformed, 403 for a lack of permission.
-func badEvent(err error) error {
-	var rejection *eventauth.Rejection
-	if errors.As(err, &rejection) && rejection.Malformed {
-		return &api.Error{Status: 400, ErrCode: "M_BAD_JSON", Msg: rejection.Reason, Err: err}
-	}
-	return err
 }
 
 // sent returns the event of a request, or, where the request is refused, that
@@ -140,8 +75,7 @@ func (r *Rooms) sent(ctx context.Context, ids []id.EventID, err error, key *stor
 	if err == nil {
 		return ids[0], nil
 	}
-	var refused *api.Error
-	if key.TxnID == "" || !errors.As(err, &refused) {
+	if key == nil || !Refused(err) {
 		return "", err
 	}
 	var earlier id.EventID
@@ -171,6 +105,6 @@ func sentBefore(ctx context.Context, tx *storage.Reader, key *storage.TxnKey) (i
 
 // changesNothing reports whether an event sets state to what it is already. What
 // one of several branches has need not be the room's state.
-func (p *planned) changesNothing() bool {
+func (p *Planned) changesNothing() bool {
 	return p.branch == nil && p.replaces != nil && p.replaces.Sender == p.Sender && bytes.Equal(p.replaces.Content, p.Content)
 }

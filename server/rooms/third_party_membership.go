@@ -11,6 +11,7 @@ import (
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
+	"touchstone.example/api/raw"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/generated/identityapi"
 	"touchstone.example/server/event"
@@ -30,9 +31,9 @@ func (r *Rooms) InviteBy3PID(ctx context.Context, who api.Caller, req *clientapi
 	if err != nil {
 		return nil, err
 	}
-	nid, err := r.roomNID(ctx, req.RoomID)
+	nid, err := r.NID(ctx, req.RoomID)
 	if err != nil {
-		return nil, err
+		return nil, answerTo(err, req.RoomID)
 	}
 	h, err := r.loadHead(ctx, nid)
 	if err != nil {
@@ -40,7 +41,7 @@ func (r *Rooms) InviteBy3PID(ctx context.Context, who api.Caller, req *clientapi
 	}
 	// Nobody is asked, and no mail sent, for a user who may not invite.
 	if _, err := r.extend(ctx, h, thirdPartyInvite(who, &identityapi.StoreInviteV2Response{})); err != nil {
-		return nil, err
+		return nil, answerTo(err, req.RoomID)
 	}
 	about, err := r.invitation(ctx, h, who)
 	if err != nil {
@@ -62,11 +63,11 @@ func (r *Rooms) InviteBy3PID(ctx context.Context, who api.Caller, req *clientapi
 			RoomID: req.RoomID, Body: clientapi.InviteUserBody{UserID: user},
 		})
 	}
-	_, err = r.add(ctx, nid, func(ctx context.Context, h *head) (*plan, error) {
+	_, err = r.add(ctx, nid, func(ctx context.Context, h *head) (*Plan, error) {
 		p, err := r.extend(ctx, h, thirdPartyInvite(who, kept))
-		return &plan{events: []*planned{p}}, err
+		return &Plan{Events: []*Planned{p}}, err
 	})
-	return done(err)
+	return done(answerTo(err, req.RoomID))
 }
 
 // patience bounds how long identity servers may keep a client's request.
@@ -88,17 +89,17 @@ func patiently(ctx context.Context, ask func(context.Context) error) error {
 //
 // Spec: client-server m.room.third_party_invite. public_key is there "for
 // backwards compatibility": the first is the server's own, the lasting one.
-func thirdPartyInvite(who api.Caller, kept *identityapi.StoreInviteV2Response) draft {
+func thirdPartyInvite(who api.Caller, kept *identityapi.StoreInviteV2Response) Draft {
 	keys := []any{}
 	for _, k := range kept.PublicKeys {
 		keys = append(keys, map[string]any{"public_key": k.PublicKey, "key_validity_url": k.KeyValidityURL})
 	}
-	content := object{"display_name": kept.DisplayName, "public_keys": keys}
+	content := raw.Object{"display_name": kept.DisplayName, "public_keys": keys}
 	if len(kept.PublicKeys) > 0 {
 		content["public_key"] = kept.PublicKeys[0].PublicKey
 		content["key_validity_url"] = kept.PublicKeys[0].KeyValidityURL
 	}
-	return draft{Sender: who.User, Type: event.TypeThirdPartyInvite, StateKey: &kept.Token, Content: content.encode()}
+	return Draft{Sender: who.User, Type: event.TypeThirdPartyInvite, StateKey: &kept.Token, Content: content.Encode()}
 }
 
 // invitation is what an identity server may write to the person who is invited.
@@ -127,7 +128,7 @@ func (r *Rooms) invitation(ctx context.Context, h *head, who api.Caller) (identi
 	err := r.db.Read(ctx, func(tx *storage.Reader) error {
 		fields, err := tx.Profile(ctx, who.User)
 		for _, f := range fields {
-			value, ok := event.Text(api.Raw(f.Value))
+			value, ok := event.Text(raw.Raw(f.Value))
 			switch {
 			case !ok || value == "":
 			case f.Name == "displayname":
@@ -183,7 +184,7 @@ func (c *creation) lookUp(ctx context.Context) error {
 		for _, a := range addresses {
 			user, err := c.r.identity.Lookup(ctx, a)
 			if err == nil && user != "" {
-				err = c.r.mayInvite(ctx, c.who, user)
+				err = answerTo(c.r.MayInvite(user), "")
 			}
 			switch {
 			case err != nil:
@@ -201,7 +202,7 @@ func (c *creation) lookUp(ctx context.Context) error {
 // inviteAddresses has identity servers keep the invitations of a new room, and
 // plans the events for them. They come last, when all else is known to be
 // allowed: what an identity server has sent cannot be taken back.
-func (c *creation) inviteAddresses(ctx context.Context, p *plan) error {
+func (c *creation) inviteAddresses(ctx context.Context, p *Plan) error {
 	if len(c.pending) == 0 {
 		return nil
 	}
@@ -228,7 +229,7 @@ func (c *creation) inviteAddresses(ctx context.Context, p *plan) error {
 				return c.refused(d, err)
 			}
 			c.head.apply(ev)
-			p.events = append(p.events, ev)
+			p.Events = append(p.Events, ev)
 		}
 		return nil
 	})

@@ -8,6 +8,7 @@ import (
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
+	"touchstone.example/api/raw"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
@@ -23,12 +24,12 @@ const maxSigners = 4
 //
 // Spec: client-server joinRoomById, "third_party_signed"; server-server
 // "Third-party invites".
-func (r *Rooms) signedInvite(ctx context.Context, nid int64, who api.Caller, signed *clientapi.ThirdPartySigned) (func(context.Context, *head) (*planned, error), error) {
-	content, _, err := r.memberContent(ctx, who.User, "invite", api.Opt[string]{})
+func (r *Rooms) signedInvite(ctx context.Context, nid int64, who api.Caller, signed *clientapi.ThirdPartySigned) (func(context.Context, *head) (*Planned, error), error) {
+	content, _, err := r.memberContent(ctx, who.User, "invite", raw.Opt[string]{})
 	if err != nil {
 		return nil, err
 	}
-	build := func(ctx context.Context, h *head) (*planned, *event.Event, error) {
+	build := func(ctx context.Context, h *head) (*Planned, *event.Event, error) {
 		pending, err := r.pendingInvite(ctx, h, who.User, signed)
 		if err != nil {
 			return nil, nil, err
@@ -36,11 +37,11 @@ func (r *Rooms) signedInvite(ctx context.Context, nid int64, who api.Caller, sig
 		name, _ := pending.ContentText("display_name")
 		content := maps.Clone(content) // it may run again
 		content["third_party_invite"] = map[string]any{
-			"display_name": name, "signed": api.Raw(signed.AppendJSON(nil)),
+			"display_name": name, "signed": raw.Raw(signed.AppendJSON(nil)),
 		}
 		key := string(who.User)
-		p, err := r.extend(ctx, h, draft{
-			Sender: pending.Sender, Type: event.TypeMember, StateKey: &key, Content: content.encode(),
+		p, err := r.extend(ctx, h, Draft{
+			Sender: pending.Sender, Type: event.TypeMember, StateKey: &key, Content: content.Encode(),
 		})
 		return p, pending, err
 	}
@@ -58,10 +59,10 @@ func (r *Rooms) signedInvite(ctx context.Context, nid int64, who api.Caller, sig
 	if err := r.confirm(ctx, looked, p.Event); err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context, h *head) (*planned, error) {
+	return func(ctx context.Context, h *head) (*Planned, error) {
 		p, now, err := build(ctx, h)
 		if err == nil && now.ID != looked.ID {
-			err = api.Forbidden("The third-party invite has just been replaced")
+			err = refuse(RuleThirdParty, "The third-party invite has just been replaced")
 		}
 		return p, err
 	}, nil
@@ -85,14 +86,14 @@ func (r *Rooms) pendingInvite(ctx context.Context, h *head, user id.UserID, sign
 	invite := h.get(key.Type, key.Key)
 	switch {
 	case invite == nil:
-		return nil, api.Forbidden("No third-party invite with this token is pending")
+		return nil, refuse(RuleThirdParty, "No third-party invite with this token is pending")
 	case invite.Sender != signed.Sender:
-		return nil, api.Forbidden("The third-party invite is not of the sender whom third_party_signed names")
+		return nil, refuse(RuleThirdParty, "The third-party invite is not of the sender whom third_party_signed names")
 	case invite.Sender.Server() != r.name:
-		return nil, api.Forbidden("The third-party invite is of a user of another server, and this server does not federate yet")
+		return nil, refuse(RuleThirdParty, "The third-party invite is of a user of another server, and this server does not federate yet")
 	}
 	if last := h.get(event.TypeMember, string(user)); last != nil && last.Membership() == "leave" && last.depth > invite.depth {
-		return nil, api.Forbidden("The third-party invite was answered already")
+		return nil, refuse(RuleThirdParty, "The third-party invite was answered already")
 	}
 	return invite.Event, nil
 }
@@ -104,7 +105,7 @@ func (r *Rooms) pendingInvite(ctx context.Context, h *head, user id.UserID, sign
 // by the event".
 func (r *Rooms) confirm(ctx context.Context, pending, invite *event.Event) error {
 	signed := event.Member(invite.ContentMember("third_party_invite"), "signed")
-	err := error(api.Forbidden("No key of the third-party invite has signed"))
+	err := refuse(RuleThirdParty, "No key of the third-party invite has signed")
 	return patiently(ctx, func(ctx context.Context) error {
 		for _, key := range eventauth.SignedBy(pending, signed, maxSigners) {
 			if err = r.identity.ConfirmKey(ctx, key); err == nil {

@@ -5,9 +5,10 @@ package rooms
 import (
 	"context"
 
-	"touchstone.example/api"
 	"touchstone.example/api/id"
+	"touchstone.example/api/raw"
 	"touchstone.example/server/event"
+	"touchstone.example/server/roomview"
 	"touchstone.example/storage"
 )
 
@@ -19,7 +20,7 @@ type relation struct {
 	to   id.EventID
 }
 
-func relationIn(content api.Raw) (r relation) {
+func relationIn(content raw.Raw) (r relation) {
 	relates := event.Member(content, "m.relates_to")
 	kind, _ := event.Text(event.Member(relates, "rel_type"))
 	to, _ := event.Text(event.Member(relates, "event_id"))
@@ -43,7 +44,7 @@ func threadOf(ctx context.Context, tx *storage.Reader, roomNID int64, r relation
 		if err != nil || len(rows) == 0 || rows[0].RoomNID != roomNID || rows[0].Rejected || rows[0].Outlier {
 			return 0, err
 		}
-		parent := relationIn(Content(rows[0].Client))
+		parent := relationIn(roomview.Content(rows[0].Client))
 		if r.kind == "m.thread" && parent == (relation{}) {
 			return rows[0].NID, nil
 		}

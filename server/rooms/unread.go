@@ -9,6 +9,7 @@ import (
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
 	"touchstone.example/server/pushrules"
+	"touchstone.example/server/roomview"
 	"touchstone.example/storage"
 )
 
@@ -145,11 +146,11 @@ func (r *Rooms) unseen(ctx context.Context, h *head, row *storage.Event) ([]id.U
 			if m.key.Type != event.TypeMember || m.old == nil || membershipIn(m.old.Content) != "join" || user.Server() != r.name {
 				continue
 			}
-			sight, err := NewSight(ctx, tx, row.RoomNID, user)
+			access, err := roomview.AccessOf(ctx, tx, row.RoomNID, user)
 			if err != nil {
 				return err
 			}
-			if ok, _, err := sight.Sees(ctx, row); err != nil {
+			if ok, _, err := access.CanSee(ctx, row); err != nil {
 				return err
 			} else if !ok {
 				users = append(users, user)

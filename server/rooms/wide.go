@@ -57,7 +57,7 @@ func (h *head) age(tip *stored) int64 {
 }
 
 // plannedBy is the planned event behind an extremity, nil for one that is stored.
-func (h *head) plannedBy(tip *stored) *planned {
+func (h *head) plannedBy(tip *stored) *Planned {
 	for _, p := range h.branched {
 		if p.stored == tip {
 			return p
@@ -87,14 +87,14 @@ func (r *Rooms) statesAfter(ctx context.Context, h *head, tips []*stored) (roots
 }
 
 // resolvePlanned resolves states that may hold what is planned on a head.
-func (r *Rooms) resolvePlanned(ctx context.Context, h *head, roots []string, more ...*planned) (string, error) {
+func (r *Rooms) resolvePlanned(ctx context.Context, h *head, roots []string, more ...*Planned) (string, error) {
 	fresh := append(slices.Clip(h.branched), more...)
 	return r.resolveBy(ctx, h.rules, roots, func(row *storage.Event) bool { return row.Rejected }, fresh...)
 }
 
 // rejoin finds what an event built on a branch makes of the room, if the room's
 // current state allows it as well.
-func (r *Rooms) rejoin(ctx context.Context, h, base *head, p *planned, load []event.StateKey) (err error) {
+func (r *Rooms) rejoin(ctx context.Context, h, base *head, p *Planned, load []event.StateKey) (err error) {
 	if err := h.ensure(ctx, r.db, load...); err != nil {
 		return err
 	}

@@ -16,11 +16,11 @@ import (
 // with its effects. The room's row and what the plans have besides come before the
 // positions are drawn: whoever waits for another process, or is too late, holds
 // nothing up. followed are the extremities that the plans' events follow.
-func (r *Rooms) writeBatch(ctx context.Context, tx *storage.Writer, room *storage.Room, followed []*stored, plans ...*plan) error {
-	var events []*planned
+func (r *Rooms) writeBatch(ctx context.Context, tx *storage.Writer, room *storage.Room, followed []*stored, plans ...*Plan) error {
+	var events []*Planned
 	var rows []*storage.Event
 	for _, p := range plans {
-		for _, ev := range p.events {
+		for _, ev := range p.Events {
 			row, err := r.writeState(ctx, tx, room, ev)
 			if err != nil {
 				return fmt.Errorf("write the state after event %s: %w", ev.ID, err)
@@ -32,8 +32,8 @@ func (r *Rooms) writeBatch(ctx context.Context, tx *storage.Writer, room *storag
 		return err
 	}
 	for _, p := range plans {
-		if p.also != nil {
-			if err := p.also(ctx, tx); err != nil {
+		if p.Also != nil {
+			if err := p.Also(ctx, tx); err != nil {
 				return err
 			}
 		}
@@ -61,7 +61,7 @@ func numbers(evs []*stored) []int64 {
 
 // writeState gives an event its number and writes the state after it, which
 // becomes the room's, and the transaction id of its request.
-func (r *Rooms) writeState(ctx context.Context, tx *storage.Writer, room *storage.Room, p *planned) (row *storage.Event, err error) {
+func (r *Rooms) writeState(ctx context.Context, tx *storage.Writer, room *storage.Room, p *Planned) (row *storage.Event, err error) {
 	if p.branch == nil || p.StateKey == nil { // else it has one: the state after it is resolved with others
 		if p.nid, err = tx.NextID(ctx, "events"); err != nil {
 			return nil, err
@@ -116,7 +116,7 @@ func insert(ctx context.Context, tx *storage.Writer, row *storage.Event) error {
 
 // writeEvent writes an event's row, what it redacts, what it changes of the room's
 // state and members, for whom it is unread, and the changes that tell everybody.
-func (r *Rooms) writeEvent(ctx context.Context, tx *storage.Writer, p *planned, row *storage.Event) error {
+func (r *Rooms) writeEvent(ctx context.Context, tx *storage.Writer, p *Planned, row *storage.Event) error {
 	if p.redacts != nil {
 		if err := r.writeRedacted(ctx, tx, row.RoomNID, p.redacts, p.nid); err != nil {
 			return err
@@ -162,6 +162,6 @@ func (r *Rooms) announce(ctx context.Context, tx *storage.Writer, row *storage.E
 
 // claim makes the client's transaction id stand for the event; the transaction
 // fails with storage.ErrExists where it stands for another one already.
-func (r *Rooms) claim(ctx context.Context, tx *storage.Writer, p *planned) error {
+func (r *Rooms) claim(ctx context.Context, tx *storage.Writer, p *Planned) error {
 	return tx.ClaimTxn(ctx, *p.txn, storage.TxnResult{EventNID: p.nid}, r.env.NowTS())
 }

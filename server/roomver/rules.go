@@ -7,6 +7,8 @@
 // Spec: room versions 1 to 12.
 package roomver
 
+import "fmt"
+
 // Rules are the behaviours of one room version. Values are shared and must not
 // be changed.
 type Rules struct {
@@ -123,6 +125,15 @@ type Redaction struct {
 //
 // Spec: room versions, "Servers SHOULD use room version 12 as the default".
 const Default = "12"
+
+// Of returns the rules of a version that a stored room has.
+func Of(version string) (*Rules, error) {
+	rules, ok := Get(version)
+	if !ok {
+		return nil, fmt.Errorf("unknown room version %q", version)
+	}
+	return rules, nil
+}
 
 // Get returns the rules of a version, and whether there is such a version.
 func Get(version string) (*Rules, bool) {

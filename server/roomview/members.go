@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package rooms
+package roomview
 
 import (
 	"context"
 	"slices"
 
-	"github.com/go-json-experiment/json"
-
-	"touchstone.example/api"
 	"touchstone.example/api/id"
-	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/event"
 	"touchstone.example/server/filter"
 	"touchstone.example/storage"
@@ -53,26 +49,4 @@ func FilterHeader(e *storage.Event, roomID id.RoomID) filter.Header {
 	relates := event.Member(content, "m.relates_to")
 	rel, _ := event.Text(event.Member(relates, "rel_type"))
 	return filter.Header{Type: e.Type, Sender: e.Sender, RoomID: roomID, RelType: rel, Content: content}
-}
-
-// joinedProfile reads the profile in a member's event. whole says that what is
-// absent is empty instead.
-func joinedProfile(content api.Raw, whole bool) (p clientapi.JoinedMember) {
-	if whole {
-		p.DisplayName, p.AvatarURL = api.Some(""), api.Some("")
-	}
-	var fields struct {
-		DisplayName api.Raw `json:"displayname"`
-		AvatarURL   api.Raw `json:"avatar_url"`
-	}
-	if json.Unmarshal(content, &fields) != nil {
-		return p
-	}
-	if name, ok := event.Text(fields.DisplayName); ok {
-		p.DisplayName = api.Some(name)
-	}
-	if url, ok := event.Text(fields.AvatarURL); ok {
-		p.AvatarURL = api.Some(url)
-	}
-	return p
 }

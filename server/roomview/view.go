@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package rooms
+// Package roomview reads rooms: which events and which state somebody may see, and
+// how clients see them. It says so for a user and a device, in values of its own and
+// raw JSON, and knows no operation and no status code. It changes nothing.
+package roomview
 
 import (
 	"context"
@@ -8,9 +11,10 @@ import (
 	"maps"
 	"strconv"
 
-	"touchstone.example/api"
 	"touchstone.example/api/id"
+	"touchstone.example/api/raw"
 	"touchstone.example/server/event"
+	"touchstone.example/server/roomver"
 	"touchstone.example/server/visibility"
 	"touchstone.example/storage"
 )
@@ -20,7 +24,8 @@ import (
 //
 // Spec: client-server "Room event format", UnsignedData.
 type View struct {
-	Caller api.Caller
+	User   id.UserID
+	Device id.DeviceID
 	Now    int64 // milliseconds, for age
 	// Others are the events that unsigned speaks of, by row: those replaced
 	// by state events and those that redacted events. LoadOthers fills it.
@@ -36,6 +41,11 @@ type View struct {
 	// PDUs are the events in the format of their room version, by row. Where
 	// LoadPDUs has filled it, events are written in that format.
 	PDUs map[int64][]byte
+}
+
+// NewView returns the view of a device at a time in milliseconds.
+func NewView(user id.UserID, device id.DeviceID, now int64) *View {
+	return &View{User: user, Device: device, Now: now, Memberships: map[int64]string{}}
 }
 
 // LoadPDUs makes the view write events in the federation format.
@@ -69,11 +79,11 @@ func (v *View) LoadPDUs(ctx context.Context, tx *storage.Reader, events []*stora
 // redactPDUs strips the redacted events of one room, which are stored as they
 // came.
 func (v *View) redactPDUs(ctx context.Context, tx *storage.Reader, roomNID int64, list []*storage.Event) error {
-	room, err := roomByNID(ctx, tx, roomNID)
+	room, err := tx.RoomByNID(ctx, roomNID)
 	if err != nil {
 		return err
 	}
-	rules, err := rulesOf(room)
+	rules, err := roomver.Of(room.RoomVersion)
 	if err != nil {
 		return err
 	}
@@ -91,7 +101,7 @@ func (v *View) redactPDUs(ctx context.Context, tx *storage.Reader, roomNID int64
 func (v *View) LoadOthers(ctx context.Context, tx *storage.Reader, events []*storage.Event) error {
 	var nids, own []int64
 	for _, e := range events {
-		if e.Sender == v.Caller.User {
+		if e.Sender == v.User {
 			own = append(own, e.NID)
 		}
 		for _, nid := range [...]int64{e.ReplacesNID, e.RedactedBy} {
@@ -101,7 +111,7 @@ func (v *View) LoadOthers(ctx context.Context, tx *storage.Reader, events []*sto
 		}
 	}
 	if len(own) > 0 {
-		ids, err := tx.TxnIDs(ctx, v.Caller.User, v.Caller.Device, own)
+		ids, err := tx.TxnIDs(ctx, v.User, v.Device, own)
 		if err != nil {
 			return err
 		}
@@ -135,17 +145,17 @@ const maxPredecessors = 64
 //
 // Spec: client-server "Room event format", unsigned.prev_content: "and the
 // client has permission to see the previous event".
-func (v *View) Hide(ctx context.Context, sight *Sight, events []*storage.Event) error {
+func (v *View) Hide(ctx context.Context, access *Access, events []*storage.Event) error {
 	looked := 0
 	for _, e := range events {
 		prev := v.Others[e.ReplacesNID]
-		if prev == nil || sight.joinedBefore(prev) {
+		if prev == nil || access.joinedBefore(prev) {
 			continue
 		}
 		ok := false
 		if looked++; looked <= maxPredecessors {
 			var err error
-			if ok, _, err = sight.Sees(ctx, prev); err != nil {
+			if ok, _, err = access.CanSee(ctx, prev); err != nil {
 				return err
 			}
 		}
@@ -170,19 +180,19 @@ func (v *View) Append(b []byte, e *storage.Event, roomID id.RoomID) []byte {
 	if pdu, ok := v.PDUs[e.NID]; ok {
 		b = append(b, pdu[:len(pdu)-1]...)
 		if event.Member(pdu, "event_id") == nil { // the client names events by it
-			b = api.AppendString(append(b, `,"event_id":`...), e.ID)
+			b = raw.AppendString(append(b, `,"event_id":`...), e.ID)
 		}
 		roomID = ""
 	} else {
 		b = append(b, e.Client[:len(e.Client)-1]...)
 	}
 	if roomID != "" {
-		b = api.AppendString(append(b, `,"room_id":`...), roomID)
+		b = raw.AppendString(append(b, `,"room_id":`...), roomID)
 	}
 	b = append(b, `,"unsigned":{"age":`...)
 	b = strconv.AppendInt(b, max(v.Now-e.OriginServerTS, 0), 10) // a clock may have been ahead
 	if m := v.Memberships[e.NID]; m != "" {
-		b = api.AppendString(append(b, `,"membership":`...), m)
+		b = raw.AppendString(append(b, `,"membership":`...), m)
 	}
 	prev := v.Others[e.ReplacesNID]
 	if prev != nil && !v.hidden[e.NID] {
@@ -191,21 +201,21 @@ func (v *View) Append(b []byte, e *storage.Event, roomID id.RoomID) []byte {
 	if by := v.Others[e.RedactedBy]; by != nil {
 		b = append(append(b, `,"redacted_because":`...), by.Client...)
 		if roomID != "" {
-			b = api.AppendString(append(b[:len(b)-1], `,"room_id":`...), roomID)
+			b = raw.AppendString(append(b[:len(b)-1], `,"room_id":`...), roomID)
 			b = append(b, '}')
 		}
 	}
 	if prev != nil { // also where the caller may not see it
-		b = api.AppendString(append(b, `,"replaces_state":`...), prev.ID)
+		b = raw.AppendString(append(b, `,"replaces_state":`...), prev.ID)
 	}
 	if txnID, ok := v.TxnIDs[e.NID]; ok {
-		b = api.AppendString(append(b, `,"transaction_id":`...), txnID)
+		b = raw.AppendString(append(b, `,"transaction_id":`...), txnID)
 	}
 	return append(b, "}}"...)
 }
 
 // Event returns an event in the client format, for answers that hold few.
-func (v *View) Event(e *storage.Event, roomID id.RoomID) api.Raw {
+func (v *View) Event(e *storage.Event, roomID id.RoomID) raw.Raw {
 	return v.Append(make([]byte, 0, len(e.Client)+256), e, roomID)
 }
 
@@ -214,15 +224,15 @@ func (v *View) Event(e *storage.Event, roomID id.RoomID) api.Raw {
 // Spec: client-server "Stripped state".
 func AppendStripped(b []byte, e *storage.Event) []byte {
 	b = append(append(b, `{"content":`...), Content(e.Client)...)
-	b = api.AppendString(append(b, `,"sender":`...), e.Sender)
-	b = api.AppendString(append(b, `,"state_key":`...), *e.StateKey)
-	b = api.AppendString(append(b, `,"type":`...), e.Type)
+	b = raw.AppendString(append(b, `,"sender":`...), e.Sender)
+	b = raw.AppendString(append(b, `,"state_key":`...), *e.StateKey)
+	b = raw.AppendString(append(b, `,"type":`...), e.Type)
 	return append(b, '}')
 }
 
 // Content is the content of an event in its stored client form, which begins
 // with it.
-func Content(client []byte) api.Raw { return api.Raw(event.Member(client, "content")) }
+func Content(client []byte) raw.Raw { return raw.Raw(event.Member(client, "content")) }
 
 // MembershipOf is the membership that a membership event makes.
 func MembershipOf(e *storage.Event) string {

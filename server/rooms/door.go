@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rooms
+
+import (
+	"context"
+	"fmt"
+
+	"touchstone.example/api/canonjson"
+	"touchstone.example/api/id"
+	"touchstone.example/api/raw"
+	"touchstone.example/server/event"
+	"touchstone.example/server/roomver"
+	"touchstone.example/storage"
+)
+
+// A Head is a room as the next event finds it: its current state and what the
+// event follows. It is good only inside the function that it is given to.
+type Head struct {
+	r *Rooms
+	h *head
+}
+
+// RoomID is the room's ID; empty where the first event decides it.
+func (h *Head) RoomID() id.RoomID { return h.h.room.ID }
+
+// RoomNID is the number of the room's row, 0 for a room that is not written yet.
+func (h *Head) RoomNID() int64 { return h.h.room.NID }
+
+// Rules are those of the room's version.
+func (h *Head) Rules() *roomver.Rules { return h.h.rules }
+
+// Event is the current state at a key, nil if there is none.
+func (h *Head) Event(ctx context.Context, typ, key string) (*event.Event, error) {
+	if err := h.h.ensure(ctx, h.r.db, event.StateKey{Type: typ, Key: key}); err != nil {
+		return nil, err
+	}
+	return h.h.Event(typ, key), nil
+}
+
+// Build makes the event that a draft asks for, if the room allows it: a *Refusal or
+// *InvalidContent says why not, ErrUnknownEvent that what it redacts is not there.
+func (h *Head) Build(ctx context.Context, d Draft) (*Planned, error) { return h.r.build(ctx, h.h, d) }
+
+// After is the head as an event leaves it. The head itself stays.
+func (h *Head) After(p *Planned) *Head { return &Head{h.r, h.h.after(p)} }
+
+// Change adds to a room what a function plans, and returns the IDs of the events when
+// they are in the room. The function runs in the room's lane, perhaps several times:
+// it asks no network and nothing else of this package, and has no effect.
+func (r *Rooms) Change(ctx context.Context, roomID id.RoomID, plan func(context.Context, *Head) (*Plan, error)) ([]id.EventID, error) {
+	nid, err := r.NID(ctx, roomID)
+	if err != nil {
+		return nil, err
+	}
+	return r.add(ctx, nid, func(ctx context.Context, h *head) (*Plan, error) {
+		p, err := plan(ctx, &Head{r, h})
+		if err != nil {
+			return nil, err
+		}
+		return p, r.follow(ctx, h, p)
+	})
+}
+
+// A Txn is the transaction ID of a client's request. The zero Txn is none.
+//
+// Spec: client-server "Transaction identifiers": the scope is the device and
+// the endpoint with its path parameters.
+type Txn struct {
+	Device   id.DeviceID
+	Endpoint string // with its parameters, but for the room
+	ID       string
+}
+
+// Send puts one event into a room and returns its ID. The same transaction ID again
+// has no further effect.
+func (r *Rooms) Send(ctx context.Context, roomID id.RoomID, d Draft, txn Txn) (id.EventID, error) {
+	if err := fits(d.Content); err != nil {
+		return "", err
+	}
+	nid, err := r.NID(ctx, roomID)
+	if err != nil {
+		return "", err
+	}
+	key := transaction(d.Sender, txn, nid)
+	ids, err := r.add(ctx, nid, func(ctx context.Context, h *head) (*Plan, error) {
+		p, err := r.build(ctx, h, d)
+		if err != nil {
+			return nil, err
+		}
+		if r.departs.StateIdempotent && p.changesNothing() {
+			return &Plan{same: p.replaces.ID}, nil
+		}
+		p.txn = key
+		out := &Plan{Events: []*Planned{p}}
+		return out, r.follow(ctx, h, out)
+	})
+	return r.sent(ctx, ids, err, key)
+}
+
+// build makes the event of a draft and checks what is asked of it besides the
+// authorization rules.
+func (r *Rooms) build(ctx context.Context, h *head, d Draft) (*Planned, error) {
+	if d.StateKey != nil && d.Type == event.TypeMember {
+		var err error
+		if d.Content, err = r.checkMember(ctx, h, d); err != nil {
+			return nil, err
+		}
+	}
+	p, err := r.extend(ctx, h, d)
+	if err != nil || d.Redacts == "" {
+		return p, err
+	}
+	p.redacts, err = r.redactable(ctx, h, p.Event, d.Redacts)
+	return p, err
+}
+
+// checkMember is the content of a membership event with who authorises it.
+func (r *Rooms) checkMember(ctx context.Context, h *head, d Draft) (raw.Raw, error) {
+	switch membershipIn(d.Content) {
+	case "join":
+		if err := r.admitGuest(ctx, h, d.Guest); err != nil {
+			return nil, err
+		}
+		return r.vouchByState(ctx, h, d)
+	case "invite":
+		return d.Content, r.MayInviteByState(d.Type, *d.StateKey, d.Content)
+	}
+	return d.Content, nil
+}
+
+// follow adds to a plan what follows from its events: guests leave a room that they
+// shut.
+func (r *Rooms) follow(ctx context.Context, h *head, out *Plan) error {
+	for i, p := range out.Events {
+		leaves, rest, err := r.dismissGuests(ctx, h, out.Events[i:])
+		if err != nil {
+			return err
+		}
+		if leaves != nil {
+			out.Events = append(out.Events, leaves...)
+			if rest != nil {
+				out.Also = both(out.Also, rest)
+			}
+			return nil
+		}
+		if i < len(out.Events)-1 {
+			h = h.after(p)
+		}
+	}
+	return nil
+}
+
+// both runs two functions that write rows besides the room's own.
+func both(first, second Also) Also {
+	if first == nil {
+		return second
+	}
+	return func(ctx context.Context, tx *storage.Writer) error {
+		if err := first(ctx, tx); err != nil {
+			return err
+		}
+		return second(ctx, tx)
+	}
+}
+
+// fits refuses content that no event can hold before anything is done for it.
+// What counts is its size as it is stored, without the white space and the
+// escapes of the client.
+//
+// Spec: client-server "Size limits".
+func fits(content raw.Raw) error {
+	if len(content) <= event.MaxSize {
+		return nil
+	}
+	canonical, err := canonjson.Append(nil, content, canonjson.Lenient)
+	if err != nil || len(canonical) <= event.MaxSize {
+		return nil // what else is wrong, the rules of the room's version say
+	}
+	return &InvalidContent{
+		Reason:   fmt.Sprintf("The content of the event has %d bytes; an event has at most %d", len(canonical), event.MaxSize),
+		TooLarge: true,
+	}
+}
