@@ -5,7 +5,10 @@ package feed
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+
+	"touchstone.example/storage"
 )
 
 var (
@@ -15,7 +18,7 @@ var (
 	ErrFuture = errors.New("the token is of a future that has not happened")
 	// ErrBehind means that the feed did not get to a position in time: a
 	// transaction holds it up, or the database does not answer.
-	ErrBehind = errors.New("the stream of changes is held up")
+	ErrBehind = fmt.Errorf("the stream of changes is held up: %w", storage.ErrBusy)
 )
 
 // Reach returns the position up to which a read for a client goes: at or after
@@ -109,12 +112,18 @@ func (f *Feed) late(ctx context.Context, err error, pos int64) error {
 func (f *Feed) Behind() int64 { return f.behind.Load() }
 
 // WaitFor waits until a position is settled: after a write of one's own, until
-// everybody can read it.
+// everybody can read it. ErrBehind says that this takes longer than TokenPatience;
+// what was written is committed all the same.
 func (f *Feed) WaitFor(ctx context.Context, pos int64) error {
 	if pos <= f.settled.Load() {
 		return nil
 	}
-	return f.wait(ctx, pos)
+	waiting, cancel := context.WithTimeout(ctx, f.opts.TokenPatience)
+	defer cancel()
+	if err := f.wait(waiting, pos); err != nil {
+		return f.late(ctx, err, pos)
+	}
+	return nil
 }
 
 // A reach is one who waits for a position to be settled.

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"touchstone.example/api/id"
+	"touchstone.example/server/feed"
 	"touchstone.example/storage"
 )
 
@@ -49,8 +50,17 @@ func (r *Rooms) add(ctx context.Context, nid int64, build func(context.Context, 
 	if err := r.lanes.run(ctx, nid, j, r.commit); err != nil {
 		return nil, err
 	}
-	// Whoever has written reads it at once, wherever reading goes by the feed.
-	return j.ids, r.feed.WaitFor(ctx, j.pos)
+	return j.ids, r.published(ctx, j.pos)
+}
+
+// published waits until everybody can read what is committed at a position:
+// whoever has written reads it at once. Where a transaction of somebody else's
+// holds the stream of changes up, the answer does not wait for its end.
+func (r *Rooms) published(ctx context.Context, pos int64) error {
+	if err := r.feed.WaitFor(ctx, pos); !errors.Is(err, feed.ErrBehind) {
+		return err
+	}
+	return nil
 }
 
 // alone runs a function in a room's lane, on the room's head and in no batch.

@@ -39,7 +39,7 @@ func (r *Rooms) CreateRoom(ctx context.Context, who api.Caller, req *clientapi.C
 		case errors.As(err, &refused):
 			return nil, err
 		case err == nil:
-			err = r.feed.WaitFor(ctx, p.Events[len(p.Events)-1].pos)
+			err = r.published(ctx, p.Events[len(p.Events)-1].pos)
 			return &clientapi.CreateRoomResponse{RoomID: c.head.room.ID}, err
 		case errors.Is(err, errAliasTaken):
 			return nil, api.RoomInUse("The alias %s is taken", c.alias)

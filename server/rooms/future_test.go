@@ -83,6 +83,7 @@ func TestReadsWhileTheStreamIsHeldUp(t *testing.T) {
 	slow := rooms.New(deps)
 	clientapi.MountMessagePagination(router, slow)
 	clientapi.MountRooms(router, slow)
+	clientapi.MountRoomSend(router, slow)
 
 	writer, err := pgx.Connect(t.Context(), url)
 	require.NoError(t, err)
@@ -111,5 +112,7 @@ func TestReadsWhileTheStreamIsHeldUp(t *testing.T) {
 	for _, path := range []string{stage.Path("v3/sync"), at(room, "messages?dir=b")} {
 		require.Contains(t, stage.OK(t, router, "GET", path, "alice", nil).Body, "before")
 	}
+	sent := stage.OK(t, router, "PUT", at(room, "send/m.room.message/1"), "alice", stage.O{"msgtype": "m.text", "body": "meanwhile"})
+	require.NotEmpty(t, sent.At("event_id"), "it is committed, and its sender does not wait for the end of the stall")
 	require.NoError(t, tx.Rollback(t.Context()))
 }

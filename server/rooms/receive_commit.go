@@ -113,7 +113,7 @@ func (r *Rooms) place(ctx context.Context, a *arrival) error {
 	if err != nil {
 		return err
 	}
-	return r.feed.WaitFor(ctx, last)
+	return r.published(ctx, last)
 }
 
 // A placing is an event that gets its place in a room.

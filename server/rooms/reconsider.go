@@ -60,7 +60,7 @@ func (r *Rooms) reconsider(ctx context.Context, room *storage.Room, from int64, 
 	if err != nil {
 		return err
 	}
-	return r.feed.WaitFor(ctx, last)
+	return r.published(ctx, last)
 }
 
 // findSigners finds out who has signed the rejected events from one on.
