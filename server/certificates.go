@@ -45,7 +45,9 @@ func (l *Listeners) ReloadOn(signals <-chan os.Signal) {
 			case <-ctx.Done():
 				return nil
 			}
-			if err := l.reloadCertificates(); err != nil {
+			if len(l.certificates) == 0 {
+				l.log.InfoContext(ctx, "no listener has a certificate to reload")
+			} else if err := l.reloadCertificates(); err != nil {
 				l.log.ErrorContext(ctx, "certificates were not reloaded; the old ones stay in use", "error", err)
 			} else {
 				l.log.InfoContext(ctx, "certificates reloaded")

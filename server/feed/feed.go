@@ -78,6 +78,7 @@ type Feed struct {
 
 	doubtful []doubtful // commits that were not answered
 
+	warnings warnings
 	doorbell atomic.Pointer[storage.Doorbell]
 	kick     chan struct{} // something was committed, or is in doubt
 	bell     chan struct{} // Shared: tell the others

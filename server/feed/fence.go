@@ -117,7 +117,7 @@ func (f *Feed) listen(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return nil
 			}
-			f.opts.Log.WarnContext(ctx, "the doorbell was lost; taking a new one", "error", err)
+			f.warn(ctx, "the doorbell was lost; taking a new one", err)
 			bell.Close()
 			var next *storage.Doorbell
 			if next, err = f.takeDoorbell(ctx); err == nil {
@@ -142,7 +142,7 @@ func (f *Feed) ring(ctx context.Context) error {
 			return nil
 		}
 		if err := f.db.Ring(ctx, f.doorbell.Load()); err != nil && ctx.Err() == nil {
-			f.opts.Log.WarnContext(ctx, "the others were not told of a commit; they will see for themselves", "error", err)
+			f.warn(ctx, "the others were not told of a commit; they will see for themselves", err)
 		}
 	}
 }
@@ -185,7 +185,7 @@ func (f *Feed) follow(ctx context.Context) error {
 			return stopped(ctx, err)
 		}
 		if err != nil && ctx.Err() == nil {
-			f.opts.Log.WarnContext(ctx, "the stream does not advance; trying again", "error", err)
+			f.warn(ctx, "the stream does not advance; trying again", err)
 			signal(f.kick)
 			if pause(ctx, f.opts.Poll) != nil {
 				return nil
@@ -284,7 +284,7 @@ func (f *Feed) resolve(ctx context.Context) error {
 		}
 		f.mu.Unlock()
 		if err != nil && ctx.Err() == nil {
-			f.opts.Log.WarnContext(ctx, "a commit stays in doubt; trying again", "error", err)
+			f.warn(ctx, "a commit stays in doubt; trying again", err)
 			signal(f.kick)
 			if pause(ctx, f.opts.Poll) != nil {
 				return nil

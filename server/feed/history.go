@@ -62,7 +62,7 @@ func (f *Feed) noteHistory(ctx context.Context) error {
 
 func (f *Feed) note(ctx context.Context) {
 	if err := f.db.NoteHistory(ctx); err != nil && ctx.Err() == nil {
-		f.opts.Log.WarnContext(ctx, "how far the database has come is not noted beside it", "error", err)
+		f.warn(ctx, "how far the database has come is not noted beside it", err)
 	}
 }
 
