@@ -61,7 +61,7 @@ test: need-go ## all tests, on PostgreSQL too where there is one (PKG=./storage/
 
 .PHONY: test-race
 test-race: ## tests under the race detector, with a C compiler (RACE=./server/run/... for some)
-	CGO_ENABLED=1 go test -race $(RACE)
+	CGO_ENABLED=1 go test -race -timeout 20m $(RACE)
 
 .PHONY: long
 long: ## random testers for as long as you like (DURATION=1h SEED=7 TESTER=Stops)
