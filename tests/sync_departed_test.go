@@ -13,6 +13,7 @@ import (
 var departedCases = []syncCase{
 	{"who turns an invitation down learns nothing of the state of the room", turnedDown},
 	{"the state of a room left ends at the leave, whatever comes later", bannedAfterLeaving},
+	{"state that changed out of sight is told when the room is left again", leftTwice},
 	{"strangers who are banned from a room open to the world may know it", bannedFromTheWorld},
 }
 
@@ -69,4 +70,35 @@ func bannedFromTheWorld(t *testing.T, s *harness.Server) {
 	alice.Ban(t, room, eve)
 	state := left(eve.Sync(t, "filter", withLeft(harness.O{})), room).At("state", "events")
 	require.Equal(t, "open", harness.StateOf(state, "m.room.topic", "").At("content", "topic").String())
+}
+
+// leftTwice: while bob was out of the room its topic changed, in an event that he
+// may not see. A timeline that goes back to his first time in the room must not
+// leave his client with the topic of then.
+func leftTwice(t *testing.T, s *harness.Server) {
+	alice, bob := s.User(t, "alice"), s.User(t, "bob")
+	room := alice.CreateRoom(t, harness.O{"preset": "public_chat", "initial_state": []harness.O{
+		{"type": "m.room.history_visibility", "content": harness.O{"history_visibility": "joined"}},
+	}})
+	since := bob.Since(t)
+	bob.Join(t, room)
+	alice.SetState(t, room, "m.room.topic", "", harness.O{"topic": "first"})
+	bob.Leave(t, room)
+	alice.SetState(t, room, "m.room.topic", "", harness.O{"topic": "second"})
+	bob.Join(t, room)
+	bob.Leave(t, room)
+	for _, after := range []bool{false, true} {
+		part := left(bob.Sync(t, "since", since, "use_state_after", after, "filter", roomFilter("timeline", harness.O{"limit": 50})), room)
+		topic := ""
+		events := append(part.At("state", "events").List(), part.At("timeline", "events").List()...)
+		if after {
+			events = part.At("state_after", "events").List()
+		}
+		for _, ev := range events {
+			if ev.At("type").String() == "m.room.topic" {
+				topic = ev.At("content", "topic").String()
+			}
+		}
+		require.Equal(t, "second", topic, "use_state_after %t: %s", after, part)
+	}
 }

@@ -285,7 +285,9 @@ func (p *roomPart) take(ctx context.Context, batch []*storage.Event, limit int) 
 		switch {
 		case !sees || !p.filter.Room.Timeline.Match(&h):
 			p.skipped = true
-			p.hide(e, sees && p.filter.Room.State.Match(&h))
+			// Whoever was in the room may know its state at the leave, also what
+			// changed while they were out of it.
+			p.hide(e, (sees || !p.joined) && p.filter.Room.State.Match(&h))
 		case len(p.timeline) == limit || e.StateKey != nil && p.hidden[storage.StateKey{Type: e.Type, Key: *e.StateKey}]:
 			p.limited, p.skipped = true, true
 			return true, nil
