@@ -11,8 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"touchstone.example/tests/chance"
 	"touchstone.example/tests/harness"
+	"touchstone.example/tests/seedrand"
 )
 
 // TestBustleOnThreeServers has people do all kinds of things at once, in the same
@@ -28,7 +28,7 @@ func TestBustleOnThreeServers(t *testing.T) {
 	var all sync.WaitGroup
 	for seed := range 9 {
 		all.Go(func() {
-			d := chance.Dice(seed)
+			d := seedrand.Dice(seed)
 			since := map[*harness.User]string{}
 			for n := range 60 {
 				if err := b.act(t, &d, n, since); err != nil {
@@ -78,13 +78,13 @@ var deeds = map[string]func(o string, n int) (method, path string, body any){
 }
 
 // act has somebody do something, which may be refused.
-func (b *bustle) act(t *testing.T, d *chance.Dice, n int, since map[*harness.User]string) error {
-	user, room := chance.Pick(d, b.users...), chance.Pick(d, b.rooms...)
-	u := user.On(chance.Pick(d, b.servers...))
+func (b *bustle) act(t *testing.T, d *seedrand.Dice, n int, since map[*harness.User]string) error {
+	user, room := seedrand.Pick(d, b.users...), seedrand.Pick(d, b.rooms...)
+	u := user.On(seedrand.Pick(d, b.servers...))
 	try := func(method, path string, body any) (*harness.Answer, error) {
 		return u.Try(t.Context(), method, path, body)
 	}
-	switch what := chance.Pick(d, "sync", "sync", "name", "redact", "send", "send", "send", "topic", "levels",
+	switch what := seedrand.Pick(d, "sync", "sync", "name", "redact", "send", "send", "send", "topic", "levels",
 		"join", "join", "join", "leave", "kick", "ban", "unban", "unban", "invite", "messages", "members"); what {
 	case "sync":
 		path := harness.Path("v3/sync")
@@ -107,7 +107,7 @@ func (b *bustle) act(t *testing.T, d *chance.Dice, n int, since map[*harness.Use
 		}
 		return err
 	default:
-		method, path, body := deeds[what](chance.Pick(d, b.users...).ID, n)
+		method, path, body := deeds[what](seedrand.Pick(d, b.users...).ID, n)
 		_, err := try(method, harness.Path("v3/rooms/{}/", room)+path, body)
 		return err
 	}

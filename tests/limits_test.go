@@ -16,7 +16,7 @@ import (
 
 	"touchstone.example/api"
 	"touchstone.example/generated/ops"
-	"touchstone.example/tests/bodies"
+	"touchstone.example/tests/bodygen"
 	"touchstone.example/tests/harness"
 )
 
@@ -111,7 +111,7 @@ var largeBodies = []*api.Operation{&ops.ClientSendToDevice, &ops.ClientPutRoomKe
 // TestBodiesOfEveryOperation: each operation refuses a body that is larger than
 // it can use as soon as the body is announced, whoever asks.
 func TestBodiesOfEveryOperation(t *testing.T) {
-	docs, err := bodies.Load("../spec")
+	docs, err := bodygen.Load("../spec")
 	require.NoError(t, err)
 	s := harness.Start(t, harness.Options{})
 	u := s.User(t, "u")

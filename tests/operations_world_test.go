@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"touchstone.example/tests/bodies"
+	"touchstone.example/tests/bodygen"
+	"touchstone.example/tests/fakeidentity"
 	"touchstone.example/tests/harness"
-	"touchstone.example/tests/identity"
 )
 
 // An operationWorld is what the requests of one operation speak of: alice, who
@@ -24,7 +24,7 @@ type operationWorld struct {
 }
 
 // newOperationWorld makes a world and sets the stage for one operation.
-func newOperationWorld(t *testing.T, s *harness.Server, is *identity.Server, operation string) *operationWorld {
+func newOperationWorld(t *testing.T, s *harness.Server, is *fakeidentity.Server, operation string) *operationWorld {
 	u := s.Users(t, "alice", "bob", "carol")
 	w := &operationWorld{alice: u[0], bob: u[1], carol: u[2]}
 	w.room = w.alice.PublicRoom(t, w.bob)
@@ -103,7 +103,7 @@ func (w *operationWorld) pathValue(name string) string {
 	return "text"
 }
 
-func (w *operationWorld) queryValue(p bodies.Param) string {
+func (w *operationWorld) queryValue(p bodygen.Param) string {
 	switch {
 	case p.Name == "user_id":
 		return w.bob.ID
@@ -112,12 +112,12 @@ func (w *operationWorld) queryValue(p bodies.Param) string {
 	case len(p.Schema.Enum) > 0:
 		return p.Schema.Enum[0]
 	case p.Schema.Is("string"):
-		return bodies.Text(p.Schema.Format)
+		return bodygen.Text(p.Schema.Format)
 	}
 	return "1"
 }
 
-func (w *operationWorld) bodyValue(place string, s *bodies.Schema) (any, bool) {
+func (w *operationWorld) bodyValue(place string, s *bodygen.Schema) (any, bool) {
 	if v, ok := w.body[place]; ok {
 		return v, true
 	}

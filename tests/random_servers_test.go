@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"touchstone.example/tests/chance"
 	"touchstone.example/tests/harness"
+	"touchstone.example/tests/seedrand"
 )
 
 // TestRandomServers is TestClientsKnowTheirRooms with three servers on one
@@ -27,7 +27,7 @@ func TestRandomServers(t *testing.T) {
 	for n := 0; n == 0 || time.Since(start) < *randomDuration && !t.Failed(); n++ {
 		seed := *randomSeed<<32 + n
 		t.Run(fmt.Sprint("life ", n), func(t *testing.T) {
-			newLife(t, chance.Dice(seed), servers...).live(t, 16)
+			newLife(t, seedrand.Dice(seed), servers...).live(t, 16)
 		})
 		p.say(t, "%d lives", n+1)
 	}

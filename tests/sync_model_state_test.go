@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"touchstone.example/tests/chance"
 	"touchstone.example/tests/harness"
+	"touchstone.example/tests/seedrand"
 )
 
 // A filter is one of events, and which they are.
@@ -41,8 +41,8 @@ func (l *life) chooseFilter() filter {
 	not := func(f func(harness.Value) bool) func(harness.Value) bool {
 		return func(ev harness.Value) bool { return !f(ev) }
 	}
-	someone := chance.Pick(&l.dice, l.alice, l.bob, l.others[0])
-	return chance.Pick(&l.dice,
+	someone := seedrand.Pick(&l.dice, l.alice, l.bob, l.others[0])
+	return seedrand.Pick(&l.dice,
 		filter{harness.O{}, func(harness.Value) bool { return true }},
 		filter{harness.O{"types": []string{"m.room.message"}}, typed("m.room.message")},
 		filter{harness.O{"types": []string{"m.room.message", "m.room.member"}}, typed("m.room.message", "m.room.member")},

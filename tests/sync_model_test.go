@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"touchstone.example/tests/chance"
 	"touchstone.example/tests/harness"
+	"touchstone.example/tests/seedrand"
 )
 
 // TestClientsKnowTheirRooms: in a random life of a room, a client that believes
@@ -23,7 +23,7 @@ func TestClientsKnowTheirRooms(t *testing.T) {
 		for seed := range lives {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
-				newLife(t, chance.Dice(seed), s).live(t, moments)
+				newLife(t, seedrand.Dice(seed), s).live(t, moments)
 			})
 		}
 	})
@@ -32,7 +32,7 @@ func TestClientsKnowTheirRooms(t *testing.T) {
 // A life is a room, in which alice may do everything, and bob, who comes and
 // goes, with the client that he has.
 type life struct {
-	dice       chance.Dice
+	dice       seedrand.Dice
 	servers    []*harness.Server // of one database; each request goes to any of them
 	alice, bob *harness.User
 	others     []*harness.User
@@ -50,14 +50,14 @@ type life struct {
 	history []string             // from the first event since the client last came in
 }
 
-func newLife(t *testing.T, dice chance.Dice, servers ...*harness.Server) *life {
+func newLife(t *testing.T, dice seedrand.Dice, servers ...*harness.Server) *life {
 	s := servers[0]
 	l := &life{
 		dice: dice, servers: servers,
 		alice: s.User(t, "alice"), bob: s.User(t, "bob"), others: []*harness.User{s.User(t, "carol"), s.User(t, "dora")},
 	}
 	l.stateAfter = l.dice.OneIn(2)
-	visibility := chance.Pick(&l.dice, "world_readable", "shared", "invited", "invited", "joined", "joined")
+	visibility := seedrand.Pick(&l.dice, "world_readable", "shared", "invited", "invited", "joined", "joined")
 	l.chooseFilters()
 	l.done = append(l.done, visibility, l.filter(0), fmt.Sprint("state after: ", l.stateAfter))
 	l.room = l.alice.CreateRoom(t, harness.O{"preset": "public_chat",
@@ -82,14 +82,14 @@ func (l *life) at(u *harness.User) *harness.User {
 	if len(l.servers) == 1 {
 		return u
 	}
-	return u.On(chance.Pick(&l.dice, l.servers...))
+	return u.On(seedrand.Pick(&l.dice, l.servers...))
 }
 
 // happen lets one thing happen, or be refused.
 func (l *life) happen(t *testing.T) {
 	n := len(l.done)
-	what := chance.Pick(&l.dice, "send", "speak", "state", "state", "state", "other", "rename", "redact", "bob", "bob")
-	other := l.at(chance.Pick(&l.dice, l.others...))
+	what := seedrand.Pick(&l.dice, "send", "speak", "state", "state", "state", "other", "rename", "redact", "bob", "bob")
+	other := l.at(seedrand.Pick(&l.dice, l.others...))
 	switch what {
 	case "send":
 		l.at(l.alice).Send(t, l.room, fmt.Sprint("message ", n))
@@ -100,10 +100,10 @@ func (l *life) happen(t *testing.T) {
 		if l.dice.OneIn(2) {
 			content["url"] = "mxc://example.org/picture"
 		}
-		path := harness.Path("v3/rooms/{}/state/org.example/{}", l.room, chance.Pick(&l.dice, "", "x", "y"))
-		l.at(chance.Pick(&l.dice, l.alice, other)).Do(t, "PUT", path, content)
+		path := harness.Path("v3/rooms/{}/state/org.example/{}", l.room, seedrand.Pick(&l.dice, "", "x", "y"))
+		l.at(seedrand.Pick(&l.dice, l.alice, other)).Do(t, "PUT", path, content)
 	case "other":
-		other.Do(t, "POST", harness.Path("v3/rooms/{}/{}", l.room, chance.Pick(&l.dice, "join", "leave")), harness.O{})
+		other.Do(t, "POST", harness.Path("v3/rooms/{}/{}", l.room, seedrand.Pick(&l.dice, "join", "leave")), harness.O{})
 	case "rename":
 		other.Put(t, harness.Path("v3/profile/{}/displayname", other.ID), harness.O{"displayname": fmt.Sprint("name ", n)})
 	case "redact":
@@ -113,7 +113,7 @@ func (l *life) happen(t *testing.T) {
 			l.at(l.alice).Redact(t, l.room, ev.At("event_id").String())
 		}
 	case "bob":
-		what = chance.Pick(&l.dice, "join", "join", "leave", "kick", "ban", "unban", "invite")
+		what = seedrand.Pick(&l.dice, "join", "join", "leave", "kick", "ban", "unban", "invite")
 		path := harness.Path("v3/rooms/{}/{}", l.room, what)
 		if what == "join" || what == "leave" {
 			l.at(l.bob).Do(t, "POST", path, harness.O{})
@@ -127,7 +127,7 @@ func (l *life) happen(t *testing.T) {
 // sync has the client take one answer, and compares what it then knows.
 func (l *life) sync(t *testing.T) {
 	full := l.dice.OneIn(8)
-	query := []any{"filter", l.filter(chance.Pick(&l.dice, 1, 3, 20, 50)), "use_state_after", l.stateAfter, "full_state", full}
+	query := []any{"filter", l.filter(seedrand.Pick(&l.dice, 1, 3, 20, 50)), "use_state_after", l.stateAfter, "full_state", full}
 	if l.since != "" {
 		query = append(query, "since", l.since)
 	}

@@ -9,16 +9,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/api/id"
+	"touchstone.example/tests/fakeidentity"
 	"touchstone.example/tests/harness"
-	"touchstone.example/tests/identity"
 )
 
 // eachWithIdentity runs a test on every engine, with an identity server beside
 // the server.
-func eachWithIdentity(t *testing.T, test func(t *testing.T, s *harness.Server, is *identity.Server)) {
+func eachWithIdentity(t *testing.T, test func(t *testing.T, s *harness.Server, is *fakeidentity.Server)) {
 	for _, e := range harness.Engines() {
 		t.Run(string(e), func(t *testing.T) {
-			is := identity.New(t)
+			is := fakeidentity.New(t)
 			test(t, harness.Start(t, harness.Options{Engine: e, Settings: []string{"TOUCHSTONE_FEDERATION_TRUSTED_CA_FILE=" + is.CAFile(t)}}), is)
 		})
 	}
@@ -28,7 +28,7 @@ func eachWithIdentity(t *testing.T, test func(t *testing.T, s *harness.Server, i
 // has an account and one who has not; that one makes an account, proves to have
 // the address, joins and is heard.
 func TestThirdPartyInvites(t *testing.T) {
-	eachWithIdentity(t, func(t *testing.T, s *harness.Server, is *identity.Server) {
+	eachWithIdentity(t, func(t *testing.T, s *harness.Server, is *fakeidentity.Server) {
 		alice, bob := s.User(t, "alice"), s.User(t, "bob")
 		is.Bind("email", "bob@example.org", id.UserID(bob.ID))
 		room := alice.CreateRoom(t, harness.O{"name": "Tea", "invite_3pid": []any{is.Ask("email", "bob@example.org")}})
@@ -67,7 +67,7 @@ func TestThirdPartyInvites(t *testing.T) {
 // TestThirdPartyInvitesRefused: what is wrong is said, and the identity server
 // hears nothing of it.
 func TestThirdPartyInvitesRefused(t *testing.T) {
-	eachWithIdentity(t, func(t *testing.T, s *harness.Server, is *identity.Server) {
+	eachWithIdentity(t, func(t *testing.T, s *harness.Server, is *fakeidentity.Server) {
 		w, bob := newWorld(t, s), s.User(t, "bob")
 		ask := func(change harness.O) harness.O {
 			out := harness.O(is.Ask("email", "a@example.org"))
@@ -113,7 +113,7 @@ func TestThirdPartyInvitesRefused(t *testing.T) {
 // TestIdentityServersOfThisNetwork: nobody reaches them without the operator's
 // leave, and nobody learns of them.
 func TestIdentityServersOfThisNetwork(t *testing.T) {
-	is := identity.New(t)
+	is := fakeidentity.New(t)
 	s := harness.Start(t, harness.Options{Settings: []string{
 		"TOUCHSTONE_FEDERATION_ALLOW_PRIVATE=false", "TOUCHSTONE_FEDERATION_TRUSTED_CA_FILE=" + is.CAFile(t)}})
 	w := newWorld(t, s)

@@ -16,7 +16,7 @@ import (
 	"touchstone.example/server/feed"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // TestTokensEndInEveryProcess: two servers on one database remember the same
@@ -48,13 +48,13 @@ func TestTokensEndInEveryProcess(t *testing.T) {
 	require.Equal(t, []int{401, 401}, both(first))
 	require.Equal(t, []int{200, 200}, both(second))
 
-	two.ok("POST", stage.Path("v3/logout"), second, nil)
+	two.ok("POST", slicetest.Path("v3/logout"), second, nil)
 	told()
 	require.Equal(t, []int{401, 401}, both(second))
 
 	third := one.login("alice", "PHONE")
 	require.Equal(t, []int{200, 200}, both(third))
-	one.ok("DELETE", stage.Path("v3/devices/PHONE"), alice, stage.O{"auth": byPassword("alice", password, "")})
+	one.ok("DELETE", slicetest.Path("v3/devices/PHONE"), alice, slicetest.O{"auth": byPassword("alice", password, "")})
 	told()
 	require.Equal(t, []int{401, 401}, both(third))
 
@@ -65,7 +65,7 @@ func TestTokensEndInEveryProcess(t *testing.T) {
 	told()
 	require.Equal(t, []int{200, 200}, both(alice))
 
-	one.ok("POST", stage.Path("v3/logout/all"), alice, nil)
+	one.ok("POST", slicetest.Path("v3/logout/all"), alice, nil)
 	told()
 	require.Equal(t, []int{401, 401}, both(alice))
 	require.Equal(t, []int{200, 200}, both(bob), "nobody else's")
@@ -198,7 +198,7 @@ func TestDevicesAreSeen(t *testing.T) {
 		require.Equal(t, start+accounts.NoteEvery, seen().SeenAt)
 		require.Equal(t, "2001:db8::1", seen().SeenIP)
 		require.Equal(t, strings.Repeat("é", accounts.MaxName/2), seen().SeenAgent)
-		a := h.ok("GET", stage.Path("v3/devices/PHONE"), token, nil)
+		a := h.ok("GET", slicetest.Path("v3/devices/PHONE"), token, nil)
 		require.Equal(t, "2001:db8::1", a.At("last_seen_ip"))
 		require.Equal(t, "1767323105000", a.At("last_seen_ts"))
 

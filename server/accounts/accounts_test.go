@@ -17,7 +17,7 @@ import (
 	"touchstone.example/server/feed"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // password is everybody's.
@@ -25,7 +25,7 @@ const password = "correct horse battery staple"
 
 // A house is accounts on a database of their own, behind their routes.
 type house struct {
-	*stage.Stage
+	*slicetest.Stage
 	t      testing.TB
 	acc    *accounts.Accounts
 	router *api.Router
@@ -34,9 +34,9 @@ type house struct {
 // newHouse opens a house where everybody may register; change may shut it.
 func newHouse(t testing.TB, db *storage.DB, change ...func(*accounts.Deps)) *house {
 	t.Helper()
-	s := stage.New(t, db)
+	s := slicetest.New(t, db)
 	deps := accounts.Deps{
-		DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Name: stage.Name,
+		DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Name: slicetest.Name,
 		Registration: config.Registration{Enabled: true, Guests: true, SharedSecret: "sesame"},
 		Passwords:    config.Passwords{MemoryKiB: 8, Passes: 1, Threads: 1},
 	}
@@ -64,25 +64,25 @@ func each(t *testing.T, fn func(t *testing.T, h *house)) {
 
 // Paths.
 var (
-	pathRegister = stage.Path("v3/register")
-	pathLogin    = stage.Path("v3/login")
-	pathWhoami   = stage.Path("v3/account/whoami")
+	pathRegister = slicetest.Path("v3/register")
+	pathLogin    = slicetest.Path("v3/login")
+	pathWhoami   = slicetest.Path("v3/account/whoami")
 )
 
 // do sends a request; ok expects success.
-func (h *house) do(method, path, token string, body any) stage.Answer {
+func (h *house) do(method, path, token string, body any) slicetest.Answer {
 	h.t.Helper()
-	return stage.Do(h.t, h.router, method, path, token, body)
+	return slicetest.Do(h.t, h.router, method, path, token, body)
 }
 
-func (h *house) ok(method, path, token string, body any) stage.Answer {
+func (h *house) ok(method, path, token string, body any) slicetest.Answer {
 	h.t.Helper()
-	return stage.OK(h.t, h.router, method, path, token, body)
+	return slicetest.OK(h.t, h.router, method, path, token, body)
 }
 
 // dummy is the data of the stage that needs none.
-func dummy(session string) stage.O {
-	o := stage.O{"type": "m.login.dummy"}
+func dummy(session string) slicetest.O {
+	o := slicetest.O{"type": "m.login.dummy"}
 	if session != "" {
 		o["session"] = session
 	}
@@ -92,13 +92,13 @@ func dummy(session string) stage.O {
 // register makes an account and returns its access token.
 func (h *house) register(name string) string {
 	h.t.Helper()
-	body := stage.O{"username": name, "password": password, "auth": dummy("")}
+	body := slicetest.O{"username": name, "password": password, "auth": dummy("")}
 	return h.ok("POST", pathRegister, "", body).At("access_token")
 }
 
 // loginBody asks for a login by name.
-func loginBody(name string, more ...string) stage.O {
-	o := stage.O{"type": "m.login.password", "password": password, "identifier": stage.O{"type": "m.id.user", "user": name}}
+func loginBody(name string, more ...string) slicetest.O {
+	o := slicetest.O{"type": "m.login.password", "password": password, "identifier": slicetest.O{"type": "m.id.user", "user": name}}
 	for i := 0; i < len(more); i += 2 {
 		o[more[i]] = more[i+1]
 	}
@@ -115,7 +115,7 @@ func (h *house) login(name, device string) string {
 func (h *house) devices(token string) (ids []string) {
 	h.t.Helper()
 	var list clientapi.GetDevicesResponse
-	require.NoError(h.t, json.Unmarshal([]byte(h.ok("GET", stage.Path("v3/devices"), token, nil).Body), &list))
+	require.NoError(h.t, json.Unmarshal([]byte(h.ok("GET", slicetest.Path("v3/devices"), token, nil).Body), &list))
 	for _, d := range list.Devices {
 		ids = append(ids, d.DeviceID)
 	}

@@ -14,7 +14,7 @@ import (
 	"touchstone.example/server/env"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // processes opens one database as two processes do, or, where only one process
@@ -86,7 +86,7 @@ func TestLoginBesideLogoutEverywhere(t *testing.T) {
 			all.Go(func() {
 				second = hs[0].do("POST", pathLogin, "", loginBody("alice", "device_id", "PHONE")).At("access_token")
 			})
-			all.Go(func() { hs[1].do("POST", stage.Path("v3/logout/all"), first, nil) })
+			all.Go(func() { hs[1].do("POST", slicetest.Path("v3/logout/all"), first, nil) })
 			all.Wait()
 			require.NotEmpty(t, second)
 			require.Empty(t, hs[0].living(first))
@@ -106,22 +106,22 @@ func TestLoginBesideLogoutEverywhere(t *testing.T) {
 func TestASessionActsOnce(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		token := h.register("alice")
-		several := stage.Path("v3/delete_devices")
-		for name, send := range map[string]func(auth any) stage.Answer{
-			"one": func(auth any) stage.Answer {
-				return h.do("DELETE", stage.Path("v3/devices/PHONE"), token, stage.O{"auth": auth})
+		several := slicetest.Path("v3/delete_devices")
+		for name, send := range map[string]func(auth any) slicetest.Answer{
+			"one": func(auth any) slicetest.Answer {
+				return h.do("DELETE", slicetest.Path("v3/devices/PHONE"), token, slicetest.O{"auth": auth})
 			},
-			"several": func(auth any) stage.Answer {
-				return h.do("POST", several, token, stage.O{"devices": stage.L{"PHONE"}, "auth": auth})
+			"several": func(auth any) slicetest.Answer {
+				return h.do("POST", several, token, slicetest.O{"devices": slicetest.L{"PHONE"}, "auth": auth})
 			},
 		} {
 			h.login("alice", "PHONE")
-			session := send(stage.O{}).At("session")
+			session := send(slicetest.O{}).At("session")
 			require.NotEmpty(t, session, name)
 			require.Equal(t, 200, send(byPassword("alice", password, session)).Status, name)
 			require.NotContains(t, h.devices(token), "PHONE", name)
 			h.login("alice", "PHONE")
-			require.Equal(t, `200 {}`, send(stage.O{"session": session}).String(), "%s: the answer of the first time", name)
+			require.Equal(t, `200 {}`, send(slicetest.O{"session": session}).String(), "%s: the answer of the first time", name)
 			require.Equal(t, `200 {}`, send(byPassword("alice", password, session)).String(), name)
 			require.Contains(t, h.devices(token), "PHONE", name)
 			require.Equal(t, 200, send(byPassword("alice", password, "")).Status, name)

@@ -17,7 +17,7 @@ import (
 	"touchstone.example/server/accounts"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // guarded has wrong guesses limited, and everybody come from an address.
@@ -31,7 +31,7 @@ func guarded(from *string) func(*accounts.Deps) {
 }
 
 // limited expects an answer that says when to come again, and returns when.
-func limited(t *testing.T, a stage.Answer) time.Duration {
+func limited(t *testing.T, a slicetest.Answer) time.Duration {
 	t.Helper()
 	require.Equal(t, 429, a.Status, a)
 	require.Equal(t, "M_LIMIT_EXCEEDED", a.At("errcode"))
@@ -41,7 +41,7 @@ func limited(t *testing.T, a stage.Answer) time.Duration {
 	return time.Duration(ms) * time.Millisecond
 }
 
-func wrongLogin(name string) stage.O {
+func wrongLogin(name string) slicetest.O {
 	o := loginBody(name)
 	o["password"] = "wrong"
 	return o
@@ -105,15 +105,15 @@ func TestGuessesDoNotShutTheOwnerOut(t *testing.T) {
 		limited(t, h.do("POST", pathLogin, "", loginBody("alice")))
 
 		require.Equal(t, 200, h.do("GET", pathWhoami, token, nil).Status)
-		path := stage.Path("v3/devices/PHONE")
-		require.Equal(t, 200, h.do("DELETE", path, token, stage.O{"auth": byPassword("alice", password, "")}).Status)
+		path := slicetest.Path("v3/devices/PHONE")
+		require.Equal(t, 200, h.do("DELETE", path, token, slicetest.O{"auth": byPassword("alice", password, "")}).Status)
 		from = "192.0.2.1"
 		require.Equal(t, 200, h.do("POST", pathLogin, "", loginBody("alice")).Status)
 
 		for range accounts.PasswordGuesses { // by whoever has found the device
-			require.Equal(t, 401, h.do("DELETE", path, token, stage.O{"auth": byPassword("alice", "wrong", "")}).Status)
+			require.Equal(t, 401, h.do("DELETE", path, token, slicetest.O{"auth": byPassword("alice", "wrong", "")}).Status)
 		}
-		limited(t, h.do("DELETE", path, token, stage.O{"auth": byPassword("alice", password, "")}))
+		limited(t, h.do("DELETE", path, token, slicetest.O{"auth": byPassword("alice", password, "")}))
 	})
 }
 
@@ -145,14 +145,14 @@ func TestLoginIsSeen(t *testing.T) {
 func TestGuessesAtARegistrationToken(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		h := newHouse(t, db, guarded(nil), func(d *accounts.Deps) { d.Registration.Token = "let-me-in" })
-		body := func(session, token string) stage.O {
-			auth := stage.O{"type": "m.login.registration_token", "token": token}
+		body := func(session, token string) slicetest.O {
+			auth := slicetest.O{"type": "m.login.registration_token", "token": token}
 			if session != "" {
 				auth["session"] = session
 			}
-			return stage.O{"username": "alice", "auth": auth}
+			return slicetest.O{"username": "alice", "auth": auth}
 		}
-		session := h.do("POST", pathRegister, "", stage.O{}).At("session")
+		session := h.do("POST", pathRegister, "", slicetest.O{}).At("session")
 		var told, pauses atomic.Int64
 		var all sync.WaitGroup
 		for i := range 4 {
@@ -219,20 +219,20 @@ func TestSessionsAreBounded(t *testing.T) {
 		token := h.register("alice")
 		ask := func() string {
 			h.Clock.Advance(time.Millisecond)
-			return h.do("DELETE", stage.Path("v3/devices/D"), token, stage.O{}).At("session")
+			return h.do("DELETE", slicetest.Path("v3/devices/D"), token, slicetest.O{}).At("session")
 		}
-		nobodys := h.do("POST", pathRegister, "", stage.O{}).At("session")
+		nobodys := h.do("POST", pathRegister, "", slicetest.O{}).At("session")
 		first, second := ask(), ask()
 		for range accounts.MaxSessionsOfUser - 1 {
 			ask()
 		}
 		goesOn := func(session string) bool {
-			a := h.do("DELETE", stage.Path("v3/devices/D"), token, stage.O{"auth": stage.O{"session": session}})
+			a := h.do("DELETE", slicetest.Path("v3/devices/D"), token, slicetest.O{"auth": slicetest.O{"session": session}})
 			return a.At("session") == session
 		}
 		require.True(t, goesOn(second))
 		require.False(t, goesOn(first))
-		require.Equal(t, nobodys, h.do("POST", pathRegister, "", stage.O{"auth": stage.O{"session": nobodys}}).At("session"))
+		require.Equal(t, nobodys, h.do("POST", pathRegister, "", slicetest.O{"auth": slicetest.O{"session": nobodys}}).At("session"))
 	})
 }
 

@@ -12,7 +12,7 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/server/accounts"
 	"touchstone.example/storage"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // sent has a device of alice's have sent messages.
@@ -20,7 +20,7 @@ func (h *house) sent(device string, n int) {
 	h.t.Helper()
 	h.write(func(tx *storage.Writer) error {
 		for i := range n {
-			key := storage.TxnKey{UserID: stage.User("alice"), DeviceID: id.DeviceID(device), Operation: "send", TxnID: fmt.Sprint(i)}
+			key := storage.TxnKey{UserID: slicetest.User("alice"), DeviceID: id.DeviceID(device), Operation: "send", TxnID: fmt.Sprint(i)}
 			if err := tx.ClaimTxn(h.t.Context(), key, storage.TxnResult{EventNID: int64(i + 1)}, 1); err != nil {
 				return err
 			}
@@ -35,7 +35,7 @@ func (h *house) remembered(n int, devices ...string) (count int) {
 	require.NoError(h.t, h.DB.Read(h.t.Context(), func(tx *storage.Reader) error {
 		for _, device := range devices {
 			for _, i := range []int{0, n - 1} {
-				_, err := tx.Txn(h.t.Context(), storage.TxnKey{UserID: stage.User("alice"), DeviceID: id.DeviceID(device), Operation: "send", TxnID: fmt.Sprint(i)})
+				_, err := tx.Txn(h.t.Context(), storage.TxnKey{UserID: slicetest.User("alice"), DeviceID: id.DeviceID(device), Operation: "send", TxnID: fmt.Sprint(i)})
 				if err == nil {
 					count++
 				} else if !errors.Is(err, storage.ErrNotFound) {
@@ -60,15 +60,15 @@ func TestWhatADeviceHasSentIsForgottenByAJob(t *testing.T) {
 			tokens[device] = h.login("alice", device)
 			h.sent(device, many)
 		}
-		h.ok("POST", stage.Path("v3/logout"), tokens["A"], stage.O{})
-		h.ok("POST", stage.Path("v3/logout"), tokens["C"], stage.O{})
+		h.ok("POST", slicetest.Path("v3/logout"), tokens["A"], slicetest.O{})
+		h.ok("POST", slicetest.Path("v3/logout"), tokens["C"], slicetest.O{})
 		require.Equal(t, 8, h.remembered(many, "A", "B", "C", "D"), "the answer does not wait for all that")
 		stop := h.RunJobs(t)
 		h.Settle(t)
 		require.Zero(t, h.remembered(many, "A", "C"))
 		require.Equal(t, 4, h.remembered(many, "B", "D"))
 		stop()
-		h.ok("POST", stage.Path("v3/logout/all"), tokens["B"], stage.O{})
+		h.ok("POST", slicetest.Path("v3/logout/all"), tokens["B"], slicetest.O{})
 		h.login("alice", "B")
 		require.Zero(t, h.remembered(many, "B"), "a new device of the name begins anew")
 		h.sent("B", many)

@@ -12,7 +12,7 @@ import (
 	"touchstone.example/server/config"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 const someHash = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAECAwQFBgcICQoLDA0ODw"
@@ -56,7 +56,7 @@ func TestPasswordsAreStoredAsHashes(t *testing.T) {
 	stored := func(name string) *accounts.PasswordHash {
 		var hash string
 		require.NoError(t, h.DB.Read(t.Context(), func(tx *storage.Reader) error {
-			u, err := tx.User(t.Context(), stage.User(name))
+			u, err := tx.User(t.Context(), slicetest.User(name))
 			hash = u.PasswordHash
 			return err
 		}))

@@ -10,7 +10,7 @@ import (
 
 	"touchstone.example/server/feed"
 	"touchstone.example/storage"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // TestEachCacheEndsByItsTopic: for each kind of change, which caches it ends.
@@ -18,7 +18,7 @@ func TestEachCacheEndsByItsTopic(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		room := w.room("bob")
 		nid := w.nid(room)
-		bob := stage.User("bob")
+		bob := slicetest.User("bob")
 		for _, kind := range feed.Kinds() {
 			token := w.since("bob", "").At("next_batch")
 			w.send(room)
@@ -70,7 +70,7 @@ func TestWhoIsFarBehindReadsNewsOfTheirOwnRooms(t *testing.T) {
 		}
 		one := w.room("carol")
 		behind := map[string]string{"bob": w.since("bob", "").At("next_batch"), "carol": w.since("carol", "").At("next_batch")}
-		ask := func(user string) (stage.Answer, storage.Stats) {
+		ask := func(user string) (slicetest.Answer, storage.Stats) {
 			before := w.DB.Stats()
 			a := w.since(user, behind[user])
 			return a, w.DB.Stats().Since(before)
@@ -97,7 +97,7 @@ func TestWhoIsFarBehindReadsNewsOfTheirOwnRooms(t *testing.T) {
 		token, err := feed.ParseToken(behind["bob"])
 		require.NoError(t, err)
 		looked := func() int {
-			n, err := w.sync.LooksAt(context.Background(), stage.Caller("bob"), token.Pos, w.Feed.Stamp())
+			n, err := w.sync.LooksAt(context.Background(), slicetest.Caller("bob"), token.Pos, w.Feed.Stamp())
 			require.NoError(t, err)
 			return n
 		}
@@ -106,7 +106,7 @@ func TestWhoIsFarBehindReadsNewsOfTheirOwnRooms(t *testing.T) {
 		require.Equal(t, 2, looked())
 
 		rooms = append(rooms, w.room("bob"))
-		stage.OK(t, w.router, "POST", stage.Path("v3/rooms/{}/leave", rooms[0]), "bob", stage.O{})
+		slicetest.OK(t, w.router, "POST", slicetest.Path("v3/rooms/{}/leave", rooms[0]), "bob", slicetest.O{})
 		require.Equal(t, 4, looked(), "with the room that was joined, and the one that was left")
 		a, _ := ask("bob")
 		require.NotEmpty(t, a.At("rooms", "leave", rooms[0]))

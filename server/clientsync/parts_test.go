@@ -12,7 +12,7 @@ import (
 	"touchstone.example/server/feed"
 	"touchstone.example/server/syncpart"
 	"touchstone.example/storage"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // A slice of its own in a test: receipts, which have an audience, change a count,
@@ -68,7 +68,7 @@ func (w *world) read(kind feed.Kind, user string, roomNID int64, eventID string)
 		return err
 	}))
 	w.change(kind, user, roomNID, e.NID, func(tx *storage.Writer, _ int64) error {
-		return tx.MarkRead(w.t.Context(), roomNID, stage.User(user), e.Pos)
+		return tx.MarkRead(w.t.Context(), roomNID, slicetest.User(user), e.Pos)
 	})
 }
 

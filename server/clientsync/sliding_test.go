@@ -11,7 +11,7 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/server/syncpart"
 	"touchstone.example/storage"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // A list is a second consumer of the parts: one list of simplified sliding sync
@@ -79,7 +79,7 @@ func TestASecondConsumerOfTheParts(t *testing.T) {
 		w.setData("bob", new, "m.tag", `{"new":1}`)
 		w.read(kindReceipt, "alice", old, inOld)
 		w.read(kindPrivateReceipt, "alice", new, inNew)
-		l := &list{w: w, user: stage.User("bob"), rooms: map[int64]int64{}}
+		l := &list{w: w, user: slicetest.User("bob"), rooms: map[int64]int64{}}
 
 		a := l.next(1)
 		require.Contains(t, a.AccountData, "m.push_rules")

@@ -19,12 +19,12 @@ import (
 	"touchstone.example/server/syncpart"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // A world is sync beside rooms, on a database of their own.
 type world struct {
-	*stage.Stage
+	*slicetest.Stage
 	t      testing.TB
 	sync   *clientsync.Sync
 	router *api.Router
@@ -34,13 +34,13 @@ type world struct {
 
 func each(t *testing.T, fn func(t *testing.T, w *world), more ...syncpart.Part) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
-		s := stage.New(t, db)
+		s := slicetest.New(t, db)
 		signer := s.Signer()
 		r := rooms.New(rooms.Deps{
-			DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Name: stage.Name, Signer: signer, DefaultVersion: "12",
+			DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Name: slicetest.Name, Signer: signer, DefaultVersion: "12",
 			Verify: func(_ *event.Event, server id.ServerName) bool { return server == signer.Name },
 		})
-		w := &world{Stage: s, t: t, router: s.Router(t, api.Config{Auth: stage.Tokens()})}
+		w := &world{Stage: s, t: t, router: s.Router(t, api.Config{Auth: slicetest.Tokens()})}
 		w.parts = append([]syncpart.Part{push.SyncPart{}, accountdata.SyncPart{}}, more...)
 		w.sync = clientsync.New(clientsync.Deps{
 			DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Stopping: t.Context(), Parts: w.parts,
@@ -57,9 +57,9 @@ func each(t *testing.T, fn func(t *testing.T, w *world), more ...syncpart.Part) 
 // room makes a room of alice's that these join.
 func (w *world) room(members ...string) string {
 	w.t.Helper()
-	room := stage.OK(w.t, w.router, "POST", stage.Path("v3/createRoom"), "alice", stage.O{"preset": "public_chat"}).At("room_id")
+	room := slicetest.OK(w.t, w.router, "POST", slicetest.Path("v3/createRoom"), "alice", slicetest.O{"preset": "public_chat"}).At("room_id")
 	for _, m := range members {
-		stage.OK(w.t, w.router, "POST", stage.Path("v3/rooms/{}/join", room), m, stage.O{})
+		slicetest.OK(w.t, w.router, "POST", slicetest.Path("v3/rooms/{}/join", room), m, slicetest.O{})
 	}
 	return room
 }
@@ -68,21 +68,21 @@ func (w *world) room(members ...string) string {
 func (w *world) send(room string) (eventID string) {
 	w.t.Helper()
 	w.txns++
-	path := stage.Path("v3/rooms/{}/send/m.room.message/{}", room, w.txns)
-	return stage.OK(w.t, w.router, "PUT", path, "alice", stage.O{"msgtype": "m.text", "body": "hello"}).At("event_id")
+	path := slicetest.Path("v3/rooms/{}/send/m.room.message/{}", room, w.txns)
+	return slicetest.OK(w.t, w.router, "PUT", path, "alice", slicetest.O{"msgtype": "m.text", "body": "hello"}).At("event_id")
 }
 
 // since syncs after a token, "" for none.
-func (w *world) since(user, token string, more ...string) stage.Answer {
+func (w *world) since(user, token string, more ...string) slicetest.Answer {
 	w.t.Helper()
-	path := stage.Path("v3/sync?timeout=0")
+	path := slicetest.Path("v3/sync?timeout=0")
 	if token != "" {
-		path += stage.Query("since", token)
+		path += slicetest.Query("since", token)
 	}
 	for i := 0; i < len(more); i += 2 {
-		path += stage.Query(more[i], more[i+1])
+		path += slicetest.Query(more[i], more[i+1])
 	}
-	return stage.OK(w.t, w.router, "GET", path, user, nil)
+	return slicetest.OK(w.t, w.router, "GET", path, user, nil)
 }
 
 // nid is a room's row.
@@ -104,7 +104,7 @@ func (w *world) change(kind feed.Kind, user string, roomNID, ref int64, also ...
 	w.t.Helper()
 	c := storage.Change{Kind: string(kind), RoomNID: roomNID, Ref: ref}
 	if user != "" {
-		c.UserID = string(stage.User(user))
+		c.UserID = string(slicetest.User(user))
 	}
 	require.NoError(w.t, w.DB.Write(w.t.Context(), func(tx *storage.Writer) (err error) {
 		if c.Pos, err = tx.Reserve(w.t.Context()); err != nil {
@@ -126,7 +126,7 @@ func (w *world) setData(user string, roomNID int64, typ, content string) {
 	w.t.Helper()
 	w.change(feed.KindAccountData, user, roomNID, 0, func(tx *storage.Writer, pos int64) error {
 		return tx.PutAccountData(w.t.Context(), &storage.AccountData{
-			UserID: stage.User(user), RoomNID: roomNID, Type: typ, Content: []byte(content), Pos: pos,
+			UserID: slicetest.User(user), RoomNID: roomNID, Type: typ, Content: []byte(content), Pos: pos,
 		})
 	})
 }

@@ -14,14 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/storage/storagetest"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // roomsOf makes rooms of bob's that alice joins.
 func (h *house) roomsOf(n int) (rooms []string) {
 	for range n {
-		room := h.ok("POST", stage.Path("v3/createRoom"), "bob", stage.O{"preset": "public_chat"}).At("room_id")
-		h.ok("POST", stage.Path("v3/rooms/{}/join", room), "alice", stage.O{})
+		room := h.ok("POST", slicetest.Path("v3/createRoom"), "bob", slicetest.O{"preset": "public_chat"}).At("room_id")
+		h.ok("POST", slicetest.Path("v3/rooms/{}/join", room), "alice", slicetest.O{})
 		rooms = append(rooms, room)
 	}
 	return rooms
@@ -109,16 +109,18 @@ func (h *house) joinBesideChange(other *house) {
 	t := h.t
 	var rooms []string
 	for range 20 {
-		rooms = append(rooms, h.ok("POST", stage.Path("v3/createRoom"), "bob", stage.O{"preset": "public_chat"}).At("room_id"))
+		rooms = append(rooms, h.ok("POST", slicetest.Path("v3/createRoom"), "bob", slicetest.O{"preset": "public_chat"}).At("room_id"))
 	}
 	for i, room := range rooms {
 		name := fmt.Sprint("name ", i)
 		made := ""
 		var racing sync.WaitGroup
 		racing.Go(func() { other.rename(t.Context(), name) })
-		racing.Go(func() { stage.Do(t, h.router, "POST", stage.Path("v3/rooms/{}/join", room), "alice", stage.O{}) })
 		racing.Go(func() {
-			a := stage.Do(t, h.router, "POST", stage.Path("v3/createRoom"), "alice", stage.O{"preset": "public_chat", "invite": stage.L{stage.User("bob")}})
+			slicetest.Do(t, h.router, "POST", slicetest.Path("v3/rooms/{}/join", room), "alice", slicetest.O{})
+		})
+		racing.Go(func() {
+			a := slicetest.Do(t, h.router, "POST", slicetest.Path("v3/createRoom"), "alice", slicetest.O{"preset": "public_chat", "invite": slicetest.L{slicetest.User("bob")}})
 			made = a.At("room_id")
 		})
 		racing.Wait()
@@ -133,7 +135,7 @@ func (h *house) joinBesideChange(other *house) {
 func TestARoomThatRefusesANameKeepsTheOldOne(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		rooms := h.roomsOf(3)
-		h.ok("PUT", memberPath(rooms[1], "alice"), "alice", stage.O{"membership": "join", "filler": strings.Repeat("x", 64500)})
+		h.ok("PUT", memberPath(rooms[1], "alice"), "alice", slicetest.O{"membership": "join", "filler": strings.Repeat("x", 64500)})
 		name := strings.Repeat("n", 1000)
 		h.set("alice", "displayname", name)
 		h.Settle(t)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package stage sets the stage for the tests of one slice: a real store, time
+// Package slicetest sets the stage for the tests of one slice: a real store, time
 // that stands still, chance from a seed, and the generated routes with the
 // judge of all requests and answers. It must not know any slice.
-package stage
+package slicetest
 
 import (
 	"context"

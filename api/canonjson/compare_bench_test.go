@@ -10,11 +10,11 @@ import (
 	gmsl "github.com/matrix-org/gomatrixserverlib"
 	"github.com/stretchr/testify/require"
 
-	"touchstone.example/tests/beside"
+	"touchstone.example/tests/comparebench"
 )
 
 // Both make canonical JSON in a new slice.
-func BenchmarkBeside(b *testing.B) {
+func BenchmarkCompare(b *testing.B) {
 	var users []string
 	for i := range 500 {
 		users = append(users, fmt.Sprintf(`"@user%d:two.example": %d`, 7919*i%500, i%100))
@@ -30,7 +30,7 @@ func BenchmarkBeside(b *testing.B) {
 		theirs, err := gmsl.CanonicalJSON(in)
 		require.NoError(b, err)
 		require.Equal(b, string(theirs), string(ours))
-		beside.Run(b, "canonical JSON, "+c.what,
+		comparebench.Run(b, "canonical JSON, "+c.what,
 			func() error { _, err := Canonical(in); return err },
 			func() error { _, err := gmsl.CanonicalJSON(in); return err })
 	}

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package identity is a fake identity server for tests: the generated routes
+// Package fakeidentity is a fake identity server for tests: the generated routes
 // over data that a test sets, with TLS on a loopback address. It records
 // requests, and can be told to return wrong answers. It must not know any
 // homeserver.
-package identity
+package fakeidentity
 
 import (
 	"context"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package bodies makes request bodies from the schemas of the specification:
+// Package bodygen makes request bodies from the schemas of the specification:
 // valid bodies, and bodies with a single error. It reads spec/ itself, so that
 // it does not share bugs with the generator.
-package bodies
+package bodygen
 
 import (
 	"fmt"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package beside runs benchmarks that compare the room engine with
+// Package comparebench runs benchmarks that compare the room engine with
 // gomatrixserverlib, in one run and on the same input. They are the
-// BenchmarkBeside of a package; "make bench" prints them as a table.
-package beside
+// BenchmarkCompare of a package; "make bench" prints them as a table.
+package comparebench
 
 import (
 	"strings"

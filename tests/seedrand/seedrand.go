@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package chance is a random generator for tests whose results depend only on
+// Package seedrand is a random generator for tests whose results depend only on
 // the seed: they are the same on every machine and with every release of Go.
-package chance
+package seedrand
 
 // A Dice is a random generator (SplitMix64). Its value is the seed.
 type Dice uint64
