@@ -21,8 +21,8 @@ import (
 // means one event, whichever server is asked; whoever got no answer because a
 // server was stopped by SIGTERM has written nothing; every server comes back.
 func TestRandomStops(t *testing.T) {
-	if harness.CannotDisturb != "" {
-		t.Skip("NOT RUN: " + harness.CannotDisturb)
+	if harness.CannotPause != "" {
+		t.Skip("NOT RUN: " + harness.CannotPause)
 	}
 	for _, e := range harness.Engines() {
 		t.Run(string(e), func(t *testing.T) {

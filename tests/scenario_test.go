@@ -242,7 +242,7 @@ func sceneLongPolls(t *testing.T, alice, bob *harness.User, room string) {
 }
 
 func sceneErrors(t *testing.T, alice *harness.User, room string) {
-	w := world{alice, room}
+	w := fixture{alice, room}
 	// badJSON's rows come in the order of a map; only their answers are told
 	// apart here, so they are sent by name.
 	for _, body := range []string{`{"a":1,"a":2}`, "{\"a\":\"\xff\"}", `{"a":"\ud800"}`, `{"a":1.5}`, `{"a":9007199254740992}`, `[]`, ``, `nul`} {

@@ -113,7 +113,7 @@ func describe(q harness.Request, body []byte, a *harness.Answer) string {
 func playRest(t *testing.T, s *harness.Server, is *fakeidentity.Server, touched map[string]bool) {
 	docs, err := bodygen.Load("../spec")
 	require.NoError(t, err)
-	w := newOperationWorld(t, s, is, "")
+	w := newOperationFixture(t, s, is, "")
 	for _, op := range ops.All {
 		if op.API != "clientapi" || touched[op.API+" "+op.ID] {
 			continue

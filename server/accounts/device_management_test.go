@@ -13,7 +13,7 @@ import (
 )
 
 func TestDevices(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		token := h.ok("POST", pathRegister, "", slicetest.O{
 			"username": "alice", "password": password, "device_id": "LAPTOP", "auth": dummy(""),
 		}).At("access_token")
@@ -51,7 +51,7 @@ func TestDevices(t *testing.T) {
 // TestDevicesThatGo take their tokens and their transaction ids with them, and
 // nobody else's.
 func TestDevicesThatGo(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		first := h.register("alice")
 		bob := h.register("bob")
 		tokens := map[string]string{}

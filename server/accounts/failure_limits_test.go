@@ -51,9 +51,9 @@ func wrongLogin(name string) slicetest.O {
 // processes and many at once too, also of accounts that do not exist.
 func TestGuessesAtAPasswordAreFew(t *testing.T) {
 	storagetest.EachURL(t, func(t *testing.T, url string) {
-		hs := []*house{newHouse(t, storagetest.OpenURL(t, url), guarded(nil))}
+		hs := []*fixture{newFixture(t, storagetest.OpenURL(t, url), guarded(nil))}
 		if hs[0].DB.Engine() == "postgres" {
-			hs = append(hs, newHouse(t, storagetest.OpenURL(t, url), guarded(nil)))
+			hs = append(hs, newFixture(t, storagetest.OpenURL(t, url), guarded(nil)))
 		}
 		h := hs[0]
 		h.register("alice")
@@ -90,7 +90,7 @@ func TestGuessesAtAPasswordAreFew(t *testing.T) {
 func TestGuessesDoNotShutTheOwnerOut(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		from := "192.0.2.1"
-		h := newHouse(t, db, guarded(&from))
+		h := newFixture(t, db, guarded(&from))
 		token := h.register("alice")
 		r := httptest.NewRequest("GET", "/", nil)
 		r.RemoteAddr = from + ":4000"
@@ -123,7 +123,7 @@ func TestLoginIsSeen(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		home, work := "192.0.2.1", "192.0.2.2"
 		from := home
-		h := newHouse(t, db, guarded(&from))
+		h := newFixture(t, db, guarded(&from))
 		h.register("alice")
 		from = work
 		again := loginBody("alice")
@@ -144,7 +144,7 @@ func TestLoginIsSeen(t *testing.T) {
 // begin one each time by the server.
 func TestGuessesAtARegistrationToken(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
-		h := newHouse(t, db, guarded(nil), func(d *accounts.Deps) { d.Registration.Token = "let-me-in" })
+		h := newFixture(t, db, guarded(nil), func(d *accounts.Deps) { d.Registration.Token = "let-me-in" })
 		body := func(session, token string) slicetest.O {
 			auth := slicetest.O{"type": "m.login.registration_token", "token": token}
 			if session != "" {
@@ -188,7 +188,7 @@ func TestGuessesAtARegistrationToken(t *testing.T) {
 
 // TestGuessesAreNotLimitedWhereNothingIs, as in the lab.
 func TestGuessesAreNotLimitedWhereNothingIs(t *testing.T) {
-	h := newHouse(t, storagetest.Open(t))
+	h := newFixture(t, storagetest.Open(t))
 	h.register("alice")
 	for range 3 * accounts.PasswordGuesses {
 		require.Equal(t, 403, h.do("POST", pathLogin, "", wrongLogin("alice")).Status)
@@ -199,7 +199,7 @@ func TestGuessesAreNotLimitedWhereNothingIs(t *testing.T) {
 // TestFailuresOfTheFuture: a clock that was ahead for a moment shuts nobody out.
 func TestFailuresOfTheFuture(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
-		h := newHouse(t, db, guarded(nil))
+		h := newFixture(t, db, guarded(nil))
 		h.register("alice")
 		now := h.Clock.Now()
 		h.Clock.Advance(24 * time.Hour)
@@ -215,7 +215,7 @@ func TestFailuresOfTheFuture(t *testing.T) {
 // TestSessionsAreBounded: the oldest of those of one user go.
 func TestSessionsAreBounded(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
-		h := newHouse(t, db)
+		h := newFixture(t, db)
 		token := h.register("alice")
 		ask := func() string {
 			h.Clock.Advance(time.Millisecond)
@@ -238,7 +238,7 @@ func TestSessionsAreBounded(t *testing.T) {
 
 // TestWhoWouldWaitTooLongForAHashIsToldSo, and leaves the queue.
 func TestWhoWouldWaitTooLongForAHashIsToldSo(t *testing.T) {
-	h := newHouse(t, storagetest.Open(t), guarded(nil), func(d *accounts.Deps) { d.Passwords.Concurrency = 1 })
+	h := newFixture(t, storagetest.Open(t), guarded(nil), func(d *accounts.Deps) { d.Passwords.Concurrency = 1 })
 	h.register("alice")
 	release := h.acc.HoldHashes()
 	var waiting sync.WaitGroup

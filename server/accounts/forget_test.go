@@ -16,7 +16,7 @@ import (
 )
 
 // sent has a device of alice's have sent messages.
-func (h *house) sent(device string, n int) {
+func (h *fixture) sent(device string, n int) {
 	h.t.Helper()
 	h.write(func(tx *storage.Writer) error {
 		for i := range n {
@@ -30,7 +30,7 @@ func (h *house) sent(device string, n int) {
 }
 
 // remembered counts the devices whose first and last message are.
-func (h *house) remembered(n int, devices ...string) (count int) {
+func (h *fixture) remembered(n int, devices ...string) (count int) {
 	h.t.Helper()
 	require.NoError(h.t, h.DB.Read(h.t.Context(), func(tx *storage.Reader) error {
 		for _, device := range devices {
@@ -51,7 +51,7 @@ func (h *house) remembered(n int, devices ...string) (count int) {
 // TestWhatADeviceHasSentIsForgottenByAJob, however much it is; of those that
 // exist, nothing.
 func TestWhatADeviceHasSentIsForgottenByAJob(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		h.Jobs.Handle(accounts.JobDevices, h.acc.ForgetDevices)
 		h.register("alice")
 		tokens := map[string]string{}
@@ -64,7 +64,7 @@ func TestWhatADeviceHasSentIsForgottenByAJob(t *testing.T) {
 		h.ok("POST", slicetest.Path("v3/logout"), tokens["C"], slicetest.O{})
 		require.Equal(t, 8, h.remembered(many, "A", "B", "C", "D"), "the answer does not wait for all that")
 		stop := h.RunJobs(t)
-		h.Settle(t)
+		h.WaitForJobs(t)
 		require.Zero(t, h.remembered(many, "A", "C"))
 		require.Equal(t, 4, h.remembered(many, "B", "D"))
 		stop()
@@ -73,7 +73,7 @@ func TestWhatADeviceHasSentIsForgottenByAJob(t *testing.T) {
 		require.Zero(t, h.remembered(many, "B"), "a new device of the name begins anew")
 		h.sent("B", many)
 		h.RunJobs(t)
-		h.Settle(t)
+		h.WaitForJobs(t)
 		require.Equal(t, 2, h.remembered(many, "B"))
 		require.Zero(t, h.remembered(many, "D"))
 	})

@@ -16,7 +16,7 @@ import (
 //
 // Spec: client-server "Guest Access", guest_access_token.
 func TestAGuestBecomesAUser(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		alice := h.register("alice")
 		guest := h.ok("POST", pathRegister+"?kind=guest", "", slicetest.O{})
 		token, user := guest.At("access_token"), id.UserID(guest.At("user_id"))

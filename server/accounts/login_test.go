@@ -15,7 +15,7 @@ import (
 )
 
 func TestLoginRefuses(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		h.register("alice")
 		login := func(name string, body any, status int, errcode string) slicetest.Row {
 			return slicetest.Row{Name: name, Method: "POST", Path: pathLogin, Body: body, Status: status, ErrCode: errcode}
@@ -56,7 +56,7 @@ func TestLoginRefuses(t *testing.T) {
 }
 
 func TestLogin(t *testing.T) {
-	h := newHouse(t, storagetest.Open(t), func(d *accounts.Deps) { d.WellKnown = "https://matrix.hs1" })
+	h := newFixture(t, storagetest.Open(t), func(d *accounts.Deps) { d.WellKnown = "https://matrix.hs1" })
 	h.register("alice")
 	require.Equal(t, `{"flows":[{"type":"m.login.password"}]}`, h.ok("GET", pathLogin, "", nil).Body)
 	for name, body := range map[string]slicetest.O{
@@ -75,14 +75,14 @@ func TestLogin(t *testing.T) {
 		require.Equal(t, a.At("device_id"), me.At("device_id"), name)
 		require.Equal(t, "false", me.At("is_guest"), name)
 	}
-	plain := newHouse(t, storagetest.Open(t))
+	plain := newFixture(t, storagetest.Open(t))
 	plain.register("alice")
 	require.Empty(t, plain.ok("POST", pathLogin, "", loginBody("alice")).At("well_known"))
 }
 
 // TestLoginAsAKnownDevice: the device keeps its name and loses its token.
 func TestLoginAsAKnownDevice(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		h.register("alice")
 		first := h.ok("POST", pathLogin, "", loginBody("alice", "device_id", "PHONE", "initial_device_display_name", "My phone"))
 		other := h.login("alice", "TABLET")
@@ -99,7 +99,7 @@ func TestLoginAsAKnownDevice(t *testing.T) {
 // TestWrongLoginsCostTheSame: how long a login takes does not tell who has an
 // account.
 func TestWrongLoginsCostTheSame(t *testing.T) {
-	h := newHouse(t, storagetest.Open(t))
+	h := newFixture(t, storagetest.Open(t))
 	h.register("alice")
 	guest := h.ok("POST", pathRegister+"?kind=guest", "", slicetest.O{}).At("user_id")
 	hashes := h.acc.CountHashes()
@@ -115,7 +115,7 @@ func TestWrongLoginsCostTheSame(t *testing.T) {
 }
 
 func TestAccountsThatAreNotOpen(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		token := h.register("alice")
 		h.standing("@alice:hs1", true)
 		for _, a := range []slicetest.Answer{

@@ -48,10 +48,10 @@ func TestPasswordHashes(t *testing.T) {
 // TestPasswordsAreStoredAsHashes, each with a salt of its own and the cost of
 // its time.
 func TestPasswordsAreStoredAsHashes(t *testing.T) {
-	h := newHouse(t, storagetest.Open(t))
+	h := newFixture(t, storagetest.Open(t))
 	h.register("alice")
 	h.register("bob")
-	dear := newHouse(t, h.DB, func(d *accounts.Deps) { d.Passwords = config.Passwords{MemoryKiB: 64, Passes: 2, Threads: 2} })
+	dear := newFixture(t, h.DB, func(d *accounts.Deps) { d.Passwords = config.Passwords{MemoryKiB: 64, Passes: 2, Threads: 2} })
 	dear.register("carol")
 	stored := func(name string) *accounts.PasswordHash {
 		var hash string
@@ -77,7 +77,7 @@ func TestPasswordsAreStoredAsHashes(t *testing.T) {
 
 // TestDamagedHash: a row that is not ours is our fault, not the client's.
 func TestDamagedHash(t *testing.T) {
-	h := newHouse(t, storagetest.Open(t))
+	h := newFixture(t, storagetest.Open(t))
 	h.register("alice")
 	h.write(func(tx *storage.Writer) error { return tx.PutPassword(t.Context(), "@alice:hs1", "plain") })
 	a := h.do("POST", pathLogin, "", loginBody("alice"))

@@ -18,7 +18,7 @@ import (
 )
 
 func TestRegistrationRefuses(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		h.register("alice")
 		const available = "/_matrix/client/v3/register/available"
 		post := func(name, body string, status int, errcode string) slicetest.Row {
@@ -73,7 +73,7 @@ func TestRegistrationRefuses(t *testing.T) {
 
 // TestNamesOfUsers: the specification's grammar, and no rule of our own on top.
 func TestNamesOfUsers(t *testing.T) {
-	h := newHouse(t, storagetest.Open(t))
+	h := newFixture(t, storagetest.Open(t))
 	for _, c := range []struct{ given, want string }{
 		{"bob", "@bob:hs1"},
 		{"User-UPPER", "@user-upper:hs1"},
@@ -94,7 +94,7 @@ func TestNamesOfUsers(t *testing.T) {
 }
 
 func TestRegistrationAnswers(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		body := slicetest.O{"username": "alice", "password": password, "device_id": "PHONE", "initial_device_display_name": "My phone", "auth": dummy("")}
 		a := h.ok("POST", pathRegister, "", body)
 		require.Equal(t, "@alice:hs1", a.At("user_id"))
@@ -111,7 +111,7 @@ func TestRegistrationAnswers(t *testing.T) {
 }
 
 func TestGuests(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		path := pathRegister + "?kind=guest"
 		a := h.ok("POST", path, "", slicetest.O{
 			"username": "A!", "password": "", "inhibit_login": true, "device_id": "MINE", "auth": slicetest.O{"type": "nonsense"},
@@ -130,14 +130,14 @@ func TestGuests(t *testing.T) {
 		login := h.do("POST", pathLogin, "", loginBody(a.At("user_id")))
 		require.Equal(t, 403, login.Status, "a guest has no password")
 	})
-	shut := newHouse(t, storagetest.Open(t), func(d *accounts.Deps) { d.Registration.Guests = false })
+	shut := newFixture(t, storagetest.Open(t), func(d *accounts.Deps) { d.Registration.Guests = false })
 	a := shut.do("POST", pathRegister+"?kind=guest", "", slicetest.O{})
 	require.Equal(t, 403, a.Status)
 	require.Equal(t, "M_FORBIDDEN", a.At("errcode"))
 }
 
 func TestRegistrationIsOff(t *testing.T) {
-	h := newHouse(t, storagetest.Open(t), func(d *accounts.Deps) { d.Registration.Enabled = false })
+	h := newFixture(t, storagetest.Open(t), func(d *accounts.Deps) { d.Registration.Enabled = false })
 	slicetest.Table(t, h.router, []slicetest.Row{
 		{Name: "a user", Method: "POST", Path: pathRegister, Body: slicetest.O{}, Status: 403, ErrCode: "M_FORBIDDEN"},
 		{Name: "a guest", Method: "POST", Path: pathRegister + "?kind=guest", Body: slicetest.O{}, Status: 403, ErrCode: "M_FORBIDDEN"},
@@ -147,7 +147,7 @@ func TestRegistrationIsOff(t *testing.T) {
 
 // TestOneNameIsGivenOnce: of many who want one name at once, one gets it.
 func TestOneNameIsGivenOnce(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		answers := make([]slicetest.Answer, 8)
 		var all sync.WaitGroup
 		for i := range answers {
@@ -178,7 +178,7 @@ func TestOneNameIsGivenOnce(t *testing.T) {
 // TestRegistrationRepeated: the same request of a session is answered with the
 // same account, with two answers that are both good or the second of them.
 func TestRegistrationRepeated(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		body := slicetest.O{"username": "alice", "password": password}
 		body["auth"] = dummy(h.do("POST", pathRegister, "", body).At("session"))
 		first := h.ok("POST", pathRegister, "", body)
@@ -203,7 +203,7 @@ func TestRegistrationRepeated(t *testing.T) {
 
 // TestRegistrationRepeatedAtOnce: two answers of one session are of one account.
 func TestRegistrationRepeatedAtOnce(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		body := slicetest.O{"username": "alice", "password": password, "device_id": "PHONE"}
 		body["auth"] = dummy(h.do("POST", pathRegister, "", body).At("session"))
 		answers := make([]slicetest.Answer, 4)
@@ -220,8 +220,8 @@ func TestRegistrationRepeatedAtOnce(t *testing.T) {
 }
 
 func TestRegistrationToken(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		h = newHouse(t, h.DB, func(d *accounts.Deps) { d.Registration.Token = "let-me-in" })
+	each(t, func(t *testing.T, h *fixture) {
+		h = newFixture(t, h.DB, func(d *accounts.Deps) { d.Registration.Token = "let-me-in" })
 		body := slicetest.O{"username": "alice", "password": password}
 		a := h.do("POST", pathRegister, "", body)
 		require.Equal(t, `[{"stages":["m.login.registration_token"]}]`, a.At("flows"))
@@ -249,10 +249,10 @@ func TestRegistrationToken(t *testing.T) {
 // TestServersChoicesAreNew: a server that begins anew with the seed of an
 // earlier run draws the same names, and must not give them twice.
 func TestServersChoicesAreNew(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		seen := map[string]bool{}
 		for range 3 {
-			h = newHouse(t, h.DB) // the seed is that of the stage
+			h = newFixture(t, h.DB) // the seed is that of the stage
 			guest := h.ok("POST", pathRegister+"?kind=guest", "", slicetest.O{})
 			user := h.ok("POST", pathRegister, "", slicetest.O{"password": password, "auth": dummy("")})
 			for _, a := range []slicetest.Answer{guest, user} {
@@ -263,7 +263,7 @@ func TestServersChoicesAreNew(t *testing.T) {
 		}
 		h.register("alice")
 		for range 3 {
-			h = newHouse(t, h.DB)
+			h = newFixture(t, h.DB)
 			a := h.ok("POST", pathLogin, "", loginBody("alice"))
 			require.False(t, seen[a.At("device_id")], "a device of another login")
 			require.False(t, seen[a.At("access_token")])
@@ -277,7 +277,7 @@ func TestServersChoicesAreNew(t *testing.T) {
 
 // TestProfileOfNewUsers: a user is called by the name that they chose.
 func TestProfileOfNewUsers(t *testing.T) {
-	h := newHouse(t, storagetest.Open(t))
+	h := newFixture(t, storagetest.Open(t))
 	h.register("Alice")
 	guest := h.ok("POST", pathRegister+"?kind=guest", "", slicetest.O{}).At("user_id")
 	name := func(user id.UserID) (value []byte, err error) {
@@ -299,7 +299,7 @@ func TestProfileOfNewUsers(t *testing.T) {
 //
 // Spec: client-server "User-interactive API in the REST API".
 func TestRegistrationRemembersItsParameters(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		body := slicetest.O{"username": "alice", "password": password, "device_id": "PHONE", "initial_device_display_name": "My phone"}
 		session := h.do("POST", pathRegister, "", body).At("session")
 		a := h.ok("POST", pathRegister, "", slicetest.O{"auth": dummy(session)})
@@ -333,7 +333,7 @@ func TestRegistrationRemembersItsParameters(t *testing.T) {
 
 // TestSessionsDoNotGivePasswordsAway to whoever reads the database.
 func TestSessionsDoNotGivePasswordsAway(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		session := h.do("POST", pathRegister, "", slicetest.O{"username": "alice", "password": password}).At("session")
 		h.write(func(tx *storage.Writer) error {
 			_, err := tx.UIAuthSession(t.Context(), session)
@@ -352,7 +352,7 @@ func TestSessionsDoNotGivePasswordsAway(t *testing.T) {
 //
 // Spec: client-server register: only logging in has need of one.
 func TestRegistrationWithoutAPassword(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		a := h.ok("POST", pathRegister, "", slicetest.O{"username": "alice", "auth": dummy("")})
 		require.Equal(t, 200, h.do("GET", pathWhoami, a.At("access_token"), nil).Status)
 		for _, secret := range []string{"", password} {

@@ -37,13 +37,13 @@ func secretly(nonce, user, pass string, admin bool, userType string) slicetest.O
 	return o
 }
 
-func (h *house) nonce() string {
+func (h *fixture) nonce() string {
 	h.t.Helper()
 	return h.ok("GET", pathSecret, "", nil).At("nonce")
 }
 
 func TestSharedSecret(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		user := func(id string) (u *storage.User) {
 			require.NoError(t, h.DB.Read(t.Context(), func(tx *storage.Reader) (err error) {
 				u, err = tx.User(t.Context(), slicetest.User(id))
@@ -76,7 +76,7 @@ func TestSharedSecret(t *testing.T) {
 }
 
 func TestSharedSecretRefuses(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		h.register("alice")
 		post := func(body slicetest.O) slicetest.Answer { return h.do("POST", pathSecret, "", body) }
 		change := func(body slicetest.O, name string, value any) slicetest.O {
@@ -126,7 +126,7 @@ func TestSharedSecretRefuses(t *testing.T) {
 // TestNoncesAreEveryProcesses: who asks one server may go on with another.
 func TestNoncesAreEveryProcesses(t *testing.T) {
 	url := storagetest.PostgresURL(t)
-	one, two := newHouse(t, storagetest.OpenURL(t, url)), newHouse(t, storagetest.OpenURL(t, url))
+	one, two := newFixture(t, storagetest.OpenURL(t, url)), newFixture(t, storagetest.OpenURL(t, url))
 	nonce := one.nonce()
 	two.ok("POST", pathSecret, "", secretly(nonce, "alice", password, false, ""))
 	a := one.do("POST", pathSecret, "", secretly(nonce, "bob", password, false, ""))
@@ -134,7 +134,7 @@ func TestNoncesAreEveryProcesses(t *testing.T) {
 }
 
 func TestSharedSecretIsOff(t *testing.T) {
-	h := newHouse(t, storagetest.Open(t), func(d *accounts.Deps) { d.Registration.SharedSecret = "" })
+	h := newFixture(t, storagetest.Open(t), func(d *accounts.Deps) { d.Registration.SharedSecret = "" })
 	slicetest.Table(t, h.router, []slicetest.Row{
 		{Name: "a nonce", Method: "GET", Path: pathSecret, Status: 400, ErrCode: "M_UNKNOWN"},
 		{Name: "a registration", Method: "POST", Path: pathSecret, Body: secretly("n", "bob", password, false, ""), Status: 400, ErrCode: "M_UNKNOWN"},

@@ -26,7 +26,7 @@ func byPassword(name, secret, session string) slicetest.O {
 
 // TestStagesAnswer pins the bodies of user-interactive authentication.
 func TestStagesAnswer(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		token := h.register("alice")
 		h.register("bob")
 		h.login("alice", "PHONE")
@@ -87,7 +87,7 @@ func TestStagesAnswer(t *testing.T) {
 // TestSessionsAreOfOneRequest: who has proved who they are for one thing has
 // not for another.
 func TestSessionsAreOfOneRequest(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		alice, bob := h.register("alice"), h.register("bob")
 		several := slicetest.Path("v3/delete_devices")
 		body := slicetest.O{"devices": slicetest.L{"A", "B"}}
@@ -110,7 +110,7 @@ func TestSessionsAreOfOneRequest(t *testing.T) {
 
 // TestSessionsEnd: a session cannot be gone on with for ever, nor is it kept.
 func TestSessionsEnd(t *testing.T) {
-	h := newHouse(t, storagetest.Open(t))
+	h := newFixture(t, storagetest.Open(t))
 	token := h.register("alice")
 	path := slicetest.Path("v3/devices/PHONE")
 	session := h.do("DELETE", path, token, slicetest.O{}).At("session")
@@ -129,7 +129,7 @@ func TestSessionsEnd(t *testing.T) {
 // TestWhatAClockHasMadeThatWasAhead is over at once, and says nothing of the
 // future.
 func TestWhatAClockHasMadeThatWasAhead(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		h.register("alice")
 		token := h.login("alice", "TABLET")
 		start := h.Clock.Now()

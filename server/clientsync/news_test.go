@@ -15,7 +15,7 @@ import (
 
 // TestEachCacheEndsByItsTopic: for each kind of change, which caches it ends.
 func TestEachCacheEndsByItsTopic(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		room := w.room("bob")
 		nid := w.nid(room)
 		bob := slicetest.User("bob")
@@ -42,7 +42,7 @@ func TestEachCacheEndsByItsTopic(t *testing.T) {
 }
 
 // busy has others do so much elsewhere that nobody remembers it all one by one.
-func (w *world) busy() {
+func (w *fixture) busy() {
 	w.t.Helper()
 	var last int64
 	for range 30 {
@@ -63,7 +63,7 @@ func (w *world) busy() {
 // TestWhoIsFarBehindReadsNewsOfTheirOwnRooms: in proportion to the rooms with
 // news, not to what others did nor to the rooms that the user is in.
 func TestWhoIsFarBehindReadsNewsOfTheirOwnRooms(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		var rooms []string
 		for range 12 {
 			rooms = append(rooms, w.room("bob"))

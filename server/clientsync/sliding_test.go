@@ -18,7 +18,7 @@ import (
 // with the extensions account data and receipts. A room that comes into the list
 // is new to the client, so that each room has a position of its own.
 type list struct {
-	w     *world
+	w     *fixture
 	user  id.UserID
 	pos   int64           // of the last answer
 	rooms map[int64]int64 // the rooms of the list, with the position that each was told up to
@@ -71,7 +71,7 @@ func (l *list) next(length int) *extensions {
 // TestASecondConsumerOfTheParts: a contract with one user proves nothing.
 func TestASecondConsumerOfTheParts(t *testing.T) {
 	reads := 0
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		early, late := w.room("bob"), w.room("bob")
 		old, new := w.nid(early), w.nid(late)
 		inOld, inNew := w.send(early), w.send(late)

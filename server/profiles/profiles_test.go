@@ -20,27 +20,27 @@ import (
 	"touchstone.example/tests/slicetest"
 )
 
-// A house is profiles and rooms on a database of their own.
-type house struct {
-	*slicetest.Stage
+// A fixture is profiles and rooms on a database of their own.
+type fixture struct {
+	*slicetest.Fixture
 	t      testing.TB
 	slice  *profiles.Profiles
 	router *api.Router
 }
 
-func newHouse(t testing.TB, db *storage.DB) *house {
-	return newHouseWith(t, db, func(r *rooms.Rooms) jobs.Handler { return r.UpdateProfile })
+func newFixture(t testing.TB, db *storage.DB) *fixture {
+	return newFixtureWith(t, db, func(r *rooms.Rooms) jobs.Handler { return r.UpdateProfile })
 }
 
-// newHouseWith is a house with another handler of the jobs.
-func newHouseWith(t testing.TB, db *storage.DB, handler func(*rooms.Rooms) jobs.Handler) *house {
+// newFixtureWith is a fixture with another handler of the jobs.
+func newFixtureWith(t testing.TB, db *storage.DB, handler func(*rooms.Rooms) jobs.Handler) *fixture {
 	s := slicetest.New(t, db)
 	signer := s.Signer()
 	r := rooms.New(rooms.Deps{
 		DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Name: slicetest.Name, Signer: signer, DefaultVersion: "12",
 		Verify: func(_ *event.Event, server id.ServerName) bool { return server == signer.Name },
 	})
-	h := &house{Stage: s, t: t, slice: &profiles.Profiles{DB: s.DB, Env: s.Env, Jobs: s.Jobs, Name: slicetest.Name}}
+	h := &fixture{Fixture: s, t: t, slice: &profiles.Profiles{DB: s.DB, Env: s.Env, Jobs: s.Jobs, Name: slicetest.Name}}
 	s.Jobs.Handle(rooms.JobProfile, handler(r))
 	s.RunJobs(t)
 	h.router = s.Router(t, api.Config{Auth: slicetest.Tokens()})
@@ -52,7 +52,7 @@ func newHouseWith(t testing.TB, db *storage.DB, handler func(*rooms.Rooms) jobs.
 	clientapi.MountRoomState(h.router, r)
 	require.NoError(t, db.Write(t.Context(), func(tx *storage.Writer) error {
 		if _, err := tx.User(t.Context(), slicetest.User("alice")); err == nil {
-			return nil // another house's
+			return nil // another fixture's
 		}
 		for _, name := range []string{"alice", "bob", "guest"} {
 			if err := tx.InsertUser(t.Context(), &storage.User{ID: slicetest.User(name), Kind: "user"}); err != nil {
@@ -64,16 +64,16 @@ func newHouseWith(t testing.TB, db *storage.DB, handler func(*rooms.Rooms) jobs.
 	return h
 }
 
-func each(t *testing.T, fn func(t *testing.T, h *house)) {
-	storagetest.Each(t, func(t *testing.T, db *storage.DB) { fn(t, newHouse(t, db)) })
+func each(t *testing.T, fn func(t *testing.T, h *fixture)) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) { fn(t, newFixture(t, db)) })
 }
 
-func (h *house) ok(method, path, token string, body any) slicetest.Answer {
+func (h *fixture) ok(method, path, token string, body any) slicetest.Answer {
 	h.t.Helper()
 	return slicetest.OK(h.t, h.router, method, path, token, body)
 }
 
-func (h *house) set(token, key string, value any) {
+func (h *fixture) set(token, key string, value any) {
 	h.t.Helper()
 	a := h.ok("PUT", field(token, key), token, slicetest.O{key: value})
 	require.Equal(h.t, `{}`, a.Body)
@@ -87,7 +87,7 @@ func field(name, key string) string {
 const picture = "mxc://hs1/picture"
 
 func TestProfile(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		require.Equal(t, `{}`, h.ok("GET", profile("alice"), "", nil).Body, "a user who says nothing is one")
 		h.set("alice", "displayname", "Alice \"É\" \x00")
 		h.set("alice", "avatar_url", picture)
@@ -113,7 +113,7 @@ func TestProfile(t *testing.T) {
 }
 
 func TestProfileRefuses(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		put := func(name, key string, body any, status int, errcode string) slicetest.Row {
 			return slicetest.Row{Name: name, Method: "PUT", Path: field("alice", key), Token: "alice", Body: body, Status: status, ErrCode: errcode}
 		}
@@ -163,7 +163,7 @@ func TestProfileRefuses(t *testing.T) {
 
 // TestProfileSize: less than 64 KiB, counted over the whole profile.
 func TestProfileSize(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		const a, b = "com.example.a", "com.example.b"
 		h.set("alice", a, strings.Repeat("x", 30000))
 		rest := 65535 - len(h.ok("GET", profile("alice"), "", nil).Body) - len(`,"com.example.b":""`)
@@ -185,7 +185,7 @@ func TestProfileSize(t *testing.T) {
 
 // TestAnyAvatar is the departure that deployed clients lean on.
 func TestAnyAvatar(t *testing.T) {
-	h := newHouse(t, storagetest.Open(t))
+	h := newFixture(t, storagetest.Open(t))
 	h.slice.AnyAvatar = true
 	room := h.ok("POST", slicetest.Path("v3/createRoom"), "alice", slicetest.O{}).At("room_id")
 	h.slice.EmptyAvatar = true
@@ -201,7 +201,7 @@ func TestAnyAvatar(t *testing.T) {
 // TestEmptyAvatar: a client may take a picture away with an empty one, where
 // others must be MXC URIs.
 func TestEmptyAvatar(t *testing.T) {
-	h := newHouse(t, storagetest.Open(t))
+	h := newFixture(t, storagetest.Open(t))
 	room := h.ok("POST", slicetest.Path("v3/createRoom"), "alice", slicetest.O{}).At("room_id")
 	h.set("alice", "avatar_url", "mxc://hs1/a")
 	put := func(url string) int {
@@ -222,7 +222,7 @@ func memberPath(room, name string) string {
 // TestRoomsHearOfProfiles: every room that the user has joined shows the new
 // name and picture, and no other does.
 func TestRoomsHearOfProfiles(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		var room []string
 		for range 3 {
 			room = append(room, h.ok("POST", slicetest.Path("v3/createRoom"), "bob", slicetest.O{"preset": "public_chat"}).At("room_id"))

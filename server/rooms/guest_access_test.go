@@ -45,10 +45,10 @@ func TestGuestsLeaveARoomThatAnotherServerShuts(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		m, access := h.withGuests("guest1")
 		h.accepted(m.build(access(`{"guest_access":"can_join","x":1}`), m.tips...))
-		h.Settle(t)
+		h.WaitForJobs(t)
 		require.Equal(t, "join", h.membershipOf(slicetest.User("guest1")))
 		h.accepted(m.build(access(`{"guest_access":"forbidden"}`), m.tips...))
-		h.Settle(t)
+		h.WaitForJobs(t)
 		h.learn()
 		require.Equal(t, "leave", h.membershipOf(slicetest.User("guest1")))
 		h.agrees()
@@ -61,7 +61,7 @@ func TestGuestsLeaveARoomWhoseGuestAccessAnotherServerRedacts(t *testing.T) {
 		open := m.build(access(`{"guest_access":"can_join","x":1}`), m.tips...)
 		h.accepted(open)
 		h.accepted(m.build(event.Draft{Type: event.TypeRedaction, Sender: bob, Redacts: open.ID, Content: []byte(`{}`)}, m.tips...))
-		h.Settle(t)
+		h.WaitForJobs(t)
 		require.Equal(t, "leave", h.membershipOf(slicetest.User("guest1")))
 	})
 }
@@ -91,11 +91,11 @@ func TestGuestsLeaveARoomThatAnEventShutsThatWasRejected(t *testing.T) {
 		m.know(join)
 		shut := m.build(access(eve, `{"guest_access":"forbidden"}`), append(before, join.ID)...)
 		h.refused(rooms.Rejected, 4, "3.3", shut.PDU())
-		h.Settle(t)
+		h.WaitForJobs(t)
 		require.Equal(t, "join", h.membershipOf(slicetest.User("guest1")))
 		delete(h.world.keys, "hs2")
 		require.True(t, h.sends(join).Known)
-		h.Settle(t)
+		h.WaitForJobs(t)
 		require.Equal(t, "forbidden", h.state("alice", string(m.id), "m.room.guest_access", "").At("guest_access"))
 		require.Equal(t, "leave", h.membershipOf(slicetest.User("guest1")))
 	})
@@ -109,7 +109,7 @@ func TestGuestsLeaveThoughTheProcessDied(t *testing.T) {
 		h.accepted(m.build(access(`{"guest_access":"forbidden"}`), m.tips...))
 		require.Equal(t, "join", h.membershipOf(slicetest.User("guest1")))
 		h.RunJobs(t) // those of the next process
-		h.Settle(t)
+		h.WaitForJobs(t)
 		require.Equal(t, "leave", h.membershipOf(slicetest.User("guest1")))
 	})
 }
@@ -139,7 +139,7 @@ func TestManyGuestsLeaveInSeveralTransactions(t *testing.T) {
 		}
 		require.Len(t, in(), 31, "alice, and 30 guests")
 		h.RunJobs(t)
-		h.Settle(t)
+		h.WaitForJobs(t)
 		require.Equal(t, []id.UserID{"@alice:hs1"}, in())
 	})
 }

@@ -25,7 +25,7 @@ import (
 
 // A house is rooms on a database of their own, behind their routes.
 type house struct {
-	*slicetest.Stage
+	*slicetest.Fixture
 	t      testing.TB
 	router *api.Router
 	rooms  *rooms.Rooms
@@ -52,7 +52,7 @@ func newHouse(t testing.TB, db *storage.DB) *house {
 	r := rooms.New(deps)
 	s.Jobs.Handle(rooms.JobGuests, r.CloseToGuests)
 	stopJobs := s.RunJobs(t)
-	h := &house{Stage: s, t: t, router: s.Router(t, api.Config{Auth: slicetest.Tokens()}), rooms: r, world: w, identity: is, deps: deps, stopJobs: stopJobs}
+	h := &house{Fixture: s, t: t, router: s.Router(t, api.Config{Auth: slicetest.Tokens()}), rooms: r, world: w, identity: is, deps: deps, stopJobs: stopJobs}
 	clientapi.MountCreateRoom(h.router, r)
 	clientapi.MountInviting(h.router, r)
 	clientapi.MountThirdPartyMembership(h.router, r)

@@ -31,8 +31,8 @@ import (
 // Name is the server that the slices are of.
 const Name id.ServerName = "hs1"
 
-// A Stage is what a slice works with.
-type Stage struct {
+// A Fixture is what a slice works with.
+type Fixture struct {
 	DB    *storage.DB
 	Feed  *feed.Feed
 	Env   *env.Env
@@ -45,9 +45,9 @@ type Stage struct {
 const lease = 500 * time.Millisecond
 
 // New sets the stage on a database.
-func New(t testing.TB, db *storage.DB) *Stage {
+func New(t testing.TB, db *storage.DB) *Fixture {
 	t.Helper()
-	s := &Stage{DB: db, Clock: env.Frozen(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))}
+	s := &Fixture{DB: db, Clock: env.Frozen(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))}
 	s.Env = env.Fixed("stage", s.Clock)
 	s.Log = slog.New(slog.NewTextHandler(testLog{t}, nil))
 	group := run.NewGroup(context.WithoutCancel(t.Context()), s.Log)
@@ -63,7 +63,7 @@ func New(t testing.TB, db *storage.DB) *Stage {
 }
 
 // RunJobs has jobs done until the test ends, or until stop is called.
-func (s *Stage) RunJobs(t testing.TB) (stop func()) {
+func (s *Fixture) RunJobs(t testing.TB) (stop func()) {
 	group := run.NewGroup(context.WithoutCancel(t.Context()), s.Log)
 	group.Go("jobs", s.Jobs.Run)
 	stop = func() {
@@ -74,8 +74,8 @@ func (s *Stage) RunJobs(t testing.TB) (stop func()) {
 	return stop
 }
 
-// Settle waits until no job is left to do.
-func (s *Stage) Settle(t testing.TB) {
+// WaitForJobs waits until no job is left to do.
+func (s *Fixture) WaitForJobs(t testing.TB) {
 	t.Helper()
 	require.NoError(t, s.Jobs.Idle(t.Context()))
 }
@@ -83,7 +83,7 @@ func (s *Stage) Settle(t testing.TB) {
 // Router returns a router for a slice's routes, with the judge of the letter
 // of the specification: it refuses requests, and an answer of ours that
 // departs ends the test.
-func (s *Stage) Router(t testing.TB, cfg api.Config) *api.Router {
+func (s *Fixture) Router(t testing.TB, cfg api.Config) *api.Router {
 	t.Helper()
 	settings, err := strict.Resolve(strict.Strict, nil)
 	require.NoError(t, err)
@@ -126,7 +126,7 @@ func (l testLog) Write(line []byte) (int, error) {
 }
 
 // Signer signs the server's events, with a key from the seed.
-func (s *Stage) Signer() event.Signer {
+func (s *Fixture) Signer() event.Signer {
 	seed := s.Env.Rand.Bytes("signing key", "", ed25519.SeedSize)
 	return event.Signer{Name: Name, KeyID: "ed25519:stage", Key: ed25519.NewKeyFromSeed(seed)}
 }

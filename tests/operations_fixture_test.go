@@ -14,7 +14,7 @@ import (
 
 // An operationWorld is what the requests of one operation speak of: alice, who
 // makes them, bob and carol, and rooms in which something has happened.
-type operationWorld struct {
+type operationFixture struct {
 	alice, bob, carol *harness.User
 	room              string // alice's; bob is in it, carol is not
 	event             string // alice's message there
@@ -23,10 +23,10 @@ type operationWorld struct {
 	want              int            // the status, where success is another
 }
 
-// newOperationWorld makes a world and sets the stage for one operation.
-func newOperationWorld(t *testing.T, s *harness.Server, is *fakeidentity.Server, operation string) *operationWorld {
+// newOperationFixture makes what all operations need, and what this one needs beside it.
+func newOperationFixture(t *testing.T, s *harness.Server, is *fakeidentity.Server, operation string) *operationFixture {
 	u := s.Users(t, "alice", "bob", "carol")
-	w := &operationWorld{alice: u[0], bob: u[1], carol: u[2]}
+	w := &operationFixture{alice: u[0], bob: u[1], carol: u[2]}
 	w.room = w.alice.PublicRoom(t, w.bob)
 	w.event = w.alice.Send(t, w.room, "hello")
 	w.paths = map[string]string{
@@ -45,65 +45,65 @@ func newOperationWorld(t *testing.T, s *harness.Server, is *fakeidentity.Server,
 			w.body[name] = v
 		}
 	}
-	if set := stage[operation]; set != nil {
+	if set := preparations[operation]; set != nil {
 		set(t, w)
 	}
 	return w
 }
 
-// stage sets what an operation needs beyond the common world.
-var stage = map[string]func(t *testing.T, w *operationWorld){
-	"login": func(t *testing.T, w *operationWorld) {
+// preparations make what an operation needs beside the common fixture.
+var preparations = map[string]func(t *testing.T, w *operationFixture){
+	"login": func(t *testing.T, w *operationFixture) {
 		w.body["type"], w.body["password"] = "m.login.password", harness.Password
 		w.body[""] = map[string]any{"type": "m.login.password", "password": harness.Password,
 			"identifier": map[string]any{"type": "m.id.user", "user": w.alice.ID}}
 	},
-	"register": func(t *testing.T, w *operationWorld) {
+	"register": func(t *testing.T, w *operationFixture) {
 		w.body[""] = map[string]any{"username": w.alice.Server.Unique("new"), "password": harness.Password}
 	},
-	"getRoomStateWithKey": func(_ *testing.T, w *operationWorld) { w.paths["eventType"] = "m.room.create" },
+	"getRoomStateWithKey": func(_ *testing.T, w *operationFixture) { w.paths["eventType"] = "m.room.create" },
 	"getProfileField":     setName,
 	"deleteProfileField":  setName,
-	"setProfileField": func(_ *testing.T, w *operationWorld) {
+	"setProfileField": func(_ *testing.T, w *operationFixture) {
 		w.body[""] = map[string]any{"displayname": "Alice"}
 	},
 	"joinRoom":     joinable,
 	"joinRoomById": joinable,
-	"knockRoom": func(t *testing.T, w *operationWorld) {
+	"knockRoom": func(t *testing.T, w *operationFixture) {
 		room := w.bob.CreateRoom(t, harness.O{"initial_state": []harness.O{
 			{"type": "m.room.join_rules", "state_key": "", "content": harness.O{"join_rule": "knock"}}}})
 		w.paths["roomIdOrAlias"] = room
 	},
-	"forgetRoom": func(t *testing.T, w *operationWorld) { w.alice.Leave(t, w.room) },
-	"inviteUser": func(_ *testing.T, w *operationWorld) { w.body["user_id"] = w.carol.ID },
-	"unban":      func(t *testing.T, w *operationWorld) { w.alice.Ban(t, w.room, w.bob) },
-	"getFilter": func(t *testing.T, w *operationWorld) {
+	"forgetRoom": func(t *testing.T, w *operationFixture) { w.alice.Leave(t, w.room) },
+	"inviteUser": func(_ *testing.T, w *operationFixture) { w.body["user_id"] = w.carol.ID },
+	"unban":      func(t *testing.T, w *operationFixture) { w.alice.Ban(t, w.room, w.bob) },
+	"getFilter": func(t *testing.T, w *operationFixture) {
 		made := w.alice.Post(t, harness.Path("v3/user/{}/filter", w.alice.ID), harness.O{})
 		w.paths["filterId"] = made.At("filter_id").String()
 	},
-	"getWellknownPolicy":  func(_ *testing.T, w *operationWorld) { w.want = 404 }, // it is no policy server
-	"getWellknownSupport": func(_ *testing.T, w *operationWorld) { w.want = 404 }, // it names no contacts
-	"deleteDevices":       func(_ *testing.T, w *operationWorld) { w.body["devices"] = []any{w.alice.Device} },
-	"setPushRule":         func(_ *testing.T, w *operationWorld) { w.paths["ruleId"] = "mine" },
+	"getWellknownPolicy":  func(_ *testing.T, w *operationFixture) { w.want = 404 }, // it is no policy server
+	"getWellknownSupport": func(_ *testing.T, w *operationFixture) { w.want = 404 }, // it names no contacts
+	"deleteDevices":       func(_ *testing.T, w *operationFixture) { w.body["devices"] = []any{w.alice.Device} },
+	"setPushRule":         func(_ *testing.T, w *operationFixture) { w.paths["ruleId"] = "mine" },
 }
 
-func setName(t *testing.T, w *operationWorld) {
+func setName(t *testing.T, w *operationFixture) {
 	w.alice.Put(t, harness.Path("v3/profile/{}/displayname", w.alice.ID), harness.O{"displayname": "Alice"})
 }
 
-func joinable(t *testing.T, w *operationWorld) {
+func joinable(t *testing.T, w *operationFixture) {
 	room := w.bob.PublicRoom(t)
 	w.paths["roomId"], w.paths["roomIdOrAlias"] = room, room
 }
 
-func (w *operationWorld) pathValue(name string) string {
+func (w *operationFixture) pathValue(name string) string {
 	if v, ok := w.paths[name]; ok {
 		return v
 	}
 	return "text"
 }
 
-func (w *operationWorld) queryValue(p bodygen.Param) string {
+func (w *operationFixture) queryValue(p bodygen.Param) string {
 	switch {
 	case p.Name == "user_id":
 		return w.bob.ID
@@ -117,7 +117,7 @@ func (w *operationWorld) queryValue(p bodygen.Param) string {
 	return "1"
 }
 
-func (w *operationWorld) bodyValue(place string, s *bodygen.Schema) (any, bool) {
+func (w *operationFixture) bodyValue(place string, s *bodygen.Schema) (any, bool) {
 	if v, ok := w.body[place]; ok {
 		return v, true
 	}

@@ -10,9 +10,9 @@ import (
 	"touchstone.example/tests/harness"
 )
 
-// TestOddStringsComeBack: what is odd but allowed comes back as it was sent,
+// TestUncommonStringsRoundTrip: what is odd but allowed comes back as it was sent,
 // NUL included, which PostgreSQL cannot hold in a text.
-func TestOddStringsComeBack(t *testing.T) {
+func TestUncommonStringsRoundTrip(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *harness.Server) {
 		alice := s.User(t, "alice")
 		room := alice.CreateRoom(t, nil)
@@ -40,9 +40,9 @@ func TestOddStringsComeBack(t *testing.T) {
 	})
 }
 
-// TestNumbersComeBack: integers keep all their digits, members their order of
+// TestNumbersRoundTrip: integers keep all their digits, members their order of
 // no meaning, and rooms of the first versions even their floats.
-func TestNumbersComeBack(t *testing.T) {
+func TestNumbersRoundTrip(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *harness.Server) {
 		alice := s.User(t, "alice")
 		room := alice.CreateRoom(t, nil)

@@ -22,9 +22,9 @@ import (
 	"touchstone.example/tests/slicetest"
 )
 
-// A world is sync beside rooms, on a database of their own.
-type world struct {
-	*slicetest.Stage
+// A fixture is sync beside rooms, on a database of their own.
+type fixture struct {
+	*slicetest.Fixture
 	t      testing.TB
 	sync   *clientsync.Sync
 	router *api.Router
@@ -32,7 +32,7 @@ type world struct {
 	txns   int
 }
 
-func each(t *testing.T, fn func(t *testing.T, w *world), more ...syncpart.Part) {
+func each(t *testing.T, fn func(t *testing.T, w *fixture), more ...syncpart.Part) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		s := slicetest.New(t, db)
 		signer := s.Signer()
@@ -40,7 +40,7 @@ func each(t *testing.T, fn func(t *testing.T, w *world), more ...syncpart.Part) 
 			DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Name: slicetest.Name, Signer: signer, DefaultVersion: "12",
 			Verify: func(_ *event.Event, server id.ServerName) bool { return server == signer.Name },
 		})
-		w := &world{Stage: s, t: t, router: s.Router(t, api.Config{Auth: slicetest.Tokens()})}
+		w := &fixture{Fixture: s, t: t, router: s.Router(t, api.Config{Auth: slicetest.Tokens()})}
 		w.parts = append([]syncpart.Part{push.SyncPart{}, accountdata.SyncPart{}}, more...)
 		w.sync = clientsync.New(clientsync.Deps{
 			DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Stopping: t.Context(), Parts: w.parts,
@@ -55,7 +55,7 @@ func each(t *testing.T, fn func(t *testing.T, w *world), more ...syncpart.Part) 
 }
 
 // room makes a room of alice's that these join.
-func (w *world) room(members ...string) string {
+func (w *fixture) room(members ...string) string {
 	w.t.Helper()
 	room := slicetest.OK(w.t, w.router, "POST", slicetest.Path("v3/createRoom"), "alice", slicetest.O{"preset": "public_chat"}).At("room_id")
 	for _, m := range members {
@@ -65,7 +65,7 @@ func (w *world) room(members ...string) string {
 }
 
 // send sends a message of alice's.
-func (w *world) send(room string) (eventID string) {
+func (w *fixture) send(room string) (eventID string) {
 	w.t.Helper()
 	w.txns++
 	path := slicetest.Path("v3/rooms/{}/send/m.room.message/{}", room, w.txns)
@@ -73,7 +73,7 @@ func (w *world) send(room string) (eventID string) {
 }
 
 // since syncs after a token, "" for none.
-func (w *world) since(user, token string, more ...string) slicetest.Answer {
+func (w *fixture) since(user, token string, more ...string) slicetest.Answer {
 	w.t.Helper()
 	path := slicetest.Path("v3/sync?timeout=0")
 	if token != "" {
@@ -86,7 +86,7 @@ func (w *world) since(user, token string, more ...string) slicetest.Answer {
 }
 
 // nid is a room's row.
-func (w *world) nid(room string) (nid int64) {
+func (w *fixture) nid(room string) (nid int64) {
 	w.t.Helper()
 	require.NoError(w.t, w.DB.Read(w.t.Context(), func(tx *storage.Reader) error {
 		r, err := tx.Room(w.t.Context(), id.RoomID(room))
@@ -100,7 +100,7 @@ func (w *world) nid(room string) (nid int64) {
 
 // change writes a row of the log, with what else belongs to it, and waits until
 // the feed has it.
-func (w *world) change(kind feed.Kind, user string, roomNID, ref int64, also ...func(tx *storage.Writer, pos int64) error) (pos int64) {
+func (w *fixture) change(kind feed.Kind, user string, roomNID, ref int64, also ...func(tx *storage.Writer, pos int64) error) (pos int64) {
 	w.t.Helper()
 	c := storage.Change{Kind: string(kind), RoomNID: roomNID, Ref: ref}
 	if user != "" {
@@ -122,7 +122,7 @@ func (w *world) change(kind feed.Kind, user string, roomNID, ref int64, also ...
 }
 
 // setData sets account data; room 0 is none, and no content deletes it.
-func (w *world) setData(user string, roomNID int64, typ, content string) {
+func (w *fixture) setData(user string, roomNID int64, typ, content string) {
 	w.t.Helper()
 	w.change(feed.KindAccountData, user, roomNID, 0, func(tx *storage.Writer, pos int64) error {
 		return tx.PutAccountData(w.t.Context(), &storage.AccountData{

@@ -20,7 +20,7 @@ const hopRounds = 40
 // that one has come: what lies before it is read, all of it and nothing else.
 //
 // Spec: client-server getRoomEvents, "from".
-func TestPagesGoOnFromAnotherServersToken(t *testing.T) {
+func TestPagingContinuesWithAnotherServersToken(t *testing.T) {
 	servers := harness.StartSeveral(t, 2)
 	alice := servers[0].User(t, "alice")
 	room := alice.PublicRoom(t)
@@ -50,7 +50,7 @@ func TestPagesGoOnFromAnotherServersToken(t *testing.T) {
 // full_state tells everything again, and goes on from since all the same.
 //
 // Spec: client-server sync, "full_state".
-func TestFullStateDoesNotGoBackInTime(t *testing.T) {
+func TestFullStateIsNotOlderThanToken(t *testing.T) {
 	servers := harness.StartSeveral(t, 2)
 	alice := servers[0].User(t, "alice")
 	room := alice.PublicRoom(t)
@@ -80,7 +80,7 @@ func TestFullStateDoesNotGoBackInTime(t *testing.T) {
 
 // What one server has acknowledged, the next one shows to who comes without a
 // token.
-func TestReadsWithoutATokenShowWhatWasAcknowledged(t *testing.T) {
+func TestReadsShowAcknowledgedWrites(t *testing.T) {
 	servers := harness.StartSeveral(t, 2)
 	alice := servers[0].User(t, "alice")
 	room := alice.PublicRoom(t)

@@ -21,7 +21,7 @@ import (
 // byte, and holds it against the limit of 65,536 bytes an event.
 func TestEventSizeLimit(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *harness.Server) {
-		w := newWorld(t, s)
+		w := newFixture(t, s)
 		fits := func(n int) bool {
 			a := s.Do(t, w.send(`{"body":"`+strings.Repeat("x", n)+`"}`))
 			if a.Status == http.StatusOK {
@@ -59,7 +59,7 @@ func TestEventSizeLimit(t *testing.T) {
 // whether they say how long they are or not, before they have arrived.
 func TestOversizedBodies(t *testing.T) {
 	s := harness.Start(t, harness.Options{})
-	w := newWorld(t, s)
+	w := newFixture(t, s)
 	send := harness.Path("v3/rooms/{}/send/m.room.message/{}", w.room, w.txn())
 	login := harness.Path("v3/login")
 	for _, c := range []struct {
@@ -81,7 +81,7 @@ func TestOversizedBodies(t *testing.T) {
 // TestSlowBodies: a body that does not come holds no connection for long.
 func TestSlowBodies(t *testing.T) {
 	s := harness.Start(t, harness.Options{Settings: []string{"TOUCHSTONE_LISTENERS_BODY_TIMEOUT=300ms"}})
-	w := newWorld(t, s)
+	w := newFixture(t, s)
 	status, body := raw(t, s, "POST "+harness.Path("v3/createRoom")+" HTTP/1.1\r\nAuthorization: Bearer "+
 		w.alice.Token+"\r\nContent-Length: 100", `{"name":`)
 	require.Equal(t, http.StatusRequestTimeout, status, body)
@@ -91,7 +91,7 @@ func TestSlowBodies(t *testing.T) {
 // TestShortBodies: a body that ends before it should is not taken.
 func TestShortBodies(t *testing.T) {
 	s := harness.Start(t, harness.Options{})
-	w := newWorld(t, s)
+	w := newFixture(t, s)
 	conn := dial(t, s)
 	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: hs1\r\nAuthorization: Bearer %s\r\nContent-Length: 100\r\n\r\n{}",
 		harness.Path("v3/createRoom"), w.alice.Token)

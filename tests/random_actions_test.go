@@ -15,12 +15,12 @@ import (
 	"touchstone.example/tests/seedrand"
 )
 
-// TestBustleOnThreeServers has people do all kinds of things at once, in the same
+// TestRandomActionsOnThreeServers has people do all kinds of things at once, in the same
 // rooms and on three servers of one database. No answer is an error of the
 // server's, nor departs from the specification, and in the end all servers tell
 // the same.
-func TestBustleOnThreeServers(t *testing.T) {
-	b := &bustle{servers: harness.StartSeveral(t, 3)}
+func TestRandomActionsOnThreeServers(t *testing.T) {
+	b := &actors{servers: harness.StartSeveral(t, 3)}
 	b.users = b.servers[0].Users(t, "alice", "bob", "carol", "dora", "emil", "fritz")
 	for i := range 3 {
 		b.rooms = append(b.rooms, b.users[i].PublicRoom(t, b.users...))
@@ -47,15 +47,15 @@ func TestBustleOnThreeServers(t *testing.T) {
 	}
 }
 
-type bustle struct {
+type actors struct {
 	servers []*harness.Server
 	users   []*harness.User
 	rooms   []string
 }
 
-// deeds are what one may do in a room: the method, the path below the room's and
+// actions are what one may do in a room: the method, the path below the room's and
 // the body. o is another one, n a number.
-var deeds = map[string]func(o string, n int) (method, path string, body any){
+var actions = map[string]func(o string, n int) (method, path string, body any){
 	"send": func(string, int) (string, string, any) {
 		return "PUT", "send/m.room.message/" + harness.Txn(), harness.O{"msgtype": "m.text", "body": "x"}
 	},
@@ -78,7 +78,7 @@ var deeds = map[string]func(o string, n int) (method, path string, body any){
 }
 
 // act has somebody do something, which may be refused.
-func (b *bustle) act(t *testing.T, d *seedrand.Dice, n int, since map[*harness.User]string) error {
+func (b *actors) act(t *testing.T, d *seedrand.Dice, n int, since map[*harness.User]string) error {
 	user, room := seedrand.Pick(d, b.users...), seedrand.Pick(d, b.rooms...)
 	u := user.On(seedrand.Pick(d, b.servers...))
 	try := func(method, path string, body any) (*harness.Answer, error) {
@@ -107,7 +107,7 @@ func (b *bustle) act(t *testing.T, d *seedrand.Dice, n int, since map[*harness.U
 		}
 		return err
 	default:
-		method, path, body := deeds[what](seedrand.Pick(d, b.users...).ID, n)
+		method, path, body := actions[what](seedrand.Pick(d, b.users...).ID, n)
 		_, err := try(method, harness.Path("v3/rooms/{}/", room)+path, body)
 		return err
 	}

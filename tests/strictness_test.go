@@ -10,10 +10,10 @@ import (
 	"touchstone.example/tests/harness"
 )
 
-// TestDepartures holds the strictness rules that change behaviour to both of
+// TestStrictnessRules holds the strictness rules that change behaviour to both of
 // their sides: the letter under the profile strict, and what Complement and
 // deployed clients want under synapse.
-func TestDepartures(t *testing.T) {
+func TestStrictnessRules(t *testing.T) {
 	for _, profile := range []struct {
 		name   string
 		letter bool
@@ -165,15 +165,15 @@ func TestCreatorPowerLevel(t *testing.T) {
 	}
 }
 
-// TestAForgottenRoomStaysGone under the default profile: only Complement wants to
+// TestForgottenRoomIsNotSynced under the default profile: only Complement wants to
 // see its leave.
-func TestAForgottenRoomStaysGone(t *testing.T) {
+func TestForgottenRoomIsNotSynced(t *testing.T) {
 	s := harness.Start(t, harness.Options{Settings: []string{"TOUCHSTONE_STRICTNESS_PROFILE=lenient"}})
 	departures["forgotten-leave"](t, s, true)
 }
 
-// TestWhatComplementTaught are behaviours that its suite found missing.
-func TestWhatComplementTaught(t *testing.T) {
+// TestComplementRegressions are behaviours that its suite found missing.
+func TestComplementRegressions(t *testing.T) {
 	s := harness.Start(t, harness.Options{})
 	t.Run("members at prev_batch are those of the moment of the sync", func(t *testing.T) {
 		alice, bob := s.User(t, "alice"), s.User(t, "bob")

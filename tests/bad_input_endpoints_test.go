@@ -11,8 +11,8 @@ import (
 
 // withNUL is U+0000 wherever a string may stand. JSON has it, PostgreSQL's text
 // does not, and no identifier may hold it: it is either kept or refused, and
-// never the cause of a 5xx. TestOddStringsComeBack sees that it is kept.
-func (w world) withNUL() []badInput {
+// never the cause of a 5xx. TestUncommonStringsRoundTrip sees that it is kept.
+func (w fixture) withNUL() []badInput {
 	const nul = "a\x00"
 	public := func(method, path, body string) harness.Request {
 		return harness.Request{Method: method, Path: path, Body: body}
@@ -65,7 +65,7 @@ func (w world) withNUL() []badInput {
 
 // everywhere is what the other tables send as a message, where else it can do
 // harm.
-func (w world) everywhere() []badInput {
+func (w fixture) everywhere() []badInput {
 	create, login := harness.Path("v3/createRoom"), harness.Path("v3/login")
 	state := func(content string) harness.Request {
 		return w.put(harness.Path("v3/rooms/{}/state/test/", w.room), content)

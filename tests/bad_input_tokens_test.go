@@ -12,7 +12,7 @@ import (
 	"touchstone.example/tests/harness"
 )
 
-func (w world) badTokens() []badInput {
+func (w fixture) badTokens() []badInput {
 	whoami := harness.Path("v3/account/whoami")
 	with := func(headers ...string) harness.Request {
 		return harness.Request{Method: "GET", Path: whoami, Header: http.Header{"Authorization": headers}}
@@ -73,9 +73,9 @@ func TestRevokedTokens(t *testing.T) {
 	})
 }
 
-// TestForeignTokens: a token of one server, even of the same name and with
+// TestTokensOfAnotherServer: a token of one server, even of the same name and with
 // the same user, is nothing to another.
-func TestForeignTokens(t *testing.T) {
+func TestTokensOfAnotherServer(t *testing.T) {
 	here := harness.Start(t, harness.Options{Seed: "one"}).Register(t, "alice")
 	there := harness.Start(t, harness.Options{Seed: "two"}).Register(t, "alice")
 	require.NotEqual(t, here.Token, there.Token)

@@ -13,9 +13,9 @@ import (
 	"touchstone.example/tests/harness"
 )
 
-// TestAChangeOfNameSurvivesAKill: the server is killed when the new name has come
+// TestDisplayNameChangeSurvivesKill: the server is killed when the new name has come
 // to the first rooms, and the next one goes on.
-func TestAChangeOfNameSurvivesAKill(t *testing.T) {
+func TestDisplayNameChangeSurvivesKill(t *testing.T) {
 	s := harness.Start(t, harness.Options{Process: true})
 	alice := s.User(t, "alice")
 	var rooms []string

@@ -35,9 +35,9 @@ import (
 // asking for what it does not read.
 const maxFlood = 200
 
-// floodServer is a process whose answers nobody judges, since that takes memory
+// startMemoryServer is a process whose answers nobody judges, since that takes memory
 // too, with a room of large messages.
-func floodServer(t *testing.T, messages, size int, settings ...string) (*harness.Server, *harness.User, string) {
+func startMemoryServer(t *testing.T, messages, size int, settings ...string) (*harness.Server, *harness.User, string) {
 	t.Helper()
 	s := harness.Start(t, harness.Options{Process: true, Settings: append([]string{
 		"TOUCHSTONE_STRICTNESS_PROFILE=lenient", "TOUCHSTONE_STRICTNESS_ANSWERS=false", "TOUCHSTONE_LISTENERS_WRITE_TIMEOUT=200ms",
@@ -93,8 +93,8 @@ func resetPeak(t *testing.T, s *harness.Server) int {
 	return memory(t, s, "VmRSS")
 }
 
-// deaf dials with as little room for answers as the machine allows.
-func deaf(t *testing.T, address string) net.Conn {
+// connectWithoutReading dials with as little room for answers as the machine allows.
+func connectWithoutReading(t *testing.T, address string) net.Conn {
 	t.Helper()
 	d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
 		return c.Control(func(fd uintptr) { _ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4096) })
@@ -110,15 +110,15 @@ func page(room string) string {
 	return harness.Path("v3/rooms/{}/messages", room) + "?dir=b&limit=1000"
 }
 
-// TestManyConnectionsThatNeverRead: a hundred connections of one user ask for
+// TestMemoryOfConnectionsThatDoNotRead: a hundred connections of one user ask for
 // 10 MB each, of a page or of everything, and take none of it. That costs little, and the server hangs up.
-func TestManyConnectionsThatNeverRead(t *testing.T) {
-	s, u, room := floodServer(t, 400, 24<<10)
+func TestMemoryOfConnectionsThatDoNotRead(t *testing.T) {
+	s, u, room := startMemoryServer(t, 400, 24<<10)
 	before := resetPeak(t, s)
 	var conns []net.Conn
 	everything := harness.Path("v3/sync") + "?filter=" + url.QueryEscape(`{"room":{"timeline":{"limit":1000}}}`)
 	for i := range 100 {
-		conn := deaf(t, strings.TrimPrefix(s.URL(), "http://"))
+		conn := connectWithoutReading(t, strings.TrimPrefix(s.URL(), "http://"))
 		_, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: hs1\r\nConnection: close\r\nAuthorization: Bearer %s\r\n\r\n", []string{page(room), everything}[i%2], u.Token)
 		require.NoError(t, err)
 		conns = append(conns, conn)
@@ -133,11 +133,11 @@ func TestManyConnectionsThatNeverRead(t *testing.T) {
 	}
 }
 
-// TestOneConnectionWithManyStreams: one HTTP/2 connection asks sixty times at
+// TestMemoryOfManyHTTP2Streams: one HTTP/2 connection asks sixty times at
 // once, and gives the server no leave to send.
-func TestOneConnectionWithManyStreams(t *testing.T) {
+func TestMemoryOfManyHTTP2Streams(t *testing.T) {
 	cert, key := certificate(t)
-	s, u, room := floodServer(t, 400, 24<<10, "TOUCHSTONE_LISTENERS_FEDERATION_ADDRESS=127.0.0.1:0",
+	s, u, room := startMemoryServer(t, 400, 24<<10, "TOUCHSTONE_LISTENERS_FEDERATION_ADDRESS=127.0.0.1:0",
 		"TOUCHSTONE_LISTENERS_FEDERATION_TLS_CERT_FILE="+cert, "TOUCHSTONE_LISTENERS_FEDERATION_TLS_KEY_FILE="+key)
 	client := &http.Client{Transport: &http.Transport{
 		ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
@@ -172,10 +172,10 @@ func TestOneConnectionWithManyStreams(t *testing.T) {
 	}
 }
 
-// TestOneLargeAnswer: a thousand messages of the largest size are asked for at
+// TestMemoryOfOneLargeResponse: a thousand messages of the largest size are asked for at
 // once, and read.
-func TestOneLargeAnswer(t *testing.T) {
-	s, u, room := floodServer(t, 1000, 63<<10)
+func TestMemoryOfOneLargeResponse(t *testing.T) {
+	s, u, room := startMemoryServer(t, 1000, 63<<10)
 	before := resetPeak(t, s)
 	a := s.Do(t, harness.Request{Method: http.MethodGet, Path: page(room), Token: u.Token})
 	require.Equal(t, http.StatusOK, a.Status)

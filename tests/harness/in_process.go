@@ -12,13 +12,13 @@ import (
 	"touchstone.example/server/config"
 )
 
-// here is a server in this process.
-type here struct {
+// inProcess is a server in this process.
+type inProcess struct {
 	t T
 	s *server.Listeners
 }
 
-func startHere(t T, o Options) (instance, error) {
+func startInProcess(t T, o Options) (instance, error) {
 	cfg, err := config.Load(config.Sources{Env: o.settings("")})
 	if err != nil {
 		return nil, err
@@ -28,15 +28,15 @@ func startHere(t T, o Options) (instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &here{t, s}, nil
+	return &inProcess{t, s}, nil
 }
 
-func (h *here) addresses() Addresses {
+func (h *inProcess) addresses() Addresses {
 	return Addresses{Client: h.s.ClientURL(), Metrics: strings.TrimSuffix(h.s.MetricsURL(), "/metrics")}
 }
 
 // stop also asks the server what it thinks of its own answers.
-func (h *here) stop() error {
+func (h *inProcess) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	if err := h.s.Close(ctx); err != nil {
@@ -48,7 +48,7 @@ func (h *here) stop() error {
 	return nil
 }
 
-func (h *here) kill() error { return errors.New("a server in this process cannot be killed") }
+func (h *inProcess) kill() error { return errors.New("a server in this process cannot be killed") }
 
 // testLog writes the server's log into the test's.
 type testLog struct{ t T }

@@ -8,8 +8,8 @@ import (
 	"unsafe"
 )
 
-// CannotDisturb says why Pause and LimitFiles do not work here, empty where they do.
-const CannotDisturb = ""
+// CannotPause says why Pause and LimitFiles do not work here, empty where they do.
+const CannotPause = ""
 
 // LimitFiles has writes beyond this size of any file fail, as on a full disk or
 // over a quota. It needs no privileges; a negative size takes the limit back.

@@ -21,34 +21,34 @@ type badInput struct {
 	errcode string // empty: a success
 }
 
-// world is what the requests of the tables speak of.
-type world struct {
+// fixture is what the requests of the tables speak of.
+type fixture struct {
 	alice *harness.User
 	room  string
 }
 
-func newWorld(t *testing.T, s *harness.Server) world {
+func newFixture(t *testing.T, s *harness.Server) fixture {
 	alice := s.User(t, "alice")
-	return world{alice, alice.CreateRoom(t, nil)}
+	return fixture{alice, alice.CreateRoom(t, nil)}
 }
 
 // txn is a transaction id of its own.
-func (w world) txn() string { return w.alice.Server.Unique("txn") }
+func (w fixture) txn() string { return w.alice.Server.Unique("txn") }
 
 // send is a message event with this body, as it is.
-func (w world) send(content string) harness.Request {
+func (w fixture) send(content string) harness.Request {
 	return w.put(harness.Path("v3/rooms/{}/send/m.room.message/{}", w.room, w.txn()), content)
 }
 
-func (w world) put(path, body string) harness.Request {
+func (w fixture) put(path, body string) harness.Request {
 	return harness.Request{Method: http.MethodPut, Path: path, Token: w.alice.Token, Body: body}
 }
 
-func (w world) post(path, body string) harness.Request {
+func (w fixture) post(path, body string) harness.Request {
 	return harness.Request{Method: http.MethodPost, Path: path, Token: w.alice.Token, Body: body}
 }
 
-func (w world) get(path string) harness.Request {
+func (w fixture) get(path string) harness.Request {
 	return harness.Request{Method: http.MethodGet, Path: path, Token: w.alice.Token}
 }
 
@@ -56,7 +56,7 @@ func (w world) get(path string) harness.Request {
 // and clients are full of; each has one answer.
 func TestBadInput(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *harness.Server) {
-		w := newWorld(t, s)
+		w := newFixture(t, s)
 		for _, table := range []struct {
 			name string
 			rows []badInput
@@ -84,7 +84,7 @@ func (row badInput) run(t *testing.T, s *harness.Server) {
 }
 
 // badJSON is what RFC 8259 and RFC 7493 refuse, and nesting past any sense.
-func (w world) badJSON() []badInput {
+func (w fixture) badJSON() []badInput {
 	nested := func(depth int) string { return strings.Repeat(`{"a":`, depth-1) + "{}" + strings.Repeat("}", depth-1) }
 	notJSON := map[string]string{
 		"duplicate key":                 `{"body":"a","body":"b"}`,
@@ -125,7 +125,7 @@ func (w world) badJSON() []badInput {
 }
 
 // badNumbers is what canonical JSON refuses. Rooms of versions 1 to 5 take it.
-func (w world) badNumbers() []badInput {
+func (w fixture) badNumbers() []badInput {
 	bad := map[string]string{
 		"2^53":              `{"n":9007199254740992}`,
 		"-2^53":             `{"n":-9007199254740992}`,
@@ -152,7 +152,7 @@ func (w world) badNumbers() []badInput {
 }
 
 // badMembers is JSON that is not what the operation takes.
-func (w world) badMembers() []badInput {
+func (w fixture) badMembers() []badInput {
 	create, login := harness.Path("v3/createRoom"), harness.Path("v3/login")
 	invite := harness.Path("v3/rooms/{}/invite", w.room)
 	return []badInput{
@@ -180,7 +180,7 @@ func (w world) badMembers() []badInput {
 }
 
 // badIDs are identifiers past 255 bytes or against their grammar.
-func (w world) badIDs() []badInput {
+func (w fixture) badIDs() []badInput {
 	long := strings.Repeat("x", 256)
 	user := "@" + strings.Repeat("u", 256-len("@:hs1")) + ":hs1"
 	member := harness.Path("v3/rooms/{}/state/m.room.member/{}", w.room, user)
@@ -213,7 +213,7 @@ func (w world) badIDs() []badInput {
 }
 
 // badRoutes are paths and methods that nobody serves.
-func (w world) badRoutes() []badInput {
+func (w fixture) badRoutes() []badInput {
 	request := func(method, path string) harness.Request {
 		return harness.Request{Method: method, Path: path, Token: w.alice.Token}
 	}
@@ -237,7 +237,7 @@ func (w world) badRoutes() []badInput {
 }
 
 // badQueries are query parameters without sense.
-func (w world) badQueries() []badInput {
+func (w fixture) badQueries() []badInput {
 	messages := func(query string) harness.Request {
 		return w.get(harness.Path("v3/rooms/{}/messages", w.room) + "?" + query)
 	}
@@ -261,7 +261,7 @@ func (w world) badQueries() []badInput {
 
 // contentTypes decide nothing: clients should say application/json, but need
 // not.
-func (w world) contentTypes() []badInput {
+func (w fixture) contentTypes() []badInput {
 	var rows []badInput
 	for _, ct := range []string{"text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-8", "nonsense", ""} {
 		r := w.send(`{"body":"x","msgtype":"m.text"}`)

@@ -68,7 +68,7 @@ func TestThirdPartyInvites(t *testing.T) {
 // hears nothing of it.
 func TestThirdPartyInvitesRefused(t *testing.T) {
 	eachWithIdentity(t, func(t *testing.T, s *harness.Server, is *fakeidentity.Server) {
-		w, bob := newWorld(t, s), s.User(t, "bob")
+		w, bob := newFixture(t, s), s.User(t, "bob")
 		ask := func(change harness.O) harness.O {
 			out := harness.O(is.Ask("email", "a@example.org"))
 			for k, v := range change {
@@ -116,7 +116,7 @@ func TestIdentityServersOfThisNetwork(t *testing.T) {
 	is := fakeidentity.New(t)
 	s := harness.Start(t, harness.Options{Settings: []string{
 		"TOUCHSTONE_FEDERATION_ALLOW_PRIVATE=false", "TOUCHSTONE_FEDERATION_TRUSTED_CA_FILE=" + is.CAFile(t)}})
-	w := newWorld(t, s)
+	w := newFixture(t, s)
 	var heard []string
 	for _, name := range []string{is.Name(), "127.0.0.1:1"} {
 		body := is.Ask("email", "a@example.org")
