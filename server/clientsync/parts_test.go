@@ -192,7 +192,7 @@ func (m mailbox) Read(_ context.Context, _ *storage.Reader, w *syncpart.Window, 
 // for the same token, and a token says what the client has.
 func TestMessagesToADeviceComeInPages(t *testing.T) {
 	var positions, acknowledged []int64
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		w.room("bob")
 		token := w.since("bob", "").At("next_batch")
 		positions, acknowledged = nil, nil
@@ -234,7 +234,7 @@ func (l left) Load(_ context.Context, _ *storage.Reader, _ id.UserID, _ id.Devic
 
 // TestWhatStandsInEveryAnswer is remembered until it changes, and is no news.
 func TestWhatStandsInEveryAnswer(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		loads := 0
 		w.sync.Standing = left{&loads}
 		w.room("bob")
@@ -268,7 +268,7 @@ func (o watcher) Read(_ context.Context, _ *storage.Reader, w *syncpart.Window, 
 // feed remembers what changed or not.
 func TestPartsHearOfChangedMemberships(t *testing.T) {
 	var seen []syncpart.MemberChange
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		room, other := w.room("bob", "carol"), w.room("carol")
 		nid, otherNID := w.nid(room), w.nid(other)
 		token := w.since("bob", "").At("next_batch")
@@ -279,18 +279,18 @@ func TestPartsHearOfChangedMemberships(t *testing.T) {
 		}
 		w.send(room)
 		require.Empty(t, changes())
-		stage.OK(t, w.router, "POST", stage.Path("v3/rooms/{}/leave", room), "carol", stage.O{})
-		stage.OK(t, w.router, "POST", stage.Path("v3/rooms/{}/leave", other), "carol", stage.O{})
-		stage.OK(t, w.router, "POST", stage.Path("v3/rooms/{}/join", room), "dan", stage.O{})
-		want := []syncpart.MemberChange{{RoomNID: nid, User: stage.User("carol"), Was: "join", Is: "leave"}, {RoomNID: nid, User: stage.User("dan"), Was: "", Is: "join"}}
+		slicetest.OK(t, w.router, "POST", slicetest.Path("v3/rooms/{}/leave", room), "carol", slicetest.O{})
+		slicetest.OK(t, w.router, "POST", slicetest.Path("v3/rooms/{}/leave", other), "carol", slicetest.O{})
+		slicetest.OK(t, w.router, "POST", slicetest.Path("v3/rooms/{}/join", room), "dan", slicetest.O{})
+		want := []syncpart.MemberChange{{RoomNID: nid, User: slicetest.User("carol"), Was: "join", Is: "leave"}, {RoomNID: nid, User: slicetest.User("dan"), Was: "", Is: "join"}}
 		require.Equal(t, want, changes())
-		stage.OK(t, w.router, "POST", stage.Path("v3/rooms/{}/join", other), "bob", stage.O{})
-		want = append([]syncpart.MemberChange{{RoomNID: otherNID, User: stage.User("bob"), Was: "", Is: "join"}}, want...)
+		slicetest.OK(t, w.router, "POST", slicetest.Path("v3/rooms/{}/join", other), "bob", slicetest.O{})
+		want = append([]syncpart.MemberChange{{RoomNID: otherNID, User: slicetest.User("bob"), Was: "", Is: "join"}}, want...)
 		require.Equal(t, want, changes())
 		w.busy()
 		require.Equal(t, want, changes())
 		token = w.since("bob", token).At("next_batch")
-		stage.OK(t, w.router, "POST", stage.Path("v3/rooms/{}/leave", room), "bob", stage.O{})
-		require.Equal(t, []syncpart.MemberChange{{RoomNID: nid, User: stage.User("bob"), Was: "join", Is: "leave"}}, changes())
+		slicetest.OK(t, w.router, "POST", slicetest.Path("v3/rooms/{}/leave", room), "bob", slicetest.O{})
+		require.Equal(t, []syncpart.MemberChange{{RoomNID: nid, User: slicetest.User("bob"), Was: "join", Is: "leave"}}, changes())
 	}, watcher{&seen})
 }
