@@ -34,6 +34,7 @@ var (
 	qPutStanding = q("put_standing", `UPDATE users SET admin = $2, locked = $3, suspended = $4 WHERE user_id = $1`)
 	qDeactivate  = q("deactivate_user", `UPDATE users SET deactivated_at = $2, erased = $3, password_hash = '' WHERE user_id = $1`)
 	qCountUsers  = q("count_users", `SELECT COUNT(*) FROM users`)
+	qUsersAmong  = q("users_among", `SELECT user_id FROM users WHERE user_id = ANY($1) ORDER BY user_id`)
 )
 
 // InsertUser makes an account. ErrExists when the name is taken.
@@ -69,6 +70,11 @@ func (r *Reader) user(ctx context.Context, q *query, userID id.UserID) (*User, e
 func (r *Reader) CountUsers(ctx context.Context) (n int64, err error) {
 	err = r.row(ctx, qCountUsers, nil, &n)
 	return n, err
+}
+
+// UsersAmong lists those of some users that have an account.
+func (r *Reader) UsersAmong(ctx context.Context, users []id.UserID) ([]id.UserID, error) {
+	return r.userIDs(ctx, qUsersAmong, users)
 }
 
 // PutPassword changes a password. ErrNotFound when there is no such account.
