@@ -4,6 +4,7 @@ package storage
 
 import (
 	"context"
+	"math"
 
 	"touchstone.example/api/id"
 )
@@ -28,6 +29,10 @@ var (
 	qDeleteToDevice = q("delete_to_device", `DELETE FROM to_device WHERE user_id = $1 AND device_id = $2 AND pos <= $3
 		AND pos <= COALESCE((SELECT t.pos FROM to_device t WHERE t.user_id = $1 AND t.device_id = $2
 			ORDER BY t.pos LIMIT 1 OFFSET $4), $3)`)
+	qForgetToDevice = q("forget_to_device", `DELETE FROM to_device WHERE user_id = $1 AND device_id = $2
+		AND pos <= COALESCE((SELECT t.pos FROM to_device t WHERE t.user_id = $1 AND t.device_id = $2
+			ORDER BY t.pos LIMIT 1 OFFSET $3), $4)
+		AND NOT EXISTS (SELECT d.device_id FROM devices d WHERE d.user_id = $1 AND d.device_id = $2)`)
 	qToDeviceBound = q("to_device_bound", `SELECT pos FROM to_device WHERE user_id = $1 AND device_id = $2
 		ORDER BY pos DESC LIMIT 1 OFFSET $3`)
 	qToDeviceBoundOf = q("to_device_bound_of", `SELECT pos FROM to_device WHERE user_id = $1 AND device_id = $2 AND type = $3
@@ -71,6 +76,12 @@ func (r *Reader) DevicesOf(ctx context.Context, users []id.UserID) (map[id.UserI
 // and says how many: fewer than limit when none is left.
 func (w *Writer) DeleteToDevice(ctx context.Context, userID id.UserID, deviceID id.DeviceID, upTo int64, limit int) (int64, error) {
 	return w.exec(ctx, qDeleteToDevice, userID, deviceID, upTo, int64(limit-1))
+}
+
+// ForgetToDevice deletes messages to a device that does not exist, no more than
+// limit at once, and says how many.
+func (w *Writer) ForgetToDevice(ctx context.Context, userID id.UserID, deviceID id.DeviceID, limit int) (int64, error) {
+	return w.exec(ctx, qForgetToDevice, userID, deviceID, int64(limit-1), int64(math.MaxInt64))
 }
 
 // ToDeviceBound returns the position of the message to a device after which come
