@@ -15,7 +15,7 @@ import (
 	"touchstone.example/server/keybackup"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 const algorithm = "m.megolm_backup.v1.curve25519-aes-sha2"
@@ -26,7 +26,7 @@ type backups struct {
 }
 
 func newBackups(t testing.TB, db *storage.DB, opaque bool) *backups {
-	router := stage.New(t, db).Router(t, api.Config{Auth: stage.Tokens()})
+	router := slicetest.New(t, db).Router(t, api.Config{Auth: slicetest.Tokens()})
 	clientapi.MountKeyBackup(router, keybackup.New(keybackup.Deps{DB: db, OpaqueAuthData: func() bool { return opaque }}))
 	return &backups{t, router}
 }
@@ -35,30 +35,30 @@ func each(t *testing.T, fn func(t *testing.T, b *backups)) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) { fn(t, newBackups(t, db, false)) })
 }
 
-func (b *backups) ok(method, path, token string, body any) stage.Answer {
+func (b *backups) ok(method, path, token string, body any) slicetest.Answer {
 	b.t.Helper()
-	return stage.OK(b.t, b.router, method, path, token, body)
+	return slicetest.OK(b.t, b.router, method, path, token, body)
 }
 
 func (b *backups) create(token string) (version string) {
 	b.t.Helper()
-	return b.ok("POST", versionPath(""), token, stage.O{"algorithm": algorithm, "auth_data": stage.O{"public_key": "k"}}).At("version")
+	return b.ok("POST", versionPath(""), token, slicetest.O{"algorithm": algorithm, "auth_data": slicetest.O{"public_key": "k"}}).At("version")
 }
 
 func versionPath(version string) string {
 	if version == "" {
-		return stage.Path("v3/room_keys/version")
+		return slicetest.Path("v3/room_keys/version")
 	}
-	return stage.Path("v3/room_keys/version/{}", version)
+	return slicetest.Path("v3/room_keys/version/{}", version)
 }
 
 // keysPath is the path of a version's keys, of those of a room, or of one.
 func keysPath(version string, at ...any) string {
-	return stage.Path("v3/room_keys/keys"+strings.Repeat("/{}", len(at)), at...) + "?" + stage.Query("version", version)[1:]
+	return slicetest.Path("v3/room_keys/keys"+strings.Repeat("/{}", len(at)), at...) + "?" + slicetest.Query("version", version)[1:]
 }
 
-func key(first, forwarded int, verified bool, data string) stage.O {
-	return stage.O{"first_message_index": first, "forwarded_count": forwarded, "is_verified": verified, "session_data": stage.O{"data": data}}
+func key(first, forwarded int, verified bool, data string) slicetest.O {
+	return slicetest.O{"first_message_index": first, "forwarded_count": forwarded, "is_verified": verified, "session_data": slicetest.O{"data": data}}
 }
 
 const room, other = "!room:hs1", "!other"
@@ -78,7 +78,7 @@ func TestVersions(t *testing.T) {
 		require.Equal(t, now.Body, b.ok("GET", versionPath(second), "alice", nil).Body)
 		require.Equal(t, first, b.ok("GET", versionPath(first), "alice", nil).At("version"))
 
-		b.ok("PUT", versionPath(first), "alice", stage.O{"algorithm": algorithm, "auth_data": stage.O{"new": "k"}, "version": first})
+		b.ok("PUT", versionPath(first), "alice", slicetest.O{"algorithm": algorithm, "auth_data": slicetest.O{"new": "k"}, "version": first})
 		require.Equal(t, `{"new":"k"}`, b.ok("GET", versionPath(first), "alice", nil).At("auth_data"))
 		require.Equal(t, `{"n":9007199254740993, "x":[1.50]}`, b.ok("GET", versionPath(second), "alice", nil).At("auth_data"))
 
@@ -92,7 +92,7 @@ func TestVersions(t *testing.T) {
 		for _, v := range []string{first, third} {
 			b.ok("DELETE", versionPath(v), "alice", nil)
 		}
-		require.Equal(t, 404, stage.Do(t, b.router, "GET", versionPath(""), "alice", nil).Status)
+		require.Equal(t, 404, slicetest.Do(t, b.router, "GET", versionPath(""), "alice", nil).Status)
 	})
 }
 
@@ -107,11 +107,11 @@ func TestKeys(t *testing.T) {
 		require.Equal(t, "1", a.At("count"))
 		require.JSONEq(t, `{"first_message_index":1,"forwarded_count":2,"is_verified":true,"session_data":{"data":"one"}}`,
 			b.ok("GET", keysPath(v, room, odd), "alice", nil).Body)
-		a = b.ok("PUT", keysPath(v, room), "alice", stage.O{"sessions": stage.O{"s2": key(0, 0, false, "two"), "s3": key(0, 0, false, "three")}})
+		a = b.ok("PUT", keysPath(v, room), "alice", slicetest.O{"sessions": slicetest.O{"s2": key(0, 0, false, "two"), "s3": key(0, 0, false, "three")}})
 		require.Equal(t, "3", a.At("count"))
-		a = b.ok("PUT", keysPath(v), "alice", stage.O{"rooms": stage.O{
-			room:  stage.O{"sessions": stage.O{"s2": key(5, 0, false, "worse"), "s4": key(0, 0, false, "four")}},
-			other: stage.O{"sessions": stage.O{"s2": key(0, 0, false, "of another room")}},
+		a = b.ok("PUT", keysPath(v), "alice", slicetest.O{"rooms": slicetest.O{
+			room:  slicetest.O{"sessions": slicetest.O{"s2": key(5, 0, false, "worse"), "s4": key(0, 0, false, "four")}},
+			other: slicetest.O{"sessions": slicetest.O{"s2": key(0, 0, false, "of another room")}},
 		}})
 		require.Equal(t, "5", a.At("count"))
 		require.Equal(t, a.At("etag"), b.ok("GET", versionPath(""), "alice", nil).At("etag"))
@@ -150,9 +150,9 @@ func TestTheEtagChangesWithTheKeys(t *testing.T) {
 		step(false, "a key that is no better", "PUT", keysPath(v, room, "s"), key(5, 5, false, "b"))
 		step(false, "a worse key", "PUT", keysPath(v, room, "s"), key(6, 0, false, "b"))
 		step(true, "a better key", "PUT", keysPath(v, room, "s"), key(4, 9, false, "b"))
-		step(false, "no keys", "PUT", keysPath(v), stage.O{"rooms": stage.O{}})
-		step(false, "no keys of a room", "PUT", keysPath(v, room), stage.O{"sessions": stage.O{}})
-		step(false, "other auth_data", "PUT", versionPath(v), stage.O{"algorithm": algorithm, "auth_data": stage.O{}})
+		step(false, "no keys", "PUT", keysPath(v), slicetest.O{"rooms": slicetest.O{}})
+		step(false, "no keys of a room", "PUT", keysPath(v, room), slicetest.O{"sessions": slicetest.O{}})
+		step(false, "other auth_data", "PUT", versionPath(v), slicetest.O{"algorithm": algorithm, "auth_data": slicetest.O{}})
 		step(false, "a key that is not there", "DELETE", keysPath(v, room, "t"), nil)
 		step(false, "a room that is not there", "DELETE", keysPath(v, other), nil)
 		step(true, "a key that is there", "DELETE", keysPath(v, room, "s"), nil)
@@ -209,9 +209,9 @@ func TestRefused(t *testing.T) {
 		gone := b.create("alice")
 		b.ok("DELETE", versionPath(gone), "alice", nil)
 		b.ok("PUT", keysPath(current, room, "s"), "alice", key(0, 0, false, "x"))
-		one, sessions := key(0, 0, false, "x"), stage.O{"sessions": stage.O{}}
-		rooms := stage.O{"rooms": stage.O{room: sessions}}
-		rows := []stage.Row{
+		one, sessions := key(0, 0, false, "x"), slicetest.O{"sessions": slicetest.O{}}
+		rooms := slicetest.O{"rooms": slicetest.O{room: sessions}}
+		rows := []slicetest.Row{
 			{Name: "no backup at all", Method: "GET", Path: versionPath(""), Token: "bob", Status: 404, ErrCode: "M_NOT_FOUND"},
 			{Name: "keys of no backup at all", Method: "PUT", Path: keysPath("1"), Token: "bob", Body: rooms, Status: 404, ErrCode: "M_NOT_FOUND"},
 			{Name: "another's backup", Method: "GET", Path: versionPath(current), Token: "bob", Status: 404, ErrCode: "M_NOT_FOUND"},
@@ -219,20 +219,20 @@ func TestRefused(t *testing.T) {
 			{Name: "another's key to delete", Method: "DELETE", Path: keysPath(current, room, "s"), Token: "bob", Status: 404, ErrCode: "M_NOT_FOUND"},
 			{Name: "another's backup to delete", Method: "DELETE", Path: versionPath(current), Token: "bob", Status: 404, ErrCode: "M_NOT_FOUND"},
 			{Name: "a key that is not there", Method: "GET", Path: keysPath(current, room, "t"), Token: "alice", Status: 404, ErrCode: "M_NOT_FOUND"},
-			{Name: "keys without a version", Method: "GET", Path: stage.Path("v3/room_keys/keys"), Token: "alice", Status: 400, ErrCode: "M_MISSING_PARAM"},
-			{Name: "another algorithm", Method: "PUT", Path: versionPath(current), Token: "alice", Body: stage.O{"algorithm": "other", "auth_data": stage.O{}}, Status: 400, ErrCode: "M_INVALID_PARAM"},
-			{Name: "another version in the body", Method: "PUT", Path: versionPath(current), Token: "alice", Body: stage.O{"algorithm": algorithm, "auth_data": stage.O{}, "version": old}, Status: 400, ErrCode: "M_INVALID_PARAM"},
-			{Name: "a string for auth_data", Method: "POST", Path: versionPath(""), Token: "alice", Body: stage.O{"algorithm": algorithm, "auth_data": "opaque"}, Status: 400, ErrCode: "M_BAD_JSON"},
-			{Name: "a list for auth_data", Method: "POST", Path: versionPath(""), Token: "alice", Body: stage.O{"algorithm": algorithm, "auth_data": stage.L{}}, Status: 400, ErrCode: "M_BAD_JSON"},
-			{Name: "large auth_data", Method: "POST", Path: versionPath(""), Token: "alice", Body: stage.O{"algorithm": algorithm, "auth_data": stage.O{"k": strings.Repeat("x", 65600)}}, Status: 413, ErrCode: "M_TOO_LARGE"},
+			{Name: "keys without a version", Method: "GET", Path: slicetest.Path("v3/room_keys/keys"), Token: "alice", Status: 400, ErrCode: "M_MISSING_PARAM"},
+			{Name: "another algorithm", Method: "PUT", Path: versionPath(current), Token: "alice", Body: slicetest.O{"algorithm": "other", "auth_data": slicetest.O{}}, Status: 400, ErrCode: "M_INVALID_PARAM"},
+			{Name: "another version in the body", Method: "PUT", Path: versionPath(current), Token: "alice", Body: slicetest.O{"algorithm": algorithm, "auth_data": slicetest.O{}, "version": old}, Status: 400, ErrCode: "M_INVALID_PARAM"},
+			{Name: "a string for auth_data", Method: "POST", Path: versionPath(""), Token: "alice", Body: slicetest.O{"algorithm": algorithm, "auth_data": "opaque"}, Status: 400, ErrCode: "M_BAD_JSON"},
+			{Name: "a list for auth_data", Method: "POST", Path: versionPath(""), Token: "alice", Body: slicetest.O{"algorithm": algorithm, "auth_data": slicetest.L{}}, Status: 400, ErrCode: "M_BAD_JSON"},
+			{Name: "large auth_data", Method: "POST", Path: versionPath(""), Token: "alice", Body: slicetest.O{"algorithm": algorithm, "auth_data": slicetest.O{"k": strings.Repeat("x", 65600)}}, Status: 413, ErrCode: "M_TOO_LARGE"},
 			{Name: "large session data", Method: "PUT", Path: keysPath(current, room, "t"), Token: "alice", Body: key(0, 0, false, strings.Repeat("x", 65600)), Status: 413, ErrCode: "M_TOO_LARGE"},
 			{Name: "a long session ID", Method: "PUT", Path: keysPath(current, room, strings.Repeat("s", 256)), Token: "alice", Body: one, Status: 400, ErrCode: "M_INVALID_PARAM"},
-			{Name: "session data that is a string", Method: "PUT", Path: keysPath(current, room, "t"), Token: "alice", Body: stage.O{"first_message_index": 0, "forwarded_count": 0, "is_verified": false, "session_data": "x"}, Status: 400, ErrCode: "M_BAD_JSON"},
-			{Name: "no session data", Method: "PUT", Path: keysPath(current, room, "t"), Token: "alice", Body: stage.O{"first_message_index": 0, "forwarded_count": 0, "is_verified": false}, Status: 400, ErrCode: "M_BAD_JSON"},
+			{Name: "session data that is a string", Method: "PUT", Path: keysPath(current, room, "t"), Token: "alice", Body: slicetest.O{"first_message_index": 0, "forwarded_count": 0, "is_verified": false, "session_data": "x"}, Status: 400, ErrCode: "M_BAD_JSON"},
+			{Name: "no session data", Method: "PUT", Path: keysPath(current, room, "t"), Token: "alice", Body: slicetest.O{"first_message_index": 0, "forwarded_count": 0, "is_verified": false}, Status: 400, ErrCode: "M_BAD_JSON"},
 			{Name: "no token", Method: "GET", Path: keysPath(current), Status: 401, ErrCode: "M_MISSING_TOKEN"},
 		}
 		for _, version := range []string{gone, "99", "0", "-1", "01", "x", "9223372036854775808", ""} {
-			for _, row := range []stage.Row{
+			for _, row := range []slicetest.Row{
 				{Method: "GET", Path: keysPath(version)}, {Method: "GET", Path: keysPath(version, room)}, {Method: "GET", Path: keysPath(version, room, "s")},
 				{Method: "DELETE", Path: keysPath(version)}, {Method: "DELETE", Path: keysPath(version, room)}, {Method: "DELETE", Path: keysPath(version, room, "s")},
 			} {
@@ -242,17 +242,17 @@ func TestRefused(t *testing.T) {
 		}
 		for _, version := range []string{gone, "99", "x"} {
 			rows = append(rows,
-				stage.Row{Name: "version " + version, Method: "GET", Path: versionPath(version), Token: "alice", Status: 404, ErrCode: "M_NOT_FOUND"},
-				stage.Row{Name: "version to change " + version, Method: "PUT", Path: versionPath(version), Token: "alice", Body: stage.O{"algorithm": algorithm, "auth_data": stage.O{}}, Status: 404, ErrCode: "M_NOT_FOUND"},
+				slicetest.Row{Name: "version " + version, Method: "GET", Path: versionPath(version), Token: "alice", Status: 404, ErrCode: "M_NOT_FOUND"},
+				slicetest.Row{Name: "version to change " + version, Method: "PUT", Path: versionPath(version), Token: "alice", Body: slicetest.O{"algorithm": algorithm, "auth_data": slicetest.O{}}, Status: 404, ErrCode: "M_NOT_FOUND"},
 			)
 			if version != gone {
-				rows = append(rows, stage.Row{Name: "version to delete " + version, Method: "DELETE", Path: versionPath(version), Token: "alice", Status: 404, ErrCode: "M_NOT_FOUND"})
+				rows = append(rows, slicetest.Row{Name: "version to delete " + version, Method: "DELETE", Path: versionPath(version), Token: "alice", Status: 404, ErrCode: "M_NOT_FOUND"})
 			}
 		}
-		stage.Table(t, b.router, rows)
+		slicetest.Table(t, b.router, rows)
 		for _, version := range []string{old, gone, "99", "x"} {
-			for path, body := range map[string]stage.O{keysPath(version): rooms, keysPath(version, room): sessions, keysPath(version, room, "s"): one} {
-				a := stage.Do(t, b.router, "PUT", path, "alice", body)
+			for path, body := range map[string]slicetest.O{keysPath(version): rooms, keysPath(version, room): sessions, keysPath(version, room, "s"): one} {
+				a := slicetest.Do(t, b.router, "PUT", path, "alice", body)
 				require.Equal(t, 403, a.Status, a)
 				require.Equal(t, "M_WRONG_ROOM_KEYS_VERSION", a.At("errcode"))
 				require.Equal(t, current, a.At("current_version"))
@@ -266,9 +266,9 @@ func TestRefused(t *testing.T) {
 // back.
 func TestOpaqueAuthData(t *testing.T) {
 	b := newBackups(t, storagetest.Open(t), true)
-	v := b.ok("POST", versionPath(""), "alice", stage.O{"algorithm": algorithm, "auth_data": "an opaque string"}).At("version")
+	v := b.ok("POST", versionPath(""), "alice", slicetest.O{"algorithm": algorithm, "auth_data": "an opaque string"}).At("version")
 	require.Equal(t, "an opaque string", b.ok("GET", versionPath(""), "alice", nil).At("auth_data"))
-	b.ok("PUT", versionPath(v), "alice", stage.O{"algorithm": algorithm, "auth_data": "another"})
+	b.ok("PUT", versionPath(v), "alice", slicetest.O{"algorithm": algorithm, "auth_data": "another"})
 	require.Equal(t, "another", b.ok("GET", versionPath(v), "alice", nil).At("auth_data"))
 }
 
@@ -284,12 +284,12 @@ func TestUploadsAtOnce(t *testing.T) {
 		var uploading sync.WaitGroup
 		for d := range devices {
 			uploading.Go(func() {
-				all := stage.O{}
+				all := slicetest.O{}
 				for s := range sessions {
 					all[fmt.Sprint("s", s)] = key((d+s)%devices, 0, false, fmt.Sprint((d+s)%devices))
 				}
 				all[fmt.Sprint("of device ", d)] = key(0, 0, false, "own")
-				a := stage.OK(t, b.router, "PUT", keysPath(v, room), fmt.Sprint("alice/", d), stage.O{"sessions": all})
+				a := slicetest.OK(t, b.router, "PUT", keysPath(v, room), fmt.Sprint("alice/", d), slicetest.O{"sessions": all})
 				mu.Lock()
 				etags[a.At("etag")]++
 				mu.Unlock()
