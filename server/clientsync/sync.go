@@ -165,7 +165,7 @@ func (s *Sync) reach(ctx context.Context, w *window, since api.Opt[string], time
 
 // reachToken waits for as long as the client does.
 func (s *Sync) reachToken(ctx context.Context, token *feed.Token, timeout time.Duration) (int64, error) {
-	waiting, cancel := context.WithTimeout(ctx, timeout)
+	waiting, cancel := s.Env.WithTimeout(ctx, timeout)
 	defer cancel()
 	defer context.AfterFunc(s.Stopping, cancel)()
 	for {
@@ -179,7 +179,7 @@ func (s *Sync) reachToken(ctx context.Context, token *feed.Token, timeout time.D
 // wait answers as soon as there is something to say, and at the latest when
 // the time is up.
 func (s *Sync) wait(ctx context.Context, w *window, timeout time.Duration) (*clientapi.SyncResponse, error) {
-	waiting, cancel := context.WithTimeout(ctx, timeout)
+	waiting, cancel := s.Env.WithTimeout(ctx, timeout)
 	defer cancel()
 	defer context.AfterFunc(s.Stopping, cancel)()
 	for {
