@@ -15,7 +15,7 @@ import (
 	"touchstone.example/storage"
 )
 
-func TestWhatAKilledServerLeftInMemoryIsRemoved(t *testing.T) {
+func TestSQLiteTempDirIsRemovedAfterKill(t *testing.T) {
 	parent := t.TempDir()
 	folder := func(name string, files ...string) string {
 		dir := filepath.Join(parent, name)

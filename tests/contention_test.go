@@ -14,10 +14,10 @@ import (
 	"touchstone.example/tests/harness"
 )
 
-// TestServersTalkInOneRoom has people on four servers of one database talk in one
+// TestServersSendToOneRoom has people on four servers of one database talk in one
 // room without a pause: each commit to the room is another's conflict, and none
 // is refused for that.
-func TestServersTalkInOneRoom(t *testing.T) {
+func TestServersSendToOneRoom(t *testing.T) {
 	servers := harness.StartSeveral(t, 4)
 	creator := servers[0].User(t, "creator")
 	room := creator.PublicRoom(t)

@@ -60,8 +60,8 @@ func TestFullDisk(t *testing.T) {
 // operating system refuses it, on PostgreSQL by the error that it then raises.
 func fillDisk(t *testing.T, s *harness.Server) (free func()) {
 	if s.Engine == harness.SQLite {
-		if harness.CannotDisturb != "" {
-			t.Skip("NOT RUN: " + harness.CannotDisturb)
+		if harness.CannotPause != "" {
+			t.Skip("NOT RUN: " + harness.CannotPause)
 		}
 		require.NoError(t, s.Process().LimitFiles(0))
 		return func() { require.NoError(t, s.Process().LimitFiles(-1)) }

@@ -87,9 +87,9 @@ func TestUncommonRequests(t *testing.T) {
 	}
 }
 
-// TestContinue: a client that asks first is told to go on, once it is known
+// TestExpectContinue: a client that asks first is told to go on, once it is known
 // that its body is wanted.
-func TestContinue(t *testing.T) {
+func TestExpectContinue(t *testing.T) {
 	s := harness.Start(t, harness.Options{})
 	conn := dial(t, s)
 	r := bufio.NewReader(conn)
@@ -102,9 +102,9 @@ func TestContinue(t *testing.T) {
 	require.Equal(t, "M_BAD_JSON", harness.Parse([]byte(body)).At("errcode").String())
 }
 
-// TestPipelines: requests that are sent without waiting are answered in their
+// TestPipelinedRequests: requests that are sent without waiting are answered in their
 // order, and a refused one does not take the next with it.
-func TestPipelines(t *testing.T) {
+func TestPipelinedRequests(t *testing.T) {
 	s := harness.Start(t, harness.Options{})
 	conn := dial(t, s)
 	const end = " HTTP/1.1\r\nHost: hs1\r\n"
@@ -121,10 +121,10 @@ func TestPipelines(t *testing.T) {
 	}
 }
 
-// TestWhatNeverArrives pins what net/http answers by itself, in plain text and
+// TestIncompleteRequestsTimeOut pins what net/http answers by itself, in plain text and
 // without CORS headers, and then hangs up: what it cannot read as a request.
 // Decision 0053 says why that is so. None of it is a 5xx but what HTTP asks for.
-func TestWhatNeverArrives(t *testing.T) {
+func TestIncompleteRequestsTimeOut(t *testing.T) {
 	s := harness.Start(t, harness.Options{})
 	const get = "GET /_matrix/client/versions HTTP/1.1\r\n"
 	// Just past what net/http reads, so that all of it can be written.

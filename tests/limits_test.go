@@ -16,7 +16,7 @@ import (
 
 	"touchstone.example/api"
 	"touchstone.example/generated/ops"
-	"touchstone.example/tests/bodies"
+	"touchstone.example/tests/bodygen"
 	"touchstone.example/tests/harness"
 )
 
@@ -30,9 +30,9 @@ func from(t *testing.T, s *harness.Server, address, path, body string) (*http.Re
 	return answer(t, bufio.NewReader(conn), "POST")
 }
 
-// TestGuessesAreLimitedByAddress: passwords, registration tokens and HMACs are
+// TestFailedLoginsAreLimitedByAddress: passwords, registration tokens and HMACs are
 // tried only some twenty times from one address, and others are not held up.
-func TestGuessesAreLimitedByAddress(t *testing.T) {
+func TestFailedLoginsAreLimitedByAddress(t *testing.T) {
 	each(t, harness.Options{Settings: []string{
 		"TOUCHSTONE_RATE_LIMITS_ENABLED=true", "TOUCHSTONE_REGISTRATION_TOKEN=right", "TOUCHSTONE_REGISTRATION_SHARED_SECRET=right",
 	}}, func(t *testing.T, s *harness.Server) {
@@ -63,9 +63,9 @@ func TestGuessesAreLimitedByAddress(t *testing.T) {
 	})
 }
 
-// TestGuessesAtOnceAreLimited: guesses made side by side are limited as those
+// TestConcurrentFailedLoginsAreLimited: guesses made side by side are limited as those
 // made in turn.
-func TestGuessesAtOnceAreLimited(t *testing.T) {
+func TestConcurrentFailedLoginsAreLimited(t *testing.T) {
 	s := harness.Start(t, harness.Options{Settings: []string{"TOUCHSTONE_RATE_LIMITS_ENABLED=true", "TOUCHSTONE_REGISTRATION_TOKEN=right"}})
 	var all sync.WaitGroup
 	var looked atomic.Int64
@@ -84,8 +84,8 @@ func TestGuessesAtOnceAreLimited(t *testing.T) {
 	require.Less(t, looked.Load(), int64(130))
 }
 
-// TestTheLabLimitsNobody: tests try wrong passwords all day.
-func TestTheLabLimitsNobody(t *testing.T) {
+// TestNoRateLimitsInLabMode: tests try wrong passwords all day.
+func TestNoRateLimitsInLabMode(t *testing.T) {
 	s := harness.Start(t, harness.Options{})
 	for range 60 {
 		resp, body := from(t, s, "192.0.2.1", "/_matrix/client/v3/login", `{"type":"m.login.password","password":"wrong","identifier":{"type":"m.id.user","user":"alice"}}`)
@@ -111,7 +111,7 @@ var largeBodies = []*api.Operation{&ops.ClientSendToDevice, &ops.ClientPutRoomKe
 // TestBodiesOfEveryOperation: each operation refuses a body that is larger than
 // it can use as soon as the body is announced, whoever asks.
 func TestBodiesOfEveryOperation(t *testing.T) {
-	docs, err := bodies.Load("../spec")
+	docs, err := bodygen.Load("../spec")
 	require.NoError(t, err)
 	s := harness.Start(t, harness.Options{})
 	u := s.User(t, "u")
@@ -143,11 +143,11 @@ func TestBodiesOfEveryOperation(t *testing.T) {
 	require.Greater(t, n, 50)
 }
 
-// TestContentIsMeasuredAsItIsStored: what an event may hold it may, however the
+// TestEventSizeIsCanonicalSize: what an event may hold it may, however the
 // client wrote it, and nothing is done for what it cannot.
-func TestContentIsMeasuredAsItIsStored(t *testing.T) {
+func TestEventSizeIsCanonicalSize(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *harness.Server) {
-		w := newWorld(t, s)
+		w := newFixture(t, s)
 		escaped := `{"body":"` + strings.Repeat(`\u0061`, 60<<10) + `"}`
 		require.Equal(t, 200, s.Do(t, w.send(escaped)).Status)
 		require.Equal(t, 200, s.Do(t, w.send(`{"body":"x"`+strings.Repeat(" ", 300<<10)+`}`)).Status)
@@ -263,10 +263,10 @@ func TestLongTimelines(t *testing.T) {
 	})
 }
 
-// TestRareEventsAreNotLookedForWithoutEnd: a filter that keeps most events out
+// TestScanForRareEventsIsBounded: a filter that keeps most events out
 // does not make a sync walk through the whole room, and what lies further back
 // is found by going on.
-func TestRareEventsAreNotLookedForWithoutEnd(t *testing.T) {
+func TestScanForRareEventsIsBounded(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *harness.Server) {
 		u := s.User(t, "u")
 		room := u.PublicRoom(t)

@@ -14,9 +14,9 @@ import (
 
 	"touchstone.example/api"
 	"touchstone.example/generated/ops"
-	"touchstone.example/tests/bodies"
+	"touchstone.example/tests/bodygen"
+	"touchstone.example/tests/fakeidentity"
 	"touchstone.example/tests/harness"
-	"touchstone.example/tests/identity"
 )
 
 var coverageTable = flag.String("coverage-table", "", "write the table of operations into this Markdown file, between its coverage marks if it has some")
@@ -31,9 +31,9 @@ var servedElsewhere = map[string]string{"askPolicyServerToSign": "policy servers
 // reported UNFINISHED: what the generated code does for them is tested all the
 // same.
 func TestOperations(t *testing.T) {
-	docs, err := bodies.Load("../spec")
+	docs, err := bodygen.Load("../spec")
 	require.NoError(t, err)
-	is := identity.New(t)
+	is := fakeidentity.New(t)
 	s := harness.Start(t, harness.Options{Settings: []string{
 		"TOUCHSTONE_FEDERATION_TRUSTED_CA_FILE=" + is.CAFile(t),
 		"TOUCHSTONE_WELL_KNOWN_CLIENT=https://client.example.org", "TOUCHSTONE_WELL_KNOWN_SERVER=federation.example.org:443",
@@ -58,19 +58,19 @@ func TestOperations(t *testing.T) {
 	}
 }
 
-// An operationCase is one operation and a world for it alone.
+// An operationCase is one operation and a fixture for it alone.
 type operationCase struct {
 	op    *api.Operation
-	doc   *bodies.Operation
+	doc   *bodygen.Operation
 	s     *harness.Server
-	is    *identity.Server
-	w     *operationWorld
+	is    *fakeidentity.Server
+	w     *operationFixture
 	alice *harness.User
 	state string
 }
 
-func newOperationCase(t *testing.T, s *harness.Server, is *identity.Server, op *api.Operation, doc *bodies.Operation) *operationCase {
-	w := newOperationWorld(t, s, is, op.ID)
+func newOperationCase(t *testing.T, s *harness.Server, is *fakeidentity.Server, op *api.Operation, doc *bodygen.Operation) *operationCase {
+	w := newOperationFixture(t, s, is, op.ID)
 	return &operationCase{op: op, doc: doc, s: s, is: is, w: w, alice: w.alice}
 }
 
@@ -121,11 +121,11 @@ func (c *operationCase) minimal() any {
 	return c.maker(false).Make(c.doc.Body)
 }
 
-func (c *operationCase) maker(full bool) bodies.Maker {
-	return bodies.Maker{Full: full, Values: c.w.bodyValue}
+func (c *operationCase) maker(full bool) bodygen.Maker {
+	return bodygen.Maker{Full: full, Values: c.w.bodyValue}
 }
 
-// path fills the template, with other values than the world's where with has
+// path fills the template, with other values than the fixture's where with has
 // some.
 func (c *operationCase) path(with map[string]string) string {
 	segments := strings.Split(c.op.Path, "/")
@@ -283,7 +283,7 @@ func (c *operationCase) wrongType(t *testing.T) {
 // allMembers sends every member that the schema knows. The server may refuse
 // what they say, but not how.
 func (c *operationCase) allMembers(t *testing.T) {
-	c.w = newOperationWorld(t, c.s, c.is, c.op.ID)
+	c.w = newOperationFixture(t, c.s, c.is, c.op.ID)
 	c.alice = c.w.alice
 	a := c.s.Do(t, c.request(c.maker(true).Make(c.doc.Body)))
 	for _, errcode := range []string{"M_NOT_JSON", "M_BAD_JSON", "M_MISSING_PARAM"} {
@@ -293,7 +293,7 @@ func (c *operationCase) allMembers(t *testing.T) {
 
 // valid calls the operation as it is meant.
 func (c *operationCase) valid(t *testing.T) {
-	c.w = newOperationWorld(t, c.s, c.is, c.op.ID)
+	c.w = newOperationFixture(t, c.s, c.is, c.op.ID)
 	c.alice = c.w.alice
 	a := c.s.Do(t, c.request(c.minimal()))
 	switch {

@@ -10,11 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"touchstone.example/tests/chance"
 	"touchstone.example/tests/harness"
+	"touchstone.example/tests/seedrand"
 )
 
-// TestRandomServers is TestClientsKnowTheirRooms with three servers on one
+// TestRandomServers is TestSyncMatchesModel with three servers on one
 // database and a client whose every request, and every request of the others in
 // the room, goes to any of them. Meanwhile people write elsewhere by each server,
 // so that the servers hear of each other's changes with some delay.
@@ -27,7 +27,7 @@ func TestRandomServers(t *testing.T) {
 	for n := 0; n == 0 || time.Since(start) < *randomDuration && !t.Failed(); n++ {
 		seed := *randomSeed<<32 + n
 		t.Run(fmt.Sprint("life ", n), func(t *testing.T) {
-			newLife(t, chance.Dice(seed), servers...).live(t, 16)
+			newSyncModel(t, seedrand.Dice(seed), servers...).run(t, 16)
 		})
 		p.say(t, "%d lives", n+1)
 	}

@@ -14,8 +14,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"touchstone.example/tests/chance"
 	"touchstone.example/tests/harness"
+	"touchstone.example/tests/seedrand"
 )
 
 // load is what people send while TestRandomStops disturbs the servers.
@@ -60,7 +60,7 @@ func (l *load) start(t *testing.T) {
 	l.end = cancel
 	t.Cleanup(l.stop)
 	for i, u := range l.users {
-		l.sending.Go(func() { l.send(t, ctx, u, chance.Dice(*randomSeed*1000+i)) })
+		l.sending.Go(func() { l.send(t, ctx, u, seedrand.Dice(*randomSeed*1000+i)) })
 	}
 }
 
@@ -71,17 +71,17 @@ func (l *load) stop() {
 
 // send sends until ctx ends. Most messages that were not answered are sent again
 // under the same transaction ID, by whichever server; so are some that were.
-func (l *load) send(t *testing.T, ctx context.Context, u *harness.User, d chance.Dice) {
+func (l *load) send(t *testing.T, ctx context.Context, u *harness.User, d seedrand.Dice) {
 	tick := time.NewTicker(pace)
 	defer tick.Stop()
 	for n := 0; ; n++ {
 		m := message{
-			room: chance.Pick(&d, l.rooms...), txn: harness.Txn(),
+			room: seedrand.Pick(&d, l.rooms...), txn: harness.Txn(),
 			text: fmt.Sprintf("%s, message %d", u.ID, n),
 		}
 		id := l.untilAcknowledged(t, ctx, u, &d, m)
 		if id != "" && d.OneIn(8) {
-			other, _, err := l.try(t, ctx, u.On(chance.Pick(&d, l.servers...)), m)
+			other, _, err := l.try(t, ctx, u.On(seedrand.Pick(&d, l.servers...)), m)
 			if err == nil && other != id {
 				t.Errorf("transaction %s of %q is %s, and then %s", m.txn, m.text, id, other)
 			}
@@ -101,13 +101,13 @@ func (l *load) send(t *testing.T, ctx context.Context, u *harness.User, d chance
 
 type message struct{ room, txn, text string }
 
-func (l *load) untilAcknowledged(t *testing.T, ctx context.Context, u *harness.User, d *chance.Dice, m message) string {
+func (l *load) untilAcknowledged(t *testing.T, ctx context.Context, u *harness.User, d *seedrand.Dice, m message) string {
 	l.mu.Lock()
 	l.tried[m.text] = true
 	l.mu.Unlock()
 	giveUp := d.OneIn(4)
 	for {
-		server := chance.Pick(d, l.servers...)
+		server := seedrand.Pick(d, l.servers...)
 		id, retry, err := l.try(t, ctx, u.On(server), m)
 		if err == nil {
 			l.mu.Lock()

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/storage/storagetest"
-	"touchstone.example/tests/chance"
 	"touchstone.example/tests/harness"
+	"touchstone.example/tests/seedrand"
 )
 
 // TestRandomStops stops, kills and pauses servers under load, fills their disk,
@@ -21,8 +21,8 @@ import (
 // means one event, whichever server is asked; whoever got no answer because a
 // server was stopped by SIGTERM has written nothing; every server comes back.
 func TestRandomStops(t *testing.T) {
-	if harness.CannotDisturb != "" {
-		t.Skip("NOT RUN: " + harness.CannotDisturb)
+	if harness.CannotPause != "" {
+		t.Skip("NOT RUN: " + harness.CannotPause)
 	}
 	for _, e := range harness.Engines() {
 		t.Run(string(e), func(t *testing.T) {
@@ -44,7 +44,7 @@ const (
 type stops struct {
 	servers []*harness.Server
 	cluster *storagetest.Cluster // nil on SQLite
-	dice    chance.Dice
+	dice    seedrand.Dice
 	rooms   []string
 	load    *load
 	readers []*reader
@@ -56,7 +56,7 @@ type stops struct {
 }
 
 func newStops(t *testing.T, e harness.Engine) *stops {
-	s := &stops{dice: chance.Dice(*randomSeed), done: map[string]int{}, took: map[string]time.Duration{}}
+	s := &stops{dice: seedrand.Dice(*randomSeed), done: map[string]int{}, took: map[string]time.Duration{}}
 	o := harness.Options{Engine: e, Process: true}
 	n := 1
 	if e == harness.Postgres {
@@ -150,7 +150,7 @@ func wait(t *testing.T, d time.Duration) {
 	}
 }
 
-func (s *stops) server() *harness.Server { return chance.Pick(&s.dice, s.servers...) }
+func (s *stops) server() *harness.Server { return seedrand.Pick(&s.dice, s.servers...) }
 
 // terminate stops a server by SIGTERM. Those that it did not answer have written
 // nothing: they wait until that has been seen, and then send again.

@@ -10,13 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/api/id"
+	"touchstone.example/tests/fakeidentity"
 	"touchstone.example/tests/harness"
-	"touchstone.example/tests/identity"
 )
 
 // scenario is a long afternoon on one server. It knows nothing of what the
 // server answers but what it needs to go on.
-func scenario(t *testing.T, s *harness.Server, is *identity.Server) {
+func scenario(t *testing.T, s *harness.Server, is *fakeidentity.Server) {
 	sceneAnonymous(t, s)
 	alice, bob := sceneAccounts(t, s)
 	sceneProfiles(t, alice, bob)
@@ -188,7 +188,7 @@ func sceneMembership(t *testing.T, s *harness.Server, alice, bob *harness.User) 
 	alice.Do(t, http.MethodGet, harness.Path("v3/rooms/{}/messages", room)+"?dir=b", nil)
 }
 
-func sceneThirdParties(t *testing.T, is *identity.Server, alice, bob *harness.User) {
+func sceneThirdParties(t *testing.T, is *fakeidentity.Server, alice, bob *harness.User) {
 	is.Bind("email", "bob@example.org", id.UserID(bob.ID))
 	room := alice.CreateRoom(t, harness.O{"invite_3pid": []any{is.Ask("email", "bob@example.org"), is.Ask("email", "robert@example.org")}})
 	bob.Leave(t, room)
@@ -242,7 +242,7 @@ func sceneLongPolls(t *testing.T, alice, bob *harness.User, room string) {
 }
 
 func sceneErrors(t *testing.T, alice *harness.User, room string) {
-	w := world{alice, room}
+	w := fixture{alice, room}
 	// badJSON's rows come in the order of a map; only their answers are told
 	// apart here, so they are sent by name.
 	for _, body := range []string{`{"a":1,"a":2}`, "{\"a\":\"\xff\"}", `{"a":"\ud800"}`, `{"a":1.5}`, `{"a":9007199254740992}`, `[]`, ``, `nul`} {

@@ -80,9 +80,9 @@ func (w *writers) send(ctx context.Context, i int) {
 	}
 }
 
-// TestStopAnswersWhoWaits: long polls are answered when the server stops, and
+// TestStopAnswersLongPolls: long polls are answered when the server stops, and
 // connections that nobody uses do not hold it up.
-func TestStopAnswersWhoWaits(t *testing.T) {
+func TestStopAnswersLongPolls(t *testing.T) {
 	for _, e := range harness.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			s := harness.Start(t, harness.Options{Engine: e, Process: true})

@@ -52,9 +52,9 @@ func sorted(ids ...string) []string {
 	return out
 }
 
-// crowd is a room of eight, in which the last two events are bob's. It has a
+// fourMemberRoom is a room of eight, in which the last two events are bob's. It has a
 // name, and more members than a summary has heroes.
-func crowd(t *testing.T, s *harness.Server) (alice, bob, carol, dora *harness.User, room string) {
+func fourMemberRoom(t *testing.T, s *harness.Server) (alice, bob, carol, dora *harness.User, room string) {
 	u := s.Users(t, "alice", "bob", "carol", "dora", "emil", "fritz", "gerda", "hanna")
 	room = u[0].PublicRoom(t, u[1:]...)
 	u[0].SetState(t, room, "m.room.name", "", harness.O{"name": "crowd"})
@@ -66,7 +66,7 @@ func crowd(t *testing.T, s *harness.Server) (alice, bob, carol, dora *harness.Us
 
 // lazyInitial: the heroes of the summary have to come too, where it names any.
 func lazyInitial(t *testing.T, s *harness.Server) {
-	_, bob, _, dora, room := crowd(t, s)
+	_, bob, _, dora, room := fourMemberRoom(t, s)
 	part := joined(dora.Sync(t, "filter", lazy(2, false)), room)
 	want := append(part.At("summary", "m.heroes").Strings(), bob.ID, dora.ID)
 	require.Equal(t, slices.Compact(sorted(want...)), members(part.At("state", "events")))
@@ -75,7 +75,7 @@ func lazyInitial(t *testing.T, s *harness.Server) {
 }
 
 func lazyNewSender(t *testing.T, s *harness.Server) {
-	_, _, carol, dora, room := crowd(t, s)
+	_, _, carol, dora, room := fourMemberRoom(t, s)
 	v := dora.Sync(t, "filter", lazy(2, false))
 	carol.Send(t, room, "me too")
 	v = dora.Sync(t, "since", v.At("next_batch"), "filter", lazy(2, false))
@@ -95,7 +95,7 @@ func lazyNewHero(t *testing.T, s *harness.Server) {
 }
 
 func lazyRedundant(t *testing.T, s *harness.Server) {
-	_, bob, _, dora, room := crowd(t, s)
+	_, bob, _, dora, room := fourMemberRoom(t, s)
 	v := dora.Sync(t, "filter", lazy(2, true))
 	for range 2 {
 		bob.Send(t, room, "again")
@@ -105,7 +105,7 @@ func lazyRedundant(t *testing.T, s *harness.Server) {
 }
 
 func lazyOnce(t *testing.T, s *harness.Server) {
-	_, bob, carol, dora, room := crowd(t, s)
+	_, bob, carol, dora, room := fourMemberRoom(t, s)
 	v := dora.Sync(t, "filter", lazy(2, false))
 	for i, want := range [][]string{{carol.ID}, {}, {}} {
 		bob.Send(t, room, "known since the first answer")
@@ -122,7 +122,7 @@ func lazyOnce(t *testing.T, s *harness.Server) {
 }
 
 func lazyLost(t *testing.T, s *harness.Server) {
-	_, bob, carol, dora, room := crowd(t, s)
+	_, bob, carol, dora, room := fourMemberRoom(t, s)
 	v := dora.Sync(t, "filter", lazy(2, false))
 	carol.Send(t, room, "one")
 	for range 3 {
@@ -133,7 +133,7 @@ func lazyLost(t *testing.T, s *harness.Server) {
 }
 
 func lazyChanged(t *testing.T, s *harness.Server) {
-	_, bob, _, dora, room := crowd(t, s)
+	_, bob, _, dora, room := fourMemberRoom(t, s)
 	v := dora.Sync(t, "filter", lazy(2, false))
 	bob.SetState(t, room, "m.room.member", bob.ID, harness.O{"membership": "join", "displayname": "Robert"})
 	sendMany(t, bob, room, 2)
@@ -142,7 +142,7 @@ func lazyChanged(t *testing.T, s *harness.Server) {
 }
 
 func lazyGap(t *testing.T, s *harness.Server) {
-	alice, bob, carol, dora, room := crowd(t, s)
+	alice, bob, carol, dora, room := fourMemberRoom(t, s)
 	v := dora.Sync(t, "filter", lazy(2, false))
 	carol.Leave(t, room)
 	erik := s.User(t, "erik")
@@ -156,23 +156,23 @@ func lazyGap(t *testing.T, s *harness.Server) {
 }
 
 func notLazy(t *testing.T, s *harness.Server) {
-	_, _, _, dora, room := crowd(t, s)
+	_, _, _, dora, room := fourMemberRoom(t, s)
 	part := joined(dora.Sync(t, "filter", limit(2)), room)
 	require.Len(t, members(part.At("state", "events")), 8)
 }
 
 func lazyMessages(t *testing.T, s *harness.Server) {
-	alice, bob, _, dora, room := crowd(t, s)
+	alice, bob, _, dora, room := fourMemberRoom(t, s)
 	page := dora.Messages(t, room, "dir", "b", "limit", 3, "filter", harness.Filter(harness.O{"lazy_load_members": true}))
 	require.Len(t, page.At("chunk").List(), 3)
 	require.Equal(t, sorted(alice.ID, bob.ID), members(page.At("state")))
 	require.False(t, dora.Messages(t, room, "dir", "b", "limit", 3).At("state", 0).Exists())
 }
 
-// TestAnotherServerTellsMembersAgain: each server believes what it told itself.
-func TestAnotherServerTellsMembersAgain(t *testing.T) {
+// TestAnotherServerRepeatsLazyMembers: each server believes what it told itself.
+func TestAnotherServerRepeatsLazyMembers(t *testing.T) {
 	servers := harness.StartSeveral(t, 2)
-	_, bob, _, dora, room := crowd(t, servers[0])
+	_, bob, _, dora, room := fourMemberRoom(t, servers[0])
 	since := dora.Sync(t, "filter", lazy(2, false)).At("next_batch").String()
 	sent := bob.Send(t, room, "known since the first answer")
 	for i, want := range [][]string{{}, {bob.ID}} {
@@ -181,12 +181,12 @@ func TestAnotherServerTellsMembersAgain(t *testing.T) {
 	}
 }
 
-// TestAServerBelievesItsOwnTokensOnly: two servers answer at the same position,
+// TestLazyTokensOfAnotherServerAreIgnored: two servers answer at the same position,
 // one of them in vain. It must not take the other one's token for its own, by
 // which it told more members.
-func TestAServerBelievesItsOwnTokensOnly(t *testing.T) {
+func TestLazyTokensOfAnotherServerAreIgnored(t *testing.T) {
 	servers := harness.StartSeveral(t, 2)
-	_, bob, carol, dora, room := crowd(t, servers[0])
+	_, bob, carol, dora, room := fourMemberRoom(t, servers[0])
 	here, there := dora.On(servers[0]), dora.On(servers[1])
 	since := here.Sync(t, "filter", harness.Filter(harness.O{"room": harness.O{"rooms": []string{}, "state": harness.O{"lazy_load_members": true}}})).At("next_batch").String()
 	bob.Send(t, room, "one")

@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"touchstone.example/tests/chance"
 	"touchstone.example/tests/harness"
+	"touchstone.example/tests/seedrand"
 )
 
 // A filter is one of events, and which they are.
@@ -20,7 +20,7 @@ type filter struct {
 }
 
 // chooseFilters makes the client's filter.
-func (l *life) chooseFilters() {
+func (l *syncModel) chooseFilters() {
 	l.timeline, l.stateOnly = l.chooseFilter(), filter{harness.O{}, func(harness.Value) bool { return true }}
 	if l.dice.OneIn(4) {
 		l.stateOnly = l.chooseFilter()
@@ -28,7 +28,7 @@ func (l *life) chooseFilters() {
 	l.lazy, l.redundant = l.dice.OneIn(2), l.dice.OneIn(3)
 }
 
-func (l *life) chooseFilter() filter {
+func (l *syncModel) chooseFilter() filter {
 	typed := func(prefixes ...string) func(harness.Value) bool {
 		return func(ev harness.Value) bool {
 			return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(ev.At("type").String(), p) })
@@ -41,8 +41,8 @@ func (l *life) chooseFilter() filter {
 	not := func(f func(harness.Value) bool) func(harness.Value) bool {
 		return func(ev harness.Value) bool { return !f(ev) }
 	}
-	someone := chance.Pick(&l.dice, l.alice, l.bob, l.others[0])
-	return chance.Pick(&l.dice,
+	someone := seedrand.Pick(&l.dice, l.alice, l.bob, l.others[0])
+	return seedrand.Pick(&l.dice,
 		filter{harness.O{}, func(harness.Value) bool { return true }},
 		filter{harness.O{"types": []string{"m.room.message"}}, typed("m.room.message")},
 		filter{harness.O{"types": []string{"m.room.message", "m.room.member"}}, typed("m.room.message", "m.room.member")},
@@ -57,7 +57,7 @@ func (l *life) chooseFilter() filter {
 }
 
 // filter is the filter as the query takes it; without a limit where it is 0.
-func (l *life) filter(limit int) string {
+func (l *syncModel) filter(limit int) string {
 	timeline, state := harness.O{}, harness.O{"lazy_load_members": l.lazy, "include_redundant_members": l.redundant}
 	for k, v := range l.timeline.is {
 		timeline[k] = v
@@ -79,7 +79,7 @@ func memberKey(user string) [2]string { return [2]string{"m.room.member", user} 
 
 // compareState looks at the room's state. Who loads members lazily need not know
 // all of them; what the filter keeps out of the state need not be known.
-func (l *life) compareState(t *testing.T) {
+func (l *syncModel) compareState(t *testing.T) {
 	answer := l.at(l.bob).Do(t, "GET", harness.Path("v3/rooms/{}/state", l.room), nil)
 	if answer.Status == 403 || l.entry == "" && l.done[0] == "world_readable" {
 		return // nothing to compare with: bob never was in it, or may see what came later
@@ -107,7 +107,7 @@ func (l *life) compareState(t *testing.T) {
 
 // compareMembers looks for the members whom the client needs to show a part of an
 // answer.
-func (l *life) compareMembers(t *testing.T, part harness.Value) {
+func (l *syncModel) compareMembers(t *testing.T, part harness.Value) {
 	if !l.lazy || len(l.stateOnly.is) > 0 {
 		return
 	}
@@ -131,7 +131,7 @@ func (l *life) compareMembers(t *testing.T, part harness.Value) {
 
 // notRedundant: what the client has been told it is not told again, but of what
 // happened in a gap.
-func (l *life) notRedundant(t *testing.T, part harness.Value, whole bool) {
+func (l *syncModel) notRedundant(t *testing.T, part harness.Value, whole bool) {
 	if !l.lazy || l.redundant || whole || part.At("timeline", "limited").Bool() || len(l.servers) > 1 {
 		return // another server does not know what this one told
 	}

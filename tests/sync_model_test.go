@@ -9,30 +9,30 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"touchstone.example/tests/chance"
 	"touchstone.example/tests/harness"
+	"touchstone.example/tests/seedrand"
 )
 
-// TestClientsKnowTheirRooms: in a random life of a room, a client that believes
+// TestSyncMatchesModel: in a random life of a room, a client that believes
 // what sync tells and fills gaps with messages always knows the room's state and
 // its history, as far back as it has seen it and its filter lets it. Some answers
 // do not arrive.
-func TestClientsKnowTheirRooms(t *testing.T) {
+func TestSyncMatchesModel(t *testing.T) {
 	const lives, moments = 32, 16
 	eachEngine(t, func(t *testing.T, s *harness.Server) {
 		for seed := range lives {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
-				newLife(t, chance.Dice(seed), s).live(t, moments)
+				newSyncModel(t, seedrand.Dice(seed), s).run(t, moments)
 			})
 		}
 	})
 }
 
-// A life is a room, in which alice may do everything, and bob, who comes and
+// A syncModel is a room, in which alice may do everything, and bob, who comes and
 // goes, with the client that he has.
-type life struct {
-	dice       chance.Dice
+type syncModel struct {
+	dice       seedrand.Dice
 	servers    []*harness.Server // of one database; each request goes to any of them
 	alice, bob *harness.User
 	others     []*harness.User
@@ -50,14 +50,14 @@ type life struct {
 	history []string             // from the first event since the client last came in
 }
 
-func newLife(t *testing.T, dice chance.Dice, servers ...*harness.Server) *life {
+func newSyncModel(t *testing.T, dice seedrand.Dice, servers ...*harness.Server) *syncModel {
 	s := servers[0]
-	l := &life{
+	l := &syncModel{
 		dice: dice, servers: servers,
 		alice: s.User(t, "alice"), bob: s.User(t, "bob"), others: []*harness.User{s.User(t, "carol"), s.User(t, "dora")},
 	}
 	l.stateAfter = l.dice.OneIn(2)
-	visibility := chance.Pick(&l.dice, "world_readable", "shared", "invited", "invited", "joined", "joined")
+	visibility := seedrand.Pick(&l.dice, "world_readable", "shared", "invited", "invited", "joined", "joined")
 	l.chooseFilters()
 	l.done = append(l.done, visibility, l.filter(0), fmt.Sprint("state after: ", l.stateAfter))
 	l.room = l.alice.CreateRoom(t, harness.O{"preset": "public_chat",
@@ -67,29 +67,29 @@ func newLife(t *testing.T, dice chance.Dice, servers ...*harness.Server) *life {
 	return l
 }
 
-// live lets things happen, with an answer after each few.
-func (l *life) live(t *testing.T, moments int) {
+// run lets things happen, with an answer after each few.
+func (l *syncModel) run(t *testing.T, moments int) {
 	for range moments {
 		for range l.dice.Roll(7) {
-			l.happen(t)
+			l.randomAction(t)
 		}
 		l.sync(t)
 	}
 }
 
 // at is a user on any of the servers.
-func (l *life) at(u *harness.User) *harness.User {
+func (l *syncModel) at(u *harness.User) *harness.User {
 	if len(l.servers) == 1 {
 		return u
 	}
-	return u.On(chance.Pick(&l.dice, l.servers...))
+	return u.On(seedrand.Pick(&l.dice, l.servers...))
 }
 
-// happen lets one thing happen, or be refused.
-func (l *life) happen(t *testing.T) {
+// randomAction lets one thing happen, or be refused.
+func (l *syncModel) randomAction(t *testing.T) {
 	n := len(l.done)
-	what := chance.Pick(&l.dice, "send", "speak", "state", "state", "state", "other", "rename", "redact", "bob", "bob")
-	other := l.at(chance.Pick(&l.dice, l.others...))
+	what := seedrand.Pick(&l.dice, "send", "speak", "state", "state", "state", "other", "rename", "redact", "bob", "bob")
+	other := l.at(seedrand.Pick(&l.dice, l.others...))
 	switch what {
 	case "send":
 		l.at(l.alice).Send(t, l.room, fmt.Sprint("message ", n))
@@ -100,10 +100,10 @@ func (l *life) happen(t *testing.T) {
 		if l.dice.OneIn(2) {
 			content["url"] = "mxc://example.org/picture"
 		}
-		path := harness.Path("v3/rooms/{}/state/org.example/{}", l.room, chance.Pick(&l.dice, "", "x", "y"))
-		l.at(chance.Pick(&l.dice, l.alice, other)).Do(t, "PUT", path, content)
+		path := harness.Path("v3/rooms/{}/state/org.example/{}", l.room, seedrand.Pick(&l.dice, "", "x", "y"))
+		l.at(seedrand.Pick(&l.dice, l.alice, other)).Do(t, "PUT", path, content)
 	case "other":
-		other.Do(t, "POST", harness.Path("v3/rooms/{}/{}", l.room, chance.Pick(&l.dice, "join", "leave")), harness.O{})
+		other.Do(t, "POST", harness.Path("v3/rooms/{}/{}", l.room, seedrand.Pick(&l.dice, "join", "leave")), harness.O{})
 	case "rename":
 		other.Put(t, harness.Path("v3/profile/{}/displayname", other.ID), harness.O{"displayname": fmt.Sprint("name ", n)})
 	case "redact":
@@ -113,7 +113,7 @@ func (l *life) happen(t *testing.T) {
 			l.at(l.alice).Redact(t, l.room, ev.At("event_id").String())
 		}
 	case "bob":
-		what = chance.Pick(&l.dice, "join", "join", "leave", "kick", "ban", "unban", "invite")
+		what = seedrand.Pick(&l.dice, "join", "join", "leave", "kick", "ban", "unban", "invite")
 		path := harness.Path("v3/rooms/{}/{}", l.room, what)
 		if what == "join" || what == "leave" {
 			l.at(l.bob).Do(t, "POST", path, harness.O{})
@@ -125,9 +125,9 @@ func (l *life) happen(t *testing.T) {
 }
 
 // sync has the client take one answer, and compares what it then knows.
-func (l *life) sync(t *testing.T) {
+func (l *syncModel) sync(t *testing.T) {
 	full := l.dice.OneIn(8)
-	query := []any{"filter", l.filter(chance.Pick(&l.dice, 1, 3, 20, 50)), "use_state_after", l.stateAfter, "full_state", full}
+	query := []any{"filter", l.filter(seedrand.Pick(&l.dice, 1, 3, 20, 50)), "use_state_after", l.stateAfter, "full_state", full}
 	if l.since != "" {
 		query = append(query, "since", l.since)
 	}
@@ -171,7 +171,7 @@ func (l *life) sync(t *testing.T) {
 
 // catchUp has a server reach what has been acknowledged by any of them, which an
 // answer to an older token need not wait for.
-func (l *life) catchUp(t *testing.T, u *harness.User) {
+func (l *syncModel) catchUp(t *testing.T, u *harness.User) {
 	if len(l.servers) > 1 {
 		nothing := harness.Filter(harness.O{"room": harness.O{"rooms": []string{}}})
 		newest := l.at(l.bob).Sync(t, "filter", nothing).At("next_batch").String()
@@ -180,7 +180,7 @@ func (l *life) catchUp(t *testing.T, u *harness.User) {
 }
 
 // told are the events by which a part of an answer changes the client's state.
-func (l *life) told(part harness.Value) []harness.Value {
+func (l *syncModel) told(part harness.Value) []harness.Value {
 	if l.stateAfter {
 		return part.At("state_after", "events").List()
 	}
@@ -189,7 +189,7 @@ func (l *life) told(part harness.Value) []harness.Value {
 
 // takeState believes an answer about the room's state. whole says that it tells
 // all of it.
-func (l *life) takeState(part harness.Value, whole bool) {
+func (l *syncModel) takeState(part harness.Value, whole bool) {
 	if whole {
 		l.state = map[[2]string]string{}
 	}
@@ -201,7 +201,7 @@ func (l *life) takeState(part harness.Value, whole bool) {
 }
 
 // takeTimeline adds a timeline to what the client has, with what it left out.
-func (l *life) takeTimeline(t *testing.T, part harness.Value, cameIn bool) {
+func (l *syncModel) takeTimeline(t *testing.T, part harness.Value, cameIn bool) {
 	timeline := part.At("timeline")
 	shown := harness.IDs(timeline.At("events").List())
 	if cameIn {
@@ -225,7 +225,7 @@ func (l *life) takeTimeline(t *testing.T, part harness.Value, cameIn bool) {
 }
 
 // compareHistory looks at the room's events.
-func (l *life) compareHistory(t *testing.T) {
+func (l *syncModel) compareHistory(t *testing.T) {
 	all := harness.IDs(l.at(l.bob).AllMessages(t, l.room, "f", 100, "filter", harness.Filter(l.timeline.is)))
 	known := slices.DeleteFunc(slices.Clone(l.history), func(event string) bool { return !slices.Contains(all, event) })
 	if len(known) == 0 {
@@ -237,7 +237,7 @@ func (l *life) compareHistory(t *testing.T) {
 
 // compareMembersAt asks for the members as of the client's token, which are
 // those of now: nothing has happened since.
-func (l *life) compareMembersAt(t *testing.T) {
+func (l *syncModel) compareMembersAt(t *testing.T) {
 	now := harness.IDs(l.at(l.bob).Get(t, harness.Path("v3/rooms/{}/members", l.room)).At("chunk").List())
 	then := harness.IDs(l.at(l.bob).Get(t, harness.Path("v3/rooms/{}/members", l.room)+harness.Query("at", l.since)).At("chunk").List())
 	require.ElementsMatch(t, now, then, "%v", l.done)

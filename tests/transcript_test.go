@@ -16,9 +16,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/generated/ops"
-	"touchstone.example/tests/bodies"
+	"touchstone.example/tests/bodygen"
+	"touchstone.example/tests/fakeidentity"
 	"touchstone.example/tests/harness"
-	"touchstone.example/tests/identity"
 )
 
 // TestTranscript plays one scenario of more than three hundred requests twice,
@@ -28,7 +28,7 @@ import (
 func TestTranscript(t *testing.T) {
 	for _, e := range harness.Engines() {
 		t.Run(string(e), func(t *testing.T) {
-			is := identity.New(t) // the same for both: its port is not ours to choose
+			is := fakeidentity.New(t) // the same for both: its port is not ours to choose
 			first, second := play(t, e, is), play(t, e, is)
 			require.GreaterOrEqual(t, len(first), 300, "requests")
 			for i := range min(len(first), len(second)) {
@@ -54,7 +54,7 @@ func keep(t *testing.T, first, second []string) {
 }
 
 // play runs the scenario against a fresh server and writes down what happened.
-func play(t *testing.T, e harness.Engine, is *identity.Server) []string {
+func play(t *testing.T, e harness.Engine, is *fakeidentity.Server) []string {
 	var transcript []string
 	is.Forget()
 	played := t.Run("play", func(t *testing.T) {
@@ -110,10 +110,10 @@ func describe(q harness.Request, body []byte, a *harness.Answer) string {
 
 // playRest calls the operations that the scenario did not. None of them may be
 // served: whoever writes an operation adds it to the scenario.
-func playRest(t *testing.T, s *harness.Server, is *identity.Server, touched map[string]bool) {
-	docs, err := bodies.Load("../spec")
+func playRest(t *testing.T, s *harness.Server, is *fakeidentity.Server, touched map[string]bool) {
+	docs, err := bodygen.Load("../spec")
 	require.NoError(t, err)
-	w := newOperationWorld(t, s, is, "")
+	w := newOperationFixture(t, s, is, "")
 	for _, op := range ops.All {
 		if op.API != "clientapi" || touched[op.API+" "+op.ID] {
 			continue

@@ -16,15 +16,15 @@ import (
 	"touchstone.example/server/feed"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // TestTokensEndInEveryProcess: two servers on one database remember the same
 // tokens; what one takes away, the other gives no more.
 func TestTokensEndInEveryProcess(t *testing.T) {
 	url := storagetest.PostgresURL(t)
-	one := newHouse(t, storagetest.OpenURL(t, url))
-	two := newHouse(t, storagetest.OpenURL(t, url), func(d *accounts.Deps) { d.Env.Rand = env.Seeded("of its own") })
+	one := newFixture(t, storagetest.OpenURL(t, url))
+	two := newFixture(t, storagetest.OpenURL(t, url), func(d *accounts.Deps) { d.Env.Rand = env.Seeded("of its own") })
 	alice, bob := one.register("alice"), one.register("bob")
 	both := func(token string) []int {
 		return []int{one.do("GET", pathWhoami, token, nil).Status, two.do("GET", pathWhoami, token, nil).Status}
@@ -34,7 +34,7 @@ func TestTokensEndInEveryProcess(t *testing.T) {
 		t.Helper()
 		last, err := one.DB.LastPosition(t.Context())
 		require.NoError(t, err)
-		for _, h := range []*house{one, two} {
+		for _, h := range []*fixture{one, two} {
 			require.NoError(t, h.Feed.WaitFor(t.Context(), last))
 		}
 	}
@@ -48,13 +48,13 @@ func TestTokensEndInEveryProcess(t *testing.T) {
 	require.Equal(t, []int{401, 401}, both(first))
 	require.Equal(t, []int{200, 200}, both(second))
 
-	two.ok("POST", stage.Path("v3/logout"), second, nil)
+	two.ok("POST", slicetest.Path("v3/logout"), second, nil)
 	told()
 	require.Equal(t, []int{401, 401}, both(second))
 
 	third := one.login("alice", "PHONE")
 	require.Equal(t, []int{200, 200}, both(third))
-	one.ok("DELETE", stage.Path("v3/devices/PHONE"), alice, stage.O{"auth": byPassword("alice", password, "")})
+	one.ok("DELETE", slicetest.Path("v3/devices/PHONE"), alice, slicetest.O{"auth": byPassword("alice", password, "")})
 	told()
 	require.Equal(t, []int{401, 401}, both(third))
 
@@ -65,7 +65,7 @@ func TestTokensEndInEveryProcess(t *testing.T) {
 	told()
 	require.Equal(t, []int{200, 200}, both(alice))
 
-	one.ok("POST", stage.Path("v3/logout/all"), alice, nil)
+	one.ok("POST", slicetest.Path("v3/logout/all"), alice, nil)
 	told()
 	require.Equal(t, []int{401, 401}, both(alice))
 	require.Equal(t, []int{200, 200}, both(bob), "nobody else's")
@@ -74,7 +74,7 @@ func TestTokensEndInEveryProcess(t *testing.T) {
 // TestTokensThatAreKnownCostNothing: a token that was seen is not read again
 // until something changes for its user.
 func TestTokensThatAreKnownCostNothing(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		alice, bob := h.register("alice"), h.register("bob")
 		h.ok("GET", pathWhoami, alice, nil)
 		h.ok("GET", pathWhoami, bob, nil)
@@ -95,7 +95,7 @@ func TestTokensThatAreKnownCostNothing(t *testing.T) {
 // TestOnlyAccessEndsWhatIsKnownOfATokenThatIsStillGood: messages, account data
 // and changes of membership come by the thousand.
 func TestOnlyAccessEndsWhatIsKnownOfATokenThatIsStillGood(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		alice := h.register("alice")
 		h.ok("GET", pathWhoami, alice, nil)
 		for _, kind := range feed.Kinds() {
@@ -110,7 +110,7 @@ func TestOnlyAccessEndsWhatIsKnownOfATokenThatIsStillGood(t *testing.T) {
 }
 
 // change writes a row of the log and waits until the feed has it.
-func change(t *testing.T, h *house, c storage.Change) {
+func change(t *testing.T, h *fixture, c storage.Change) {
 	t.Helper()
 	h.write(func(tx *storage.Writer) (err error) {
 		if c.Pos, err = tx.Reserve(t.Context()); err != nil {
@@ -122,7 +122,7 @@ func change(t *testing.T, h *house, c storage.Change) {
 }
 
 func TestTokensThatExpire(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		h.register("alice")
 		const token = "expiring"
 		now := h.Env.NowTS()
@@ -146,7 +146,7 @@ func TestTokensThatExpire(t *testing.T) {
 
 // TestTokenOfADeactivatedAccount: whatever has been forgotten to be deleted.
 func TestTokenOfADeactivatedAccount(t *testing.T) {
-	h := newHouse(t, storagetest.Open(t))
+	h := newFixture(t, storagetest.Open(t))
 	token := h.register("alice")
 	h.write(func(tx *storage.Writer) error { return tx.DeactivateUser(t.Context(), "@alice:hs1", 1, false) })
 	a := h.do("GET", pathWhoami, token, nil)
@@ -156,7 +156,7 @@ func TestTokenOfADeactivatedAccount(t *testing.T) {
 }
 
 func TestTokenInTheQuery(t *testing.T) {
-	h := newHouse(t, storagetest.Open(t))
+	h := newFixture(t, storagetest.Open(t))
 	token := h.register("alice")
 	require.Equal(t, "@alice:hs1", h.ok("GET", pathWhoami+"?access_token="+token, "", nil).At("user_id"))
 	require.Equal(t, 401, h.do("GET", pathWhoami+"?access_token=x", "", nil).Status)
@@ -164,7 +164,7 @@ func TestTokenInTheQuery(t *testing.T) {
 
 // TestDevicesAreSeen: when and from where, at the price of one write a minute.
 func TestDevicesAreSeen(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		h.register("alice")
 		token := h.login("alice", "PHONE")
 		use := func(from, agent string) (writes int64) {
@@ -198,11 +198,11 @@ func TestDevicesAreSeen(t *testing.T) {
 		require.Equal(t, start+accounts.NoteEvery, seen().SeenAt)
 		require.Equal(t, "2001:db8::1", seen().SeenIP)
 		require.Equal(t, strings.Repeat("é", accounts.MaxName/2), seen().SeenAgent)
-		a := h.ok("GET", stage.Path("v3/devices/PHONE"), token, nil)
+		a := h.ok("GET", slicetest.Path("v3/devices/PHONE"), token, nil)
 		require.Equal(t, "2001:db8::1", a.At("last_seen_ip"))
 		require.Equal(t, "1767323105000", a.At("last_seen_ts"))
 
-		again := newHouse(t, h.DB) // another process, which has not seen the token yet
+		again := newFixture(t, h.DB) // another process, which has not seen the token yet
 		again.Clock.Set(h.Clock.Now())
 		r := httptest.NewRequest("GET", "/", nil)
 		before := h.DB.Stats().Writes
@@ -215,7 +215,7 @@ func TestDevicesAreSeen(t *testing.T) {
 // TestDeletedDevicesAreNotSeen: a process that has not heard yet that a device
 // is gone does not bring it back.
 func TestDeletedDevicesAreNotSeen(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		first := h.register("alice")
 		token := h.login("alice", "PHONE")
 		h.ok("GET", pathWhoami, token, nil)

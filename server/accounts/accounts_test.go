@@ -17,33 +17,33 @@ import (
 	"touchstone.example/server/feed"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // password is everybody's.
 const password = "correct horse battery staple"
 
-// A house is accounts on a database of their own, behind their routes.
-type house struct {
-	*stage.Stage
+// A fixture is accounts on a database of their own, behind their routes.
+type fixture struct {
+	*slicetest.Fixture
 	t      testing.TB
 	acc    *accounts.Accounts
 	router *api.Router
 }
 
-// newHouse opens a house where everybody may register; change may shut it.
-func newHouse(t testing.TB, db *storage.DB, change ...func(*accounts.Deps)) *house {
+// newFixture makes a fixture where everybody may register; change may change that.
+func newFixture(t testing.TB, db *storage.DB, change ...func(*accounts.Deps)) *fixture {
 	t.Helper()
-	s := stage.New(t, db)
+	s := slicetest.New(t, db)
 	deps := accounts.Deps{
-		DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Name: stage.Name,
+		DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Name: slicetest.Name,
 		Registration: config.Registration{Enabled: true, Guests: true, SharedSecret: "sesame"},
 		Passwords:    config.Passwords{MemoryKiB: 8, Passes: 1, Threads: 1},
 	}
 	for _, f := range change {
 		f(&deps)
 	}
-	h := &house{Stage: s, t: t, acc: accounts.New(deps)}
+	h := &fixture{Fixture: s, t: t, acc: accounts.New(deps)}
 	h.router = s.Router(t, api.Config{
 		Auth:   api.Authenticators{User: api.TokenAuthenticator(h.acc.Caller)},
 		Permit: h.acc.Permit,
@@ -57,32 +57,32 @@ func newHouse(t testing.TB, db *storage.DB, change ...func(*accounts.Deps)) *hou
 	return h
 }
 
-// each runs a test in a house on every engine.
-func each(t *testing.T, fn func(t *testing.T, h *house)) {
-	storagetest.Each(t, func(t *testing.T, db *storage.DB) { fn(t, newHouse(t, db)) })
+// each runs a test with a fixture on every engine.
+func each(t *testing.T, fn func(t *testing.T, h *fixture)) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) { fn(t, newFixture(t, db)) })
 }
 
 // Paths.
 var (
-	pathRegister = stage.Path("v3/register")
-	pathLogin    = stage.Path("v3/login")
-	pathWhoami   = stage.Path("v3/account/whoami")
+	pathRegister = slicetest.Path("v3/register")
+	pathLogin    = slicetest.Path("v3/login")
+	pathWhoami   = slicetest.Path("v3/account/whoami")
 )
 
 // do sends a request; ok expects success.
-func (h *house) do(method, path, token string, body any) stage.Answer {
+func (h *fixture) do(method, path, token string, body any) slicetest.Answer {
 	h.t.Helper()
-	return stage.Do(h.t, h.router, method, path, token, body)
+	return slicetest.Do(h.t, h.router, method, path, token, body)
 }
 
-func (h *house) ok(method, path, token string, body any) stage.Answer {
+func (h *fixture) ok(method, path, token string, body any) slicetest.Answer {
 	h.t.Helper()
-	return stage.OK(h.t, h.router, method, path, token, body)
+	return slicetest.OK(h.t, h.router, method, path, token, body)
 }
 
 // dummy is the data of the stage that needs none.
-func dummy(session string) stage.O {
-	o := stage.O{"type": "m.login.dummy"}
+func dummy(session string) slicetest.O {
+	o := slicetest.O{"type": "m.login.dummy"}
 	if session != "" {
 		o["session"] = session
 	}
@@ -90,15 +90,15 @@ func dummy(session string) stage.O {
 }
 
 // register makes an account and returns its access token.
-func (h *house) register(name string) string {
+func (h *fixture) register(name string) string {
 	h.t.Helper()
-	body := stage.O{"username": name, "password": password, "auth": dummy("")}
+	body := slicetest.O{"username": name, "password": password, "auth": dummy("")}
 	return h.ok("POST", pathRegister, "", body).At("access_token")
 }
 
 // loginBody asks for a login by name.
-func loginBody(name string, more ...string) stage.O {
-	o := stage.O{"type": "m.login.password", "password": password, "identifier": stage.O{"type": "m.id.user", "user": name}}
+func loginBody(name string, more ...string) slicetest.O {
+	o := slicetest.O{"type": "m.login.password", "password": password, "identifier": slicetest.O{"type": "m.id.user", "user": name}}
 	for i := 0; i < len(more); i += 2 {
 		o[more[i]] = more[i+1]
 	}
@@ -106,16 +106,16 @@ func loginBody(name string, more ...string) stage.O {
 }
 
 // login logs in with a device and returns the access token.
-func (h *house) login(name, device string) string {
+func (h *fixture) login(name, device string) string {
 	h.t.Helper()
 	return h.ok("POST", pathLogin, "", loginBody(name, "device_id", device)).At("access_token")
 }
 
 // devices lists the names of a user's devices.
-func (h *house) devices(token string) (ids []string) {
+func (h *fixture) devices(token string) (ids []string) {
 	h.t.Helper()
 	var list clientapi.GetDevicesResponse
-	require.NoError(h.t, json.Unmarshal([]byte(h.ok("GET", stage.Path("v3/devices"), token, nil).Body), &list))
+	require.NoError(h.t, json.Unmarshal([]byte(h.ok("GET", slicetest.Path("v3/devices"), token, nil).Body), &list))
 	for _, d := range list.Devices {
 		ids = append(ids, d.DeviceID)
 	}
@@ -123,13 +123,13 @@ func (h *house) devices(token string) (ids []string) {
 }
 
 // write changes the store behind the accounts' back.
-func (h *house) write(fn func(tx *storage.Writer) error) {
+func (h *fixture) write(fn func(tx *storage.Writer) error) {
 	h.t.Helper()
 	require.NoError(h.t, h.DB.Write(h.t.Context(), fn))
 }
 
 // standing locks or unlocks an account, as an administrator would.
-func (h *house) standing(user id.UserID, locked bool) {
+func (h *fixture) standing(user id.UserID, locked bool) {
 	h.t.Helper()
 	var pos int64
 	h.write(func(tx *storage.Writer) (err error) {

@@ -14,28 +14,28 @@ import (
 	"touchstone.example/server/env"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // processes opens one database as two processes do, or, where only one process
 // can have it, as one.
-func processes(t *testing.T, fn func(t *testing.T, hs [2]*house)) {
+func processes(t *testing.T, fn func(t *testing.T, hs [2]*fixture)) {
 	crowded := func(d *accounts.Deps) { d.Passwords.Concurrency = 8 }
 	storagetest.EachURL(t, func(t *testing.T, url string) {
-		one := newHouse(t, storagetest.OpenURL(t, url), crowded)
+		one := newFixture(t, storagetest.OpenURL(t, url), crowded)
 		two := one
 		if one.DB.Engine() == "postgres" {
-			two = newHouse(t, storagetest.OpenURL(t, url), crowded, func(d *accounts.Deps) {
+			two = newFixture(t, storagetest.OpenURL(t, url), crowded, func(d *accounts.Deps) {
 				d.Env = env.Fixed("another process", d.Env.Clock)
 			})
 		}
-		fn(t, [2]*house{one, two})
+		fn(t, [2]*fixture{one, two})
 	})
 }
 
 // living tells which of some tokens the database says give access, whatever a
 // process may remember of them.
-func (h *house) living(tokens ...string) (living []string) {
+func (h *fixture) living(tokens ...string) (living []string) {
 	h.t.Helper()
 	require.NoError(h.t, h.DB.Read(h.t.Context(), func(tx *storage.Reader) error {
 		for _, token := range tokens {
@@ -55,7 +55,7 @@ func (h *house) living(tokens ...string) (living []string) {
 //
 // Spec: client-server "Relationship between access tokens and devices".
 func TestOneDeviceHasOneToken(t *testing.T) {
-	processes(t, func(t *testing.T, hs [2]*house) {
+	processes(t, func(t *testing.T, hs [2]*fixture) {
 		hs[0].register("alice")
 		for round := range 8 {
 			device := fmt.Sprint("PHONE", round/2) // new in one round, known in the next
@@ -77,7 +77,7 @@ func TestOneDeviceHasOneToken(t *testing.T) {
 // TestLoginBesideLogoutEverywhere: a login is before it or after it, and a
 // token that lives has its device.
 func TestLoginBesideLogoutEverywhere(t *testing.T) {
-	processes(t, func(t *testing.T, hs [2]*house) {
+	processes(t, func(t *testing.T, hs [2]*fixture) {
 		hs[0].register("alice")
 		for range 10 {
 			first := hs[0].login("alice", "PHONE")
@@ -86,7 +86,7 @@ func TestLoginBesideLogoutEverywhere(t *testing.T) {
 			all.Go(func() {
 				second = hs[0].do("POST", pathLogin, "", loginBody("alice", "device_id", "PHONE")).At("access_token")
 			})
-			all.Go(func() { hs[1].do("POST", stage.Path("v3/logout/all"), first, nil) })
+			all.Go(func() { hs[1].do("POST", slicetest.Path("v3/logout/all"), first, nil) })
 			all.Wait()
 			require.NotEmpty(t, second)
 			require.Empty(t, hs[0].living(first))
@@ -104,24 +104,24 @@ func TestLoginBesideLogoutEverywhere(t *testing.T) {
 // TestASessionActsOnce: what a completed session has done is not done again for
 // a device of the same name that came later.
 func TestASessionActsOnce(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		token := h.register("alice")
-		several := stage.Path("v3/delete_devices")
-		for name, send := range map[string]func(auth any) stage.Answer{
-			"one": func(auth any) stage.Answer {
-				return h.do("DELETE", stage.Path("v3/devices/PHONE"), token, stage.O{"auth": auth})
+		several := slicetest.Path("v3/delete_devices")
+		for name, send := range map[string]func(auth any) slicetest.Answer{
+			"one": func(auth any) slicetest.Answer {
+				return h.do("DELETE", slicetest.Path("v3/devices/PHONE"), token, slicetest.O{"auth": auth})
 			},
-			"several": func(auth any) stage.Answer {
-				return h.do("POST", several, token, stage.O{"devices": stage.L{"PHONE"}, "auth": auth})
+			"several": func(auth any) slicetest.Answer {
+				return h.do("POST", several, token, slicetest.O{"devices": slicetest.L{"PHONE"}, "auth": auth})
 			},
 		} {
 			h.login("alice", "PHONE")
-			session := send(stage.O{}).At("session")
+			session := send(slicetest.O{}).At("session")
 			require.NotEmpty(t, session, name)
 			require.Equal(t, 200, send(byPassword("alice", password, session)).Status, name)
 			require.NotContains(t, h.devices(token), "PHONE", name)
 			h.login("alice", "PHONE")
-			require.Equal(t, `200 {}`, send(stage.O{"session": session}).String(), "%s: the answer of the first time", name)
+			require.Equal(t, `200 {}`, send(slicetest.O{"session": session}).String(), "%s: the answer of the first time", name)
 			require.Equal(t, `200 {}`, send(byPassword("alice", password, session)).String(), name)
 			require.Contains(t, h.devices(token), "PHONE", name)
 			require.Equal(t, 200, send(byPassword("alice", password, "")).Status, name)

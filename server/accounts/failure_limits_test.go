@@ -17,7 +17,7 @@ import (
 	"touchstone.example/server/accounts"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // guarded has wrong guesses limited, and everybody come from an address.
@@ -31,7 +31,7 @@ func guarded(from *string) func(*accounts.Deps) {
 }
 
 // limited expects an answer that says when to come again, and returns when.
-func limited(t *testing.T, a stage.Answer) time.Duration {
+func limited(t *testing.T, a slicetest.Answer) time.Duration {
 	t.Helper()
 	require.Equal(t, 429, a.Status, a)
 	require.Equal(t, "M_LIMIT_EXCEEDED", a.At("errcode"))
@@ -41,7 +41,7 @@ func limited(t *testing.T, a stage.Answer) time.Duration {
 	return time.Duration(ms) * time.Millisecond
 }
 
-func wrongLogin(name string) stage.O {
+func wrongLogin(name string) slicetest.O {
 	o := loginBody(name)
 	o["password"] = "wrong"
 	return o
@@ -51,9 +51,9 @@ func wrongLogin(name string) stage.O {
 // processes and many at once too, also of accounts that do not exist.
 func TestGuessesAtAPasswordAreFew(t *testing.T) {
 	storagetest.EachURL(t, func(t *testing.T, url string) {
-		hs := []*house{newHouse(t, storagetest.OpenURL(t, url), guarded(nil))}
+		hs := []*fixture{newFixture(t, storagetest.OpenURL(t, url), guarded(nil))}
 		if hs[0].DB.Engine() == "postgres" {
-			hs = append(hs, newHouse(t, storagetest.OpenURL(t, url), guarded(nil)))
+			hs = append(hs, newFixture(t, storagetest.OpenURL(t, url), guarded(nil)))
 		}
 		h := hs[0]
 		h.register("alice")
@@ -90,7 +90,7 @@ func TestGuessesAtAPasswordAreFew(t *testing.T) {
 func TestGuessesDoNotShutTheOwnerOut(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		from := "192.0.2.1"
-		h := newHouse(t, db, guarded(&from))
+		h := newFixture(t, db, guarded(&from))
 		token := h.register("alice")
 		r := httptest.NewRequest("GET", "/", nil)
 		r.RemoteAddr = from + ":4000"
@@ -105,15 +105,15 @@ func TestGuessesDoNotShutTheOwnerOut(t *testing.T) {
 		limited(t, h.do("POST", pathLogin, "", loginBody("alice")))
 
 		require.Equal(t, 200, h.do("GET", pathWhoami, token, nil).Status)
-		path := stage.Path("v3/devices/PHONE")
-		require.Equal(t, 200, h.do("DELETE", path, token, stage.O{"auth": byPassword("alice", password, "")}).Status)
+		path := slicetest.Path("v3/devices/PHONE")
+		require.Equal(t, 200, h.do("DELETE", path, token, slicetest.O{"auth": byPassword("alice", password, "")}).Status)
 		from = "192.0.2.1"
 		require.Equal(t, 200, h.do("POST", pathLogin, "", loginBody("alice")).Status)
 
 		for range accounts.PasswordGuesses { // by whoever has found the device
-			require.Equal(t, 401, h.do("DELETE", path, token, stage.O{"auth": byPassword("alice", "wrong", "")}).Status)
+			require.Equal(t, 401, h.do("DELETE", path, token, slicetest.O{"auth": byPassword("alice", "wrong", "")}).Status)
 		}
-		limited(t, h.do("DELETE", path, token, stage.O{"auth": byPassword("alice", password, "")}))
+		limited(t, h.do("DELETE", path, token, slicetest.O{"auth": byPassword("alice", password, "")}))
 	})
 }
 
@@ -123,7 +123,7 @@ func TestLoginIsSeen(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		home, work := "192.0.2.1", "192.0.2.2"
 		from := home
-		h := newHouse(t, db, guarded(&from))
+		h := newFixture(t, db, guarded(&from))
 		h.register("alice")
 		from = work
 		again := loginBody("alice")
@@ -144,15 +144,15 @@ func TestLoginIsSeen(t *testing.T) {
 // begin one each time by the server.
 func TestGuessesAtARegistrationToken(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
-		h := newHouse(t, db, guarded(nil), func(d *accounts.Deps) { d.Registration.Token = "let-me-in" })
-		body := func(session, token string) stage.O {
-			auth := stage.O{"type": "m.login.registration_token", "token": token}
+		h := newFixture(t, db, guarded(nil), func(d *accounts.Deps) { d.Registration.Token = "let-me-in" })
+		body := func(session, token string) slicetest.O {
+			auth := slicetest.O{"type": "m.login.registration_token", "token": token}
 			if session != "" {
 				auth["session"] = session
 			}
-			return stage.O{"username": "alice", "auth": auth}
+			return slicetest.O{"username": "alice", "auth": auth}
 		}
-		session := h.do("POST", pathRegister, "", stage.O{}).At("session")
+		session := h.do("POST", pathRegister, "", slicetest.O{}).At("session")
 		var told, pauses atomic.Int64
 		var all sync.WaitGroup
 		for i := range 4 {
@@ -188,7 +188,7 @@ func TestGuessesAtARegistrationToken(t *testing.T) {
 
 // TestGuessesAreNotLimitedWhereNothingIs, as in the lab.
 func TestGuessesAreNotLimitedWhereNothingIs(t *testing.T) {
-	h := newHouse(t, storagetest.Open(t))
+	h := newFixture(t, storagetest.Open(t))
 	h.register("alice")
 	for range 3 * accounts.PasswordGuesses {
 		require.Equal(t, 403, h.do("POST", pathLogin, "", wrongLogin("alice")).Status)
@@ -199,7 +199,7 @@ func TestGuessesAreNotLimitedWhereNothingIs(t *testing.T) {
 // TestFailuresOfTheFuture: a clock that was ahead for a moment shuts nobody out.
 func TestFailuresOfTheFuture(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
-		h := newHouse(t, db, guarded(nil))
+		h := newFixture(t, db, guarded(nil))
 		h.register("alice")
 		now := h.Clock.Now()
 		h.Clock.Advance(24 * time.Hour)
@@ -215,30 +215,30 @@ func TestFailuresOfTheFuture(t *testing.T) {
 // TestSessionsAreBounded: the oldest of those of one user go.
 func TestSessionsAreBounded(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
-		h := newHouse(t, db)
+		h := newFixture(t, db)
 		token := h.register("alice")
 		ask := func() string {
 			h.Clock.Advance(time.Millisecond)
-			return h.do("DELETE", stage.Path("v3/devices/D"), token, stage.O{}).At("session")
+			return h.do("DELETE", slicetest.Path("v3/devices/D"), token, slicetest.O{}).At("session")
 		}
-		nobodys := h.do("POST", pathRegister, "", stage.O{}).At("session")
+		nobodys := h.do("POST", pathRegister, "", slicetest.O{}).At("session")
 		first, second := ask(), ask()
 		for range accounts.MaxSessionsOfUser - 1 {
 			ask()
 		}
 		goesOn := func(session string) bool {
-			a := h.do("DELETE", stage.Path("v3/devices/D"), token, stage.O{"auth": stage.O{"session": session}})
+			a := h.do("DELETE", slicetest.Path("v3/devices/D"), token, slicetest.O{"auth": slicetest.O{"session": session}})
 			return a.At("session") == session
 		}
 		require.True(t, goesOn(second))
 		require.False(t, goesOn(first))
-		require.Equal(t, nobodys, h.do("POST", pathRegister, "", stage.O{"auth": stage.O{"session": nobodys}}).At("session"))
+		require.Equal(t, nobodys, h.do("POST", pathRegister, "", slicetest.O{"auth": slicetest.O{"session": nobodys}}).At("session"))
 	})
 }
 
 // TestWhoWouldWaitTooLongForAHashIsToldSo, and leaves the queue.
 func TestWhoWouldWaitTooLongForAHashIsToldSo(t *testing.T) {
-	h := newHouse(t, storagetest.Open(t), guarded(nil), func(d *accounts.Deps) { d.Passwords.Concurrency = 1 })
+	h := newFixture(t, storagetest.Open(t), guarded(nil), func(d *accounts.Deps) { d.Passwords.Concurrency = 1 })
 	h.register("alice")
 	release := h.acc.HoldHashes()
 	var waiting sync.WaitGroup

@@ -9,33 +9,33 @@ import (
 
 	"touchstone.example/api/id"
 	"touchstone.example/storage"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // TestAGuestBecomesAUser: the account stays, and is no guest's any more.
 //
 // Spec: client-server "Guest Access", guest_access_token.
 func TestAGuestBecomesAUser(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		alice := h.register("alice")
-		guest := h.ok("POST", pathRegister+"?kind=guest", "", stage.O{})
+		guest := h.ok("POST", pathRegister+"?kind=guest", "", slicetest.O{})
 		token, user := guest.At("access_token"), id.UserID(guest.At("user_id"))
-		other := h.ok("POST", pathRegister+"?kind=guest", "", stage.O{})
+		other := h.ok("POST", pathRegister+"?kind=guest", "", slicetest.O{})
 		require.Equal(t, "true", h.ok("GET", pathWhoami, token, nil).At("is_guest")) // and remembered
 
-		body := func(name, by string) stage.O {
-			return stage.O{"username": name, "password": password, "guest_access_token": by, "auth": dummy("")}
+		body := func(name, by string) slicetest.O {
+			return slicetest.O{"username": name, "password": password, "guest_access_token": by, "auth": dummy("")}
 		}
-		refuse := func(name string, body any) stage.Row {
-			return stage.Row{Name: name, Method: "POST", Path: pathRegister, Body: body, Status: 403, ErrCode: "M_FORBIDDEN"}
+		refuse := func(name string, body any) slicetest.Row {
+			return slicetest.Row{Name: name, Method: "POST", Path: pathRegister, Body: body, Status: 403, ErrCode: "M_FORBIDDEN"}
 		}
-		stage.Table(t, h.router, []stage.Row{
+		slicetest.Table(t, h.router, []slicetest.Row{
 			refuse("a token that is none", body(user.Localpart(), "nonsense")),
 			refuse("an empty token", body(user.Localpart(), "")),
 			refuse("a user's token", body("alice", alice)),
 			refuse("another guest's token", body(user.Localpart(), other.At("access_token"))),
 			refuse("a guest by another name", body("bob", token)),
-			refuse("no name", stage.O{"password": password, "guest_access_token": token, "auth": dummy("")}),
+			refuse("no name", slicetest.O{"password": password, "guest_access_token": token, "auth": dummy("")}),
 		})
 		require.Equal(t, "true", h.ok("GET", pathWhoami, token, nil).At("is_guest"))
 

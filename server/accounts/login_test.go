@@ -11,35 +11,35 @@ import (
 	"touchstone.example/server/accounts"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 func TestLoginRefuses(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		h.register("alice")
-		login := func(name string, body any, status int, errcode string) stage.Row {
-			return stage.Row{Name: name, Method: "POST", Path: pathLogin, Body: body, Status: status, ErrCode: errcode}
+		login := func(name string, body any, status int, errcode string) slicetest.Row {
+			return slicetest.Row{Name: name, Method: "POST", Path: pathLogin, Body: body, Status: status, ErrCode: errcode}
 		}
-		as := func(identifier any) stage.O {
-			return stage.O{"type": "m.login.password", "password": password, "identifier": identifier}
+		as := func(identifier any) slicetest.O {
+			return slicetest.O{"type": "m.login.password", "password": password, "identifier": identifier}
 		}
 		wrong := loginBody("alice")
 		wrong["password"] = "wrong"
-		stage.Table(t, h.router, []stage.Row{
+		slicetest.Table(t, h.router, []slicetest.Row{
 			login("no body", "", 400, "M_NOT_JSON"),
-			login("no type", stage.O{}, 400, "M_BAD_JSON"),
-			login("a type that is not served", stage.O{"type": "m.login.token", "token": "x"}, 400, "M_UNKNOWN"),
-			login("a type of nobody's", stage.O{"type": "org.example.magic"}, 400, "M_UNKNOWN"),
-			login("no password", stage.O{"type": "m.login.password", "user": "alice"}, 400, "M_BAD_JSON"),
-			login("nobody named", stage.O{"type": "m.login.password", "password": password}, 400, "M_BAD_JSON"),
-			login("an identifier without a type", as(stage.O{"user": "alice"}), 400, "M_BAD_JSON"),
-			login("an identifier of an unknown type", as(stage.O{"type": "org.example.face"}), 400, "M_UNKNOWN"),
-			login("a user identifier without a user", as(stage.O{"type": "m.id.user"}), 400, "M_BAD_JSON"),
-			login("a user identifier with a number", as(stage.O{"type": "m.id.user", "user": 7}), 400, "M_BAD_JSON"),
-			login("a third-party identifier", as(stage.O{"type": "m.id.thirdparty", "medium": "email", "address": "a@b.c"}), 403, "M_FORBIDDEN"),
-			login("a phone number", as(stage.O{"type": "m.id.phone", "country": "GB", "phone": "1"}), 403, "M_FORBIDDEN"),
+			login("no type", slicetest.O{}, 400, "M_BAD_JSON"),
+			login("a type that is not served", slicetest.O{"type": "m.login.token", "token": "x"}, 400, "M_UNKNOWN"),
+			login("a type of nobody's", slicetest.O{"type": "org.example.magic"}, 400, "M_UNKNOWN"),
+			login("no password", slicetest.O{"type": "m.login.password", "user": "alice"}, 400, "M_BAD_JSON"),
+			login("nobody named", slicetest.O{"type": "m.login.password", "password": password}, 400, "M_BAD_JSON"),
+			login("an identifier without a type", as(slicetest.O{"user": "alice"}), 400, "M_BAD_JSON"),
+			login("an identifier of an unknown type", as(slicetest.O{"type": "org.example.face"}), 400, "M_UNKNOWN"),
+			login("a user identifier without a user", as(slicetest.O{"type": "m.id.user"}), 400, "M_BAD_JSON"),
+			login("a user identifier with a number", as(slicetest.O{"type": "m.id.user", "user": 7}), 400, "M_BAD_JSON"),
+			login("a third-party identifier", as(slicetest.O{"type": "m.id.thirdparty", "medium": "email", "address": "a@b.c"}), 403, "M_FORBIDDEN"),
+			login("a phone number", as(slicetest.O{"type": "m.id.phone", "country": "GB", "phone": "1"}), 403, "M_FORBIDDEN"),
 			login("a third-party identifier in the old form",
-				stage.O{"type": "m.login.password", "password": password, "medium": "email", "address": "a@b.c"}, 403, "M_FORBIDDEN"),
+				slicetest.O{"type": "m.login.password", "password": password, "medium": "email", "address": "a@b.c"}, 403, "M_FORBIDDEN"),
 			login("a wrong password", wrong, 403, "M_FORBIDDEN"),
 			login("an unknown user", loginBody("bob"), 403, "M_FORBIDDEN"),
 			login("a user of elsewhere", loginBody("@alice:elsewhere"), 403, "M_FORBIDDEN"),
@@ -50,16 +50,16 @@ func TestLoginRefuses(t *testing.T) {
 			login("a device ID of 256 bytes", loginBody("alice", "device_id", strings.Repeat("D", 256)), 400, "M_BAD_JSON"),
 			login("a device name past its bound", loginBody("alice", "initial_device_display_name", strings.Repeat("n", accounts.MaxName+1)), 413, "M_TOO_LARGE"),
 			login("a password past all sense",
-				stage.O{"type": "m.login.password", "user": "alice", "password": strings.Repeat("x", accounts.MaxPassword+1)}, 403, "M_FORBIDDEN"),
+				slicetest.O{"type": "m.login.password", "user": "alice", "password": strings.Repeat("x", accounts.MaxPassword+1)}, 403, "M_FORBIDDEN"),
 		})
 	})
 }
 
 func TestLogin(t *testing.T) {
-	h := newHouse(t, storagetest.Open(t), func(d *accounts.Deps) { d.WellKnown = "https://matrix.hs1" })
+	h := newFixture(t, storagetest.Open(t), func(d *accounts.Deps) { d.WellKnown = "https://matrix.hs1" })
 	h.register("alice")
 	require.Equal(t, `{"flows":[{"type":"m.login.password"}]}`, h.ok("GET", pathLogin, "", nil).Body)
-	for name, body := range map[string]stage.O{
+	for name, body := range map[string]slicetest.O{
 		"the localpart":             loginBody("alice"),
 		"the user ID":               loginBody("@alice:hs1"),
 		"capitals":                  loginBody("ALICE"),
@@ -75,14 +75,14 @@ func TestLogin(t *testing.T) {
 		require.Equal(t, a.At("device_id"), me.At("device_id"), name)
 		require.Equal(t, "false", me.At("is_guest"), name)
 	}
-	plain := newHouse(t, storagetest.Open(t))
+	plain := newFixture(t, storagetest.Open(t))
 	plain.register("alice")
 	require.Empty(t, plain.ok("POST", pathLogin, "", loginBody("alice")).At("well_known"))
 }
 
 // TestLoginAsAKnownDevice: the device keeps its name and loses its token.
 func TestLoginAsAKnownDevice(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		h.register("alice")
 		first := h.ok("POST", pathLogin, "", loginBody("alice", "device_id", "PHONE", "initial_device_display_name", "My phone"))
 		other := h.login("alice", "TABLET")
@@ -91,7 +91,7 @@ func TestLoginAsAKnownDevice(t *testing.T) {
 		require.Equal(t, "PHONE", second.At("device_id"))
 		require.Equal(t, 401, h.do("GET", pathWhoami, first.At("access_token"), nil).Status)
 		require.Equal(t, 200, h.do("GET", pathWhoami, other, nil).Status)
-		device := h.ok("GET", stage.Path("v3/devices/PHONE"), second.At("access_token"), nil)
+		device := h.ok("GET", slicetest.Path("v3/devices/PHONE"), second.At("access_token"), nil)
 		require.Equal(t, "My phone", device.At("display_name"))
 	})
 }
@@ -99,9 +99,9 @@ func TestLoginAsAKnownDevice(t *testing.T) {
 // TestWrongLoginsCostTheSame: how long a login takes does not tell who has an
 // account.
 func TestWrongLoginsCostTheSame(t *testing.T) {
-	h := newHouse(t, storagetest.Open(t))
+	h := newFixture(t, storagetest.Open(t))
 	h.register("alice")
-	guest := h.ok("POST", pathRegister+"?kind=guest", "", stage.O{}).At("user_id")
+	guest := h.ok("POST", pathRegister+"?kind=guest", "", slicetest.O{}).At("user_id")
 	hashes := h.acc.CountHashes()
 	for _, name := range []string{"alice", "nobody", guest} {
 		before := *hashes
@@ -115,10 +115,10 @@ func TestWrongLoginsCostTheSame(t *testing.T) {
 }
 
 func TestAccountsThatAreNotOpen(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		token := h.register("alice")
 		h.standing("@alice:hs1", true)
-		for _, a := range []stage.Answer{
+		for _, a := range []slicetest.Answer{
 			h.do("POST", pathLogin, "", loginBody("alice")),
 			h.do("GET", pathWhoami, token, nil),
 		} {
@@ -132,7 +132,7 @@ func TestAccountsThatAreNotOpen(t *testing.T) {
 		for _, logout := range []string{"v3/logout", "v3/logout/all"} {
 			token := h.login("alice", "PHONE")
 			h.standing("@alice:hs1", true)
-			require.Equal(t, 200, h.do("POST", stage.Path(logout), token, nil).Status)
+			require.Equal(t, 200, h.do("POST", slicetest.Path(logout), token, nil).Status)
 			a := h.do("GET", pathWhoami, token, nil)
 			require.Equal(t, "M_UNKNOWN_TOKEN", a.At("errcode"))
 			h.standing("@alice:hs1", false)
@@ -152,7 +152,7 @@ func TestAccountsThatAreNotOpen(t *testing.T) {
 		a = h.do("POST", pathLogin, "", loginBody("bob"))
 		require.Equal(t, 403, a.Status)
 		require.Equal(t, "M_USER_DEACTIVATED", a.At("errcode"))
-		a = h.do("POST", pathRegister, "", stage.O{"username": "bob", "password": password, "auth": dummy("")})
+		a = h.do("POST", pathRegister, "", slicetest.O{"username": "bob", "password": password, "auth": dummy("")})
 		require.Equal(t, "M_USER_IN_USE", a.At("errcode"), "the name stays taken")
 	})
 }

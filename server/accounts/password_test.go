@@ -12,7 +12,7 @@ import (
 	"touchstone.example/server/config"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 const someHash = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAECAwQFBgcICQoLDA0ODw"
@@ -48,15 +48,15 @@ func TestPasswordHashes(t *testing.T) {
 // TestPasswordsAreStoredAsHashes, each with a salt of its own and the cost of
 // its time.
 func TestPasswordsAreStoredAsHashes(t *testing.T) {
-	h := newHouse(t, storagetest.Open(t))
+	h := newFixture(t, storagetest.Open(t))
 	h.register("alice")
 	h.register("bob")
-	dear := newHouse(t, h.DB, func(d *accounts.Deps) { d.Passwords = config.Passwords{MemoryKiB: 64, Passes: 2, Threads: 2} })
+	dear := newFixture(t, h.DB, func(d *accounts.Deps) { d.Passwords = config.Passwords{MemoryKiB: 64, Passes: 2, Threads: 2} })
 	dear.register("carol")
 	stored := func(name string) *accounts.PasswordHash {
 		var hash string
 		require.NoError(t, h.DB.Read(t.Context(), func(tx *storage.Reader) error {
-			u, err := tx.User(t.Context(), stage.User(name))
+			u, err := tx.User(t.Context(), slicetest.User(name))
 			hash = u.PasswordHash
 			return err
 		}))
@@ -77,7 +77,7 @@ func TestPasswordsAreStoredAsHashes(t *testing.T) {
 
 // TestDamagedHash: a row that is not ours is our fault, not the client's.
 func TestDamagedHash(t *testing.T) {
-	h := newHouse(t, storagetest.Open(t))
+	h := newFixture(t, storagetest.Open(t))
 	h.register("alice")
 	h.write(func(tx *storage.Writer) error { return tx.PutPassword(t.Context(), "@alice:hs1", "plain") })
 	a := h.do("POST", pathLogin, "", loginBody("alice"))

@@ -79,7 +79,7 @@ func requireError(t *testing.T, err error, status int, errcode string) {
 
 // TestGuestsAtTheDoor: the routes ask.
 func TestGuestsAtTheDoor(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		token := h.ok("POST", pathRegister+"?kind=guest", "", `{}`).At("access_token")
 		require.Equal(t, 200, h.do("GET", "/_matrix/client/v3/devices", token, nil).Status)
 		for _, path := range []string{"/_matrix/client/v3/logout", "/_matrix/client/v3/delete_devices"} {

@@ -15,14 +15,14 @@ import (
 	"touchstone.example/server/accounts"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 const pathSecret = "/_synapse/admin/v1/register"
 
 // secretly is a body signed with the secret.
-func secretly(nonce, user, pass string, admin bool, userType string) stage.O {
-	o := stage.O{"nonce": nonce, "username": user, "password": pass, "admin": admin}
+func secretly(nonce, user, pass string, admin bool, userType string) slicetest.O {
+	o := slicetest.O{"nonce": nonce, "username": user, "password": pass, "admin": admin}
 	values := []string{nonce, user, pass, "notadmin"}
 	if admin {
 		values[3] = "admin"
@@ -37,16 +37,16 @@ func secretly(nonce, user, pass string, admin bool, userType string) stage.O {
 	return o
 }
 
-func (h *house) nonce() string {
+func (h *fixture) nonce() string {
 	h.t.Helper()
 	return h.ok("GET", pathSecret, "", nil).At("nonce")
 }
 
 func TestSharedSecret(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		user := func(id string) (u *storage.User) {
 			require.NoError(t, h.DB.Read(t.Context(), func(tx *storage.Reader) (err error) {
-				u, err = tx.User(t.Context(), stage.User(id))
+				u, err = tx.User(t.Context(), slicetest.User(id))
 				return err
 			}))
 			return u
@@ -76,19 +76,19 @@ func TestSharedSecret(t *testing.T) {
 }
 
 func TestSharedSecretRefuses(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		h.register("alice")
-		post := func(body stage.O) stage.Answer { return h.do("POST", pathSecret, "", body) }
-		change := func(body stage.O, name string, value any) stage.O {
+		post := func(body slicetest.O) slicetest.Answer { return h.do("POST", pathSecret, "", body) }
+		change := func(body slicetest.O, name string, value any) slicetest.O {
 			body[name] = value
 			return body
 		}
 		for name, c := range map[string]struct {
-			body    stage.O
+			body    slicetest.O
 			status  int
 			errcode string
 		}{
-			"nothing":                   {stage.O{}, 400, "M_BAD_JSON"},
+			"nothing":                   {slicetest.O{}, 400, "M_BAD_JSON"},
 			"a nonce of nobody's":       {secretly("guess", "bob", password, false, ""), 400, "M_UNKNOWN"},
 			"a wrong MAC":               {change(secretly(h.nonce(), "bob", password, false, ""), "mac", strings.Repeat("0", 40)), 403, "M_FORBIDDEN"},
 			"a MAC that is no hex":      {change(secretly(h.nonce(), "bob", password, false, ""), "mac", "mac"), 403, "M_FORBIDDEN"},
@@ -108,7 +108,7 @@ func TestSharedSecretRefuses(t *testing.T) {
 			require.Equal(t, c.status, a.Status, "%s: %s", name, a)
 			require.Equal(t, c.errcode, a.At("errcode"), name)
 		}
-		session := h.do("POST", pathRegister, "", stage.O{}).At("session")
+		session := h.do("POST", pathRegister, "", slicetest.O{}).At("session")
 		require.Equal(t, 400, post(secretly(session, "bob", password, false, "")).Status, "what is no nonce")
 
 		nonce := h.nonce()
@@ -126,7 +126,7 @@ func TestSharedSecretRefuses(t *testing.T) {
 // TestNoncesAreEveryProcesses: who asks one server may go on with another.
 func TestNoncesAreEveryProcesses(t *testing.T) {
 	url := storagetest.PostgresURL(t)
-	one, two := newHouse(t, storagetest.OpenURL(t, url)), newHouse(t, storagetest.OpenURL(t, url))
+	one, two := newFixture(t, storagetest.OpenURL(t, url)), newFixture(t, storagetest.OpenURL(t, url))
 	nonce := one.nonce()
 	two.ok("POST", pathSecret, "", secretly(nonce, "alice", password, false, ""))
 	a := one.do("POST", pathSecret, "", secretly(nonce, "bob", password, false, ""))
@@ -134,8 +134,8 @@ func TestNoncesAreEveryProcesses(t *testing.T) {
 }
 
 func TestSharedSecretIsOff(t *testing.T) {
-	h := newHouse(t, storagetest.Open(t), func(d *accounts.Deps) { d.Registration.SharedSecret = "" })
-	stage.Table(t, h.router, []stage.Row{
+	h := newFixture(t, storagetest.Open(t), func(d *accounts.Deps) { d.Registration.SharedSecret = "" })
+	slicetest.Table(t, h.router, []slicetest.Row{
 		{Name: "a nonce", Method: "GET", Path: pathSecret, Status: 400, ErrCode: "M_UNKNOWN"},
 		{Name: "a registration", Method: "POST", Path: pathSecret, Body: secretly("n", "bob", password, false, ""), Status: 400, ErrCode: "M_UNKNOWN"},
 	})

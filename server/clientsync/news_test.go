@@ -10,15 +10,15 @@ import (
 
 	"touchstone.example/server/feed"
 	"touchstone.example/storage"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // TestEachCacheEndsByItsTopic: for each kind of change, which caches it ends.
 func TestEachCacheEndsByItsTopic(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		room := w.room("bob")
 		nid := w.nid(room)
-		bob := stage.User("bob")
+		bob := slicetest.User("bob")
 		for _, kind := range feed.Kinds() {
 			token := w.since("bob", "").At("next_batch")
 			w.send(room)
@@ -42,7 +42,7 @@ func TestEachCacheEndsByItsTopic(t *testing.T) {
 }
 
 // busy has others do so much elsewhere that nobody remembers it all one by one.
-func (w *world) busy() {
+func (w *fixture) busy() {
 	w.t.Helper()
 	var last int64
 	for range 30 {
@@ -63,14 +63,14 @@ func (w *world) busy() {
 // TestWhoIsFarBehindReadsNewsOfTheirOwnRooms: in proportion to the rooms with
 // news, not to what others did nor to the rooms that the user is in.
 func TestWhoIsFarBehindReadsNewsOfTheirOwnRooms(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		var rooms []string
 		for range 12 {
 			rooms = append(rooms, w.room("bob"))
 		}
 		one := w.room("carol")
 		behind := map[string]string{"bob": w.since("bob", "").At("next_batch"), "carol": w.since("carol", "").At("next_batch")}
-		ask := func(user string) (stage.Answer, storage.Stats) {
+		ask := func(user string) (slicetest.Answer, storage.Stats) {
 			before := w.DB.Stats()
 			a := w.since(user, behind[user])
 			return a, w.DB.Stats().Since(before)
@@ -97,7 +97,7 @@ func TestWhoIsFarBehindReadsNewsOfTheirOwnRooms(t *testing.T) {
 		token, err := feed.ParseToken(behind["bob"])
 		require.NoError(t, err)
 		looked := func() int {
-			n, err := w.sync.LooksAt(context.Background(), stage.Caller("bob"), token.Pos, w.Feed.Stamp())
+			n, err := w.sync.LooksAt(context.Background(), slicetest.Caller("bob"), token.Pos, w.Feed.Stamp())
 			require.NoError(t, err)
 			return n
 		}
@@ -106,7 +106,7 @@ func TestWhoIsFarBehindReadsNewsOfTheirOwnRooms(t *testing.T) {
 		require.Equal(t, 2, looked())
 
 		rooms = append(rooms, w.room("bob"))
-		stage.OK(t, w.router, "POST", stage.Path("v3/rooms/{}/leave", rooms[0]), "bob", stage.O{})
+		slicetest.OK(t, w.router, "POST", slicetest.Path("v3/rooms/{}/leave", rooms[0]), "bob", slicetest.O{})
 		require.Equal(t, 4, looked(), "with the room that was joined, and the one that was left")
 		a, _ := ask("bob")
 		require.NotEmpty(t, a.At("rooms", "leave", rooms[0]))

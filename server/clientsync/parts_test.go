@@ -12,7 +12,7 @@ import (
 	"touchstone.example/server/feed"
 	"touchstone.example/server/syncpart"
 	"touchstone.example/storage"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // A slice of its own in a test: receipts, which have an audience, change a count,
@@ -60,7 +60,7 @@ func (r receipts) Read(ctx context.Context, tx *storage.Reader, w *syncpart.Wind
 }
 
 // read has a user read a room up to an event.
-func (w *world) read(kind feed.Kind, user string, roomNID int64, eventID string) {
+func (w *fixture) read(kind feed.Kind, user string, roomNID int64, eventID string) {
 	w.t.Helper()
 	var e *storage.Event
 	require.NoError(w.t, w.DB.Read(w.t.Context(), func(tx *storage.Reader) (err error) {
@@ -68,7 +68,7 @@ func (w *world) read(kind feed.Kind, user string, roomNID int64, eventID string)
 		return err
 	}))
 	w.change(kind, user, roomNID, e.NID, func(tx *storage.Writer, _ int64) error {
-		return tx.MarkRead(w.t.Context(), roomNID, stage.User(user), e.Pos)
+		return tx.MarkRead(w.t.Context(), roomNID, slicetest.User(user), e.Pos)
 	})
 }
 
@@ -76,7 +76,7 @@ func (w *world) read(kind feed.Kind, user string, roomNID int64, eventID string)
 // places, and wakes nobody else.
 func TestPartsReachSync(t *testing.T) {
 	reads := 0
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		room, other := w.room("bob", "carol"), w.room("bob")
 		nid := w.nid(room)
 		bob := w.since("bob", "")
@@ -152,7 +152,7 @@ func TestEachPieceOfNewsHasItsPlace(t *testing.T) {
 		ToDevice:    &syncpart.Page{Events: []syncpart.Sent{{Sender: "@x:hs1", Typed: hello}}},
 		DeviceLists: &syncpart.DeviceLists{Changed: []id.UserID{"@x:hs1"}, Left: []id.UserID{}},
 	}
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		room := w.room("bob")
 		a := w.since("bob", "")
 		require.JSONEq(t, `{"events":[{"type":"m.typing","content":{"user_ids":["@x:hs1"]}}]}`, a.At("rooms", "join", room, "ephemeral"))

@@ -11,14 +11,14 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/server/syncpart"
 	"touchstone.example/storage"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // A list is a second consumer of the parts: one list of simplified sliding sync
 // with the extensions account data and receipts. A room that comes into the list
 // is new to the client, so that each room has a position of its own.
 type list struct {
-	w     *world
+	w     *fixture
 	user  id.UserID
 	pos   int64           // of the last answer
 	rooms map[int64]int64 // the rooms of the list, with the position that each was told up to
@@ -71,7 +71,7 @@ func (l *list) next(length int) *extensions {
 // TestASecondConsumerOfTheParts: a contract with one user proves nothing.
 func TestASecondConsumerOfTheParts(t *testing.T) {
 	reads := 0
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		early, late := w.room("bob"), w.room("bob")
 		old, new := w.nid(early), w.nid(late)
 		inOld, inNew := w.send(early), w.send(late)
@@ -79,7 +79,7 @@ func TestASecondConsumerOfTheParts(t *testing.T) {
 		w.setData("bob", new, "m.tag", `{"new":1}`)
 		w.read(kindReceipt, "alice", old, inOld)
 		w.read(kindPrivateReceipt, "alice", new, inNew)
-		l := &list{w: w, user: stage.User("bob"), rooms: map[int64]int64{}}
+		l := &list{w: w, user: slicetest.User("bob"), rooms: map[int64]int64{}}
 
 		a := l.next(1)
 		require.Contains(t, a.AccountData, "m.push_rules")

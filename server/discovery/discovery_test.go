@@ -19,7 +19,7 @@ import (
 	"touchstone.example/spec"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 func newRouter(t *testing.T, db *storage.DB, known config.WellKnown) *api.Router {
@@ -28,7 +28,7 @@ func newRouter(t *testing.T, db *storage.DB, known config.WellKnown) *api.Router
 
 func routerOf(t *testing.T, db *storage.DB, known config.WellKnown, writable func(context.Context) error) *api.Router {
 	d := &discovery.Discovery{DB: db, Writable: writable, WellKnown: known, Program: "1.2.3", RoomVersion: "11"}
-	r := stage.New(t, db).Router(t, api.Config{Auth: stage.Tokens()})
+	r := slicetest.New(t, db).Router(t, api.Config{Auth: slicetest.Tokens()})
 	clientapi.MountVersions(r, d)
 	clientapi.MountWellknown(r, d)
 	clientapi.MountSupport(r, d)
@@ -42,9 +42,9 @@ func routerOf(t *testing.T, db *storage.DB, known config.WellKnown, writable fun
 
 func TestDiscovery(t *testing.T) {
 	r := newRouter(t, storagetest.Open(t), config.WellKnown{Client: "https://matrix.hs1", Server: "fed.hs1:443"})
-	get := func(path, token string) stage.Answer {
+	get := func(path, token string) slicetest.Answer {
 		t.Helper()
-		a := stage.Do(t, r, "GET", path, token, nil)
+		a := slicetest.Do(t, r, "GET", path, token, nil)
 		require.Equal(t, 200, a.Status, a)
 		return a
 	}
@@ -56,7 +56,7 @@ func TestDiscovery(t *testing.T) {
 	require.Equal(t, `{"server":{"name":"Touchstone","version":"1.2.3"}}`, get("/_matrix/federation/v1/version", "").Body)
 	require.Equal(t, `{"status":"ok"}`, get("/health", "").Body)
 
-	c := get(stage.Path("v3/capabilities"), "alice")
+	c := get(slicetest.Path("v3/capabilities"), "alice")
 	require.Equal(t, "11", c.At("capabilities", "m.room_versions", "default"))
 	for n := 1; n <= 12; n++ {
 		require.Equal(t, "stable", c.At("capabilities", "m.room_versions", "available", fmt.Sprint(n)))
@@ -70,8 +70,8 @@ func TestDiscovery(t *testing.T) {
 }
 
 func TestDiscoveryRefuses(t *testing.T) {
-	stage.Table(t, newRouter(t, storagetest.Open(t), config.WellKnown{}), []stage.Row{
-		{Name: "capabilities with no token", Method: "GET", Path: stage.Path("v3/capabilities"), Status: 401, ErrCode: "M_MISSING_TOKEN"},
+	slicetest.Table(t, newRouter(t, storagetest.Open(t), config.WellKnown{}), []slicetest.Row{
+		{Name: "capabilities with no token", Method: "GET", Path: slicetest.Path("v3/capabilities"), Status: 401, ErrCode: "M_MISSING_TOKEN"},
 		{Name: "where clients go, unsaid", Method: "GET", Path: "/.well-known/matrix/client", Status: 404, ErrCode: "M_NOT_FOUND"},
 		{Name: "where servers go, unsaid", Method: "GET", Path: "/.well-known/matrix/server", Status: 404, ErrCode: "M_NOT_FOUND"},
 		{Name: "whom to ask, unsaid", Method: "GET", Path: "/.well-known/matrix/support", Status: 404, ErrCode: "M_NOT_FOUND"},
@@ -84,11 +84,11 @@ func TestHealth(t *testing.T) {
 	db, err := storage.Open(t.Context(), "sqlite::memory:", storage.Options{})
 	require.NoError(t, err)
 	r := newRouter(t, db, config.WellKnown{})
-	require.Equal(t, 200, stage.Do(t, r, "GET", "/health", "", nil).Status)
+	require.Equal(t, 200, slicetest.Do(t, r, "GET", "/health", "", nil).Status)
 	full := routerOf(t, db, config.WellKnown{}, func(context.Context) error { return errors.New("full") })
-	answer := stage.Do(t, full, "GET", "/health", "", nil)
+	answer := slicetest.Do(t, full, "GET", "/health", "", nil)
 	require.Equal(t, 503, answer.Status)
 	require.Contains(t, answer.Body, "is its disk full?")
 	require.NoError(t, db.Close())
-	require.Equal(t, 503, stage.Do(t, r, "GET", "/health", "", nil).Status)
+	require.Equal(t, 503, slicetest.Do(t, r, "GET", "/health", "", nil).Status)
 }

@@ -14,17 +14,17 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/roomver"
-	"touchstone.example/tests/chance"
+	"touchstone.example/tests/seedrand"
 )
 
 // dice makes random JSON and events.
-type dice struct{ chance.Dice }
+type dice struct{ seedrand.Dice }
 
 // json makes a random value whose integers are in the canonical range.
 func (d *dice) json(depth int) string {
 	switch d.Roll(8 - depth) {
 	case 0:
-		return chance.Pick(&d.Dice, "true", "false", "null")
+		return seedrand.Pick(&d.Dice, "true", "false", "null")
 	case 1, 2:
 		return strconv.Itoa(d.Roll(1<<53-1) - d.Roll(1<<52))
 	case 3, 4:
@@ -45,7 +45,7 @@ func (d *dice) list(one func() string) []string {
 
 func (d *dice) string() string {
 	return `"` + strings.Join(d.list(func() string {
-		return chance.Pick(&d.Dice, "a", "Z", "<&>", "☃", "é", "😀", `\u00e9`, `\n`, `\u0001`, `\"`, `\\`, `\/`, "\u2028")
+		return seedrand.Pick(&d.Dice, "a", "Z", "<&>", "☃", "é", "😀", `\u00e9`, `\n`, `\u0001`, `\"`, `\\`, `\/`, "\u2028")
 	}), "") + `"`
 }
 
@@ -53,7 +53,7 @@ func (d *dice) object(value func() string) string {
 	seen := map[string]bool{}
 	var members []string
 	for range d.Roll(5) {
-		key := chance.Pick(&d.Dice, "body", "users", "events", "ban", "invite", "creator", "membership", "join_rule", "allow",
+		key := seedrand.Pick(&d.Dice, "body", "users", "events", "ban", "invite", "creator", "membership", "join_rule", "allow",
 			"redacts", "signed", "history_visibility", "aliases", "b", "B", "é", "😀", "\uffff")
 		if !seen[key] {
 			seen[key] = true
@@ -72,7 +72,7 @@ func (d *dice) randomPDU(t testing.TB, rules *roomver.Rules) []byte {
 		ref = `[` + ref + `,{"sha256":"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"}]`
 	}
 	members := []string{
-		`"type":"` + chance.Pick(&d.Dice, "m.room.message", "m.room.member", "m.room.power_levels", "m.room.create", "m.room.join_rules",
+		`"type":"` + seedrand.Pick(&d.Dice, "m.room.message", "m.room.member", "m.room.power_levels", "m.room.create", "m.room.join_rules",
 			"m.room.aliases", "m.room.redaction", "m.room.history_visibility", "org.example.é") + `"`,
 		`"sender":"@u:domain"`, `"content":` + d.object(func() string { return d.json(0) }),
 		`"depth":` + strconv.Itoa(d.Roll(1000)), `"origin_server_ts":` + strconv.Itoa(d.Roll(1<<40)),
@@ -107,7 +107,7 @@ func (d *dice) randomPDU(t testing.TB, rules *roomver.Rules) []byte {
 // gomatrixserverlib removes their signed part when it redacts for version 11.
 func TestAgainstGomatrixserverlib(t *testing.T) {
 	s := specSigner(t)
-	d := dice{chance.Dice(1)}
+	d := dice{seedrand.Dice(1)}
 	for _, rules := range roomver.All() {
 		impl, err := gmsl.GetRoomVersion(gmsl.RoomVersion(rules.Version))
 		require.NoError(t, err)
@@ -141,7 +141,7 @@ func TestAgainstGomatrixserverlib(t *testing.T) {
 
 // Both implementations use a tampered event in its redacted form.
 func TestTamperedEventsAgainstGomatrixserverlib(t *testing.T) {
-	d := dice{chance.Dice(2)}
+	d := dice{seedrand.Dice(2)}
 	for _, rules := range roomver.All() {
 		impl, err := gmsl.GetRoomVersion(gmsl.RoomVersion(rules.Version))
 		require.NoError(t, err)

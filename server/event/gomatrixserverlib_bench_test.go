@@ -13,13 +13,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/server/event"
-	"touchstone.example/tests/beside"
+	"touchstone.example/tests/comparebench"
 )
 
-// BenchmarkBeside does the same with the same message in both implementations:
+// BenchmarkCompare does the same with the same message in both implementations:
 // parse it with its hash and ID, build it, add a signature, verify its
 // signature, redact it.
-func BenchmarkBeside(b *testing.B) {
+func BenchmarkCompare(b *testing.B) {
 	const version = "11"
 	rules, s, impl := rulesOf(b, version), specSigner(b), gmsl.MustGetRoomVersion(version)
 	d := benchDraft(b, version)
@@ -29,7 +29,7 @@ func BenchmarkBeside(b *testing.B) {
 	require.NoError(b, err)
 	require.Equal(b, p.EventID(), string(e.ID))
 
-	beside.Run(b, "read an event, with hash and ID", func() error {
+	comparebench.Run(b, "read an event, with hash and ID", func() error {
 		e, err := event.Parse(rules, e.PDU())
 		if err == nil && !e.ContentHashMatches() {
 			err = fmt.Errorf("the hash differs")
@@ -42,7 +42,7 @@ func BenchmarkBeside(b *testing.B) {
 		}
 		return err
 	})
-	beside.Run(b, "read an event of ours again", func() error {
+	comparebench.Run(b, "read an event of ours again", func() error {
 		_, err := event.Trusted(rules, e.ID, e.PDU())
 		return err
 	}, func() error {
@@ -53,7 +53,7 @@ func BenchmarkBeside(b *testing.B) {
 		SenderID: string(d.Sender), RoomID: string(d.RoomID), Type: d.Type, Content: spec.RawJSON(d.Content),
 		PrevEvents: strs(d.PrevEvents), AuthEvents: strs(d.AuthEvents), Depth: d.Depth,
 	}
-	beside.Run(b, "make an event, hash and sign", func() error {
+	comparebench.Run(b, "make an event, hash and sign", func() error {
 		_, err := event.Build(rules, d, s)
 		return err
 	}, func() error {
@@ -61,20 +61,20 @@ func BenchmarkBeside(b *testing.B) {
 		return err
 	})
 	other := otherSigner()
-	beside.Run(b, "sign an event once more", func() error {
+	comparebench.Run(b, "sign an event once more", func() error {
 		_, err := e.Sign(other)
 		return err
 	}, func() error {
 		p.Sign(string(other.Name), gmsl.KeyID(other.KeyID), other.Key)
 		return nil
 	})
-	beside.Run(b, "- of that, ed25519 signs", func() error { ed25519.Sign(s.Key, e.PDU()); return nil }, nil)
+	comparebench.Run(b, "- of that, ed25519 signs", func() error { ed25519.Sign(s.Key, e.PDU()); return nil }, nil)
 	besideVerify(b, e, s, impl)
 }
 
 func besideVerify(b *testing.B, e *event.Event, s event.Signer, impl gmsl.IRoomVersion) {
 	key := publicKey(s)
-	beside.Run(b, "verify a signature", func() error {
+	comparebench.Run(b, "verify a signature", func() error {
 		return e.VerifySignature(s.Name, s.KeyID, key)
 	}, func() error {
 		redacted, err := impl.RedactEventJSON(e.PDU())
@@ -84,13 +84,13 @@ func besideVerify(b *testing.B, e *event.Event, s event.Signer, impl gmsl.IRoomV
 		return gmsl.VerifyJSON(string(s.Name), gmsl.KeyID(s.KeyID), key, redacted)
 	})
 	signature := ed25519.Sign(s.Key, e.PDU())
-	beside.Run(b, "- of that, ed25519 verifies", func() error {
+	comparebench.Run(b, "- of that, ed25519 verifies", func() error {
 		if !ed25519.Verify(key, e.PDU(), signature) {
 			return fmt.Errorf("it does not hold")
 		}
 		return nil
 	}, nil)
-	beside.Run(b, "redact an event", func() error {
+	comparebench.Run(b, "redact an event", func() error {
 		e.Redact()
 		return nil
 	}, func() error {

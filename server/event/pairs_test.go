@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/server/event"
-	"touchstone.example/tests/chance"
+	"touchstone.example/tests/seedrand"
 )
 
 func TestPairs(t *testing.T) {
@@ -42,7 +42,7 @@ func TestPairs(t *testing.T) {
 
 // Pairs of an object with itself are its members.
 func TestPairsAreMembers(t *testing.T) {
-	d := dice{chance.Dice(3)}
+	d := dice{seedrand.Dice(3)}
 	for range 200 {
 		e := build(t, rulesOf(t, "12"), event.Draft{Type: "x", Content: []byte(d.object(func() string { return d.json(0) }))})
 		want, got := map[string]string{}, map[string]string{}

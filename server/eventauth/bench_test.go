@@ -15,7 +15,7 @@ import (
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
 	"touchstone.example/server/roomver"
-	"touchstone.example/tests/beside"
+	"touchstone.example/tests/comparebench"
 )
 
 // benchRoom is a room of 10,000 members, 200 of whom have power levels. The
@@ -62,7 +62,7 @@ func checker(b *testing.B, r *room) func(e *event.Event) func() error {
 	}
 }
 
-func BenchmarkBeside(b *testing.B) {
+func BenchmarkCompare(b *testing.B) {
 	for _, version := range []string{"1", "2", "11", "12"} {
 		rules, _ := roomver.Get(version)
 		r := benchRoom(b, rules)
@@ -77,7 +77,7 @@ func BenchmarkBeside(b *testing.B) {
 			{"a ban", r.build("m.room.member", text("@user5000:two.example"), bob, `{"membership":"ban"}`)},
 			{"power levels", r.build("m.room.power_levels", text(""), alice, strings.Replace(levels, `"@user7:two.example":10`, `"@user7:two.example":20`, 1))},
 		} {
-			beside.Run(b, "check "+c.what+", version "+version,
+			comparebench.Run(b, "check "+c.what+", version "+version,
 				func() error { return eventauth.Check(rules, c.e, r.state, nil) }, ask(c.e))
 		}
 	}

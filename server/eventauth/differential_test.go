@@ -15,14 +15,14 @@ import (
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
 	"touchstone.example/server/roomver"
-	"touchstone.example/tests/chance"
+	"touchstone.example/tests/seedrand"
 )
 
 // dice makes random events.
-type dice struct{ chance.Dice }
+type dice struct{ seedrand.Dice }
 
 func (d *dice) user() id.UserID {
-	return chance.Pick(&d.Dice, alice, bob, carol, "@dan:two.example", "@eve:one.example")
+	return seedrand.Pick(&d.Dice, alice, bob, carol, "@dan:two.example", "@eve:one.example")
 }
 
 // attempt makes a random event of a random user, whether allowed or not.
@@ -30,19 +30,19 @@ func (d *dice) attempt(r *room) *event.Event {
 	sender := d.user()
 	switch d.Roll(12) {
 	case 0, 1, 2, 3:
-		return d.member(r, sender, sender, chance.Pick(&d.Dice, "join", "join", "join", "leave", "knock", "ban", "invite"))
+		return d.member(r, sender, sender, seedrand.Pick(&d.Dice, "join", "join", "join", "leave", "knock", "ban", "invite"))
 	case 4, 5, 6:
-		return d.member(r, sender, d.user(), chance.Pick(&d.Dice, "join", "leave", "knock", "ban", "invite", "invite"))
+		return d.member(r, sender, d.user(), seedrand.Pick(&d.Dice, "join", "leave", "knock", "ban", "invite", "invite"))
 	case 7:
 		return r.build("m.room.join_rules", text(""), sender, `{"join_rule":"`+
-			chance.Pick(&d.Dice, "public", "invite", "knock", "restricted", "knock_restricted")+`"}`)
+			seedrand.Pick(&d.Dice, "public", "invite", "knock", "restricted", "knock_restricted")+`"}`)
 	case 8, 9:
 		return r.build("m.room.power_levels", text(""), sender, d.levels(r))
 	case 10:
-		return r.build(chance.Pick(&d.Dice, "m.room.message", "x", "y"), nil, sender, `{"body":"x"}`)
+		return r.build(seedrand.Pick(&d.Dice, "m.room.message", "x", "y"), nil, sender, `{"body":"x"}`)
 	default:
-		key := chance.Pick(&d.Dice, "", "k", "@", string(sender), string(alice))
-		return r.build(chance.Pick(&d.Dice, "m.room.name", "x", "y", "m.room.third_party_invite"), text(key), sender, `{}`)
+		key := seedrand.Pick(&d.Dice, "", "k", "@", string(sender), string(alice))
+		return r.build(seedrand.Pick(&d.Dice, "m.room.name", "x", "y", "m.room.third_party_invite"), text(key), sender, `{}`)
 	}
 }
 
@@ -89,14 +89,14 @@ func (d *dice) levels(r *room) string {
 		require.NoError(r.t, json.Unmarshal(e.Content, &content))
 	}
 	for range 1 + d.Roll(2) {
-		level := chance.Pick(&d.Dice, 0, 20, 40, 50, 60, 100)
+		level := seedrand.Pick(&d.Dice, 0, 20, 40, 50, 60, 100)
 		switch d.Roll(7) {
 		case 0:
-			*chance.Pick(&d.Dice, &content.Ban, &content.Kick, &content.Redact, &content.Invite, &content.StateDefault) = level
+			*seedrand.Pick(&d.Dice, &content.Ban, &content.Kick, &content.Redact, &content.Invite, &content.StateDefault) = level
 		case 1:
-			content.Events[chance.Pick(&d.Dice, "x", "y", "m.room.name")] = level
+			content.Events[seedrand.Pick(&d.Dice, "x", "y", "m.room.name")] = level
 		case 2:
-			delete(content.Events, chance.Pick(&d.Dice, "x", "y", "m.room.name"))
+			delete(content.Events, seedrand.Pick(&d.Dice, "x", "y", "m.room.name"))
 		case 3:
 			content.Notifications["room"] = level
 		case 4:
@@ -178,7 +178,7 @@ func departure(e *event.Event, state eventauth.StateMap) string {
 func TestAgainstGomatrixserverlib(t *testing.T) {
 	for n, rules := range roomver.All() {
 		t.Run(rules.Version, func(t *testing.T) {
-			d := dice{chance.Dice(n)}
+			d := dice{seedrand.Dice(n)}
 			agreed, allowed, departures := 0, 0, map[string]int{}
 			for i := range 15 {
 				r := newRoom(t, rules)

@@ -29,14 +29,14 @@ var lateLog = []string{"wal_writer_delay=10s", "autovacuum=off"}
 // positions that it gave out were drawn in vain, so that it gives them out
 // again. A client that asks another server each time, always from its last
 // token, hears of every change once.
-func TestACrashOfPostgresLosesNothingForClients(t *testing.T) {
+func TestPostgresCrashLosesNoAcknowledgedChange(t *testing.T) {
 	cluster := storagetest.NewCluster(t, lateLog...)
 	var servers []server
 	for range 3 {
 		db := storagetest.OpenURL(t, cluster.URL())
 		servers = append(servers, server{db, open(t, db, feed.Options{Shared: true, Poll: 10 * time.Millisecond, Log: slog.New(slog.DiscardHandler)})})
 	}
-	client := &hopper{servers: servers, seen: map[int64]int{}}
+	client := &roamingClient{servers: servers, seen: map[int64]int{}}
 	acked := writeUntilKilled(t, servers, cluster, client)
 	cluster.Start(t)
 	for _, s := range servers {
@@ -99,8 +99,8 @@ func TestACrashIsNoticedByReaders(t *testing.T) {
 	require.GreaterOrEqual(t, upTo, pos)
 }
 
-// A hopper is a client that asks another server with every request.
-type hopper struct {
+// A roamingClient is a client that asks another server with every request.
+type roamingClient struct {
 	servers []server
 	asked   int
 	since   int64
@@ -108,7 +108,7 @@ type hopper struct {
 	anew    int // how often it was told to start anew
 }
 
-func (h *hopper) ask(ctx context.Context) error {
+func (h *roamingClient) ask(ctx context.Context) error {
 	s := h.servers[h.asked%len(h.servers)]
 	h.asked++
 	upTo, err := s.Reach(ctx, at(s.Feed, h.since))
@@ -134,7 +134,7 @@ func (h *hopper) ask(ctx context.Context) error {
 }
 
 // catchUp asks until there is nothing new, by each of the servers.
-func (h *hopper) catchUp(t *testing.T) {
+func (h *roamingClient) catchUp(t *testing.T) {
 	t.Helper()
 	for _, s := range h.servers {
 		require.EventuallyWithT(t, func(c *assert.CollectT) {
@@ -148,7 +148,7 @@ func (h *hopper) catchUp(t *testing.T) {
 
 // writeUntilKilled writes by all servers, a third of it in vain, kills
 // PostgreSQL in the middle, and returns the positions that were acknowledged.
-func writeUntilKilled(t *testing.T, servers []server, cluster *storagetest.Cluster, client *hopper) (acked []int64) {
+func writeUntilKilled(t *testing.T, servers []server, cluster *storagetest.Cluster, client *roamingClient) (acked []int64) {
 	var mu sync.Mutex
 	enough := make(chan struct{})
 	var writing sync.WaitGroup

@@ -77,7 +77,7 @@ func insert(w *storage.Writer, c storage.Change) (int64, error) {
 	return pos, w.InsertChange(context.Background(), c)
 }
 
-func TestWhatOneWritesOneReads(t *testing.T) {
+func TestReadYourWrites(t *testing.T) {
 	each(t, func(t *testing.T, servers []server) {
 		for i := range 20 {
 			writer := servers[i%len(servers)]
@@ -180,7 +180,7 @@ func collect(t *testing.T, s server, seen map[int64]bool, stop <-chan struct{}) 
 	}
 }
 
-func TestOnlyThoseConcernedAreWoken(t *testing.T) {
+func TestChangeWakesOnlyItsTopics(t *testing.T) {
 	each(t, func(t *testing.T, servers []server) {
 		type result struct {
 			who  string
@@ -228,7 +228,7 @@ func TestOnlyThoseConcernedAreWoken(t *testing.T) {
 	})
 }
 
-func TestAWaiterThatComesLateIsNotKept(t *testing.T) {
+func TestWaitAfterChangeReturnsAtOnce(t *testing.T) {
 	each(t, func(t *testing.T, servers []server) {
 		s := servers[0]
 		start := s.Stamp()

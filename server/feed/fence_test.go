@@ -90,7 +90,7 @@ func TestTheFenceSeesAWriterBetweenReserveAndItsFirstWrite(t *testing.T) {
 	}
 }
 
-func TestAStrangersLongTransactionDoesNotStallTheStream(t *testing.T) {
+func TestForeignTransactionDoesNotStallFeed(t *testing.T) {
 	url := storagetest.PostgresURL(t)
 	db := storagetest.OpenURL(t, url)
 	stranger, err := pgx.Connect(t.Context(), storagetest.ForeignURL(t))
@@ -112,7 +112,7 @@ func TestAStrangersLongTransactionDoesNotStallTheStream(t *testing.T) {
 	require.NoError(t, tx.Rollback(t.Context()))
 }
 
-func TestAServerThatCountsOnBeingAloneRefusesCompany(t *testing.T) {
+func TestExclusiveFeedRefusesSecondServer(t *testing.T) {
 	url := storagetest.PostgresURL(t)
 	first := storagetest.OpenURL(t, url)
 	open(t, first, feed.Options{})
@@ -136,7 +136,7 @@ func TestAServerThatCountsOnBeingAloneRefusesCompany(t *testing.T) {
 
 // A commit that PostgreSQL does not answer may have happened. Its positions
 // hold the stream up until the next fence tells, and no longer.
-func TestACommitInDoubtIsSettled(t *testing.T) {
+func TestUnknownCommitOutcomeIsResolved(t *testing.T) {
 	url := storagetest.PostgresURL(t)
 	db := storagetest.OpenURL(t, url)
 	f := open(t, db, feed.Options{})
@@ -160,7 +160,7 @@ func TestACommitInDoubtIsSettled(t *testing.T) {
 	require.NoError(t, f.WaitFor(t.Context(), pos))
 }
 
-func TestADoorbellThatWasLostIsReplaced(t *testing.T) {
+func TestLostDoorbellIsReplaced(t *testing.T) {
 	url := storagetest.PostgresURL(t)
 	a, b := storagetest.OpenURL(t, url), storagetest.OpenURL(t, url)
 	opts := feed.Options{Shared: true, Poll: 10 * time.Millisecond}
@@ -180,7 +180,7 @@ func TestADoorbellThatWasLostIsReplaced(t *testing.T) {
 
 // A foreign transaction is waited for once. Until it ends, what is committed is read as
 // soon as if it were not there.
-func TestAForeignTransactionIsWaitedForOnce(t *testing.T) {
+func TestForeignTransactionIsWaitedForOnce(t *testing.T) {
 	url := storagetest.PostgresURL(t)
 	db := storagetest.OpenURL(t, url)
 	f := open(t, db, feed.Options{Shared: true, Patience: time.Second})

@@ -20,7 +20,7 @@ import (
 	"touchstone.example/generated/identityapi"
 	"touchstone.example/server/eventauth"
 	"touchstone.example/server/idclient"
-	"touchstone.example/tests/identity"
+	"touchstone.example/tests/fakeidentity"
 )
 
 func read(name string) (id.ServerName, error) { return id.ParseServerName(name) }
@@ -83,10 +83,10 @@ func TestAddressesAreFolded(t *testing.T) {
 // TestPrivateAddressesAreOutOfReach: without leave, a name of this machine is a
 // server that cannot be asked, and why is only in the log.
 func TestPrivateAddressesAreOutOfReach(t *testing.T) {
-	fake := identity.New(t)
+	fake := fakeidentity.New(t)
 	var log strings.Builder
 	client := idclient.New(idclient.Options{RootCAs: fake.Roots(), Log: logTo(&log)})
-	a := idclient.Address{Server: "127.0.0.1:8008", Token: identity.Token, Medium: "email", Address: "a@example.org"}
+	a := idclient.Address{Server: "127.0.0.1:8008", Token: fakeidentity.Token, Medium: "email", Address: "a@example.org"}
 	var heard []string
 	_, port, _ := strings.Cut(fake.Name(), ":")
 	for _, host := range []string{"127.0.0.1:" + port, "localhost:" + port, "[::ffff:127.0.0.1]:" + port, "127.0.0.1:1"} {

@@ -14,25 +14,25 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/storage/storagetest"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // roomsOf makes rooms of bob's that alice joins.
-func (h *house) roomsOf(n int) (rooms []string) {
+func (h *fixture) roomsOf(n int) (rooms []string) {
 	for range n {
-		room := h.ok("POST", stage.Path("v3/createRoom"), "bob", stage.O{"preset": "public_chat"}).At("room_id")
-		h.ok("POST", stage.Path("v3/rooms/{}/join", room), "alice", stage.O{})
+		room := h.ok("POST", slicetest.Path("v3/createRoom"), "bob", slicetest.O{"preset": "public_chat"}).At("room_id")
+		h.ok("POST", slicetest.Path("v3/rooms/{}/join", room), "alice", slicetest.O{})
 		rooms = append(rooms, room)
 	}
 	return rooms
 }
 
 // shown is the name that a room shows for alice.
-func (h *house) shown(room string) string {
+func (h *fixture) shown(room string) string {
 	return h.ok("GET", memberPath(room, "alice"), "bob", nil).At("displayname")
 }
 
-func (h *house) requireShown(name string, rooms []string) {
+func (h *fixture) requireShown(name string, rooms []string) {
 	h.t.Helper()
 	for i, room := range rooms {
 		require.Equal(h.t, name, h.shown(room), "room %d", i)
@@ -40,7 +40,7 @@ func (h *house) requireShown(name string, rooms []string) {
 }
 
 // rename changes alice's name by a request that ends with a context.
-func (h *house) rename(ctx context.Context, name string) {
+func (h *fixture) rename(ctx context.Context, name string) {
 	body := fmt.Sprintf(`{"displayname":%q}`, name)
 	r := httptest.NewRequestWithContext(ctx, http.MethodPut, field("alice", "displayname"), strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
@@ -56,7 +56,7 @@ func (h *house) rename(ctx context.Context, name string) {
 // TestAChangeOfNameGoesOnAfterAHangUp: the client is gone when its name has
 // come to the first room.
 func TestAChangeOfNameGoesOnAfterAHangUp(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		rooms := h.roomsOf(40)
 		ctx, hangUp := context.WithCancel(t.Context())
 		defer hangUp()
@@ -70,14 +70,14 @@ func TestAChangeOfNameGoesOnAfterAHangUp(t *testing.T) {
 		}
 		hangUp()
 		changing.Wait()
-		h.Settle(t)
+		h.WaitForJobs(t)
 		h.requireShown("Alice", rooms)
 	})
 }
 
 // TestTheLastOfTwoChangesOfNameStands in all rooms, whichever it is.
 func TestTheLastOfTwoChangesOfNameStands(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		rooms := h.roomsOf(10)
 		for range 3 {
 			var changing sync.WaitGroup
@@ -85,7 +85,7 @@ func TestTheLastOfTwoChangesOfNameStands(t *testing.T) {
 				changing.Go(func() { h.rename(t.Context(), name) })
 			}
 			changing.Wait()
-			h.Settle(t)
+			h.WaitForJobs(t)
 			h.requireShown(h.ok("GET", field("alice", "displayname"), "", nil).At("displayname"), rooms)
 		}
 	})
@@ -94,35 +94,37 @@ func TestTheLastOfTwoChangesOfNameStands(t *testing.T) {
 // TestAJoinBesideAChangeOfNameShowsTheNewOne, and so does a room that is made
 // beside it.
 func TestAJoinBesideAChangeOfNameShowsTheNewOne(t *testing.T) {
-	each(t, func(t *testing.T, h *house) { h.joinBesideChange(h) })
+	each(t, func(t *testing.T, h *fixture) { h.joinBesideChange(h) })
 }
 
 // TestAJoinBesideAChangeOnAnotherProcessShowsTheNewName.
 func TestAJoinBesideAChangeOnAnotherProcessShowsTheNewName(t *testing.T) {
 	url := storagetest.PostgresURL(t)
-	newHouse(t, storagetest.OpenURL(t, url)).joinBesideChange(newHouse(t, storagetest.OpenURL(t, url)))
+	newFixture(t, storagetest.OpenURL(t, url)).joinBesideChange(newFixture(t, storagetest.OpenURL(t, url)))
 }
 
 // joinBesideChange has alice join and make rooms while her name changes at another
-// house.
-func (h *house) joinBesideChange(other *house) {
+// server.
+func (h *fixture) joinBesideChange(other *fixture) {
 	t := h.t
 	var rooms []string
 	for range 20 {
-		rooms = append(rooms, h.ok("POST", stage.Path("v3/createRoom"), "bob", stage.O{"preset": "public_chat"}).At("room_id"))
+		rooms = append(rooms, h.ok("POST", slicetest.Path("v3/createRoom"), "bob", slicetest.O{"preset": "public_chat"}).At("room_id"))
 	}
 	for i, room := range rooms {
 		name := fmt.Sprint("name ", i)
 		made := ""
 		var racing sync.WaitGroup
 		racing.Go(func() { other.rename(t.Context(), name) })
-		racing.Go(func() { stage.Do(t, h.router, "POST", stage.Path("v3/rooms/{}/join", room), "alice", stage.O{}) })
 		racing.Go(func() {
-			a := stage.Do(t, h.router, "POST", stage.Path("v3/createRoom"), "alice", stage.O{"preset": "public_chat", "invite": stage.L{stage.User("bob")}})
+			slicetest.Do(t, h.router, "POST", slicetest.Path("v3/rooms/{}/join", room), "alice", slicetest.O{})
+		})
+		racing.Go(func() {
+			a := slicetest.Do(t, h.router, "POST", slicetest.Path("v3/createRoom"), "alice", slicetest.O{"preset": "public_chat", "invite": slicetest.L{slicetest.User("bob")}})
 			made = a.At("room_id")
 		})
 		racing.Wait()
-		h.Settle(t)
+		h.WaitForJobs(t)
 		require.Equal(t, name, h.shown(room), "the room that was joined")
 		require.Equal(t, name, h.ok("GET", memberPath(made, "alice"), "alice", nil).At("displayname"), "the room that was made")
 	}
@@ -131,12 +133,12 @@ func (h *house) joinBesideChange(other *house) {
 // TestARoomThatRefusesANameKeepsTheOldOne, and the others do not: there the
 // member event would become too large.
 func TestARoomThatRefusesANameKeepsTheOldOne(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		rooms := h.roomsOf(3)
-		h.ok("PUT", memberPath(rooms[1], "alice"), "alice", stage.O{"membership": "join", "filler": strings.Repeat("x", 64500)})
+		h.ok("PUT", memberPath(rooms[1], "alice"), "alice", slicetest.O{"membership": "join", "filler": strings.Repeat("x", 64500)})
 		name := strings.Repeat("n", 1000)
 		h.set("alice", "displayname", name)
-		h.Settle(t)
+		h.WaitForJobs(t)
 		require.Empty(t, h.shown(rooms[1]))
 		h.requireShown(name, []string{rooms[0], rooms[2]})
 	})

@@ -17,33 +17,33 @@ import (
 	"touchstone.example/server/rooms"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
-// A house is profiles and rooms on a database of their own.
-type house struct {
-	*stage.Stage
+// A fixture is profiles and rooms on a database of their own.
+type fixture struct {
+	*slicetest.Fixture
 	t      testing.TB
 	slice  *profiles.Profiles
 	router *api.Router
 }
 
-func newHouse(t testing.TB, db *storage.DB) *house {
-	return newHouseWith(t, db, func(r *rooms.Rooms) jobs.Handler { return r.UpdateProfile })
+func newFixture(t testing.TB, db *storage.DB) *fixture {
+	return newFixtureWith(t, db, func(r *rooms.Rooms) jobs.Handler { return r.UpdateProfile })
 }
 
-// newHouseWith is a house with another handler of the jobs.
-func newHouseWith(t testing.TB, db *storage.DB, handler func(*rooms.Rooms) jobs.Handler) *house {
-	s := stage.New(t, db)
+// newFixtureWith is a fixture with another handler of the jobs.
+func newFixtureWith(t testing.TB, db *storage.DB, handler func(*rooms.Rooms) jobs.Handler) *fixture {
+	s := slicetest.New(t, db)
 	signer := s.Signer()
 	r := rooms.New(rooms.Deps{
-		DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Name: stage.Name, Signer: signer, DefaultVersion: "12",
+		DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Name: slicetest.Name, Signer: signer, DefaultVersion: "12",
 		Verify: func(_ *event.Event, server id.ServerName) bool { return server == signer.Name },
 	})
-	h := &house{Stage: s, t: t, slice: &profiles.Profiles{DB: s.DB, Env: s.Env, Jobs: s.Jobs, Name: stage.Name}}
+	h := &fixture{Fixture: s, t: t, slice: &profiles.Profiles{DB: s.DB, Env: s.Env, Jobs: s.Jobs, Name: slicetest.Name}}
 	s.Jobs.Handle(rooms.JobProfile, handler(r))
 	s.RunJobs(t)
-	h.router = s.Router(t, api.Config{Auth: stage.Tokens()})
+	h.router = s.Router(t, api.Config{Auth: slicetest.Tokens()})
 	clientapi.MountProfile(h.router, h.slice)
 	clientapi.MountCreateRoom(h.router, r)
 	clientapi.MountJoining(h.router, r)
@@ -51,11 +51,11 @@ func newHouseWith(t testing.TB, db *storage.DB, handler func(*rooms.Rooms) jobs.
 	clientapi.MountRooms(h.router, r)
 	clientapi.MountRoomState(h.router, r)
 	require.NoError(t, db.Write(t.Context(), func(tx *storage.Writer) error {
-		if _, err := tx.User(t.Context(), stage.User("alice")); err == nil {
-			return nil // another house's
+		if _, err := tx.User(t.Context(), slicetest.User("alice")); err == nil {
+			return nil // another fixture's
 		}
 		for _, name := range []string{"alice", "bob", "guest"} {
-			if err := tx.InsertUser(t.Context(), &storage.User{ID: stage.User(name), Kind: "user"}); err != nil {
+			if err := tx.InsertUser(t.Context(), &storage.User{ID: slicetest.User(name), Kind: "user"}); err != nil {
 				return err
 			}
 		}
@@ -64,35 +64,37 @@ func newHouseWith(t testing.TB, db *storage.DB, handler func(*rooms.Rooms) jobs.
 	return h
 }
 
-func each(t *testing.T, fn func(t *testing.T, h *house)) {
-	storagetest.Each(t, func(t *testing.T, db *storage.DB) { fn(t, newHouse(t, db)) })
+func each(t *testing.T, fn func(t *testing.T, h *fixture)) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) { fn(t, newFixture(t, db)) })
 }
 
-func (h *house) ok(method, path, token string, body any) stage.Answer {
+func (h *fixture) ok(method, path, token string, body any) slicetest.Answer {
 	h.t.Helper()
-	return stage.OK(h.t, h.router, method, path, token, body)
+	return slicetest.OK(h.t, h.router, method, path, token, body)
 }
 
-func (h *house) set(token, key string, value any) {
+func (h *fixture) set(token, key string, value any) {
 	h.t.Helper()
-	a := h.ok("PUT", field(token, key), token, stage.O{key: value})
+	a := h.ok("PUT", field(token, key), token, slicetest.O{key: value})
 	require.Equal(h.t, `{}`, a.Body)
 }
 
-func profile(name string) string    { return stage.Path("v3/profile/{}", stage.User(name)) }
-func field(name, key string) string { return stage.Path("v3/profile/{}/{}", stage.User(name), key) }
+func profile(name string) string { return slicetest.Path("v3/profile/{}", slicetest.User(name)) }
+func field(name, key string) string {
+	return slicetest.Path("v3/profile/{}/{}", slicetest.User(name), key)
+}
 
 const picture = "mxc://hs1/picture"
 
 func TestProfile(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		require.Equal(t, `{}`, h.ok("GET", profile("alice"), "", nil).Body, "a user who says nothing is one")
 		h.set("alice", "displayname", "Alice \"É\" \x00")
 		h.set("alice", "avatar_url", picture)
 		h.set("alice", "m.tz", "Europe/London")
 		raw := `{ "com.example.status" : {"n":9007199254740993, "f": 1.50} }`
 		h.ok("PUT", field("alice", "com.example.status"), "alice", raw)
-		h.ok("PUT", field("alice", "com.example-2.gone"), "alice", stage.O{"com.example-2.gone": nil})
+		h.ok("PUT", field("alice", "com.example-2.gone"), "alice", slicetest.O{"com.example-2.gone": nil})
 		require.Equal(t, `{"avatar_url":"mxc://hs1/picture","displayname":"Alice \"É\" \u0000","m.tz":"Europe/London",`+
 			`"com.example-2.gone":null,"com.example.status":{"n":9007199254740993, "f": 1.50}}`, h.ok("GET", profile("alice"), "", nil).Body)
 		require.Equal(t, `{"com.example.status":{"n":9007199254740993, "f": 1.50}}`, h.ok("GET", field("alice", "com.example.status"), "bob", nil).Body)
@@ -111,48 +113,48 @@ func TestProfile(t *testing.T) {
 }
 
 func TestProfileRefuses(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		put := func(name, key string, body any, status int, errcode string) stage.Row {
-			return stage.Row{Name: name, Method: "PUT", Path: field("alice", key), Token: "alice", Body: body, Status: status, ErrCode: errcode}
+	each(t, func(t *testing.T, h *fixture) {
+		put := func(name, key string, body any, status int, errcode string) slicetest.Row {
+			return slicetest.Row{Name: name, Method: "PUT", Path: field("alice", key), Token: "alice", Body: body, Status: status, ErrCode: errcode}
 		}
-		get := func(name, path string, status int, errcode string) stage.Row {
-			return stage.Row{Name: name, Method: "GET", Path: path, Status: status, ErrCode: errcode}
+		get := func(name, path string, status int, errcode string) slicetest.Row {
+			return slicetest.Row{Name: name, Method: "GET", Path: path, Status: status, ErrCode: errcode}
 		}
 		long := strings.Repeat("k", 200) + "."
-		rows := []stage.Row{
+		rows := []slicetest.Row{
 			get("nobody", profile("nobody"), 404, "M_NOT_FOUND"),
 			get("nobody's name", field("nobody", "displayname"), 404, "M_NOT_FOUND"),
-			get("somebody of elsewhere", stage.Path("v3/profile/{}", "@a:elsewhere"), 404, "M_NOT_FOUND"),
-			get("what is no user", stage.Path("v3/profile/alice"), 400, "M_INVALID_PARAM"),
+			get("somebody of elsewhere", slicetest.Path("v3/profile/{}", "@a:elsewhere"), 404, "M_NOT_FOUND"),
+			get("what is no user", slicetest.Path("v3/profile/alice"), 400, "M_INVALID_PARAM"),
 			get("a name that is not there", field("alice", "displayname"), 404, "M_NOT_FOUND"),
 			get("a field that cannot be", field("alice", "A!"), 404, "M_NOT_FOUND"),
 			put("no body", "displayname", nil, 400, "M_NOT_JSON"),
 			put("what is not JSON", "displayname", `{"displayname":`, 400, "M_NOT_JSON"),
 			put("a list", "displayname", `["displayname"]`, 400, "M_BAD_JSON"),
-			put("another member only", "displayname", stage.O{"avatar_url": picture}, 400, "M_MISSING_PARAM"),
-			put("a number for a name", "displayname", stage.O{"displayname": 7}, 400, "M_BAD_JSON"),
-			put("null for a name", "displayname", stage.O{"displayname": nil}, 400, "M_BAD_JSON"),
-			put("null for a picture", "avatar_url", stage.O{"avatar_url": nil}, 400, "M_BAD_JSON"),
-			put("an object for a time zone", "m.tz", stage.O{"m.tz": stage.O{}}, 400, "M_BAD_JSON"),
-			put("a picture that is no MXC URI", "avatar_url", stage.O{"avatar_url": "LemurLover"}, 400, "M_BAD_JSON"),
-			put("an empty picture", "avatar_url", stage.O{"avatar_url": ""}, 400, "M_BAD_JSON"),
-			put("a name past its bound", "displayname", stage.O{"displayname": strings.Repeat("n", 1025)}, 413, "M_TOO_LARGE"),
-			put("a key of 256 bytes", long+strings.Repeat("k", 55), stage.O{"x": 1}, 400, "M_KEY_TOO_LARGE"),
+			put("another member only", "displayname", slicetest.O{"avatar_url": picture}, 400, "M_MISSING_PARAM"),
+			put("a number for a name", "displayname", slicetest.O{"displayname": 7}, 400, "M_BAD_JSON"),
+			put("null for a name", "displayname", slicetest.O{"displayname": nil}, 400, "M_BAD_JSON"),
+			put("null for a picture", "avatar_url", slicetest.O{"avatar_url": nil}, 400, "M_BAD_JSON"),
+			put("an object for a time zone", "m.tz", slicetest.O{"m.tz": slicetest.O{}}, 400, "M_BAD_JSON"),
+			put("a picture that is no MXC URI", "avatar_url", slicetest.O{"avatar_url": "LemurLover"}, 400, "M_BAD_JSON"),
+			put("an empty picture", "avatar_url", slicetest.O{"avatar_url": ""}, 400, "M_BAD_JSON"),
+			put("a name past its bound", "displayname", slicetest.O{"displayname": strings.Repeat("n", 1025)}, 413, "M_TOO_LARGE"),
+			put("a key of 256 bytes", long+strings.Repeat("k", 55), slicetest.O{"x": 1}, 400, "M_KEY_TOO_LARGE"),
 			{Name: "a key of 256 bytes to delete", Method: "DELETE", Path: field("alice", long+strings.Repeat("k", 55)), Token: "alice", Status: 400, ErrCode: "M_INVALID_PARAM"},
-			{Name: "no token", Method: "PUT", Path: field("alice", "displayname"), Body: stage.O{"displayname": "x"}, Status: 401, ErrCode: "M_MISSING_TOKEN"},
+			{Name: "no token", Method: "PUT", Path: field("alice", "displayname"), Body: slicetest.O{"displayname": "x"}, Status: 401, ErrCode: "M_MISSING_TOKEN"},
 			{Name: "no token to delete", Method: "DELETE", Path: field("alice", "displayname"), Status: 401, ErrCode: "M_MISSING_TOKEN"},
-			{Name: "another's profile", Method: "PUT", Path: field("alice", "displayname"), Token: "bob", Body: stage.O{"displayname": "x"}, Status: 403, ErrCode: "M_FORBIDDEN"},
+			{Name: "another's profile", Method: "PUT", Path: field("alice", "displayname"), Token: "bob", Body: slicetest.O{"displayname": "x"}, Status: 403, ErrCode: "M_FORBIDDEN"},
 			{Name: "another's profile to delete", Method: "DELETE", Path: field("alice", "displayname"), Token: "bob", Status: 403, ErrCode: "M_FORBIDDEN"},
-			{Name: "a guest's picture", Method: "PUT", Path: field("guest", "avatar_url"), Token: "guest", Body: stage.O{"avatar_url": picture}, Status: 403, ErrCode: "M_GUEST_ACCESS_FORBIDDEN"},
+			{Name: "a guest's picture", Method: "PUT", Path: field("guest", "avatar_url"), Token: "guest", Body: slicetest.O{"avatar_url": picture}, Status: 403, ErrCode: "M_GUEST_ACCESS_FORBIDDEN"},
 			{Name: "a guest's picture to delete", Method: "DELETE", Path: field("guest", "avatar_url"), Token: "guest", Status: 403, ErrCode: "M_GUEST_ACCESS_FORBIDDEN"},
-			{Name: "a guest's name", Method: "PUT", Path: field("guest", "displayname"), Token: "guest", Body: stage.O{"displayname": "x"}, Status: 200},
+			{Name: "a guest's name", Method: "PUT", Path: field("guest", "displayname"), Token: "guest", Body: slicetest.O{"displayname": "x"}, Status: 200},
 			{Name: "a guest's name to delete", Method: "DELETE", Path: field("guest", "displayname"), Token: "guest", Status: 200},
 		}
 		for _, key := range []string{"Displayname", "nickname", "m", "com..example", "com.", ".com", "com.Example", "9.a", "com.ex ample", "com.é"} {
-			rows = append(rows, put("the key "+key, key, stage.O{key: 1}, 400, "M_INVALID_PARAM"),
-				stage.Row{Name: "to delete the key " + key, Method: "DELETE", Path: field("alice", key), Token: "alice", Status: 400, ErrCode: "M_INVALID_PARAM"})
+			rows = append(rows, put("the key "+key, key, slicetest.O{key: 1}, 400, "M_INVALID_PARAM"),
+				slicetest.Row{Name: "to delete the key " + key, Method: "DELETE", Path: field("alice", key), Token: "alice", Status: 400, ErrCode: "M_INVALID_PARAM"})
 		}
-		stage.Table(t, h.router, rows)
+		slicetest.Table(t, h.router, rows)
 		require.Equal(t, `{}`, h.ok("GET", profile("alice"), "", nil).Body)
 		key := long + strings.Repeat("k", 54)
 		h.set("alice", key, 1)
@@ -161,12 +163,12 @@ func TestProfileRefuses(t *testing.T) {
 
 // TestProfileSize: less than 64 KiB, counted over the whole profile.
 func TestProfileSize(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		const a, b = "com.example.a", "com.example.b"
 		h.set("alice", a, strings.Repeat("x", 30000))
 		rest := 65535 - len(h.ok("GET", profile("alice"), "", nil).Body) - len(`,"com.example.b":""`)
-		put := func(n int) stage.Answer {
-			return stage.Do(t, h.router, "PUT", field("alice", b), "alice", stage.O{b: strings.Repeat("x", n)})
+		put := func(n int) slicetest.Answer {
+			return slicetest.Do(t, h.router, "PUT", field("alice", b), "alice", slicetest.O{b: strings.Repeat("x", n)})
 		}
 		tooLarge := put(rest + 1)
 		require.Equal(t, 400, tooLarge.Status)
@@ -174,7 +176,7 @@ func TestProfileSize(t *testing.T) {
 		require.Equal(t, 200, put(rest).Status)
 		require.Len(t, h.ok("GET", profile("alice"), "", nil).Body, 65535)
 		require.Equal(t, 200, put(rest).Status, "it takes its own place")
-		require.Equal(t, 400, stage.Do(t, h.router, "PUT", field("alice", "displayname"), "alice", stage.O{"displayname": "A"}).Status)
+		require.Equal(t, 400, slicetest.Do(t, h.router, "PUT", field("alice", "displayname"), "alice", slicetest.O{"displayname": "A"}).Status)
 		h.set("alice", a, "short")
 		h.set("alice", "displayname", "A")
 		h.set("bob", "displayname", "B")
@@ -183,50 +185,50 @@ func TestProfileSize(t *testing.T) {
 
 // TestAnyAvatar is the departure that deployed clients lean on.
 func TestAnyAvatar(t *testing.T) {
-	h := newHouse(t, storagetest.Open(t))
+	h := newFixture(t, storagetest.Open(t))
 	h.slice.AnyAvatar = true
-	room := h.ok("POST", stage.Path("v3/createRoom"), "alice", stage.O{}).At("room_id")
+	room := h.ok("POST", slicetest.Path("v3/createRoom"), "alice", slicetest.O{}).At("room_id")
 	h.slice.EmptyAvatar = true
 	h.set("alice", "avatar_url", "LemurLover")
 	shown := func() string { return h.ok("GET", memberPath(room, "alice"), "alice", nil).At("avatar_url") }
 	require.Equal(t, "LemurLover", shown())
 	h.set("alice", "avatar_url", "")
 	require.Empty(t, shown())
-	a := stage.Do(t, h.router, "GET", field("alice", "avatar_url"), "", nil)
+	a := slicetest.Do(t, h.router, "GET", field("alice", "avatar_url"), "", nil)
 	require.Equal(t, 404, a.Status, "an empty picture takes it away")
 }
 
 // TestEmptyAvatar: a client may take a picture away with an empty one, where
 // others must be MXC URIs.
 func TestEmptyAvatar(t *testing.T) {
-	h := newHouse(t, storagetest.Open(t))
-	room := h.ok("POST", stage.Path("v3/createRoom"), "alice", stage.O{}).At("room_id")
+	h := newFixture(t, storagetest.Open(t))
+	room := h.ok("POST", slicetest.Path("v3/createRoom"), "alice", slicetest.O{}).At("room_id")
 	h.set("alice", "avatar_url", "mxc://hs1/a")
 	put := func(url string) int {
-		return stage.Do(t, h.router, "PUT", field("alice", "avatar_url"), "alice", stage.O{"avatar_url": url}).Status
+		return slicetest.Do(t, h.router, "PUT", field("alice", "avatar_url"), "alice", slicetest.O{"avatar_url": url}).Status
 	}
 	require.Equal(t, 400, put(""))
 	h.slice.EmptyAvatar = true
 	require.Equal(t, 200, put(""))
 	require.Equal(t, 400, put("no picture"))
 	require.Empty(t, h.ok("GET", memberPath(room, "alice"), "alice", nil).At("avatar_url"))
-	require.Equal(t, 404, stage.Do(t, h.router, "GET", field("alice", "avatar_url"), "", nil).Status)
+	require.Equal(t, 404, slicetest.Do(t, h.router, "GET", field("alice", "avatar_url"), "", nil).Status)
 }
 
 func memberPath(room, name string) string {
-	return stage.Path("v3/rooms/{}/state/m.room.member/{}", room, stage.User(name))
+	return slicetest.Path("v3/rooms/{}/state/m.room.member/{}", room, slicetest.User(name))
 }
 
 // TestRoomsHearOfProfiles: every room that the user has joined shows the new
 // name and picture, and no other does.
 func TestRoomsHearOfProfiles(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		var room []string
 		for range 3 {
-			room = append(room, h.ok("POST", stage.Path("v3/createRoom"), "bob", stage.O{"preset": "public_chat"}).At("room_id"))
-			h.ok("POST", stage.Path("v3/rooms/{}/join", room[len(room)-1]), "alice", stage.O{"reason": "curious"})
+			room = append(room, h.ok("POST", slicetest.Path("v3/createRoom"), "bob", slicetest.O{"preset": "public_chat"}).At("room_id"))
+			h.ok("POST", slicetest.Path("v3/rooms/{}/join", room[len(room)-1]), "alice", slicetest.O{"reason": "curious"})
 		}
-		h.ok("POST", stage.Path("v3/rooms/{}/leave", room[2]), "alice", stage.O{})
+		h.ok("POST", slicetest.Path("v3/rooms/{}/leave", room[2]), "alice", slicetest.O{})
 		member := func(i int) string { return h.ok("GET", memberPath(room[i], "alice"), "bob", nil).Body }
 		event := func(i int) string {
 			return h.ok("GET", memberPath(room[i], "alice")+"?format=event", "bob", nil).At("event_id")

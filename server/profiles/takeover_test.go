@@ -16,7 +16,7 @@ func TestAnotherProcessFinishesAChangeOfName(t *testing.T) {
 	url := storagetest.PostgresURL(t)
 	begun, wake := make(chan struct{}), make(chan struct{})
 	late := make(chan struct{})
-	first := newHouseWith(t, storagetest.OpenURL(t, url), func(r *rooms.Rooms) jobs.Handler {
+	first := newFixtureWith(t, storagetest.OpenURL(t, url), func(r *rooms.Rooms) jobs.Handler {
 		steps := 0
 		return func(ctx context.Context, j *jobs.Job) (bool, error) {
 			if steps++; steps == 2 {
@@ -30,14 +30,14 @@ func TestAnotherProcessFinishesAChangeOfName(t *testing.T) {
 	joined := first.roomsOf(120)
 	first.rename(t.Context(), "Alice")
 	<-begun
-	var others []*house
+	var others []*fixture
 	for range 2 {
-		others = append(others, newHouse(t, storagetest.OpenURL(t, url)))
+		others = append(others, newFixture(t, storagetest.OpenURL(t, url)))
 	}
-	others[0].Settle(t)
+	others[0].WaitForJobs(t)
 	first.requireShown("Alice", joined)
 	first.rename(t.Context(), "Ally")
-	others[1].Settle(t)
+	others[1].WaitForJobs(t)
 	first.requireShown("Ally", joined)
 	close(wake)
 	<-late

@@ -16,7 +16,7 @@ import (
 	"touchstone.example/server/rooms"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // BenchmarkReceive measures what an event of another server costs, by the size
@@ -144,7 +144,7 @@ func BenchmarkFanOut(b *testing.B) {
 				var told sync.WaitGroup
 				for i, m := range members {
 					told.Go(func() {
-						since[i] = h.do("GET", "/_matrix/client/v3/sync?timeout=60000"+stage.Query("since", since[i]), m, nil).At("next_batch")
+						since[i] = h.do("GET", "/_matrix/client/v3/sync?timeout=60000"+slicetest.Query("since", since[i]), m, nil).At("next_batch")
 					})
 				}
 				h.send("alice", room, "to everybody")

@@ -19,7 +19,7 @@ import (
 	"touchstone.example/server/event"
 	"touchstone.example/server/rooms"
 	"touchstone.example/storage"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // numberOf is the number of a room's row.
@@ -39,7 +39,7 @@ func (h *house) another(departs rooms.Departures) *house {
 	c := *h
 	c.deps.Departures = departs
 	c.rooms = rooms.New(c.deps)
-	c.router = h.Router(h.t, api.Config{Auth: stage.Tokens()})
+	c.router = h.Router(h.t, api.Config{Auth: slicetest.Tokens()})
 	clientapi.MountRoomSend(c.router, c.rooms)
 	clientapi.MountRoomState(c.router, c.rooms)
 	clientapi.MountJoining(c.router, c.rooms)
@@ -52,7 +52,7 @@ func (h *house) another(departs rooms.Departures) *house {
 type request struct {
 	method, path, token string
 	body                any
-	answer              stage.Answer
+	answer              slicetest.Answer
 }
 
 // batch makes requests in one batch of a room, in their order. When all are
@@ -80,13 +80,13 @@ func nothing() {}
 
 // says is a message.
 func says(token, room, body string) *request {
-	return &request{method: "PUT", path: at(room, "send/m.room.message/{}", body), token: token, body: stage.O{"body": body, "msgtype": "m.text"}}
+	return &request{method: "PUT", path: at(room, "send/m.room.message/{}", body), token: token, body: slicetest.O{"body": body, "msgtype": "m.text"}}
 }
 
 // levels gives users their power in a room of version 11, as alice.
-func (h *house) levels(room string, users stage.O) {
-	users[string(stage.User("alice"))] = 100
-	h.set("alice", room, "m.room.power_levels", "", stage.O{"users": users})
+func (h *house) levels(room string, users slicetest.O) {
+	users[string(slicetest.User("alice"))] = 100
+	h.set("alice", room, "m.room.power_levels", "", slicetest.O{"users": users})
 }
 
 // TestARefusalDoesNotOutliveWhatItRestsOn: bob bans dora, and in the same batch
@@ -94,17 +94,17 @@ func (h *house) levels(room string, users stage.O) {
 // power: he may not ban anybody, so dora may speak.
 func TestARefusalDoesNotOutliveWhatItRestsOn(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
-		room := h.create("alice", stage.O{"preset": "public_chat", "room_version": "11"})
-		h.act("bob", room, "join", stage.O{})
-		h.act("dora", room, "join", stage.O{})
-		h.levels(room, stage.O{string(stage.User("bob")): 50})
+		room := h.create("alice", slicetest.O{"preset": "public_chat", "room_version": "11"})
+		h.act("bob", room, "join", slicetest.O{})
+		h.act("dora", room, "join", slicetest.O{})
+		h.levels(room, slicetest.O{string(slicetest.User("bob")): 50})
 		ban := &request{method: "POST", path: at(room, "ban"), token: "bob", body: target("dora")}
 		said := says("dora", room, "hello")
-		h.batch(room, func() { h.another(rooms.Departures{}).levels(room, stage.O{}) }, ban, said)
+		h.batch(room, func() { h.another(rooms.Departures{}).levels(room, slicetest.O{}) }, ban, said)
 		require.Equal(t, 403, ban.answer.Status, ban.answer)
 		require.Equal(t, 200, said.answer.Status, said.answer)
 
-		h.levels(room, stage.O{string(stage.User("bob")): 50})
+		h.levels(room, slicetest.O{string(slicetest.User("bob")): 50})
 		ban = &request{method: "POST", path: at(room, "ban"), token: "bob", body: target("dora")}
 		said = says("dora", room, "hello again")
 		h.batch(room, nothing, ban, said)
@@ -118,20 +118,20 @@ func TestARefusalDoesNotOutliveWhatItRestsOn(t *testing.T) {
 // idempotent, but only if that comes to be.
 func TestNobodyIsAnsweredWithAnEventThatIsNot(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
-		room := h.create("alice", stage.O{"preset": "public_chat", "room_version": "11"})
-		h.act("bob", room, "join", stage.O{})
-		h.levels(room, stage.O{string(stage.User("bob")): 50})
+		room := h.create("alice", slicetest.O{"preset": "public_chat", "room_version": "11"})
+		h.act("bob", room, "join", slicetest.O{})
+		h.levels(room, slicetest.O{string(slicetest.User("bob")): 50})
 		here := h.another(rooms.Departures{StateIdempotent: true})
-		here.set("bob", room, "m.room.topic", "", stage.O{"topic": "old"})
+		here.set("bob", room, "m.room.topic", "", slicetest.O{"topic": "old"})
 		topic := func() *request {
-			return &request{method: "PUT", path: at(room, "state/m.room.topic/"), token: "bob", body: stage.O{"topic": "new"}}
+			return &request{method: "PUT", path: at(room, "state/m.room.topic/"), token: "bob", body: slicetest.O{"topic": "new"}}
 		}
 		first, second := topic(), topic()
-		here.batch(room, func() { h.levels(room, stage.O{}) }, first, second)
+		here.batch(room, func() { h.levels(room, slicetest.O{}) }, first, second)
 		require.Equal(t, 403, first.answer.Status, first.answer)
 		require.Equal(t, 403, second.answer.Status, second.answer)
 
-		h.levels(room, stage.O{string(stage.User("bob")): 50})
+		h.levels(room, slicetest.O{string(slicetest.User("bob")): 50})
 		first, second = topic(), topic()
 		here.batch(room, nothing, first, second)
 		require.Equal(t, 200, first.answer.Status, first.answer)
@@ -171,7 +171,7 @@ func TestAPlanFailsAlone(t *testing.T) {
 			all.Go(func() {
 				also := func(context.Context, *storage.Writer) error { return c.also(n.Add(1)) }
 				got, err = h.rooms.Plan(t.Context(), nid, c.alone, also,
-					rooms.Draft{Sender: stage.User("alice"), Type: "m.test", Content: []byte(`{}`)})
+					rooms.Draft{Sender: slicetest.User("alice"), Type: "m.test", Content: []byte(`{}`)})
 			})
 			h.rooms.Queued(nid, 2)
 			all.Go(func() { after.answer = h.do(after.method, after.path, after.token, after.body) })
@@ -205,7 +205,7 @@ func conflictUntil(n, last int64) error {
 func (h *house) wideRoom(extremities int, members ...string) *model {
 	m := h.shared("11", bob, carol)
 	for _, name := range members {
-		h.act(name, string(m.id), "join", stage.O{})
+		h.act(name, string(m.id), "join", slicetest.O{})
 	}
 	h.learn()
 	h.accepted(m.build(levelsDraft(m, 50, 50), m.tips...))
@@ -225,16 +225,16 @@ func TestAPlanOfSeveralEventsInAWideRoom(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		for _, extremities := range []int{25, 45} {
 			m := h.wideRoom(extremities-1, "dora")
-			h.accepted(m.build(memberDraft(bob, stage.User("dora"), "ban"), m.events[m.tips[0]].Event.PrevEvents...))
+			h.accepted(m.build(memberDraft(bob, slicetest.User("dora"), "ban"), m.events[m.tips[0]].Event.PrevEvents...))
 			require.Len(t, m.tips, extremities)
 			room, nid := string(m.id), h.numberOf(string(m.id))
 			topic := func(sender id.UserID, topic string) rooms.Draft {
 				return rooms.Draft{Sender: sender, Type: "m.room.topic", StateKey: text(""), Content: []byte(`{"topic":"` + topic + `"}`)}
 			}
-			alice, before := stage.User("alice"), len(h.rows())
+			alice, before := slicetest.User("alice"), len(h.rows())
 			// The oldest extremities know nothing of the ban.
 			_, err := h.rooms.Plan(t.Context(), nid, false, nil, topic(alice, "first"),
-				rooms.Draft{Sender: stage.User("dora"), Type: "m.room.message", Content: []byte(`{}`)})
+				rooms.Draft{Sender: slicetest.User("dora"), Type: "m.room.message", Content: []byte(`{}`)})
 			var refused *rooms.Refusal
 			require.ErrorAs(t, err, &refused)
 			require.False(t, refused.Malformed)
@@ -284,12 +284,12 @@ func TestAWideRoomBelievesNoStaleRefusal(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		m := h.wideRoom(60, "dora")
 		room := string(m.id)
-		require.Equal(t, 403, h.do("PUT", at(room, "state/m.room.topic/"), "dora", stage.O{"topic": "mine"}).Status)
+		require.Equal(t, 403, h.do("PUT", at(room, "state/m.room.topic/"), "dora", slicetest.O{"topic": "mine"}).Status)
 		other := h.another(rooms.Departures{})
 		for range 3 { // until she has it by all extremities that an event follows
-			other.levels(room, stage.O{string(bob): 50, string(carol): 50, string(stage.User("dora")): 50})
+			other.levels(room, slicetest.O{string(bob): 50, string(carol): 50, string(slicetest.User("dora")): 50})
 		}
-		h.set("dora", room, "m.room.topic", "", stage.O{"topic": "mine"})
+		h.set("dora", room, "m.room.topic", "", slicetest.O{"topic": "mine"})
 	})
 }
 
@@ -343,15 +343,15 @@ func TestALaneDoesNotWaitForTheFeed(t *testing.T) {
 func TestAJoinThatIsPlannedAgainStartsAnew(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		club := h.public("dora")
-		room := h.create("alice", stage.O{"room_version": "10", "initial_state": []stage.O{{
+		room := h.create("alice", slicetest.O{"room_version": "10", "initial_state": []slicetest.O{{
 			"type":    "m.room.join_rules",
-			"content": stage.O{"join_rule": "restricted", "allow": []stage.O{{"type": "m.room_membership", "room_id": club}}},
+			"content": slicetest.O{"join_rule": "restricted", "allow": []slicetest.O{{"type": "m.room_membership", "room_id": club}}},
 		}}})
 		other := h.another(rooms.Departures{})
-		join := &request{method: "POST", path: at(room, "join"), token: "dora", body: stage.O{}}
+		join := &request{method: "POST", path: at(room, "join"), token: "dora", body: slicetest.O{}}
 		h.batch(room, func() { other.act("alice", room, "invite", target("dora")) }, join)
 		require.Equal(t, 200, join.answer.Status, join.answer)
-		member := h.state("alice", room, "m.room.member", string(stage.User("dora")))
+		member := h.state("alice", room, "m.room.member", string(slicetest.User("dora")))
 		require.Equal(t, "join", member.At("membership"))
 		require.Empty(t, member.At("join_authorised_via_users_server"))
 	})

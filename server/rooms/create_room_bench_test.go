@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"touchstone.example/storage/storagetest"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // BenchmarkSendBesideCreateRoom measures how long a message takes while another
@@ -23,10 +23,10 @@ func BenchmarkSendBesideCreateRoom(b *testing.B) {
 		for _, events := range []int{0, 250} {
 			b.Run(engine+" "+strconv.Itoa(events), func(b *testing.B) {
 				h := newHouse(b, storagetest.OpenURL(b, url(b)))
-				room := h.create("alice", stage.O{})
-				var state []stage.O
+				room := h.create("alice", slicetest.O{})
+				var state []slicetest.O
 				for n := range events {
-					state = append(state, stage.O{"type": "m.test", "state_key": strconv.Itoa(n), "content": stage.O{"n": n}})
+					state = append(state, slicetest.O{"type": "m.test", "state_key": strconv.Itoa(n), "content": slicetest.O{"n": n}})
 				}
 				stop := make(chan struct{})
 				var all sync.WaitGroup
@@ -39,7 +39,7 @@ func BenchmarkSendBesideCreateRoom(b *testing.B) {
 						default:
 						}
 						start := time.Now()
-						h.create("dora", stage.O{"initial_state": state})
+						h.create("dora", slicetest.O{"initial_state": state})
 						made = append(made, time.Since(start))
 					}
 				})

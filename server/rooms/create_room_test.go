@@ -19,7 +19,7 @@ import (
 	"touchstone.example/server/roomver"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // history lists the events of a room in order.
@@ -54,7 +54,7 @@ func TestEveryVersionWithEveryPreset(t *testing.T) {
 
 func (h *house) oneRoom(rules *roomver.Rules, preset string) {
 	t := h.t
-	body := stage.O{"room_version": rules.Version, "invite": stage.L{stage.User("bob")}, "name": "A room", "is_direct": true}
+	body := slicetest.O{"room_version": rules.Version, "invite": slicetest.L{slicetest.User("bob")}, "name": "A room", "is_direct": true}
 	switch preset {
 	case "visibility":
 		body["visibility"], preset = "public", "public_chat"
@@ -110,9 +110,9 @@ func (h *house) oneRoom(rules *roomver.Rules, preset string) {
 	require.Equal(t, map[string]any{"guest_access": want[2]}, events[5].Content)
 	require.Equal(t, map[string]any{"membership": "invite", "is_direct": true}, events[7].Content)
 
-	h.act("bob", room, "join", stage.O{})
+	h.act("bob", room, "join", slicetest.O{})
 	h.send("bob", room, "hello")
-	status := h.do("PUT", at(room, "state/m.room.name/"), "bob", stage.O{"name": "Bob's"}).Status
+	status := h.do("PUT", at(room, "state/m.room.name/"), "bob", slicetest.O{"name": "Bob's"}).Status
 	require.Equal(t, trusted, status == 200, "only who is trusted may name the room")
 }
 
@@ -120,18 +120,18 @@ func (h *house) oneRoom(rules *roomver.Rules, preset string) {
 // stronger than what it overrides.
 func TestOrderOfCreation(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
-		room := h.create("alice", stage.O{
+		room := h.create("alice", slicetest.O{
 			"room_alias_name": "the pub#1", "topic": "All about <happy> hour", "name": "Pub",
-			"creation_content":             stage.O{"m.federate": false, "creator": "@eve:hs1", "room_version": "1", "com.example.x": 1},
-			"power_level_content_override": stage.O{"invite": 10, "users": stage.O{"@bob:hs1": 30}},
-			"initial_state": stage.L{
-				stage.O{"type": "m.room.join_rules", "content": stage.O{"join_rule": "knock"}},
-				stage.O{"type": "m.room.name", "content": stage.O{"name": "overridden"}},
-				stage.O{"type": "m.room.name", "state_key": "of a section", "content": stage.O{"name": "kept"}},
-				stage.O{"type": "m.room.topic", "state_key": "", "content": stage.O{"topic": "overridden"}},
-				stage.O{"type": "com.example.y", "state_key": "k", "content": stage.O{"a": 1}},
+			"creation_content":             slicetest.O{"m.federate": false, "creator": "@eve:hs1", "room_version": "1", "com.example.x": 1},
+			"power_level_content_override": slicetest.O{"invite": 10, "users": slicetest.O{"@bob:hs1": 30}},
+			"initial_state": slicetest.L{
+				slicetest.O{"type": "m.room.join_rules", "content": slicetest.O{"join_rule": "knock"}},
+				slicetest.O{"type": "m.room.name", "content": slicetest.O{"name": "overridden"}},
+				slicetest.O{"type": "m.room.name", "state_key": "of a section", "content": slicetest.O{"name": "kept"}},
+				slicetest.O{"type": "m.room.topic", "state_key": "", "content": slicetest.O{"topic": "overridden"}},
+				slicetest.O{"type": "com.example.y", "state_key": "k", "content": slicetest.O{"a": 1}},
 			},
-			"invite": stage.L{stage.User("bob"), stage.User("carol"), stage.User("bob")},
+			"invite": slicetest.L{slicetest.User("bob"), slicetest.User("carol"), slicetest.User("bob")},
 		})
 		events := h.history("alice", room)
 		require.Equal(t, []string{
@@ -147,70 +147,70 @@ func TestOrderOfCreation(t *testing.T) {
 		require.Equal(t, "All about <happy> hour", events[10].Content["topic"])
 		require.Equal(t, map[string]any{"m.text": []any{map[string]any{"body": "All about <happy> hour", "mimetype": "text/plain"}}}, events[10].Content["m.topic"])
 		require.True(t, slices.IsSortedFunc(events, func(a, b clientEvent) int { return int(a.TS - b.TS) }))
-		require.Equal(t, room, h.ok("POST", stage.Path("v3/join/{}", "#the pub#1:hs1"), "bob", stage.O{}).At("room_id"))
+		require.Equal(t, room, h.ok("POST", slicetest.Path("v3/join/{}", "#the pub#1:hs1"), "bob", slicetest.O{}).At("room_id"))
 	})
 }
 
 func TestCreateRoomRefuses(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
-		h.create("bob", stage.O{"room_alias_name": "taken"})
+		h.create("bob", slicetest.O{"room_alias_name": "taken"})
 		var r rows
 		post := func(name string, body any, status int, errcode string) {
 			r.add(name, "POST", pathCreate, "alice", body, status, errcode)
 		}
-		state := func(typ string, content any) stage.O {
-			return stage.O{"initial_state": stage.L{stage.O{"type": typ, "content": content}}}
+		state := func(typ string, content any) slicetest.O {
+			return slicetest.O{"initial_state": slicetest.L{slicetest.O{"type": typ, "content": content}}}
 		}
 		post("no body", nil, 400, "M_NOT_JSON")
 		post("what is not JSON", `{"name"`, 400, "M_NOT_JSON")
 		post("a list", `[]`, 400, "M_BAD_JSON")
-		post("another preset", stage.O{"preset": "open_house"}, 400, "M_BAD_JSON")
-		post("another visibility", stage.O{"visibility": "secret"}, 400, "M_BAD_JSON")
-		post("a list for creation content", stage.O{"creation_content": stage.L{}}, 400, "M_BAD_JSON")
-		post("a list for power levels", stage.O{"power_level_content_override": stage.L{}}, 400, "M_BAD_JSON")
-		post("state without a type", stage.O{"initial_state": stage.L{stage.O{"content": stage.O{}}}}, 400, "M_BAD_JSON")
-		post("state without content", stage.O{"initial_state": stage.L{stage.O{"type": "t"}}}, 400, "M_BAD_JSON")
-		post("a float in state", state("t", stage.O{"n": 1.5}), 400, "M_BAD_JSON")
-		post("an invitation of nobody", stage.O{"invite": stage.L{"bob"}}, 400, "M_BAD_JSON")
-		post("a version of nobody's", stage.O{"room_version": "13"}, 400, "M_UNSUPPORTED_ROOM_VERSION")
-		post("an empty version", stage.O{"room_version": ""}, 400, "M_UNSUPPORTED_ROOM_VERSION")
-		post("a number for a version", stage.O{"room_version": 1}, 400, "M_BAD_JSON")
-		post("an alias that is taken", stage.O{"room_alias_name": "taken"}, 400, "M_ROOM_IN_USE")
-		post("an empty alias", stage.O{"room_alias_name": ""}, 400, "M_INVALID_PARAM")
-		post("an alias with a colon", stage.O{"room_alias_name": "a:b"}, 400, "M_INVALID_PARAM")
-		post("an alias with NUL", stage.O{"room_alias_name": "a\x00"}, 400, "M_INVALID_PARAM")
-		post("an alias of 256 bytes", stage.O{"room_alias_name": strings.Repeat("a", 256-len("#:hs1"))}, 400, "M_INVALID_PARAM")
-		post("an invitation of the creator", stage.O{"invite": stage.L{stage.User("alice")}}, 400, "M_INVALID_ROOM_STATE")
-		post("power that does not suffice for the name", stage.O{"room_version": "11", "name": "x",
-			"power_level_content_override": stage.O{"users": stage.O{"@alice:hs1": 49}}}, 400, "M_INVALID_ROOM_STATE")
-		post("a creator with a power level", stage.O{"power_level_content_override": stage.O{"users": stage.O{"@alice:hs1": 100}}}, 400, "M_INVALID_ROOM_STATE")
-		post("power that is no number", stage.O{"power_level_content_override": stage.O{"ban": "fifty"}}, 400, "M_INVALID_ROOM_STATE")
-		post("creators that are no users", stage.O{"creation_content": stage.O{"additional_creators": stage.L{"bob"}}}, 400, "M_INVALID_ROOM_STATE")
-		for _, named := range []any{"bob", stage.L{"bob"}, stage.L{7}, stage.O{}, nil} {
-			post(fmt.Sprint("creators that are ", named, ", and who is like them"), stage.O{"preset": "trusted_private_chat", "invite": stage.L{"@bob:hs1"},
-				"creation_content": stage.O{"additional_creators": named}}, 400, "M_INVALID_ROOM_STATE")
+		post("another preset", slicetest.O{"preset": "open_house"}, 400, "M_BAD_JSON")
+		post("another visibility", slicetest.O{"visibility": "secret"}, 400, "M_BAD_JSON")
+		post("a list for creation content", slicetest.O{"creation_content": slicetest.L{}}, 400, "M_BAD_JSON")
+		post("a list for power levels", slicetest.O{"power_level_content_override": slicetest.L{}}, 400, "M_BAD_JSON")
+		post("state without a type", slicetest.O{"initial_state": slicetest.L{slicetest.O{"content": slicetest.O{}}}}, 400, "M_BAD_JSON")
+		post("state without content", slicetest.O{"initial_state": slicetest.L{slicetest.O{"type": "t"}}}, 400, "M_BAD_JSON")
+		post("a float in state", state("t", slicetest.O{"n": 1.5}), 400, "M_BAD_JSON")
+		post("an invitation of nobody", slicetest.O{"invite": slicetest.L{"bob"}}, 400, "M_BAD_JSON")
+		post("a version of nobody's", slicetest.O{"room_version": "13"}, 400, "M_UNSUPPORTED_ROOM_VERSION")
+		post("an empty version", slicetest.O{"room_version": ""}, 400, "M_UNSUPPORTED_ROOM_VERSION")
+		post("a number for a version", slicetest.O{"room_version": 1}, 400, "M_BAD_JSON")
+		post("an alias that is taken", slicetest.O{"room_alias_name": "taken"}, 400, "M_ROOM_IN_USE")
+		post("an empty alias", slicetest.O{"room_alias_name": ""}, 400, "M_INVALID_PARAM")
+		post("an alias with a colon", slicetest.O{"room_alias_name": "a:b"}, 400, "M_INVALID_PARAM")
+		post("an alias with NUL", slicetest.O{"room_alias_name": "a\x00"}, 400, "M_INVALID_PARAM")
+		post("an alias of 256 bytes", slicetest.O{"room_alias_name": strings.Repeat("a", 256-len("#:hs1"))}, 400, "M_INVALID_PARAM")
+		post("an invitation of the creator", slicetest.O{"invite": slicetest.L{slicetest.User("alice")}}, 400, "M_INVALID_ROOM_STATE")
+		post("power that does not suffice for the name", slicetest.O{"room_version": "11", "name": "x",
+			"power_level_content_override": slicetest.O{"users": slicetest.O{"@alice:hs1": 49}}}, 400, "M_INVALID_ROOM_STATE")
+		post("a creator with a power level", slicetest.O{"power_level_content_override": slicetest.O{"users": slicetest.O{"@alice:hs1": 100}}}, 400, "M_INVALID_ROOM_STATE")
+		post("power that is no number", slicetest.O{"power_level_content_override": slicetest.O{"ban": "fifty"}}, 400, "M_INVALID_ROOM_STATE")
+		post("creators that are no users", slicetest.O{"creation_content": slicetest.O{"additional_creators": slicetest.L{"bob"}}}, 400, "M_INVALID_ROOM_STATE")
+		for _, named := range []any{"bob", slicetest.L{"bob"}, slicetest.L{7}, slicetest.O{}, nil} {
+			post(fmt.Sprint("creators that are ", named, ", and who is like them"), slicetest.O{"preset": "trusted_private_chat", "invite": slicetest.L{"@bob:hs1"},
+				"creation_content": slicetest.O{"additional_creators": named}}, 400, "M_INVALID_ROOM_STATE")
 		}
-		post("a second beginning", state("m.room.create", stage.O{}), 400, "M_INVALID_ROOM_STATE")
-		post("state under another's name", stage.O{"initial_state": stage.L{stage.O{"type": "t", "state_key": "@bob:hs1", "content": stage.O{}}}}, 400, "M_INVALID_ROOM_STATE")
-		post("a name past all sense", stage.O{"name": strings.Repeat("n", 65536)}, 413, "M_TOO_LARGE")
-		post("a type of 256 bytes", state(strings.Repeat("t", 256), stage.O{}), 413, "M_TOO_LARGE")
-		post("somebody of elsewhere", stage.O{"invite": stage.L{"@bob:elsewhere"}}, 403, "M_FORBIDDEN")
-		post("somebody of elsewhere, by state", stage.O{"initial_state": stage.L{stage.O{
-			"type": "m.room.member", "state_key": "@bob:elsewhere", "content": stage.O{"membership": "invite"}}}}, 403, "M_FORBIDDEN")
-		r.add("no token", "POST", pathCreate, "", stage.O{}, 401, "M_MISSING_TOKEN")
-		stage.Table(t, h.router, r)
-		require.Equal(t, `{"joined_rooms":[]}`, h.ok("GET", stage.Path("v3/joined_rooms"), "alice", nil).Body, "no half of a room")
+		post("a second beginning", state("m.room.create", slicetest.O{}), 400, "M_INVALID_ROOM_STATE")
+		post("state under another's name", slicetest.O{"initial_state": slicetest.L{slicetest.O{"type": "t", "state_key": "@bob:hs1", "content": slicetest.O{}}}}, 400, "M_INVALID_ROOM_STATE")
+		post("a name past all sense", slicetest.O{"name": strings.Repeat("n", 65536)}, 413, "M_TOO_LARGE")
+		post("a type of 256 bytes", state(strings.Repeat("t", 256), slicetest.O{}), 413, "M_TOO_LARGE")
+		post("somebody of elsewhere", slicetest.O{"invite": slicetest.L{"@bob:elsewhere"}}, 403, "M_FORBIDDEN")
+		post("somebody of elsewhere, by state", slicetest.O{"initial_state": slicetest.L{slicetest.O{
+			"type": "m.room.member", "state_key": "@bob:elsewhere", "content": slicetest.O{"membership": "invite"}}}}, 403, "M_FORBIDDEN")
+		r.add("no token", "POST", pathCreate, "", slicetest.O{}, 401, "M_MISSING_TOKEN")
+		slicetest.Table(t, h.router, r)
+		require.Equal(t, `{"joined_rooms":[]}`, h.ok("GET", slicetest.Path("v3/joined_rooms"), "alice", nil).Body, "no half of a room")
 	})
 }
 
 // TestOneAliasIsGivenOnce: of many rooms that want one alias, one gets it.
 func TestOneAliasIsGivenOnce(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
-		answers := make([]stage.Answer, 6)
+		answers := make([]slicetest.Answer, 6)
 		var all sync.WaitGroup
 		for i := range answers {
 			all.Go(func() {
-				answers[i] = h.do("POST", pathCreate, fmt.Sprintf("user%d", i), stage.O{"room_alias_name": "pub"})
+				answers[i] = h.do("POST", pathCreate, fmt.Sprintf("user%d", i), slicetest.O{"room_alias_name": "pub"})
 			})
 		}
 		all.Wait()
@@ -238,31 +238,31 @@ func TestAlikeRoomsAreTwo(t *testing.T) {
 	h := newHouse(t, storagetest.Open(t))
 	seen := map[string]bool{}
 	for n := range 3 * 12 {
-		room := h.create("alice", stage.O{"room_version": strconv.Itoa(n%12 + 1)})
+		room := h.create("alice", slicetest.O{"room_version": strconv.Itoa(n%12 + 1)})
 		require.False(t, seen[room])
 		seen[room] = true
 	}
-	require.Len(t, strings.Split(h.ok("GET", stage.Path("v3/joined_rooms"), "alice", nil).At("joined_rooms"), ","), 36)
+	require.Len(t, strings.Split(h.ok("GET", slicetest.Path("v3/joined_rooms"), "alice", nil).At("joined_rooms"), ","), 36)
 }
 
 // TestANewRoomIsBounded in its events and in their bytes, so that the transaction
 // that makes it is short.
 func TestANewRoomIsBounded(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
-		state := func(n, size int) (out []stage.O) {
+		state := func(n, size int) (out []slicetest.O) {
 			for i := range n {
-				out = append(out, stage.O{"type": "m.test", "state_key": strconv.Itoa(i), "content": stage.O{"x": strings.Repeat("x", size)}})
+				out = append(out, slicetest.O{"type": "m.test", "state_key": strconv.Itoa(i), "content": slicetest.O{"x": strings.Repeat("x", size)}})
 			}
 			return out
 		}
 		var invite []string
 		for i := range 56 {
-			invite = append(invite, string(stage.User("user"+strconv.Itoa(i))))
+			invite = append(invite, string(slicetest.User("user"+strconv.Itoa(i))))
 		}
-		room := h.create("alice", stage.O{"initial_state": state(200, 1), "invite": invite})
+		room := h.create("alice", slicetest.O{"initial_state": state(200, 1), "invite": invite})
 		require.Len(t, list(t, h.ok("GET", at(room, "members?membership=invite"), "alice", nil).At("chunk")), 56)
 		h.send("alice", room, "hello")
-		for name, body := range map[string]stage.O{
+		for name, body := range map[string]slicetest.O{
 			"events":             {"initial_state": state(257, 1)},
 			"events and members": {"initial_state": state(201, 1), "invite": invite},
 			"bytes":              {"initial_state": state(18, 60_000)},
@@ -271,8 +271,8 @@ func TestANewRoomIsBounded(t *testing.T) {
 			require.Equal(t, 413, a.Status, "%s: %s", name, a)
 			require.Equal(t, "M_TOO_LARGE", a.At("errcode"), name)
 		}
-		h.create("alice", stage.O{"initial_state": state(16, 60_000)})
-		rooms := h.ok("GET", stage.Path("v3/joined_rooms"), "alice", nil).At("joined_rooms")
+		h.create("alice", slicetest.O{"initial_state": state(16, 60_000)})
+		rooms := h.ok("GET", slicetest.Path("v3/joined_rooms"), "alice", nil).At("joined_rooms")
 		require.Equal(t, 1, strings.Count(rooms, ","))
 	})
 }
@@ -284,13 +284,13 @@ func TestANewRoomIsBounded(t *testing.T) {
 // Spec: room version 12, rule 10.4.
 func TestCreatorsInPowerLevels(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
-		body := func(version string, users stage.O) stage.O {
-			return stage.O{
-				"room_version": version, "creation_content": stage.O{"additional_creators": stage.L{stage.User("carol")}},
-				"power_level_content_override": stage.O{"users": users, "invite": 20},
+		body := func(version string, users slicetest.O) slicetest.O {
+			return slicetest.O{
+				"room_version": version, "creation_content": slicetest.O{"additional_creators": slicetest.L{slicetest.User("carol")}},
+				"power_level_content_override": slicetest.O{"users": users, "invite": 20},
 			}
 		}
-		users := stage.O{"@alice:hs1": 100, "@bob:hs1": 50, "@carol:hs1": 90}
+		users := slicetest.O{"@alice:hs1": 100, "@bob:hs1": 50, "@carol:hs1": 90}
 		a := h.do("POST", pathCreate, "alice", body("12", users))
 		require.Equal(t, 400, a.Status, a)
 		require.Equal(t, "M_INVALID_ROOM_STATE", a.At("errcode"))
@@ -298,32 +298,32 @@ func TestCreatorsInPowerLevels(t *testing.T) {
 		noted := 0
 		deps := h.deps
 		deps.Departures.CreatorPowerLevel = func() bool { noted++; return true }
-		h.router = h.Router(t, api.Config{Auth: stage.Tokens()})
+		h.router = h.Router(t, api.Config{Auth: slicetest.Tokens()})
 		r := rooms.New(deps)
 		clientapi.MountCreateRoom(h.router, r)
 		clientapi.MountRooms(h.router, r)
 		clientapi.MountRoomState(h.router, r)
 		clientapi.MountRoomSend(h.router, r)
-		levels := func(room string) stage.Answer { return h.state("alice", room, "m.room.power_levels", "") }
+		levels := func(room string) slicetest.Answer { return h.state("alice", room, "m.room.power_levels", "") }
 
 		room := h.create("alice", body("12", users))
 		require.Equal(t, 1, noted)
 		require.JSONEq(t, `{"@bob:hs1":50}`, levels(room).At("users"))
 		require.Equal(t, "20", levels(room).At("invite"))
-		h.create("alice", body("12", stage.O{"@bob:hs1": 50}))
+		h.create("alice", body("12", slicetest.O{"@bob:hs1": 50}))
 		require.Equal(t, 1, noted, "no creator is named")
 		room = h.create("alice", body("11", users))
 		require.Equal(t, 1, noted, "creators are no more than others")
 		require.Equal(t, "100", levels(room).At("users", "@alice:hs1"))
 
-		room = h.create("alice", stage.O{})
-		a = h.do("PUT", at(room, "state/m.room.power_levels/"), "alice", stage.O{"users": stage.O{"@alice:hs1": 100}})
+		room = h.create("alice", slicetest.O{})
+		a = h.do("PUT", at(room, "state/m.room.power_levels/"), "alice", slicetest.O{"users": slicetest.O{"@alice:hs1": 100}})
 		require.Equal(t, 400, a.Status, a)
 		for name, override := range map[string]any{
-			"users that are a list":  stage.O{"users": stage.L{}},
-			"an override that is no": stage.L{},
+			"users that are a list":  slicetest.O{"users": slicetest.L{}},
+			"an override that is no": slicetest.L{},
 		} {
-			require.Equal(t, 400, h.do("POST", pathCreate, "alice", stage.O{"power_level_content_override": override}).Status, name)
+			require.Equal(t, 400, h.do("POST", pathCreate, "alice", slicetest.O{"power_level_content_override": override}).Status, name)
 		}
 	})
 }
@@ -334,13 +334,13 @@ func TestRoomsAfterAClockWasAhead(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		start := h.Clock.Now()
 		h.Clock.Advance(time.Hour)
-		ahead := h.create("alice", stage.O{})
+		ahead := h.create("alice", slicetest.O{})
 		event := h.send("alice", ahead, "from the future")
 		h.Clock.Set(start)
 		a := h.ok("GET", at(ahead, "event/{}", event), "alice", nil)
 		require.Equal(t, "0", a.At("unsigned", "age"))
 		for range 3 {
-			room := h.create("alice", stage.O{})
+			room := h.create("alice", slicetest.O{})
 			first := h.history("alice", room)[0]
 			require.LessOrEqual(t, first.TS, start.UnixMilli()+3)
 		}

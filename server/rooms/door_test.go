@@ -10,7 +10,7 @@ import (
 
 	"touchstone.example/api/id"
 	"touchstone.example/server/rooms"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // TestChangeBuildsOnTheHead: what a plan adds, the next event of it finds.
@@ -18,7 +18,7 @@ func TestChangeBuildsOnTheHead(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		room := id.RoomID(h.public("bob"))
 		topic := func(user string) rooms.Draft {
-			return rooms.Draft{Sender: stage.User(user), Type: "m.room.topic", StateKey: text(""), Content: []byte(`{"topic":"` + user + `"}`)}
+			return rooms.Draft{Sender: slicetest.User(user), Type: "m.room.topic", StateKey: text(""), Content: []byte(`{"topic":"` + user + `"}`)}
 		}
 		plan := func(sender string) func(context.Context, *rooms.Head) (*rooms.Plan, error) {
 			return func(ctx context.Context, head *rooms.Head) (*rooms.Plan, error) {

@@ -11,7 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/stretchr/testify/require"
 
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // TestAllWhoWaitAreToldTheSame has members wait for what two others say and take
@@ -34,10 +34,10 @@ func TestAllWhoWaitAreToldTheSame(t *testing.T) {
 			all.Go(func() {
 				for n := range messages {
 					path := at(room, "send/m.room.message/{}", strconv.Itoa(n))
-					a := h.do("PUT", path, sender, stage.O{"msgtype": "m.text", "body": "secret"})
+					a := h.do("PUT", path, sender, slicetest.O{"msgtype": "m.text", "body": "secret"})
 					if n%4 == 0 {
 						path := at(room, "redact/{}/{}", a.At("event_id"), strconv.Itoa(n))
-						a = h.do("PUT", path, sender, stage.O{})
+						a = h.do("PUT", path, sender, slicetest.O{})
 					}
 					if a.Status != 200 {
 						t.Error(a)
@@ -49,8 +49,8 @@ func TestAllWhoWaitAreToldTheSame(t *testing.T) {
 		for i, m := range members {
 			all.Go(func() {
 				for len(told[i]) < 2*(messages+messages/4) {
-					a := h.do("GET", "/_matrix/client/v3/sync?timeout=10000"+stage.Query("since", since[i])+
-						stage.Query("filter", `{"room":{"timeline":{"limit":1000}}}`), m, nil)
+					a := h.do("GET", "/_matrix/client/v3/sync?timeout=10000"+slicetest.Query("since", since[i])+
+						slicetest.Query("filter", `{"room":{"timeline":{"limit":1000}}}`), m, nil)
 					var events []clientEvent
 					text := a.At("rooms", "join", room, "timeline", "events")
 					if a.Status != 200 || text == "" || json.Unmarshal([]byte(text), &events) != nil {

@@ -16,7 +16,7 @@ import (
 	"touchstone.example/server/roomver"
 	"touchstone.example/server/stateres"
 	"touchstone.example/storage"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 func text(s string) *string { return &s }
@@ -32,7 +32,7 @@ const (
 // have joined.
 func (h *house) shared(version string, members ...id.UserID) *model {
 	h.t.Helper()
-	roomID := id.RoomID(h.create("alice", stage.O{"preset": "public_chat", "room_version": version}))
+	roomID := id.RoomID(h.create("alice", slicetest.O{"preset": "public_chat", "room_version": version}))
 	rules, ok := roomver.Get(version)
 	require.True(h.t, ok)
 	m := newModel(h.t, rules, roomID)

@@ -11,7 +11,7 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/rooms"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // A syncing is a client that keeps a room's state by /sync alone.
@@ -33,7 +33,7 @@ func (s *syncing) next() {
 	s.h.t.Helper()
 	path := "/_matrix/client/v3/sync?timeout=0" + s.query
 	if s.since != "" {
-		path += stage.Query("since", s.since)
+		path += slicetest.Query("since", s.since)
 	}
 	a := s.h.ok("GET", path, "alice", nil)
 	s.since = a.At("next_batch")
@@ -185,10 +185,10 @@ func TestNothingIsSkippedBeforeATimeline(t *testing.T) {
 func TestAForkFromBeforeAJoinIsNotShown(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		m := h.shared("12", bob, carol)
-		h.set("alice", string(m.id), "m.room.history_visibility", "", stage.O{"history_visibility": "joined"})
+		h.set("alice", string(m.id), "m.room.history_visibility", "", slicetest.O{"history_visibility": "joined"})
 		h.learn()
 		fork := m.tips
-		h.act("dora", string(m.id), "join", stage.O{})
+		h.act("dora", string(m.id), "join", slicetest.O{})
 		h.learn()
 		before := h.accepted(m.build(messageDraft(carol, "before dora"), fork...))
 		after := h.accepted(m.build(messageDraft(bob, "with dora"), m.tips...))

@@ -19,7 +19,7 @@ import (
 	"touchstone.example/server/run"
 	"touchstone.example/server/syncpart"
 	"touchstone.example/storage/storagetest"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // Tokens of a future that has not happened, of before a backup was restored or
@@ -29,8 +29,8 @@ func TestTokensOfTheFuture(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		room := h.public("bob")
 		sent := h.send("alice", room, "here")
-		sync := func(since string) stage.Answer {
-			return h.ok("GET", stage.Path("v3/sync?timeout=0")+stage.Query("since", since), "alice", nil)
+		sync := func(since string) slicetest.Answer {
+			return h.ok("GET", slicetest.Path("v3/sync?timeout=0")+slicetest.Query("since", since), "alice", nil)
 		}
 		epoch := h.Feed.Epoch()
 		good := feed.Token{Epoch: epoch, Pos: h.Feed.Stamp()}.String()
@@ -74,7 +74,7 @@ func TestReadsWhileTheStreamIsHeldUp(t *testing.T) {
 		group.Stop()
 		require.NoError(t, group.Wait())
 	}()
-	router := h.Router(t, api.Config{Auth: stage.Tokens()})
+	router := h.Router(t, api.Config{Auth: slicetest.Tokens()})
 	deps := h.deps
 	deps.DB, deps.Feed = other, follow
 	clientapi.MountSync(router, clientsync.New(clientsync.Deps{
@@ -97,22 +97,22 @@ func TestReadsWhileTheStreamIsHeldUp(t *testing.T) {
 	last, err := other.LastPosition(t.Context())
 	require.NoError(t, err)
 	token := feed.Token{Epoch: follow.Epoch(), Pos: last}.String()
-	a := stage.OK(t, router, "GET", stage.Path("v3/sync?timeout=50")+stage.Query("since", token), "alice", nil)
+	a := slicetest.OK(t, router, "GET", slicetest.Path("v3/sync?timeout=50")+slicetest.Query("since", token), "alice", nil)
 	require.Equal(t, token, a.At("next_batch"))
 	require.Empty(t, a.At("rooms"))
 	for _, path := range []string{
 		at(room, "messages?dir=b&from=") + token, at(room, "members?at=") + token,
 	} {
-		a = stage.Do(t, router, "GET", path, "alice", nil)
+		a = slicetest.Do(t, router, "GET", path, "alice", nil)
 		require.Equal(t, 503, a.Status, a)
 		require.Equal(t, "1", a.Header.Get("Retry-After"))
 	}
-	a = stage.Do(t, router, "GET", stage.Path("v3/sync?full_state=true")+stage.Query("since", token), "alice", nil)
+	a = slicetest.Do(t, router, "GET", slicetest.Path("v3/sync?full_state=true")+slicetest.Query("since", token), "alice", nil)
 	require.Equal(t, 503, a.Status, a)
-	for _, path := range []string{stage.Path("v3/sync"), at(room, "messages?dir=b")} {
-		require.Contains(t, stage.OK(t, router, "GET", path, "alice", nil).Body, "before")
+	for _, path := range []string{slicetest.Path("v3/sync"), at(room, "messages?dir=b")} {
+		require.Contains(t, slicetest.OK(t, router, "GET", path, "alice", nil).Body, "before")
 	}
-	sent := stage.OK(t, router, "PUT", at(room, "send/m.room.message/1"), "alice", stage.O{"msgtype": "m.text", "body": "meanwhile"})
+	sent := slicetest.OK(t, router, "PUT", at(room, "send/m.room.message/1"), "alice", slicetest.O{"msgtype": "m.text", "body": "meanwhile"})
 	require.NotEmpty(t, sent.At("event_id"), "it is committed, and its sender does not wait for the end of the stall")
 	require.NoError(t, tx.Rollback(t.Context()))
 }

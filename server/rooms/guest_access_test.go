@@ -14,7 +14,7 @@ import (
 	"touchstone.example/server/event"
 	"touchstone.example/server/rooms"
 	"touchstone.example/storage"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // withGuests is a room shared with another server, open to guests, which is in
@@ -28,7 +28,7 @@ func (h *house) withGuests(names ...string) (m *model, access func(content strin
 	h.accepted(m.build(access(`{"guest_access":"can_join"}`), m.tips...))
 	for _, name := range names {
 		h.guest(name)
-		h.act(name, string(m.id), "join", stage.O{})
+		h.act(name, string(m.id), "join", slicetest.O{})
 	}
 	h.learn()
 	return m, access
@@ -37,7 +37,7 @@ func (h *house) withGuests(names ...string) (m *model, access func(content strin
 func (h *house) guest(name string) {
 	h.t.Helper()
 	require.NoError(h.t, h.DB.Write(h.t.Context(), func(tx *storage.Writer) error {
-		return tx.InsertUser(h.t.Context(), &storage.User{ID: stage.User(name), Kind: "guest"})
+		return tx.InsertUser(h.t.Context(), &storage.User{ID: slicetest.User(name), Kind: "guest"})
 	}))
 }
 
@@ -45,12 +45,12 @@ func TestGuestsLeaveARoomThatAnotherServerShuts(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		m, access := h.withGuests("guest1")
 		h.accepted(m.build(access(`{"guest_access":"can_join","x":1}`), m.tips...))
-		h.Settle(t)
-		require.Equal(t, "join", h.membershipOf(stage.User("guest1")))
+		h.WaitForJobs(t)
+		require.Equal(t, "join", h.membershipOf(slicetest.User("guest1")))
 		h.accepted(m.build(access(`{"guest_access":"forbidden"}`), m.tips...))
-		h.Settle(t)
+		h.WaitForJobs(t)
 		h.learn()
-		require.Equal(t, "leave", h.membershipOf(stage.User("guest1")))
+		require.Equal(t, "leave", h.membershipOf(slicetest.User("guest1")))
 		h.agrees()
 	})
 }
@@ -61,8 +61,8 @@ func TestGuestsLeaveARoomWhoseGuestAccessAnotherServerRedacts(t *testing.T) {
 		open := m.build(access(`{"guest_access":"can_join","x":1}`), m.tips...)
 		h.accepted(open)
 		h.accepted(m.build(event.Draft{Type: event.TypeRedaction, Sender: bob, Redacts: open.ID, Content: []byte(`{}`)}, m.tips...))
-		h.Settle(t)
-		require.Equal(t, "leave", h.membershipOf(stage.User("guest1")))
+		h.WaitForJobs(t)
+		require.Equal(t, "leave", h.membershipOf(slicetest.User("guest1")))
 	})
 }
 
@@ -74,7 +74,7 @@ func TestGuestsLeaveARoomThatAnEventShutsThatWasRejected(t *testing.T) {
 			return event.Draft{Type: "m.room.guest_access", Sender: by, StateKey: text(""), Content: []byte(content)}
 		}
 		open := event.Draft{
-			Type: event.TypeJoinRules, Sender: stage.User("alice"), StateKey: text(""), Content: []byte(`{"join_rule":"public"}`),
+			Type: event.TypeJoinRules, Sender: slicetest.User("alice"), StateKey: text(""), Content: []byte(`{"join_rule":"public"}`),
 		}
 		h.accepted(m.build(access(bob, `{"guest_access":"can_join"}`), m.tips...))
 		levels := levelsDraft(m, 50, 0)
@@ -83,7 +83,7 @@ func TestGuestsLeaveARoomThatAnEventShutsThatWasRejected(t *testing.T) {
 		before := m.tips
 		h.accepted(m.build(open, m.tips...))
 		h.guest("guest1")
-		h.act("guest1", string(m.id), "join", stage.O{})
+		h.act("guest1", string(m.id), "join", slicetest.O{})
 
 		// A branch of before, on which eve joins by a signature that nobody can check yet.
 		h.world.keys["hs2"] = rooms.VerifyKey{Key: signerOf("hs2").Key.Public().(ed25519.PublicKey), ExpiredTS: 1}
@@ -91,13 +91,13 @@ func TestGuestsLeaveARoomThatAnEventShutsThatWasRejected(t *testing.T) {
 		m.know(join)
 		shut := m.build(access(eve, `{"guest_access":"forbidden"}`), append(before, join.ID)...)
 		h.refused(rooms.Rejected, 4, "3.3", shut.PDU())
-		h.Settle(t)
-		require.Equal(t, "join", h.membershipOf(stage.User("guest1")))
+		h.WaitForJobs(t)
+		require.Equal(t, "join", h.membershipOf(slicetest.User("guest1")))
 		delete(h.world.keys, "hs2")
 		require.True(t, h.sends(join).Known)
-		h.Settle(t)
+		h.WaitForJobs(t)
 		require.Equal(t, "forbidden", h.state("alice", string(m.id), "m.room.guest_access", "").At("guest_access"))
-		require.Equal(t, "leave", h.membershipOf(stage.User("guest1")))
+		require.Equal(t, "leave", h.membershipOf(slicetest.User("guest1")))
 	})
 }
 
@@ -107,25 +107,25 @@ func TestGuestsLeaveThoughTheProcessDied(t *testing.T) {
 		m, access := h.withGuests("guest1")
 		h.stopJobs()
 		h.accepted(m.build(access(`{"guest_access":"forbidden"}`), m.tips...))
-		require.Equal(t, "join", h.membershipOf(stage.User("guest1")))
+		require.Equal(t, "join", h.membershipOf(slicetest.User("guest1")))
 		h.RunJobs(t) // those of the next process
-		h.Settle(t)
-		require.Equal(t, "leave", h.membershipOf(stage.User("guest1")))
+		h.WaitForJobs(t)
+		require.Equal(t, "leave", h.membershipOf(slicetest.User("guest1")))
 	})
 }
 
 // TestManyGuestsLeaveInSeveralTransactions: the answer waits for the first ones.
 func TestManyGuestsLeaveInSeveralTransactions(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
-		room := h.create("alice", stage.O{"preset": "public_chat", "initial_state": stage.L{
-			stage.O{"type": "m.room.guest_access", "content": stage.O{"guest_access": "can_join"}}}})
+		room := h.create("alice", slicetest.O{"preset": "public_chat", "initial_state": slicetest.L{
+			slicetest.O{"type": "m.room.guest_access", "content": slicetest.O{"guest_access": "can_join"}}}})
 		for i := range 50 {
 			name := fmt.Sprint("guest", i)
 			h.guest(name)
-			h.act(name, room, "join", stage.O{})
+			h.act(name, room, "join", slicetest.O{})
 		}
 		h.stopJobs()
-		h.set("alice", room, "m.room.guest_access", "", stage.O{"guest_access": "forbidden"})
+		h.set("alice", room, "m.room.guest_access", "", slicetest.O{"guest_access": "forbidden"})
 		in := func() (in []id.UserID) {
 			require.NoError(t, h.DB.Read(t.Context(), func(tx *storage.Reader) error {
 				r, err := tx.Room(t.Context(), id.RoomID(room))
@@ -139,7 +139,7 @@ func TestManyGuestsLeaveInSeveralTransactions(t *testing.T) {
 		}
 		require.Len(t, in(), 31, "alice, and 30 guests")
 		h.RunJobs(t)
-		h.Settle(t)
+		h.WaitForJobs(t)
 		require.Equal(t, []id.UserID{"@alice:hs1"}, in())
 	})
 }

@@ -19,13 +19,13 @@ import (
 	"touchstone.example/server/syncpart"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
-	"touchstone.example/tests/identity"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/fakeidentity"
+	"touchstone.example/tests/slicetest"
 )
 
 // A house is rooms on a database of their own, behind their routes.
 type house struct {
-	*stage.Stage
+	*slicetest.Fixture
 	t      testing.TB
 	router *api.Router
 	rooms  *rooms.Rooms
@@ -33,18 +33,18 @@ type house struct {
 	world  *world
 	txns   int
 
-	identity *identity.Server
+	identity *fakeidentity.Server
 	stopJobs func()
 }
 
 func newHouse(t testing.TB, db *storage.DB) *house {
 	t.Helper()
-	s := stage.New(t, db)
+	s := slicetest.New(t, db)
 	signer := s.Signer()
 	w := newWorld()
-	is := identity.New(t)
+	is := fakeidentity.New(t)
 	deps := rooms.Deps{
-		DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Name: stage.Name, Signer: signer, DefaultVersion: "12",
+		DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Name: slicetest.Name, Signer: signer, DefaultVersion: "12",
 		Verify: func(_ *event.Event, server id.ServerName) bool { return server == signer.Name },
 		Keys:   w, Remote: w,
 		Identity: idclient.New(idclient.Options{AllowPrivate: true, RootCAs: is.Roots(), Log: s.Log}),
@@ -52,7 +52,7 @@ func newHouse(t testing.TB, db *storage.DB) *house {
 	r := rooms.New(deps)
 	s.Jobs.Handle(rooms.JobGuests, r.CloseToGuests)
 	stopJobs := s.RunJobs(t)
-	h := &house{Stage: s, t: t, router: s.Router(t, api.Config{Auth: stage.Tokens()}), rooms: r, world: w, identity: is, deps: deps, stopJobs: stopJobs}
+	h := &house{Fixture: s, t: t, router: s.Router(t, api.Config{Auth: slicetest.Tokens()}), rooms: r, world: w, identity: is, deps: deps, stopJobs: stopJobs}
 	clientapi.MountCreateRoom(h.router, r)
 	clientapi.MountInviting(h.router, r)
 	clientapi.MountThirdPartyMembership(h.router, r)
@@ -84,18 +84,18 @@ func (h *house) in(t testing.TB) *house {
 	return &c
 }
 
-func (h *house) do(method, path, token string, body any) stage.Answer {
+func (h *house) do(method, path, token string, body any) slicetest.Answer {
 	h.t.Helper()
-	return stage.Do(h.t, h.router, method, path, token, body)
+	return slicetest.Do(h.t, h.router, method, path, token, body)
 }
 
-func (h *house) ok(method, path, token string, body any) stage.Answer {
+func (h *house) ok(method, path, token string, body any) slicetest.Answer {
 	h.t.Helper()
-	return stage.OK(h.t, h.router, method, path, token, body)
+	return slicetest.OK(h.t, h.router, method, path, token, body)
 }
 
 // create makes a room.
-func (h *house) create(token string, body stage.O) string {
+func (h *house) create(token string, body slicetest.O) string {
 	h.t.Helper()
 	return h.ok("POST", pathCreate, token, body).At("room_id")
 }
@@ -103,27 +103,27 @@ func (h *house) create(token string, body stage.O) string {
 // public makes a room of alice's that these join.
 func (h *house) public(members ...string) string {
 	h.t.Helper()
-	room := h.create("alice", stage.O{"preset": "public_chat"})
+	room := h.create("alice", slicetest.O{"preset": "public_chat"})
 	for _, m := range members {
-		h.act(m, room, "join", stage.O{})
+		h.act(m, room, "join", slicetest.O{})
 	}
 	return room
 }
 
 // act changes a membership: join, leave, forget, invite, kick, ban, unban.
-func (h *house) act(token, room, what string, body stage.O) {
+func (h *house) act(token, room, what string, body slicetest.O) {
 	h.t.Helper()
 	h.ok("POST", at(room, what), token, body)
 }
 
 // target is the body of what one does to another.
-func target(name string) stage.O { return stage.O{"user_id": stage.User(name)} }
+func target(name string) slicetest.O { return slicetest.O{"user_id": slicetest.User(name)} }
 
 // send sends a message and returns its event ID.
 func (h *house) send(token, room, body string) string {
 	h.t.Helper()
 	h.txns++
-	return h.ok("PUT", at(room, "send/m.room.message/{}", h.txns), token, stage.O{"msgtype": "m.text", "body": body}).At("event_id")
+	return h.ok("PUT", at(room, "send/m.room.message/{}", h.txns), token, slicetest.O{"msgtype": "m.text", "body": body}).At("event_id")
 }
 
 // set sets state and returns the event ID.
@@ -133,7 +133,7 @@ func (h *house) set(token, room, typ, key string, content any) string {
 }
 
 // state is the content of a state event, as one sees it.
-func (h *house) state(token, room, typ, key string) stage.Answer {
+func (h *house) state(token, room, typ, key string) slicetest.Answer {
 	h.t.Helper()
 	return h.ok("GET", at(room, "state/{}/{}", typ, key), token, nil)
 }
@@ -141,7 +141,7 @@ func (h *house) state(token, room, typ, key string) stage.Answer {
 // membership is what somebody is in a room, as alice sees it.
 func (h *house) membership(room, name string) string {
 	h.t.Helper()
-	a := h.do("GET", at(room, "state/m.room.member/{}", stage.User(name)), "alice", nil)
+	a := h.do("GET", at(room, "state/m.room.member/{}", slicetest.User(name)), "alice", nil)
 	return a.At("membership")
 }
 
@@ -149,7 +149,7 @@ const pathCreate = "/_matrix/client/v3/createRoom"
 
 // at is a path below a room's.
 func at(room, rest string, args ...any) string {
-	return stage.Path("v3/rooms/{}/"+rest, append([]any{room}, args...)...)
+	return slicetest.Path("v3/rooms/{}/"+rest, append([]any{room}, args...)...)
 }
 
 // list reads the events of an answer: an array, or a member that is one.
@@ -171,8 +171,8 @@ type clientEvent struct {
 }
 
 // rows are requests with one token.
-type rows []stage.Row
+type rows []slicetest.Row
 
 func (r *rows) add(name, method, path, token string, body any, status int, errcode string) {
-	*r = append(*r, stage.Row{Name: name, Method: method, Path: path, Token: token, Body: body, Status: status, ErrCode: errcode})
+	*r = append(*r, slicetest.Row{Name: name, Method: method, Path: path, Token: token, Body: body, Status: status, ErrCode: errcode})
 }

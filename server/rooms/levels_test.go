@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/server/roomver"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // Levels that old versions know from others are not sent by users of ours.
@@ -18,25 +18,25 @@ import (
 func TestUsersSendLevelsAsIntegers(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		for _, rules := range roomver.All() {
-			users := stage.O{}
+			users := slicetest.O{}
 			if !rules.CreatorsPrivileged {
-				users[string(stage.User("alice"))] = 100
+				users[string(slicetest.User("alice"))] = 100
 			}
-			room := h.create("alice", stage.O{"room_version": rules.Version})
-			for name, change := range map[string]stage.O{
+			room := h.create("alice", slicetest.O{"room_version": rules.Version})
+			for name, change := range map[string]slicetest.O{
 				"a string":       {"users": users, "ban": "50"},
-				"a type":         {"users": users, "events": stage.O{"x": "50"}},
-				"a kind":         {"users": users, "notifications": stage.O{"room": "50"}},
-				"no object":      {"users": users, "events": stage.L{}},
+				"a type":         {"users": users, "events": slicetest.O{"x": "50"}},
+				"a kind":         {"users": users, "notifications": slicetest.O{"room": "50"}},
+				"no object":      {"users": users, "events": slicetest.L{}},
 				"null":           {"users": users, "ban": nil},
-				"a user's level": {"users": stage.O{string(stage.User("bob")): "50"}},
+				"a user's level": {"users": slicetest.O{string(slicetest.User("bob")): "50"}},
 			} {
 				a := h.do("PUT", at(room, "state/m.room.power_levels/"), "alice", change)
 				require.Equal(t, 400, a.Status, "version %s, %s: %v", rules.Version, name, a)
-				a = h.do("POST", pathCreate, "alice", stage.O{"room_version": rules.Version, "power_level_content_override": change})
+				a = h.do("POST", pathCreate, "alice", slicetest.O{"room_version": rules.Version, "power_level_content_override": change})
 				require.Equal(t, 400, a.Status, "version %s, %s", rules.Version, name)
 			}
-			h.set("alice", room, "m.room.power_levels", "", stage.O{"users": users, "ban": 50})
+			h.set("alice", room, "m.room.power_levels", "", slicetest.O{"users": users, "ban": 50})
 		}
 	})
 }

@@ -11,7 +11,7 @@ import (
 
 	"touchstone.example/api/id"
 	"touchstone.example/storage"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // TestManyNamesAreLookedUpAtOnce: how many rooms and aliases an event names is up
@@ -19,13 +19,13 @@ import (
 func TestManyNamesAreLookedUpAtOnce(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		const many = 60
-		room := h.create("alice", stage.O{"preset": "public_chat"})
-		var allow, aliases stage.L
+		room := h.create("alice", slicetest.O{"preset": "public_chat"})
+		var allow, aliases slicetest.L
 		require.NoError(t, h.DB.Write(t.Context(), func(w *storage.Writer) error {
 			return addAliases(t.Context(), w, room, many)
 		}))
 		for i := range many {
-			allow = append(allow, stage.O{"type": "m.room_membership", "room_id": h.create("carol", stage.O{"room_alias_name": fmt.Sprint("lobby", i)})})
+			allow = append(allow, slicetest.O{"type": "m.room_membership", "room_id": h.create("carol", slicetest.O{"room_alias_name": fmt.Sprint("lobby", i)})})
 			aliases = append(aliases, fmt.Sprintf("#a%d:hs1", i))
 		}
 		cost := func(op func()) int64 {
@@ -34,12 +34,12 @@ func TestManyNamesAreLookedUpAtOnce(t *testing.T) {
 			return h.DB.Stats().Since(before).Queries
 		}
 		named := cost(func() {
-			h.set("alice", room, "m.room.canonical_alias", "", stage.O{"alias": "#a0:hs1", "alt_aliases": aliases})
+			h.set("alice", room, "m.room.canonical_alias", "", slicetest.O{"alias": "#a0:hs1", "alt_aliases": aliases})
 		})
 		require.Less(t, named, int64(many), "aliases")
 
-		h.set("alice", room, "m.room.join_rules", "", stage.O{"join_rule": "restricted", "allow": allow})
-		refused := cost(func() { require.Equal(t, 403, h.do("POST", at(room, "join"), "bob", stage.O{}).Status) })
+		h.set("alice", room, "m.room.join_rules", "", slicetest.O{"join_rule": "restricted", "allow": allow})
+		refused := cost(func() { require.Equal(t, 403, h.do("POST", at(room, "join"), "bob", slicetest.O{}).Status) })
 		require.Less(t, refused, int64(many), "rooms whose members may join")
 	})
 }
@@ -49,11 +49,11 @@ func TestManyNamesAreLookedUpAtOnce(t *testing.T) {
 func TestAPageOfChangesIsReadAtOnce(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		const many = 60
-		room := h.create("alice", stage.O{"preset": "public_chat"})
+		room := h.create("alice", slicetest.O{"preset": "public_chat"})
 		for i := range many {
-			h.set("alice", room, "m.room.topic", "", stage.O{"topic": fmt.Sprint(i)})
+			h.set("alice", room, "m.room.topic", "", slicetest.O{"topic": fmt.Sprint(i)})
 		}
-		h.act("bob", room, "join", stage.O{})
+		h.act("bob", room, "join", slicetest.O{})
 		before := h.DB.Stats()
 		page := h.ok("GET", at(room, "messages")+fmt.Sprintf("?dir=b&limit=%d", many), "bob", nil)
 		require.Less(t, h.DB.Stats().Since(before).Queries, int64(many/2))

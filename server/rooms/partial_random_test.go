@@ -12,8 +12,8 @@ import (
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
 	"touchstone.example/server/rooms"
-	"touchstone.example/tests/chance"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/seedrand"
+	"touchstone.example/tests/slicetest"
 )
 
 // authorisedAt are the auth events that an event would have after another one.
@@ -33,7 +33,7 @@ func TestCompletingAStateAgreesWithTheText(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		wrong := 0
 		for i := range *manyRooms / 2 {
-			d := chance.Dice(9000 + i)
+			d := seedrand.Dice(9000 + i)
 			m := h.shared(strconv.Itoa(1+i%12), bob, carol, dan)
 			h.accepted(m.build(levelsDraft(m, 50, 50), m.tips...))
 			fights := func(n int, prevs func() []id.EventID) *event.Event {
@@ -68,13 +68,13 @@ func TestCompletingAStateAgreesWithTheText(t *testing.T) {
 			for _, eventID := range m.chain(values(m.after[last.ID])) {
 				auth = append(auth, m.events[eventID].Event.PDU())
 			}
-			h.forgetMembers(last, stage.User("alice"), bob)
+			h.forgetMembers(last, slicetest.User("alice"), bob)
 			before := len(m.list)
 			var sent []*event.Event
 			for n := range 30 {
 				e := fights(100+n, func() (prevs []id.EventID) {
 					later := m.list[before-1:]
-					for range chance.Pick(&d, 1, 1, 2) {
+					for range seedrand.Pick(&d, 1, 1, 2) {
 						prevs = append(prevs, later[len(later)-1-d.Roll(min(len(later), 6))].ID)
 					}
 					if len(prevs) == 2 && prevs[0] == prevs[1] {

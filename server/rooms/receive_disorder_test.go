@@ -13,7 +13,7 @@ import (
 	"touchstone.example/server/eventauth"
 	"touchstone.example/server/rooms"
 	"touchstone.example/storage"
-	"touchstone.example/tests/chance"
+	"touchstone.example/tests/seedrand"
 )
 
 // redactsRightly looks at the target of a redaction that clients see.
@@ -30,7 +30,7 @@ func (h *house) redactsRightly(by *event.Event) {
 func TestTheOrderOfArrivalChangesNoVerdict(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		for i := range *manyRooms / 2 {
-			d := chance.Dice(5000 + i)
+			d := seedrand.Dice(5000 + i)
 			m := h.shared(strconv.Itoa(1+i%12), bob, carol)
 			h.accepted(m.build(levelsDraft(m, 50, 50), m.tips...))
 			var sent []*event.Event

@@ -11,7 +11,7 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/rooms"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // An event that was stored before its policy server was asked, as one of an auth
@@ -27,7 +27,7 @@ func TestCheck7AsksAboutOutliersToo(t *testing.T) {
 		}
 		for _, asked := range []bool{false, true} {
 			m := h.shared("12", bob, carol)
-			h.set("alice", string(m.id), "m.room.policy", "", stage.O{"via": "hs3", "public_keys": stage.O{"ed25519": public}})
+			h.set("alice", string(m.id), "m.room.policy", "", slicetest.O{"via": "hs3", "public_keys": slicetest.O{"ed25519": public}})
 			h.learn()
 			side := m.build(memberDraft(eve, eve, "join"), m.tips...)
 			m.know(side)
@@ -57,7 +57,7 @@ func TestAHiddenRedactionChangesTheState(t *testing.T) {
 		m := h.shared("12", bob, carol)
 		kept := h.accepted(m.build(messageDraft(bob, "kept"), m.tips...))
 		public := event.EncodeBase64(policy.Key.Public().(ed25519.PublicKey))
-		h.set("alice", string(m.id), "m.room.policy", "", stage.O{"via": "hs3", "public_keys": stage.O{"ed25519": public}})
+		h.set("alice", string(m.id), "m.room.policy", "", slicetest.O{"via": "hs3", "public_keys": slicetest.O{"ed25519": public}})
 		h.learn()
 		client := h.syncing("&use_state_after=true", "state_after")
 		client.next()

@@ -13,8 +13,8 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/rooms"
-	"touchstone.example/tests/chance"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/seedrand"
+	"touchstone.example/tests/slicetest"
 )
 
 var manyRooms = flag.Int("rooms", 12, "how many rooms other servers fight over")
@@ -28,13 +28,13 @@ func TestReceivingAgreesWithTheText(t *testing.T) {
 		outcomes := map[rooms.Outcome]int{}
 		for i := range *manyRooms {
 			version := strconv.Itoa(1 + i%12)
-			d := chance.Dice(i + 1)
+			d := seedrand.Dice(i + 1)
 			m := h.shared(version, bob, carol)
 			h.accepted(m.build(levelsDraft(m, 50, 50), m.tips...))
-			clients, turn := h.filtering(m.id), chance.Dice(1000+i)
+			clients, turn := h.filtering(m.id), seedrand.Dice(1000+i)
 			for n := range 50 {
 				if turn.OneIn(3) {
-					chance.Pick(&turn, clients...).knows(m)
+					seedrand.Pick(&turn, clients...).knows(m)
 				}
 				if d.OneIn(8) {
 					h.send("alice", string(m.id), strconv.Itoa(n))
@@ -67,7 +67,7 @@ func TestReceivingAgreesWithTheText(t *testing.T) {
 func (h *house) filtering(room id.RoomID) (clients []*syncing) {
 	for _, timeline := range []string{`{}`, `{"limit":2}`, `{"types":["m.room.message"]}`, `{"not_types":["m.room.topic","m.room.member"]}`,
 		`{"senders":["@alice:hs1","` + string(bob) + `"]}`, `{"not_senders":["` + string(carol) + `"],"limit":5}`} {
-		f := stage.Query("filter", `{"room":{"rooms":["`+string(room)+`"],"timeline":`+timeline+`}}`)
+		f := slicetest.Query("filter", `{"room":{"rooms":["`+string(room)+`"],"timeline":`+timeline+`}}`)
 		clients = append(clients, h.syncing(f, "state"), h.syncing(f+"&use_state_after=true", "state_after"))
 	}
 	return clients
@@ -84,12 +84,12 @@ func (s *syncing) knows(m *model) {
 }
 
 // recent picks one to three events to follow.
-func recent(d *chance.Dice, m *model) (prevs []id.EventID) {
+func recent(d *seedrand.Dice, m *model) (prevs []id.EventID) {
 	if d.OneIn(3) {
 		return m.tips[:min(len(m.tips), 10)]
 	}
 	picked := map[id.EventID]bool{}
-	for range chance.Pick(d, 1, 1, 2, 3) {
+	for range seedrand.Pick(d, 1, 1, 2, 3) {
 		e := m.list[len(m.list)-1-d.Roll(min(len(m.list)-4, 8))]
 		if !picked[e.ID] {
 			picked[e.ID] = true
@@ -100,22 +100,22 @@ func recent(d *chance.Dice, m *model) (prevs []id.EventID) {
 }
 
 // fight makes any event of any foreign user.
-func fight(d *chance.Dice, m *model, n int) event.Draft {
+func fight(d *seedrand.Dice, m *model, n int) event.Draft {
 	users := []id.UserID{bob, bob, bob, carol, carol, carol, dan, eve}
-	sender := chance.Pick(d, users...)
-	target := chance.Pick(d, users...)
+	sender := seedrand.Pick(d, users...)
+	target := seedrand.Pick(d, users...)
 	switch d.Roll(11) {
 	case 0, 1:
-		return memberDraft(sender, sender, chance.Pick(d, "join", "join", "leave"))
+		return memberDraft(sender, sender, seedrand.Pick(d, "join", "join", "leave"))
 	case 2, 3:
-		return memberDraft(sender, target, chance.Pick(d, "ban", "ban", "leave", "invite"))
+		return memberDraft(sender, target, seedrand.Pick(d, "ban", "ban", "leave", "invite"))
 	case 4:
-		out := levelsDraft(m, chance.Pick(d, 0, 50, 60, 100), chance.Pick(d, 0, 50, 100))
-		out.Sender = chance.Pick(d, bob, carol)
+		out := levelsDraft(m, seedrand.Pick(d, 0, 50, 60, 100), seedrand.Pick(d, 0, 50, 100))
+		out.Sender = seedrand.Pick(d, bob, carol)
 		return out
 	case 5:
 		return event.Draft{
-			Type: event.TypeJoinRules, Sender: sender, StateKey: text(""), Content: []byte(`{"join_rule":"` + chance.Pick(d, "public", "invite") + `"}`),
+			Type: event.TypeJoinRules, Sender: sender, StateKey: text(""), Content: []byte(`{"join_rule":"` + seedrand.Pick(d, "public", "invite") + `"}`),
 		}
 	case 6:
 		return messageDraft(sender, strconv.Itoa(n))
@@ -132,12 +132,12 @@ func fight(d *chance.Dice, m *model, n int) event.Draft {
 }
 
 func levelsDraft(m *model, ofBob, ofCarol int) event.Draft {
-	alice := `"` + string(stage.User("alice")) + `":100,`
+	alice := `"` + string(slicetest.User("alice")) + `":100,`
 	if m.rules.CreatorsPrivileged {
 		alice = ""
 	}
 	return event.Draft{
-		Type: event.TypePowerLevels, Sender: stage.User("alice"), StateKey: text(""),
+		Type: event.TypePowerLevels, Sender: slicetest.User("alice"), StateKey: text(""),
 		Content: fmt.Appendf(nil, `{"users":{%s"%s":%d,"%s":%d}}`, alice, bob, ofBob, carol, ofCarol),
 	}
 }

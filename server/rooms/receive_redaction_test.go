@@ -11,7 +11,7 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/rooms"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 func TestRedactionsWaitForWhatTheyAreAbout(t *testing.T) {
@@ -76,7 +76,7 @@ func (h *house) late() (m *model, join, said *event.Event, mended func()) {
 func TestARedactionWaitsForAnEventThatWasRejected(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		m, _, said, mended := h.late()
-		levels := m.build(event.Draft{Type: event.TypePowerLevels, Sender: stage.User("alice"), StateKey: text(""), Content: []byte(
+		levels := m.build(event.Draft{Type: event.TypePowerLevels, Sender: slicetest.User("alice"), StateKey: text(""), Content: []byte(
 			`{"users":{"` + string(bob) + `":50,"` + string(carol) + `":50}}`)}, m.tips...)
 		h.accepted(levels)
 		by := m.build(event.Draft{Type: event.TypeRedaction, Sender: carol, Content: []byte(`{}`), Redacts: said.ID}, levels.ID)

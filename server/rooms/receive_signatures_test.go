@@ -12,7 +12,7 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/rooms"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // A third-party invite needs no signature of its sender's server, since the rules
@@ -25,10 +25,10 @@ func TestAThirdPartyInviteThatIsRedactedIsNone(t *testing.T) {
 		for version, rule := range map[string]string{"1": "5.3.1.5", "3": "5.3.1.5", "10": "4.4.1.5", "11": "4.4.1.5", "12": "5.4.1.5"} {
 			m := h.shared(version, bob)
 			forge := func(token string) *event.Event {
-				draft := memberDraft(stage.User("alice"), eve, "invite")
+				draft := memberDraft(slicetest.User("alice"), eve, "invite")
 				draft.Content = []byte(`{"membership":"invite","third_party_invite":{"signed":{"mxid":"@eve:hs4","token":"` + token + `"}}}`)
 				draft.EventID = id.EventID("$" + token + ":hs4")
-				e, err := m.build(draft, m.tips...).WithoutSignature(stage.Name, "ed25519:1")
+				e, err := m.build(draft, m.tips...).WithoutSignature(slicetest.Name, "ed25519:1")
 				require.NoError(t, err)
 				e, err = e.Sign(signerOf("hs4"))
 				require.NoError(t, err)
@@ -37,7 +37,7 @@ func TestAThirdPartyInviteThatIsRedactedIsNone(t *testing.T) {
 			h.refused(rooms.Rejected, 4, rule, forge("whole").PDU())
 			if m.rules.EventIDServerSigns {
 				// An ID of the sender's server is not for others to take.
-				taken := strings.Replace(string(forge("taken").PDU()), "$taken:hs4", "$taken:"+string(stage.Name), 1)
+				taken := strings.Replace(string(forge("taken").PDU()), "$taken:hs4", "$taken:"+string(slicetest.Name), 1)
 				h.refused(rooms.Dropped, 2, "", []byte(taken))
 			}
 			forged := unlike(t, forge("part"), `"token":"part"`, `"token":"spoilt"`)

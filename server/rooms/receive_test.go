@@ -14,7 +14,7 @@ import (
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
 	"touchstone.example/server/rooms"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // refused sees that an event is refused at a check, by a rule if one is named.
@@ -233,7 +233,7 @@ func TestCheck7AsksThePolicyServer(t *testing.T) {
 		policy := event.Signer{Name: "hs3", KeyID: "ed25519:policy_server", Key: signerOf("policy").Key}
 		set := func(via string) {
 			public := event.EncodeBase64(policy.Key.Public().(ed25519.PublicKey))
-			h.set("alice", string(m.id), "m.room.policy", "", stage.O{"via": via, "public_keys": stage.O{"ed25519": public}})
+			h.set("alice", string(m.id), "m.room.policy", "", slicetest.O{"via": via, "public_keys": slicetest.O{"ed25519": public}})
 			h.learn()
 		}
 		set("hs3")
@@ -274,7 +274,7 @@ func TestCheck7AsksThePolicyServer(t *testing.T) {
 
 		// The policy itself needs no signature.
 		h.world.policy = nil
-		off := topicDraft(stage.User("alice"), "")
+		off := topicDraft(slicetest.User("alice"), "")
 		off.Type, off.Content = "m.room.policy", []byte(`{}`)
 		h.accepted(m.build(off, m.tips...))
 		h.accepted(m.build(messageDraft(bob, "free again"), m.tips...))
@@ -288,7 +288,7 @@ func TestGapsAreClosed(t *testing.T) {
 		tip := m.tips
 		one := m.build(messageDraft(bob, "one"), tip...)
 		m.know(one)
-		two := m.build(topicDraft(stage.User("alice"), "two"), one.ID)
+		two := m.build(topicDraft(slicetest.User("alice"), "two"), one.ID)
 		m.know(two)
 		three := m.build(messageDraft(bob, "three"), two.ID)
 		m.know(three)
@@ -309,7 +309,7 @@ func TestTheStateBehindAGapIsAskedFor(t *testing.T) {
 		var last id.EventID
 		prev := m.tips
 		for n := range 30 { // more than are asked for at once
-			e := m.build(topicDraft(stage.User("alice"), fmt.Sprint(n)), prev...)
+			e := m.build(topicDraft(slicetest.User("alice"), fmt.Sprint(n)), prev...)
 			m.know(e)
 			prev, last = []id.EventID{e.ID}, e.ID
 		}

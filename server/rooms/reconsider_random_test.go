@@ -12,8 +12,8 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/rooms"
-	"touchstone.example/tests/chance"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/seedrand"
+	"touchstone.example/tests/slicetest"
 )
 
 // TestTakingRejectionsBackAgreesWithTheText has servers fight over restricted
@@ -25,10 +25,10 @@ func TestTakingRejectionsBackAgreesWithTheText(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		back := 0
 		for i := range *manyRooms / 2 {
-			d := chance.Dice(1000 + i)
+			d := seedrand.Dice(1000 + i)
 			m := h.shared(strconv.Itoa(8+i%5), bob, carol, frank)
 			h.accepted(m.build(levelsDraft(m, 50, 50), m.tips...))
-			rule := event.Draft{Type: event.TypeJoinRules, Sender: stage.User("alice"), StateKey: text(""), Content: []byte(`{"join_rule":"restricted"}`)}
+			rule := event.Draft{Type: event.TypeJoinRules, Sender: slicetest.User("alice"), StateKey: text(""), Content: []byte(`{"join_rule":"restricted"}`)}
 			h.accepted(m.build(rule, m.tips...))
 			h.world.keys["hs5"] = rooms.VerifyKey{Key: signerOf("hs5").Key.Public().(ed25519.PublicKey), ExpiredTS: 1}
 			var sent []*event.Event

@@ -13,7 +13,7 @@ import (
 	"touchstone.example/server/event"
 	"touchstone.example/server/rooms"
 	"touchstone.example/storage"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // restricted makes a room whose members come from another one, in which bob may
@@ -22,7 +22,7 @@ func (h *house) restricted() (m *model, join *event.Event) {
 	m = h.shared("12", bob, carol)
 	h.accepted(m.build(levelsDraft(m, 50, 0), m.tips...))
 	rule := event.Draft{
-		Type: event.TypeJoinRules, Sender: stage.User("alice"), StateKey: text(""),
+		Type: event.TypeJoinRules, Sender: slicetest.User("alice"), StateKey: text(""),
 		Content: []byte(`{"allow":[{"room_id":"!other:hs2","type":"m.room_membership"}],"join_rule":"restricted"}`),
 	}
 	h.accepted(m.build(rule, m.tips...))
@@ -133,7 +133,7 @@ func TestAPartialStateIsCompleted(t *testing.T) {
 		for _, eventID := range m.after[last.ID] {
 			state = append(state, m.events[eventID].Event.PDU())
 		}
-		h.forgetMembers(last, stage.User("alice"), bob)
+		h.forgetMembers(last, slicetest.User("alice"), bob)
 
 		// Carol is not known to be banned; bob's messages pass.
 		draft := messageDraft(carol, "I am back")

@@ -11,7 +11,7 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/rooms"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // redacts has alice redact a state event of the model's room, here or from afar.
@@ -21,7 +21,7 @@ func (h *house) redacts(typ, key string, here bool) {
 	target := m.current()[event.StateKey{Type: typ, Key: key}]
 	require.NotEmpty(h.t, target)
 	if here {
-		h.ok("PUT", at(string(m.id), "redact/{}/{}", target, target), "alice", stage.O{})
+		h.ok("PUT", at(string(m.id), "redact/{}/{}", target, target), "alice", slicetest.O{})
 		h.learn()
 		return
 	}
@@ -58,7 +58,7 @@ func TestARedactedPolicyIsNone(t *testing.T) {
 			m := h.shared("12", bob, carol)
 			h.accepted(m.build(levelsDraft(m, 100, 0), m.tips...))
 			public := event.EncodeBase64(signerOf("policy").Key.Public().(ed25519.PublicKey))
-			h.set("alice", string(m.id), "m.room.policy", "", stage.O{"via": "hs3", "public_keys": stage.O{"ed25519": public}})
+			h.set("alice", string(m.id), "m.room.policy", "", slicetest.O{"via": "hs3", "public_keys": slicetest.O{"ed25519": public}})
 			h.learn()
 			h.refused(rooms.SoftFailed, 7, "", m.build(messageDraft(carol, "spam"), m.tips...).PDU())
 			target := m.current()[event.StateKey{Type: "m.room.policy"}]

@@ -12,12 +12,12 @@ import (
 
 	"touchstone.example/server/feed"
 	"touchstone.example/storage/storagetest"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 func TestReadingRefused(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
-		room := h.create("alice", stage.O{"invite": stage.L{stage.User("carol")}})
+		room := h.create("alice", slicetest.O{"invite": slicetest.L{slicetest.User("carol")}})
 		event := h.send("alice", room, "hello")
 		other := h.public("alice")
 		var r rows
@@ -55,8 +55,8 @@ func TestReadingRefused(t *testing.T) {
 		get("a page below nothing", "alice", "messages?dir=b&limit=-1", 400, "M_INVALID_PARAM")
 		get("a filter that is no JSON", "alice", "messages?dir=b&filter=x", 400, "M_INVALID_PARAM")
 		get("a filter of another type", "alice", "messages?dir=b&filter=%7B%22types%22%3A7%7D", 400, "M_INVALID_PARAM")
-		r.add("rooms, no token", "GET", stage.Path("v3/joined_rooms"), "", nil, 401, "M_MISSING_TOKEN")
-		stage.Table(t, h.router, r)
+		r.add("rooms, no token", "GET", slicetest.Path("v3/joined_rooms"), "", nil, 401, "M_MISSING_TOKEN")
+		slicetest.Table(t, h.router, r)
 	})
 }
 
@@ -75,7 +75,7 @@ func TestMembersAreFiltered(t *testing.T) {
 		room := h.public("bob", "eve")
 		h.act("alice", room, "invite", target("carol"))
 		h.act("alice", room, "ban", target("dan"))
-		h.act("eve", room, "leave", stage.O{})
+		h.act("eve", room, "leave", slicetest.O{})
 		for query, want := range map[string][]string{
 			"":                                       {"alice join", "bob join", "carol invite", "dan ban", "eve leave"},
 			"?membership=join":                       {"alice join", "bob join"},
@@ -98,12 +98,12 @@ func TestMembersAreFiltered(t *testing.T) {
 func TestWhoHasLeft(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		room := h.public("bob")
-		h.set("alice", room, "m.room.topic", "", stage.O{"topic": "then"})
+		h.set("alice", room, "m.room.topic", "", slicetest.O{"topic": "then"})
 		seen := h.send("alice", room, "then")
-		h.act("bob", room, "leave", stage.O{})
+		h.act("bob", room, "leave", slicetest.O{})
 		then := names(t, h.ok("GET", at(room, "members"), "alice", nil).At("chunk"))
-		h.act("carol", room, "join", stage.O{})
-		h.set("alice", room, "m.room.topic", "", stage.O{"topic": "now"})
+		h.act("carol", room, "join", slicetest.O{})
+		h.set("alice", room, "m.room.topic", "", slicetest.O{"topic": "now"})
 		unseen := h.send("alice", room, "now")
 		later := feed.Token{Epoch: h.Feed.Epoch(), Pos: h.Feed.Stamp()}.String()
 		look := func(name string) {
@@ -123,7 +123,7 @@ func TestWhoHasLeft(t *testing.T) {
 		look("unbanned since")
 		h.act("alice", room, "invite", target("bob"))
 		look("invited since")
-		h.act("bob", room, "join", stage.O{})
+		h.act("bob", room, "join", slicetest.O{})
 		require.Equal(t, "now", h.state("bob", room, "m.room.topic", "").At("topic"))
 		require.Contains(t, names(t, h.ok("GET", at(room, "members"), "bob", nil).At("chunk")), "carol join")
 	})
@@ -134,8 +134,8 @@ func TestMembersAtAToken(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		room := h.public("bob")
 		token := feed.Token{Epoch: h.Feed.Epoch(), Pos: h.Feed.Stamp()}.String()
-		h.act("carol", room, "join", stage.O{})
-		h.act("bob", room, "leave", stage.O{})
+		h.act("carol", room, "join", slicetest.O{})
+		h.act("bob", room, "leave", slicetest.O{})
 		require.Equal(t, []string{"alice join", "bob join"}, names(t, h.ok("GET", at(room, "members?at="+token), "alice", nil).At("chunk")))
 		require.Equal(t, []string{"alice join", "bob leave", "carol join"}, names(t, h.ok("GET", at(room, "members"), "alice", nil).At("chunk")))
 	})
@@ -147,16 +147,16 @@ func TestMembersOfATimeOutOfSight(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		for visibility, seen := range map[string]bool{"world_readable": true, "shared": true, "invited": false, "joined": false} {
 			room := h.public("carol")
-			h.set("alice", room, "m.room.history_visibility", "", stage.O{"history_visibility": visibility})
+			h.set("alice", room, "m.room.history_visibility", "", slicetest.O{"history_visibility": visibility})
 			token := func() string { return feed.Token{Epoch: h.Feed.Epoch(), Pos: h.Feed.Stamp()}.String() }
 			before := token()
-			h.act("carol", room, "leave", stage.O{})
-			h.act("bob", room, "join", stage.O{})
+			h.act("carol", room, "leave", slicetest.O{})
+			h.act("bob", room, "join", slicetest.O{})
 			inside := token()
-			h.act("bob", room, "leave", stage.O{})
+			h.act("bob", room, "leave", slicetest.O{})
 			between := token()
-			h.act("bob", room, "join", stage.O{})
-			ask := func(token string) stage.Answer {
+			h.act("bob", room, "join", slicetest.O{})
+			ask := func(token string) slicetest.Answer {
 				return h.do("GET", at(room, "members?at="+token), "bob", nil)
 			}
 			require.Equal(t, []string{"alice join", "bob join", "carol leave"}, names(t, ask(inside).At("chunk")), visibility)
@@ -259,15 +259,15 @@ func TestPagesEndWhereAskedTo(t *testing.T) {
 // reads forwards is the last only when it is empty.
 func TestTheLastPageHasNoEnd(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
-		room := h.create("alice", stage.O{"preset": "public_chat"})
-		h.set("alice", room, "m.room.history_visibility", "", stage.O{"history_visibility": "joined"})
+		room := h.create("alice", slicetest.O{"preset": "public_chat"})
+		h.set("alice", room, "m.room.history_visibility", "", slicetest.O{"history_visibility": "joined"})
 		for n := range 150 {
 			h.send("alice", room, fmt.Sprint("unseen ", n))
 		}
-		h.act("bob", room, "join", stage.O{})
+		h.act("bob", room, "join", slicetest.O{})
 		h.send("alice", room, "seen")
 		page := func(query, filter string) (size int, end string) {
-			a := h.ok("GET", at(room, "messages?"+query)+stage.Query("filter", filter), "bob", nil)
+			a := h.ok("GET", at(room, "messages?"+query)+slicetest.Query("filter", filter), "bob", nil)
 			return len(list(t, a.At("chunk"))), a.At("end")
 		}
 		for query, want := range map[string]int{"dir=b&limit=1": 1, "dir=b&limit=2": 1} {
@@ -291,9 +291,9 @@ func TestMembersOfAPageForWhoHasLeft(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		room := h.public("bob")
 		h.send("alice", room, "hello")
-		h.act("bob", room, "leave", stage.O{})
-		h.set("alice", room, "m.room.member", "@alice:hs1", stage.O{"membership": "join", "displayname": "without Bob"})
-		a := h.ok("GET", at(room, "messages?dir=b&limit=2")+stage.Query("filter", `{"lazy_load_members":true}`), "bob", nil)
+		h.act("bob", room, "leave", slicetest.O{})
+		h.set("alice", room, "m.room.member", "@alice:hs1", slicetest.O{"membership": "join", "displayname": "without Bob"})
+		a := h.ok("GET", at(room, "messages?dir=b&limit=2")+slicetest.Query("filter", `{"lazy_load_members":true}`), "bob", nil)
 		require.Equal(t, []string{"alice join", "bob leave"}, names(t, a.At("state")))
 		require.NotContains(t, a.At("state"), "without")
 	})
@@ -305,15 +305,15 @@ func TestPagesAreFiltered(t *testing.T) {
 	room := h.public("bob", "carol")
 	h.send("alice", room, "of alice")
 	h.send("bob", room, "of bob")
-	page := func(filter string) stage.Answer {
-		return h.ok("GET", at(room, "messages?dir=b&limit=50")+stage.Query("filter", filter), "alice", nil)
+	page := func(filter string) slicetest.Answer {
+		return h.ok("GET", at(room, "messages?dir=b&limit=50")+slicetest.Query("filter", filter), "alice", nil)
 	}
 	require.Equal(t, []string{"of bob"}, bodies(list(t, page(`{"senders":["@bob:hs1"]}`).At("chunk"))))
 	require.Equal(t, []string{"of bob", "of alice"}, bodies(list(t, page(`{"types":["m.room.message"]}`).At("chunk"))))
 	a := page(`{"types":["m.room.message"],"not_senders":["@alice:hs1"],"lazy_load_members":true}`)
 	require.Equal(t, []string{"bob join"}, names(t, a.At("state")))
 	require.Empty(t, page(`{"types":["m.room.message"]}`).At("state"))
-	require.Len(t, list(t, h.ok("GET", at(room, "messages?dir=b")+stage.Query("filter", `{"limit":1}`), "alice", nil).At("chunk")), 1)
+	require.Len(t, list(t, h.ok("GET", at(room, "messages?dir=b")+slicetest.Query("filter", `{"limit":1}`), "alice", nil).At("chunk")), 1)
 }
 
 // TestOneEvent is whole, for whoever was there.
@@ -321,7 +321,7 @@ func TestOneEvent(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		room := h.public()
 		before := h.send("alice", room, "before")
-		h.act("bob", room, "join", stage.O{})
+		h.act("bob", room, "join", slicetest.O{})
 		e := h.ok("GET", at(room, "event/{}", h.send("alice", room, "after")), "bob", nil)
 		require.Equal(t, room, e.At("room_id"))
 		require.Equal(t, "@alice:hs1", e.At("sender"))

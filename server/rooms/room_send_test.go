@@ -13,17 +13,17 @@ import (
 
 	"touchstone.example/server/roomver"
 	"touchstone.example/storage/storagetest"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 func TestSendingRefused(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		room := h.public("bob", "eve")
-		h.act("eve", room, "leave", stage.O{})
+		h.act("eve", room, "leave", slicetest.O{})
 		other := h.public()
 		elsewhere := h.send("alice", other, "elsewhere")
 		hers := h.send("alice", room, "hers")
-		h.set("alice", room, "com.example.mine", "@alice:hs1", stage.O{})
+		h.set("alice", room, "com.example.mine", "@alice:hs1", slicetest.O{})
 		long := strings.Repeat("x", 256)
 		redact := func(event string) string { return at(room, "redact/{}/1", event) }
 		var r rows
@@ -33,56 +33,56 @@ func TestSendingRefused(t *testing.T) {
 			put := func(name, token string, body any, status int, errcode string) {
 				r.add(op+": "+name, "PUT", path, token, body, status, errcode)
 			}
-			put("no token", "", stage.O{}, 401, "M_MISSING_TOKEN")
+			put("no token", "", slicetest.O{}, 401, "M_MISSING_TOKEN")
 			put("no body", "bob", nil, 400, "M_NOT_JSON")
 			put("what is not JSON", "bob", `{"a"}`, 400, "M_NOT_JSON")
 			put("a list", "bob", `[]`, 400, "M_BAD_JSON")
-			put("a stranger", "frank", stage.O{}, 403, "M_FORBIDDEN")
-			put("who has left", "eve", stage.O{}, 403, "M_FORBIDDEN")
-			r.add(op+": a room of nobody's", "PUT", strings.Replace(path, stage.Path("v3/rooms/{}/", room), stage.Path("v3/rooms/{}/", "!none"), 1), "bob", stage.O{}, 403, "M_FORBIDDEN")
-			r.add(op+": an alias", "PUT", strings.Replace(path, stage.Path("v3/rooms/{}/", room), stage.Path("v3/rooms/{}/", "#a:hs1"), 1), "bob", stage.O{}, 400, "M_INVALID_PARAM")
+			put("a stranger", "frank", slicetest.O{}, 403, "M_FORBIDDEN")
+			put("who has left", "eve", slicetest.O{}, 403, "M_FORBIDDEN")
+			r.add(op+": a room of nobody's", "PUT", strings.Replace(path, slicetest.Path("v3/rooms/{}/", room), slicetest.Path("v3/rooms/{}/", "!none"), 1), "bob", slicetest.O{}, 403, "M_FORBIDDEN")
+			r.add(op+": an alias", "PUT", strings.Replace(path, slicetest.Path("v3/rooms/{}/", room), slicetest.Path("v3/rooms/{}/", "#a:hs1"), 1), "bob", slicetest.O{}, 400, "M_INVALID_PARAM")
 		}
 		put := func(name, rest, token string, body any, status int, errcode string) {
 			r.add(name, "PUT", at(room, rest), token, body, status, errcode)
 		}
 		put("a float", "send/m.room.message/2", "bob", `{"n":0.5}`, 400, "M_BAD_JSON")
 		put("a number past 2^53", "send/m.room.message/2", "bob", `{"n":9007199254740992}`, 400, "M_BAD_JSON")
-		put("a message past its bound", "send/m.room.message/2", "bob", stage.O{"body": strings.Repeat("x", 65536)}, 413, "M_TOO_LARGE")
-		put("a type past its bound", "send/"+long+"/2", "bob", stage.O{}, 413, "M_TOO_LARGE")
-		put("a redaction of nothing", "send/m.room.redaction/2", "bob", stage.O{}, 400, "M_BAD_JSON")
-		put("a redaction of what is no event", "send/m.room.redaction/2", "bob", stage.O{"redacts": "event"}, 400, "M_BAD_JSON")
-		put("a redaction of what is no string", "send/m.room.redaction/2", "bob", stage.O{"redacts": stage.O{}}, 400, "M_BAD_JSON")
-		put("a redaction of another's event", "send/m.room.redaction/2", "bob", stage.O{"redacts": hers}, 403, "M_FORBIDDEN")
+		put("a message past its bound", "send/m.room.message/2", "bob", slicetest.O{"body": strings.Repeat("x", 65536)}, 413, "M_TOO_LARGE")
+		put("a type past its bound", "send/"+long+"/2", "bob", slicetest.O{}, 413, "M_TOO_LARGE")
+		put("a redaction of nothing", "send/m.room.redaction/2", "bob", slicetest.O{}, 400, "M_BAD_JSON")
+		put("a redaction of what is no event", "send/m.room.redaction/2", "bob", slicetest.O{"redacts": "event"}, 400, "M_BAD_JSON")
+		put("a redaction of what is no string", "send/m.room.redaction/2", "bob", slicetest.O{"redacts": slicetest.O{}}, 400, "M_BAD_JSON")
+		put("a redaction of another's event", "send/m.room.redaction/2", "bob", slicetest.O{"redacts": hers}, 403, "M_FORBIDDEN")
 
-		put("state without the power", "state/m.room.name/", "bob", stage.O{"name": "x"}, 403, "M_FORBIDDEN")
-		put("state under another's name", "state/com.example.mine/@alice:hs1", "bob", stage.O{}, 403, "M_FORBIDDEN")
-		put("a second beginning", "state/m.room.create/", "alice", stage.O{}, 400, "M_BAD_JSON")
-		put("a key past its bound", "state/com.example.s/"+long, "alice", stage.O{}, 413, "M_TOO_LARGE")
-		put("a state type past its bound", "state/"+long+"/", "alice", stage.O{}, 413, "M_TOO_LARGE")
-		put("power that is no number", "state/m.room.power_levels/", "alice", stage.O{"ban": "x"}, 400, "M_BAD_JSON")
-		put("power of who has all", "state/m.room.power_levels/", "alice", stage.O{"users": stage.O{"@alice:hs1": 100}}, 400, "M_BAD_JSON")
-		put("power that is no number, without the power", "state/m.room.power_levels/", "bob", stage.O{"ban": "x"}, 403, "M_FORBIDDEN")
-		put("another's joining", "state/m.room.member/@frank:hs1", "alice", stage.O{"membership": "join"}, 403, "M_FORBIDDEN")
-		put("a membership of nobody's", "state/m.room.member/@frank:hs1", "alice", stage.O{"membership": "guest"}, 400, "M_BAD_JSON")
-		put("no membership", "state/m.room.member/@frank:hs1", "alice", stage.O{}, 400, "M_BAD_JSON")
-		put("a membership without a key", "send/m.room.member/2", "alice", stage.O{"membership": "join"}, 400, "M_BAD_JSON")
+		put("state without the power", "state/m.room.name/", "bob", slicetest.O{"name": "x"}, 403, "M_FORBIDDEN")
+		put("state under another's name", "state/com.example.mine/@alice:hs1", "bob", slicetest.O{}, 403, "M_FORBIDDEN")
+		put("a second beginning", "state/m.room.create/", "alice", slicetest.O{}, 400, "M_BAD_JSON")
+		put("a key past its bound", "state/com.example.s/"+long, "alice", slicetest.O{}, 413, "M_TOO_LARGE")
+		put("a state type past its bound", "state/"+long+"/", "alice", slicetest.O{}, 413, "M_TOO_LARGE")
+		put("power that is no number", "state/m.room.power_levels/", "alice", slicetest.O{"ban": "x"}, 400, "M_BAD_JSON")
+		put("power of who has all", "state/m.room.power_levels/", "alice", slicetest.O{"users": slicetest.O{"@alice:hs1": 100}}, 400, "M_BAD_JSON")
+		put("power that is no number, without the power", "state/m.room.power_levels/", "bob", slicetest.O{"ban": "x"}, 403, "M_FORBIDDEN")
+		put("another's joining", "state/m.room.member/@frank:hs1", "alice", slicetest.O{"membership": "join"}, 403, "M_FORBIDDEN")
+		put("a membership of nobody's", "state/m.room.member/@frank:hs1", "alice", slicetest.O{"membership": "guest"}, 400, "M_BAD_JSON")
+		put("no membership", "state/m.room.member/@frank:hs1", "alice", slicetest.O{}, 400, "M_BAD_JSON")
+		put("a membership without a key", "send/m.room.member/2", "alice", slicetest.O{"membership": "join"}, 400, "M_BAD_JSON")
 		put("an invitation to elsewhere", "state/m.room.member/@frank:elsewhere", "alice", ` { "membership": "invite" }`, 403, "M_FORBIDDEN")
-		put("an alias that leads elsewhere", "state/m.room.canonical_alias/", "alice", stage.O{"alias": "#none:hs1"}, 400, "M_BAD_ALIAS")
+		put("an alias that leads elsewhere", "state/m.room.canonical_alias/", "alice", slicetest.O{"alias": "#none:hs1"}, 400, "M_BAD_ALIAS")
 		put("the same with white space", "state/m.room.canonical_alias/", "alice", ` { "alias" : "#none:hs1" }`, 400, "M_BAD_ALIAS")
 		put("the same behind another member", "state/m.room.canonical_alias/", "alice", `{"zz":1,"alias":"#none:hs1"}`, 400, "M_BAD_ALIAS")
 		put("the same in a list with white space", "state/m.room.canonical_alias/", "alice", `{"alt_aliases": [ "#none:hs1" ]}`, 400, "M_BAD_ALIAS")
-		put("what is no alias", "state/m.room.canonical_alias/", "alice", stage.O{"alias": "none"}, 400, "M_INVALID_PARAM")
-		put("an alias that is no string", "state/m.room.canonical_alias/", "alice", stage.O{"alt_aliases": stage.L{7}}, 400, "M_BAD_JSON")
+		put("what is no alias", "state/m.room.canonical_alias/", "alice", slicetest.O{"alias": "none"}, 400, "M_INVALID_PARAM")
+		put("an alias that is no string", "state/m.room.canonical_alias/", "alice", slicetest.O{"alt_aliases": slicetest.L{7}}, 400, "M_BAD_JSON")
 
-		put("a list that is an alias", "state/m.room.canonical_alias/", "alice", stage.O{"alt_aliases": "#none:hs1"}, 400, "M_BAD_JSON")
+		put("a list that is an alias", "state/m.room.canonical_alias/", "alice", slicetest.O{"alt_aliases": "#none:hs1"}, 400, "M_BAD_JSON")
 
-		r.add("a redaction of an event of another room", "PUT", redact(elsewhere), "alice", stage.O{}, 404, "M_NOT_FOUND")
-		r.add("a redaction of an event of nobody's", "PUT", redact("$none"), "alice", stage.O{}, 404, "M_NOT_FOUND")
-		r.add("a redaction of what is no event ID", "PUT", redact("none"), "alice", stage.O{}, 400, "M_INVALID_PARAM")
-		r.add("a redaction of another's event without the power", "PUT", redact(hers), "bob", stage.O{}, 403, "M_FORBIDDEN")
-		r.add("a number for a reason", "PUT", redact(hers), "alice", stage.O{"reason": 7}, 400, "M_BAD_JSON")
+		r.add("a redaction of an event of another room", "PUT", redact(elsewhere), "alice", slicetest.O{}, 404, "M_NOT_FOUND")
+		r.add("a redaction of an event of nobody's", "PUT", redact("$none"), "alice", slicetest.O{}, 404, "M_NOT_FOUND")
+		r.add("a redaction of what is no event ID", "PUT", redact("none"), "alice", slicetest.O{}, 400, "M_INVALID_PARAM")
+		r.add("a redaction of another's event without the power", "PUT", redact(hers), "bob", slicetest.O{}, 403, "M_FORBIDDEN")
+		r.add("a number for a reason", "PUT", redact(hers), "alice", slicetest.O{"reason": 7}, 400, "M_BAD_JSON")
 		before := h.history("alice", room)
-		stage.Table(t, h.router, r)
+		slicetest.Table(t, h.router, r)
 		require.Equal(t, types(before), types(h.history("alice", room)))
 	})
 }
@@ -91,8 +91,8 @@ func TestSendingRefused(t *testing.T) {
 func TestErrorsSpeakOfJSON(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		room := at(h.create("alice", nil), "state/m.room.canonical_alias/")
-		for _, aliases := range []any{"#x:hs1", 7, stage.O{}, stage.L{stage.O{}}} {
-			a := h.do("PUT", room, "alice", stage.O{"alt_aliases": aliases})
+		for _, aliases := range []any{"#x:hs1", 7, slicetest.O{}, slicetest.L{slicetest.O{}}} {
+			a := h.do("PUT", room, "alice", slicetest.O{"alt_aliases": aliases})
 			require.Equal(t, "M_BAD_JSON", a.At("errcode"))
 			require.NotRegexp(t, `json|Go |unmarshal|api\.`, a.At("error"))
 		}
@@ -105,7 +105,7 @@ func TestSendIsRepeated(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		room, other := h.public("bob"), h.public("bob")
 		send := func(token, room, typ, txn, body string) string {
-			return h.ok("PUT", at(room, "send/{}/{}", typ, txn), token, stage.O{"body": body}).At("event_id")
+			return h.ok("PUT", at(room, "send/{}/{}", typ, txn), token, slicetest.O{"body": body}).At("event_id")
 		}
 		first := send("bob", room, "m.room.message", "1", "hello")
 		require.Equal(t, first, send("bob", room, "m.room.message", "1", "hello"))
@@ -122,14 +122,14 @@ func TestSendIsRepeated(t *testing.T) {
 			seen[event] = true
 		}
 		redact := func() string {
-			return h.ok("PUT", at(room, "redact/{}/1", first), "bob", stage.O{"reason": "typo"}).At("event_id")
+			return h.ok("PUT", at(room, "redact/{}/1", first), "bob", slicetest.O{"reason": "typo"}).At("event_id")
 		}
 		redaction := redact()
 		require.Equal(t, redaction, redact())
 		h.act("alice", room, "ban", target("bob"))
 		require.Equal(t, first, send("bob", room, "m.room.message", "1", "hello"), "what may no longer be sent has been")
 		require.Equal(t, redaction, redact())
-		require.Equal(t, 403, h.do("PUT", at(room, "send/m.room.message/3"), "bob", stage.O{}).Status)
+		require.Equal(t, 403, h.do("PUT", at(room, "send/m.room.message/3"), "bob", slicetest.O{}).Status)
 	})
 }
 
@@ -142,7 +142,7 @@ func TestSendIsRepeatedAtOnce(t *testing.T) {
 		for i := range events {
 			all.Go(func() {
 				path := at(room, "send/m.room.message/{}", i%3)
-				events[i] = h.do("PUT", path, "alice", stage.O{"body": fmt.Sprint(i)}).At("event_id")
+				events[i] = h.do("PUT", path, "alice", slicetest.O{"body": fmt.Sprint(i)}).At("event_id")
 			})
 		}
 		all.Wait()
@@ -167,10 +167,10 @@ func TestRedactions(t *testing.T) {
 
 func (h *house) redactions(rules *roomver.Rules) {
 	t := h.t
-	room := h.create("alice", stage.O{"preset": "public_chat", "room_version": rules.Version})
-	h.act("bob", room, "join", stage.O{})
+	room := h.create("alice", slicetest.O{"preset": "public_chat", "room_version": rules.Version})
+	h.act("bob", room, "join", slicetest.O{})
 	one, two := h.send("bob", room, "one"), h.send("bob", room, "two")
-	byHand := h.ok("PUT", at(room, "redact/{}/r1", one), "bob", stage.O{"reason": "typo"}).At("event_id")
+	byHand := h.ok("PUT", at(room, "redact/{}/r1", one), "bob", slicetest.O{"reason": "typo"}).At("event_id")
 	bySend := h.ok("PUT", at(room, "send/m.room.redaction/r1"), "alice", ` { "redacts" : "`+two+`", "reason" : "spam", "more": 1 } `).At("event_id")
 	require.NotEqual(t, byHand, bySend)
 	for i, c := range []struct{ redacted, redaction, reason, sender string }{
@@ -187,7 +187,7 @@ func (h *house) redactions(rules *roomver.Rules) {
 		require.Equal(t, c.redacted, r.At("content", "redacts"), "clients of today look here")
 		require.Equal(t, []string{"", "1"}[i], r.At("content", "more"))
 	}
-	again := h.ok("PUT", at(room, "redact/{}/r2", one), "alice", stage.O{}).At("event_id")
+	again := h.ok("PUT", at(room, "redact/{}/r2", one), "alice", slicetest.O{}).At("event_id")
 	require.NotEqual(t, byHand, again)
 }
 
@@ -198,7 +198,7 @@ func TestStateIsSet(t *testing.T) {
 	room := h.public("bob")
 	path := at(room, "state/com.example.s")
 	first := h.ok("PUT", path, "alice", ` { "z" : 1, "a" : [ true , null ] } `).At("event_id")
-	second := h.ok("PUT", path+"/", "alice", stage.O{"z": 1, "a": stage.L{true, nil}}).At("event_id")
+	second := h.ok("PUT", path+"/", "alice", slicetest.O{"z": 1, "a": slicetest.L{true, nil}}).At("event_id")
 	require.NotEqual(t, first, second, "what changes nothing is an event too")
 	for _, p := range []string{path, path + "/"} {
 		require.Equal(t, `{"a":[true,null],"z":1}`, h.ok("GET", p, "bob", nil).Body)
@@ -207,11 +207,11 @@ func TestStateIsSet(t *testing.T) {
 	require.Equal(t, second, e.At("event_id"))
 	require.Equal(t, room, e.At("room_id"))
 	require.Equal(t, first, e.At("unsigned", "replaces_state"))
-	h.set("alice", room, "com.example.s", "a/b#c", stage.O{"key": "odd"})
+	h.set("alice", room, "com.example.s", "a/b#c", slicetest.O{"key": "odd"})
 	require.Equal(t, "odd", h.state("bob", room, "com.example.s", "a/b#c").At("key"))
-	h.set("bob", room, "m.room.member", "@bob:hs1", stage.O{"membership": "join", "displayname": "Bob here"})
+	h.set("bob", room, "m.room.member", "@bob:hs1", slicetest.O{"membership": "join", "displayname": "Bob here"})
 	require.Equal(t, "Bob here", h.state("alice", room, "m.room.member", "@bob:hs1").At("displayname"))
-	h.set("alice", room, "m.room.member", "@carol:hs1", stage.O{"membership": "invite"})
+	h.set("alice", room, "m.room.member", "@carol:hs1", slicetest.O{"membership": "invite"})
 	require.Equal(t, "invite", h.membership(room, "carol"))
 }
 
@@ -223,17 +223,17 @@ func TestStateIsSet(t *testing.T) {
 func TestTheSameRequestAtTheSameTime(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		room := h.public("bob")
-		body := stage.O{"msgtype": "m.text", "body": "hello"}
+		body := slicetest.O{"msgtype": "m.text", "body": "hello"}
 		said := map[string]bool{}
 		for n := range 20 {
 			var all sync.WaitGroup
-			answers := make([]stage.Answer, 8)
+			answers := make([]slicetest.Answer, 8)
 			for i := range answers {
 				all.Go(func() {
 					h.Clock.Advance(time.Millisecond)
 					answers[i] = h.do("PUT", at(room, "send/m.room.message/{}", n), "alice", body)
 				})
-				all.Go(func() { h.do("PUT", at(room, "send/com.example.other/{}-{}", n, i), "bob", stage.O{}) })
+				all.Go(func() { h.do("PUT", at(room, "send/com.example.other/{}-{}", n, i), "bob", slicetest.O{}) })
 			}
 			all.Wait()
 			for _, a := range answers {

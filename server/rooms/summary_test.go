@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // TestARoomThatLosesItsNameHasHeroes: whoever follows a room learns who stands
@@ -17,15 +17,15 @@ import (
 // m.room.canonical_alias state events are unset or empty".
 func TestARoomThatLosesItsNameHasHeroes(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
-		room := h.create("alice", stage.O{"preset": "public_chat", "name": "named"})
-		h.act("bob", room, "join", stage.O{})
+		room := h.create("alice", slicetest.O{"preset": "public_chat", "name": "named"})
+		h.act("bob", room, "join", slicetest.O{})
 		first := h.ok("GET", "/_matrix/client/v3/sync", "alice", nil)
 		require.Empty(t, first.At("rooms", "join", room, "summary", "m.heroes"))
-		h.set("alice", room, "m.room.name", "", stage.O{})
-		then := h.ok("GET", "/_matrix/client/v3/sync?timeout=0"+stage.Query("since", first.At("next_batch")), "alice", nil)
+		h.set("alice", room, "m.room.name", "", slicetest.O{})
+		then := h.ok("GET", "/_matrix/client/v3/sync?timeout=0"+slicetest.Query("since", first.At("next_batch")), "alice", nil)
 		require.Equal(t, `["@bob:hs1"]`, then.At("rooms", "join", room, "summary", "m.heroes"))
-		h.set("alice", room, "m.room.name", "", stage.O{"name": "again"})
-		last := h.ok("GET", "/_matrix/client/v3/sync?timeout=0"+stage.Query("since", then.At("next_batch")), "alice", nil)
+		h.set("alice", room, "m.room.name", "", slicetest.O{"name": "again"})
+		last := h.ok("GET", "/_matrix/client/v3/sync?timeout=0"+slicetest.Query("since", then.At("next_batch")), "alice", nil)
 		require.Empty(t, last.At("rooms", "join", room, "summary", "m.heroes"))
 	})
 }

@@ -15,8 +15,8 @@ import (
 	"touchstone.example/server/idclient"
 	"touchstone.example/server/rooms"
 	"touchstone.example/storage/storagetest"
-	"touchstone.example/tests/identity"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/fakeidentity"
+	"touchstone.example/tests/slicetest"
 )
 
 // letter invites an address of nobody's, and returns the token.
@@ -31,8 +31,8 @@ func (h *house) letter(token, room string) string {
 }
 
 // proof is the body of a join with an invitation of alice's.
-func (h *house) proof(name, token string) stage.O {
-	return stage.O{"third_party_signed": h.identity.Sign(stage.User("alice"), stage.User(name), token, false)}
+func (h *house) proof(name, token string) slicetest.O {
+	return slicetest.O{"third_party_signed": h.identity.Sign(slicetest.User("alice"), slicetest.User(name), token, false)}
 }
 
 // TestThirdPartySigned: who proves to have the address of an invitation is
@@ -40,11 +40,11 @@ func (h *house) proof(name, token string) stage.O {
 func TestThirdPartySigned(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		for _, version := range []string{"1", "2", "3", "5", "6", "7", "8", "10", "11", "12"} {
-			room := h.create("alice", stage.O{"room_version": version})
+			room := h.create("alice", slicetest.O{"room_version": version})
 			token := h.letter("alice", room)
 			writes := h.DB.Stats().Writes
-			signed := h.identity.Sign(stage.User("alice"), stage.User("bob"), token, version == "1")
-			h.act("bob", room, "join", stage.O{"third_party_signed": signed, "reason": "mail"})
+			signed := h.identity.Sign(slicetest.User("alice"), slicetest.User("bob"), token, version == "1")
+			h.act("bob", room, "join", slicetest.O{"third_party_signed": signed, "reason": "mail"})
 			require.Equal(t, writes+1, h.DB.Stats().Writes, "one transaction")
 			require.Equal(t, []string{"isvalid"}, h.identity.Calls())
 			history := h.history("alice", room)
@@ -76,12 +76,12 @@ func plain(t *testing.T, signed map[string]any) map[string]any {
 // was used up opens nothing.
 func TestThirdPartySignedAgain(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
-		room := h.create("alice", stage.O{})
+		room := h.create("alice", slicetest.O{})
 		token := h.letter("alice", room)
 		proof := h.proof("bob", token)
 		h.act("alice", room, "invite", target("bob"))
 		before := len(h.history("alice", room))
-		h.ok("POST", stage.Path("v3/join/{}", room), "bob", proof)
+		h.ok("POST", slicetest.Path("v3/join/{}", room), "bob", proof)
 		require.Len(t, h.history("alice", room), before+1, "who is invited need not be invited again")
 		h.identity.Calls()
 		h.act("bob", room, "join", proof)
@@ -90,7 +90,7 @@ func TestThirdPartySignedAgain(t *testing.T) {
 		require.Empty(t, h.identity.Calls())
 
 		h.act("alice", room, "kick", target("bob"))
-		refuses := func(name, who string, body stage.O) {
+		refuses := func(name, who string, body slicetest.O) {
 			t.Helper()
 			a := h.do("POST", at(room, "join"), who, body)
 			require.Equal(t, 403, a.Status, "%s: %s", name, a)
@@ -99,7 +99,7 @@ func TestThirdPartySignedAgain(t *testing.T) {
 		refuses("after a kick", "bob", proof)
 		later := h.letter("alice", room)
 		h.act("bob", room, "join", h.proof("bob", later))
-		h.act("bob", room, "leave", stage.O{})
+		h.act("bob", room, "leave", slicetest.O{})
 		refuses("after leaving", "bob", h.proof("bob", later))
 		h.act("alice", room, "ban", target("bob"))
 		last := h.letter("alice", room)
@@ -109,7 +109,7 @@ func TestThirdPartySignedAgain(t *testing.T) {
 
 		// The inviter need not be there any more.
 		open := h.letter("alice", room)
-		h.act("alice", room, "leave", stage.O{})
+		h.act("alice", room, "leave", slicetest.O{})
 		h.act("carol", room, "join", h.proof("carol", open))
 	})
 }
@@ -118,38 +118,38 @@ func TestThirdPartySignedAgain(t *testing.T) {
 // that bob has the address of.
 func TestThirdPartySignedRefused(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
-		room := h.create("alice", stage.O{"initial_state": stage.L{stage.O{"type": "m.room.guest_access", "content": stage.O{"guest_access": "forbidden"}}}})
+		room := h.create("alice", slicetest.O{"initial_state": slicetest.L{slicetest.O{"type": "m.room.guest_access", "content": slicetest.O{"guest_access": "forbidden"}}}})
 		token := h.letter("alice", room)
 		withdrawn := h.letter("alice", room)
-		elsewhere := h.letter("alice", h.create("alice", stage.O{}))
-		h.set("alice", room, "m.room.third_party_invite", withdrawn, stage.O{})
-		h.set("alice", room, "m.room.third_party_invite", "plain", stage.O{"display_name": "d", "public_key": "AAAA", "key_validity_url": "https://x/"})
+		elsewhere := h.letter("alice", h.create("alice", slicetest.O{}))
+		h.set("alice", room, "m.room.third_party_invite", withdrawn, slicetest.O{})
+		h.set("alice", room, "m.room.third_party_invite", "plain", slicetest.O{"display_name": "d", "public_key": "AAAA", "key_validity_url": "https://x/"})
 		good, ok := h.proof("bob", token)["third_party_signed"].(map[string]any)
 		require.True(t, ok)
 		var r rows
 		post := func(name, who string, signed any, status int, errcode string) {
-			for _, path := range []string{at(room, "join"), stage.Path("v3/join/{}", room)} {
-				r.add(name, "POST", path, who, stage.O{"third_party_signed": signed}, status, errcode)
+			for _, path := range []string{at(room, "join"), slicetest.Path("v3/join/{}", room)} {
+				r.add(name, "POST", path, who, slicetest.O{"third_party_signed": signed}, status, errcode)
 			}
 		}
 		for _, name := range []string{"sender", "mxid", "token", "signatures"} {
-			post("no "+name, "bob", with(good, stage.O{name: nil}), 400, "M_BAD_JSON")
-			post("a number for "+name, "bob", with(good, stage.O{name: 7}), 400, "M_BAD_JSON")
+			post("no "+name, "bob", with(good, slicetest.O{name: nil}), 400, "M_BAD_JSON")
+			post("a number for "+name, "bob", with(good, slicetest.O{name: 7}), 400, "M_BAD_JSON")
 		}
-		post("a fraction signed as well", "bob", with(good, stage.O{"x": 0.5}), 400, "M_BAD_JSON")
+		post("a fraction signed as well", "bob", with(good, slicetest.O{"x": 0.5}), 400, "M_BAD_JSON")
 		post("another's", "dan", good, 403, "M_FORBIDDEN")
-		post("another's, taken over", "dan", with(good, stage.O{"mxid": "@dan:hs1"}), 403, "M_FORBIDDEN")
-		post("of another sender", "bob", with(good, stage.O{"sender": "@dan:hs1"}), 403, "M_FORBIDDEN")
-		post("with more than was signed", "bob", with(good, stage.O{"x": 1}), 403, "M_FORBIDDEN")
-		post("an unknown token", "bob", with(good, stage.O{"token": "other"}), 403, "M_FORBIDDEN")
-		post("an empty token", "bob", with(good, stage.O{"token": ""}), 403, "M_FORBIDDEN")
-		post("no signatures", "bob", with(good, stage.O{"signatures": stage.O{}}), 403, "M_FORBIDDEN")
-		post("signatures that are none", "bob", with(good, stage.O{"signatures": stage.O{"i": stage.O{"ed25519:0": "AAAA", "x": "y"}}}), 403, "M_FORBIDDEN")
+		post("another's, taken over", "dan", with(good, slicetest.O{"mxid": "@dan:hs1"}), 403, "M_FORBIDDEN")
+		post("of another sender", "bob", with(good, slicetest.O{"sender": "@dan:hs1"}), 403, "M_FORBIDDEN")
+		post("with more than was signed", "bob", with(good, slicetest.O{"x": 1}), 403, "M_FORBIDDEN")
+		post("an unknown token", "bob", with(good, slicetest.O{"token": "other"}), 403, "M_FORBIDDEN")
+		post("an empty token", "bob", with(good, slicetest.O{"token": ""}), 403, "M_FORBIDDEN")
+		post("no signatures", "bob", with(good, slicetest.O{"signatures": slicetest.O{}}), 403, "M_FORBIDDEN")
+		post("signatures that are none", "bob", with(good, slicetest.O{"signatures": slicetest.O{"i": slicetest.O{"ed25519:0": "AAAA", "x": "y"}}}), 403, "M_FORBIDDEN")
 		post("of another room", "bob", h.proof("bob", elsewhere)["third_party_signed"], 403, "M_FORBIDDEN")
 		post("withdrawn", "bob", h.proof("bob", withdrawn)["third_party_signed"], 403, "M_FORBIDDEN")
-		post("a key that is none", "bob", with(good, stage.O{"token": "plain"}), 403, "M_FORBIDDEN")
+		post("a key that is none", "bob", with(good, slicetest.O{"token": "plain"}), 403, "M_FORBIDDEN")
 		before := h.history("alice", room)
-		stage.Table(t, h.router, r)
+		slicetest.Table(t, h.router, r)
 		require.Empty(t, h.identity.Calls(), "nobody is asked about what proves nothing")
 
 		guest := h.do("POST", at(room, "join"), "guest", h.proof("guest", token))
@@ -157,9 +157,9 @@ func TestThirdPartySignedRefused(t *testing.T) {
 		require.Equal(t, before, h.history("alice", room))
 
 		for name, how := range map[string]http.HandlerFunc{
-			"a key that was revoked":   identity.Says(200, `{"valid":false}`),
-			"what is no answer":        identity.Says(200, `{"valid":"true"}`),
-			"no such page":             identity.Says(404, `{"errcode":"M_NOT_FOUND","error":"x"}`),
+			"a key that was revoked":   fakeidentity.Says(200, `{"valid":false}`),
+			"what is no answer":        fakeidentity.Says(200, `{"valid":"true"}`),
+			"no such page":             fakeidentity.Says(404, `{"errcode":"M_NOT_FOUND","error":"x"}`),
 			"a redirection":            http.RedirectHandler("/_matrix/identity/v2/pubkey/isvalid", http.StatusFound).ServeHTTP,
 			"a connection that breaks": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 		} {
@@ -178,7 +178,7 @@ func TestThirdPartySignedRefused(t *testing.T) {
 // counts as valid.
 func TestWhereKeysAreConfirmed(t *testing.T) {
 	h := newHouse(t, storagetest.Open(t))
-	room := h.create("alice", stage.O{})
+	room := h.create("alice", slicetest.O{})
 	token := h.letter("alice", room)
 	own := h.state("alice", room, "m.room.third_party_invite", token).At("public_key")
 	for name, c := range map[string]struct {
@@ -194,12 +194,12 @@ func TestWhereKeysAreConfirmed(t *testing.T) {
 		"with another parameter": {"https://" + h.identity.Name() + "/_matrix/identity/v2/pubkey/isvalid?a=b&public_key=x#y", 200},
 	} {
 		t.Run(name, func(t *testing.T) {
-			room := h.create("alice", stage.O{})
+			room := h.create("alice", slicetest.O{})
 			h.set("alice", room, "m.room.third_party_invite", "here",
-				with(stage.O{"display_name": "d", "public_keys": stage.L{with(stage.O{"public_key": own}, stage.O{"key_validity_url": c.url})}}, nil))
+				with(slicetest.O{"display_name": "d", "public_keys": slicetest.L{with(slicetest.O{"public_key": own}, slicetest.O{"key_validity_url": c.url})}}, nil))
 			h.identity.Calls()
 			a := h.do("POST", at(room, "join"), "bob",
-				stage.O{"third_party_signed": h.identity.Sign(stage.User("alice"), stage.User("bob"), "here", true)})
+				slicetest.O{"third_party_signed": h.identity.Sign(slicetest.User("alice"), slicetest.User("bob"), "here", true)})
 			require.Equal(t, c.status, a.Status, a)
 			require.Equal(t, c.status == 200 && c.url != nil, len(h.identity.Calls()) == 1)
 		})
@@ -210,7 +210,7 @@ func TestWhereKeysAreConfirmed(t *testing.T) {
 // server.
 func TestThirdPartyInviterOfElsewhere(t *testing.T) {
 	h := newHouse(t, storagetest.Open(t))
-	room := h.create("alice", stage.O{})
+	room := h.create("alice", slicetest.O{})
 	token := h.letter("alice", room)
 	signer := h.Signer()
 	signer.Name = "hs2"

@@ -12,8 +12,8 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/rooms"
-	"touchstone.example/tests/chance"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/seedrand"
+	"touchstone.example/tests/slicetest"
 )
 
 // TestProcessesReceiveTheSame has two processes on one database receive the
@@ -23,12 +23,12 @@ func TestProcessesReceiveTheSame(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		m := h.shared("12", bob, carol)
 		h.accepted(m.build(levelsDraft(m, 50, 50), m.tips...))
-		d := chance.Dice(7)
+		d := seedrand.Dice(7)
 		var events []*event.Event
 		for n := range 40 {
-			draft := topicDraft(chance.Pick(&d, bob, carol), strconv.Itoa(n))
+			draft := topicDraft(seedrand.Pick(&d, bob, carol), strconv.Itoa(n))
 			if n%2 == 0 {
-				draft = messageDraft(chance.Pick(&d, bob, carol), strconv.Itoa(n))
+				draft = messageDraft(seedrand.Pick(&d, bob, carol), strconv.Itoa(n))
 			}
 			if n%5 == 4 {
 				draft = messageDraft(dan, strconv.Itoa(n)) // who is not in the room
@@ -56,7 +56,7 @@ func TestProcessesReceiveTheSame(t *testing.T) {
 		}
 		all.Go(func() {
 			for n := range 10 {
-				a := h.do("PUT", at(string(m.id), "send/m.room.message/{}", n), "alice", stage.O{"body": "alice " + strconv.Itoa(n), "msgtype": "m.text"})
+				a := h.do("PUT", at(string(m.id), "send/m.room.message/{}", n), "alice", slicetest.O{"body": "alice " + strconv.Itoa(n), "msgtype": "m.text"})
 				if a.Status != 200 {
 					t.Error(a)
 				}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // unreadThreads asks for counts by thread.
@@ -19,7 +19,7 @@ const unreadThreads = `{"room":{"timeline":{"unread_thread_notifications":true}}
 // sync tells it.
 func (h *house) counts(name, room, filter string) func(path ...string) string {
 	h.t.Helper()
-	a := h.ok("GET", "/_matrix/client/v3/sync?timeout=0"+stage.Query("filter", filter), name, nil)
+	a := h.ok("GET", "/_matrix/client/v3/sync?timeout=0"+slicetest.Query("filter", filter), name, nil)
 	return func(path ...string) string {
 		return a.At(append([]string{"rooms", "join", room}, path...)...)
 	}
@@ -47,13 +47,13 @@ func TestUnreadCounts(t *testing.T) {
 		require.Equal(t, "3", h.notified("carol", room))
 
 		h.txns++
-		h.ok("PUT", at(room, "send/m.room.message/{}", h.txns), "alice", stage.O{
-			"msgtype": "m.text", "body": "Carol?", "m.mentions": stage.O{"user_ids": stage.L{stage.User("carol")}},
+		h.ok("PUT", at(room, "send/m.room.message/{}", h.txns), "alice", slicetest.O{
+			"msgtype": "m.text", "body": "Carol?", "m.mentions": slicetest.O{"user_ids": slicetest.L{slicetest.User("carol")}},
 		})
 		for range 2 {
 			h.txns++
-			h.ok("PUT", at(room, "send/m.room.message/{}", h.txns), "bob", stage.O{
-				"msgtype": "m.text", "body": "aside", "m.relates_to": stage.O{"rel_type": "m.thread", "event_id": root},
+			h.ok("PUT", at(room, "send/m.room.message/{}", h.txns), "bob", slicetest.O{
+				"msgtype": "m.text", "body": "aside", "m.relates_to": slicetest.O{"rel_type": "m.thread", "event_id": root},
 			})
 		}
 		whole := h.counts("carol", room, "{}")
@@ -63,9 +63,9 @@ func TestUnreadCounts(t *testing.T) {
 		require.Equal(t, `{"highlight_count":1,"notification_count":4}`, apart("unread_notifications"))
 		require.Equal(t, fmt.Sprintf(`{%q:{"highlight_count":0,"notification_count":2}}`, root), apart("unread_thread_notifications"))
 
-		h.act("dora", room, "join", stage.O{})
+		h.act("dora", room, "join", slicetest.O{})
 		require.Equal(t, "0", h.notified("dora", room), "what was before one joined is not unread")
-		h.set("alice", room, "m.room.topic", "", stage.O{"topic": "quiet"})
+		h.set("alice", room, "m.room.topic", "", slicetest.O{"topic": "quiet"})
 		require.Equal(t, "0", h.notified("dora", room), "the default rules do not notify of a topic")
 		h.send("alice", room, "four")
 		require.Equal(t, "1", h.notified("dora", room))
@@ -79,22 +79,22 @@ func TestUnreadCounts(t *testing.T) {
 func TestWhatIsRedactedIsNotUnread(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		room := h.public("bob", "carol")
-		say := func(more stage.O) string {
+		say := func(more slicetest.O) string {
 			h.txns++
-			body := stage.O{"msgtype": "m.text", "body": "hello"}
+			body := slicetest.O{"msgtype": "m.text", "body": "hello"}
 			maps.Copy(body, more)
 			return h.ok("PUT", at(room, "send/m.room.message/{}", h.txns), "alice", body).At("event_id")
 		}
 		redact := func(eventID string) {
 			h.txns++
-			h.ok("PUT", at(room, "redact/{}/{}", eventID, h.txns), "alice", stage.O{})
+			h.ok("PUT", at(room, "redact/{}/{}", eventID, h.txns), "alice", slicetest.O{})
 		}
 		root := say(nil)
 		h.send("carol", room, "carol has read so far")
 		plain := say(nil)
-		mention := say(stage.O{"m.mentions": stage.O{"user_ids": stage.L{stage.User("bob")}}})
-		everybody := say(stage.O{"m.mentions": stage.O{"room": true}})
-		reply := say(stage.O{"m.relates_to": stage.O{"rel_type": "m.thread", "event_id": root}})
+		mention := say(slicetest.O{"m.mentions": slicetest.O{"user_ids": slicetest.L{slicetest.User("bob")}}})
+		everybody := say(slicetest.O{"m.mentions": slicetest.O{"room": true}})
+		reply := say(slicetest.O{"m.relates_to": slicetest.O{"rel_type": "m.thread", "event_id": root}})
 		for _, step := range []struct{ redacted, bob, carol, thread string }{
 			{"", `{"highlight_count":2,"notification_count":6}`, `{"highlight_count":1,"notification_count":4}`, "1"},
 			{root, `{"highlight_count":2,"notification_count":5}`, `{"highlight_count":1,"notification_count":4}`, "1"},
@@ -124,9 +124,9 @@ func TestThreadsOfUnread(t *testing.T) {
 		room, other := h.public("bob"), h.public("bob")
 		say := func(kind, to string) string {
 			h.txns++
-			body := stage.O{"msgtype": "m.text", "body": "hello"}
+			body := slicetest.O{"msgtype": "m.text", "body": "hello"}
 			if kind != "" {
-				body["m.relates_to"] = stage.O{"rel_type": kind, "event_id": to}
+				body["m.relates_to"] = slicetest.O{"rel_type": kind, "event_id": to}
 			}
 			return h.ok("PUT", at(room, "send/m.room.message/{}", h.txns), "alice", body).At("event_id")
 		}

@@ -10,7 +10,7 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/rooms"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 // What is rejected or soft-failed is not relayed to clients, though they may know
@@ -26,7 +26,7 @@ func TestEventsThatAreNotRelayedCannotBeAskedFor(t *testing.T) {
 			return h.do("GET", at(string(m.id), "event/{}", eventID), "alice", nil).Status
 		}
 		redact := func(eventID id.EventID) int {
-			return h.do("PUT", at(string(m.id), "redact/{}/{}", eventID, eventID), "alice", stage.O{}).Status
+			return h.do("PUT", at(string(m.id), "redact/{}/{}", eventID, eventID), "alice", slicetest.O{}).Status
 		}
 		ban := h.accepted(m.build(memberDraft(bob, carol, "ban"), fork...))
 		message, topic := m.build(messageDraft(carol, "evaded"), fork...), m.build(topicDraft(carol, "evaded"), fork...)

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/server/event"
-	"touchstone.example/tests/chance"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/seedrand"
+	"touchstone.example/tests/slicetest"
 )
 
 // TestARoomWithMoreExtremitiesThanAnEventCanName goes on, and has fewer with
@@ -36,11 +36,11 @@ func TestARoomWithMoreExtremitiesThanAnEventCanName(t *testing.T) {
 			require.Len(t, m.tips, 31)
 			h.agrees()
 			path := at(room, "send/m.room.message/again")
-			said := h.ok("PUT", path, "alice", stage.O{"body": "once", "msgtype": "m.text"}).At("event_id")
-			require.Equal(t, said, h.ok("PUT", path, "alice", stage.O{"body": "once", "msgtype": "m.text"}).At("event_id"))
+			said := h.ok("PUT", path, "alice", slicetest.O{"body": "once", "msgtype": "m.text"}).At("event_id")
+			require.Equal(t, said, h.ok("PUT", path, "alice", slicetest.O{"body": "once", "msgtype": "m.text"}).At("event_id"))
 			h.learn()
 			require.Len(t, m.tips, 12)
-			h.set("alice", room, "m.room.topic", "", stage.O{"topic": "last"})
+			h.set("alice", room, "m.room.topic", "", slicetest.O{"topic": "last"})
 			h.learn()
 			require.Len(t, m.tips, 1)
 			h.agrees()
@@ -63,7 +63,7 @@ func TestManySendIntoAWideRoom(t *testing.T) {
 		var all sync.WaitGroup
 		for n := range 12 {
 			all.Go(func() {
-				a := h.do("PUT", at(string(m.id), "send/m.room.message/{}", n), "alice", stage.O{"body": "x", "msgtype": "m.text"})
+				a := h.do("PUT", at(string(m.id), "send/m.room.message/{}", n), "alice", slicetest.O{"body": "x", "msgtype": "m.text"})
 				if a.Status != 200 {
 					t.Error(a)
 				}
@@ -80,21 +80,21 @@ func TestManySendIntoAWideRoom(t *testing.T) {
 func TestAWideRoomRefuses(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		m := h.shared("12", bob, carol)
-		h.act("dora", string(m.id), "join", stage.O{})
+		h.act("dora", string(m.id), "join", slicetest.O{})
 		h.learn()
 		h.accepted(m.build(levelsDraft(m, 50, 50), m.tips...))
 		fork := m.tips
 		for n := range 30 {
 			h.accepted(m.build(messageDraft(carol, strconv.Itoa(n)), fork...))
 		}
-		h.accepted(m.build(memberDraft(bob, stage.User("dora"), "ban"), fork...))
-		a := h.do("PUT", at(string(m.id), "send/m.room.message/x"), "dora", stage.O{"body": "x", "msgtype": "m.text"})
+		h.accepted(m.build(memberDraft(bob, slicetest.User("dora"), "ban"), fork...))
+		a := h.do("PUT", at(string(m.id), "send/m.room.message/x"), "dora", slicetest.O{"body": "x", "msgtype": "m.text"})
 		require.Equal(t, 403, a.Status, a)
 		require.Equal(t, "M_FORBIDDEN", a.At("errcode"))
 		h.send("alice", string(m.id), "alice may")
 		h.learn()
 		h.agrees()
-		require.Equal(t, "ban", m.events[m.current()[event.StateKey{Type: event.TypeMember, Key: string(stage.User("dora"))}]].Event.Membership())
+		require.Equal(t, "ban", m.events[m.current()[event.StateKey{Type: event.TypeMember, Key: string(slicetest.User("dora"))}]].Event.Membership())
 	})
 }
 
@@ -105,10 +105,10 @@ func TestActsInWideRoomsAgreeWithTheText(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		passed, refused := 0, 0
 		for i := range max(3, *manyRooms/4) {
-			d := chance.Dice(100 + i)
+			d := seedrand.Dice(100 + i)
 			m := h.shared(strconv.Itoa(12-i%12), bob, carol)
 			room := string(m.id)
-			h.act("dora", room, "join", stage.O{})
+			h.act("dora", room, "join", slicetest.O{})
 			h.learn()
 			h.accepted(m.build(levelsDraft(m, 60, 60), m.tips...))
 			fork := m.tips
@@ -121,7 +121,7 @@ func TestActsInWideRoomsAgreeWithTheText(t *testing.T) {
 			}
 			h.agrees()
 			for n := range 8 {
-				who := chance.Pick(&d, "alice", "alice", "dora")
+				who := seedrand.Pick(&d, "alice", "alice", "dora")
 				method, path, body := act(&d, room, n)
 				if a := h.do(method, path, who, body); a.Status == 200 {
 					passed++
@@ -140,18 +140,18 @@ func TestActsInWideRoomsAgreeWithTheText(t *testing.T) {
 }
 
 // act is something that one of our users tries.
-func act(d *chance.Dice, room string, n int) (method, path string, body any) {
-	someone := chance.Pick(d, bob, carol, dan, eve, stage.User("dora"))
+func act(d *seedrand.Dice, room string, n int) (method, path string, body any) {
+	someone := seedrand.Pick(d, bob, carol, dan, eve, slicetest.User("dora"))
 	switch d.Roll(7) {
 	case 0:
-		return "POST", at(room, chance.Pick(d, "ban", "kick", "invite", "unban")), stage.O{"user_id": someone}
+		return "POST", at(room, seedrand.Pick(d, "ban", "kick", "invite", "unban")), slicetest.O{"user_id": someone}
 	case 1:
-		return "POST", at(room, chance.Pick(d, "join", "join", "leave")), stage.O{}
+		return "POST", at(room, seedrand.Pick(d, "join", "join", "leave")), slicetest.O{}
 	case 2:
-		return "PUT", at(room, "state/m.room.join_rules/"), stage.O{"join_rule": chance.Pick(d, "public", "invite")}
+		return "PUT", at(room, "state/m.room.join_rules/"), slicetest.O{"join_rule": seedrand.Pick(d, "public", "invite")}
 	case 3, 4:
-		return "PUT", at(room, "state/m.room.topic/"), stage.O{"topic": strconv.Itoa(n)}
+		return "PUT", at(room, "state/m.room.topic/"), slicetest.O{"topic": strconv.Itoa(n)}
 	default:
-		return "PUT", at(room, "send/m.room.message/{}", n), stage.O{"body": "x", "msgtype": "m.text"}
+		return "PUT", at(room, "send/m.room.message/{}", n), slicetest.O{"body": "x", "msgtype": "m.text"}
 	}
 }

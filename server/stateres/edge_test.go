@@ -13,7 +13,7 @@ import (
 	"touchstone.example/server/event"
 	"touchstone.example/server/roomver"
 	"touchstone.example/server/stateres"
-	"touchstone.example/tests/chance"
+	"touchstone.example/tests/seedrand"
 )
 
 func TestStatesThatDoNotConflictNeedNoEvents(t *testing.T) {
@@ -156,7 +156,7 @@ func TestMalformedStates(t *testing.T) {
 		base := r.after[r.list[len(r.list)-1].ID]
 		put := func(sets ...stateres.State) {
 			e := r.list[r.d.Roll(len(r.list))]
-			k := event.StateKey{Type: chance.Pick(&r.d, "x", "y", event.TypeMember, event.TypePowerLevels, event.TypeCreate), Key: chance.Pick(&r.d, "", "k")}
+			k := event.StateKey{Type: seedrand.Pick(&r.d, "x", "y", event.TypeMember, event.TypePowerLevels, event.TypeCreate), Key: seedrand.Pick(&r.d, "", "k")}
 			for _, set := range sets {
 				set[k] = e.ID
 			}

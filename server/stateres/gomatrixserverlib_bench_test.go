@@ -14,33 +14,33 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/stateres"
-	"touchstone.example/tests/beside"
+	"touchstone.example/tests/comparebench"
 )
 
-// BenchmarkBeside resolves a room of 10,000 members and 50 forks with both
+// BenchmarkCompare resolves a room of 10,000 members and 50 forks with both
 // implementations. The algorithm 2.1 of gomatrixserverlib panics on this room,
 // so for version 12 we measure its algorithm 2 instead, by a function that
 // computes no auth difference.
-func BenchmarkBeside(b *testing.B) {
+func BenchmarkCompare(b *testing.B) {
 	discardOutput(b)
 	for _, version := range []string{"1", "2", "11", "12"} {
 		r, sets := bigRoom(b, version, 10000, 50)
 		what := "resolve 50 forks of 10,000 members, version " + version
 		theirs := theirResolve(b, version, r, sets, 10000)
-		beside.Run(b, what, ourResolve(r, sets, 10000), theirs)
+		comparebench.Run(b, what, ourResolve(r, sets, 10000), theirs)
 		if version != "11" {
 			continue
 		}
-		beside.Run(b, what+", states that are no copies", ourResolve(r, rebuilt(sets), 10000), theirs)
+		comparebench.Run(b, what+", states that are no copies", ourResolve(r, rebuilt(sets), 10000), theirs)
 		fork := newStoredFork(r, sets)
-		beside.Run(b, what+", what they share being known", func() error {
+		comparebench.Run(b, what+", what they share being known", func() error {
 			_, err := stateres.ResolveFork(r.rules, fork.rest, fork, nil)
 			return err
 		}, theirs)
 	}
 	// Nearly every event is conflicted.
 	r, sets := twoForksOfJoins(b, 4000)
-	beside.Run(b, "resolve 2 forks of 4,000 joins, version 11", ourResolve(r, sets, 8000), theirResolve(b, "11", r, sets, 8000))
+	comparebench.Run(b, "resolve 2 forks of 4,000 joins, version 11", ourResolve(r, sets, 8000), theirResolve(b, "11", r, sets, 8000))
 }
 
 func ourResolve(r *room, sets []stateres.State, entries int) func() error {

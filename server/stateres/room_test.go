@@ -20,7 +20,7 @@ import (
 	"touchstone.example/server/eventauth"
 	"touchstone.example/server/roomver"
 	"touchstone.example/server/stateres"
-	"touchstone.example/tests/chance"
+	"touchstone.example/tests/seedrand"
 )
 
 func text(s string) *string { return &s }
@@ -49,7 +49,7 @@ func init() {
 type room struct {
 	t              testing.TB
 	rules          *roomver.Rules
-	d              chance.Dice
+	d              seedrand.Dice
 	id             id.RoomID
 	source         stateres.Events
 	list           []*event.Event
@@ -61,7 +61,7 @@ type room struct {
 
 func newRoom(t testing.TB, rules *roomver.Rules, seed uint64) *room {
 	r := &room{
-		t: t, rules: rules, d: chance.Dice(seed), source: stateres.Events{},
+		t: t, rules: rules, d: seedrand.Dice(seed), source: stateres.Events{},
 		after: map[id.EventID]stateres.State{}, hashes: map[id.EventID][sha256.Size]byte{},
 	}
 	if !rules.RoomIDIsCreateHash {
@@ -138,7 +138,7 @@ func (r *room) start() {
 		}
 		r.addAllowed(event.Draft{Type: event.TypePowerLevels, StateKey: text(""), Sender: alice, Content: []byte(
 			`{"ban":50,"events":{"m.room.power_levels":40},"events_default":0,"invite":0,"kick":50,"notifications":{"room":50},"redact":50,` +
-				`"state_default":` + chance.Pick(&r.d, "0", "50") + `,"users":{` + users + `"` + string(bob) + `":` + chance.Pick(&r.d, "50", "100") + `},"users_default":0}`)})
+				`"state_default":` + seedrand.Pick(&r.d, "0", "50") + `,"users":{` + users + `"` + string(bob) + `":` + seedrand.Pick(&r.d, "50", "100") + `},"users_default":0}`)})
 	}
 	if !r.d.OneIn(5) {
 		r.addAllowed(event.Draft{Type: event.TypeJoinRules, StateKey: text(""), Sender: alice, Content: []byte(`{"join_rule":"public"}`)})
@@ -196,7 +196,7 @@ func (r *room) grow(attempts int) {
 func (r *room) prevs() []*event.Event {
 	var prevs []*event.Event
 	n := len(r.list)
-	for range chance.Pick(&r.d, 1, 1, 1, 2, 3) {
+	for range seedrand.Pick(&r.d, 1, 1, 1, 2, 3) {
 		i := n - 1 - r.d.Roll(min(n, 4))
 		if r.d.OneIn(4) {
 			i = min(n-1, 4) + r.d.Roll(max(1, n-4))
@@ -211,37 +211,37 @@ func (r *room) prevs() []*event.Event {
 // attempt drafts a random event of a random user, whether allowed or not.
 func (r *room) attempt(state stateres.State) event.Draft {
 	d := &r.d
-	sender := chance.Pick(d, users...)
+	sender := seedrand.Pick(d, users...)
 	if d.OneIn(2) { // a user who has power
-		sender = chance.Pick(d, alice, alice, bob)
+		sender = seedrand.Pick(d, alice, alice, bob)
 	}
 	draft := event.Draft{Sender: sender, StateKey: text("")}
 	switch d.Roll(12) {
 	case 0, 1, 2:
 		draft.Type, draft.StateKey = event.TypeMember, text(string(sender))
-		draft.Content = r.member(chance.Pick(d, "join", "join", "join", "join", "leave", "knock"))
+		draft.Content = r.member(seedrand.Pick(d, "join", "join", "join", "join", "leave", "knock"))
 	case 3, 4, 5:
-		draft.Type, draft.StateKey = event.TypeMember, text(string(chance.Pick(d, users...)))
-		draft.Content = r.member(chance.Pick(d, "leave", "ban", "ban", "invite", "invite"))
+		draft.Type, draft.StateKey = event.TypeMember, text(string(seedrand.Pick(d, users...)))
+		draft.Content = r.member(seedrand.Pick(d, "leave", "ban", "ban", "invite", "invite"))
 	case 6, 7, 8:
 		draft.Type, draft.Content = event.TypePowerLevels, []byte(r.levels(state))
 	case 9:
 		draft.Type = event.TypeJoinRules
-		draft.Content = []byte(`{"join_rule":"` + chance.Pick(d, "public", "public", "invite", "knock", "restricted", "knock_restricted") + `"}`)
+		draft.Content = []byte(`{"join_rule":"` + seedrand.Pick(d, "public", "public", "invite", "knock", "restricted", "knock_restricted") + `"}`)
 	case 10:
-		draft.Type, draft.StateKey = chance.Pick(d, "m.room.message", event.TypeRedaction), nil
+		draft.Type, draft.StateKey = seedrand.Pick(d, "m.room.message", event.TypeRedaction), nil
 		draft.Content = []byte(`{"body":"` + strconv.Itoa(d.Roll(1000)) + `"}`)
 		draft.Redacts = r.list[d.Roll(len(r.list))].ID
 		if draft.Type != event.TypeRedaction {
 			draft.Redacts = ""
 		}
 	default:
-		draft.Type = chance.Pick(d, "m.room.topic", "m.room.topic", "m.room.name", event.TypeThirdPartyInvite, event.TypeAliases)
-		draft.StateKey = text(chance.Pick(d, "", "", "x", string(sender.Server()), string(sender)))
+		draft.Type = seedrand.Pick(d, "m.room.topic", "m.room.topic", "m.room.name", event.TypeThirdPartyInvite, event.TypeAliases)
+		draft.StateKey = text(seedrand.Pick(d, "", "", "x", string(sender.Server()), string(sender)))
 		draft.Content = []byte(`{"n":` + strconv.Itoa(d.Roll(1000)) + `}`)
 	}
 	if r.malformed && draft.Type != event.TypeRedaction && d.OneIn(5) {
-		draft.Content = []byte(chance.Pick(d, `{}`, `{"membership":1}`, `{"membership":"ban","displayname":5}`, `{"users":5}`, `{"users":{"x":1}}`,
+		draft.Content = []byte(seedrand.Pick(d, `{}`, `{"membership":1}`, `{"membership":"ban","displayname":5}`, `{"users":5}`, `{"users":{"x":1}}`,
 			`{"users":{"@bob:two.example":"50"},"ban":"x"}`, `{"join_rule":null}`, `{"join_rule":"x"}`, `{"users_default":{}}`))
 	}
 	return draft
@@ -250,7 +250,7 @@ func (r *room) attempt(state stateres.State) event.Draft {
 func (r *room) member(membership string) []byte {
 	more := ""
 	if membership == "join" && r.rules.Restricted && r.d.OneIn(4) {
-		more = `"join_authorised_via_users_server":"` + string(chance.Pick(&r.d, users...)) + `",`
+		more = `"join_authorised_via_users_server":"` + string(seedrand.Pick(&r.d, users...)) + `",`
 	}
 	if r.d.OneIn(3) {
 		more = `"displayname":"` + strconv.Itoa(r.d.Roll(100)) + `",` + more
@@ -279,14 +279,14 @@ func (r *room) levels(state stateres.State) string {
 		}
 	}
 	for range 1 + r.d.Roll(2) {
-		level := chance.Pick(&r.d, 0, 20, 40, 50, 60, 100)
+		level := seedrand.Pick(&r.d, 0, 20, 40, 50, 60, 100)
 		switch r.d.Roll(8) {
 		case 0, 1:
-			levels[chance.Pick(&r.d, "ban", "kick", "redact", "invite", "state_default", "users_default")] = level
+			levels[seedrand.Pick(&r.d, "ban", "kick", "redact", "invite", "state_default", "users_default")] = level
 		case 2:
-			delete(users, string(chance.Pick(&r.d, bob, carol, dan, eve)))
+			delete(users, string(seedrand.Pick(&r.d, bob, carol, dan, eve)))
 		default:
-			users[string(chance.Pick(&r.d, bob, bob, carol, dan, eve))] = level
+			users[string(seedrand.Pick(&r.d, bob, bob, carol, dan, eve))] = level
 		}
 	}
 	object := func(m map[string]int) string {

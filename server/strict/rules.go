@@ -11,32 +11,6 @@ import (
 	"touchstone.example/spec"
 )
 
-// A Setting says what becomes of a violation of a rule.
-type Setting uint8
-
-const (
-	Off     Setting = iota // nobody looks
-	Report                 // it is written down
-	Enforce                // it is written down and refused
-)
-
-var settingNames = [...]string{"off", "report", "enforce"}
-
-func (s Setting) String() string { return settingNames[s] }
-
-// MarshalText writes the setting's name.
-func (s Setting) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// UnmarshalText reads the setting's name.
-func (s *Setting) UnmarshalText(text []byte) error {
-	i := slices.Index(settingNames[:], string(text))
-	if i < 0 {
-		return fmt.Errorf("%q is none of %s", text, strings.Join(settingNames[:], ", "))
-	}
-	*s = Setting(i)
-	return nil
-}
-
 // The profiles. Strict is the letter of the specification, Lenient what
 // deployed clients need, Synapse the departures that clients lean on.
 const (

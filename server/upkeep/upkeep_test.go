@@ -12,12 +12,12 @@ import (
 	"touchstone.example/server/upkeep"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
-	"touchstone.example/tests/stage"
+	"touchstone.example/tests/slicetest"
 )
 
 func TestOldTransactionIDsAreDeleted(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
-		s := stage.New(t, db)
+		s := slicetest.New(t, db)
 		u := &upkeep.Upkeep{DB: db, Feed: s.Feed, Env: s.Env, Log: s.Log}
 		key := func(n int) storage.TxnKey {
 			return storage.TxnKey{UserID: "@a:t", DeviceID: "D", Operation: "op", TxnID: strconv.Itoa(n)}
@@ -56,7 +56,7 @@ func TestOldTransactionIDsAreDeleted(t *testing.T) {
 
 func TestNewAndUnreadChangesAreKept(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
-		s := stage.New(t, db)
+		s := slicetest.New(t, db)
 		u := &upkeep.Upkeep{DB: db, Feed: s.Feed, Env: s.Env, Log: s.Log}
 		write := func(fn func(tx *storage.Writer) error) {
 			require.NoError(t, db.Write(t.Context(), fn))
@@ -105,7 +105,7 @@ func TestNewAndUnreadChangesAreKept(t *testing.T) {
 
 func TestExpiredSessionsAndFailuresAreDeleted(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
-		s := stage.New(t, db)
+		s := slicetest.New(t, db)
 		u := &upkeep.Upkeep{DB: db, Feed: s.Feed, Env: s.Env, Log: s.Log}
 		now, hour := s.Env.NowTS(), upkeep.SessionLife.Milliseconds()
 		require.NoError(t, db.Write(t.Context(), func(tx *storage.Writer) error {

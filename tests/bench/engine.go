@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"touchstone.example/tests/beside"
+	"touchstone.example/tests/comparebench"
 )
 
 // The room engine is measured by the benchmarks of its packages, because
@@ -43,7 +43,7 @@ const rounds = 3
 func measurePairs(t *benchTB) []pair {
 	var text strings.Builder
 	for range rounds {
-		args := append([]string{"test", "-count", "1", "-p", "1", "-run", "^$", "-bench", "^BenchmarkBeside$", "-benchtime", "300ms"}, enginePackages...)
+		args := append([]string{"test", "-count", "1", "-p", "1", "-run", "^$", "-bench", "^BenchmarkCompare$", "-benchtime", "300ms"}, enginePackages...)
 		cmd := exec.CommandContext(t.ctx, "go", args...)
 		cmd.Stderr = os.Stderr
 		cmd.Stdout = &text
@@ -56,7 +56,7 @@ func measurePairs(t *benchTB) []pair {
 	return pairs
 }
 
-var besideLine = regexp.MustCompile(`^BenchmarkBeside/(.+)/(` + beside.Ours + `|` + beside.Theirs + `)(?:-\d+)?\s+\d+\s+([\d.]+) ns/op\s+(\d+) B/op\s+(\d+) allocs/op`)
+var compareLine = regexp.MustCompile(`^BenchmarkCompare/(.+)/(` + comparebench.Ours + `|` + comparebench.Theirs + `)(?:-\d+)?\s+\d+\s+([\d.]+) ns/op\s+(\d+) B/op\s+(\d+) allocs/op`)
 
 // readPairs parses the output of go test.
 func readPairs(r io.Reader) ([]pair, error) {
@@ -64,7 +64,7 @@ func readPairs(r io.Reader) ([]pair, error) {
 	at := map[string]int{}
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
-		m := besideLine.FindStringSubmatch(lines.Text())
+		m := compareLine.FindStringSubmatch(lines.Text())
 		if m == nil {
 			continue
 		}
@@ -80,7 +80,7 @@ func readPairs(r io.Reader) ([]pair, error) {
 			return nil, err
 		}
 		of := &pairs[i].Ours
-		if m[2] == beside.Theirs {
+		if m[2] == comparebench.Theirs {
 			of = &pairs[i].Theirs
 		}
 		if *of == nil || c.NS < (*of).NS {
@@ -108,7 +108,7 @@ func writePairs(w io.Writer, pairs []pair) {
 	if len(pairs) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\nROOM ENGINE\tOURS\t%s\tFASTER\tALLOCATIONS\t%s\tFEWER\n", beside.Theirs, beside.Theirs)
+	fmt.Fprintf(w, "\nROOM ENGINE\tOURS\t%s\tFASTER\tALLOCATIONS\t%s\tFEWER\n", comparebench.Theirs, comparebench.Theirs)
 	for _, p := range pairs {
 		if p.Ours == nil {
 			continue

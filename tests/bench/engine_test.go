@@ -11,12 +11,12 @@ import (
 
 func TestPairsAreReadAndWritten(t *testing.T) {
 	pairs, err := readPairs(strings.NewReader(`goos: linux
-BenchmarkBeside/check_a_join,_version_12/ours-2         	  396603	       600 ns/op	      15 B/op	       2 allocs/op
-BenchmarkBeside/check_a_join,_version_12/ours-2         	  396603	       500.0 ns/op	      15 B/op	       2 allocs/op
-BenchmarkBeside/check_a_join,_version_12/gomatrixserverlib-2            	    2697	    101506 ns/op	   24665 B/op	     466 allocs/op
-BenchmarkBeside/resolve/ours         	  3	       20000000 ns/op	      15 B/op	       20 allocs/op
-BenchmarkBeside/resolve/gomatrixserverlib            	    2697	    50000000 ns/op	   24665 B/op	     40 allocs/op
-BenchmarkBeside/-_alone/ours-8         	  3	       2000 ns/op	      0 B/op	       0 allocs/op
+BenchmarkCompare/check_a_join,_version_12/ours-2         	  396603	       600 ns/op	      15 B/op	       2 allocs/op
+BenchmarkCompare/check_a_join,_version_12/ours-2         	  396603	       500.0 ns/op	      15 B/op	       2 allocs/op
+BenchmarkCompare/check_a_join,_version_12/gomatrixserverlib-2            	    2697	    101506 ns/op	   24665 B/op	     466 allocs/op
+BenchmarkCompare/resolve/ours         	  3	       20000000 ns/op	      15 B/op	       20 allocs/op
+BenchmarkCompare/resolve/gomatrixserverlib            	    2697	    50000000 ns/op	   24665 B/op	     40 allocs/op
+BenchmarkCompare/-_alone/ours-8         	  3	       2000 ns/op	      0 B/op	       0 allocs/op
 PASS
 `))
 	require.NoError(t, err)

@@ -129,7 +129,7 @@ func Start(t T, o Options) *Server {
 
 func (s *Server) run(t T) {
 	t.Helper()
-	start := startHere
+	start := startInProcess
 	if s.options.Process {
 		start = startProcess
 	}
