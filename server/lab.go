@@ -52,7 +52,7 @@ func (l *Listeners) labHandler() (http.Handler, error) {
 	}
 	deadline := func(d config.Duration) time.Time { return env.Real().Now().Add(time.Duration(d)) }
 	r := api.NewRouter(api.Config{
-		Checks: api.Checks{Request: judge.Checks().Request}, Log: l.log, Now: newStopwatch(),
+		Checks: judge.Checks(), Log: l.log, Now: newStopwatch(),
 		MaxPublicBody: 4 << 20, // thousands of users
 		BodyDeadline:  func(*api.Operation) time.Time { return deadline(l.cfg.Listeners.BodyTimeout) },
 		WriteDeadline: func() time.Time { return deadline(l.cfg.Listeners.WriteTimeout) },

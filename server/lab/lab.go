@@ -17,6 +17,7 @@ import (
 	"touchstone.example/generated/extraapi"
 	"touchstone.example/server/accounts"
 	"touchstone.example/server/env"
+	"touchstone.example/server/strict"
 	"touchstone.example/storage"
 )
 
@@ -51,8 +52,9 @@ type Saved struct {
 
 // Deps are what a Lab works with.
 type Deps struct {
-	Host     Host
-	Coverage *Coverage
+	Host       Host
+	Coverage   *Coverage
+	Violations *strict.Store
 }
 
 // Lab serves the control plane of one server.
@@ -85,6 +87,7 @@ func (l *Lab) ResetLab(ctx context.Context, _ *extraapi.ResetLabRequest) (*api.E
 		return nil, err
 	}
 	l.Coverage.Clear()
+	l.Violations.Clear(strict.Query{})
 	return &api.Empty{}, nil
 }
 
