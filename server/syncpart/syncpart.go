@@ -57,7 +57,7 @@ func Kinds(parts []Part) (kinds []feed.Kind) {
 func Read(ctx context.Context, f *feed.Feed, tx *storage.Reader, parts []Part, w *Window) (*News, error) {
 	out := &News{}
 	for _, p := range parts {
-		if !concerned(f, p, w) {
+		if !mayHaveNews(f, p, w) {
 			continue
 		}
 		if err := p.Read(ctx, tx, w, out); err != nil {
@@ -67,9 +67,9 @@ func Read(ctx context.Context, f *feed.Feed, tx *storage.Reader, parts []Part, w
 	return out, nil
 }
 
-// concerned reports whether a part may have news: the client is told something
+// mayHaveNews reports whether a part may have news: the client is told something
 // for the first time, or a topic of the part's kinds has changed.
-func concerned(f *feed.Feed, p Part, w *Window) bool {
+func mayHaveNews(f *feed.Feed, p Part, w *Window) bool {
 	kinds := p.Kinds()
 	if w.Since == 0 || changed(f, w.Since, feed.KeysOf(kinds, w.User, nil)) {
 		return true
