@@ -14,8 +14,8 @@ import (
 // A mark is how far a database had come, kept in a file beside it.
 type mark struct{ epoch, position int64 }
 
-// readMark returns the zero mark when there is no file, or one that says nothing.
-func readMark(path string) (m mark) {
+// readMarkFile returns the zero mark when there is no file, or one that says nothing.
+func readMarkFile(path string) (m mark) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return mark{}
@@ -38,7 +38,7 @@ func (e *sqliteEngine) storedMark() mark {
 	if e.markPath == "" {
 		return mark{}
 	}
-	return readMark(e.markPath)
+	return readMarkFile(e.markPath)
 }
 
 // identity is the file itself: a copy that is put in its place is another one.
