@@ -33,7 +33,6 @@ var (
 		WHERE user_id = $1 AND kind = 'guest' AND deactivated_at = 0`)
 	qPutStanding = q("put_standing", `UPDATE users SET admin = $2, locked = $3, suspended = $4 WHERE user_id = $1`)
 	qDeactivate  = q("deactivate_user", `UPDATE users SET deactivated_at = $2, erased = $3, password_hash = '' WHERE user_id = $1`)
-	qCountUsers  = q("count_users", `SELECT COUNT(*) FROM users`)
 )
 
 // InsertUser makes an account. ErrExists when the name is taken.
@@ -63,12 +62,6 @@ func (r *Reader) user(ctx context.Context, q *query, userID id.UserID) (*User, e
 		return nil, err
 	}
 	return &u, nil
-}
-
-// CountUsers counts the accounts, deactivated ones too.
-func (r *Reader) CountUsers(ctx context.Context) (n int64, err error) {
-	err = r.row(ctx, qCountUsers, nil, &n)
-	return n, err
 }
 
 // PutPassword changes a password. ErrNotFound when there is no such account.

@@ -13,7 +13,6 @@ CREATE TABLE rooms (
 	partial      BOOLEAN NOT NULL, -- joined, state still being fetched
 	disordered   BOOLEAN NOT NULL, -- some event came with a lower topological position than an earlier arrival
 	stale_from   BIGINT  NOT NULL, -- re-check rejections from this event on; 0: nothing to re-check
-	blocked      BOOLEAN NOT NULL,
 	created_at   BIGINT  NOT NULL
 );
 CREATE INDEX rooms_public ON rooms (nid) WHERE public;
