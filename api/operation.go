@@ -26,6 +26,9 @@ type Operation struct {
 	When string
 }
 
+// Name is the operation's id below its API's: clientapi.sendMessage.
+func (op *Operation) Name() string { return op.API + "." + op.ID }
+
 // Auth says who may call an operation.
 type Auth uint8
 

@@ -11,7 +11,7 @@ func (j *Judge) Answer(op *api.Operation, status int, body []byte) error {
 	if err != nil {
 		return err
 	}
-	base := Violation{Direction: Answer, API: op.API, Operation: op.ID, Status: status, Link: o.link, Who: "this server"}
+	base := Violation{Direction: Answer, Operation: op.Name(), Status: status, Section: o.link}
 	s, declared := o.declares(status)
 	if !declared && !d.common.statuses[status] {
 		v := base
@@ -66,7 +66,7 @@ func (j *Judge) failure(d *document, o *operation, s *schema, value any, base Vi
 	}
 	if !d.common.codes[name] && !o.codes[name] && matrixCode(name) {
 		v := base
-		v.Rule, v.Pointer, v.Expected = "answer-errcode", "/errcode", "not "+name+", but a code that is common or that the operation names"
+		v.Rule, v.Where, v.Expected = "answer-errcode", api.InBody("/errcode"), "not "+name+", but a code that is common or that the operation names"
 		return j.Note(v)
 	}
 	if s == nil || d.common.codes[name] && object["flows"] == nil {
@@ -88,7 +88,7 @@ func (j *Judge) standardError(object map[string]any, base Violation) error {
 			continue
 		}
 		v := base
-		v.Rule, v.Pointer, v.Expected = "answer-error-shape", "/"+name, "a string"
+		v.Rule, v.Where, v.Expected = "answer-error-shape", api.InBody("/"+name), "a string"
 		if err := j.Note(v); err != nil && first == nil {
 			first = err
 		}

@@ -26,7 +26,6 @@ type Coverage struct {
 // A BareCount is an undescribed object and how many members passed there.
 type BareCount struct {
 	Direction Direction `json:"direction"`
-	API       string    `json:"api"`
 	Operation string    `json:"operation"`
 	Schema    string    `json:"schema"`
 	Members   int       `json:"members"`
@@ -49,7 +48,7 @@ func (c *coverage) add(base Violation, m measurement) {
 	}
 	for at, n := range m.bare {
 		c.bare += n
-		c.where[BareCount{base.Direction, base.API, base.Operation, at, 0}] += n
+		c.where[BareCount{base.Direction, base.Operation, at, 0}] += n
 	}
 }
 
@@ -64,7 +63,7 @@ func (j *Judge) Coverage() Coverage {
 		out.Where = append(out.Where, b)
 	}
 	slices.SortFunc(out.Where, func(a, b BareCount) int {
-		return cmp.Or(cmp.Compare(b.Members, a.Members), cmp.Compare(a.API, b.API), cmp.Compare(a.Operation, b.Operation),
+		return cmp.Or(cmp.Compare(b.Members, a.Members), cmp.Compare(a.Operation, b.Operation),
 			cmp.Compare(a.Direction, b.Direction), cmp.Compare(a.Schema, b.Schema))
 	})
 	return out

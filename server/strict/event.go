@@ -37,13 +37,13 @@ func (j *Judge) Content(who, eventType string, content []byte) error {
 		"type": eventType, "content": v, "state_key": "", "sender": "@a:b", "room_id": "!a:b",
 		"event_id": "$a:b", "origin_server_ts": json.Number("0"),
 	}
-	vs, err := s.violations(whole, Violation{Direction: Event, Rule: "event-content", Operation: eventType, Who: who}, "")
+	vs, err := s.violations(whole, Violation{Direction: Event, Rule: "event-content", Event: eventType}, "")
 	if err != nil {
 		return err
 	}
 	var inContent []Violation
 	for _, one := range vs {
-		if one.Pointer == "/content" || strings.HasPrefix(one.Pointer, "/content/") {
+		if one.Where.Pointer == "/content" || strings.HasPrefix(one.Where.Pointer, "/content/") {
 			inContent = append(inContent, one)
 		}
 	}
@@ -88,7 +88,7 @@ func (j *Judge) federation(who string, body []byte, kindMember, folder string, f
 	if err != nil || s == nil {
 		return err
 	}
-	vs, err := s.violations(v, Violation{Direction: Event, Rule: "federation-event", Operation: kind, Who: who}, "")
+	vs, err := s.violations(v, Violation{Direction: Event, Rule: "federation-event", Event: kind, Who: Sender{Server: who}}, "")
 	if err != nil {
 		return err
 	}

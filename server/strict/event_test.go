@@ -31,7 +31,7 @@ func TestEventContent(t *testing.T) {
 			require.NoError(t, j.Content("client", c.typ, []byte(c.content)))
 			require.ElementsMatch(t, c.want, noted(j))
 			for _, v := range j.Log().All() {
-				require.Equal(t, []any{strict.Event, c.typ, "client"}, []any{v.Direction, v.Operation, v.Who})
+				require.Equal(t, []any{strict.Event, c.typ}, []any{v.Direction, v.Event})
 			}
 
 			j = newJudge(t, strict.Lenient, nil)

@@ -49,7 +49,7 @@ func FuzzJudge(f *testing.F) {
 				if v.Rule == "answer-error-shape" || v.Rule == "answer-errcode" {
 					continue // these name the member that should be there
 				}
-				require.True(t, exists(whole, v.Pointer), "%s at %q in %q", v.Rule, v.Pointer, body)
+				require.True(t, exists(whole, v.Where.Pointer), "%s at %q in %q", v.Rule, v.Where.Pointer, body)
 			}
 		}
 		_ = j.Content("client", "m.room.message", body)

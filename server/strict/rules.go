@@ -11,32 +11,6 @@ import (
 	"touchstone.example/spec"
 )
 
-// A Setting says what becomes of a violation of a rule.
-type Setting uint8
-
-const (
-	Off     Setting = iota // nobody looks
-	Report                 // it is written down
-	Enforce                // it is written down and refused
-)
-
-var settingNames = [...]string{"off", "report", "enforce"}
-
-func (s Setting) String() string { return settingNames[s] }
-
-// MarshalText writes the setting's name.
-func (s Setting) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// UnmarshalText reads the setting's name.
-func (s *Setting) UnmarshalText(text []byte) error {
-	i := slices.Index(settingNames[:], string(text))
-	if i < 0 {
-		return fmt.Errorf("%q is none of %s", text, strings.Join(settingNames[:], ", "))
-	}
-	*s = Setting(i)
-	return nil
-}
-
 // The profiles. Strict is the letter of the specification, Lenient what
 // deployed clients need, Synapse the departures that clients lean on.
 const (
@@ -70,6 +44,7 @@ const (
 
 // Rules that other packages ask about.
 const (
+	BackupAuthData     = "backup-auth-data"
 	CreatorPowerLevel  = "creator-power-level"
 	EventFields        = "event-fields"
 	ForgottenLeave     = "forgotten-leave"
@@ -102,6 +77,7 @@ func Rules() []Rule {
 		{"answer-status", "an answer's status is common or declared by the operation", errorCodes, Enforce, Report, Report},
 		{"answer-type", "an answer's value has its JSON type", apiStandards, Enforce, Report, Report},
 		{"answer-unknown-member", "an answer's object has no members but those described", apiStandards, Report, Off, Off},
+		{BackupAuthData, "the auth_data of a key backup is an object; off, it may be an opaque string", "client-server-api/#post_matrixclientv3room_keysversion", Enforce, Off, Off},
 		{"body-missing", "a request that takes a JSON object has one, if an empty one", apiStandards, Enforce, Report, Off},
 		{"content-type-missing", "a JSON body should be labelled as one", apiStandards, Report, Off, Off},
 		{"content-type-not-json", "a JSON body should not be labelled as something else", apiStandards, Report, Off, Off},

@@ -16,6 +16,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
 
+	"touchstone.example/api"
 	"touchstone.example/api/id"
 )
 
@@ -66,7 +67,7 @@ func (s *schema) violations(v any, base Violation, prefix string) ([]Violation, 
 		if prefix != "" {
 			vs[i].Rule = prefix + class(f.keyword)
 		}
-		vs[i].Pointer, vs[i].Keyword, vs[i].Schema, vs[i].Expected = f.pointer, f.keyword, f.schema, f.expected
+		vs[i].Where, vs[i].Keyword, vs[i].Schema, vs[i].Expected = api.InBody(f.pointer), f.keyword, f.schema, f.expected
 	}
 	return vs, nil
 }

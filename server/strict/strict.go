@@ -93,9 +93,9 @@ func (j *Judge) Note(v Violation) error {
 	if v.Setting == Off {
 		return nil
 	}
-	if v.Link == "" {
+	if v.Section == "" {
 		r := j.rules[v.Rule]
-		v.Link = r.Link()
+		v.Section = r.Link()
 	}
 	j.log.Add(v)
 	if v.Setting == Enforce {
@@ -111,7 +111,7 @@ func (j *Judge) Departed(rule string, op *api.Operation, pointer string) func() 
 	r := j.rules[rule]
 	return func() bool {
 		return j.Note(Violation{
-			Rule: rule, Direction: Request, API: op.API, Operation: op.ID, Pointer: pointer, Expected: r.Says, Who: sender(op),
+			Rule: rule, Direction: Request, Operation: op.Name(), Where: api.InBody(pointer), Expected: r.Says,
 		}) == nil
 	}
 }
@@ -140,7 +140,7 @@ func (j *Judge) Request(op *api.Operation, body []byte) error {
 	if err != nil {
 		return api.NotJSON("The body is not JSON")
 	}
-	vs, err := j.judge(o.request, v, Violation{Direction: Request, API: op.API, Operation: op.ID, Link: o.link, Who: sender(op)}, "request-")
+	vs, err := j.judge(o.request, v, Violation{Direction: Request, Operation: op.Name(), Section: o.link}, "request-")
 	if err != nil {
 		return err
 	}
@@ -161,20 +161,7 @@ func refusal(v *Violation) error {
 
 // clientText is what a client is told of a violation.
 func clientText(v *Violation) string {
-	return fmt.Sprintf("At %q: %s (rule %s, see %s)", v.Pointer, v.Expected, v.Rule, v.Link)
-}
-
-// sender says who makes requests of an operation.
-func sender(op *api.Operation) string {
-	switch op.Auth {
-	case api.AuthServer:
-		return "remote server"
-	case api.AuthAppService:
-		return "application service"
-	case api.AuthHomeserver:
-		return "homeserver"
-	}
-	return "client"
+	return fmt.Sprintf("At %s: %s (rule %s, see %s)", v.Where, v.Says(), v.Rule, v.Section)
 }
 
 // judge checks a value against a schema and looks for members that it does
@@ -199,7 +186,7 @@ func (j *Judge) judge(s *schema, v any, base Violation, prefix string) ([]Violat
 	}
 	for _, u := range m.unknown {
 		one := base
-		one.Rule, one.Pointer, one.Schema, one.Expected = rule, u.pointer, u.schema, "no member "+u.name
+		one.Rule, one.Where, one.Schema, one.Expected = rule, api.InBody(u.pointer), u.schema, "no member "+u.name
 		vs = append(vs, one)
 	}
 	return vs, nil
@@ -214,7 +201,7 @@ func (j *Judge) departure(op *api.Operation, _ *http.Request, rule api.Rule) err
 		rule = MessagesWithoutDir // dir is its only required parameter
 	}
 	r := j.rules[string(rule)]
-	err := j.Note(Violation{Rule: string(rule), Direction: Request, API: op.API, Operation: op.ID, Expected: r.Says, Who: sender(op)})
+	err := j.Note(Violation{Rule: string(rule), Direction: Request, Operation: op.Name(), Expected: r.Says})
 	if err != nil {
 		e := api.Unknown("%s", clientText(err.(*Violation)))
 		e.Err = err

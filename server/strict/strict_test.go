@@ -34,7 +34,7 @@ func client(id string) *api.Operation {
 func noted(j *strict.Judge) []string {
 	out := []string{}
 	for _, c := range j.Log().All() {
-		out = append(out, c.Rule+" "+c.Pointer)
+		out = append(out, c.Rule+" "+c.Where.Pointer)
 	}
 	return out
 }
@@ -181,16 +181,15 @@ func TestViolationSaysEverything(t *testing.T) {
 	all := j.Log().All()
 	require.Len(t, all, 1)
 	require.Equal(t, strict.Violation{
-		Rule: "request-type", Setting: strict.Enforce, Direction: strict.Request, API: "clientapi", Operation: "kick",
-		Pointer: "/user_id", Keyword: "type",
+		Rule: "request-type", Setting: strict.Enforce, Direction: strict.Request, Operation: "clientapi.kick",
+		Where: api.InBody("/user_id"), Keyword: "type",
 		Schema:   all[0].Schema,
 		Expected: "expected string, but got number",
-		Link:     "https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3roomsroomidkick",
-		Who:      "client",
+		Section:  "https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3roomsroomidkick",
 	}, all[0].Violation)
 	require.Contains(t, all[0].Schema, "client-server.json#/paths/")
-	require.Equal(t, `kick request at "/user_id": expected string, but got number (request-type, sent by the client, `+
-		`https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3roomsroomidkick)`, all[0].Error())
+	require.Equal(t, `clientapi.kick request at /user_id: expected expected string, but got number (rule request-type, `+
+		`see https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3roomsroomidkick)`, all[0].Error())
 }
 
 // A violation may be shown to people; what the traffic said must not.
@@ -273,10 +272,10 @@ func TestAdviceAboutHeaders(t *testing.T) {
 
 func TestOthersNoteViolations(t *testing.T) {
 	j := newJudge(t, strict.Strict, map[string]string{"event-content": "enforce"})
-	err := j.Note(strict.Violation{Rule: "event-content", Direction: strict.Event, Operation: "m.x", Expected: "more", Who: "client"})
+	err := j.Note(strict.Violation{Rule: "event-content", Direction: strict.Event, Event: "m.x", Expected: "more"})
 	var v *strict.Violation
 	require.True(t, errors.As(err, &v))
-	require.Equal(t, "https://spec.matrix.org/v1.19/client-server-api/#types-of-room-events", v.Link)
+	require.Equal(t, "https://spec.matrix.org/v1.19/client-server-api/#types-of-room-events", v.Section)
 	require.Panics(t, func() { _ = j.Note(strict.Violation{Rule: "no-such-rule"}) })
 }
 
@@ -287,7 +286,7 @@ func TestLogCounts(t *testing.T) {
 	}
 	all := j.Log().All()
 	require.Len(t, all, 1, "one place of the schema is one kind of violation")
-	require.Equal(t, []any{6, "/invite/1"}, []any{all[0].Times, all[0].Pointer})
+	require.Equal(t, []any{6, "/invite/1"}, []any{all[0].Times, all[0].Where.Pointer})
 	j.Log().Reset()
 	require.Empty(t, j.Log().All())
 }

@@ -4,51 +4,34 @@ package strict
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
-	"strings"
 	"sync"
+
+	"touchstone.example/api"
 )
 
-// A Direction says which way the judged bytes went.
-type Direction string
+// What a violation is made of stands in api, whose decoders make some too.
+type (
+	Violation = api.Violation
+	Where     = api.Where
+	Sender    = api.Sender
+	Direction = api.Direction
+	Setting   = api.Setting
+)
 
+// Which way the judged bytes went.
 const (
-	Request Direction = "request" // somebody sent them to this server
-	Answer  Direction = "answer"  // this server answered with them
-	Event   Direction = "event"   // they are an event, whoever made it
+	Request = api.DirectionRequest
+	Answer  = api.DirectionAnswer
+	Event   = api.DirectionEvent
 )
 
-// A Violation is one place where traffic departs from the specification. It
-// holds no values from the traffic, only names and places.
-type Violation struct {
-	Rule      string    `json:"rule"`
-	Setting   Setting   `json:"setting"`
-	Direction Direction `json:"direction"`
-	API       string    `json:"api,omitempty"`
-	Operation string    `json:"operation,omitempty"` // or the type of the event
-	Status    int       `json:"status,omitempty"`    // of an answer
-	Pointer   string    `json:"pointer"`             // into the body; "" is the whole
-	Keyword   string    `json:"keyword,omitempty"`   // of JSON Schema
-	Schema    string    `json:"schema,omitempty"`    // where the keyword stands
-	Expected  string    `json:"expected"`
-	Link      string    `json:"link"`
-	Who       string    `json:"who"` // sent the bytes
-}
-
-// Error says everything in one line.
-func (v *Violation) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s", v.Operation, v.Direction)
-	if v.Status != 0 {
-		fmt.Fprintf(&b, " %d", v.Status)
-	}
-	fmt.Fprintf(&b, " at %q: %s (%s, sent by the %s, %s)", v.Pointer, v.Expected, v.Rule, v.Who, v.Link)
-	return b.String()
-}
-
-// RuleID names the rule, for the log.
-func (v *Violation) RuleID() string { return v.Rule }
+// What becomes of a violation.
+const (
+	Off     = api.SettingOff
+	Report  = api.SettingReport
+	Enforce = api.SettingEnforce
+)
 
 // A Count is a violation and how often it was seen. The pointer is that of
 // the first time.
@@ -64,9 +47,9 @@ const maxKinds = 4096
 // schema, it stands for the pointer, which may lead there through a thousand
 // room ids.
 type kind struct {
-	rule, api, operation, place, expected string
-	direction                             Direction
-	status                                int
+	rule, operation, event, place, expected string
+	direction                               Direction
+	status                                  int
 }
 
 // A Log counts violations. Its zero value is ready.
@@ -79,7 +62,7 @@ type Log struct {
 
 // Add counts a violation.
 func (l *Log) Add(v Violation) {
-	k := kind{v.Rule, v.API, v.Operation, cmp.Or(v.Schema, v.Pointer), v.Expected, v.Direction, v.Status}
+	k := kind{v.Rule, v.Operation, v.Event, cmp.Or(v.Schema, v.Where.String()), v.Expected, v.Direction, v.Status}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if c := l.seen[k]; c != nil {
@@ -107,7 +90,7 @@ func (l *Log) All() []Count {
 		out[i] = *c
 	}
 	slices.SortStableFunc(out, func(a, b Count) int {
-		return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.API, b.API), cmp.Compare(a.Operation, b.Operation),
+		return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Operation, b.Operation), cmp.Compare(a.Event, b.Event),
 			cmp.Compare(a.Status, b.Status), cmp.Compare(a.Schema, b.Schema), cmp.Compare(a.Expected, b.Expected))
 	})
 	return out
