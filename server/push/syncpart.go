@@ -13,17 +13,21 @@ import (
 var _ syncpart.Part = SyncPart{}
 
 // SyncPart tells a user's devices of the push rules, which are account data.
-type SyncPart struct{}
+type SyncPart struct{ *Push }
 
-// Kinds implements syncpart.Part. The default rules never change.
-func (SyncPart) Kinds() []feed.Kind { return nil }
+// Kinds implements syncpart.Part.
+func (SyncPart) Kinds() []feed.Kind { return []feed.Kind{feed.KindAccountData} }
 
 // Read implements syncpart.Part.
 //
 // Spec: client-server "m.push_rules".
-func (SyncPart) Read(_ context.Context, _ *storage.Reader, w *syncpart.Window, out *syncpart.News) error {
-	if w.Since == 0 {
-		out.AccountData = append(out.AccountData, syncpart.Typed{Type: "m.push_rules", Content: content(w.User)})
+func (s SyncPart) Read(ctx context.Context, tx *storage.Reader, w *syncpart.Window, out *syncpart.News) error {
+	set, row, err := s.read(ctx, tx, w.User)
+	if err != nil {
+		return err
+	}
+	if w.Since == 0 || row.Pos > w.Since && row.Pos <= w.UpTo {
+		out.AccountData = append(out.AccountData, syncpart.Typed{Type: "m.push_rules", Content: content(set)})
 	}
 	return nil
 }
