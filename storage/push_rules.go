@@ -39,12 +39,12 @@ var (
 	qMembersWithRules = q("members_with_rules", `SELECT user_id, membership, rules_version,
 			(SELECT COUNT(*) FROM (SELECT 1 FROM memberships m WHERE m.room_nid = $1 AND m.membership = 'join' LIMIT $2) AS joined)
 		FROM memberships WHERE room_nid = $1 AND rules_version > 0 AND membership IN ('join', 'invite') ORDER BY user_id`)
-	qCurrentMemberEvents = q("current_member_events", `SELECT m.user_id, e.client FROM memberships m JOIN events e ON e.nid = m.event_nid
-		WHERE m.room_nid = $1 AND m.user_id = ANY($2)`)
-	qOwnRules = q("own_rules", `SELECT u.user_id, u.rules_version, p.rules, d.content FROM users u
-		LEFT JOIN push_rules p ON p.user_id = u.user_id
-		LEFT JOIN account_data d ON d.user_id = u.user_id AND d.room_nid = 0 AND d.type = 'm.ignored_user_list'
-		WHERE u.user_id = ANY($1)`)
+	qMemberEvent = q("member_event", `SELECT e.client FROM memberships m JOIN events e ON e.nid = m.event_nid
+		WHERE m.room_nid = $1 AND m.user_id = $2`)
+	qOwnRules = q("own_rules", `SELECT u.user_id, u.rules_version,
+			(SELECT p.rules FROM push_rules p WHERE p.user_id = u.user_id),
+			(SELECT d.content FROM account_data d WHERE d.user_id = u.user_id AND d.room_nid = 0 AND d.type = 'm.ignored_user_list')
+		FROM users u WHERE u.user_id = ANY($1)`)
 )
 
 // ChangeRules counts a change of a user's push rules or of whom the user ignores,
@@ -85,18 +85,10 @@ func (r *Reader) MembersWithRules(ctx context.Context, roomNID int64, upTo int) 
 	return list, joined, err
 }
 
-// CurrentMemberEvents returns what clients see of the current membership events of some
-// users in a room.
-func (r *Reader) CurrentMemberEvents(ctx context.Context, roomNID int64, userIDs []id.UserID) (map[id.UserID][]byte, error) {
-	events := make(map[id.UserID][]byte, len(userIDs))
-	err := r.rows(ctx, qCurrentMemberEvents, []any{roomNID, userIDs}, func(scan scanFunc) error {
-		var userID Text
-		var client []byte
-		err := scan(&userID, &client)
-		events[id.UserID(userID)] = client
-		return err
-	})
-	return events, err
+// MemberEvent returns what clients see of the event of a user's current membership.
+func (r *Reader) MemberEvent(ctx context.Context, roomNID int64, userID id.UserID) (client []byte, err error) {
+	err = r.row(ctx, qMemberEvent, []any{roomNID, userID}, &client)
+	return client, err
 }
 
 // OwnRules returns the rules of several users, with their versions: those of the

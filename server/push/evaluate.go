@@ -80,31 +80,33 @@ func membersFor(ctx context.Context, tx *storage.Reader, roomNID int64, rules ma
 	return int(counts[roomNID]["join"]), err
 }
 
-// displayNames returns the names in a room of those whose rules ask for it.
+// displayNames returns the names in a room of those whose rules ask for it, which
+// are few: the condition is deprecated.
 func displayNames(ctx context.Context, tx *storage.Reader, roomNID int64, rules map[id.UserID]*own) (map[id.UserID]string, error) {
-	var users []id.UserID
+	var names map[id.UserID]string
 	for user, o := range rules {
-		if o.rules.WantDisplayName() {
-			users = append(users, user)
+		if !o.rules.WantDisplayName() {
+			continue
 		}
-	}
-	if len(users) == 0 {
-		return nil, nil
-	}
-	events, err := tx.CurrentMemberEvents(ctx, roomNID, users)
-	names := make(map[id.UserID]string, len(users))
-	for user, client := range events {
+		client, err := tx.MemberEvent(ctx, roomNID, user)
+		if err != nil {
+			return nil, err
+		}
 		var e struct {
 			Content struct {
 				Name jsontext.Value `json:"displayname"`
 			} `json:"content"`
 		}
 		var name string
-		if json.Unmarshal(client, &e) == nil && json.Unmarshal(e.Content.Name, &name) == nil {
-			names[user] = name
+		if json.Unmarshal(client, &e) != nil || json.Unmarshal(e.Content.Name, &name) != nil {
+			continue // no name
 		}
+		if names == nil {
+			names = map[id.UserID]string{}
+		}
+		names[user] = name
 	}
-	return names, err
+	return names, nil
 }
 
 // compiled returns the members' rules. Those that are not remembered in this
@@ -137,12 +139,9 @@ func (p *Push) compiled(ctx context.Context, tx *storage.Writer, members []stora
 }
 
 func (p *Push) compile(user id.UserID, stored storage.OwnRules) (*own, error) {
-	set := p.Predefined.Defaults(user)
-	if len(stored.PushRules) > 0 {
-		var err error
-		if set, err = p.Predefined.Parse(user, stored.PushRules); err != nil {
-			return nil, err
-		}
+	set, err := p.parse(user, storage.PushRules{Rules: stored.PushRules})
+	if err != nil {
+		return nil, err
 	}
 	return &own{
 		rules: pushrules.Compile(set), ignored: ignoredIn(stored.Ignored), bytes: 512 + len(stored.PushRules) + len(stored.Ignored),

@@ -59,7 +59,7 @@ func content(set *pushrules.Ruleset) []byte {
 // ruleset returns all rules of a user.
 func (p *Push) ruleset(ctx context.Context, user id.UserID) (set *pushrules.Ruleset, err error) {
 	err = p.DB.Read(ctx, func(tx *storage.Reader) error {
-		set, _, err = p.read(ctx, tx, user)
+		set, err = p.read(ctx, tx, user)
 		return err
 	})
 	if err != nil {
@@ -68,17 +68,20 @@ func (p *Push) ruleset(ctx context.Context, user id.UserID) (set *pushrules.Rule
 	return set, nil
 }
 
-// read returns all rules of a user, and what of them is stored.
-func (p *Push) read(ctx context.Context, tx *storage.Reader, user id.UserID) (*pushrules.Ruleset, storage.PushRules, error) {
+func (p *Push) read(ctx context.Context, tx *storage.Reader, user id.UserID) (*pushrules.Ruleset, error) {
 	row, err := tx.PushRules(ctx, user)
-	if errors.Is(err, storage.ErrNotFound) {
-		return p.Predefined.Defaults(user), row, nil
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return nil, err
 	}
-	if err != nil {
-		return nil, row, err
+	return p.parse(user, row)
+}
+
+// parse returns all rules of a user who has changed these.
+func (p *Push) parse(user id.UserID, row storage.PushRules) (*pushrules.Ruleset, error) {
+	if len(row.Rules) == 0 {
+		return p.Predefined.Defaults(user), nil
 	}
-	set, err := p.Predefined.Parse(user, row.Rules)
-	return set, row, err
+	return p.Predefined.Parse(user, row.Rules)
 }
 
 // errSame ends a transaction that would change nothing.
@@ -92,7 +95,7 @@ func (p *Push) change(ctx context.Context, who api.Caller, edit func(set *pushru
 		if err := tx.ChangeRules(ctx, who.User); err != nil {
 			return err
 		}
-		set, row, err := p.read(ctx, tx.Reader, who.User)
+		set, err := p.read(ctx, tx.Reader, who.User)
 		if err != nil {
 			return err
 		}
@@ -106,7 +109,7 @@ func (p *Push) change(ctx context.Context, who api.Caller, edit func(set *pushru
 		if pos, err = tx.Reserve(ctx); err != nil {
 			return err
 		}
-		row = storage.PushRules{Rules: set.AppendChanges(nil), Pos: pos}
+		row := storage.PushRules{Rules: set.AppendChanges(nil), Pos: pos}
 		if err := tx.PutPushRules(ctx, who.User, row); err != nil {
 			return err
 		}

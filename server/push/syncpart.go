@@ -4,6 +4,7 @@ package push
 
 import (
 	"context"
+	"errors"
 
 	"touchstone.example/server/feed"
 	"touchstone.example/server/syncpart"
@@ -22,12 +23,17 @@ func (SyncPart) Kinds() []feed.Kind { return []feed.Kind{feed.KindAccountData} }
 //
 // Spec: client-server "m.push_rules".
 func (s SyncPart) Read(ctx context.Context, tx *storage.Reader, w *syncpart.Window, out *syncpart.News) error {
-	set, row, err := s.read(ctx, tx, w.User)
+	row, err := tx.PushRules(ctx, w.User)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
+	if w.Since > 0 && (row.Pos <= w.Since || row.Pos > w.UpTo) {
+		return nil
+	}
+	set, err := s.parse(w.User, row)
 	if err != nil {
 		return err
 	}
-	if w.Since == 0 || row.Pos > w.Since && row.Pos <= w.UpTo {
-		out.AccountData = append(out.AccountData, syncpart.Typed{Type: "m.push_rules", Content: content(set)})
-	}
+	out.AccountData = append(out.AccountData, syncpart.Typed{Type: "m.push_rules", Content: content(set)})
 	return nil
 }
