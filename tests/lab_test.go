@@ -197,7 +197,7 @@ func TestLabRefuses(t *testing.T) {
 		{"advancing by nothing said", "POST", "clock/advance", harness.O{}, 400, "M_BAD_JSON", "ms"},
 		{"a snapshot that is not there", "POST", "snapshots/x/restore", nil, 404, "M_NOT_FOUND", `"x"; none has been saved`},
 		{"to delete one that is not there", "DELETE", "snapshots/x", nil, 404, "M_NOT_FOUND", `"x"`},
-		{"a name with a space", "PUT", "snapshots/a%20b", nil, 400, "M_INVALID_PARAM", "name"},
+		{"a name with a slash", "PUT", "snapshots/a%2Fb", nil, 400, "M_INVALID_PARAM", "name"},
 		{"a timeout that is none", "GET", "idle?timeout=soon", nil, 400, "M_INVALID_PARAM", "timeout"},
 		{"too long a timeout", "GET", "idle?timeout=86400000", nil, 400, "M_INVALID_PARAM", "timeout"},
 		{"a user of no server", "GET", "violations?user=alice", nil, 400, "M_INVALID_PARAM", "user"},
@@ -240,7 +240,7 @@ func TestLabReset(t *testing.T) {
 			require.NotNil(t, <-answered)
 			require.Equal(t, at, l.URL())
 			alice.Fails(t, 401, "M_UNKNOWN_TOKEN", "GET", harness.Path("v3/account/whoami"), nil)
-			require.Empty(t, l.ok(t, "GET", "coverage", nil).At("operations").List()[1:], "but for the whoami of just now")
+			require.NotContains(t, l.ok(t, "GET", "coverage", nil).At("operations").Pluck("operation"), "clientapi.createRoom")
 		}
 		bob := l.user(t, "bob")
 		require.Empty(t, bob.Get(t, harness.Path("v3/joined_rooms")).At("joined_rooms").List())
@@ -347,7 +347,7 @@ func TestLabCoverage(t *testing.T) {
 	require.Equal(t, `{"agent":"Go-http-client/1.1","calls":1,"clean":1,"refused":0,"user":"@alice:hs1"}`, got.At(0, "callers", 0).Raw())
 	require.EqualValues(t, 1, got.At(1, "callers", 0, "refused").Int())
 	require.Equal(t, `{"agent":"my-client/1","calls":1,"clean":1,"refused":0,"user":""}`, got.At(2, "callers", 0).Raw())
-	require.Len(t, l.ok(t, "GET", "coverage?user=@alice:hs1", nil).At("operations").List(), 2)
+	require.Len(t, l.ok(t, "GET", "coverage?user=@alice:hs1", nil).At("operations").List(), 1, "who asks for a profile need not say who it is")
 	l.ok(t, "DELETE", "coverage", nil)
 	require.Empty(t, l.ok(t, "GET", "coverage", nil).At("operations").List())
 }

@@ -18,7 +18,7 @@ import (
 // maxSnapshots bounds how many there are: each is a copy of the database.
 const maxSnapshots = 100
 
-var snapshotName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+var snapshotName = regexp.MustCompile(`^[\p{L}\p{N} ._-]{1,64}$`)
 
 // GetLabSnapshots lists the snapshots by name.
 func (l *Lab) GetLabSnapshots(context.Context, *extraapi.GetLabSnapshotsRequest) (*extraapi.GetLabSnapshotsResponse, error) {
@@ -39,7 +39,7 @@ func described(name string, s *Saved) *extraapi.LabSnapshot {
 // that name before.
 func (l *Lab) SaveLabSnapshot(ctx context.Context, req *extraapi.SaveLabSnapshotRequest) (*extraapi.SaveLabSnapshotResponse, error) {
 	if !snapshotName.MatchString(req.Name) {
-		return nil, api.InvalidParam("name: expected 1 to 64 of the characters A-Z a-z 0-9 . _ -")
+		return nil, api.InvalidParam("name: expected 1 to 64 letters, digits, spaces, dots, underscores and hyphens")
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
