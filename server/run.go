@@ -83,7 +83,7 @@ func (l *Listeners) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("settings: strictness: %w", err)
 	}
-	if l.judge, err = strict.New(strict.Config{Spec: spec.Files, Settings: settings, Answers: l.cfg.Strictness.Answers}); err != nil {
+	if l.judge, err = strict.New(strict.Config{Spec: spec.Files, Settings: settings, Answers: l.cfg.Strictness.Answers, Tell: l.cfg.Strictness.Profile == strict.Strict, Log: l.log}); err != nil {
 		return fmt.Errorf("read the specification: %w", err)
 	}
 	if l.cfg.Lab {
