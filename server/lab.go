@@ -46,7 +46,7 @@ func (l *Listeners) labHandler() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	judge, err := strict.New(strict.Config{Spec: spec.Files, Settings: settings})
+	judge, err := strict.New(strict.Config{Spec: spec.Files, Settings: settings, Tell: true})
 	if err != nil {
 		return nil, err
 	}

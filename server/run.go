@@ -87,7 +87,7 @@ func (l *Listeners) start(ctx context.Context) error {
 		return fmt.Errorf("read the specification: %w", err)
 	}
 	if l.cfg.Lab {
-		l.lab = lab.New(lab.Deps{Host: host{l}, Coverage: &lab.Coverage{}, Violations: &strict.Store{}})
+		l.lab = lab.New(lab.Deps{Host: host{l}, Coverage: &lab.Coverage{}, Violations: l.judge.Store()})
 	}
 	s, err := l.build(ctx, beginning{})
 	if err != nil {

@@ -63,7 +63,7 @@ func (s *Server) wire(signer event.Signer) *features {
 	}
 	out.push = &push.Push{}
 	out.keybackup = keybackup.New(keybackup.Deps{
-		DB: s.db, OpaqueAuthData: s.judge.Departed(strict.BackupAuthData, &ops.ClientPostRoomKeysVersion, "/auth_data"),
+		DB: s.db, OpaqueAuthData: s.judge.Departed(strict.BackupAuthData, "/auth_data"),
 	})
 	out.openid = openid.New(openid.Deps{DB: s.db, Env: s.env, Name: s.cfg.ServerName})
 	out.sync = clientsync.New(clientsync.Deps{
