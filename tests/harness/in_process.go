@@ -5,6 +5,7 @@ package harness
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"strings"
 
@@ -23,7 +24,11 @@ func startInProcess(t T, o Options) (instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	log := slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: cfg.Log.Level}))
+	out := io.Writer(testLog{t})
+	if o.Log != nil {
+		out = o.Log
+	}
+	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: cfg.Log.Level}))
 	s, err := server.Start(context.WithoutCancel(t.Context()), cfg, log)
 	if err != nil {
 		return nil, err
