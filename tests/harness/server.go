@@ -65,9 +65,9 @@ type Options struct {
 	Name     string // "hs1" if empty
 	Seed     string
 	Clock    string
-	Process  bool     // as a process of its own, which can be killed
-	Durable  bool     // its database outlives it; a process's always does
-	Settings []string // further settings, as environment variables
+	Process  bool      // as a process of its own, which can be killed
+	Durable  bool      // its database outlives it; a process's always does
+	Settings []string  // further settings, as environment variables
 	Log      io.Writer // where the log of a server in this process goes; nil for the test's
 }
 
