@@ -56,12 +56,16 @@ func (x *Exchange) Body(dst any, required bool) error {
 	if err := decode(body, dst); err != nil {
 		return err
 	}
+	var refusal error
 	for _, v := range x.judged(body) {
-		if v.Setting == SettingEnforce {
-			return refusedBy(v)
+		switch {
+		case v.Setting != SettingEnforce:
+			x.found(v)
+		case refusal == nil:
+			refusal = refusedBy(v)
 		}
 	}
-	return nil
+	return refusal
 }
 
 // refusedBy is the answer to a body that the judge refuses.

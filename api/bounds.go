@@ -106,7 +106,11 @@ func (x *Exchange) admit() (ended func(error), err error) {
 // refused notes why a request was refused, for the log.
 func (x *Exchange) refused(e *Error) {
 	x.rec.note(slog.String("errcode", e.ErrCode))
-	if e.ErrCode != "" {
+	switch {
+	case e.ErrCode == "":
+	case len(x.violations) > 0:
+		x.rec.note(slog.String("rule", x.violations[0].Rule))
+	default:
 		x.rec.note(slog.String("rule", e.violations()[0].Rule))
 	}
 }

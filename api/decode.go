@@ -407,7 +407,7 @@ var errUnknownValue = errors.New("unknown value")
 // RequiredList returns the values of a query parameter that must be there.
 func RequiredList[T any](q *Query, name string, list []T) []T {
 	if len(list) == 0 {
-		q.fail(RuleParameterRequired, name, "the parameter", MissingParam("Missing query parameter %q", name))
+		q.fail(RuleQueryMissing, name, "the parameter", MissingParam("Missing query parameter %q", name))
 	}
 	return list
 }

@@ -151,8 +151,12 @@ func (x *Exchange) note(body []byte, dst any) error {
 		}
 	}
 	for _, v := range x.judged(body) {
-		if v.Setting == SettingEnforce && !f.has(v.Where) && len(f.list) < maxViolations {
+		switch {
+		case f.has(v.Where) || len(f.list) == maxViolations:
+		case v.Setting == SettingEnforce:
 			f.list = append(f.list, v)
+		default:
+			x.found(v)
 		}
 	}
 	return nil
@@ -179,17 +183,10 @@ func handWritten(err error) (v Violation, ok bool) {
 	return v, true
 }
 
-// judged asks the judge about a body, and notes what is only reported.
+// judged asks the judge about a body.
 func (x *Exchange) judged(body []byte) []Violation {
-	check := x.router.cfg.Checks.Request
-	if check == nil {
-		return nil
+	if check := x.router.cfg.Checks.Request; check != nil {
+		return check(x, body)
 	}
-	vs := check(x, body)
-	for _, v := range vs {
-		if v.Setting == SettingReport {
-			x.found(v)
-		}
-	}
-	return vs
+	return nil
 }

@@ -41,7 +41,7 @@ func (q *Query) fail(rule, name, expected string, err *Error) {
 			v.Found, v.Hint = Shape(value), Hint(expected, value)
 		case ok:
 			v.Found = Shape(value)
-		case rule == RuleParameterRequired:
+		case rule == RuleQueryMissing:
 			v.Found = "absent"
 		}
 		_ = q.x.faults.add(v) // beyond the bound nothing is told
@@ -253,7 +253,7 @@ func Required[T any](q *Query, name string, o Opt[T]) T {
 		refusal = q.x.departs(RuleQueryMissing, InQuery(name), "the parameter", refusal)
 	}
 	if refusal != nil {
-		q.fail(RuleParameterRequired, name, "the parameter", refusal)
+		q.fail(RuleQueryMissing, name, "the parameter", refusal)
 	}
 	return o.Value
 }

@@ -23,7 +23,7 @@ func (j *Judge) settle(op *api.Operation, v *Violation) {
 		if v.Setting == Off {
 			v.Setting = j.cfg.Settings[v.Rule]
 		}
-		if r.Section != apiStandards {
+		if v.Rule != api.RuleBodyMissing && !strings.HasPrefix(v.Rule, "request-") {
 			of = ""
 		}
 		v.Section = cmp.Or(v.Section, of, r.Link())

@@ -3,6 +3,7 @@
 package strict
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 )
@@ -48,11 +49,25 @@ func expectation(keyword, message string) string {
 	case "additionalProperties":
 		return "no further members"
 	}
+	if words, ok := limitWords[keyword]; ok {
+		return fmt.Sprintf(words, digits.FindString(message))
+	}
 	for _, end := range []string{", but found ", " but found ", ", but got ", " but got ", " not multipleOf "} {
 		message, _, _ = strings.Cut(message, end)
 	}
 	return message
 }
+
+// limitWords say what a limit of a schema is; the first number of the message is
+// the limit's.
+var limitWords = map[string]string{
+	"minProperties": "an object with at least %s member(s)", "maxProperties": "an object with at most %s member(s)",
+	"minItems": "an array of at least %s element(s)", "maxItems": "an array of at most %s element(s)",
+	"minLength": "a string of at least %s character(s)", "maxLength": "a string of at most %s character(s)",
+	"minimum": "a number of at least %s", "maximum": "a number of at most %s",
+}
+
+var digits = regexp.MustCompile(`-?[0-9][0-9.eE+-]*`)
 
 var quoted = regexp.MustCompile(`'([^']*)'`)
 

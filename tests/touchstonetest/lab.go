@@ -84,6 +84,9 @@ func (s *Server) Violations() []Violation {
 	return found
 }
 
+// Found is what Violations lists, for questions of other kinds.
+func (s *Server) Found() *strict.Store { return s.lab().Violations }
+
 // ViolationsOf are those of one user.
 func (s *Server) ViolationsOf(userID string) []Violation {
 	found, _ := s.lab().Violations.List(strict.Query{User: userID})
