@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"touchstone.example/api"
 	"touchstone.example/spec"
 )
 
@@ -45,6 +46,8 @@ const (
 // Rules that other packages ask about.
 const (
 	BackupAuthData     = "backup-auth-data"
+	EventContent       = "event-content"
+	MemberDeprecated   = "member-deprecated"
 	CreatorPowerLevel  = "creator-power-level"
 	EventFields        = "event-fields"
 	ForgottenLeave     = "forgotten-leave"
@@ -82,7 +85,7 @@ func Rules() []Rule {
 		{"content-type-missing", "a JSON body should be labelled as one", apiStandards, Report, Off, Off},
 		{"content-type-not-json", "a JSON body should not be labelled as something else", apiStandards, Report, Off, Off},
 		{CreatorPowerLevel, "power_level_content_override names no creator where creators are above all levels", "client-server-api/#post_matrixclientv3createroom", Enforce, Report, Enforce},
-		{"event-content", "an event's content follows the schema of its type", "client-server-api/#types-of-room-events", Report, Off, Off},
+		{EventContent, "an event's content follows the schema of its type", "client-server-api/#types-of-room-events", Enforce, Report, Report},
 		{EventFields, "an event has its required members, whatever event_fields of a filter lists", "client-server-api/#filtering", Enforce, Off, Off},
 		{"federation-event", "a PDU or EDU follows its format", "server-server-api/#pdus", Report, Off, Off},
 		{ForgottenLeave, "a room that its user has forgotten is in no sync", "client-server-api/#leaving-rooms", Enforce, Enforce, Off},
@@ -90,6 +93,7 @@ func Rules() []Rule {
 		{JoinExtraContent, "members of a join's body that are not described stay out of the membership event", "client-server-api/#post_matrixclientv3joinroomidoralias", Enforce, Off, Off},
 		{JoinedLimited, "the timeline of a newly joined room is limited only if its limit cut it", "client-server-api/#get_matrixclientv3sync", Enforce, Off, Off},
 		{JoinedProfile, "joined_members has no name or picture where the member has none", "client-server-api/#get_matrixclientv3roomsroomidjoined_members", Enforce, Enforce, Off},
+		{MemberDeprecated, "a request has no deprecated members", apiStandards, Report, Off, Off},
 		{MessagesWithoutDir, "a page of messages says in which direction it goes", "client-server-api/#get_matrixclientv3roomsroomidmessages", Enforce, Enforce, Off},
 		{ProfileAvatarEmpty, "an empty avatar_url is refused; off, it takes the picture away", "client-server-api/#put_matrixclientv3profileuseridkeyname", Enforce, Off, Off},
 		{ProfileAvatarURL, "the avatar_url of a profile is an MXC URI", "client-server-api/#put_matrixclientv3profileuseridkeyname", Enforce, Enforce, Off},
@@ -124,6 +128,9 @@ func Resolve(profile string, changes map[string]string) (Settings, error) {
 		out[r.ID] = pick(r)
 	}
 	for _, id := range slices.Sorted(maps.Keys(changes)) {
+		if changes[id] == api.SettingNote.String() {
+			return nil, fmt.Errorf("strictness rule %s: no rule is set to note", id)
+		}
 		if _, ok := out[id]; !ok {
 			return nil, fmt.Errorf("no strictness rule %q: there are %s", id, strings.Join(slices.Sorted(maps.Keys(out)), ", "))
 		}

@@ -4,10 +4,12 @@ package harness
 
 import (
 	"fmt"
+	"io"
 	"sync/atomic"
 	"time"
 
 	"touchstone.example/api"
+	"touchstone.example/server/strict"
 )
 
 // A Server is one homeserver that a test started, and the way to it.
@@ -67,9 +69,10 @@ type Options struct {
 	Name     string // "hs1" if empty
 	Seed     string
 	Clock    string
-	Process  bool     // as a process of its own, which can be killed
-	Durable  bool     // its database outlives it; a process's always does
-	Settings []string // further settings, as environment variables
+	Process  bool      // as a process of its own, which can be killed
+	Durable  bool      // its database outlives it; a process's always does
+	Settings []string  // further settings, as environment variables
+	Log      io.Writer // where the log of a server in this process goes; nil for the test's
 }
 
 // An instance is a server that runs.
@@ -180,6 +183,9 @@ func (s *Server) Restart(t T) {
 	t.Helper()
 	s.run(t)
 }
+
+// Violations are what a server in this process has found in requests.
+func (s *Server) Violations() *strict.Store { return s.running.(*inProcess).s.Found() }
 
 // Unique returns a name that no other caller of this server gets.
 func (s *Server) Unique(prefix string) string { return fmt.Sprintf("%s-%d", prefix, s.users.Add(1)) }
