@@ -68,6 +68,8 @@ type Config struct {
 	Clock    func() time.Time // what time it is for clients
 	// Observe is told of every answer; op is nil where no route matched.
 	Observe func(op *Operation, status int, d time.Duration)
+	// Served, if there is one, is told of every request that has an operation.
+	Served func(Served)
 }
 
 // Checks are the hooks of the strict judge. Each costs one comparison when it
@@ -191,6 +193,7 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.deadline()
 	rec.x = x
 	defer x.end()
+	defer rt.tellServed(x)
 	if err := rt.serve(x); err != nil {
 		rt.fail(x, err)
 	}

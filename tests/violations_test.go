@@ -105,7 +105,10 @@ func TestViolations(t *testing.T) {
 	require.Len(t, requests, 21)
 	for _, c := range requests {
 		t.Run(c.name, func(t *testing.T) {
-			_, since := s.Violations().List(strict.Query{})
+			since := int64(0)
+			if before := s.Violations(0); len(before) > 0 {
+				since = before[len(before)-1].Seq
+			}
 			from := log.len()
 			r := harness.Request{Method: c.method, Path: c.path, Body: c.body, Header: c.header, Token: alice.Token}
 			if strings.Contains(c.path, "TOKEN") {
@@ -117,7 +120,7 @@ func TestViolations(t *testing.T) {
 			require.Equal(t, strconv.Itoa(len(c.found)), a.Header.Get("Touchstone-Violations"), a)
 			require.Contains(t, a.Header.Get("Access-Control-Expose-Headers"), "Touchstone-Violations")
 
-			stored, _ := s.Violations().List(strict.Query{Since: since})
+			stored := s.Violations(since)
 			if c.status != 200 {
 				var told struct {
 					Violations []strict.Violation `json:"org.touchstone.violations"`
@@ -187,8 +190,7 @@ func TestViolationsOfLenientProfiles(t *testing.T) {
 		a := alice.Do(t, "POST", harness.Path("v3/createRoom"), `{"name":5,"invite":["@bob"],"preset":"nice","initial_state":null}`)
 		require.Equal(t, []any{400, "4"}, []any{a.Status, a.Header.Get("Touchstone-Violations")}, a)
 		require.False(t, a.JSON().At("org.touchstone.violations").Exists(), a)
-		found, _ := s.Violations().List(strict.Query{User: alice.ID})
-		require.Len(t, found, 7)
+		require.Len(t, s.Violations(0), 7)
 	}
 }
 

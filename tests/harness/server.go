@@ -5,11 +5,11 @@ package harness
 import (
 	"fmt"
 	"io"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"touchstone.example/api"
-	"touchstone.example/server/strict"
 )
 
 // A Server is one homeserver that a test started, and the way to it.
@@ -37,6 +37,7 @@ type Addresses struct {
 	Client     string `json:"client"`
 	Federation string `json:"federation"` // where the settings give it an address
 	Metrics    string `json:"metrics"`
+	Lab        string `json:"lab"` // the control plane
 }
 
 // URL returns the base of the client-server API.
@@ -44,6 +45,9 @@ func (s *Server) URL() string { return s.at.Load().Client }
 
 // MetricsURL returns the base of the metrics, empty where there are none.
 func (s *Server) MetricsURL() string { return s.at.Load().Metrics }
+
+// LabURL returns the base of the control plane, empty where there is none.
+func (s *Server) LabURL() string { return s.at.Load().Lab }
 
 // FederationURL returns the base of the federation listener of a process, empty
 // where there is none.
@@ -180,8 +184,12 @@ func (s *Server) Restart(t T) {
 	s.run(t)
 }
 
-// Violations are what a server in this process has found in requests.
-func (s *Server) Violations() *strict.Store { return s.running.(*inProcess).s.Found() }
+// Violations are what a server in this process has found in requests, after the
+// one with the Seq since.
+func (s *Server) Violations(since int64) []api.Violation {
+	all := s.running.(*inProcess).s.Violations()
+	return slices.DeleteFunc(all, func(v api.Violation) bool { return v.Seq <= since })
+}
 
 // Unique returns a name that no other caller of this server gets.
 func (s *Server) Unique(prefix string) string { return fmt.Sprintf("%s-%d", prefix, s.users.Add(1)) }
