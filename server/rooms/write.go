@@ -128,17 +128,17 @@ func (r *Rooms) writeEvent(ctx context.Context, tx *storage.Writer, p *Planned, 
 	root := row.StateAfter
 	if p.branch != nil { // resolution may have changed more than the event says
 		root = p.branch.root
-		if err := r.dismissAfter(ctx, tx, row.RoomNID, p.moves); err != nil {
+		if err := r.dismissAfter(ctx, tx, row.RoomNID, p.delta); err != nil {
 			return err
 		}
 	}
-	if err := r.writeMoves(ctx, tx, row, root, p.moves); err != nil {
+	if err := r.writeDelta(ctx, tx, row, root, p.delta); err != nil {
 		return err
 	}
 	if err := r.announce(ctx, tx, row, p.unread); err != nil {
 		return err
 	}
-	return tellMoves(ctx, tx, row, p.moves)
+	return announceDelta(ctx, tx, row, p.delta)
 }
 
 // announce writes what makes clients see an event at its position: for whom it

@@ -54,7 +54,7 @@ func TestARejectionIsTakenBack(t *testing.T) {
 		client := h.syncing("&use_state_after=true", "state_after")
 		client.next()
 		receipt := h.sends(join)
-		require.Equal(t, rooms.Receipt{EventID: join.ID, Outcome: rooms.Accepted, Known: true}, receipt)
+		require.Equal(t, rooms.ReceiveResult{EventID: join.ID, Outcome: rooms.Accepted, Known: true}, receipt)
 		require.Equal(t, "join", h.membershipOf(eve))
 		require.ElementsMatch(t, []string{"I am in", "never mind"}, h.timeline())
 		client.next()

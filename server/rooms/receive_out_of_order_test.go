@@ -44,7 +44,7 @@ func TestTheOrderOfArrivalChangesNoVerdict(t *testing.T) {
 					sent = append(sent, e)
 				}
 			}
-			var last rooms.Receipt
+			var last rooms.ReceiveResult
 			for range 2 {
 				for j := range sent {
 					k := j + d.Roll(len(sent)-j)

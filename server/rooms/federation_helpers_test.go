@@ -105,7 +105,7 @@ func (h *house) read(fn func(context.Context, *storage.Reader) error) {
 }
 
 // sends has the event's sender's server send it here.
-func (h *house) sends(e *event.Event) rooms.Receipt {
+func (h *house) sends(e *event.Event) rooms.ReceiveResult {
 	h.t.Helper()
 	receipt, err := h.rooms.Receive(h.t.Context(), e.Sender.Server(), h.world.model.id, e.PDU())
 	require.NoError(h.t, err)
@@ -115,7 +115,7 @@ func (h *house) sends(e *event.Event) rooms.Receipt {
 func (h *house) accepted(e *event.Event) *event.Event {
 	h.t.Helper()
 	receipt := h.sends(e)
-	require.Equal(h.t, rooms.Accepted, receipt.Outcome, "%v", receipt.Why)
+	require.Equal(h.t, rooms.Accepted, receipt.Outcome, "%v", receipt.Reason)
 	h.world.model.receive(e)
 	return e
 }
