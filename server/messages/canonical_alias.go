@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package rooms
+package messages
 
 import (
 	"context"
@@ -14,17 +14,18 @@ import (
 	"touchstone.example/api/raw"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/event"
+	"touchstone.example/server/roomerrors"
 	"touchstone.example/server/roomview"
 	"touchstone.example/storage"
 )
 
 const typeCanonicalAlias = "m.room.canonical_alias"
 
-// checkState refuses state whose content only this server can know to be
+// checkAliases refuses state whose content only this server can know to be
 // wrong: a canonical alias that does not lead to its room.
 //
 // Spec: client-server setRoomStateWithKey, 400; "Room aliases".
-func (r *Rooms) checkState(ctx context.Context, req *clientapi.SetRoomStateWithKeyRequest) error {
+func (m *Messages) checkAliases(ctx context.Context, req *clientapi.SetRoomStateWithKeyRequest) error {
 	if req.EventType != typeCanonicalAlias || req.StateKey != "" {
 		return nil
 	}
@@ -39,12 +40,12 @@ func (r *Rooms) checkState(ctx context.Context, req *clientapi.SetRoomStateWithK
 	if len(named) == 0 {
 		return nil
 	}
-	nid, err := r.NID(ctx, req.RoomID)
+	nid, err := m.Rooms.NID(ctx, req.RoomID)
 	if err != nil {
-		return answerTo(err, req.RoomID)
+		return roomerrors.ToClient(err, req.RoomID)
 	}
-	return r.db.Read(ctx, func(tx *storage.Reader) error {
-		before, err := r.currentAliases(ctx, tx, nid)
+	return m.DB.Read(ctx, func(tx *storage.Reader) error {
+		before, err := m.currentAliases(ctx, tx, nid)
 		if err != nil {
 			return err
 		}
@@ -89,7 +90,7 @@ func aliasesIn(body raw.Raw) ([]id.RoomAlias, error) {
 }
 
 // currentAliases lists the aliases that the room's state names now.
-func (r *Rooms) currentAliases(ctx context.Context, tx *storage.Reader, nid int64) ([]id.RoomAlias, error) {
+func (m *Messages) currentAliases(ctx context.Context, tx *storage.Reader, nid int64) ([]id.RoomAlias, error) {
 	room, err := tx.RoomByNID(ctx, nid)
 	if err != nil {
 		return nil, err

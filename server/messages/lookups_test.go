@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package rooms_test
+package messages_test
 
 import (
 	"context"
@@ -11,21 +11,22 @@ import (
 
 	"touchstone.example/api/id"
 	"touchstone.example/storage"
+	"touchstone.example/tests/roomtest"
 	"touchstone.example/tests/slicetest"
 )
 
 // TestManyNamesAreLookedUpAtOnce: how many rooms and aliases an event names is up
 // to whoever sends it, and one query asks about all.
 func TestManyNamesAreLookedUpAtOnce(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		const many = 60
-		room := h.create("alice", slicetest.O{"preset": "public_chat"})
+		room := h.Create("alice", slicetest.O{"preset": "public_chat"})
 		var allow, aliases slicetest.L
 		require.NoError(t, h.DB.Write(t.Context(), func(w *storage.Writer) error {
 			return addAliases(t.Context(), w, room, many)
 		}))
 		for i := range many {
-			allow = append(allow, slicetest.O{"type": "m.room_membership", "room_id": h.create("carol", slicetest.O{"room_alias_name": fmt.Sprint("lobby", i)})})
+			allow = append(allow, slicetest.O{"type": "m.room_membership", "room_id": h.Create("carol", slicetest.O{"room_alias_name": fmt.Sprint("lobby", i)})})
 			aliases = append(aliases, fmt.Sprintf("#a%d:hs1", i))
 		}
 		cost := func(op func()) int64 {
@@ -34,12 +35,12 @@ func TestManyNamesAreLookedUpAtOnce(t *testing.T) {
 			return h.DB.Stats().Since(before).Queries
 		}
 		named := cost(func() {
-			h.set("alice", room, "m.room.canonical_alias", "", slicetest.O{"alias": "#a0:hs1", "alt_aliases": aliases})
+			h.Set("alice", room, "m.room.canonical_alias", "", slicetest.O{"alias": "#a0:hs1", "alt_aliases": aliases})
 		})
 		require.Less(t, named, int64(many), "aliases")
 
-		h.set("alice", room, "m.room.join_rules", "", slicetest.O{"join_rule": "restricted", "allow": allow})
-		refused := cost(func() { require.Equal(t, 403, h.do("POST", at(room, "join"), "bob", slicetest.O{}).Status) })
+		h.Set("alice", room, "m.room.join_rules", "", slicetest.O{"join_rule": "restricted", "allow": allow})
+		refused := cost(func() { require.Equal(t, 403, h.Do("POST", roomtest.At(room, "join"), "bob", slicetest.O{}).Status) })
 		require.Less(t, refused, int64(many), "rooms whose members may join")
 	})
 }
@@ -47,17 +48,17 @@ func TestManyNamesAreLookedUpAtOnce(t *testing.T) {
 // TestAPageOfChangesIsReadAtOnce: who may see events is looked up by the state
 // before each, and many states say the same of it.
 func TestAPageOfChangesIsReadAtOnce(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		const many = 60
-		room := h.create("alice", slicetest.O{"preset": "public_chat"})
+		room := h.Create("alice", slicetest.O{"preset": "public_chat"})
 		for i := range many {
-			h.set("alice", room, "m.room.topic", "", slicetest.O{"topic": fmt.Sprint(i)})
+			h.Set("alice", room, "m.room.topic", "", slicetest.O{"topic": fmt.Sprint(i)})
 		}
-		h.act("bob", room, "join", slicetest.O{})
+		h.Act("bob", room, "join", slicetest.O{})
 		before := h.DB.Stats()
-		page := h.ok("GET", at(room, "messages")+fmt.Sprintf("?dir=b&limit=%d", many), "bob", nil)
+		page := h.OK("GET", roomtest.At(room, "messages")+fmt.Sprintf("?dir=b&limit=%d", many), "bob", nil)
 		require.Less(t, h.DB.Stats().Since(before).Queries, int64(many/2))
-		require.Len(t, list(t, page.At("chunk")), many)
+		require.Len(t, roomtest.List(t, page.At("chunk")), many)
 	})
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package rooms
+package messages
 
 import (
 	"cmp"
@@ -13,11 +13,12 @@ import (
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/feed"
 	"touchstone.example/server/filter"
+	"touchstone.example/server/roomerrors"
 	"touchstone.example/server/roomview"
 	"touchstone.example/storage"
 )
 
-var _ clientapi.MessagePagination = (*Rooms)(nil)
+var _ clientapi.MessagePagination = (*Messages)(nil)
 
 // Events of a page of /messages.
 const (
@@ -28,13 +29,13 @@ const (
 // GetRoomEvents pages through a room's history, in the order of the room.
 //
 // Spec: client-server getRoomEvents.
-func (r *Rooms) GetRoomEvents(ctx context.Context, who api.Caller, req *clientapi.GetRoomEventsRequest) (*clientapi.GetRoomEventsResponse, error) {
-	q, err := r.pageQuery(ctx, who, req)
+func (m *Messages) GetRoomEvents(ctx context.Context, who api.Caller, req *clientapi.GetRoomEventsRequest) (*clientapi.GetRoomEventsResponse, error) {
+	q, err := m.pageQuery(ctx, who, req)
 	if err != nil {
 		return nil, err
 	}
 	var page *roomview.Page
-	err = r.db.Read(ctx, func(tx *storage.Reader) (err error) {
+	err = m.DB.Read(ctx, func(tx *storage.Reader) (err error) {
 		page, err = roomview.ReadPage(ctx, tx, *q)
 		return err
 	})
@@ -45,7 +46,7 @@ func (r *Rooms) GetRoomEvents(ctx context.Context, who api.Caller, req *clientap
 		return nil, err
 	}
 	token := func(at storage.Place) string {
-		return feed.Token{Epoch: r.feed.Epoch(), Pos: q.UpTo, Room: true, Place: at}.String()
+		return feed.Token{Epoch: m.Feed.Epoch(), Pos: q.UpTo, Room: true, Place: at}.String()
 	}
 	out := &clientapi.GetRoomEventsResponse{
 		Start: cmp.Or(req.From.Value, token(page.Start)), Chunk: page.Chunk, State: page.State,
@@ -57,13 +58,13 @@ func (r *Rooms) GetRoomEvents(ctx context.Context, who api.Caller, req *clientap
 }
 
 // pageQuery reads what a request asks for.
-func (r *Rooms) pageQuery(ctx context.Context, who api.Caller, req *clientapi.GetRoomEventsRequest) (*roomview.PageQuery, error) {
-	nid, err := r.NID(ctx, req.RoomID)
+func (m *Messages) pageQuery(ctx context.Context, who api.Caller, req *clientapi.GetRoomEventsRequest) (*roomview.PageQuery, error) {
+	nid, err := m.Rooms.NID(ctx, req.RoomID)
 	if err != nil {
-		return nil, answerTo(err, req.RoomID)
+		return nil, roomerrors.ToClient(err, req.RoomID)
 	}
 	q := &roomview.PageQuery{
-		View: roomview.NewView(who.User, who.Device, r.env.NowTS()), RoomNID: nid, RoomID: req.RoomID,
+		View: roomview.NewView(who.User, who.Device, m.Env.NowTS()), RoomNID: nid, RoomID: req.RoomID,
 		Forward: req.Dir == clientapi.DirectionF, Limit: defaultPage, Filter: &filter.RoomEvents{},
 	}
 	if req.Filter.Set {
@@ -92,37 +93,37 @@ func (r *Rooms) pageQuery(ctx context.Context, who api.Caller, req *clientapi.Ge
 		}
 		*t.out = &token
 	}
-	q.UpTo, err = r.reach(ctx, q.From, q.To)
+	q.UpTo, err = m.reach(ctx, q.From, q.To)
 	return q, err
 }
 
 // reach returns the position up to which a page goes: not before that of any
 // of its tokens. One of a future that has not happened sets no such bound: the
 // place that it may have in the room is as good as ever, and its position is now.
-func (r *Rooms) reach(ctx context.Context, tokens ...*feed.Token) (upTo int64, err error) {
+func (m *Messages) reach(ctx context.Context, tokens ...*feed.Token) (upTo int64, err error) {
 	known := false
 	for _, t := range tokens {
 		if t == nil {
 			continue
 		}
-		pos, err := r.feed.Reach(ctx, t)
+		pos, err := m.Feed.Reach(ctx, t)
 		if errors.Is(err, feed.ErrFuture) {
 			t.Pos = math.MaxInt64
 			continue
 		}
 		if err != nil {
-			return 0, behind(err)
+			return 0, feedError(err)
 		}
 		upTo, known = max(upTo, pos), true
 	}
 	if !known {
-		upTo, err = r.feed.Reach(ctx, nil)
+		upTo, err = m.Feed.Reach(ctx, nil)
 	}
-	return upTo, behind(err)
+	return upTo, feedError(err)
 }
 
 // behind is what it means to a client that the feed did not get to a position.
-func behind(err error) error {
+func feedError(err error) error {
 	if errors.Is(err, feed.ErrBehind) {
 		return api.Unavailable(time.Second, "The server is behind; try again")
 	}

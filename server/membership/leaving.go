@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package rooms
+package membership
 
 import (
 	"context"
@@ -9,30 +9,32 @@ import (
 
 	"touchstone.example/api"
 	"touchstone.example/generated/clientapi"
+	"touchstone.example/server/roomerrors"
+	"touchstone.example/server/rooms"
 	"touchstone.example/storage"
 )
 
-var _ clientapi.Leaving = (*Rooms)(nil)
+var _ clientapi.Leaving = (*Membership)(nil)
 
 // LeaveRoom takes the caller out of a room, or turns down an invitation or
 // takes back a knock.
 //
 // Spec: client-server leaveRoom.
-func (r *Rooms) LeaveRoom(ctx context.Context, who api.Caller, req *clientapi.LeaveRoomRequest) (*api.Empty, error) {
-	return done(r.move(ctx, who, req.RoomID, transition{
-		target: who.User, membership: "leave", reason: req.Body.Reason,
-	}))
+func (m *Membership) LeaveRoom(ctx context.Context, who api.Caller, req *clientapi.LeaveRoomRequest) (*api.Empty, error) {
+	return m.change(ctx, who, req.RoomID, rooms.MemberChange{
+		User: who.User, Membership: "leave", Reason: req.Body.Reason,
+	})
 }
 
 // ForgetRoom stops showing a room that the caller has left.
 //
 // Spec: client-server forgetRoom.
-func (r *Rooms) ForgetRoom(ctx context.Context, who api.Caller, req *clientapi.ForgetRoomRequest) (*api.Empty, error) {
-	nid, err := r.NID(ctx, req.RoomID)
+func (m *Membership) ForgetRoom(ctx context.Context, who api.Caller, req *clientapi.ForgetRoomRequest) (*api.Empty, error) {
+	nid, err := m.Rooms.NID(ctx, req.RoomID)
 	if err != nil {
-		return nil, answerTo(err, req.RoomID)
+		return nil, roomerrors.ToClient(err, req.RoomID)
 	}
-	return done(r.db.Write(ctx, func(tx *storage.Writer) error {
+	return empty(m.DB.Write(ctx, func(tx *storage.Writer) error {
 		_, err := tx.Membership(ctx, nid, who.User)
 		if errors.Is(err, storage.ErrNotFound) {
 			return api.Forbidden("You were never in room %s", req.RoomID)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package rooms_test
+package messages_test
 
 import (
 	"testing"
@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/server/roomver"
+	"touchstone.example/tests/roomtest"
 	"touchstone.example/tests/slicetest"
 )
 
@@ -16,13 +17,13 @@ import (
 // Spec: server-server "Definitions"; room version 1, "Deprecated event content
 // schemas".
 func TestUsersSendLevelsAsIntegers(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		for _, rules := range roomver.All() {
 			users := slicetest.O{}
 			if !rules.CreatorsPrivileged {
 				users[string(slicetest.User("alice"))] = 100
 			}
-			room := h.create("alice", slicetest.O{"room_version": rules.Version})
+			room := h.Create("alice", slicetest.O{"room_version": rules.Version})
 			for name, change := range map[string]slicetest.O{
 				"a string":       {"users": users, "ban": "50"},
 				"a type":         {"users": users, "events": slicetest.O{"x": "50"}},
@@ -31,12 +32,12 @@ func TestUsersSendLevelsAsIntegers(t *testing.T) {
 				"null":           {"users": users, "ban": nil},
 				"a user's level": {"users": slicetest.O{string(slicetest.User("bob")): "50"}},
 			} {
-				a := h.do("PUT", at(room, "state/m.room.power_levels/"), "alice", change)
+				a := h.Do("PUT", roomtest.At(room, "state/m.room.power_levels/"), "alice", change)
 				require.Equal(t, 400, a.Status, "version %s, %s: %v", rules.Version, name, a)
-				a = h.do("POST", pathCreate, "alice", slicetest.O{"room_version": rules.Version, "power_level_content_override": change})
+				a = h.Do("POST", roomtest.CreatePath, "alice", slicetest.O{"room_version": rules.Version, "power_level_content_override": change})
 				require.Equal(t, 400, a.Status, "version %s, %s", rules.Version, name)
 			}
-			h.set("alice", room, "m.room.power_levels", "", slicetest.O{"users": users, "ban": 50})
+			h.Set("alice", room, "m.room.power_levels", "", slicetest.O{"users": users, "ban": 50})
 		}
 	})
 }

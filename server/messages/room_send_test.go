@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package rooms_test
+package messages_test
 
 import (
 	"fmt"
@@ -13,25 +13,26 @@ import (
 
 	"touchstone.example/server/roomver"
 	"touchstone.example/storage/storagetest"
+	"touchstone.example/tests/roomtest"
 	"touchstone.example/tests/slicetest"
 )
 
 func TestSendingRefused(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		room := h.public("bob", "eve")
-		h.act("eve", room, "leave", slicetest.O{})
-		other := h.public()
-		elsewhere := h.send("alice", other, "elsewhere")
-		hers := h.send("alice", room, "hers")
-		h.set("alice", room, "com.example.mine", "@alice:hs1", slicetest.O{})
+	each(t, func(t *testing.T, h *fixture) {
+		room := h.Public("bob", "eve")
+		h.Act("eve", room, "leave", slicetest.O{})
+		other := h.Public()
+		elsewhere := h.Send("alice", other, "elsewhere")
+		hers := h.Send("alice", room, "hers")
+		h.Set("alice", room, "com.example.mine", "@alice:hs1", slicetest.O{})
 		long := strings.Repeat("x", 256)
-		redact := func(event string) string { return at(room, "redact/{}/1", event) }
-		var r rows
+		redact := func(event string) string { return roomtest.At(room, "redact/{}/1", event) }
+		var r roomtest.Rows
 		for op, path := range map[string]string{
-			"send": at(room, "send/m.room.message/1"), "state": at(room, "state/com.example.s/"), "redact": redact(hers),
+			"send": roomtest.At(room, "send/m.room.message/1"), "state": roomtest.At(room, "state/com.example.s/"), "redact": redact(hers),
 		} {
 			put := func(name, token string, body any, status int, errcode string) {
-				r.add(op+": "+name, "PUT", path, token, body, status, errcode)
+				r.Add(op+": "+name, "PUT", path, token, body, status, errcode)
 			}
 			put("no token", "", slicetest.O{}, 401, "M_MISSING_TOKEN")
 			put("no body", "bob", nil, 400, "M_NOT_JSON")
@@ -39,11 +40,11 @@ func TestSendingRefused(t *testing.T) {
 			put("a list", "bob", `[]`, 400, "M_BAD_JSON")
 			put("a stranger", "frank", slicetest.O{}, 403, "M_FORBIDDEN")
 			put("who has left", "eve", slicetest.O{}, 403, "M_FORBIDDEN")
-			r.add(op+": a room of nobody's", "PUT", strings.Replace(path, slicetest.Path("v3/rooms/{}/", room), slicetest.Path("v3/rooms/{}/", "!none"), 1), "bob", slicetest.O{}, 403, "M_FORBIDDEN")
-			r.add(op+": an alias", "PUT", strings.Replace(path, slicetest.Path("v3/rooms/{}/", room), slicetest.Path("v3/rooms/{}/", "#a:hs1"), 1), "bob", slicetest.O{}, 400, "M_INVALID_PARAM")
+			r.Add(op+": a room of nobody's", "PUT", strings.Replace(path, slicetest.Path("v3/rooms/{}/", room), slicetest.Path("v3/rooms/{}/", "!none"), 1), "bob", slicetest.O{}, 403, "M_FORBIDDEN")
+			r.Add(op+": an alias", "PUT", strings.Replace(path, slicetest.Path("v3/rooms/{}/", room), slicetest.Path("v3/rooms/{}/", "#a:hs1"), 1), "bob", slicetest.O{}, 400, "M_INVALID_PARAM")
 		}
 		put := func(name, rest, token string, body any, status int, errcode string) {
-			r.add(name, "PUT", at(room, rest), token, body, status, errcode)
+			r.Add(name, "PUT", roomtest.At(room, rest), token, body, status, errcode)
 		}
 		put("a float", "send/m.room.message/2", "bob", `{"n":0.5}`, 400, "M_BAD_JSON")
 		put("a number past 2^53", "send/m.room.message/2", "bob", `{"n":9007199254740992}`, 400, "M_BAD_JSON")
@@ -76,23 +77,23 @@ func TestSendingRefused(t *testing.T) {
 
 		put("a list that is an alias", "state/m.room.canonical_alias/", "alice", slicetest.O{"alt_aliases": "#none:hs1"}, 400, "M_BAD_JSON")
 
-		r.add("a redaction of an event of another room", "PUT", redact(elsewhere), "alice", slicetest.O{}, 404, "M_NOT_FOUND")
-		r.add("a redaction of an event of nobody's", "PUT", redact("$none"), "alice", slicetest.O{}, 404, "M_NOT_FOUND")
-		r.add("a redaction of what is no event ID", "PUT", redact("none"), "alice", slicetest.O{}, 400, "M_INVALID_PARAM")
-		r.add("a redaction of another's event without the power", "PUT", redact(hers), "bob", slicetest.O{}, 403, "M_FORBIDDEN")
-		r.add("a number for a reason", "PUT", redact(hers), "alice", slicetest.O{"reason": 7}, 400, "M_BAD_JSON")
-		before := h.history("alice", room)
-		slicetest.Table(t, h.router, r)
-		require.Equal(t, types(before), types(h.history("alice", room)))
+		r.Add("a redaction of an event of another room", "PUT", redact(elsewhere), "alice", slicetest.O{}, 404, "M_NOT_FOUND")
+		r.Add("a redaction of an event of nobody's", "PUT", redact("$none"), "alice", slicetest.O{}, 404, "M_NOT_FOUND")
+		r.Add("a redaction of what is no event ID", "PUT", redact("none"), "alice", slicetest.O{}, 400, "M_INVALID_PARAM")
+		r.Add("a redaction of another's event without the power", "PUT", redact(hers), "bob", slicetest.O{}, 403, "M_FORBIDDEN")
+		r.Add("a number for a reason", "PUT", redact(hers), "alice", slicetest.O{"reason": 7}, 400, "M_BAD_JSON")
+		before := h.History("alice", room)
+		slicetest.Table(t, h.Handler, r)
+		require.Equal(t, roomtest.Types(before), roomtest.Types(h.History("alice", room)))
 	})
 }
 
 // TestErrorsSpeakOfJSON, and not of how this program reads it.
 func TestErrorsSpeakOfJSON(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		room := at(h.create("alice", nil), "state/m.room.canonical_alias/")
+	each(t, func(t *testing.T, h *fixture) {
+		room := roomtest.At(h.Create("alice", nil), "state/m.room.canonical_alias/")
 		for _, aliases := range []any{"#x:hs1", 7, slicetest.O{}, slicetest.L{slicetest.O{}}} {
-			a := h.do("PUT", room, "alice", slicetest.O{"alt_aliases": aliases})
+			a := h.Do("PUT", room, "alice", slicetest.O{"alt_aliases": aliases})
 			require.Equal(t, "M_BAD_JSON", a.At("errcode"))
 			require.NotRegexp(t, `json|Go |unmarshal|api\.`, a.At("error"))
 		}
@@ -102,10 +103,10 @@ func TestErrorsSpeakOfJSON(t *testing.T) {
 // TestSendIsRepeated: a request that comes again is answered as before and does
 // nothing, for its device, its path and its transaction ID.
 func TestSendIsRepeated(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		room, other := h.public("bob"), h.public("bob")
+	each(t, func(t *testing.T, h *fixture) {
+		room, other := h.Public("bob"), h.Public("bob")
 		send := func(token, room, typ, txn, body string) string {
-			return h.ok("PUT", at(room, "send/{}/{}", typ, txn), token, slicetest.O{"body": body}).At("event_id")
+			return h.OK("PUT", roomtest.At(room, "send/{}/{}", typ, txn), token, slicetest.O{"body": body}).At("event_id")
 		}
 		first := send("bob", room, "m.room.message", "1", "hello")
 		require.Equal(t, first, send("bob", room, "m.room.message", "1", "hello"))
@@ -122,27 +123,27 @@ func TestSendIsRepeated(t *testing.T) {
 			seen[event] = true
 		}
 		redact := func() string {
-			return h.ok("PUT", at(room, "redact/{}/1", first), "bob", slicetest.O{"reason": "typo"}).At("event_id")
+			return h.OK("PUT", roomtest.At(room, "redact/{}/1", first), "bob", slicetest.O{"reason": "typo"}).At("event_id")
 		}
 		redaction := redact()
 		require.Equal(t, redaction, redact())
-		h.act("alice", room, "ban", target("bob"))
+		h.Act("alice", room, "ban", roomtest.Target("bob"))
 		require.Equal(t, first, send("bob", room, "m.room.message", "1", "hello"), "what may no longer be sent has been")
 		require.Equal(t, redaction, redact())
-		require.Equal(t, 403, h.do("PUT", at(room, "send/m.room.message/3"), "bob", slicetest.O{}).Status)
+		require.Equal(t, 403, h.Do("PUT", roomtest.At(room, "send/m.room.message/3"), "bob", slicetest.O{}).Status)
 	})
 }
 
 // TestSendIsRepeatedAtOnce: of the same request many times at once, one counts.
 func TestSendIsRepeatedAtOnce(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		room := h.public()
+	each(t, func(t *testing.T, h *fixture) {
+		room := h.Public()
 		events := make([]string, 12)
 		var all sync.WaitGroup
 		for i := range events {
 			all.Go(func() {
-				path := at(room, "send/m.room.message/{}", i%3)
-				events[i] = h.do("PUT", path, "alice", slicetest.O{"body": fmt.Sprint(i)}).At("event_id")
+				path := roomtest.At(room, "send/m.room.message/{}", i%3)
+				events[i] = h.Do("PUT", path, "alice", slicetest.O{"body": fmt.Sprint(i)}).At("event_id")
 			})
 		}
 		all.Wait()
@@ -150,7 +151,7 @@ func TestSendIsRepeatedAtOnce(t *testing.T) {
 			require.NotEmpty(t, events[i])
 			require.Equal(t, events[i%3], events[i])
 		}
-		require.Len(t, h.history("alice", room), 6+3)
+		require.Len(t, h.History("alice", room), 6+3)
 	})
 }
 
@@ -158,61 +159,61 @@ func TestSendIsRepeatedAtOnce(t *testing.T) {
 // the version protects, and the redaction says in its version's way what it
 // redacts.
 func TestRedactions(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		for _, rules := range roomver.All() {
 			t.Run(rules.Version, func(t *testing.T) { h.in(t).redactions(rules) })
 		}
 	})
 }
 
-func (h *house) redactions(rules *roomver.Rules) {
-	t := h.t
-	room := h.create("alice", slicetest.O{"preset": "public_chat", "room_version": rules.Version})
-	h.act("bob", room, "join", slicetest.O{})
-	one, two := h.send("bob", room, "one"), h.send("bob", room, "two")
-	byHand := h.ok("PUT", at(room, "redact/{}/r1", one), "bob", slicetest.O{"reason": "typo"}).At("event_id")
-	bySend := h.ok("PUT", at(room, "send/m.room.redaction/r1"), "alice", ` { "redacts" : "`+two+`", "reason" : "spam", "more": 1 } `).At("event_id")
+func (h *fixture) redactions(rules *roomver.Rules) {
+	t := h.T
+	room := h.Create("alice", slicetest.O{"preset": "public_chat", "room_version": rules.Version})
+	h.Act("bob", room, "join", slicetest.O{})
+	one, two := h.Send("bob", room, "one"), h.Send("bob", room, "two")
+	byHand := h.OK("PUT", roomtest.At(room, "redact/{}/r1", one), "bob", slicetest.O{"reason": "typo"}).At("event_id")
+	bySend := h.OK("PUT", roomtest.At(room, "send/m.room.redaction/r1"), "alice", ` { "redacts" : "`+two+`", "reason" : "spam", "more": 1 } `).At("event_id")
 	require.NotEqual(t, byHand, bySend)
 	for i, c := range []struct{ redacted, redaction, reason, sender string }{
 		{one, byHand, "typo", "@bob:hs1"}, {two, bySend, "spam", "@alice:hs1"},
 	} {
-		e := h.ok("GET", at(room, "event/{}", c.redacted), "alice", nil)
+		e := h.OK("GET", roomtest.At(room, "event/{}", c.redacted), "alice", nil)
 		require.Equal(t, `{}`, e.At("content"))
 		because := e.At("unsigned", "redacted_because")
 		require.Contains(t, because, c.redaction)
-		r := h.ok("GET", at(room, "event/{}", c.redaction), "bob", nil)
+		r := h.OK("GET", roomtest.At(room, "event/{}", c.redaction), "bob", nil)
 		require.Equal(t, c.reason, r.At("content", "reason"))
 		require.Equal(t, c.sender, r.At("sender"))
 		require.Equal(t, c.redacted, r.At("redacts"), "clients of old look here")
 		require.Equal(t, c.redacted, r.At("content", "redacts"), "clients of today look here")
 		require.Equal(t, []string{"", "1"}[i], r.At("content", "more"))
 	}
-	again := h.ok("PUT", at(room, "redact/{}/r2", one), "alice", slicetest.O{}).At("event_id")
+	again := h.OK("PUT", roomtest.At(room, "redact/{}/r2", one), "alice", slicetest.O{}).At("event_id")
 	require.NotEqual(t, byHand, again)
 }
 
 // TestStateIsSet: an empty state key with and without the slash before it,
 // content as it was sent, and one event for each request.
 func TestStateIsSet(t *testing.T) {
-	h := newHouse(t, storagetest.Open(t))
-	room := h.public("bob")
-	path := at(room, "state/com.example.s")
-	first := h.ok("PUT", path, "alice", ` { "z" : 1, "a" : [ true , null ] } `).At("event_id")
-	second := h.ok("PUT", path+"/", "alice", slicetest.O{"z": 1, "a": slicetest.L{true, nil}}).At("event_id")
+	h := newFixture(t, storagetest.Open(t))
+	room := h.Public("bob")
+	path := roomtest.At(room, "state/com.example.s")
+	first := h.OK("PUT", path, "alice", ` { "z" : 1, "a" : [ true , null ] } `).At("event_id")
+	second := h.OK("PUT", path+"/", "alice", slicetest.O{"z": 1, "a": slicetest.L{true, nil}}).At("event_id")
 	require.NotEqual(t, first, second, "what changes nothing is an event too")
 	for _, p := range []string{path, path + "/"} {
-		require.Equal(t, `{"a":[true,null],"z":1}`, h.ok("GET", p, "bob", nil).Body)
+		require.Equal(t, `{"a":[true,null],"z":1}`, h.OK("GET", p, "bob", nil).Body)
 	}
-	e := h.ok("GET", path+"?format=event", "bob", nil)
+	e := h.OK("GET", path+"?format=event", "bob", nil)
 	require.Equal(t, second, e.At("event_id"))
 	require.Equal(t, room, e.At("room_id"))
 	require.Equal(t, first, e.At("unsigned", "replaces_state"))
-	h.set("alice", room, "com.example.s", "a/b#c", slicetest.O{"key": "odd"})
-	require.Equal(t, "odd", h.state("bob", room, "com.example.s", "a/b#c").At("key"))
-	h.set("bob", room, "m.room.member", "@bob:hs1", slicetest.O{"membership": "join", "displayname": "Bob here"})
-	require.Equal(t, "Bob here", h.state("alice", room, "m.room.member", "@bob:hs1").At("displayname"))
-	h.set("alice", room, "m.room.member", "@carol:hs1", slicetest.O{"membership": "invite"})
-	require.Equal(t, "invite", h.membership(room, "carol"))
+	h.Set("alice", room, "com.example.s", "a/b#c", slicetest.O{"key": "odd"})
+	require.Equal(t, "odd", h.State("bob", room, "com.example.s", "a/b#c").At("key"))
+	h.Set("bob", room, "m.room.member", "@bob:hs1", slicetest.O{"membership": "join", "displayname": "Bob here"})
+	require.Equal(t, "Bob here", h.State("alice", room, "m.room.member", "@bob:hs1").At("displayname"))
+	h.Set("alice", room, "m.room.member", "@carol:hs1", slicetest.O{"membership": "invite"})
+	require.Equal(t, "invite", h.Membership(room, "carol"))
 }
 
 // TestTheSameRequestAtTheSameTime sends a message several times at once, as a
@@ -221,8 +222,8 @@ func TestStateIsSet(t *testing.T) {
 //
 // Spec: client-server "Transaction identifiers".
 func TestTheSameRequestAtTheSameTime(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		room := h.public("bob")
+	each(t, func(t *testing.T, h *fixture) {
+		room := h.Public("bob")
 		body := slicetest.O{"msgtype": "m.text", "body": "hello"}
 		said := map[string]bool{}
 		for n := range 20 {
@@ -231,9 +232,9 @@ func TestTheSameRequestAtTheSameTime(t *testing.T) {
 			for i := range answers {
 				all.Go(func() {
 					h.Clock.Advance(time.Millisecond)
-					answers[i] = h.do("PUT", at(room, "send/m.room.message/{}", n), "alice", body)
+					answers[i] = h.Do("PUT", roomtest.At(room, "send/m.room.message/{}", n), "alice", body)
 				})
-				all.Go(func() { h.do("PUT", at(room, "send/com.example.other/{}-{}", n, i), "bob", slicetest.O{}) })
+				all.Go(func() { h.Do("PUT", roomtest.At(room, "send/com.example.other/{}-{}", n, i), "bob", slicetest.O{}) })
 			}
 			all.Wait()
 			for _, a := range answers {
@@ -243,7 +244,7 @@ func TestTheSameRequestAtTheSameTime(t *testing.T) {
 			said[answers[0].At("event_id")] = true
 		}
 		require.Len(t, said, 20)
-		for _, e := range list(t, h.ok("GET", at(room, "messages")+"?dir=b&limit=1000", "alice", nil).At("chunk")) {
+		for _, e := range roomtest.List(t, h.OK("GET", roomtest.At(room, "messages")+"?dir=b&limit=1000", "alice", nil).At("chunk")) {
 			if e.Type == "m.room.message" {
 				require.True(t, said[string(e.ID)], "%s was not answered", e.ID)
 				delete(said, string(e.ID))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package rooms_test
+package roomcreate_test
 
 import (
 	"fmt"
@@ -13,37 +13,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"touchstone.example/api"
-	"touchstone.example/generated/clientapi"
-	"touchstone.example/server/rooms"
 	"touchstone.example/server/roomver"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
+	"touchstone.example/tests/roomtest"
 	"touchstone.example/tests/slicetest"
 )
-
-// history lists the events of a room in order.
-func (h *house) history(token, room string) []clientEvent {
-	h.t.Helper()
-	return list(h.t, h.ok("GET", at(room, "messages?dir=f&limit=100"), token, nil).At("chunk"))
-}
-
-// types names events by type, and by state key where they have one.
-func types(events []clientEvent) (out []string) {
-	for _, e := range events {
-		name := strings.TrimPrefix(e.Type, "m.room.")
-		if e.StateKey != nil && *e.StateKey != "" {
-			name += " " + *e.StateKey
-		}
-		out = append(out, name)
-	}
-	return out
-}
 
 // TestEveryVersionWithEveryPreset makes a room of each kind and looks at its
 // events, their order and their content.
 func TestEveryVersionWithEveryPreset(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		for _, rules := range roomver.All() {
 			for _, preset := range []string{"private_chat", "trusted_private_chat", "public_chat", "", "visibility"} {
 				t.Run(rules.Version+" "+preset, func(t *testing.T) { h.in(t).oneRoom(rules, preset) })
@@ -52,8 +32,8 @@ func TestEveryVersionWithEveryPreset(t *testing.T) {
 	})
 }
 
-func (h *house) oneRoom(rules *roomver.Rules, preset string) {
-	t := h.t
+func (h *fixture) oneRoom(rules *roomver.Rules, preset string) {
+	t := h.T
 	body := slicetest.O{"room_version": rules.Version, "invite": slicetest.L{slicetest.User("bob")}, "name": "A room", "is_direct": true}
 	switch preset {
 	case "visibility":
@@ -63,12 +43,12 @@ func (h *house) oneRoom(rules *roomver.Rules, preset string) {
 	default:
 		body["preset"] = preset
 	}
-	room := h.create("alice", body)
+	room := h.Create("alice", body)
 	require.Equal(t, !rules.RoomIDIsCreateHash, strings.HasSuffix(room, ":hs1"), room)
-	events := h.history("alice", room)
+	events := h.History("alice", room)
 	require.Equal(t, []string{
 		"create", "member @alice:hs1", "power_levels", "join_rules", "history_visibility", "guest_access", "name", "member @bob:hs1",
-	}, types(events))
+	}, roomtest.Types(events))
 	for _, e := range events {
 		require.EqualValues(t, "@alice:hs1", e.Sender)
 		require.EqualValues(t, room, e.RoomID)
@@ -110,17 +90,17 @@ func (h *house) oneRoom(rules *roomver.Rules, preset string) {
 	require.Equal(t, map[string]any{"guest_access": want[2]}, events[5].Content)
 	require.Equal(t, map[string]any{"membership": "invite", "is_direct": true}, events[7].Content)
 
-	h.act("bob", room, "join", slicetest.O{})
-	h.send("bob", room, "hello")
-	status := h.do("PUT", at(room, "state/m.room.name/"), "bob", slicetest.O{"name": "Bob's"}).Status
+	h.Act("bob", room, "join", slicetest.O{})
+	h.Send("bob", room, "hello")
+	status := h.Do("PUT", roomtest.At(room, "state/m.room.name/"), "bob", slicetest.O{"name": "Bob's"}).Status
 	require.Equal(t, trusted, status == 200, "only who is trusted may name the room")
 }
 
 // TestOrderOfCreation: the request's events in the specification's order, each
 // stronger than what it overrides.
 func TestOrderOfCreation(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		room := h.create("alice", slicetest.O{
+	each(t, func(t *testing.T, h *fixture) {
+		room := h.Create("alice", slicetest.O{
 			"room_alias_name": "the pub#1", "topic": "All about <happy> hour", "name": "Pub",
 			"creation_content":             slicetest.O{"m.federate": false, "creator": "@eve:hs1", "room_version": "1", "com.example.x": 1},
 			"power_level_content_override": slicetest.O{"invite": 10, "users": slicetest.O{"@bob:hs1": 30}},
@@ -133,11 +113,11 @@ func TestOrderOfCreation(t *testing.T) {
 			},
 			"invite": slicetest.L{slicetest.User("bob"), slicetest.User("carol"), slicetest.User("bob")},
 		})
-		events := h.history("alice", room)
+		events := h.History("alice", room)
 		require.Equal(t, []string{
 			"create", "member @alice:hs1", "power_levels", "canonical_alias", "history_visibility", "guest_access",
 			"join_rules", "name of a section", "com.example.y k", "name", "topic", "member @bob:hs1", "member @carol:hs1",
-		}, types(events))
+		}, roomtest.Types(events))
 		require.Equal(t, map[string]any{"m.federate": false, "room_version": "12", "com.example.x": 1.0}, events[0].Content)
 		require.Equal(t, 10.0, events[2].Content["invite"])
 		require.Equal(t, map[string]any{"@bob:hs1": 30.0}, events[2].Content["users"])
@@ -146,17 +126,17 @@ func TestOrderOfCreation(t *testing.T) {
 		require.Equal(t, map[string]any{"join_rule": "knock"}, events[6].Content)
 		require.Equal(t, "All about <happy> hour", events[10].Content["topic"])
 		require.Equal(t, map[string]any{"m.text": []any{map[string]any{"body": "All about <happy> hour", "mimetype": "text/plain"}}}, events[10].Content["m.topic"])
-		require.True(t, slices.IsSortedFunc(events, func(a, b clientEvent) int { return int(a.TS - b.TS) }))
-		require.Equal(t, room, h.ok("POST", slicetest.Path("v3/join/{}", "#the pub#1:hs1"), "bob", slicetest.O{}).At("room_id"))
+		require.True(t, slices.IsSortedFunc(events, func(a, b roomtest.Event) int { return int(a.TS - b.TS) }))
+		require.Equal(t, room, h.OK("POST", slicetest.Path("v3/join/{}", "#the pub#1:hs1"), "bob", slicetest.O{}).At("room_id"))
 	})
 }
 
 func TestCreateRoomRefuses(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		h.create("bob", slicetest.O{"room_alias_name": "taken"})
-		var r rows
+	each(t, func(t *testing.T, h *fixture) {
+		h.Create("bob", slicetest.O{"room_alias_name": "taken"})
+		var r roomtest.Rows
 		post := func(name string, body any, status int, errcode string) {
-			r.add(name, "POST", pathCreate, "alice", body, status, errcode)
+			r.Add(name, "POST", roomtest.CreatePath, "alice", body, status, errcode)
 		}
 		state := func(typ string, content any) slicetest.O {
 			return slicetest.O{"initial_state": slicetest.L{slicetest.O{"type": typ, "content": content}}}
@@ -197,20 +177,20 @@ func TestCreateRoomRefuses(t *testing.T) {
 		post("somebody of elsewhere", slicetest.O{"invite": slicetest.L{"@bob:elsewhere"}}, 403, "M_FORBIDDEN")
 		post("somebody of elsewhere, by state", slicetest.O{"initial_state": slicetest.L{slicetest.O{
 			"type": "m.room.member", "state_key": "@bob:elsewhere", "content": slicetest.O{"membership": "invite"}}}}, 403, "M_FORBIDDEN")
-		r.add("no token", "POST", pathCreate, "", slicetest.O{}, 401, "M_MISSING_TOKEN")
-		slicetest.Table(t, h.router, r)
-		require.Equal(t, `{"joined_rooms":[]}`, h.ok("GET", slicetest.Path("v3/joined_rooms"), "alice", nil).Body, "no half of a room")
+		r.Add("no token", "POST", roomtest.CreatePath, "", slicetest.O{}, 401, "M_MISSING_TOKEN")
+		slicetest.Table(t, h.Handler, r)
+		require.Equal(t, `{"joined_rooms":[]}`, h.OK("GET", slicetest.Path("v3/joined_rooms"), "alice", nil).Body, "no half of a room")
 	})
 }
 
 // TestOneAliasIsGivenOnce: of many rooms that want one alias, one gets it.
 func TestOneAliasIsGivenOnce(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		answers := make([]slicetest.Answer, 6)
 		var all sync.WaitGroup
 		for i := range answers {
 			all.Go(func() {
-				answers[i] = h.do("POST", pathCreate, fmt.Sprintf("user%d", i), slicetest.O{"room_alias_name": "pub"})
+				answers[i] = h.Do("POST", roomtest.CreatePath, fmt.Sprintf("user%d", i), slicetest.O{"room_alias_name": "pub"})
 			})
 		}
 		all.Wait()
@@ -235,20 +215,20 @@ func TestOneAliasIsGivenOnce(t *testing.T) {
 
 // TestAlikeRoomsAreTwo: rooms made alike at one instant.
 func TestAlikeRoomsAreTwo(t *testing.T) {
-	h := newHouse(t, storagetest.Open(t))
+	h := newFixture(t, storagetest.Open(t))
 	seen := map[string]bool{}
 	for n := range 3 * 12 {
-		room := h.create("alice", slicetest.O{"room_version": strconv.Itoa(n%12 + 1)})
+		room := h.Create("alice", slicetest.O{"room_version": strconv.Itoa(n%12 + 1)})
 		require.False(t, seen[room])
 		seen[room] = true
 	}
-	require.Len(t, strings.Split(h.ok("GET", slicetest.Path("v3/joined_rooms"), "alice", nil).At("joined_rooms"), ","), 36)
+	require.Len(t, strings.Split(h.OK("GET", slicetest.Path("v3/joined_rooms"), "alice", nil).At("joined_rooms"), ","), 36)
 }
 
 // TestANewRoomIsBounded in its events and in their bytes, so that the transaction
 // that makes it is short.
 func TestANewRoomIsBounded(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		state := func(n, size int) (out []slicetest.O) {
 			for i := range n {
 				out = append(out, slicetest.O{"type": "m.test", "state_key": strconv.Itoa(i), "content": slicetest.O{"x": strings.Repeat("x", size)}})
@@ -259,20 +239,20 @@ func TestANewRoomIsBounded(t *testing.T) {
 		for i := range 56 {
 			invite = append(invite, string(slicetest.User("user"+strconv.Itoa(i))))
 		}
-		room := h.create("alice", slicetest.O{"initial_state": state(200, 1), "invite": invite})
-		require.Len(t, list(t, h.ok("GET", at(room, "members?membership=invite"), "alice", nil).At("chunk")), 56)
-		h.send("alice", room, "hello")
+		room := h.Create("alice", slicetest.O{"initial_state": state(200, 1), "invite": invite})
+		require.Len(t, roomtest.List(t, h.OK("GET", roomtest.At(room, "members?membership=invite"), "alice", nil).At("chunk")), 56)
+		h.Send("alice", room, "hello")
 		for name, body := range map[string]slicetest.O{
 			"events":             {"initial_state": state(257, 1)},
 			"events and members": {"initial_state": state(201, 1), "invite": invite},
 			"bytes":              {"initial_state": state(18, 60_000)},
 		} {
-			a := h.do("POST", pathCreate, "alice", body)
+			a := h.Do("POST", roomtest.CreatePath, "alice", body)
 			require.Equal(t, 413, a.Status, "%s: %s", name, a)
 			require.Equal(t, "M_TOO_LARGE", a.At("errcode"), name)
 		}
-		h.create("alice", slicetest.O{"initial_state": state(16, 60_000)})
-		rooms := h.ok("GET", slicetest.Path("v3/joined_rooms"), "alice", nil).At("joined_rooms")
+		h.Create("alice", slicetest.O{"initial_state": state(16, 60_000)})
+		rooms := h.OK("GET", slicetest.Path("v3/joined_rooms"), "alice", nil).At("joined_rooms")
 		require.Equal(t, 1, strings.Count(rooms, ","))
 	})
 }
@@ -283,7 +263,7 @@ func TestANewRoomIsBounded(t *testing.T) {
 //
 // Spec: room version 12, rule 10.4.
 func TestCreatorsInPowerLevels(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		body := func(version string, users slicetest.O) slicetest.O {
 			return slicetest.O{
 				"room_version": version, "creation_content": slicetest.O{"additional_creators": slicetest.L{slicetest.User("carol")}},
@@ -291,39 +271,34 @@ func TestCreatorsInPowerLevels(t *testing.T) {
 			}
 		}
 		users := slicetest.O{"@alice:hs1": 100, "@bob:hs1": 50, "@carol:hs1": 90}
-		a := h.do("POST", pathCreate, "alice", body("12", users))
+		a := h.Do("POST", roomtest.CreatePath, "alice", body("12", users))
 		require.Equal(t, 400, a.Status, a)
 		require.Equal(t, "M_INVALID_ROOM_STATE", a.At("errcode"))
 
 		noted := 0
-		deps := h.deps
-		deps.Departures.CreatorPowerLevel = func() bool { noted++; return true }
-		h.router = h.Router(t, api.Config{Auth: slicetest.Tokens()})
-		r := rooms.New(deps)
-		clientapi.MountCreateRoom(h.router, r)
-		clientapi.MountRooms(h.router, r)
-		clientapi.MountRoomState(h.router, r)
-		clientapi.MountRoomSend(h.router, r)
-		levels := func(room string) slicetest.Answer { return h.state("alice", room, "m.room.power_levels", "") }
+		h.Server = h.Another(func(d *roomtest.Deps) {
+			d.RoomCreate.CreatorPowerLevel = func() bool { noted++; return true }
+		})
+		levels := func(room string) slicetest.Answer { return h.State("alice", room, "m.room.power_levels", "") }
 
-		room := h.create("alice", body("12", users))
+		room := h.Create("alice", body("12", users))
 		require.Equal(t, 1, noted)
 		require.JSONEq(t, `{"@bob:hs1":50}`, levels(room).At("users"))
 		require.Equal(t, "20", levels(room).At("invite"))
-		h.create("alice", body("12", slicetest.O{"@bob:hs1": 50}))
+		h.Create("alice", body("12", slicetest.O{"@bob:hs1": 50}))
 		require.Equal(t, 1, noted, "no creator is named")
-		room = h.create("alice", body("11", users))
+		room = h.Create("alice", body("11", users))
 		require.Equal(t, 1, noted, "creators are no more than others")
 		require.Equal(t, "100", levels(room).At("users", "@alice:hs1"))
 
-		room = h.create("alice", slicetest.O{})
-		a = h.do("PUT", at(room, "state/m.room.power_levels/"), "alice", slicetest.O{"users": slicetest.O{"@alice:hs1": 100}})
+		room = h.Create("alice", slicetest.O{})
+		a = h.Do("PUT", roomtest.At(room, "state/m.room.power_levels/"), "alice", slicetest.O{"users": slicetest.O{"@alice:hs1": 100}})
 		require.Equal(t, 400, a.Status, a)
 		for name, override := range map[string]any{
 			"users that are a list":  slicetest.O{"users": slicetest.L{}},
 			"an override that is no": slicetest.L{},
 		} {
-			require.Equal(t, 400, h.do("POST", pathCreate, "alice", slicetest.O{"power_level_content_override": override}).Status, name)
+			require.Equal(t, 400, h.Do("POST", roomtest.CreatePath, "alice", slicetest.O{"power_level_content_override": override}).Status, name)
 		}
 	})
 }
@@ -331,17 +306,17 @@ func TestCreatorsInPowerLevels(t *testing.T) {
 // TestRoomsAfterAClockWasAhead are of the present, and no event has an age that
 // is negative.
 func TestRoomsAfterAClockWasAhead(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		start := h.Clock.Now()
 		h.Clock.Advance(time.Hour)
-		ahead := h.create("alice", slicetest.O{})
-		event := h.send("alice", ahead, "from the future")
+		ahead := h.Create("alice", slicetest.O{})
+		event := h.Send("alice", ahead, "from the future")
 		h.Clock.Set(start)
-		a := h.ok("GET", at(ahead, "event/{}", event), "alice", nil)
+		a := h.OK("GET", roomtest.At(ahead, "event/{}", event), "alice", nil)
 		require.Equal(t, "0", a.At("unsigned", "age"))
 		for range 3 {
-			room := h.create("alice", slicetest.O{})
-			first := h.history("alice", room)[0]
+			room := h.Create("alice", slicetest.O{})
+			first := h.History("alice", room)[0]
 			require.LessOrEqual(t, first.TS, start.UnixMilli()+3)
 		}
 	})

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package rooms_test
+package roomcreate_test
 
 import (
 	"slices"
@@ -22,8 +22,8 @@ func BenchmarkSendBesideCreateRoom(b *testing.B) {
 	} {
 		for _, events := range []int{0, 250} {
 			b.Run(engine+" "+strconv.Itoa(events), func(b *testing.B) {
-				h := newHouse(b, storagetest.OpenURL(b, url(b)))
-				room := h.create("alice", slicetest.O{})
+				h := newFixture(b, storagetest.OpenURL(b, url(b)))
+				room := h.Create("alice", slicetest.O{})
 				var state []slicetest.O
 				for n := range events {
 					state = append(state, slicetest.O{"type": "m.test", "state_key": strconv.Itoa(n), "content": slicetest.O{"n": n}})
@@ -39,14 +39,14 @@ func BenchmarkSendBesideCreateRoom(b *testing.B) {
 						default:
 						}
 						start := time.Now()
-						h.create("dora", slicetest.O{"initial_state": state})
+						h.Create("dora", slicetest.O{"initial_state": state})
 						made = append(made, time.Since(start))
 					}
 				})
 				var took []time.Duration
 				for b.Loop() {
 					start := time.Now()
-					h.send("alice", room, "hello")
+					h.Send("alice", room, "hello")
 					took = append(took, time.Since(start))
 				}
 				close(stop)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package rooms
+package roomcreate
 
 import (
 	"maps"
@@ -117,7 +117,7 @@ func (c *creation) withoutCreators(override raw.Raw, create raw.Object) (raw.Raw
 			delete(users, string(u))
 		}
 	}
-	if !named || c.r.departs.CreatorPowerLevel == nil || !c.r.departs.CreatorPowerLevel() {
+	if !named || c.CreatorPowerLevel == nil || !c.CreatorPowerLevel() {
 		return override, nil
 	}
 	content["users"] = map[string]any(users)

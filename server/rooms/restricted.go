@@ -4,108 +4,16 @@ package rooms
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
-	"touchstone.example/api"
 	"touchstone.example/api/id"
 	"touchstone.example/api/raw"
-	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
 	"touchstone.example/server/roomver"
 	"touchstone.example/storage"
 )
-
-var _ clientapi.Joining = (*Rooms)(nil)
-
-// JoinRoomByID joins the caller to a room that this server is in.
-//
-// Spec: client-server joinRoomById.
-func (r *Rooms) JoinRoomByID(ctx context.Context, who api.Caller, req *clientapi.JoinRoomByIDRequest) (*clientapi.JoinRoomByIDResponse, error) {
-	if err := r.join(ctx, who, req.RoomID, clientapi.JoinRoomBody(req.Body)); err != nil {
-		return nil, err
-	}
-	return &clientapi.JoinRoomByIDResponse{RoomID: req.RoomID}, nil
-}
-
-// JoinRoom joins the caller to a room by its ID or an alias.
-//
-// Spec: client-server joinRoom.
-func (r *Rooms) JoinRoom(ctx context.Context, who api.Caller, req *clientapi.JoinRoomRequest) (*clientapi.JoinRoomResponse, error) {
-	roomID, err := r.named(ctx, req.RoomIDOrAlias)
-	if err != nil {
-		return nil, err
-	}
-	if err := r.join(ctx, who, roomID, req.Body); err != nil {
-		return nil, err
-	}
-	return &clientapi.JoinRoomResponse{RoomID: roomID}, nil
-}
-
-// named finds the room that an ID or alias names.
-func (r *Rooms) named(ctx context.Context, name string) (id.RoomID, error) {
-	if strings.HasPrefix(name, "!") {
-		roomID, err := id.ParseRoomID(name)
-		if err != nil {
-			return "", api.InvalidParam("%s", err)
-		}
-		return roomID, nil
-	}
-	alias, err := id.ParseRoomAlias(name)
-	if err != nil {
-		return "", api.InvalidParam("%s", err)
-	}
-	var roomID id.RoomID
-	err = r.db.Read(ctx, func(tx *storage.Reader) error {
-		a, err := tx.Alias(ctx, alias)
-		if err != nil {
-			return err
-		}
-		room, err := tx.RoomByNID(ctx, a.RoomNID)
-		if err == nil {
-			roomID = room.ID
-		}
-		return err
-	})
-	if errors.Is(err, storage.ErrNotFound) {
-		return "", api.NotFound("Room alias %s is unknown", alias)
-	}
-	if err != nil {
-		return "", fmt.Errorf("find alias %s: %w", alias, err)
-	}
-	return roomID, nil
-}
-
-func (r *Rooms) join(ctx context.Context, who api.Caller, roomID id.RoomID, body clientapi.JoinRoomBody) error {
-	nid, err := r.NID(ctx, roomID)
-	if err != nil {
-		if errors.Is(err, ErrUnknownRoom) {
-			return api.NotFound("Room %s is unknown to this server", roomID)
-		}
-		return err
-	}
-	t := transition{target: who.User, membership: "join", reason: body.Reason, extra: raw.Object{}}
-	t.check = func(was string) (bool, error) { return was == "join", nil }
-	if r.departs.JoinExtraContent {
-		for name, value := range body.Extra {
-			switch name {
-			case "membership", "join_authorised_via_users_server", "third_party_invite":
-			default:
-				t.extra[name] = value
-			}
-		}
-	}
-	if signed := body.ThirdPartySigned; signed != nil {
-		if t.invite, err = r.signedInvite(ctx, nid, who, signed); err != nil {
-			return answerTo(err, roomID)
-		}
-	}
-	return r.move(ctx, who, roomID, t)
-}
 
 // roomsAllowed lists the rooms whose members may join by the content of
 // m.room.join_rules, and reports whether that is so at all. Entries that do
@@ -131,7 +39,7 @@ func roomsAllowed(rules *roomver.Rules, content raw.Raw) (allowed []id.RoomID, r
 // names that member in the event. Users who are invited need nobody.
 //
 // Spec: client-server "Restricted rooms"; server-server "Restricted rooms".
-func (r *Rooms) vouch(ctx context.Context, h *head, user id.UserID, was string, content raw.Object) error {
+func (r *Rooms) setAuthorisingUser(ctx context.Context, h *head, user id.UserID, was string, content raw.Object) error {
 	if !h.rules.Restricted || was == "join" || was == "invite" {
 		return nil
 	}
@@ -155,7 +63,7 @@ func (r *Rooms) vouch(ctx context.Context, h *head, user id.UserID, was string, 
 		if !in {
 			return refuse(RuleRestricted, "You are in none of the rooms whose members may join %s", h.room.ID)
 		}
-		voucher, err = r.inviter(ctx, tx, h)
+		voucher, err = r.authorisingUser(ctx, tx, h)
 		return err
 	})
 	if err == nil {
@@ -167,7 +75,7 @@ func (r *Rooms) vouch(ctx context.Context, h *head, user id.UserID, was string, 
 // vouchByState is the content of a join that a client wrote as state. Who
 // vouches for it is not the client's to say: what it sends back of an earlier
 // event, to change a name in the room, would not be signed as that asks.
-func (r *Rooms) vouchByState(ctx context.Context, h *head, d Draft) (raw.Raw, error) {
+func (r *Rooms) authoriseJoinByState(ctx context.Context, h *head, d Draft) (raw.Raw, error) {
 	if !h.rules.Restricted || *d.StateKey != string(d.Sender) {
 		return d.Content, nil
 	}
@@ -184,7 +92,7 @@ func (r *Rooms) vouchByState(ctx context.Context, h *head, d Draft) (raw.Raw, er
 		was = s.Membership()
 	}
 	delete(content, "join_authorised_via_users_server")
-	if err := r.vouch(ctx, h, d.Sender, was, content); err != nil {
+	if err := r.setAuthorisingUser(ctx, h, d.Sender, was, content); err != nil {
 		return nil, err
 	}
 	return content.Encode(), nil
@@ -201,7 +109,7 @@ func joinedAny(ctx context.Context, tx *storage.Reader, user id.UserID, rooms []
 }
 
 // inviter returns a member of the room on this server who may invite.
-func (r *Rooms) inviter(ctx context.Context, tx *storage.Reader, h *head) (id.UserID, error) {
+func (r *Rooms) authorisingUser(ctx context.Context, tx *storage.Reader, h *head) (id.UserID, error) {
 	levels := eventauth.PowerLevelsOf(h.rules, h)
 	members, err := tx.LocalMembers(ctx, h.room.NID, "join")
 	if err != nil {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package rooms
+package messages
 
 import (
 	"context"
@@ -17,24 +17,22 @@ import (
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/event"
 	"touchstone.example/server/feed"
+	"touchstone.example/server/roomerrors"
 	"touchstone.example/server/roomview"
 	"touchstone.example/server/visibility"
 	"touchstone.example/storage"
 )
 
-var (
-	_ clientapi.Rooms           = (*Rooms)(nil)
-	_ clientapi.ListJoinedRooms = (*Rooms)(nil)
-)
+var _ clientapi.Rooms = (*Messages)(nil)
 
 // GetOneRoomEvent returns one event that the caller may see. An event that may
 // not be seen is answered like one that does not exist.
 //
 // Spec: client-server getOneRoomEvent.
-func (r *Rooms) GetOneRoomEvent(ctx context.Context, who api.Caller, req *clientapi.GetOneRoomEventRequest) (*clientapi.GetOneRoomEventResponse, error) {
-	view := r.view(who)
+func (m *Messages) GetOneRoomEvent(ctx context.Context, who api.Caller, req *clientapi.GetOneRoomEventRequest) (*clientapi.GetOneRoomEventResponse, error) {
+	view := m.view(who)
 	var body raw.Raw
-	err := r.db.Read(ctx, func(tx *storage.Reader) (err error) {
+	err := m.DB.Read(ctx, func(tx *storage.Reader) (err error) {
 		body, err = view.ReadEvent(ctx, tx, req.RoomID, req.EventID)
 		return err
 	})
@@ -47,18 +45,18 @@ func (r *Rooms) GetOneRoomEvent(ctx context.Context, who api.Caller, req *client
 	return &clientapi.GetOneRoomEventResponse{Body: body}, nil
 }
 
-func (r *Rooms) view(who api.Caller) *roomview.View {
-	return roomview.NewView(who.User, who.Device, r.env.NowTS())
+func (m *Messages) view(who api.Caller) *roomview.View {
+	return roomview.NewView(who.User, who.Device, m.Env.NowTS())
 }
 
 // readState opens the state of a room that the caller may read: the current
 // one, or that at which the caller left.
-func (r *Rooms) readState(ctx context.Context, who api.Caller, roomID id.RoomID, fn func(tx *storage.Reader, state *roomview.State) error) error {
-	nid, err := r.NID(ctx, roomID)
+func (m *Messages) readState(ctx context.Context, who api.Caller, roomID id.RoomID, fn func(tx *storage.Reader, state *roomview.State) error) error {
+	nid, err := m.Rooms.NID(ctx, roomID)
 	if err != nil {
-		return answerTo(err, roomID)
+		return roomerrors.ToClient(err, roomID)
 	}
-	return r.db.Read(ctx, func(tx *storage.Reader) error {
+	return m.DB.Read(ctx, func(tx *storage.Reader) error {
 		state, err := roomview.ReadableState(ctx, tx, nid, who.User)
 		if errors.Is(err, roomview.ErrHidden) {
 			return api.Forbidden("You are not in room %s", roomID)
@@ -70,44 +68,18 @@ func (r *Rooms) readState(ctx context.Context, who api.Caller, roomID id.RoomID,
 	})
 }
 
-// GetJoinedRooms lists the rooms that the caller is in.
-//
-// Spec: client-server getJoinedRooms.
-func (r *Rooms) GetJoinedRooms(ctx context.Context, who api.Caller, _ *clientapi.GetJoinedRoomsRequest) (*clientapi.GetJoinedRoomsResponse, error) {
-	out := &clientapi.GetJoinedRoomsResponse{JoinedRooms: []id.RoomID{}}
-	err := r.db.Read(ctx, func(tx *storage.Reader) error {
-		memberships, err := tx.MembershipsOf(ctx, who.User, "join")
-		if err != nil {
-			return err
-		}
-		nids := make([]int64, len(memberships))
-		for i, m := range memberships {
-			nids[i] = m.RoomNID
-		}
-		ids, err := tx.RoomIDs(ctx, nids)
-		for _, nid := range nids {
-			out.JoinedRooms = append(out.JoinedRooms, ids[nid])
-		}
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("rooms of %s: %w", who.User, err)
-	}
-	return out, nil
-}
-
 // GetRoomState returns the current state of a room, or that at which the
 // caller left it.
 //
 // Spec: client-server getRoomState.
-func (r *Rooms) GetRoomState(ctx context.Context, who api.Caller, req *clientapi.GetRoomStateRequest) (*clientapi.GetRoomStateResponse, error) {
+func (m *Messages) GetRoomState(ctx context.Context, who api.Caller, req *clientapi.GetRoomStateRequest) (*clientapi.GetRoomStateResponse, error) {
 	out := &clientapi.GetRoomStateResponse{Body: []raw.Raw{}}
-	err := r.readState(ctx, who, req.RoomID, func(tx *storage.Reader, state *roomview.State) error {
+	err := m.readState(ctx, who, req.RoomID, func(tx *storage.Reader, state *roomview.State) error {
 		events, err := roomview.WholeState(ctx, tx, state.Root, storage.StateAll)
 		if err != nil {
 			return err
 		}
-		out.Body, err = r.view(who).List(ctx, tx, events, req.RoomID)
+		out.Body, err = m.view(who).List(ctx, tx, events, req.RoomID)
 		return err
 	})
 	return out, err
@@ -116,9 +88,9 @@ func (r *Rooms) GetRoomState(ctx context.Context, who api.Caller, req *clientapi
 // GetRoomStateWithKey returns one state event's content, or all of it.
 //
 // Spec: client-server getRoomStateWithKey.
-func (r *Rooms) GetRoomStateWithKey(ctx context.Context, who api.Caller, req *clientapi.GetRoomStateWithKeyRequest) (*clientapi.GetRoomStateWithKeyResponse, error) {
+func (m *Messages) GetRoomStateWithKey(ctx context.Context, who api.Caller, req *clientapi.GetRoomStateWithKeyRequest) (*clientapi.GetRoomStateWithKeyResponse, error) {
 	out := &clientapi.GetRoomStateWithKeyResponse{}
-	err := r.readState(ctx, who, req.RoomID, func(tx *storage.Reader, state *roomview.State) error {
+	err := m.readState(ctx, who, req.RoomID, func(tx *storage.Reader, state *roomview.State) error {
 		key := storage.StateKey{Type: req.EventType, Key: req.StateKey}
 		found, err := tx.StateGet(ctx, state.Root, key)
 		if err != nil {
@@ -136,7 +108,7 @@ func (r *Rooms) GetRoomStateWithKey(ctx context.Context, who api.Caller, req *cl
 			out.Body = roomview.Content(events[0].Client)
 			return nil
 		}
-		list, err := r.view(who).List(ctx, tx, events, req.RoomID)
+		list, err := m.view(who).List(ctx, tx, events, req.RoomID)
 		if err == nil {
 			out.Body = list[0]
 		}
@@ -149,13 +121,13 @@ func (r *Rooms) GetRoomStateWithKey(ctx context.Context, who api.Caller, req *cl
 // but not past what the caller may read.
 //
 // Spec: client-server getMembersByRoom.
-func (r *Rooms) GetMembersByRoom(ctx context.Context, who api.Caller, req *clientapi.GetMembersByRoomRequest) (*clientapi.GetMembersByRoomResponse, error) {
+func (m *Messages) GetMembersByRoom(ctx context.Context, who api.Caller, req *clientapi.GetMembersByRoomRequest) (*clientapi.GetMembersByRoomResponse, error) {
 	out := &clientapi.GetMembersByRoomResponse{Chunk: []raw.Raw{}}
-	at, err := r.moment(ctx, req.At)
+	at, err := m.moment(ctx, req.At)
 	if err != nil {
 		return nil, err
 	}
-	err = r.readState(ctx, who, req.RoomID, func(tx *storage.Reader, state *roomview.State) error {
+	err = m.readState(ctx, who, req.RoomID, func(tx *storage.Reader, state *roomview.State) error {
 		root := state.Root
 		if at < state.UpTo {
 			root, err = roomview.StateAt(ctx, tx, state.Room.NID, who.User, at)
@@ -170,8 +142,8 @@ func (r *Rooms) GetMembersByRoom(ctx context.Context, who api.Caller, req *clien
 		if err != nil {
 			return err
 		}
-		events = slices.DeleteFunc(events, func(e *storage.Event) bool { return !wanted(req, roomview.MembershipOf(e)) })
-		out.Chunk, err = r.view(who).List(ctx, tx, events, req.RoomID)
+		events = slices.DeleteFunc(events, func(e *storage.Event) bool { return !membershipMatches(req, roomview.MembershipOf(e)) })
+		out.Chunk, err = m.view(who).List(ctx, tx, events, req.RoomID)
 		return err
 	})
 	return out, err
@@ -179,7 +151,7 @@ func (r *Rooms) GetMembersByRoom(ctx context.Context, who api.Caller, req *clien
 
 // moment is the position that a token is of. There is none without a token, nor
 // for one of a future that has not happened: then the moment is now.
-func (r *Rooms) moment(ctx context.Context, at api.Opt[string]) (pos int64, err error) {
+func (m *Messages) moment(ctx context.Context, at api.Opt[string]) (pos int64, err error) {
 	if !at.Set {
 		return math.MaxInt64, nil
 	}
@@ -187,18 +159,18 @@ func (r *Rooms) moment(ctx context.Context, at api.Opt[string]) (pos int64, err 
 	if err != nil {
 		return 0, api.InvalidParam("at: %s", err)
 	}
-	_, err = r.feed.Reach(ctx, &token)
+	_, err = m.Feed.Reach(ctx, &token)
 	if errors.Is(err, feed.ErrFuture) {
 		return math.MaxInt64, nil
 	}
-	return token.Pos, behind(err)
+	return token.Pos, feedError(err)
 }
 
 // wanted applies the filter of a list of members. With both halves of it, one
 // is enough.
 //
 // Spec: client-server getMembersByRoom, "membership": "an 'or' condition".
-func wanted(req *clientapi.GetMembersByRoomRequest, membership string) bool {
+func membershipMatches(req *clientapi.GetMembersByRoomRequest, membership string) bool {
 	is := string(req.Membership.Value) == membership
 	isNot := string(req.NotMembership.Value) != membership
 	switch {
@@ -215,14 +187,14 @@ func wanted(req *clientapi.GetMembersByRoomRequest, membership string) bool {
 // GetJoinedMembersByRoom lists the members of a room with their profiles in it.
 //
 // Spec: client-server getJoinedMembersByRoom.
-func (r *Rooms) GetJoinedMembersByRoom(ctx context.Context, who api.Caller, req *clientapi.GetJoinedMembersByRoomRequest) (*clientapi.GetJoinedMembersByRoomResponse, error) {
+func (m *Messages) GetJoinedMembersByRoom(ctx context.Context, who api.Caller, req *clientapi.GetJoinedMembersByRoomRequest) (*clientapi.GetJoinedMembersByRoomResponse, error) {
 	out := &clientapi.GetJoinedMembersByRoomResponse{Joined: map[id.UserID]clientapi.JoinedMember{}}
-	err := r.readState(ctx, who, req.RoomID, func(tx *storage.Reader, state *roomview.State) error {
-		m, err := tx.Membership(ctx, state.Room.NID, who.User)
+	err := m.readState(ctx, who, req.RoomID, func(tx *storage.Reader, state *roomview.State) error {
+		own, err := tx.Membership(ctx, state.Room.NID, who.User)
 		if err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return err
 		}
-		if err != nil || m.Membership != "join" {
+		if err != nil || own.Membership != "join" {
 			return api.Forbidden("You are not in room %s", req.RoomID)
 		}
 		events, err := roomview.WholeState(ctx, tx, state.Root, storage.StateMembers)
@@ -232,7 +204,7 @@ func (r *Rooms) GetJoinedMembersByRoom(ctx context.Context, who api.Caller, req 
 		for _, e := range events {
 			content := roomview.Content(e.Client)
 			if visibility.MembershipOf(content) == visibility.Join {
-				out.Joined[id.UserID(*e.StateKey)] = joinedProfile(content, r.departs.JoinedProfile)
+				out.Joined[id.UserID(*e.StateKey)] = joinedProfile(content, m.JoinedProfile)
 			}
 		}
 		return nil
