@@ -66,6 +66,25 @@ func (r *Rooms) Change(ctx context.Context, roomID id.RoomID, plan func(context.
 	})
 }
 
+// Template builds the event that a draft asks for as Head.Build does, and commits
+// nothing: it is for another server to sign and send back, as after make_join. The
+// room may change before that, so it does not wait for the room's queue.
+func (r *Rooms) Template(ctx context.Context, roomID id.RoomID, d Draft) (*event.Event, error) {
+	nid, err := r.NID(ctx, roomID)
+	if err != nil {
+		return nil, err
+	}
+	h, err := r.loadHead(ctx, nid)
+	if err != nil {
+		return nil, err
+	}
+	p, err := r.build(ctx, h, d)
+	if err != nil {
+		return nil, err
+	}
+	return p.Event, nil
+}
+
 // build makes the event of a draft and checks what is asked of it besides the
 // authorization rules.
 func (r *Rooms) build(ctx context.Context, h *head, d Draft) (*Planned, error) {
