@@ -83,7 +83,7 @@ func (h *fixture) rows() (rows []*storage.Event) {
 }
 
 func allEvents(ctx context.Context, tx *storage.Reader, roomNID int64) ([]*storage.Event, error) {
-	nids, err := tx.NIDsFrom(ctx, roomNID, 0)
+	nids, err := tx.EventNIDsFrom(ctx, roomNID, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func (h *fixture) agrees() {
 		room, err := tx.Room(ctx, m.id)
 		require.NoError(h.T, err)
 		require.Equal(h.T, m.current(), h.stateOf(ctx, tx, room.StateRoot), "current state")
-		tips, err := tx.Extremities(ctx, room.NID)
+		tips, err := tx.ForwardExtremities(ctx, room.NID)
 		require.NoError(h.T, err)
 		ids, err := tx.EventIDs(ctx, tips)
 		require.NoError(h.T, err)
@@ -216,7 +216,7 @@ func (h *fixture) byArrival() []*storage.Event {
 func (h *fixture) tips() (ids []id.EventID) {
 	room := h.room()
 	h.read(func(ctx context.Context, tx *storage.Reader) error {
-		nids, err := tx.Extremities(ctx, room.NID)
+		nids, err := tx.ForwardExtremities(ctx, room.NID)
 		require.NoError(h.T, err)
 		byNID, err := tx.EventIDs(ctx, nids)
 		for _, nid := range nids {

@@ -236,7 +236,7 @@ func (f *fork) authorisesShared(nid int64) (bool, error) {
 	seen := map[int64]bool{nid: true}
 	for next := []int64{nid}; len(next) > 0; next = next[1:] {
 		for before := int64(math.MaxInt64); ; {
-			page, err := f.tx.Authorised(f.ctx, next[0], before, authEdgesPerQuery)
+			page, err := f.tx.EventsAuthorisedBy(f.ctx, next[0], before, authEdgesPerQuery)
 			if err != nil {
 				return false, err
 			}
@@ -277,7 +277,7 @@ func authorises(typ string) bool {
 }
 
 // anyShared tells whether one of some events is an entry that all states share.
-func (f *fork) anyShared(events []storage.Entry) (bool, error) {
+func (f *fork) anyShared(events []storage.StateEntry) (bool, error) {
 	keys := make([]storage.StateKey, 0, len(events))
 	for _, e := range events {
 		if !f.apart[event.StateKey{Type: e.Type, Key: e.Key}] {
@@ -288,7 +288,7 @@ func (f *fork) anyShared(events []storage.Entry) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return slices.ContainsFunc(events, func(e storage.Entry) bool { return found[e.StateKey] == e.NID }), nil
+	return slices.ContainsFunc(events, func(e storage.StateEntry) bool { return found[e.StateKey] == e.NID }), nil
 }
 
 func (f *fork) named(nids []int64) ([]id.EventID, error) {

@@ -88,7 +88,7 @@ func (r *Rooms) loadHead(ctx context.Context, nid int64) (*head, error) {
 		if h.rules, err = roomver.Of(h.room.RoomVersion); err != nil {
 			return err
 		}
-		tips, err := tx.Extremities(ctx, nid)
+		tips, err := tx.ForwardExtremities(ctx, nid)
 		if err != nil {
 			return err
 		}

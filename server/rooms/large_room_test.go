@@ -72,7 +72,7 @@ func (h *fixture) crowd(n int) {
 				sets = append(sets, storage.StateSet{StateKey: storage.StateKey{Type: e.Type, Key: string(user)}, NID: row.NID})
 				require.NoError(h.T, tx.InsertEvent(ctx, row))
 				for _, nid := range row.AuthNIDs {
-					require.NoError(h.T, tx.InsertAuthorised(ctx, nid, row.NID))
+					require.NoError(h.T, tx.InsertAuthEdge(ctx, nid, row.NID))
 				}
 				require.NoError(h.T, tx.PutMembership(ctx, &storage.Membership{
 					RoomNID: room.NID, UserID: user, Membership: "join", EventNID: row.NID, Sender: user, Pos: tip.Pos,

@@ -149,8 +149,8 @@ func (r *Rooms) Receive(ctx context.Context, origin id.ServerName, roomID id.Roo
 	if err != nil {
 		return ReceiveResult{}, err
 	}
-	if room.StaleFrom != 0 { // whoever began this did not come to its end
-		if err := r.reevaluate(ctx, room, room.StaleFrom, nil, false); err != nil {
+	if room.ReevaluateFrom != 0 { // whoever began this did not come to its end
+		if err := r.reevaluate(ctx, room, room.ReevaluateFrom, nil, false); err != nil {
 			return ReceiveResult{}, err
 		}
 	}

@@ -143,7 +143,7 @@ func (p *receivedCommit) plan(ctx context.Context) error {
 		if !now.Outlier {
 			return p.answerKnown(now)
 		}
-		if p.followed, err = tx.Followed(ctx, p.room.NID, p.row.ID); err != nil {
+		if p.followed, err = tx.HasSuccessors(ctx, p.room.NID, p.row.ID); err != nil {
 			return err
 		}
 		return p.verdictsUnchanged(ctx, tx)
@@ -267,11 +267,11 @@ func (p *receivedCommit) write(ctx context.Context) error {
 	room := *p.h.room
 	err := p.r.db.Write(ctx, func(tx *storage.Writer) error {
 		room = *p.h.room
-		if p.unrejects() && (room.StaleFrom == 0 || p.row.NID < room.StaleFrom) {
-			room.StaleFrom = p.row.NID
+		if p.unrejects() && (room.ReevaluateFrom == 0 || p.row.NID < room.ReevaluateFrom) {
+			room.ReevaluateFrom = p.row.NID
 		}
 		room.StateRoot, room.MaxDepth = p.root, max(room.MaxDepth, p.row.Depth)
-		room.Disordered = room.Disordered || p.outOfOrder()
+		room.OutOfOrder = room.OutOfOrder || p.outOfOrder()
 		p.row.Pos, p.last = 0, 0
 		if err := tx.CommitRoom(ctx, &room); err != nil {
 			return err
@@ -327,12 +327,12 @@ func (p *receivedCommit) unrejects() bool { return p.wasRejectedOutlier && p.out
 // writeGraph keeps extremities and gaps.
 func (p *receivedCommit) writeGraph(ctx context.Context, tx *storage.Writer) error {
 	if p.followed {
-		if _, err := tx.DeleteGap(ctx, p.room.NID, p.row.ID); err != nil {
+		if _, err := tx.DeleteBackwardExtremity(ctx, p.room.NID, p.row.ID); err != nil {
 			return err
 		}
 	}
 	for _, missing := range p.missing {
-		if err := tx.InsertGap(ctx, p.room.NID, missing, p.row.NID); err != nil {
+		if err := tx.InsertBackwardExtremity(ctx, p.room.NID, missing, p.row.NID); err != nil {
 			return err
 		}
 	}
@@ -342,12 +342,12 @@ func (p *receivedCommit) writeGraph(ctx context.Context, tx *storage.Writer) err
 		}
 	}
 	for _, tip := range p.replacedExtremities {
-		if err := tx.DeleteExtremity(ctx, p.room.NID, tip.nid); err != nil {
+		if err := tx.DeleteForwardExtremity(ctx, p.room.NID, tip.nid); err != nil {
 			return err
 		}
 	}
 	if p.outcome == Accepted && !p.followed {
-		return tx.InsertExtremity(ctx, p.room.NID, p.row.NID)
+		return tx.InsertForwardExtremity(ctx, p.room.NID, p.row.NID)
 	}
 	return nil
 }
@@ -358,7 +358,7 @@ func (p *receivedCommit) writeHidden(ctx context.Context, tx *storage.Writer, ro
 	if err := tx.PutVerdict(ctx, p.row); err != nil || len(p.delta) == 0 {
 		return err
 	}
-	if p.last, err = tx.Reserve(ctx); err != nil {
+	if p.last, err = tx.ReservePosition(ctx); err != nil {
 		return err
 	}
 	at := &storage.Event{RoomNID: room.NID, Pos: p.last}
@@ -370,7 +370,7 @@ func (p *receivedCommit) writeHidden(ctx context.Context, tx *storage.Writer, ro
 
 // writeVisible writes what carries the event's position.
 func (p *receivedCommit) writeVisible(ctx context.Context, tx *storage.Writer, room *storage.Room) (err error) {
-	if p.row.Pos, err = tx.Reserve(ctx); err != nil {
+	if p.row.Pos, err = tx.ReservePosition(ctx); err != nil {
 		return err
 	}
 	p.last = p.row.Pos

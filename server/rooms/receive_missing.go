@@ -111,7 +111,7 @@ func (a *inbound) fetchMissing(ctx context.Context) error {
 // extremities are the events that the room's next one will follow.
 func (r *Rooms) extremities(ctx context.Context, roomNID int64) (out []id.EventID, err error) {
 	err = r.db.Read(ctx, func(tx *storage.Reader) error {
-		nids, err := tx.Extremities(ctx, roomNID)
+		nids, err := tx.ForwardExtremities(ctx, roomNID)
 		if err != nil {
 			return err
 		}

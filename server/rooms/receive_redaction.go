@@ -139,7 +139,7 @@ func (p *receivedCommit) writeRedaction(ctx context.Context, tx *storage.Writer,
 	shown := *red.by
 	shown.SoftFailed = false
 	var err error
-	if shown.Pos, err = tx.Reserve(ctx); err != nil {
+	if shown.Pos, err = tx.ReservePosition(ctx); err != nil {
 		return 0, err
 	}
 	if err := tx.PutVerdict(ctx, &shown); err != nil {

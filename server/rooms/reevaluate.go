@@ -89,7 +89,7 @@ func (r *Rooms) findSigners(ctx context.Context, room *storage.Room, from int64)
 func (c *reevaluation) each(ctx context.Context, from int64, visit func(context.Context, *storage.Event) error) error {
 	var nids []int64
 	err := c.r.db.Read(ctx, func(tx *storage.Reader) (err error) {
-		nids, err = tx.NIDsFrom(ctx, c.h.room.NID, from)
+		nids, err = tx.EventNIDsFrom(ctx, c.h.room.NID, from)
 		return err
 	})
 	if err != nil {

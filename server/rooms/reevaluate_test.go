@@ -93,7 +93,7 @@ func TestARejectedOutlierComesIn(t *testing.T) {
 		row := h.row(said.ID)
 		require.True(t, row.Rejected, "by the state before it, in which eve is not")
 		require.Equal(t, []string(nil), h.timeline())
-		require.Zero(t, h.room().StaleFrom)
+		require.Zero(t, h.room().ReevaluateFrom)
 		h.agrees()
 	})
 }

@@ -43,7 +43,7 @@ func (c *reevaluation) conclude(ctx context.Context) (last int64, err error) {
 	room := *c.h.room
 	err = c.r.db.Write(ctx, func(tx *storage.Writer) (err error) {
 		room = *c.h.room
-		room.StateRoot, room.StaleFrom, room.Partial = root, 0, room.Partial && !c.complete
+		room.StateRoot, room.ReevaluateFrom, room.Partial = root, 0, room.Partial && !c.complete
 		last, err = c.write(ctx, tx, &room, tips, moves, counts)
 		return err
 	})
@@ -66,20 +66,20 @@ func (c *reevaluation) conclude(ctx context.Context) (last int64, err error) {
 
 // write returns the last position that it used, 0 if clients see no change.
 func (c *reevaluation) write(ctx context.Context, tx *storage.Writer, room *storage.Room, tips []*storage.Event, moves []stateChange, counts map[int64]unread) (int64, error) {
-	room.Disordered = room.Disordered || len(c.visible) > 0 || len(c.redacts) > 0
+	room.OutOfOrder = room.OutOfOrder || len(c.visible) > 0 || len(c.redacts) > 0
 	if err := tx.CommitRoom(ctx, room); err != nil {
 		return 0, err
 	}
 	for _, tip := range c.h.extremities {
 		if !slices.ContainsFunc(tips, func(row *storage.Event) bool { return row.NID == tip.nid }) {
-			if err := tx.DeleteExtremity(ctx, room.NID, tip.nid); err != nil {
+			if err := tx.DeleteForwardExtremity(ctx, room.NID, tip.nid); err != nil {
 				return 0, err
 			}
 		}
 	}
 	for _, row := range tips {
 		if !slices.ContainsFunc(c.h.extremities, func(tip *stored) bool { return row.NID == tip.nid }) {
-			if err := tx.InsertExtremity(ctx, room.NID, row.NID); err != nil {
+			if err := tx.InsertForwardExtremity(ctx, room.NID, row.NID); err != nil {
 				return 0, err
 			}
 		}
@@ -89,7 +89,7 @@ func (c *reevaluation) write(ctx context.Context, tx *storage.Writer, room *stor
 		show := slices.Contains(c.visible, row)
 		if show {
 			var err error
-			if row.Pos, err = tx.Reserve(ctx); err != nil {
+			if row.Pos, err = tx.ReservePosition(ctx); err != nil {
 				return 0, err
 			}
 		}
@@ -109,7 +109,7 @@ func (c *reevaluation) write(ctx context.Context, tx *storage.Writer, room *stor
 		}
 		if at.Pos == 0 {
 			var err error
-			if at.Pos, err = tx.Reserve(ctx); err != nil {
+			if at.Pos, err = tx.ReservePosition(ctx); err != nil {
 				return 0, err
 			}
 		}

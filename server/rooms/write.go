@@ -36,7 +36,7 @@ func (r *Rooms) writeBatch(ctx context.Context, tx *storage.Writer, room *storag
 			return err
 		}
 	}
-	positions, err := tx.ReserveN(ctx, len(events))
+	positions, err := tx.ReservePositions(ctx, len(events))
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (r *Rooms) writeBatch(ctx context.Context, tx *storage.Writer, room *storag
 			return fmt.Errorf("write event %s: %w", ev.ID, err)
 		}
 	}
-	return tx.ReplaceExtremities(ctx, room.NID, numbers(followed), events[len(events)-1].nid)
+	return tx.ReplaceForwardExtremities(ctx, room.NID, numbers(followed), events[len(events)-1].nid)
 }
 
 func numbers(evs []*stored) []int64 {
@@ -81,7 +81,7 @@ func (r *Rooms) writeState(ctx context.Context, tx *storage.Writer, room *storag
 		row.StateBefore, row.StateAfter = p.branch.before, p.branch.after
 		row.Forked = row.StateBefore != room.StateRoot
 		room.StateRoot = p.branch.root
-		room.Disordered = room.Disordered || p.depth < room.MaxDepth
+		room.OutOfOrder = room.OutOfOrder || p.depth < room.MaxDepth
 	case p.StateKey != nil:
 		key := storage.StateKey{Type: p.Type, Key: *p.StateKey}
 		if room.StateRoot, err = tx.StateApply(ctx, room.StateRoot, storage.StateSet{StateKey: key, NID: p.nid}); err != nil {
@@ -105,7 +105,7 @@ func insert(ctx context.Context, tx *storage.Writer, row *storage.Event) error {
 		return err
 	}
 	for _, auth := range row.AuthNIDs {
-		if err := tx.InsertAuthorised(ctx, auth, row.NID); err != nil {
+		if err := tx.InsertAuthEdge(ctx, auth, row.NID); err != nil {
 			return err
 		}
 	}
