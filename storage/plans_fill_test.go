@@ -42,8 +42,8 @@ ui_auth_sessions session_id, operation, user_id, request, completed, result, cre
 	3000 's' || i, '', CASE WHEN i % 2 = 0 THEN '' ELSE '@' || (i % 100) || ':t' END, BYTES, '', '', i
 failures subject, forgiven_at
 	2000 'f' || i, i
-rooms nid, room_id, room_version, version, state_root, max_depth, public, partial, out_of_order, reevaluate_from, blocked, created_at
-	2000 i, '!' || i || ':t', '12', 1, '', 10, i % 20 = 0, FALSE, i % 50 = 0, 0, FALSE, i
+rooms nid, room_id, room_version, version, state_root, max_depth, public, partial, out_of_order, reevaluate_from, created_at
+	2000 i, '!' || i || ':t', '12', 1, '', 10, i % 20 = 0, FALSE, i % 50 = 0, 0, i
 events nid, event_id, room_nid, type, state_key, sender, depth, pos, origin_server_ts, redacts, replaces_nid, auth_nids, pdu, client,
 	rejected, soft_failed, outlier, partial, forked, redacted_by, state_before, state_after
 	50000 i, '$' || i, 1, CASE WHEN i % 10 = 0 THEN 'm.room.member' ELSE 'm.room.message' END,
@@ -90,8 +90,6 @@ changes pos, n, kind, room_nid, user_id, ref
 	70000 i, 0, 'event', CASE WHEN i > 50000 THEN i - 50000 ELSE 1 END, '', i
 cursors name, pos
 	1000 'c' || i, i
-instances instance_id, started_at, seen_at
-	1000 'i' || i, i, i
 server_info name, value
 	1000 'k' || i, ''
 id_blocks name, taken

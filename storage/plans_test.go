@@ -94,12 +94,10 @@ var reads = map[string][]string{
 		"count_failing_jobs jobs() WHERE attempts >= 10",
 		"held_jobs jobs() WHERE holder > ''",
 		"delete_forward_extremities forward_extremities(room_nid)",
-		"delete_instances instances()",
 		"epochs epochs()",
 		"device_seen_from devices(user_id)",
 		"backward_extremities backward_extremities(room_nid)",
 		"backward_extremities sort for a LIMIT",
-		"instances instances()",
 		"oldest_cursor cursors()",
 		"oldest_cursor sort for a LIMIT",
 		"oldest_ui_auth sort for a LIMIT",                      // of 10,000 at most, once in a while
