@@ -12,6 +12,7 @@ import (
 	"touchstone.example/server/accounts"
 	"touchstone.example/server/clientsync"
 	"touchstone.example/server/discovery"
+	"touchstone.example/server/e2ee"
 	"touchstone.example/server/event"
 	"touchstone.example/server/idclient"
 	"touchstone.example/server/profiles"
@@ -19,16 +20,19 @@ import (
 	"touchstone.example/server/rooms"
 	"touchstone.example/server/strict"
 	"touchstone.example/server/syncpart"
+	"touchstone.example/server/todevice"
 )
 
 // features are the slices, each by its package's name.
 type features struct {
 	accounts  *accounts.Accounts
 	discovery *discovery.Discovery
+	e2ee      *e2ee.E2EE
 	profiles  *profiles.Profiles
 	push      *push.Push
 	rooms     *rooms.Rooms
 	sync      *clientsync.Sync
+	todevice  *todevice.ToDevice
 }
 
 // wire builds the features, each from those before it.
@@ -59,6 +63,15 @@ func (s *Server) wire(signer event.Signer) *features {
 		EmptyAvatar: s.judge.Lenient(strict.ProfileAvatarEmpty), UnsetIsEmpty: s.judge.Lenient(strict.ProfileUnset),
 	}
 	out.push = &push.Push{}
+	out.e2ee = e2ee.New(e2ee.Deps{
+		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Name: s.cfg.ServerName, Confirm: out.accounts,
+		Departures: e2ee.Departures{
+			UnsignedDevice: s.judge.Departed(strict.DeviceKeysSigned, &ops.ClientUploadKeys, "/device_keys/signatures"),
+			OtherIdentity:  s.judge.Departed(strict.DeviceKeysSame, &ops.ClientUploadKeys, "/device_keys/keys"),
+		},
+	})
+	out.todevice = todevice.New(todevice.Deps{DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Name: s.cfg.ServerName})
+	s.work.Go("acknowledged messages", out.todevice.Run)
 	out.sync = clientsync.New(clientsync.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log,
 		Parts:          []syncpart.Part{push.SyncPart{}, accountdata.SyncPart{}},
@@ -72,6 +85,7 @@ func (s *Server) wire(signer event.Signer) *features {
 		DB: s.db, Writable: s.writable, WellKnown: s.cfg.WellKnown, Program: s.build.Version, RoomVersion: s.cfg.Rooms.DefaultVersion,
 	}
 	s.jobs.Handle(accounts.JobDevices, out.accounts.ForgetDevices)
+	s.jobs.Handle(todevice.JobBound, out.todevice.Bound)
 	s.jobs.Handle(rooms.JobProfile, out.rooms.UpdateProfile)
 	s.jobs.Handle(rooms.JobGuests, out.rooms.CloseToGuests)
 	return out

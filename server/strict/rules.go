@@ -45,6 +45,8 @@ const (
 // Rules that other packages ask about.
 const (
 	CreatorPowerLevel  = "creator-power-level"
+	DeviceKeysSame     = "device-keys-same"
+	DeviceKeysSigned   = "device-keys-signed"
 	EventFields        = "event-fields"
 	ForgottenLeave     = "forgotten-leave"
 	GuestJoinByName    = "guest-join-by-name"
@@ -80,6 +82,8 @@ func Rules() []Rule {
 		{"content-type-missing", "a JSON body should be labelled as one", apiStandards, Report, Off, Off},
 		{"content-type-not-json", "a JSON body should not be labelled as something else", apiStandards, Report, Off, Off},
 		{CreatorPowerLevel, "power_level_content_override names no creator where creators are above all levels", "client-server-api/#post_matrixclientv3createroom", Enforce, Report, Enforce},
+		{DeviceKeysSame, "a device keeps the identity keys that it has uploaded; off, others take their place and are told as a change", "client-server-api/#device-keys", Enforce, Off, Off},
+		{DeviceKeysSigned, "a device has signed the identity keys that it uploads", "client-server-api/#uploading-keys", Enforce, Off, Off},
 		{"event-content", "an event's content follows the schema of its type", "client-server-api/#types-of-room-events", Report, Off, Off},
 		{EventFields, "an event has its required members, whatever event_fields of a filter lists", "client-server-api/#filtering", Enforce, Off, Off},
 		{"federation-event", "a PDU or EDU follows its format", "server-server-api/#pdus", Report, Off, Off},
