@@ -31,7 +31,8 @@ var kinds = map[string][]string{
 	"roomview": {"server/roomview"},
 	"rooms":    {"server/rooms"},
 	"slice": {
-		"server/accountdata", "server/accounts", "server/clientsync", "server/discovery", "server/e2ee", "server/profiles", "server/push", "server/todevice",
+		"server/accountdata", "server/accounts", "server/clientsync", "server/discovery", "server/e2ee", "server/keybackup", "server/openid",
+		"server/profiles", "server/push", "server/todevice",
 	},
 	"tool":   {"server/roomtool"},
 	"server": {"server"},

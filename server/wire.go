@@ -15,6 +15,8 @@ import (
 	"touchstone.example/server/e2ee"
 	"touchstone.example/server/event"
 	"touchstone.example/server/idclient"
+	"touchstone.example/server/keybackup"
+	"touchstone.example/server/openid"
 	"touchstone.example/server/profiles"
 	"touchstone.example/server/push"
 	"touchstone.example/server/rooms"
@@ -28,6 +30,8 @@ type features struct {
 	accounts  *accounts.Accounts
 	discovery *discovery.Discovery
 	e2ee      *e2ee.E2EE
+	keybackup *keybackup.KeyBackup
+	openid    *openid.OpenID
 	profiles  *profiles.Profiles
 	push      *push.Push
 	rooms     *rooms.Rooms
@@ -72,9 +76,14 @@ func (s *Server) wire(signer event.Signer) *features {
 	})
 	out.todevice = todevice.New(todevice.Deps{DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Name: s.cfg.ServerName})
 	s.work.Go("acknowledged messages", out.todevice.Run)
+	out.keybackup = keybackup.New(keybackup.Deps{
+		DB: s.db, OpaqueAuthData: s.judge.Departed(strict.BackupAuthData, &ops.ClientPostRoomKeysVersion, "/auth_data"),
+	})
+	out.openid = openid.New(openid.Deps{DB: s.db, Env: s.env, Name: s.cfg.ServerName})
 	out.sync = clientsync.New(clientsync.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log,
-		Parts:          []syncpart.Part{push.SyncPart{}, accountdata.SyncPart{}},
+		Parts:          []syncpart.Part{push.SyncPart{}, accountdata.SyncPart{}, out.todevice, out.e2ee},
+		Standing:       out.e2ee.Counts(),
 		Stopping:       s.waiting,
 		Turn:           s.limits.Sync,
 		ForgottenLeave: s.judge.Lenient(strict.ForgottenLeave),

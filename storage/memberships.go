@@ -30,6 +30,8 @@ var (
 	qMembership    = q("membership", `SELECT `+membershipColumns+` FROM memberships WHERE room_nid = $1 AND user_id = $2`)
 	qMembershipsOf = q("memberships_of", `SELECT `+membershipColumns+` FROM memberships
 		WHERE user_id = $1 AND membership = ANY($2) AND NOT forgotten ORDER BY room_nid`)
+	qMembershipsSince = q("memberships_since", `SELECT `+membershipColumns+` FROM memberships
+		WHERE user_id = $1 AND pos > $2 ORDER BY room_nid`)
 	qRoomsAfter = q("rooms_after", `SELECT room_nid FROM memberships
 		WHERE user_id = $1 AND membership = $2 AND room_nid > $3 ORDER BY room_nid LIMIT $4`)
 	qMembers = q("members", `SELECT `+membershipColumns+` FROM memberships
@@ -81,6 +83,12 @@ func (r *Reader) Membership(ctx context.Context, roomNID int64, userID id.UserID
 // MembershipsOf lists the rooms to which a user is one of these, and which it has not forgotten.
 func (r *Reader) MembershipsOf(ctx context.Context, userID id.UserID, memberships ...string) ([]*Membership, error) {
 	return r.memberships(ctx, qMembershipsOf, userID, memberships)
+}
+
+// MembershipsSince lists what a user has become to rooms after a position, forgotten
+// ones too.
+func (r *Reader) MembershipsSince(ctx context.Context, userID id.UserID, after int64) ([]*Membership, error) {
+	return r.memberships(ctx, qMembershipsSince, userID, after)
 }
 
 // RoomsAfter lists rooms to which a user is this, in the order of their numbers and

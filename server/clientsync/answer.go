@@ -86,6 +86,9 @@ func (a *assembly) run(ctx context.Context) error {
 	if err := a.place(ctx, &all); err != nil {
 		return err
 	}
+	if err := a.addStanding(ctx, a.tx, a.window, a.out); err != nil {
+		return err
+	}
 	if all.Join != nil || all.Invite != nil || all.Knock != nil || all.Leave != nil {
 		a.out.Rooms = &all
 	}

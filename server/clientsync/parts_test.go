@@ -4,6 +4,8 @@ package clientsync_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,6 +22,7 @@ import (
 var (
 	kindReceipt        = feed.NewKind("test.receipt", feed.TopicEphemeral, feed.TopicReads)
 	kindPrivateReceipt = feed.NewKind("test.receipt_private", feed.TopicReads)
+	kindKeys           = feed.NewKind("test.keys", feed.TopicReads)
 )
 
 type receipts struct{ reads *int }
@@ -140,7 +143,6 @@ func (f fixed) Read(_ context.Context, _ *storage.Reader, w *syncpart.Window, ou
 	for _, r := range w.Rooms {
 		out.Typing = map[int64][]id.UserID{r.NID: {"@x:hs1"}}
 	}
-	out.ToDevice.Next = w.ToDevice + 1
 	return nil
 }
 
@@ -159,17 +161,136 @@ func TestEachPieceOfNewsHasItsPlace(t *testing.T) {
 		require.JSONEq(t, `{"events":[{"sender":"@x:hs1","type":"m.presence","content":{"presence":"online"}}]}`, a.At("presence"))
 		require.JSONEq(t, `{"events":[{"sender":"@x:hs1","type":"m.x","content":{"a":1}}]}`, a.At("to_device"))
 		require.JSONEq(t, `{"changed":["@x:hs1"],"left":[]}`, a.At("device_lists"))
-		lazy := []string{"filter", `{"room":{"state":{"lazy_load_members":true}}}`}
-		for acknowledged := int64(1); acknowledged < 4; acknowledged++ {
-			token, err := feed.ParseToken(a.At("next_batch"))
-			require.NoError(t, err)
-			require.Equal(t, acknowledged, token.ToDevice)
-			empty, err := feed.ParseToken(w.since("bob", a.At("next_batch")).At("next_batch"))
-			require.NoError(t, err)
-			require.Equal(t, acknowledged, empty.ToDevice, "an empty answer acknowledges nothing")
-			w.change(kindPrivateReceipt, "bob", 0, 0)
-			a = w.since("bob", a.At("next_batch"), lazy...)
-			require.NotEmpty(t, a.At("to_device"))
-		}
 	}, news)
+}
+
+// mailbox has messages to every device at some positions, of which a page is one.
+type mailbox struct{ positions, acknowledged *[]int64 }
+
+func (mailbox) Kinds() []feed.Kind { return []feed.Kind{kindPrivateReceipt} }
+
+func (m mailbox) Acknowledged(_ id.UserID, _ id.DeviceID, upTo int64) {
+	*m.acknowledged = append(*m.acknowledged, upTo)
+}
+
+func (m mailbox) Read(_ context.Context, _ *storage.Reader, w *syncpart.Window, out *syncpart.News) error {
+	for _, pos := range *m.positions {
+		switch {
+		case pos <= w.ToDevice || pos > w.UpTo:
+		case out.ToDevice != nil:
+			out.ToDevice.Next = (*m.positions)[slices.Index(*m.positions, pos)-1]
+			return nil
+		default:
+			content := fmt.Appendf(nil, `{"pos":%d}`, pos)
+			out.ToDevice = &syncpart.Page{Events: []syncpart.Sent{{Sender: "@x:hs1", Typed: syncpart.Typed{Type: "m.x", Content: content}}}}
+		}
+	}
+	return nil
+}
+
+// TestMessagesToADeviceComeInPages: the next page comes at once, the same one again
+// for the same token, and a token says what the client has.
+func TestMessagesToADeviceComeInPages(t *testing.T) {
+	var positions, acknowledged []int64
+	each(t, func(t *testing.T, w *fixture) {
+		w.room("bob")
+		token := w.since("bob", "").At("next_batch")
+		positions, acknowledged = nil, nil
+		for range 3 {
+			positions = append(positions, w.change(kindPrivateReceipt, "bob", 0, 0))
+		}
+		for i, filter := range []string{`{}`, `{"room":{"state":{"lazy_load_members":true}}}`, `{}`} {
+			for range 2 {
+				a := w.since("bob", token, "filter", filter)
+				require.Contains(t, a.At("to_device", "events"), fmt.Sprintf(`{"pos":%d}`, positions[i]), "page %d", i)
+				if acknowledged = nil; i < 2 {
+					require.Equal(t, a.At("next_batch"), w.since("bob", token, "filter", filter).At("next_batch"))
+				}
+			}
+			token = w.since("bob", token, "filter", filter).At("next_batch")
+			acknowledged = nil
+			w.since("bob", token)
+			if i < 2 {
+				require.Equal(t, []int64{positions[i]}, acknowledged)
+			}
+		}
+		cost := w.DB.Stats()
+		a := w.since("bob", token)
+		require.Empty(t, a.At("to_device"))
+		require.Zero(t, w.DB.Stats().Since(cost).Reads)
+		require.GreaterOrEqual(t, acknowledged[0], positions[2], "all of them")
+	}, mailbox{&positions, &acknowledged})
+}
+
+// left are the keys that devices have left, always the same.
+type left struct{ loads *int }
+
+func (left) Kinds() []feed.Kind { return []feed.Kind{kindKeys} }
+
+func (l left) Load(_ context.Context, _ *storage.Reader, _ id.UserID, _ id.DeviceID) (*syncpart.KeyCounts, error) {
+	*l.loads++
+	return &syncpart.KeyCounts{OneTime: map[string]int64{"signed_curve25519": int64(*l.loads)}, UnusedFallback: []string{"x"}}, nil
+}
+
+// TestWhatStandsInEveryAnswer is remembered until it changes, and is no news.
+func TestWhatStandsInEveryAnswer(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		loads := 0
+		w.sync.Standing = left{&loads}
+		w.room("bob")
+		a := w.since("bob", w.since("bob", "").At("next_batch"))
+		for range 2 {
+			require.Equal(t, `{"signed_curve25519":1}`, a.At("device_one_time_keys_count"))
+			require.Equal(t, `["x"]`, a.At("device_unused_fallback_key_types"))
+			cost := w.DB.Stats()
+			a = w.since("bob", a.At("next_batch"))
+			require.Zero(t, w.DB.Stats().Since(cost).Reads)
+		}
+		w.change(kindKeys, "bob", 0, 0)
+		require.Equal(t, "2", w.since("bob", a.At("next_batch")).At("device_one_time_keys_count", "signed_curve25519"))
+		require.Equal(t, "3", w.since("bob/PHONE", "").At("device_one_time_keys_count", "signed_curve25519"), "each device has its own")
+	})
+}
+
+// watcher notes which memberships changed.
+type watcher struct{ seen *[]syncpart.MemberChange }
+
+func (watcher) Kinds() []feed.Kind { return nil }
+
+func (watcher) WantsMembers() {}
+
+func (o watcher) Read(_ context.Context, _ *storage.Reader, w *syncpart.Window, _ *syncpart.News) error {
+	*o.seen = append(*o.seen, w.Members...)
+	return nil
+}
+
+// TestPartsHearOfChangedMemberships: of those in the user's rooms, whether the
+// feed remembers what changed or not.
+func TestPartsHearOfChangedMemberships(t *testing.T) {
+	var seen []syncpart.MemberChange
+	each(t, func(t *testing.T, w *fixture) {
+		room, other := w.room("bob", "carol"), w.room("carol")
+		nid, otherNID := w.nid(room), w.nid(other)
+		token := w.since("bob", "").At("next_batch")
+		changes := func() []syncpart.MemberChange {
+			seen = nil
+			w.since("bob", token)
+			return seen
+		}
+		w.send(room)
+		require.Empty(t, changes())
+		slicetest.OK(t, w.router, "POST", slicetest.Path("v3/rooms/{}/leave", room), "carol", slicetest.O{})
+		slicetest.OK(t, w.router, "POST", slicetest.Path("v3/rooms/{}/leave", other), "carol", slicetest.O{})
+		slicetest.OK(t, w.router, "POST", slicetest.Path("v3/rooms/{}/join", room), "dan", slicetest.O{})
+		want := []syncpart.MemberChange{{RoomNID: nid, User: slicetest.User("carol"), Was: "join", Is: "leave"}, {RoomNID: nid, User: slicetest.User("dan"), Was: "", Is: "join"}}
+		require.Equal(t, want, changes())
+		slicetest.OK(t, w.router, "POST", slicetest.Path("v3/rooms/{}/join", other), "bob", slicetest.O{})
+		want = append([]syncpart.MemberChange{{RoomNID: otherNID, User: slicetest.User("bob"), Was: "", Is: "join"}}, want...)
+		require.Equal(t, want, changes())
+		w.busy()
+		require.Equal(t, want, changes())
+		token = w.since("bob", token).At("next_batch")
+		slicetest.OK(t, w.router, "POST", slicetest.Path("v3/rooms/{}/leave", room), "bob", slicetest.O{})
+		require.Equal(t, []syncpart.MemberChange{{RoomNID: nid, User: slicetest.User("bob"), Was: "join", Is: "leave"}}, changes())
+	}, watcher{&seen})
 }

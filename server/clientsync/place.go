@@ -26,9 +26,10 @@ func (a *assembly) place(ctx context.Context, all *clientapi.SyncRooms) error {
 	}
 	w := &syncpart.Window{
 		User: a.who.User, Device: a.who.Device, Since: a.since, ToDevice: a.toDevice, UpTo: a.upTo, Now: a.now, Rooms: rooms,
+		ReadMembers: a.memberChanges,
 	}
 	if a.initial {
-		w.Since = 0
+		w.Since, w.ToDevice = 0, 0
 	}
 	news, err := syncpart.Read(ctx, a.Feed, a.tx, a.Parts, w)
 	if err != nil {
@@ -55,13 +56,8 @@ func (a *assembly) partRooms(ctx context.Context) (list []syncpart.Room, err err
 	}
 	joined := a.stillJoined()
 	if joined == nil {
-		rows, err := a.tx.MembershipsOf(ctx, a.who.User, "join")
-		if err != nil {
+		if joined, err = a.readJoined(ctx); err != nil {
 			return nil, err
-		}
-		joined = map[int64]*storage.Membership{}
-		for _, m := range rows {
-			joined[m.RoomNID] = m
 		}
 	}
 	for nid, m := range joined {
@@ -71,6 +67,16 @@ func (a *assembly) partRooms(ctx context.Context) (list []syncpart.Room, err err
 	}
 	slices.SortFunc(list, func(x, y syncpart.Room) int { return int(x.NID - y.NID) })
 	return list, nil
+}
+
+// readJoined reads the rooms that the user is in.
+func (a *assembly) readJoined(ctx context.Context) (map[int64]*storage.Membership, error) {
+	rows, err := a.tx.MembershipsOf(ctx, a.who.User, "join")
+	joined := make(map[int64]*storage.Membership, len(rows))
+	for _, m := range rows {
+		joined[m.RoomNID] = m
+	}
+	return joined, err
 }
 
 func (a *assembly) placeGlobal(news *syncpart.News) {
@@ -88,7 +94,7 @@ func (a *assembly) placeGlobal(news *syncpart.News) {
 		a.out.Presence = &clientapi.EventBatch{Events: presence}
 	}
 	if page := news.ToDevice; page != nil && len(page.Events) > 0 {
-		a.toDevice = page.Next
+		a.pageEnd = page.Next
 		a.out.NextBatch = a.token(a.upTo, page.Next)
 		a.out.ToDevice = &clientapi.SyncToDevice{}
 		for _, e := range page.Events {

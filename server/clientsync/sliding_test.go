@@ -41,7 +41,7 @@ func (l *list) next(length int) *extensions {
 			return err
 		}
 		slices.Reverse(joined)
-		w := &syncpart.Window{User: l.user, Since: l.pos, UpTo: upTo, Now: l.w.Env.NowTS()}
+		w := &syncpart.Window{User: l.user, Since: l.pos, ToDevice: l.pos, UpTo: upTo, Now: l.w.Env.NowTS()}
 		for _, m := range joined[:min(length, len(joined))] {
 			w.Rooms = append(w.Rooms, syncpart.Room{NID: m.RoomNID, Since: l.rooms[m.RoomNID]})
 			l.rooms[m.RoomNID] = upTo

@@ -50,6 +50,8 @@ type Deps struct {
 	Turn func(ctx context.Context, user string) (done func(), err error)
 	// Parts are what slices tell besides the rooms, in the order of the answer.
 	Parts []syncpart.Part
+	// Standing is what every answer to a device tells; nil: nothing.
+	Standing syncpart.Standing
 }
 
 // Sync serves /sync.
@@ -61,6 +63,7 @@ type Sync struct {
 	arrivals  memo[*storage.Event]
 	counts    memo[map[string]int64] // members of rooms, by membership
 	members   lazyMembers
+	standing  standing
 	server    int64 // of tokens: this process, as lazyMembers knows it
 }
 
@@ -86,7 +89,9 @@ type window struct {
 	who        api.Caller
 	filter     *filter.Filter
 	since      int64
-	toDevice   int64 // acknowledged up to here
+	toDevice   int64 // messages to the device are acknowledged up to here
+	paging     bool  // the last answer left some of those behind, before since
+	pageEnd    int64 // where this answer does; 0: it leaves none
 	upTo       int64
 	initial    bool // no since: everything
 	full       bool // full_state
@@ -123,6 +128,7 @@ func (s *Sync) Sync(ctx context.Context, who api.Caller, req *clientapi.SyncRequ
 	if err != nil {
 		return nil, err
 	}
+	s.acknowledge(w)
 	if w.remembersMembers() && w.own && !w.initial {
 		w.told = s.members.of(deviceOf(who), w.since)
 	}
@@ -130,11 +136,11 @@ func (s *Sync) Sync(ctx context.Context, who api.Caller, req *clientapi.SyncRequ
 	if w.initial || w.full {
 		out, err = s.answer(ctx, w, upTo)
 	} else {
-		out, err = s.wait(ctx, w, time.Duration(timeout)*time.Millisecond)
+		out, err = s.wait(ctx, w, upTo, time.Duration(timeout)*time.Millisecond)
 	}
 	if err == nil && w.remembersMembers() {
 		s.members.note(deviceOf(who), w.upTo, w.told)
-		out.NextBatch = feed.Token{Epoch: s.Feed.Epoch(), Pos: w.upTo, ToDevice: w.toDevice, Server: s.server}.String()
+		out.NextBatch = feed.Token{Epoch: s.Feed.Epoch(), Pos: w.upTo, ToDevice: w.pageEnd, Server: s.server}.String()
 	}
 	return out, err
 }
@@ -152,7 +158,11 @@ func (s *Sync) reach(ctx context.Context, w *window, since api.Opt[string], time
 		}
 		upTo, err = s.reachToken(ctx, &token, timeout)
 		if !errors.Is(err, feed.ErrFuture) {
-			w.since, w.toDevice, w.own = token.Pos, token.ToDevice, token.Server == s.server
+			w.since, w.own = token.Pos, token.Server == s.server
+			w.toDevice, w.paging = token.ToDevice, token.ToDevice > 0 || token.Room
+			if !w.paging {
+				w.toDevice = token.Pos
+			}
 			if w.full && errors.Is(err, feed.ErrBehind) {
 				err = api.Unavailable(time.Second, "The server is behind; try again")
 			}
@@ -176,9 +186,22 @@ func (s *Sync) reachToken(ctx context.Context, token *feed.Token, timeout time.D
 	}
 }
 
+// acknowledge tells parts what the client has by its token.
+func (s *Sync) acknowledge(w *window) {
+	if w.initial || w.toDevice == 0 || w.who.Device == "" {
+		return
+	}
+	for _, p := range s.Parts {
+		if r, ok := p.(syncpart.Receiver); ok {
+			r.Acknowledged(w.who.User, w.who.Device, w.toDevice)
+		}
+	}
+}
+
 // wait answers as soon as there is something to say, and at the latest when
-// the time is up.
-func (s *Sync) wait(ctx context.Context, w *window, timeout time.Duration) (*clientapi.SyncResponse, error) {
+// the time is up. Messages to the device that the last answer left behind are
+// there already.
+func (s *Sync) wait(ctx context.Context, w *window, upTo int64, timeout time.Duration) (*clientapi.SyncResponse, error) {
 	waiting, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	defer context.AfterFunc(s.Stopping, cancel)()
@@ -187,28 +210,32 @@ func (s *Sync) wait(ctx context.Context, w *window, timeout time.Duration) (*cli
 		if err != nil {
 			return nil, fmt.Errorf("rooms of %s: %w", w.who.User, err)
 		}
-		upTo, timedOut := s.Feed.Wait(waiting, w.since, keys...)
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		if timedOut != nil {
-			w.upTo = upTo
-			return s.nothing(w, upTo), nil
+		if !w.paging {
+			var timedOut error
+			upTo, timedOut = s.Feed.Wait(waiting, w.since, keys...)
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			if timedOut != nil {
+				w.upTo = upTo
+				out := s.nothing(w, upTo)
+				return out, s.addStanding(ctx, nil, w, out)
+			}
 		}
 		out, err := s.answer(ctx, w, upTo)
 		if err != nil || !empty(out) {
 			return out, err
 		}
-		w.since = upTo // nothing in between is for this client
+		w.since, w.toDevice, w.paging = upTo, upTo, false // nothing in between is for this client
 	}
 }
 
 func (s *Sync) nothing(w *window, upTo int64) *clientapi.SyncResponse {
-	return &clientapi.SyncResponse{NextBatch: s.token(upTo, w.toDevice), DeviceUnusedFallbackKeyTypes: []string{}}
+	return &clientapi.SyncResponse{NextBatch: s.token(upTo, 0), DeviceUnusedFallbackKeyTypes: []string{}}
 }
 
-func (s *Sync) token(pos, toDevice int64) string {
-	return feed.Token{Epoch: s.Feed.Epoch(), Pos: pos, ToDevice: toDevice}.String()
+func (s *Sync) token(pos, pageEnd int64) string {
+	return feed.Token{Epoch: s.Feed.Epoch(), Pos: pos, ToDevice: pageEnd}.String()
 }
 
 // empty reports whether an answer tells nothing, so that the client can go on

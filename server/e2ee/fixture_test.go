@@ -71,7 +71,7 @@ func newFixture(t testing.TB, db *storage.DB) *fixture {
 	clientapi.MountKeys(f.router, f.e2ee)
 	clientapi.MountCrossSigning(f.router, f.e2ee)
 	clientapi.MountSync(f.router, clientsync.New(clientsync.Deps{
-		DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Stopping: t.Context(), Parts: []syncpart.Part{f.e2ee},
+		DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Stopping: t.Context(), Parts: []syncpart.Part{f.e2ee}, Standing: f.e2ee.Counts(),
 	}))
 	return f
 }

@@ -13,9 +13,12 @@ import (
 // ErrToken is the answer to a token that this server never made.
 var ErrToken = errors.New("not a token of this server")
 
-// A Token is what clients hold between requests: a stream position with the
-// to-device position apart, and for pages of a room also a place in it. Every
-// operation that takes a token accepts both kinds. Clients treat it as opaque.
+// A Token is what clients hold between requests: a stream position, and for pages
+// of a room also a place in it. Every operation that takes a token accepts both
+// kinds. Clients treat it as opaque.
+//
+// ToDevice is where a page of messages to the device ended that left others behind
+// before Pos; 0: all of them up to Pos were told.
 //
 // Place is a boundary: the events before it have been reached, those at or
 // after it have not.
@@ -99,7 +102,7 @@ func ParseToken(s string) (Token, error) {
 		return t, nil
 	}
 	t.ToDevice, t.Server = nums[2], nums[3]
-	if withServer && t.Server == 0 {
+	if t.ToDevice < 0 || withServer && t.Server == 0 {
 		return Token{}, ErrToken
 	}
 	return t, nil

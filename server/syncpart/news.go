@@ -38,10 +38,13 @@ type Receipt struct {
 	TS     int64  // milliseconds
 }
 
-// A Page is some of the messages to a device.
+// A Page is some of the messages to a device, in order, after Window.ToDevice.
 type Page struct {
 	Events []Sent
-	Next   int64 // what the client acknowledges with its next request
+	// Next is the position of the last one where others are left behind it, up to
+	// the window's end; 0: these are all. The client acknowledges Next, or what the
+	// window ends with, by its next request, which is then answered at once.
+	Next int64
 }
 
 // DeviceLists are the users whose devices changed, and those whose devices the
