@@ -103,8 +103,8 @@ func (e *E2EE) readIdentity(who api.Caller, keys *clientapi.DeviceKeys) (*device
 	if errors.Is(err, devicekeys.ErrUnsigned) && accepts(e.UnsignedDevice) {
 		err = nil
 	}
-	if err != nil {
-		return nil, refusal("device_keys", err)
+	if err != nil { // the operation names no code for signatures
+		return nil, api.InvalidParam("device_keys: %s", err)
 	}
 	return d, nil
 }
