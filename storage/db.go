@@ -52,6 +52,11 @@ type Options struct {
 	// StateNodes bounds the cache of room state nodes, counted in nodes.
 	// Zero means 32768, some 12 MB when full.
 	StateNodes int
+	// Snapshot is what an SQLite database begins as, in place of what it was.
+	// LastEpoch is the epoch in which the history went on that the snapshot cuts
+	// off; 0 for none.
+	Snapshot  *Snapshot
+	LastEpoch int64
 }
 
 func (o Options) withDefaults() Options {

@@ -14,6 +14,9 @@ import (
 // A mark is how far a database had come, kept in a file beside it.
 type mark struct{ epoch, position int64 }
 
+// historySuffix is that of the file beside an SQLite database.
+const historySuffix = ".history"
+
 // readMark returns the zero mark when there is no file, or one that says nothing.
 func readMark(path string) (m mark) {
 	text, err := os.ReadFile(path)
@@ -35,6 +38,9 @@ func (m mark) write(path string) error {
 }
 
 func (e *sqliteEngine) storedMark() mark {
+	if e.db.opts.Snapshot != nil { // whatever it is that went on from the snapshot
+		return mark{epoch: e.db.opts.LastEpoch, position: maxPosition}
+	}
 	if e.markPath == "" {
 		return mark{}
 	}

@@ -512,7 +512,7 @@ func (v *GetRoomKeysVersionCurrentResponse) UnmarshalJSONFrom(dec *jsontext.Deco
 		case 0: // algorithm
 			return api.DecodeString(&v.Algorithm, dec)
 		case 1: // auth_data
-			return api.DecodeRawObject(&v.AuthData, dec)
+			return api.DecodeRawOf(&v.AuthData, dec, `{"`)
 		case 2: // count
 			return api.DecodeInt(&v.Count, dec)
 		case 3: // etag
@@ -529,7 +529,7 @@ func (v *GetRoomKeysVersionCurrentResponse) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"algorithm":`)
 	b = api.AppendString(b, v.Algorithm)
 	b = api.AppendKey(b, `"auth_data":`)
-	b = api.AppendObject(b, v.AuthData)
+	b = api.AppendRaw(b, v.AuthData)
 	b = api.AppendKey(b, `"count":`)
 	b = api.AppendInt(b, v.Count)
 	b = api.AppendKey(b, `"etag":`)
@@ -557,7 +557,7 @@ func (v *GetRoomKeysVersionResponse) UnmarshalJSONFrom(dec *jsontext.Decoder) er
 		case 0: // algorithm
 			return api.DecodeString(&v.Algorithm, dec)
 		case 1: // auth_data
-			return api.DecodeRawObject(&v.AuthData, dec)
+			return api.DecodeRawOf(&v.AuthData, dec, `{"`)
 		case 2: // count
 			return api.DecodeInt(&v.Count, dec)
 		case 3: // etag
@@ -574,7 +574,7 @@ func (v *GetRoomKeysVersionResponse) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"algorithm":`)
 	b = api.AppendString(b, v.Algorithm)
 	b = api.AppendKey(b, `"auth_data":`)
-	b = api.AppendObject(b, v.AuthData)
+	b = api.AppendRaw(b, v.AuthData)
 	b = api.AppendKey(b, `"count":`)
 	b = api.AppendInt(b, v.Count)
 	b = api.AppendKey(b, `"etag":`)
@@ -639,7 +639,7 @@ func (v *PostRoomKeysVersionBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error
 		case 0: // algorithm
 			return api.DecodeString(&v.Algorithm, dec)
 		default: // auth_data
-			return api.DecodeRawObject(&v.AuthData, dec)
+			return api.DecodeRawOf(&v.AuthData, dec, `{"`)
 		}
 	})
 }
@@ -650,7 +650,7 @@ func (v *PostRoomKeysVersionBody) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"algorithm":`)
 	b = api.AppendString(b, v.Algorithm)
 	b = api.AppendKey(b, `"auth_data":`)
-	b = api.AppendObject(b, v.AuthData)
+	b = api.AppendRaw(b, v.AuthData)
 	return append(b, '}')
 }
 
@@ -729,7 +729,7 @@ func (v *PutRoomKeysVersionBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error 
 		case 0: // algorithm
 			return api.DecodeString(&v.Algorithm, dec)
 		case 1: // auth_data
-			return api.DecodeRawObject(&v.AuthData, dec)
+			return api.DecodeRawOf(&v.AuthData, dec, `{"`)
 		default: // version
 			return api.DecodeOpt(&v.Version, dec, api.DecodeString)
 		}
@@ -742,7 +742,7 @@ func (v *PutRoomKeysVersionBody) AppendJSON(b []byte) []byte {
 	b = api.AppendKey(b, `"algorithm":`)
 	b = api.AppendString(b, v.Algorithm)
 	b = api.AppendKey(b, `"auth_data":`)
-	b = api.AppendObject(b, v.AuthData)
+	b = api.AppendRaw(b, v.AuthData)
 	if v.Version.Set {
 		b = api.AppendKey(b, `"version":`)
 		b = api.AppendString(b, v.Version.Value)

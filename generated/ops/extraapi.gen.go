@@ -9,6 +9,23 @@ import (
 // Operations of what a server offers besides the documents of Matrix.
 var (
 	ExtraGetHealth                = api.Operation{API: "extraapi", ID: "getHealth", Method: "GET", Path: "/health", File: "health", Auth: api.AuthNone, Statuses: []int{200, 503}}
+	ExtraGetLabClock              = api.Operation{API: "extraapi", ID: "getLabClock", Method: "GET", Path: "/_touchstone/lab/v1/clock", File: "lab", Auth: api.AuthNone, Statuses: []int{200}}
+	ExtraSetLabClock              = api.Operation{API: "extraapi", ID: "setLabClock", Method: "PUT", Path: "/_touchstone/lab/v1/clock", File: "lab", Auth: api.AuthNone, Statuses: []int{200, 400}}
+	ExtraAdvanceLabClock          = api.Operation{API: "extraapi", ID: "advanceLabClock", Method: "POST", Path: "/_touchstone/lab/v1/clock/advance", File: "lab", Auth: api.AuthNone, Statuses: []int{200, 400}}
+	ExtraClearLabCoverage         = api.Operation{API: "extraapi", ID: "clearLabCoverage", Method: "DELETE", Path: "/_touchstone/lab/v1/coverage", File: "lab", Auth: api.AuthNone, Statuses: []int{200}}
+	ExtraGetLabCoverage           = api.Operation{API: "extraapi", ID: "getLabCoverage", Method: "GET", Path: "/_touchstone/lab/v1/coverage", File: "lab", Auth: api.AuthNone, Statuses: []int{200, 400}}
+	ExtraAwaitLabIdle             = api.Operation{API: "extraapi", ID: "awaitLabIdle", Method: "GET", Path: "/_touchstone/lab/v1/idle", File: "lab", Auth: api.AuthNone, Statuses: []int{200, 400, 504}}
+	ExtraResetLab                 = api.Operation{API: "extraapi", ID: "resetLab", Method: "POST", Path: "/_touchstone/lab/v1/reset", File: "lab", Auth: api.AuthNone, Statuses: []int{200}}
+	ExtraGetLabSnapshots          = api.Operation{API: "extraapi", ID: "getLabSnapshots", Method: "GET", Path: "/_touchstone/lab/v1/snapshots", File: "lab", Auth: api.AuthNone, Statuses: []int{200}}
+	ExtraDeleteLabSnapshot        = api.Operation{API: "extraapi", ID: "deleteLabSnapshot", Method: "DELETE", Path: "/_touchstone/lab/v1/snapshots/{name}", File: "lab", Auth: api.AuthNone, Statuses: []int{200, 404}}
+	ExtraSaveLabSnapshot          = api.Operation{API: "extraapi", ID: "saveLabSnapshot", Method: "PUT", Path: "/_touchstone/lab/v1/snapshots/{name}", File: "lab", Auth: api.AuthNone, Statuses: []int{200, 400, 501}}
+	ExtraRestoreLabSnapshot       = api.Operation{API: "extraapi", ID: "restoreLabSnapshot", Method: "POST", Path: "/_touchstone/lab/v1/snapshots/{name}/restore", File: "lab", Auth: api.AuthNone, Statuses: []int{200, 404, 501}}
+	ExtraCreateLabUsers           = api.Operation{API: "extraapi", ID: "createLabUsers", Method: "POST", Path: "/_touchstone/lab/v1/users", File: "lab", Auth: api.AuthNone, Statuses: []int{200, 400}}
+	ExtraLoginLabUser             = api.Operation{API: "extraapi", ID: "loginLabUser", Method: "POST", Path: "/_touchstone/lab/v1/users/{userId}/login", File: "lab", Auth: api.AuthNone, Statuses: []int{200, 400, 404}}
+	ExtraClearLabViolations       = api.Operation{API: "extraapi", ID: "clearLabViolations", Method: "DELETE", Path: "/_touchstone/lab/v1/violations", File: "lab", Auth: api.AuthNone, Statuses: []int{200, 400}}
+	ExtraGetLabViolations         = api.Operation{API: "extraapi", ID: "getLabViolations", Method: "GET", Path: "/_touchstone/lab/v1/violations", File: "lab", Auth: api.AuthNone, Statuses: []int{200, 400}}
+	ExtraGetLabViolationsJUnit    = api.Operation{API: "extraapi", ID: "getLabViolationsJUnit", Method: "GET", Path: "/_touchstone/lab/v1/violations/junit", File: "lab", Auth: api.AuthNone, Statuses: []int{200, 400}}
+	ExtraGetLabViolationsSARIF    = api.Operation{API: "extraapi", ID: "getLabViolationsSARIF", Method: "GET", Path: "/_touchstone/lab/v1/violations/sarif", File: "lab", Auth: api.AuthNone, Statuses: []int{200, 400}}
 	ExtraGetRegisterNonce         = api.Operation{API: "extraapi", ID: "getRegisterNonce", Method: "GET", Path: "/_synapse/admin/v1/register", File: "synapse_register", Auth: api.AuthNone, Statuses: []int{200, 400}}
 	ExtraRegisterWithSharedSecret = api.Operation{API: "extraapi", ID: "registerWithSharedSecret", Method: "POST", Path: "/_synapse/admin/v1/register", File: "synapse_register", Auth: api.AuthNone, Statuses: []int{200, 400, 403}}
 )

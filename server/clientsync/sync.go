@@ -175,7 +175,7 @@ func (s *Sync) reach(ctx context.Context, w *window, since api.Opt[string], time
 
 // reachToken waits for as long as the client does.
 func (s *Sync) reachToken(ctx context.Context, token *feed.Token, timeout time.Duration) (int64, error) {
-	waiting, cancel := context.WithTimeout(ctx, timeout)
+	waiting, cancel := s.Env.WithTimeout(ctx, timeout)
 	defer cancel()
 	defer context.AfterFunc(s.Stopping, cancel)()
 	for {
@@ -202,7 +202,7 @@ func (s *Sync) acknowledge(w *window) {
 // the time is up. Messages to the device that the last answer left behind are
 // there already.
 func (s *Sync) wait(ctx context.Context, w *window, upTo int64, timeout time.Duration) (*clientapi.SyncResponse, error) {
-	waiting, cancel := context.WithTimeout(ctx, timeout)
+	waiting, cancel := s.Env.WithTimeout(ctx, timeout)
 	defer cancel()
 	defer context.AfterFunc(s.Stopping, cancel)()
 	for {

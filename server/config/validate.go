@@ -51,7 +51,7 @@ func (l *loader) validate(src Sources) {
 
 // withoutEffect notes the settings that were chosen and that nothing reads yet.
 func (l *loader) withoutEffect() {
-	for _, path := range []string{"appservices", "listeners.lab.address"} {
+	for _, path := range []string{"appservices"} {
 		s, _ := settingAt(path)
 		if _, chosen := l.origin[path]; chosen && !reflect.ValueOf(l.cfg).Elem().FieldByIndex(s.index).IsZero() {
 			l.cfg.Notes = append(l.cfg.Notes, path+" has no effect yet")
@@ -215,7 +215,11 @@ func (l *loader) testing() {
 	if c.Lab && c.Listeners.Federation.Address != "" && !isPrivate(c.Listeners.Federation.Address) {
 		l.bad("lab", "refuses to run beside a federation listener that the internet may reach (%s); give it a loopback or private address", c.Listeners.Federation.Address)
 	}
-	if !c.Lab && c.Listeners.Lab.Address != "" {
+	lab := c.Listeners.Lab
+	switch {
+	case !c.Lab && lab.Address != "":
 		l.bad("listeners.lab.address", "is of use only with lab")
+	case lab.Address != "" && !lab.Loopback() && !lab.AnyoneMayControl:
+		l.bad("listeners.lab.address", "others can reach %s, and whoever reaches the control plane controls the server; use a loopback address such as 127.0.0.1:8009, or set listeners.lab.anyone_may_control as well", lab.Address)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"touchstone.example/storage"
 )
@@ -124,6 +125,26 @@ func (f *Feed) WaitFor(ctx context.Context, pos int64) error {
 		return f.late(ctx, err, pos)
 	}
 	return nil
+}
+
+// Settle waits until nothing is undecided of what any server had drawn when it
+// was called, and returns up to where everything is decided.
+func (f *Feed) Settle(ctx context.Context) (settled int64, err error) {
+	for {
+		last := f.newest.Load()
+		if f.opts.Shared {
+			if last, err = f.lastDrawn(ctx); err != nil {
+				return 0, err
+			}
+			signal(f.kick)
+		}
+		if settled := f.settled.Load(); last <= settled {
+			return settled, nil
+		}
+		if err := pause(ctx, time.Millisecond); err != nil {
+			return 0, err
+		}
+	}
 }
 
 // A reach is one who waits for a position to be settled.
