@@ -59,6 +59,7 @@ const (
 	ProfileAvatarURL   = "profile-avatar-url"
 	ProfileUnset       = "profile-unset"
 	StateIdempotent    = "state-idempotent"
+	UnstableTwins      = "unstable-twins"
 )
 
 // Rules returns the table of all rules, in order of their ids.
@@ -106,6 +107,7 @@ func Rules() []Rule {
 		{"request-type", "a request's value has its JSON type", apiStandards, Enforce, Off, Off},
 		{"request-unknown-member", "a request's object has no members but those described; others are ignored", apiStandards, Report, Off, Off},
 		{StateIdempotent, "each request to set state makes an event, also one that changes nothing", "client-server-api/#put_matrixclientv3roomsroomidstateeventtypestatekey", Enforce, Off, Off},
+		{UnstableTwins, "operations of the specification are not there under the unstable paths of their proposals", "client-server-api/#api-standards", Enforce, Off, Off},
 	}
 }
 
