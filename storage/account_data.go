@@ -22,6 +22,8 @@ const accountDataColumns = `user_id, room_nid, type, content, pos`
 var (
 	qPutAccountData = q("put_account_data", `INSERT INTO account_data (`+accountDataColumns+`) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (user_id, room_nid, type) DO UPDATE SET content = excluded.content, pos = excluded.pos`)
+	qLockAccountData = q("lock_account_data", `INSERT INTO account_data (`+accountDataColumns+`) VALUES ($1, $2, $3, $4, 0)
+		ON CONFLICT (user_id, room_nid, type) DO UPDATE SET pos = account_data.pos`)
 	qAccountData      = q("account_data", `SELECT `+accountDataColumns+` FROM account_data WHERE user_id = $1 AND room_nid = $2 AND type = $3`)
 	qAccountDataSince = q("account_data_since", `SELECT `+accountDataColumns+` FROM account_data
 		WHERE user_id = $1 AND pos > $2 AND pos <= $3 ORDER BY room_nid, type`)
@@ -35,6 +37,15 @@ func (w *Writer) PutAccountData(ctx context.Context, d *AccountData) error {
 		content = []byte{}
 	}
 	return w.enqueue(ctx, qPutAccountData, d.UserID, d.RoomNID, d.Type, content, d.Pos)
+}
+
+// LockAccountData returns one kind of data, empty where there is none, and lets
+// nobody else change it before the transaction ends.
+func (w *Writer) LockAccountData(ctx context.Context, userID id.UserID, roomNID int64, typ string) (*AccountData, error) {
+	if _, err := w.exec(ctx, qLockAccountData, userID, roomNID, typ, []byte{}); err != nil {
+		return nil, err
+	}
+	return w.AccountData(ctx, userID, roomNID, typ)
 }
 
 // AccountData returns one kind of data, ErrNotFound when it was never set. Its
