@@ -14,6 +14,8 @@ import (
 	"touchstone.example/server/discovery"
 	"touchstone.example/server/event"
 	"touchstone.example/server/idclient"
+	"touchstone.example/server/keybackup"
+	"touchstone.example/server/openid"
 	"touchstone.example/server/profiles"
 	"touchstone.example/server/push"
 	"touchstone.example/server/rooms"
@@ -25,6 +27,8 @@ import (
 type features struct {
 	accounts  *accounts.Accounts
 	discovery *discovery.Discovery
+	keybackup *keybackup.KeyBackup
+	openid    *openid.OpenID
 	profiles  *profiles.Profiles
 	push      *push.Push
 	rooms     *rooms.Rooms
@@ -59,6 +63,10 @@ func (s *Server) wire(signer event.Signer) *features {
 		EmptyAvatar: s.judge.Lenient(strict.ProfileAvatarEmpty), UnsetIsEmpty: s.judge.Lenient(strict.ProfileUnset),
 	}
 	out.push = &push.Push{}
+	out.keybackup = keybackup.New(keybackup.Deps{
+		DB: s.db, OpaqueAuthData: s.judge.Departed(strict.BackupAuthData, &ops.ClientPostRoomKeysVersion, "/auth_data"),
+	})
+	out.openid = openid.New(openid.Deps{DB: s.db, Env: s.env, Name: s.cfg.ServerName})
 	out.sync = clientsync.New(clientsync.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log,
 		Parts:          []syncpart.Part{push.SyncPart{}, accountdata.SyncPart{}},

@@ -34,6 +34,7 @@ var (
 	qPutStanding = q("put_standing", `UPDATE users SET admin = $2, locked = $3, suspended = $4 WHERE user_id = $1`)
 	qDeactivate  = q("deactivate_user", `UPDATE users SET deactivated_at = $2, erased = $3, password_hash = '' WHERE user_id = $1`)
 	qCountUsers  = q("count_users", `SELECT COUNT(*) FROM users`)
+	qUsersAmong  = q("users_among", `SELECT user_id FROM users WHERE user_id = ANY($1) ORDER BY user_id`)
 )
 
 // InsertUser makes an account. ErrExists when the name is taken.
@@ -69,6 +70,11 @@ func (r *Reader) user(ctx context.Context, q *query, userID id.UserID) (*User, e
 func (r *Reader) CountUsers(ctx context.Context) (n int64, err error) {
 	err = r.row(ctx, qCountUsers, nil, &n)
 	return n, err
+}
+
+// UsersAmong lists those of some users that have an account.
+func (r *Reader) UsersAmong(ctx context.Context, users []id.UserID) ([]id.UserID, error) {
+	return r.userIDs(ctx, qUsersAmong, users)
 }
 
 // PutPassword changes a password. ErrNotFound when there is no such account.
@@ -169,7 +175,8 @@ func (w *Writer) RenameDevice(ctx context.Context, userID id.UserID, deviceID id
 }
 
 // DeleteDevices removes devices and all that gives access as them. Their
-// transaction ids may be many, and stay: see [Writer.DeleteTxnsOf].
+// transaction ids and the messages to them may be many, and stay: see
+// [Writer.DeleteRowsOfDevice].
 func (w *Writer) DeleteDevices(ctx context.Context, userID id.UserID, devices []id.DeviceID) error {
 	for _, q := range []*query{qDeleteAccessTokensOf, qDeleteRefreshTokensOf, qDeleteDevices} {
 		if err := w.enqueue(ctx, q, userID, devices); err != nil {
@@ -177,4 +184,35 @@ func (w *Writer) DeleteDevices(ctx context.Context, userID id.UserID, devices []
 		}
 	}
 	return nil
+}
+
+// DeviceWithRows returns the first device after one by name that a user's
+// transaction ids are of, or to which there are messages, whether it exists or not;
+// ErrNotFound when there is none.
+func (r *Reader) DeviceWithRows(ctx context.Context, userID id.UserID, after id.DeviceID) (id.DeviceID, error) {
+	sent, err := r.TxnDevice(ctx, userID, after)
+	noneSent := err == ErrNotFound
+	if err != nil && !noneSent {
+		return "", err
+	}
+	waiting, err := r.ToDeviceDevice(ctx, userID, after)
+	switch {
+	case err == ErrNotFound && !noneSent:
+		return sent, nil
+	case err == nil && !noneSent:
+		return min(sent, waiting), nil
+	}
+	return waiting, err
+}
+
+// DeleteRowsOfDevice deletes what is left of a device that does not exist: its
+// transaction ids and the messages to it, no more than limit of each at once. It
+// returns fewer than limit when nothing is left.
+func (w *Writer) DeleteRowsOfDevice(ctx context.Context, userID id.UserID, deviceID id.DeviceID, limit int) (int64, error) {
+	sent, err := w.DeleteTxnsOf(ctx, userID, deviceID, limit)
+	if err != nil {
+		return 0, err
+	}
+	waiting, err := w.ForgetToDevice(ctx, userID, deviceID, limit)
+	return max(sent, waiting), err
 }

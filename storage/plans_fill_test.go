@@ -30,6 +30,12 @@ profiles user_id, field, value
 	5000 '@' || i || ':t', 'displayname', BYTES
 account_data user_id, room_nid, type, content, pos
 	20000 '@' || (i % 5000) || ':t', i % 4, 't' || i, BYTES, i
+key_backups user_id, version, algorithm, auth_data, etag, keys, deleted
+	5000 '@' || (i % 1000) || ':t', i, '', BYTES, 0, 0, i % 2 = 0
+backed_up_keys user_id, version, room_id, session_id, first_message_index, forwarded_count, is_verified, session_data
+	20000 '@' || (i % 10) || ':t', 1, '!' || (i % 100), 's' || i, 0, 0, FALSE, BYTES
+openid_tokens token_hash, user_id, expires_at
+	5000 'o' || i, '@' || i || ':t', i
 filters user_id, filter_id, hash, filter
 	5000 '@' || (i % 1000) || ':t', i, 'h' || i, BYTES
 ui_auth_sessions session_id, operation, user_id, request, completed, result, created_at

@@ -16,6 +16,10 @@ import (
 var reads = map[string][]string{
 	"it is the answer, or what is to be deleted": {
 		"aliases room_aliases(room_nid)",
+		"backed_up_keys backed_up_keys(user_id, version)",
+		"backed_up_keys_of_room backed_up_keys(user_id, version, room_id)",
+		"delete_backed_up_keys backed_up_keys(user_id, version)",
+		"delete_backed_up_keys_of_room backed_up_keys(user_id, version, room_id)",
 		"delete_access_tokens_all access_tokens(user_id)",
 		"delete_access_tokens_of access_tokens(user_id, device_id)",
 		"delete_devices_all devices(user_id)",
@@ -56,6 +60,10 @@ var reads = map[string][]string{
 		"changes changes(pos..)",
 		"compact_changes changes()",
 		"compact_changes changes(pos..)",
+		"current_key_backup key_backups(user_id) WHERE NOT deleted",
+		"current_key_backup key_backups(user_id)",
+		"delete_openid_tokens openid_tokens()",
+		"delete_openid_tokens openid_tokens(expires_at..)",
 		"delete_txns transactions(created_at..)",
 		"delete_txns_up_to transactions(user_id, device_id)",
 		"delete_txns_up_to transactions(user_id, device_id, operation..)",
@@ -65,6 +73,7 @@ var reads = map[string][]string{
 		"free_jobs jobs() WHERE holder = ''",
 		"insert_unread unread(room_nid, thread_nid)",
 		"last_change changes(pos..)",
+		"next_key_backup key_backups(user_id)",
 		"last_position changes()",
 		"newest_at events(room_nid, pos..) WHERE pos IS NOT NULL",
 		"old_failures failures(forgiven_at..)",
@@ -97,6 +106,7 @@ var reads = map[string][]string{
 		"txn_ids transactions(event_nid) WHERE event_nid <> 0", // an event has one
 	},
 	"PostgreSQL finds one user's rows, and looks through them, sooner than several keys": {
+		"backed_up_keys_in backed_up_keys(user_id, version, room_id)",
 		"delete_access_tokens_of access_tokens(user_id)",
 		"delete_devices devices(user_id)",
 		"delete_refresh_tokens_of refresh_tokens(user_id)",

@@ -18,7 +18,7 @@ type operationFixture struct {
 	alice, bob, carol *harness.User
 	room              string // alice's; bob is in it, carol is not
 	event             string // alice's message there
-	paths             map[string]string
+	paths, query      map[string]string
 	body              map[string]any // by place; "" is the whole body
 	want              int            // the status, where success is another
 }
@@ -35,6 +35,7 @@ func newOperationFixture(t *testing.T, s *harness.Server, is *fakeidentity.Serve
 		"roomAlias": "#" + s.Unique("alias") + ":hs1", "serverName": "hs1", "kind": "override", "ruleId": ".m.rule.master",
 		"receiptType": "m.read", "relType": "m.thread",
 	}
+	w.query = map[string]string{}
 	w.body = map[string]any{
 		"user_id": w.bob.ID, "room_version": "12", "invite/0": w.bob.ID, "creation_content": map[string]any{},
 		"power_level_content_override": map[string]any{}, "initial_state/0/state_key": "", "event_id": w.event, "room_id": w.room,
@@ -85,6 +86,34 @@ var preparations = map[string]func(t *testing.T, w *operationFixture){
 	"getWellknownSupport": func(_ *testing.T, w *operationFixture) { w.want = 404 }, // it names no contacts
 	"deleteDevices":       func(_ *testing.T, w *operationFixture) { w.body["devices"] = []any{w.alice.Device} },
 	"setPushRule":         func(_ *testing.T, w *operationFixture) { w.paths["ruleId"] = "mine" },
+
+	"deleteRoomKeys":            backup,
+	"deleteRoomKeysByRoomId":    backup,
+	"deleteRoomKeyBySessionId":  backup,
+	"deleteRoomKeysVersion":     backup,
+	"getRoomKeys":               backup,
+	"getRoomKeysByRoomId":       backup,
+	"getRoomKeyBySessionId":     backup,
+	"getRoomKeysVersion":        backup,
+	"getRoomKeysVersionCurrent": backup,
+	"putRoomKeys":               backup,
+	"putRoomKeysByRoomId":       backup,
+	"putRoomKeyBySessionId":     backup,
+	"putRoomKeysVersion":        backup,
+	"exchangeOpenIdToken": func(t *testing.T, w *operationFixture) {
+		w.query["access_token"] = w.alice.Post(t, harness.Path("v3/user/{}/openid/request_token", w.alice.ID), harness.O{}).At("access_token").String()
+	},
+}
+
+// backup makes a key backup with a key.
+func backup(t *testing.T, w *operationFixture) {
+	const algorithm = "m.megolm_backup.v1.curve25519-aes-sha2"
+	version := w.alice.Post(t, "/_matrix/client/v3/room_keys/version", harness.O{"algorithm": algorithm, "auth_data": harness.O{}}).At("version").String()
+	w.paths["version"], w.paths["sessionId"], w.query["version"] = version, "session", version
+	w.body["algorithm"], w.body["version"] = algorithm, version
+	w.alice.Put(t, harness.Path("v3/room_keys/keys/{}/session", w.room)+harness.Query("version", version), harness.O{
+		"first_message_index": 1, "forwarded_count": 0, "is_verified": true, "session_data": harness.O{},
+	})
 }
 
 func setName(t *testing.T, w *operationFixture) {
@@ -104,6 +133,9 @@ func (w *operationFixture) pathValue(name string) string {
 }
 
 func (w *operationFixture) queryValue(p bodygen.Param) string {
+	if v, ok := w.query[p.Name]; ok {
+		return v
+	}
 	switch {
 	case p.Name == "user_id":
 		return w.bob.ID

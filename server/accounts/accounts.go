@@ -15,6 +15,7 @@ import (
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/generated/extraapi"
 	"touchstone.example/server/config"
+	"touchstone.example/server/devicelists"
 	"touchstone.example/server/env"
 	"touchstone.example/server/feed"
 	"touchstone.example/storage"
@@ -72,18 +73,23 @@ func revoke(ctx context.Context, tx *storage.Writer, user id.UserID) (int64, err
 	return pos, tx.InsertChange(ctx, storage.Change{Pos: pos, Kind: string(feed.KindAccess), UserID: string(user)})
 }
 
-// revoking runs a write that takes access from a user. When it returns, this
-// process gives none any more, and the others have been told.
-func (a *Accounts) revoking(ctx context.Context, user id.UserID, write func(tx *storage.Writer) error) error {
+// revoking runs a write that takes access from a user and returns the devices that
+// it deletes, whose keys go with them. When revoking returns, this process gives no
+// access any more, and the others have been told.
+func (a *Accounts) revoking(ctx context.Context, user id.UserID, write func(tx *storage.Writer) ([]id.DeviceID, error)) error {
 	var pos int64
 	err := a.DB.Write(ctx, func(tx *storage.Writer) (err error) {
 		if _, err = tx.LockUser(ctx, user); err != nil {
 			return err
 		}
-		if err = write(tx); err != nil {
+		deleted, err := write(tx)
+		if err != nil {
 			return err
 		}
 		if err = tx.PutJob(ctx, JobDevices, string(user), nil, 0, a.Env.NowTS()); err != nil {
+			return err
+		}
+		if _, err = devicelists.Deleted(ctx, tx, user, deleted); err != nil {
 			return err
 		}
 		pos, err = revoke(ctx, tx, user)

@@ -11,6 +11,7 @@ import (
 	"touchstone.example/api"
 	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
+	"touchstone.example/server/devicelists"
 	"touchstone.example/storage"
 )
 
@@ -78,17 +79,23 @@ func (a *Accounts) UpdateDevice(ctx context.Context, who api.Caller, req *client
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	err := a.DB.Write(ctx, func(tx *storage.Writer) error {
-		if !name.Set {
-			_, err := tx.Device(ctx, who.User, id.DeviceID(req.DeviceID))
+	var pos int64
+	err := a.DB.Write(ctx, func(tx *storage.Writer) (err error) {
+		device := id.DeviceID(req.DeviceID)
+		d, err := tx.Device(ctx, who.User, device)
+		if err != nil || !name.Set || d.DisplayName == name.Value {
 			return err
 		}
-		return tx.RenameDevice(ctx, who.User, id.DeviceID(req.DeviceID), name.Value)
+		if err = tx.RenameDevice(ctx, who.User, device, name.Value); err != nil {
+			return err
+		}
+		pos, err = devicelists.Renamed(ctx, tx, who.User, device) // keys are shown with the name
+		return err
 	})
 	if err != nil {
 		return nil, noDevice(req.DeviceID, err)
 	}
-	return &clientapi.UpdateDeviceOK{}, nil
+	return &clientapi.UpdateDeviceOK{}, a.Feed.WaitFor(ctx, pos)
 }
 
 // DeleteDevice removes one of the caller's devices, with the password.
@@ -122,11 +129,11 @@ func (a *Accounts) DeleteDevices(ctx context.Context, who api.Caller, req *clien
 
 // deleteDevices deletes devices with all that gives access as them, once for a session.
 func (a *Accounts) deleteDevices(ctx context.Context, user id.UserID, s *session, devices ...id.DeviceID) error {
-	err := a.revoking(ctx, user, func(tx *storage.Writer) error {
+	err := a.revoking(ctx, user, func(tx *storage.Writer) ([]id.DeviceID, error) {
 		if err := s.recordResult(ctx, tx, "deleted"); err != nil {
-			return err
+			return nil, err
 		}
-		return tx.DeleteDevices(ctx, user, devices)
+		return devices, tx.DeleteDevices(ctx, user, devices)
 	})
 	if errors.Is(err, errSessionUsed) {
 		return nil // the answer of the first time

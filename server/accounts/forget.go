@@ -14,7 +14,8 @@ import (
 )
 
 // JobDevices is the kind of the jobs that delete what is left of a user's devices
-// that do not exist any more: the transaction IDs of a month. The key is the user.
+// that do not exist any more: the transaction IDs of a month, and messages that the
+// devices have not fetched. The key is the user.
 const JobDevices = "devices"
 
 // deleteBatch bounds the rows of one transaction.
@@ -27,14 +28,14 @@ func (a *Accounts) ForgetDevices(ctx context.Context, j *jobs.Job) (done bool, e
 	for !done && spent() < jobs.Slice {
 		err := a.DB.Write(ctx, func(tx *storage.Writer) error {
 			at := id.DeviceID(j.Progress())
-			device, err := tx.TxnDevice(ctx, user, at)
+			device, err := tx.DeviceWithRows(ctx, user, at)
 			if done = errors.Is(err, storage.ErrNotFound); done {
 				return nil
 			}
 			if err != nil {
 				return err
 			}
-			n, err := tx.DeleteTxnsOf(ctx, user, device, deleteBatch)
+			n, err := tx.DeleteRowsOfDevice(ctx, user, device, deleteBatch)
 			if err != nil {
 				return err
 			}
@@ -50,12 +51,12 @@ func (a *Accounts) ForgetDevices(ctx context.Context, j *jobs.Job) (done bool, e
 	return done, nil
 }
 
-// deleteSentTransactions deletes what is left of a device before another one gets its name. It is
+// deleteRowsOfDevice deletes what is left of a device before another one gets its name. It is
 // what the answer promises, so it does not wait for the job.
-func (a *Accounts) deleteSentTransactions(ctx context.Context, user id.UserID, device id.DeviceID) error {
+func (a *Accounts) deleteRowsOfDevice(ctx context.Context, user id.UserID, device id.DeviceID) error {
 	for n := int64(deleteBatch); n == deleteBatch; {
 		err := a.DB.Write(ctx, func(tx *storage.Writer) (err error) {
-			n, err = tx.DeleteTxnsOf(ctx, user, device, deleteBatch)
+			n, err = tx.DeleteRowsOfDevice(ctx, user, device, deleteBatch)
 			return err
 		})
 		if err != nil {

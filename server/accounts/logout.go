@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"touchstone.example/api"
+	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/storage"
 )
@@ -22,8 +23,15 @@ func (a *Accounts) Logout(ctx context.Context, who api.Caller, _ *clientapi.Logo
 //
 // Spec: client-server logout_all.
 func (a *Accounts) LogoutAll(ctx context.Context, who api.Caller, _ *clientapi.LogoutAllRequest) (*api.Empty, error) {
-	err := a.revoking(ctx, who.User, func(tx *storage.Writer) error {
-		return tx.DeleteOtherAccess(ctx, who.User, "", "")
+	err := a.revoking(ctx, who.User, func(tx *storage.Writer) (all []id.DeviceID, err error) {
+		rows, err := tx.Devices(ctx, who.User)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range rows {
+			all = append(all, d.ID)
+		}
+		return all, tx.DeleteOtherAccess(ctx, who.User, "", "")
 	})
 	if err != nil {
 		return nil, fmt.Errorf("log %s out: %w", who.User, err)

@@ -84,7 +84,7 @@ func (g *newLogin) write(ctx context.Context, tx *storage.Writer, now int64) (po
 			err = tx.DeleteDeviceAccess(ctx, g.user, g.device)
 		}
 	case errors.Is(err, storage.ErrNotFound):
-		if _, err := tx.DeleteTxnsOf(ctx, g.user, g.device, math.MaxInt32); err != nil { // what deleteSentTransactions has left
+		if _, err := tx.DeleteRowsOfDevice(ctx, g.user, g.device, math.MaxInt32); err != nil { // what deleteRowsOfDevice has left
 			return 0, err
 		}
 		err = tx.PutDevice(ctx, &storage.Device{
@@ -109,7 +109,7 @@ func (a *Accounts) logIn(ctx context.Context, verified *storage.User, w requeste
 	var g *newLogin
 	var pos int64
 	if w.device != "" {
-		if err := a.deleteSentTransactions(ctx, verified.ID, w.device); err != nil {
+		if err := a.deleteRowsOfDevice(ctx, verified.ID, w.device); err != nil {
 			return nil, err
 		}
 	}

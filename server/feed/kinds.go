@@ -20,14 +20,17 @@ type Topic uint8
 const (
 	TopicRoom        Topic = 1 + iota // a room's events, their verdicts, and its state
 	TopicEphemeral                    // what passes in a room: receipts and typing
+	TopicDevices                      // the devices of a room's members, and their keys
 	TopicMemberships                  // what the user is to rooms
 	TopicAccess                       // what the user's tokens are worth
 	TopicOwnData                      // what the user keeps here: account data
 	TopicReads                        // how far the user has read
+	TopicToDevice                     // messages to the user's devices
+	TopicOneTimeKeys                  // how many keys of the user's devices are left
 	endOfTopics
 )
 
-func (t Topic) ofRoom() bool { return t <= TopicEphemeral }
+func (t Topic) ofRoom() bool { return t <= TopicDevices }
 
 // A Kind says what a row of the log of changes tells.
 type Kind string
@@ -51,6 +54,18 @@ var (
 	// KindAccountData is account data, of RoomNID if that is not 0. To be written
 	// by what sets account data; Ref is 0. Read by sync, for the part accountdata.
 	KindAccountData = NewKind("account_data", TopicOwnData)
+	// KindDevices is a change of a user's devices that have keys, of these, or of the
+	// keys that sign them. Written by devicelists, for accounts and e2ee: a row for
+	// each room that UserID is in, and one of no room for the user's own devices; Ref
+	// is 0. Read by sync, for the part e2ee.
+	KindDevices = NewKind("devices", TopicDevices, TopicOwnData)
+	// KindOneTimeKeys is a change of how many one-time keys a user's devices have
+	// left, or of whether a fallback key was used. Written by e2ee; Ref is 0. Read by
+	// sync, to remember the counts: it is news for nobody.
+	KindOneTimeKeys = NewKind("one_time_keys", TopicOneTimeKeys)
+	// KindToDevice is messages to a user's devices. Written by todevice; Ref is 0.
+	// Read by sync, for the part todevice.
+	KindToDevice = NewKind("to_device", TopicToDevice)
 )
 
 // topics are those of each kind.

@@ -44,6 +44,7 @@ const (
 
 // Rules that other packages ask about.
 const (
+	BackupAuthData     = "backup-auth-data"
 	CreatorPowerLevel  = "creator-power-level"
 	EventFields        = "event-fields"
 	ForgottenLeave     = "forgotten-leave"
@@ -76,6 +77,7 @@ func Rules() []Rule {
 		{"answer-status", "an answer's status is common or declared by the operation", errorCodes, Enforce, Report, Report},
 		{"answer-type", "an answer's value has its JSON type", apiStandards, Enforce, Report, Report},
 		{"answer-unknown-member", "an answer's object has no members but those described", apiStandards, Report, Off, Off},
+		{BackupAuthData, "the auth_data of a key backup is an object; off, it may be an opaque string", "client-server-api/#post_matrixclientv3room_keysversion", Enforce, Off, Off},
 		{"body-missing", "a request that takes a JSON object has one, if an empty one", apiStandards, Enforce, Report, Off},
 		{"content-type-missing", "a JSON body should be labelled as one", apiStandards, Report, Off, Off},
 		{"content-type-not-json", "a JSON body should not be labelled as something else", apiStandards, Report, Off, Off},

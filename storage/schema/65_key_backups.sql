@@ -1,0 +1,28 @@
+-- SPDX-License-Identifier: Apache-2.0
+
+-- Backups of room keys, encrypted by clients.
+
+-- A user's versions count on: that of a deleted backup is never given again.
+CREATE TABLE key_backups (
+	user_id   TEXT    NOT NULL,
+	version   BIGINT  NOT NULL,
+	algorithm TEXT    NOT NULL,
+	auth_data BYTEA   NOT NULL, -- JSON; empty: deleted
+	etag      BIGINT  NOT NULL, -- counts the changes of the keys
+	keys      BIGINT  NOT NULL, -- how many there are
+	deleted   BOOLEAN NOT NULL, -- stays, so that it may be deleted again
+	PRIMARY KEY (user_id, version)
+);
+CREATE INDEX key_backups_current ON key_backups (user_id, version) WHERE NOT deleted;
+
+CREATE TABLE backed_up_keys (
+	user_id             TEXT    NOT NULL,
+	version             BIGINT  NOT NULL,
+	room_id             TEXT    NOT NULL,
+	session_id          TEXT    NOT NULL,
+	first_message_index BIGINT  NOT NULL,
+	forwarded_count     BIGINT  NOT NULL,
+	is_verified         BOOLEAN NOT NULL,
+	session_data        BYTEA   NOT NULL, -- JSON
+	PRIMARY KEY (user_id, version, room_id, session_id)
+);
