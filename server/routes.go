@@ -12,7 +12,7 @@ import (
 // mountClient is the table of contents of the client-server API: one line for
 // each file of the specification. Those that say nil are not served yet.
 func (s *features) mountClient(r *api.Router) {
-	clientapi.MountAccountData(r, nil)
+	clientapi.MountAccountData(r, s.accountdata)
 	clientapi.MountAccountDeactivation(r, nil)
 	clientapi.MountAdmin(r, nil)
 	clientapi.MountAdministrativeContact(r, nil)
@@ -73,7 +73,7 @@ func (s *features) mountClient(r *api.Router) {
 	clientapi.MountSpaceHierarchy(r, nil)
 	clientapi.MountSupport(r, s.discovery)
 	clientapi.MountSync(r, s.sync)
-	clientapi.MountTags(r, nil)
+	clientapi.MountTags(r, s.accountdata)
 	clientapi.MountThirdPartyLookup(r, nil)
 	clientapi.MountThirdPartyMembership(r, s.rooms)
 	clientapi.MountThreadsList(r, nil)

@@ -25,14 +25,15 @@ import (
 
 // features are the slices, each by its package's name.
 type features struct {
-	accounts  *accounts.Accounts
-	discovery *discovery.Discovery
-	keybackup *keybackup.KeyBackup
-	openid    *openid.OpenID
-	profiles  *profiles.Profiles
-	push      *push.Push
-	rooms     *rooms.Rooms
-	sync      *clientsync.Sync
+	accountdata *accountdata.AccountData
+	accounts    *accounts.Accounts
+	discovery   *discovery.Discovery
+	keybackup   *keybackup.KeyBackup
+	openid      *openid.OpenID
+	profiles    *profiles.Profiles
+	push        *push.Push
+	rooms       *rooms.Rooms
+	sync        *clientsync.Sync
 }
 
 // wire builds the features, each from those before it.
@@ -63,6 +64,7 @@ func (s *Server) wire(signer event.Signer) *features {
 		EmptyAvatar: s.judge.Lenient(strict.ProfileAvatarEmpty), UnsetIsEmpty: s.judge.Lenient(strict.ProfileUnset),
 	}
 	out.push = &push.Push{}
+	out.accountdata = accountdata.New(accountdata.Deps{DB: s.db, PushRules: out.push.Content})
 	out.keybackup = keybackup.New(keybackup.Deps{
 		DB: s.db, OpaqueAuthData: s.judge.Departed(strict.BackupAuthData, &ops.ClientPostRoomKeysVersion, "/auth_data"),
 	})

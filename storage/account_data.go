@@ -24,7 +24,9 @@ var (
 		ON CONFLICT (user_id, room_nid, type) DO UPDATE SET content = excluded.content, pos = excluded.pos`)
 	qLockAccountData = q("lock_account_data", `INSERT INTO account_data (`+accountDataColumns+`) VALUES ($1, $2, $3, $4, 0)
 		ON CONFLICT (user_id, room_nid, type) DO UPDATE SET pos = account_data.pos`)
-	qAccountData      = q("account_data", `SELECT `+accountDataColumns+` FROM account_data WHERE user_id = $1 AND room_nid = $2 AND type = $3`)
+	qAccountData   = q("account_data", `SELECT `+accountDataColumns+` FROM account_data WHERE user_id = $1 AND room_nid = $2 AND type = $3`)
+	qAccountDataOf = q("account_data_of", `SELECT `+accountDataColumns+` FROM account_data
+		WHERE user_id = $1 AND room_nid = 0 AND type = ANY($2)`)
 	qAccountDataSince = q("account_data_since", `SELECT `+accountDataColumns+` FROM account_data
 		WHERE user_id = $1 AND pos > $2 AND pos <= $3 ORDER BY room_nid, type`)
 )
@@ -59,10 +61,19 @@ func (r *Reader) AccountData(ctx context.Context, userID id.UserID, roomNID int6
 	return &d, nil
 }
 
+// AccountDataOf lists what a user has set of several kinds of global data.
+func (r *Reader) AccountDataOf(ctx context.Context, userID id.UserID, types ...string) ([]*AccountData, error) {
+	return r.accountData(ctx, qAccountDataOf, userID, types)
+}
+
 // AccountDataSince lists a user's data, of all rooms and global, that was set
 // in (after, upTo].
-func (r *Reader) AccountDataSince(ctx context.Context, userID id.UserID, after, upTo int64) (list []*AccountData, err error) {
-	err = r.rows(ctx, qAccountDataSince, []any{userID, after, upTo}, func(scan scanFunc) error {
+func (r *Reader) AccountDataSince(ctx context.Context, userID id.UserID, after, upTo int64) ([]*AccountData, error) {
+	return r.accountData(ctx, qAccountDataSince, userID, after, upTo)
+}
+
+func (r *Reader) accountData(ctx context.Context, q *query, args ...any) (list []*AccountData, err error) {
+	err = r.rows(ctx, q, args, func(scan scanFunc) error {
 		d := new(AccountData)
 		list = append(list, d)
 		return d.scan(scan)

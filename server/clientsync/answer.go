@@ -28,6 +28,7 @@ type assembly struct {
 	order       []int64
 	ids         map[int64]id.RoomID
 	memberships map[int64]*storage.Membership
+	prefers     *preferences
 	size        int // of all timelines, in bytes
 	// arrived lists by room the events of the window in order; nil: nobody has
 	// looked yet.
@@ -62,6 +63,9 @@ func (s *Sync) answer(ctx context.Context, w *window, upTo int64) (*clientapi.Sy
 }
 
 func (a *assembly) run(ctx context.Context) error {
+	if err := a.loadPreferences(ctx); err != nil {
+		return err
+	}
 	list, err := a.newsMemberships(ctx)
 	if err != nil {
 		return err
@@ -127,7 +131,7 @@ func (a *assembly) membershipAt(ctx context.Context, now *storage.Membership, po
 func (a *assembly) invited(ctx context.Context, all *clientapi.SyncRooms) error {
 	for _, nid := range a.order {
 		m := a.memberships[nid]
-		if m.Membership != "invite" && m.Membership != "knock" || !a.initial && !a.full && m.Pos <= a.since {
+		if a.prefers.hidesInvite(m) || m.Membership != "invite" && m.Membership != "knock" || !a.initial && !a.full && m.Pos <= a.since {
 			continue
 		}
 		stripped, err := a.stripped(ctx, m)

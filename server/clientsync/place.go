@@ -26,7 +26,7 @@ func (a *assembly) place(ctx context.Context, all *clientapi.SyncRooms) error {
 	}
 	w := &syncpart.Window{
 		User: a.who.User, Device: a.who.Device, Since: a.since, ToDevice: a.toDevice, UpTo: a.upTo, Now: a.now, Rooms: rooms,
-		ReadMembers: a.memberChanges,
+		Ignored: a.prefers.ignored, ReadMembers: a.memberChanges,
 	}
 	if a.initial {
 		w.Since, w.ToDevice = 0, 0

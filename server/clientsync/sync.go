@@ -57,14 +57,15 @@ type Deps struct {
 // Sync serves /sync.
 type Sync struct {
 	Deps
-	roomKinds []feed.Kind // those of the parts' kinds that concern rooms
-	keys      keyCache
-	names     names
-	arrivals  memo[*storage.Event]
-	counts    memo[map[string]int64] // members of rooms, by membership
-	members   lazyMembers
-	standing  standing
-	server    int64 // of tokens: this process, as lazyMembers knows it
+	roomKinds   []feed.Kind // those of the parts' kinds that concern rooms
+	keys        keyCache
+	names       names
+	arrivals    memo[*storage.Event]
+	counts      memo[map[string]int64] // members of rooms, by membership
+	members     lazyMembers
+	standing    standing
+	preferences preferenceCache
+	server      int64 // of tokens: this process, as lazyMembers knows it
 }
 
 // New returns the sync of a server.

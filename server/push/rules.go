@@ -112,3 +112,8 @@ func (p *Push) SetPushRuleActions(context.Context, api.Caller, *clientapi.SetPus
 func (p *Push) SetPushRuleEnabled(context.Context, api.Caller, *clientapi.SetPushRuleEnabledRequest) (*api.Empty, error) {
 	return nil, api.Unfinished()
 }
+
+// Content is what m.push_rules of a user's account data holds: all rules.
+//
+// Spec: client-server "m.push_rules".
+func (p *Push) Content(_ context.Context, user id.UserID) ([]byte, error) { return content(user), nil }

@@ -2,7 +2,11 @@
 
 package syncpart
 
-import "touchstone.example/api/id"
+import (
+	"slices"
+
+	"touchstone.example/api/id"
+)
 
 // News is what parts tell. Maps by room have the room's row as their key; a room
 // that is not in one has no news.
@@ -51,4 +55,19 @@ type Page struct {
 // user need not follow any more.
 type DeviceLists struct {
 	Changed, Left []id.UserID
+}
+
+// ignore takes out what users do whom the client's user ignores.
+//
+// Spec: client-server "Ignoring Users".
+func (n *News) ignore(users map[id.UserID]bool) {
+	if len(users) == 0 {
+		return
+	}
+	for nid, list := range n.Receipts {
+		n.Receipts[nid] = slices.DeleteFunc(list, func(r Receipt) bool { return users[r.User] })
+	}
+	for nid, list := range n.Typing {
+		n.Typing[nid] = slices.DeleteFunc(list, func(u id.UserID) bool { return users[u] })
+	}
 }
