@@ -31,7 +31,7 @@ var kinds = map[string][]string{
 	"roomview": {"server/roomview"},
 	"rooms":    {"server/rooms"},
 	"slice": {
-		"server/accountdata", "server/accounts", "server/clientsync", "server/discovery", "server/keybackup", "server/openid", "server/profiles", "server/push",
+		"server/accountdata", "server/accounts", "server/clientsync", "server/discovery", "server/keybackup", "server/openid", "server/profiles", "server/push", "server/receipts",
 	},
 	"tool":   {"server/roomtool"},
 	"server": {"server"},

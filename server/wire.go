@@ -18,6 +18,7 @@ import (
 	"touchstone.example/server/openid"
 	"touchstone.example/server/profiles"
 	"touchstone.example/server/push"
+	"touchstone.example/server/receipts"
 	"touchstone.example/server/rooms"
 	"touchstone.example/server/strict"
 	"touchstone.example/server/syncpart"
@@ -32,6 +33,7 @@ type features struct {
 	openid      *openid.OpenID
 	profiles    *profiles.Profiles
 	push        *push.Push
+	receipts    *receipts.Receipts
 	rooms       *rooms.Rooms
 	sync        *clientsync.Sync
 }
@@ -64,14 +66,15 @@ func (s *Server) wire(signer event.Signer) *features {
 		EmptyAvatar: s.judge.Lenient(strict.ProfileAvatarEmpty), UnsetIsEmpty: s.judge.Lenient(strict.ProfileUnset),
 	}
 	out.push = &push.Push{}
-	out.accountdata = accountdata.New(accountdata.Deps{DB: s.db, PushRules: out.push.Content})
+	out.accountdata = accountdata.New(accountdata.Deps{DB: s.db, Feed: s.feed, PushRules: out.push.Content})
 	out.keybackup = keybackup.New(keybackup.Deps{
 		DB: s.db, OpaqueAuthData: s.judge.Departed(strict.BackupAuthData, &ops.ClientPostRoomKeysVersion, "/auth_data"),
 	})
 	out.openid = openid.New(openid.Deps{DB: s.db, Env: s.env, Name: s.cfg.ServerName})
+	out.receipts = receipts.New(receipts.Deps{DB: s.db, Feed: s.feed, Env: s.env})
 	out.sync = clientsync.New(clientsync.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log,
-		Parts:          []syncpart.Part{push.SyncPart{}, accountdata.SyncPart{}},
+		Parts:          []syncpart.Part{push.SyncPart{}, accountdata.SyncPart{}, receipts.SyncPart{}},
 		Stopping:       s.waiting,
 		Turn:           s.limits.Sync,
 		ForgottenLeave: s.judge.Lenient(strict.ForgottenLeave),

@@ -49,6 +49,8 @@ var reads = map[string][]string{
 	},
 	"it has happened in a window of positions, and is the answer": {
 		"account_data_since account_data(user_id, pos..)",
+		"receipts_in receipts(room_nid, pos..)",
+		"receipts_of receipts(user_id, pos..)",
 		"moved_in room_state(room_nid, moved, pos..) WHERE moved",
 		"moved_in room_state(room_nid, pos..) WHERE moved",
 		"unread_in unread_exceptions(room_nid, user_id, pos..)",
@@ -96,6 +98,7 @@ var reads = map[string][]string{
 		"delete_extremities extremities(room_nid)",
 		"delete_instances instances()",
 		"epochs epochs()",
+		"unread_in receipts(room_nid, user_id, thread_nid)", // public and private
 		"device_seen_from devices(user_id)",
 		"gaps gaps(room_nid)",
 		"gaps sort for a LIMIT",
@@ -112,6 +115,7 @@ var reads = map[string][]string{
 		"delete_refresh_tokens_of refresh_tokens(user_id)",
 		"memberships_in memberships(user_id)",
 		"memberships_of memberships(user_id)",
+		"memberships_since memberships(user_id)",
 		"unread_in memberships(user_id)",
 	},
 	"only once: counts are remembered, and a member list is asked for seldom": {

@@ -22,7 +22,8 @@ var _ clientapi.AccountData = (*AccountData)(nil)
 
 // Deps are what AccountData works with.
 type Deps struct {
-	DB *storage.DB
+	DB   *storage.DB
+	Feed *feed.Feed
 	// PushRules is the content of m.push_rules, which another slice keeps.
 	PushRules func(ctx context.Context, user id.UserID) ([]byte, error)
 	// EmptyDeletes takes setting an empty object for deleting (MSC3391).
@@ -154,6 +155,7 @@ func settable(typ string) error {
 func (a *AccountData) change(ctx context.Context, user id.UserID, room id.RoomID, typ string,
 	next func(ctx context.Context, tx *storage.Writer, nid int64) ([]byte, error),
 ) (*api.Empty, error) {
+	var pos int64
 	err := a.DB.Write(ctx, func(tx *storage.Writer) error {
 		nid, err := roomOf(ctx, tx.Reader, user, room)
 		if err != nil {
@@ -163,8 +165,7 @@ func (a *AccountData) change(ctx context.Context, user id.UserID, room id.RoomID
 		if err != nil {
 			return err
 		}
-		pos, err := tx.Reserve(ctx)
-		if err != nil {
+		if pos, err = tx.Reserve(ctx); err != nil {
 			return err
 		}
 		err = tx.PutAccountData(ctx, &storage.AccountData{UserID: user, RoomNID: nid, Type: typ, Content: content, Pos: pos})
@@ -176,7 +177,10 @@ func (a *AccountData) change(ctx context.Context, user id.UserID, room id.RoomID
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, api.NotFound("You have nothing to do with room %s", room)
 	}
-	if err != nil {
+	if err == nil {
+		err = a.Feed.WaitFor(ctx, pos)
+	}
+	if err != nil && !errors.Is(err, feed.ErrBehind) {
 		return nil, fmt.Errorf("account data of %s: %w", user, err)
 	}
 	return &api.Empty{}, nil

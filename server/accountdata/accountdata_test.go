@@ -39,8 +39,10 @@ func each(t *testing.T, d accountdata.Deps, fn func(t *testing.T, f *fixture)) {
 			DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Name: slicetest.Name, Signer: signer, DefaultVersion: "12",
 			Verify: func(_ *event.Event, server id.ServerName) bool { return server == signer.Name },
 		})
-		d.DB = s.DB
-		d.PushRules = func(_ context.Context, user id.UserID) ([]byte, error) { return fmt.Appendf(nil, `{"of":%q}`, user), nil }
+		d.DB, d.Feed = s.DB, s.Feed
+		d.PushRules = func(_ context.Context, user id.UserID) ([]byte, error) {
+			return fmt.Appendf(nil, `{"of":%q}`, user), nil
+		}
 		slice := accountdata.New(d)
 		f := &fixture{Fixture: s, t: t, router: s.Router(t, api.Config{Auth: slicetest.Tokens()})}
 		clientapi.MountAccountData(f.router, slice)

@@ -141,7 +141,7 @@ func (fixed) Kinds() []feed.Kind { return []feed.Kind{kindPrivateReceipt} }
 func (f fixed) Read(_ context.Context, _ *storage.Reader, w *syncpart.Window, out *syncpart.News) error {
 	*out = syncpart.News(f)
 	for _, r := range w.Rooms {
-		out.Typing = map[int64][]id.UserID{r.NID: {"@x:hs1"}}
+		out.Typing = map[int64]syncpart.Typing{r.NID: {Users: []id.UserID{"@x:hs1"}, Changed: []id.UserID{"@x:hs1"}}}
 	}
 	return nil
 }
