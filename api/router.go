@@ -67,6 +67,8 @@ type Config struct {
 	Now      func() time.Time // for durations
 	// Observe is told of every answer; op is nil where no route matched.
 	Observe func(op *Operation, status int, d time.Duration)
+	// Served, if there is one, is told of every request that has an operation.
+	Served func(Served)
 }
 
 // Checks are the hooks of the strict judge. Each costs one comparison when it
@@ -174,6 +176,7 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &Exchange{W: rec, R: r, rec: rec, router: rt}
 	x.deadline()
 	defer x.end()
+	defer rt.tellServed(x)
 	if err := rt.serve(x); err != nil {
 		rt.fail(x, err)
 	}

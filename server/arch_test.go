@@ -22,17 +22,19 @@ var kinds = map[string][]string{
 	"spec":      {"spec"},
 	"pure": {
 		"server/event", "server/roomver", "server/eventauth", "server/stateres", "server/visibility",
-		"server/pushrules", "server/filter",
+		"server/pushrules", "server/filter", "server/devicekeys",
 	},
 	"storage":  {"storage"},
 	"trie":     {"storage/statetrie"},
 	"plumbing": {"server/env", "server/run", "server/feed", "server/jobs", "server/keys", "server/config", "server/obs", "server/strict", "server/limits", "server/outbound", "server/idclient", "server/upkeep"},
-	"contract": {"server/syncpart"},
+	"contract": {"server/syncpart", "server/devicelists"},
 	"roomview": {"server/roomview"},
 	"rooms":    {"server/rooms"},
 	"slice": {
-		"server/accountdata", "server/accounts", "server/clientsync", "server/discovery", "server/keybackup", "server/openid", "server/profiles", "server/push", "server/receipts",
+		"server/accountdata", "server/accounts", "server/clientsync", "server/discovery", "server/e2ee", "server/keybackup",
+		"server/openid", "server/profiles", "server/push", "server/receipts", "server/todevice",
 	},
+	"lab":    {"server/lab"},
 	"tool":   {"server/roomtool"},
 	"server": {"server"},
 	"main":   {"cmd/*", "complement/*", "spec/distill", "spec/gen", "tests/bench"},
@@ -56,8 +58,9 @@ var rules = map[string]struct {
 	"roomview":  {[]string{"ids", "pure", "plumbing", "storage"}, "reading a room knows no operation, no status code and no way to change it"},
 	"rooms":     {[]string{"ids", "api", "generated", "pure", "plumbing", "storage", "roomview"}, "rooms is what slices stand on"},
 	"slice":     {[]string{"ids", "api", "generated", "pure", "plumbing", "storage", "contract", "roomview", "rooms"}, "slices do not know each other: wire.go connects them"},
+	"lab":       {[]string{"ids", "api", "generated", "plumbing", "storage", "slice"}, "the lab controls a server from above, and no slice knows that it is there"},
 	"tool":      {[]string{"ids", "pure"}, "the room commands are the engine with files"},
-	"server":    {[]string{"ids", "api", "generated", "spec", "pure", "plumbing", "storage", "contract", "roomview", "rooms", "slice"}, "the server puts all together and is imported by mains and tests"},
+	"server":    {[]string{"ids", "api", "generated", "spec", "pure", "plumbing", "storage", "contract", "roomview", "rooms", "slice", "lab"}, "the server puts all together and is imported by mains and tests"},
 }
 
 // noEffects are what the pure packages may not import: the room engine has no

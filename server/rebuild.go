@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"touchstone.example/api"
+	"touchstone.example/server/env"
 	"touchstone.example/storage"
 )
 
@@ -93,7 +94,19 @@ func (b *behind) handler(part func(*Server) http.Handler) http.Handler {
 func (l *Listeners) Rebuild(ctx context.Context) error {
 	l.rebuilding.Lock()
 	defer l.rebuilding.Unlock()
-	return l.rebuild(ctx, l.oneAtATime())
+	return l.rebuild(ctx, beginning{}, l.oneAtATime())
+}
+
+// A beginning is what a server begins with, where that is not what the settings
+// say. The zero beginning is that of a start.
+type beginning struct {
+	env       *env.Env          // its clock and chance
+	empty     bool              // it forgets what the database has
+	snapshot  *storage.Snapshot // what the database is to be
+	lastEpoch int64             // of the history that the snapshot cuts off
+	// soon leaves it to the background to close the database of the server that
+	// was there, once its requests are answered.
+	soon bool
 }
 
 // oneAtATime reports whether the database serves one server at a time.
@@ -104,7 +117,7 @@ func (l *Listeners) oneAtATime() bool {
 
 // rebuild is Rebuild, for who has locked rebuilding. With stopFirst the old server
 // stops before the new one starts.
-func (l *Listeners) rebuild(ctx context.Context, stopFirst bool) error {
+func (l *Listeners) rebuild(ctx context.Context, from beginning, stopFirst bool) error {
 	select {
 	case <-l.main.Done():
 		return api.ErrStopping
@@ -116,7 +129,7 @@ func (l *Listeners) rebuild(ctx context.Context, stopFirst bool) error {
 		l.hold()
 		stopped = old.retire()
 	}
-	next, err := l.build(ctx)
+	next, err := l.build(ctx, from)
 	switch {
 	case err == nil:
 		l.serve(next)
@@ -128,7 +141,17 @@ func (l *Listeners) rebuild(ctx context.Context, stopFirst bool) error {
 	default:
 		return fmt.Errorf("rebuild: %w", err)
 	}
-	if !stopFirst {
+	switch {
+	case stopFirst:
+	case from.soon:
+		stopped = old.leave()
+		l.main.Go("close a replaced server", func(ctx context.Context) error {
+			if err := old.stop(); err != nil {
+				l.log.WarnContext(ctx, "the old server did not stop as it should", "error", err)
+			}
+			return nil
+		})
+	default:
 		stopped = old.retire()
 	}
 	if stopped != nil {
@@ -153,8 +176,8 @@ func (l *Listeners) serve(s *Server) {
 		case l.now() != s: // it was replaced
 		case errors.Is(s.failedWith(), storage.ErrHistory):
 			l.log.WarnContext(ctx, "the server begins anew with the history that the database has now")
-			s.requests.cut(api.ErrStopping) // no write of theirs is seen any more
-			_ = l.rebuild(ctx, true)        // an error stops all, and Wait returns it
+			s.requests.cut(api.ErrStopping)       // no write of theirs is seen any more
+			_ = l.rebuild(ctx, beginning{}, true) // an error stops all, and Wait returns it
 		default:
 			l.main.Stop()
 		}

@@ -41,6 +41,7 @@ func eachDatabase(t *testing.T, fn func(t *testing.T, cfg *config.Config)) {
 		t.Run(name, func(t *testing.T) {
 			cfg := config.LabDefault()
 			cfg.Database, cfg.Listeners.Client.Address, cfg.Listeners.Metrics.Address = config.Secret(url(t)), "127.0.0.1:0", "127.0.0.1:0"
+			cfg.Listeners.Lab.Address = "127.0.0.1:0"
 			fn(t, cfg)
 		})
 	}
@@ -318,6 +319,7 @@ func TestRebuildThatFails(t *testing.T) {
 func TestAnotherHistoryIsServed(t *testing.T) {
 	cfg := config.LabDefault()
 	cfg.Database, cfg.Listeners.Client.Address = config.Secret(storagetest.PostgresURL(t)), "127.0.0.1:0"
+	cfg.Listeners.Lab.Address = ""
 	l := startOn(t, cfg)
 	token := register(t, l, "alice")
 	stop := load(t, l, http.DefaultClient, token)
@@ -348,6 +350,7 @@ func TestAFailoverIsServed(t *testing.T) {
 	cluster := storagetest.NewCluster(t)
 	cfg := config.LabDefault()
 	cfg.Database, cfg.Listeners.Client.Address = config.Secret(cluster.URL()), "127.0.0.1:0"
+	cfg.Listeners.Lab.Address = ""
 	l := startOn(t, cfg)
 	token := register(t, l, "alice")
 	old := l.now()

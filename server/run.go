@@ -18,9 +18,11 @@ import (
 	"time"
 
 	"touchstone.example/server/config"
+	"touchstone.example/server/lab"
 	"touchstone.example/server/run"
 	"touchstone.example/server/strict"
 	"touchstone.example/spec"
+	"touchstone.example/storage"
 )
 
 // Time-outs of connections. Answers have none: a long poll takes its time.
@@ -51,6 +53,11 @@ type Listeners struct {
 	// announced is whether the ready file is ours.
 	announced bool
 
+	lab      *lab.Lab          // nil where lab mode is off
+	template *storage.Snapshot // an empty database, for a lab whose data is temporary
+	labs     context.Context   // of requests to the lab
+	endLab   context.CancelFunc
+
 	main      *run.Group // runs the stop
 	serving   *run.Group // listeners
 	stopError error      // once main has ended
@@ -79,7 +86,10 @@ func (l *Listeners) start(ctx context.Context) error {
 	if l.judge, err = strict.New(strict.Config{Spec: spec.Files, Settings: settings, Answers: l.cfg.Strictness.Answers}); err != nil {
 		return fmt.Errorf("read the specification: %w", err)
 	}
-	s, err := l.build(ctx)
+	if l.cfg.Lab {
+		l.lab = lab.New(lab.Deps{Host: host{l}, Coverage: &lab.Coverage{}, Violations: &strict.Store{}})
+	}
+	s, err := l.build(ctx, beginning{})
 	if err != nil {
 		return err
 	}
@@ -106,6 +116,9 @@ func (l *Listeners) listen() error {
 			return fmt.Errorf("%s listener: %w", f.name, err)
 		}
 	}
+	if err := l.listenLab(); err != nil {
+		return fmt.Errorf("lab listener: %w", err)
+	}
 	return l.announce()
 }
 
@@ -113,6 +126,9 @@ func (l *Listeners) open(name string, at config.TLSListener, handler http.Handle
 	socket, err := net.Listen("tcp", at.Address)
 	if errors.Is(err, syscall.EADDRINUSE) && name == "client" {
 		return fmt.Errorf("%w; choose another port, or a free one with --listen 127.0.0.1:0 (make run ARGS=\"--listen 127.0.0.1:0\")", err)
+	}
+	if errors.Is(err, syscall.EADDRINUSE) && name == labListener {
+		return fmt.Errorf("%w; choose another port in listeners.lab.address, or a free one with 127.0.0.1:0", err)
 	}
 	if err != nil {
 		return err
@@ -203,6 +219,13 @@ func (l *Listeners) url(name string) string {
 
 // ClientURL is where clients reach the server.
 func (l *Listeners) ClientURL() string { return l.url("client") }
+
+// LabURL is where the control plane of lab mode answers, empty if nowhere.
+func (l *Listeners) LabURL() string { return l.url(labListener) }
+
+// Lab is the control plane of lab mode, for programs that start the server
+// themselves; nil where lab mode is off.
+func (l *Listeners) Lab() *lab.Lab { return l.lab }
 
 // MetricsURL is where Prometheus reaches the server, empty if nowhere.
 func (l *Listeners) MetricsURL() string {

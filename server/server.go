@@ -50,37 +50,48 @@ type Server struct {
 	judge   *strict.Judge
 	jobs    *jobs.Jobs
 	limits  *limits.Limits
+	parts   *features
 	failed  *obs.Failures
-	roots   *x509.CertPool // whom to trust when calling others; nil: whom the machine trusts
-	matrix  http.Handler   // of the listeners for clients and servers
-	numbers http.Handler   // of the one for metrics
+	roots   *x509.CertPool   // whom to trust when calling others; nil: whom the machine trusts
+	matrix  http.Handler     // of the listeners for clients and servers
+	numbers http.Handler     // of the one for metrics
+	served  func(api.Served) // hears of every request
 	stages
 }
 
 // build makes a server of the settings. It answers once it is given to serve.
-func (l *Listeners) build(ctx context.Context) (*Server, error) {
-	s := &Server{cfg: l.cfg, log: l.log, judge: l.judge, build: obs.ReadBuild(spec.Version)}
+func (l *Listeners) build(ctx context.Context, from beginning) (*Server, error) {
+	s := &Server{cfg: l.cfg, log: l.log, judge: l.judge, build: obs.ReadBuild(spec.Version), env: from.env}
+	if l.lab != nil {
+		s.served = l.lab.Coverage.Note
+	}
 	s.metrics = obs.NewMetrics(s.build)
 	s.failed = obs.NewFailures(s.log, env.Stopwatch(), s.metrics)
 	s.begin(ctx)
-	if err := s.start(ctx); err != nil {
+	err := s.openDatabase(ctx, from)
+	if err == nil {
+		err = l.keepTemplate(ctx, s.db)
+	}
+	if err == nil {
+		err = s.start(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
 	return s, nil
 }
 
-func (s *Server) start(ctx context.Context) error {
-	var err error
-	if s.env, err = newEnv(s.cfg); err != nil {
-		return err
+// start starts what works with the database.
+func (s *Server) start(ctx context.Context) (err error) {
+	if s.env == nil {
+		if s.env, err = newEnv(s.cfg); err != nil {
+			return err
+		}
 	}
 	if s.roots, err = trusted(s.cfg.Federation.TrustedCAFile); err != nil {
 		return err
 	}
 	s.limits = limits.New(limits.Options{Failures: s.cfg.RateLimits.Enabled, Now: env.Real().Now})
-	if err := s.openDatabase(ctx); err != nil {
-		return err
-	}
 	if s.feed, err = feed.Open(ctx, s.db, s.stream, feed.Options{Shared: s.db.Engine() == "postgres", Log: s.log}); err != nil {
 		return fmt.Errorf("follow the stream: %w", err)
 	}
@@ -91,9 +102,9 @@ func (s *Server) start(ctx context.Context) error {
 		return err
 	}
 	s.jobs = jobs.New(jobs.Deps{DB: s.db, Log: s.log, Metrics: s.metrics})
-	parts := s.wire(signer)
+	s.parts = s.wire(signer)
 	s.work.Go("jobs", s.jobs.Run)
-	s.matrix = s.dated(s.router(parts).Handler())
+	s.matrix = s.dated(s.router(s.parts).Handler())
 	numbers := http.NewServeMux()
 	numbers.Handle("GET /metrics", api.Paced(s.metrics.Handler(), s.writeDeadline))
 	s.numbers = numbers
@@ -102,9 +113,6 @@ func (s *Server) start(ctx context.Context) error {
 
 // newEnv is the real clock and chance, or what the settings put in their place.
 func newEnv(cfg *config.Config) (*env.Env, error) {
-	if cfg.Seed == "" && cfg.Clock == "" {
-		return env.Real(), nil
-	}
 	out := env.Real()
 	if cfg.Clock != "" {
 		clock, err := env.ParseClock(cfg.Clock)
@@ -112,6 +120,8 @@ func newEnv(cfg *config.Config) (*env.Env, error) {
 			return nil, fmt.Errorf("settings: clock: %w", err)
 		}
 		out.Clock = clock
+	} else if cfg.Lab { // which can move it
+		out.Clock = env.RunningFrom(out.Now())
 	}
 	if cfg.Seed != "" {
 		out = env.Fixed(cfg.Seed, out.Clock)
@@ -139,17 +149,22 @@ func trusted(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-func (s *Server) openDatabase(ctx context.Context) error {
+func (s *Server) openDatabase(ctx context.Context, from beginning) error {
 	url, err := s.cfg.DatabaseURL()
 	if err != nil {
 		return err
+	}
+	if from.empty {
+		if err := storage.Erase(ctx, url); err != nil {
+			return fmt.Errorf("empty the database: %w", err)
+		}
 	}
 	if path, ok := strings.CutPrefix(url, "sqlite://"); ok {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return whereToWrite(fmt.Errorf("make the data folder: %w", err), url)
 		}
 	}
-	if s.db, err = storage.Open(ctx, url, storage.Options{Checks: s.cfg.Lab}); err != nil {
+	if s.db, err = storage.Open(ctx, url, storage.Options{Checks: s.cfg.Lab, Snapshot: from.snapshot, LastEpoch: from.lastEpoch}); err != nil {
 		return whereToWrite(err, url)
 	}
 	return nil
@@ -202,6 +217,7 @@ func (s *Server) router(parts *features) *api.Router {
 			}
 			s.metrics.Request(name, status, took)
 		},
+		Served: s.served,
 	})
 	parts.mountClient(r)
 	parts.mountFederation(r)
@@ -217,7 +233,7 @@ func (s *Server) writeDeadline() time.Time {
 // dated says in the Date header what time it is for clients, where that is not
 // the real time.
 func (s *Server) dated(next http.Handler) http.Handler {
-	if s.cfg.Clock == "" {
+	if s.cfg.Clock == "" && !s.cfg.Lab {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

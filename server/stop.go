@@ -58,6 +58,7 @@ type stages struct {
 
 // begin makes the groups. Only main ends with ctx: it stops the others.
 func (l *Listeners) begin(ctx context.Context) {
+	l.labs, l.endLab = context.WithCancel(context.WithoutCancel(ctx))
 	l.main = run.NewGroup(ctx, l.log)
 	l.main.Go("stop", func(ctx context.Context) error {
 		<-ctx.Done()
@@ -102,7 +103,7 @@ func (l *Listeners) stopInOrder() error {
 	defer l.rebuilding.Unlock()
 	s := l.now()
 	if s == nil { // it has not started
-		return nil
+		return l.closeLab()
 	}
 	err := l.stopRequests(s)
 	l.serving.Stop()
@@ -110,7 +111,7 @@ func (l *Listeners) stopInOrder() error {
 	if l.announced { // else the file may be another server's
 		_ = os.Remove(l.cfg.ReadyFile) // whoever read it may have deleted it
 	}
-	return errors.Join(err, s.stop())
+	return errors.Join(err, s.stop(), l.closeLab())
 }
 
 // stopRequests closes the listeners, answers those who wait for news, and lets
@@ -119,6 +120,7 @@ func (l *Listeners) stopInOrder() error {
 func (l *Listeners) stopRequests(s *Server) error {
 	ctx, done := context.WithTimeout(context.Background(), stopPatience+cutPatience)
 	defer done()
+	l.endLab()
 	defer time.AfterFunc(stopPatience, func() { s.requests.cut(api.ErrStopping) }).Stop()
 	closing := run.NewGroup(context.Background(), l.log)
 	var closed sync.WaitGroup
@@ -136,11 +138,14 @@ func (l *Listeners) stopRequests(s *Server) error {
 // retire stops a server whose requests go to another now, or wait. The
 // connections are not its own: what reads from a client that does nothing is left
 // behind, until the listener's deadlines end it.
-func (s *Server) retire() error {
+func (s *Server) retire() error { return errors.Join(s.leave(), s.stop()) }
+
+// leave returns when the requests of a server are answered to which none come any
+// more.
+func (s *Server) leave() error {
 	defer time.AfterFunc(stopPatience, func() { s.requests.cut(api.ErrStopping) }).Stop()
 	s.endWaits()
-	err := within(stopPatience+hungPatience, s.log, &s.requests)
-	return errors.Join(err, s.stop())
+	return within(stopPatience+hungPatience, s.log, &s.requests)
 }
 
 // stop ends what goes on behind the requests.

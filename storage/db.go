@@ -52,6 +52,11 @@ type Options struct {
 	// StateNodes bounds the cache of room state nodes, counted in nodes.
 	// Zero means 32768, some 12 MB when full.
 	StateNodes int
+	// Snapshot is what an SQLite database begins as, in place of what it was.
+	// LastEpoch is the epoch in which the history went on that the snapshot cuts
+	// off; 0 for none.
+	Snapshot  *Snapshot
+	LastEpoch int64
 }
 
 func (o Options) withDefaults() Options {
@@ -180,13 +185,13 @@ func (db *DB) Write(ctx context.Context, fn func(*Writer) error) error {
 			return err
 		}
 		db.stats.retries.Add(1)
-		if err := pause(ctx, time.Duration(attempt)*time.Millisecond); err != nil {
+		if err := sleep(ctx, time.Duration(attempt)*time.Millisecond); err != nil {
 			return err
 		}
 	}
 }
 
-func pause(ctx context.Context, d time.Duration) error {
+func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

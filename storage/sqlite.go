@@ -6,6 +6,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -41,6 +42,11 @@ func openSQLite(ctx context.Context, db *DB, where string) (engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s := db.opts.Snapshot; s != nil {
+		if err := s.putInto(path); err != nil {
+			return nil, errors.Join(fmt.Errorf("restore a snapshot: %w", err), cleanup())
+		}
+	}
 	pool, err := sql.Open("sqlite", sqliteDSN(path, sync))
 	if err != nil {
 		return nil, errors.Join(err, cleanup())
@@ -51,7 +57,7 @@ func openSQLite(ctx context.Context, db *DB, where string) (engine, error) {
 		if e.path, err = filepath.EvalSymlinks(path); err != nil {
 			return nil, errors.Join(err, e.close())
 		}
-		e.markPath = e.path + ".history"
+		e.markPath = e.path + historySuffix
 	}
 	e.readers.slots = make(chan struct{}, db.opts.MaxReaders)
 	e.readers.closed = make(chan struct{})

@@ -65,6 +65,9 @@ func greet(w io.Writer, cfg *config.Config, s *server.Listeners) {
 	if cfg.Lab {
 		fmt.Fprintf(w, "  lab mode      %s; do not expose it to the internet\n", labData(s))
 	}
+	if url := s.LabURL(); url != "" {
+		fmt.Fprintf(w, "  control       %s/_touchstone/lab/v1/\n", url)
+	}
 	fmt.Fprintf(w, "\nTry:  curl %s/_matrix/client/versions\n", s.ClientURL())
 	fmt.Fprint(w, "Stop with Ctrl-C.\n")
 }

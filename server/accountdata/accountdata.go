@@ -165,7 +165,7 @@ func (a *AccountData) change(ctx context.Context, user id.UserID, room id.RoomID
 		if err != nil {
 			return err
 		}
-		if pos, err = tx.Reserve(ctx); err != nil {
+		if pos, err = tx.ReservePosition(ctx); err != nil {
 			return err
 		}
 		err = tx.PutAccountData(ctx, &storage.AccountData{UserID: user, RoomNID: nid, Type: typ, Content: content, Pos: pos})

@@ -33,7 +33,7 @@ type preferenceCache struct {
 const typeInvitePermission = "m.invite_permission_config"
 
 // loadPreferences reads whom the user wants to hear of.
-func (a *assembly) loadPreferences(ctx context.Context) (err error) {
+func (a *answerBuilder) loadPreferences(ctx context.Context) (err error) {
 	c, user := &a.Sync.preferences, a.who.User
 	c.mu.Lock()
 	a.prefers = c.users[user]

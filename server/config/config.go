@@ -72,7 +72,7 @@ type Listeners struct {
 	Client     TLSListener `yaml:"client"`
 	Federation TLSListener `yaml:"federation"`
 	Metrics    Listener    `yaml:"metrics"`
-	Lab        Listener    `yaml:"lab"`
+	Lab        LabListener `yaml:"lab"`
 	// TrustedProxies are addresses and networks (CIDR) whose X-Forwarded-For
 	// is believed.
 	TrustedProxies []string `yaml:"trusted_proxies"`
@@ -105,6 +105,17 @@ func network(text string) (netip.Prefix, error) {
 type Listener struct {
 	Address string `yaml:"address"`
 }
+
+// LabListener is that of the control plane of lab mode.
+type LabListener struct {
+	Address string `yaml:"address"`
+	// AnyoneMayControl is what an address that others can reach needs besides.
+	AnyoneMayControl bool `yaml:"anyone_may_control"`
+}
+
+// Loopback reports whether the control plane can be reached from this machine
+// only.
+func (l LabListener) Loopback() bool { return isLoopback(l.Address) }
 
 // TLSListener is one address, encrypted if it has a certificate.
 type TLSListener struct {

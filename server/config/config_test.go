@@ -268,9 +268,17 @@ func TestSettingsWithoutEffectAreNoted(t *testing.T) {
 	c, err := load(t, "appservices: [bridge.yaml]", nil, []string{"--lab"}, files)
 	require.NoError(t, err)
 	require.Equal(t, []string{"appservices has no effect yet"}, c.Notes)
-	c, err = load(t, "lab: true\nlisteners: {lab: {address: '127.0.0.1:9'}}", nil, nil, nil)
+}
+
+// TestTheControlPlaneIsOpenedTwice: an address that others can reach needs a second
+// setting.
+func TestTheControlPlaneIsOpenedTwice(t *testing.T) {
+	const open = "lab: true\nlisteners: {lab: {address: '0.0.0.0:8009', anyone_may_control: %t}}"
+	_, err := load(t, fmt.Sprintf(open, false), nil, nil, nil)
+	require.ErrorContains(t, err, "others can reach 0.0.0.0:8009")
+	c, err := load(t, fmt.Sprintf(open, true), nil, nil, nil)
 	require.NoError(t, err)
-	require.Equal(t, []string{"listeners.lab.address has no effect yet"}, c.Notes)
+	require.False(t, c.Listeners.Lab.Loopback())
 }
 
 func TestNoTwoSettingsShareAVariable(t *testing.T) {

@@ -66,9 +66,11 @@ type VirtualClock struct {
 	alarm   *time.Timer
 }
 
+// A waiter is told when the clock shows its time. tell must not block, nor call
+// the clock.
 type waiter struct {
-	at time.Time
-	c  chan time.Time
+	at   time.Time
+	tell func(now time.Time)
 }
 
 var _ Clock = (*VirtualClock)(nil)
@@ -98,14 +100,21 @@ func (c *VirtualClock) now() time.Time {
 // After returns a timer that fires when the clock shows d later than now,
 // whether it ran or was set.
 func (c *VirtualClock) After(d time.Duration) *Timer {
+	fired := make(chan time.Time, 1)
+	return &Timer{C: fired, stop: c.afterFunc(d, func(now time.Time) { fired <- now })}
+}
+
+// afterFunc has tell called once the clock shows d later than now, unless it is
+// stopped before.
+func (c *VirtualClock) afterFunc(d time.Duration, tell func(now time.Time)) (stop func() bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.now()
-	w := &waiter{at: now.Add(d), c: make(chan time.Time, 1)}
 	if d <= 0 {
-		w.c <- now
-		return &Timer{C: w.c, stop: func() bool { return false }}
+		tell(now)
+		return func() bool { return false }
 	}
+	w := &waiter{at: now.Add(d), tell: tell}
 	i, _ := slices.BinarySearchFunc(c.waiting, w, func(a, b *waiter) int {
 		if a.at.After(b.at) {
 			return 1
@@ -114,7 +123,7 @@ func (c *VirtualClock) After(d time.Duration) *Timer {
 	})
 	c.waiting = slices.Insert(c.waiting, i, w)
 	c.fire()
-	return &Timer{C: w.c, stop: func() bool { return c.remove(w) }}
+	return func() bool { return c.remove(w) }
 }
 
 func (c *VirtualClock) remove(w *waiter) bool {
@@ -135,7 +144,7 @@ func (c *VirtualClock) fire() {
 	now := c.now()
 	due := 0
 	for due < len(c.waiting) && !c.waiting[due].at.After(now) {
-		c.waiting[due].c <- now
+		c.waiting[due].tell(now)
 		due++
 	}
 	c.waiting = slices.Delete(c.waiting, 0, due)

@@ -127,6 +127,33 @@ func TestWaitEndsWithTheClockOrTheContext(t *testing.T) {
 	})
 }
 
+func TestATimeoutEndsWithEitherTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		clock := env.Frozen(noon)
+		e := env.Fixed("s", clock)
+		moved, cancel := e.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		clock.Advance(59 * time.Second)
+		require.NoError(t, moved.Err())
+		clock.Advance(time.Second)
+		require.Error(t, moved.Err())
+
+		passed, cancel := e.WithTimeout(t.Context(), time.Minute)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Error(t, passed.Err(), "a clock that stands still holds nobody up")
+		cancel()
+		_, waiting := clock.Next()
+		require.Zero(t, waiting)
+
+		real, cancel := env.Real().WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.ErrorIs(t, real.Err(), context.DeadlineExceeded)
+	})
+}
+
 func TestRealTimeIsUTCAndPasses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := env.Real()

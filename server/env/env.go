@@ -49,6 +49,22 @@ func (e *Env) Wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// WithTimeout is context.WithTimeout for what a client waits for: the time is up
+// when it has really passed, and also when tests have moved the clock so far.
+// With a clock that stands still a client must not wait for ever.
+func (e *Env) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	clock, ok := e.Clock.(*VirtualClock)
+	if !ok {
+		return ctx, cancel
+	}
+	stop := clock.afterFunc(d, func(time.Time) { cancel() })
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}
+
 // Stopwatch starts a measurement of real time and returns a function that
 // returns the time since then. Use it for logs, metrics and time-outs only: its
 // result must never reach a client.

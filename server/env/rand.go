@@ -8,6 +8,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"hash/fnv"
+	"maps"
+	"slices"
 	"sync"
 )
 
@@ -45,6 +47,17 @@ func (r *Rand) Reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.counts, r.shared = map[source]uint64{}, nil
+}
+
+// Clone returns a Rand that will give what r would have given, for a snapshot of
+// a server.
+func (r *Rand) Clone() *Rand {
+	if r.seed == nil {
+		return &Rand{}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return &Rand{seed: r.seed, counts: maps.Clone(r.counts), shared: slices.Clone(r.shared)}
 }
 
 // Predictable reports whether results depend on a seed.

@@ -53,6 +53,16 @@ func TestResetRepeatsResults(t *testing.T) {
 	require.Equal(t, first, r.Token("p", "k", 16))
 }
 
+func TestACloneGoesOnWhereItWasMade(t *testing.T) {
+	r := env.Seeded("s")
+	r.Token("p", "k", 16)
+	clone := r.Clone()
+	want := r.Token("p", "k", 16)
+	r.Token("p", "k", 16)
+	require.Equal(t, want, clone.Token("p", "k", 16))
+	require.False(t, env.Real().Rand.Clone().Predictable())
+}
+
 func TestCountersStayBoundedAndNeverRepeat(t *testing.T) {
 	r := env.Seeded("s")
 	const keys = 1<<16 + 1<<13

@@ -218,7 +218,7 @@ func write(ctx context.Context, tx *storage.Writer, moves []*storage.Receipt) (p
 	if len(moved) == 0 {
 		return 0, nil
 	}
-	if pos, err = tx.Reserve(ctx); err != nil {
+	if pos, err = tx.ReservePosition(ctx); err != nil {
 		return 0, err
 	}
 	for _, m := range moved {

@@ -24,7 +24,7 @@ var (
 	knownMethods  = []string{"get", "put", "post", "delete"}
 	knownPlaces   = []string{"path", "query", "header"}
 	knownContents = []string{
-		"application/json", "application/octet-stream", "multipart/mixed",
+		"application/json", "application/octet-stream", "application/xml", "multipart/mixed",
 		"image/jpeg", "image/png", "image/gif", "image/webp", "image/apng",
 	}
 )

@@ -36,7 +36,7 @@ type part struct {
 func parts() []part {
 	return []part{
 		{"start", (*bench).start}, {"rooms", (*bench).rooms}, {"send", (*bench).sends}, {"sync", (*bench).syncs},
-		{"fanout", (*bench).fanout}, {"queries", (*bench).queries}, {"strict", (*bench).strict},
+		{"fanout", (*bench).fanout}, {"queries", (*bench).queries}, {"strict", (*bench).strict}, {"lab", (*bench).lab},
 	}
 }
 

@@ -8,23 +8,18 @@ import (
 	"log/slog"
 	"strings"
 
-	"touchstone.example/server"
-	"touchstone.example/server/config"
+	"touchstone.example/tests/touchstonetest"
 )
 
 // inProcess is a server in this process.
 type inProcess struct {
 	t T
-	s *server.Listeners
+	s *touchstonetest.Server
 }
 
 func startInProcess(t T, o Options) (instance, error) {
-	cfg, err := config.Load(config.Sources{Env: o.settings("")})
-	if err != nil {
-		return nil, err
-	}
-	log := slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: cfg.Log.Level}))
-	s, err := server.Start(context.WithoutCancel(t.Context()), cfg, log)
+	log := slog.New(slog.NewTextHandler(touchstonetest.LogWriter(t), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	s, err := touchstonetest.Start(context.WithoutCancel(t.Context()), touchstonetest.WithEnvironment(o.settings("")...), touchstonetest.WithLog(log))
 	if err != nil {
 		return nil, err
 	}
@@ -32,28 +27,18 @@ func startInProcess(t T, o Options) (instance, error) {
 }
 
 func (h *inProcess) addresses() Addresses {
-	return Addresses{Client: h.s.ClientURL(), Metrics: strings.TrimSuffix(h.s.MetricsURL(), "/metrics")}
+	return Addresses{Client: h.s.URL(), Metrics: strings.TrimSuffix(h.s.MetricsURL(), "/metrics"), Lab: h.s.LabURL()}
 }
 
 // stop also asks the server what it thinks of its own answers.
 func (h *inProcess) stop() error {
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
-	defer cancel()
-	if err := h.s.Close(ctx); err != nil {
+	if err := h.s.Close(); err != nil {
 		return err
 	}
-	for _, v := range h.s.Violations() {
-		h.t.Errorf("the server's own judge: %s, %d times", v.Error(), v.Times)
+	for _, wrong := range h.s.WrongAnswers() {
+		h.t.Errorf("the server's own judge: %s", wrong)
 	}
 	return nil
 }
 
 func (h *inProcess) kill() error { return errors.New("a server in this process cannot be killed") }
-
-// testLog writes the server's log into the test's.
-type testLog struct{ t T }
-
-func (l testLog) Write(line []byte) (int, error) {
-	l.t.Logf("%s", strings.TrimSuffix(string(line), "\n"))
-	return len(line), nil
-}

@@ -35,6 +35,7 @@ type Addresses struct {
 	Client     string `json:"client"`
 	Federation string `json:"federation"` // where the settings give it an address
 	Metrics    string `json:"metrics"`
+	Lab        string `json:"lab"` // the control plane
 }
 
 // URL returns the base of the client-server API.
@@ -42,6 +43,9 @@ func (s *Server) URL() string { return s.at.Load().Client }
 
 // MetricsURL returns the base of the metrics, empty where there are none.
 func (s *Server) MetricsURL() string { return s.at.Load().Metrics }
+
+// LabURL returns the base of the control plane, empty where there is none.
+func (s *Server) LabURL() string { return s.at.Load().Lab }
 
 // FederationURL returns the base of the federation listener of a process, empty
 // where there is none.

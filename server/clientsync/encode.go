@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package clientsync
+
+import (
+	"context"
+
+	"touchstone.example/api"
+	"touchstone.example/api/id"
+	"touchstone.example/generated/clientapi"
+	"touchstone.example/server/event"
+	"touchstone.example/server/feed"
+	"touchstone.example/storage"
+)
+
+// Limits of a timeline.
+const (
+	defaultTimeline = 10
+	maxTimeline     = 1000
+)
+
+// write puts the parts into the answer.
+func (a *answerBuilder) write(ctx context.Context, all *clientapi.SyncRooms, parts []*roomUpdate) error {
+	threads, err := a.threads(ctx, parts)
+	if err != nil {
+		return err
+	}
+	for _, p := range parts {
+		a.rememberMembers(p)
+		if !p.joined {
+			l := clientapi.SyncLeftRoom{Timeline: p.timelineBatch()}
+			l.State, l.StateAfter = p.stateBatches()
+			putRoom(&all.Leave, p.id, l)
+			continue
+		}
+		if !a.initial && p.membership.Pos > a.since && a.JoinedLimited {
+			p.limited = true
+		}
+		j := clientapi.SyncJoinedRoom{Timeline: p.timelineBatch(), Summary: p.summary()}
+		j.State, j.StateAfter = p.stateBatches()
+		j.UnreadNotifications, j.UnreadThreadNotifications = p.countsChanged(threads)
+		putRoom(&all.Join, p.id, j)
+	}
+	return nil
+}
+
+// rememberMembers notes the membership events that a part tells.
+func (a *answerBuilder) rememberMembers(p *roomUpdate) {
+	if !a.remembersMembers() {
+		return
+	}
+	var more []int64
+	for _, e := range p.state {
+		if e.Type == event.TypeMember {
+			more = append(more, e.NID)
+		}
+	}
+	for _, e := range p.timeline {
+		if e.Type == event.TypeMember && e.StateKey != nil && !p.stateAfter {
+			more = append(more, e.NID)
+		}
+	}
+	a.knownMembers = withMore(a.knownMembers, more)
+}
+
+func (p *roomUpdate) timelineBatch() *clientapi.TimelineBatch {
+	batch := &clientapi.TimelineBatch{Events: p.events(p.timeline), Limited: api.Some(p.limited)}
+	// The token's place is before the timeline; its position is that of
+	// this answer, at which /members?at shows the members that go with it.
+	token := feed.Token{Epoch: p.Feed.Epoch(), Pos: p.answerBuilder.upTo}
+	if len(p.timeline) > 0 {
+		token.Room, token.TopoPos = true, p.prevBatch
+	}
+	batch.PrevBatch = api.Some(token.String())
+	return batch
+}
+
+// events are written as the filter wants them to look.
+func (p *roomUpdate) events(list []*storage.Event) []api.Raw {
+	out := make([]api.Raw, len(list))
+	for i, e := range list {
+		out[i] = p.view.Event(e, "")
+		if p.filter.Fields != nil {
+			out[i] = p.filter.Fields.Project(nil, out[i])
+		}
+	}
+	return out
+}
+
+// stateBatches puts the state where the client wants it.
+func (p *roomUpdate) stateBatches() (state, after *clientapi.StateEventBatch) {
+	batch := &clientapi.StateEventBatch{Events: p.events(p.state)}
+	if p.stateAfter {
+		return nil, batch
+	}
+	return batch, nil
+}
+
+func (p *roomUpdate) summary() *clientapi.SyncRoomSummary {
+	if p.counts == nil {
+		return nil
+	}
+	return &clientapi.SyncRoomSummary{
+		Heroes: p.heroes, JoinedMemberCount: api.Some(p.counts["join"]), InvitedMemberCount: api.Some(p.counts["invite"]),
+	}
+}
+
+// threads names the roots of the threads that have unread events, where the
+// filter wants threads counted apart.
+func (a *answerBuilder) threads(ctx context.Context, parts []*roomUpdate) (map[int64]id.EventID, error) {
+	var roots []int64
+	for _, p := range parts {
+		for nid := range p.unread {
+			if nid != 0 && a.filter.Room.Timeline.UnreadThreadNotifications {
+				roots = append(roots, nid)
+			}
+		}
+	}
+	if len(roots) == 0 {
+		return nil, nil
+	}
+	return a.tx.EventIDs(ctx, roots)
+}
+
+// countsChanged is what the user has not read: in the whole room, or apart for the
+// main timeline and each thread that has a name.
+func (p *roomUpdate) countsChanged(threads map[int64]id.EventID) (*clientapi.UnreadCounts, map[id.EventID]clientapi.UnreadCounts) {
+	var main storage.UnreadCount
+	var apart map[id.EventID]clientapi.UnreadCounts
+	for nid, c := range p.unread {
+		if root, ok := threads[nid]; ok {
+			if apart == nil {
+				apart = map[id.EventID]clientapi.UnreadCounts{}
+			}
+			apart[root] = unreadCounts(c)
+			continue
+		}
+		main.Notify += c.Notify
+		main.Highlight += c.Highlight
+	}
+	counts := unreadCounts(main)
+	return &counts, apart
+}
+
+func unreadCounts(c storage.UnreadCount) clientapi.UnreadCounts {
+	return clientapi.UnreadCounts{NotificationCount: api.Some(c.Notify), HighlightCount: api.Some(c.Highlight)}
+}
