@@ -32,7 +32,7 @@ var kinds = map[string][]string{
 	"rooms":    {"server/rooms"},
 	"slice": {
 		"server/accountdata", "server/accounts", "server/clientsync", "server/discovery", "server/e2ee", "server/keybackup",
-		"server/openid", "server/profiles", "server/push", "server/receipts", "server/todevice",
+		"server/openid", "server/profiles", "server/push", "server/receipts", "server/todevice", "server/typing",
 	},
 	"lab":    {"server/lab"},
 	"tool":   {"server/roomtool"},

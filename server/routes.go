@@ -78,7 +78,7 @@ func (s *features) mountClient(r *api.Router) {
 	clientapi.MountThirdPartyMembership(r, s.rooms)
 	clientapi.MountThreadsList(r, nil)
 	clientapi.MountToDevice(r, nil)
-	clientapi.MountTyping(r, nil)
+	clientapi.MountTyping(r, s.typing)
 	clientapi.MountUsers(r, nil)
 	clientapi.MountVersions(r, s.discovery)
 	clientapi.MountVoip(r, nil)

@@ -22,6 +22,7 @@ import (
 	"touchstone.example/server/rooms"
 	"touchstone.example/server/strict"
 	"touchstone.example/server/syncpart"
+	"touchstone.example/server/typing"
 )
 
 // features are the slices, each by its package's name.
@@ -36,6 +37,7 @@ type features struct {
 	receipts    *receipts.Receipts
 	rooms       *rooms.Rooms
 	sync        *clientsync.Sync
+	typing      *typing.Typing
 }
 
 // wire builds the features, each from those before it.
@@ -72,9 +74,11 @@ func (s *Server) wire(signer event.Signer) *features {
 	})
 	out.openid = openid.New(openid.Deps{DB: s.db, Env: s.env, Name: s.cfg.ServerName})
 	out.receipts = receipts.New(receipts.Deps{DB: s.db, Feed: s.feed, Env: s.env})
+	out.typing = typing.New(typing.Deps{DB: s.db, Feed: s.feed, Env: s.env, Log: s.log})
+	s.work.Go("typing", out.typing.Run)
 	out.sync = clientsync.New(clientsync.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log,
-		Parts:          []syncpart.Part{push.SyncPart{}, accountdata.SyncPart{}, receipts.SyncPart{}},
+		Parts:          []syncpart.Part{push.SyncPart{}, accountdata.SyncPart{}, receipts.SyncPart{}, typing.SyncPart{}},
 		Stopping:       s.waiting,
 		Turn:           s.limits.Sync,
 		ForgottenLeave: s.judge.Lenient(strict.ForgottenLeave),

@@ -49,6 +49,8 @@ var reads = map[string][]string{
 	},
 	"it has happened in a window of positions, and is the answer": {
 		"account_data_since account_data(user_id, pos..)",
+		"typing_since typing(room_nid, pos..)",
+		"typing_in typing(room_nid, until..) WHERE until > 0",
 		"receipts_in receipts(room_nid, pos..)",
 		"receipts_of receipts(user_id, pos..)",
 		"resolved_in room_state(room_nid, by_resolution, pos..) WHERE by_resolution",
@@ -73,6 +75,8 @@ var reads = map[string][]string{
 		"first_members_in sort for a LIMIT",
 		"has_successors backward_extremities(room_nid, event_id)",
 		"free_jobs jobs() WHERE holder = ''",
+		"next_typing typing() WHERE until > 0",
+		"typing_until typing(until..) WHERE until > 0",
 		"insert_unread unread(room_nid, thread_nid)",
 		"last_change changes(pos..)",
 		"next_key_backup key_backups(user_id)",

@@ -61,6 +61,9 @@ var (
 	// KindPrivateReceipt is a receipt that is the user's own business. Written and read
 	// as KindReceipt.
 	KindPrivateReceipt = NewKind("receipt_private", TopicReads)
+	// KindTyping is that a user began to type in a room, or stopped. Written by typing;
+	// Ref is 0. Read by sync, for the part typing.
+	KindTyping = NewKind("typing", TopicEphemeral)
 	// KindDevices is a change of a user's devices that have keys, of these, or of the
 	// keys that sign them. Written by devicelists, for accounts and e2ee: a row for
 	// each room that UserID is in, and one of no room for the user's own devices; Ref
