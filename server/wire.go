@@ -48,10 +48,11 @@ func (s *Server) wire(signer event.Signer) *features {
 		Registration: s.cfg.Registration, Passwords: s.cfg.Passwords, WellKnown: s.cfg.WellKnown.Client,
 		Limits: s.cfg.RateLimits.Enabled, GuestJoinByName: s.judge.Lenient(strict.GuestJoinByName), Address: api.ClientAddress,
 	})
+	out.push = push.New(push.Deps{DB: s.db, Feed: s.feed})
 	own := signer.Key.Public().(ed25519.PublicKey)
 	out.rooms = rooms.New(rooms.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Name: s.cfg.ServerName, Signer: signer,
-		DefaultVersion: s.cfg.Rooms.DefaultVersion,
+		DefaultVersion: s.cfg.Rooms.DefaultVersion, MemberRules: out.push,
 		Departures: rooms.Departures{
 			JoinExtraContent:  s.judge.Lenient(strict.JoinExtraContent),
 			JoinedProfile:     s.judge.Lenient(strict.JoinedProfile),
@@ -67,7 +68,6 @@ func (s *Server) wire(signer event.Signer) *features {
 		DB: s.db, Env: s.env, Jobs: s.jobs, Name: s.cfg.ServerName, AnyAvatar: s.judge.Lenient(strict.ProfileAvatarURL),
 		EmptyAvatar: s.judge.Lenient(strict.ProfileAvatarEmpty), UnsetIsEmpty: s.judge.Lenient(strict.ProfileUnset),
 	}
-	out.push = &push.Push{}
 	out.accountdata = accountdata.New(accountdata.Deps{DB: s.db, Feed: s.feed, PushRules: out.push.Content})
 	out.keybackup = keybackup.New(keybackup.Deps{
 		DB: s.db, OpaqueAuthData: s.judge.Departed(strict.BackupAuthData, &ops.ClientPostRoomKeysVersion, "/auth_data"),
@@ -78,7 +78,7 @@ func (s *Server) wire(signer event.Signer) *features {
 	s.work.Go("typing", out.typing.Run)
 	out.sync = clientsync.New(clientsync.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log,
-		Parts:          []syncpart.Part{push.SyncPart{}, accountdata.SyncPart{}, receipts.SyncPart{}, typing.SyncPart{}},
+		Parts:          []syncpart.Part{push.SyncPart{Push: out.push}, accountdata.SyncPart{}, receipts.SyncPart{}, typing.SyncPart{}},
 		Stopping:       s.waiting,
 		Turn:           s.limits.Sync,
 		ForgottenLeave: s.judge.Lenient(strict.ForgottenLeave),

@@ -11,9 +11,8 @@ CREATE TABLE rooms (
 	max_depth    BIGINT  NOT NULL,
 	public       BOOLEAN NOT NULL, -- in the published directory
 	partial      BOOLEAN NOT NULL, -- joined, state still being fetched
-	out_of_order BOOLEAN NOT NULL, -- some event came with a lower topological position than an earlier arrival
-	reevaluate_from BIGINT NOT NULL, -- re-check rejections from this event on; 0: nothing to re-check
-	blocked      BOOLEAN NOT NULL,
+	out_of_order   BOOLEAN NOT NULL, -- some event came with a lower topological position than an earlier arrival
+	reevaluate_from   BIGINT  NOT NULL, -- re-check rejections from this event on; 0: nothing to re-check
 	created_at   BIGINT  NOT NULL
 );
 CREATE INDEX rooms_public ON rooms (nid) WHERE public;
