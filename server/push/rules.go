@@ -154,8 +154,3 @@ func (p *Push) changed(ctx context.Context, who api.Caller, edit func(set *pushr
 	}
 	return &api.Empty{}, nil
 }
-
-// Content is what m.push_rules of a user's account data holds: all rules.
-//
-// Spec: client-server "m.push_rules".
-func (p *Push) Content(_ context.Context, user id.UserID) ([]byte, error) { return content(user), nil }
