@@ -14,12 +14,11 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/accountdata"
-	"touchstone.example/server/event"
 	"touchstone.example/server/feed"
-	"touchstone.example/server/rooms"
 	"touchstone.example/server/syncpart"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
+	"touchstone.example/tests/roomtest"
 	"touchstone.example/tests/slicetest"
 )
 
@@ -34,11 +33,6 @@ type fixture struct {
 func each(t *testing.T, d accountdata.Deps, fn func(t *testing.T, f *fixture)) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		s := slicetest.New(t, db)
-		signer := s.Signer()
-		r := rooms.New(rooms.Deps{
-			DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Name: slicetest.Name, Signer: signer, DefaultVersion: "12",
-			Verify: func(_ *event.Event, server id.ServerName) bool { return server == signer.Name },
-		})
 		d.DB, d.Feed = s.DB, s.Feed
 		d.PushRules = func(_ context.Context, user id.UserID) ([]byte, error) {
 			return fmt.Appendf(nil, `{"of":%q}`, user), nil
@@ -47,7 +41,7 @@ func each(t *testing.T, d accountdata.Deps, fn func(t *testing.T, f *fixture)) {
 		f := &fixture{Fixture: s, t: t, router: s.Router(t, api.Config{Auth: slicetest.Tokens()})}
 		clientapi.MountAccountData(f.router, slice)
 		clientapi.MountTags(f.router, slice)
-		clientapi.MountCreateRoom(f.router, r)
+		roomtest.Mount(f.router, s, nil)
 		f.room = f.ok("POST", slicetest.Path("v3/createRoom"), slicetest.O{}).At("room_id")
 		fn(t, f)
 	})

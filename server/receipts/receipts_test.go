@@ -8,16 +8,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/api"
-	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/accountdata"
 	"touchstone.example/server/clientsync"
-	"touchstone.example/server/event"
 	"touchstone.example/server/receipts"
-	"touchstone.example/server/rooms"
 	"touchstone.example/server/syncpart"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
+	"touchstone.example/tests/roomtest"
 	"touchstone.example/tests/slicetest"
 )
 
@@ -34,19 +32,11 @@ type fixture struct {
 func each(t *testing.T, fn func(t *testing.T, f *fixture)) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		s := slicetest.New(t, db)
-		signer := s.Signer()
-		r := rooms.New(rooms.Deps{
-			DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Name: slicetest.Name, Signer: signer, DefaultVersion: "12",
-			Verify: func(_ *event.Event, server id.ServerName) bool { return server == signer.Name },
-		})
 		f := &fixture{Fixture: s, t: t, router: s.Router(t, api.Config{Auth: slicetest.Tokens()}), tokens: map[string]string{}}
 		slice := receipts.New(receipts.Deps{DB: s.DB, Feed: s.Feed, Env: s.Env})
 		clientapi.MountReceipts(f.router, slice)
 		clientapi.MountReadMarkers(f.router, slice)
-		clientapi.MountCreateRoom(f.router, r)
-		clientapi.MountJoining(f.router, r)
-		clientapi.MountRoomSend(f.router, r)
-		clientapi.MountRedaction(f.router, r)
+		roomtest.Mount(f.router, s, nil)
 		clientapi.MountSync(f.router, clientsync.New(clientsync.Deps{
 			DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Stopping: t.Context(),
 			Parts: []syncpart.Part{accountdata.SyncPart{}, receipts.SyncPart{}},
