@@ -144,7 +144,7 @@ func (r *Reader) ServerJoined(ctx context.Context, roomNID int64, server id.Serv
 	return len(users) > 0, err
 }
 
-// MarkRead notes that a user has read a room's main timeline up to a position.
+// MarkRead notes that a user has read a room, its threads too, up to a position.
 func (w *Writer) MarkRead(ctx context.Context, roomNID int64, userID id.UserID, pos int64) error {
 	return w.enqueue(ctx, qMarkRead, roomNID, userID, pos)
 }

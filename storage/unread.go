@@ -46,12 +46,12 @@ var (
 		UNION ALL SELECT x.room_nid, x.thread_nid, x.notify, x.highlight
 		FROM memberships m CROSS JOIN unread_exceptions x
 		WHERE m.user_id = $1 AND m.room_nid = ANY($2) AND x.user_id = $1 AND x.room_nid = m.room_nid
-			AND x.pos > `+unreadFrom+` AND x.pos <= $3
+			AND x.pos > `+unreadFrom+` AND x.pos > `+unreadFromIn("x.thread_nid")+` AND x.pos <= $3
 			AND NOT EXISTS (SELECT 1 FROM unread_redacted d WHERE d.room_nid = x.room_nid AND d.pos = x.pos)
 		UNION ALL SELECT d.room_nid, d.thread_nid, -d.counted, 0
 		FROM memberships m CROSS JOIN unread_redacted d
 		WHERE m.user_id = $1 AND m.room_nid = ANY($2) AND d.room_nid = m.room_nid
-			AND d.pos > `+unreadFrom+` AND d.pos <= $3`)
+			AND d.pos > `+unreadFrom+` AND d.pos > `+unreadFromIn("d.thread_nid")+` AND d.pos <= $3`)
 	qInsertUnreadRedacted = q("insert_unread_redacted", `INSERT INTO unread_redacted (room_nid, pos, thread_nid, counted)
 		SELECT e.room_nid, e.pos, $2, (SELECT COUNT(*) FROM unread u
 			WHERE u.room_nid = e.room_nid AND u.thread_nid = $2 AND u.pos = e.pos)
@@ -63,6 +63,15 @@ var (
 // statistics too, because of CROSS JOIN.
 const unreadFrom = `CASE WHEN m.pos > m.read_pos THEN m.pos ELSE m.read_pos END`
 
+// unreadFromIn is where it begins in a thread, of which the user may have read more
+// than of the whole room: of the user's receipts there the further one counts.
+//
+// Spec: client-server "Private read receipts".
+func unreadFromIn(thread string) string {
+	return `(SELECT COALESCE(MAX(CASE WHEN r.event_pos > ` + unreadFrom + ` THEN r.event_pos ELSE ` + unreadFrom + ` END), ` + unreadFrom + `)
+		FROM receipts r WHERE r.room_nid = m.room_nid AND r.user_id = $1 AND r.thread_nid = ` + thread + `)`
+}
+
 // unreadBetween is how many rows a thread has in the window that a membership
 // and $3 leave open: two look-ups, whatever lies between.
 func unreadBetween(thread string) string {
@@ -70,7 +79,7 @@ func unreadBetween(thread string) string {
 		return `COALESCE((SELECT u.nth FROM unread u WHERE u.room_nid = m.room_nid AND u.thread_nid = ` + thread +
 			` AND u.pos <= ` + to + ` ORDER BY u.pos DESC LIMIT 1), 0)`
 	}
-	return last(`$3`) + ` - ` + last(unreadFrom)
+	return last(`$3`) + ` - ` + last(unreadFromIn(thread))
 }
 
 // InsertUnread counts an event for its room's members. Positions of one room

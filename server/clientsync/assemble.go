@@ -28,6 +28,7 @@ type answerBuilder struct {
 	order       []int64
 	ids         map[int64]id.RoomID
 	memberships map[int64]*storage.Membership
+	prefers     *preferences
 	size        int // of all timelines, in bytes
 	// newEvents lists by room the events of the window in order; nil: nobody has
 	// looked yet.
@@ -62,6 +63,9 @@ func (s *Sync) answer(ctx context.Context, w *request, upTo int64) (*clientapi.S
 }
 
 func (a *answerBuilder) build(ctx context.Context) error {
+	if err := a.loadPreferences(ctx); err != nil {
+		return err
+	}
 	list, err := a.changedMemberships(ctx)
 	if err != nil {
 		return err
@@ -127,7 +131,7 @@ func (a *answerBuilder) membershipAt(ctx context.Context, now *storage.Membershi
 func (a *answerBuilder) addInvites(ctx context.Context, all *clientapi.SyncRooms) error {
 	for _, nid := range a.order {
 		m := a.memberships[nid]
-		if m.Membership != "invite" && m.Membership != "knock" || !a.initial && !a.full && m.Pos <= a.since {
+		if a.prefers.hidesInvite(m) || m.Membership != "invite" && m.Membership != "knock" || !a.initial && !a.full && m.Pos <= a.since {
 			continue
 		}
 		stripped, err := a.stripped(ctx, m)

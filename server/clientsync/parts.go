@@ -26,7 +26,7 @@ func (a *answerBuilder) addParts(ctx context.Context, all *clientapi.SyncRooms) 
 	}
 	w := &syncpart.Window{
 		User: a.who.User, Device: a.who.Device, Since: a.since, ToDevice: a.toDevice, UpTo: a.upTo, Now: a.now, Rooms: rooms,
-		ReadMembers: a.memberChanges,
+		Ignored: a.prefers.ignored, ReadMembers: a.memberChanges,
 	}
 	if a.initial {
 		w.Since, w.ToDevice = 0, 0
@@ -80,9 +80,9 @@ func (a *answerBuilder) readJoined(ctx context.Context) (map[int64]*storage.Memb
 }
 
 func (a *answerBuilder) addGlobalParts(news *syncpart.News) {
-	passes := func(typ string) bool { return a.filter.AccountData.Match(typ, "") }
+	passes := func(typ string) bool { return a.filter.AccountData.Match(typ, a.who.User) }
 	if list := accountEvents(news.AccountData, passes); list != nil {
-		a.out.AccountData = &clientapi.EventBatch{Events: list}
+		a.out.AccountData = &clientapi.EventBatch{Events: limited(list, &a.filter.AccountData)}
 	}
 	var presence []api.Raw
 	for i := range news.Presence {
@@ -91,7 +91,7 @@ func (a *answerBuilder) addGlobalParts(news *syncpart.News) {
 		}
 	}
 	if presence != nil {
-		a.out.Presence = &clientapi.EventBatch{Events: presence}
+		a.out.Presence = &clientapi.EventBatch{Events: limited(presence, &a.filter.Presence)}
 	}
 	if page := news.ToDevice; page != nil && len(page.Events) > 0 {
 		a.pageEnd = page.Next
@@ -142,10 +142,10 @@ func (a *answerBuilder) addRoomParts(ctx context.Context, all *clientapi.SyncRoo
 // filter.
 func (a *answerBuilder) addRoomPart(j *clientapi.SyncJoinedRoom, news *syncpart.News, nid int64, roomID id.RoomID) (placed bool, err error) {
 	passes := func(typ string) bool {
-		return a.filter.Room.AccountData.Match(&filter.Header{Type: typ, RoomID: roomID})
+		return a.filter.Room.AccountData.Match(&filter.Header{Type: typ, RoomID: roomID, Sender: a.who.User})
 	}
 	if list := accountEvents(news.RoomAccountData[nid], passes); list != nil {
-		j.AccountData, placed = &clientapi.EventBatch{Events: list}, true
+		j.AccountData, placed = &clientapi.EventBatch{Events: limited(list, &a.filter.Room.AccountData.Events)}, true
 	}
 	list, err := a.ephemeral(news, nid, roomID)
 	if list != nil {
@@ -196,25 +196,38 @@ func (a *answerBuilder) recount(ctx context.Context, all *clientapi.SyncRooms, p
 	return err
 }
 
-// ephemeral are the events about a room that are in no timeline.
+// ephemeral are the events about a room that are in no timeline: one of receipts
+// for each thread, since a user may have read an event in several.
 //
 // Spec: client-server "Receipts", "Typing Notifications".
 func (a *answerBuilder) ephemeral(news *syncpart.News, nid int64, roomID id.RoomID) (list []api.Raw, err error) {
-	passes := func(typ string) bool {
-		return a.filter.Room.Ephemeral.Match(&filter.Header{Type: typ, RoomID: roomID})
+	passes := func(typ string, sender id.UserID) bool {
+		return a.filter.Room.Ephemeral.Match(&filter.Header{Type: typ, RoomID: roomID, Sender: sender})
 	}
-	if users, ok := news.Typing[nid]; ok && passes("m.typing") {
-		b := api.AppendStrings([]byte(`{"content":{"user_ids":`), users)
+	typing := news.Typing[nid].Of(func(u id.UserID) bool { return passes("m.typing", u) })
+	if len(typing.Changed) > 0 {
+		b := api.AppendStrings([]byte(`{"content":{"user_ids":`), typing.Users)
 		list = append(list, append(b, `},"type":"m.typing"}`...))
 	}
-	if receipts := news.Receipts[nid]; len(receipts) > 0 && passes("m.receipt") {
-		content, err := receiptContent(receipts)
+	threads := map[string][]syncpart.Receipt{}
+	for _, r := range news.Receipts[nid] {
+		if passes("m.receipt", r.User) {
+			threads[r.Thread] = append(threads[r.Thread], r)
+		}
+	}
+	for _, thread := range slices.Sorted(maps.Keys(threads)) {
+		content, err := receiptContent(threads[thread])
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, accountEvent("m.receipt", content))
 	}
-	return list, nil
+	return limited(list, &a.filter.Room.Ephemeral.Events), nil
+}
+
+// limited cuts a list to as many events as a filter wants.
+func limited(list []api.Raw, f *filter.Events) []api.Raw {
+	return list[:f.Limit(len(list), len(list))]
 }
 
 // receiptContent is the content of m.receipt: by event, by kind and by user.

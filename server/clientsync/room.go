@@ -283,7 +283,7 @@ func (p *roomUpdate) takeBatch(ctx context.Context, batch []*storage.Event, limi
 		}
 		h := roomview.FilterHeader(e, p.id)
 		switch {
-		case !sees || !p.filter.Room.Timeline.Match(&h):
+		case !sees || roomview.Ignores(p.prefers.ignored, e) || !p.filter.Room.Timeline.Match(&h):
 			p.skipped = true
 			// Whoever was in the room may know its state at the leave, also what
 			// changed while they were out of it.

@@ -64,6 +64,7 @@ type Sync struct {
 	counts       roomCache[map[string]int64] // members of rooms, by membership
 	members      lazyMembers
 	standing     standing
+	preferences  preferenceCache
 	server       int64 // of tokens: this process, as lazyMembers knows it
 }
 

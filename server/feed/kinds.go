@@ -54,6 +54,16 @@ var (
 	// KindAccountData is account data, of RoomNID if that is not 0. To be written
 	// by what sets account data; Ref is 0. Read by sync, for the part accountdata.
 	KindAccountData = NewKind("account_data", TopicOwnData)
+	// KindReceipt is how far a user says to have read a room or a thread. Written by
+	// receipts; Ref is the event's row. Read by sync, for the part receipts, which tells
+	// the room's members and counts anew for the user.
+	KindReceipt = NewKind("receipt", TopicEphemeral, TopicReads)
+	// KindPrivateReceipt is a receipt that is the user's own business. Written and read
+	// as KindReceipt.
+	KindPrivateReceipt = NewKind("receipt_private", TopicReads)
+	// KindTyping is that a user began to type in a room, or stopped. Written by typing;
+	// Ref is 0. Read by sync, for the part typing.
+	KindTyping = NewKind("typing", TopicEphemeral)
 	// KindDevices is a change of a user's devices that have keys, of these, or of the
 	// keys that sign them. Written by devicelists, for accounts and e2ee: a row for
 	// each room that UserID is in, and one of no room for the user's own devices; Ref

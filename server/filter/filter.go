@@ -69,7 +69,7 @@ type Rooms struct {
 // for a URL.
 type Header struct {
 	Type    string
-	Sender  id.UserID // empty for ephemeral events and account data
+	Sender  id.UserID // of ephemeral events whose they are, of account data its user
 	RoomID  id.RoomID
 	RelType string // rel_type of the content's m.relates_to, if it has one
 	Content jsontext.Value

@@ -67,7 +67,8 @@ func ReadPage(ctx context.Context, tx *storage.Reader, q PageQuery) (*Page, erro
 // A paging is one walk through a room.
 type paging struct {
 	PageQuery
-	out Page
+	out     Page
+	ignored map[id.UserID]bool
 }
 
 // boundary turns a token into a place of the room: what lies before it has
@@ -121,6 +122,9 @@ func (p *paging) read(ctx context.Context, tx *storage.Reader) error {
 	}
 	if until == 0 {
 		return ErrHidden
+	}
+	if p.ignored, err = Ignored(ctx, tx, p.View.User); err != nil {
+		return err
 	}
 	from, to, err := p.ends(ctx, tx)
 	if err != nil {
@@ -271,7 +275,7 @@ func (p *paging) beyond(place, to storage.TopoPos) bool {
 
 func (p *paging) shows(ctx context.Context, access *Access, e *storage.Event) (ok bool, at string, err error) {
 	h := FilterHeader(e, p.RoomID)
-	if !p.Filter.Match(&h) {
+	if Ignores(p.ignored, e) || !p.Filter.Match(&h) {
 		return false, "", nil
 	}
 	return access.CanSee(ctx, e)

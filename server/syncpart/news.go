@@ -2,7 +2,11 @@
 
 package syncpart
 
-import "touchstone.example/api/id"
+import (
+	"slices"
+
+	"touchstone.example/api/id"
+)
 
 // News is what parts tell. Maps by room have the room's row as their key; a room
 // that is not in one has no news.
@@ -10,8 +14,8 @@ type News struct {
 	AccountData     []Typed
 	RoomAccountData map[int64][]Typed
 	Receipts        map[int64][]Receipt
-	Typing          map[int64][]id.UserID // all who type; empty: nobody any more
-	Recounted       map[int64]bool        // what the user has not read is counted anew
+	Typing          map[int64]Typing
+	Recounted       map[int64]bool // what the user has not read is counted anew
 	Presence        []Sent
 	ToDevice        *Page
 	DeviceLists     *DeviceLists
@@ -38,6 +42,10 @@ type Receipt struct {
 	TS     int64  // milliseconds
 }
 
+// Typing is who is typing in a room: nobody any more, if nobody. Changed are those
+// who began or stopped, without whom it is no news.
+type Typing struct{ Users, Changed []id.UserID }
+
 // A Page is some of the messages to a device, in order, after Window.ToDevice.
 type Page struct {
 	Events []Sent
@@ -51,4 +59,38 @@ type Page struct {
 // user need not follow any more.
 type DeviceLists struct {
 	Changed, Left []id.UserID
+}
+
+// ignore takes out what users do whom the client's user ignores.
+//
+// Spec: client-server "Ignoring Users".
+func (n *News) ignore(users map[id.UserID]bool) {
+	if len(users) == 0 {
+		return
+	}
+	for nid, list := range n.Receipts {
+		n.Receipts[nid] = slices.DeleteFunc(list, func(r Receipt) bool { return users[r.User] })
+	}
+	for nid, t := range n.Typing {
+		if t = t.Of(func(u id.UserID) bool { return !users[u] }); len(t.Changed) == 0 {
+			delete(n.Typing, nid)
+		} else {
+			n.Typing[nid] = t
+		}
+	}
+}
+
+// Of is what concerns those users who pass.
+func (t Typing) Of(passes func(id.UserID) bool) (out Typing) {
+	for _, u := range t.Users {
+		if passes(u) {
+			out.Users = append(out.Users, u)
+		}
+	}
+	for _, u := range t.Changed {
+		if passes(u) {
+			out.Changed = append(out.Changed, u)
+		}
+	}
+	return out
 }

@@ -116,6 +116,7 @@ func Read(ctx context.Context, f *feed.Feed, tx *storage.Reader, parts []Part, w
 			return nil, fmt.Errorf("part %T: %w", p, err)
 		}
 	}
+	out.ignore(w.Ignored)
 	return out, nil
 }
 
