@@ -14,11 +14,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/api"
+	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/accounts"
 	"touchstone.example/server/clientsync"
 	"touchstone.example/server/config"
 	"touchstone.example/server/e2ee"
+	"touchstone.example/server/event"
 	"touchstone.example/server/syncpart"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
