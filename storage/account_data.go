@@ -27,8 +27,8 @@ var (
 		WHERE user_id = $1 AND pos > $2 AND pos <= $3 ORDER BY room_nid, type`)
 )
 
-// PutAccountData sets one kind of data. Deleted data stays as an empty row, so
-// that clients hear of it.
+// PutAccountData sets the account data of one type. Deleted data stays as an empty row,
+// so that clients are told of the deletion.
 func (w *Writer) PutAccountData(ctx context.Context, d *AccountData) error {
 	content := d.Content
 	if content == nil {
@@ -37,8 +37,8 @@ func (w *Writer) PutAccountData(ctx context.Context, d *AccountData) error {
 	return w.enqueue(ctx, qPutAccountData, d.UserID, d.RoomNID, d.Type, content, d.Pos)
 }
 
-// AccountData returns one kind of data, ErrNotFound when it was never set. Its
-// content is empty when it was deleted.
+// AccountData returns the data of one type, ErrNotFound if it was never set. Its
+// content is empty if it was deleted.
 func (r *Reader) AccountData(ctx context.Context, userID id.UserID, roomNID int64, typ string) (*AccountData, error) {
 	var d AccountData
 	err := d.scan(func(dst ...any) error { return r.row(ctx, qAccountData, []any{userID, roomNID, typ}, dst...) })
