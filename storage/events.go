@@ -108,8 +108,8 @@ var (
 	qPageForward = q("page_forward", `SELECT `+viewColumns+` FROM events
 		WHERE room_nid = $1 AND (depth, nid) > ($2, $3) AND COALESCE(pos, 0) <= $4
 			AND NOT outlier AND NOT rejected AND NOT soft_failed ORDER BY depth, nid LIMIT $5`)
-	qPlaceAt = q("place_at", `SELECT depth, nid FROM events
-		WHERE room_nid = $1 AND +pos <= $2 ORDER BY depth DESC, nid DESC LIMIT 1`)  // + : walk the places, not the positions
+	qLastTopoPosAt = q("last_topo_pos_at", `SELECT depth, nid FROM events
+		WHERE room_nid = $1 AND +pos <= $2 ORDER BY depth DESC, nid DESC LIMIT 1`)  // + : use the topological index, not that by position
 	qTopoPosAt = q("topo_pos_at", `SELECT e.depth, e.nid, r.out_of_order FROM rooms r CROSS JOIN events e
 		WHERE r.nid = $1 AND e.room_nid = r.nid AND e.pos <= $2 AND NOT e.rejected AND NOT e.soft_failed ORDER BY e.pos DESC LIMIT 1`)
 	qMemberEvents = q("member_events", `SELECT `+viewColumns+` FROM events
@@ -225,7 +225,7 @@ func (r *Reader) PageBack(ctx context.Context, roomNID int64, before TopoPos, up
 	return r.views(ctx, qPageBack, roomNID, before.Depth, before.NID, upTo, int64(limit))
 }
 
-// PageForward returns events from a topological position on, earliest first, of those
+// PageForward returns events after a topological position, earliest first, of those
 // that had arrived by a stream position.
 func (r *Reader) PageForward(ctx context.Context, roomNID int64, after TopoPos, upTo int64, limit int) ([]*Event, error) {
 	return r.views(ctx, qPageForward, roomNID, after.Depth, after.NID, upTo, int64(limit))
@@ -238,7 +238,7 @@ func (r *Reader) TopoPosAt(ctx context.Context, roomNID, pos int64) (p TopoPos, 
 	var outOfOrder bool
 	err = r.row(ctx, qTopoPosAt, []any{roomNID, pos}, &p.Depth, &p.NID, &outOfOrder)
 	if err == nil && outOfOrder {
-		err = r.row(ctx, qPlaceAt, []any{roomNID, pos}, &p.Depth, &p.NID)
+		err = r.row(ctx, qLastTopoPosAt, []any{roomNID, pos}, &p.Depth, &p.NID)
 	}
 	return p, err
 }

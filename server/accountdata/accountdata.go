@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package accountdata is what clients keep at the server for their user, of a
-// room or of none.
+// Package accountdata is the data that clients store for their user, for a room or
+// globally.
 package accountdata
 
 import (
@@ -14,14 +14,13 @@ import (
 
 var _ syncpart.Part = SyncPart{}
 
-// SyncPart tells a user's devices of account data that was set or deleted.
+// SyncPart sends account data that was set or deleted to the user's devices.
 type SyncPart struct{}
 
 // Kinds implements syncpart.Part.
 func (SyncPart) Kinds() []feed.Kind { return []feed.Kind{feed.KindAccountData} }
 
-// Read implements syncpart.Part. Who knows nothing yet is not told what was
-// deleted.
+// Read implements syncpart.Part. An initial sync leaves out deleted data.
 func (SyncPart) Read(ctx context.Context, tx *storage.Reader, w *syncpart.Window, out *syncpart.News) error {
 	earliest, since := w.Since, make(map[int64]int64, len(w.Rooms))
 	for _, r := range w.Rooms {
