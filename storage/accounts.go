@@ -33,7 +33,6 @@ var (
 		WHERE user_id = $1 AND kind = 'guest' AND deactivated_at = 0`)
 	qPutUserFlags = q("put_user_flags", `UPDATE users SET admin = $2, locked = $3, suspended = $4 WHERE user_id = $1`)
 	qDeactivate   = q("deactivate_user", `UPDATE users SET deactivated_at = $2, erased = $3, password_hash = '' WHERE user_id = $1`)
-	qCountUsers   = q("count_users", `SELECT COUNT(*) FROM users`)
 	qUsersAmong   = q("users_among", `SELECT user_id FROM users WHERE user_id = ANY($1) ORDER BY user_id`)
 )
 
@@ -64,12 +63,6 @@ func (r *Reader) user(ctx context.Context, q *query, userID id.UserID) (*User, e
 		return nil, err
 	}
 	return &u, nil
-}
-
-// CountUsers counts the accounts, deactivated ones too.
-func (r *Reader) CountUsers(ctx context.Context) (n int64, err error) {
-	err = r.row(ctx, qCountUsers, nil, &n)
-	return n, err
 }
 
 // UsersAmong lists those of the users that have an account.

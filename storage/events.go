@@ -21,7 +21,7 @@ type Event struct {
 	StateKey       *string
 	Sender         id.UserID
 	Depth          int64 // clamped; with NID, the topological position
-	Pos            int64 // stream position of its arrival; 0 for outliers and backfill
+	Pos            int64 // stream position of its stream position of its arrival; 0 for outliers and backfill
 	OriginServerTS int64
 	Redacts        id.EventID // "" if it redacts nothing
 	ReplacesNID    int64      // the state event that it replaced, 0 for none
@@ -96,7 +96,6 @@ var (
 	qEventsByNID = q("events_by_nid", `SELECT `+eventColumns+` FROM events WHERE nid = ANY($1) ORDER BY nid`)
 	qViewsByNID  = q("views_by_nid", `SELECT `+viewColumns+` FROM events WHERE nid = ANY($1) ORDER BY nid`)
 	qEventsByID  = q("events_by_id", `SELECT `+eventColumns+` FROM events WHERE event_id = ANY($1) ORDER BY nid`)
-	qEventNIDs   = q("event_nids", `SELECT event_id, nid FROM events WHERE event_id = ANY($1) ORDER BY nid`)
 	qEventIDs    = q("event_ids", `SELECT nid, event_id FROM events WHERE nid = ANY($1) ORDER BY nid`)
 
 	qTimelineByNID  = q("timeline_by_nid", `SELECT `+viewColumns+` FROM events WHERE nid = ANY($1) AND NOT rejected AND NOT soft_failed ORDER BY nid`)
@@ -185,19 +184,6 @@ func (r *Reader) views(ctx context.Context, q *query, args ...any) (list []*Even
 		return e.scanView(scan)
 	})
 	return list, err
-}
-
-// EventNIDs returns the numbers of events by ID; those that do not exist are missing.
-func (r *Reader) EventNIDs(ctx context.Context, ids []id.EventID) (map[id.EventID]int64, error) {
-	nids := make(map[id.EventID]int64, len(ids))
-	err := r.rows(ctx, qEventNIDs, []any{ids}, func(scan scanFunc) error {
-		var eventID id.EventID
-		var nid int64
-		err := scan(&eventID, &nid)
-		nids[eventID] = nid
-		return err
-	})
-	return nids, err
 }
 
 // EventIDs translates event numbers.

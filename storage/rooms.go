@@ -20,26 +20,24 @@ type Room struct {
 	Partial        bool
 	OutOfOrder     bool  // some event came with a lower topological position than an earlier arrival
 	ReevaluateFrom int64 // re-check rejections from this event on; 0: nothing to re-check
-	Blocked        bool
 	CreatedAt      int64 // milliseconds
 }
 
-const roomColumns = `nid, room_id, room_version, version, state_root, max_depth, public, partial, out_of_order, reevaluate_from, blocked, created_at`
+const roomColumns = `nid, room_id, room_version, version, state_root, max_depth, public, partial, out_of_order, reevaluate_from, created_at`
 
 func (room *Room) scan(scan scanFunc) error {
 	return scan(&room.NID, &room.ID, &room.RoomVersion, &room.Version, &room.StateRoot, &room.MaxDepth,
-		&room.Public, &room.Partial, &room.OutOfOrder, &room.ReevaluateFrom, &room.Blocked, &room.CreatedAt)
+		&room.Public, &room.Partial, &room.OutOfOrder, &room.ReevaluateFrom, &room.CreatedAt)
 }
 
 var (
-	qInsertRoom = q("insert_room", `INSERT INTO rooms (`+roomColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`)
+	qInsertRoom = q("insert_room", `INSERT INTO rooms (`+roomColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`)
 	qRoom       = q("room", `SELECT `+roomColumns+` FROM rooms WHERE room_id = $1`)
 	qRoomsByNID = q("rooms_by_nid", `SELECT `+roomColumns+` FROM rooms WHERE nid = ANY($1) ORDER BY nid`)
 	qCommitRoom = q("commit_room", `UPDATE rooms SET version = version + 1, state_root = $3, max_depth = $4, partial = $5, reevaluate_from = $6, out_of_order = $7
 		WHERE nid = $1 AND version = $2`)
-	qPutRoomPublic  = q("put_room_public", `UPDATE rooms SET public = $2 WHERE nid = $1`)
-	qPutRoomBlocked = q("put_room_blocked", `UPDATE rooms SET blocked = $2 WHERE nid = $1`)
-	qPublicRooms    = q("public_rooms", `SELECT nid FROM rooms WHERE public ORDER BY nid`)
+	qPutRoomPublic = q("put_room_public", `UPDATE rooms SET public = $2 WHERE nid = $1`)
+	qPublicRooms   = q("public_rooms", `SELECT nid FROM rooms WHERE public ORDER BY nid`)
 
 	qForwardExtremities       = q("forward_extremities", `SELECT event_nid FROM forward_extremities WHERE room_nid = $1 ORDER BY event_nid`)
 	qInsertForwardExtremity   = q("insert_forward_extremity", `INSERT INTO forward_extremities (room_nid, event_nid) VALUES ($1, $2)`)
@@ -48,8 +46,6 @@ var (
 	qInsertBackwardExtremity  = q("insert_backward_extremity", `INSERT INTO backward_extremities (room_nid, event_id, event_nid) VALUES ($1, $2, $3)
 		ON CONFLICT (room_nid, event_id, event_nid) DO NOTHING`)
 	qDeleteBackwardExtremity = q("delete_backward_extremity", `DELETE FROM backward_extremities WHERE room_nid = $1 AND event_id = $2`)
-	qBackwardExtremities     = q("backward_extremities", `SELECT g.event_id, g.event_nid, e.depth FROM backward_extremities g JOIN events e ON e.nid = g.event_nid
-		WHERE g.room_nid = $1 ORDER BY e.depth DESC, g.event_nid DESC, g.event_id LIMIT $2`)
 
 	qInsertAlias = q("insert_alias", `INSERT INTO room_aliases (alias, room_nid, creator, created_at) VALUES ($1, $2, $3, $4)`)
 	qAlias       = q("alias", `SELECT room_nid, creator, created_at FROM room_aliases WHERE alias = $1`)
@@ -63,7 +59,7 @@ var (
 // InsertRoom makes a room. ErrExists when there is one with that id.
 func (w *Writer) InsertRoom(ctx context.Context, room *Room) error {
 	_, err := w.exec(ctx, qInsertRoom, room.NID, room.ID, room.RoomVersion, room.Version, room.StateRoot, room.MaxDepth,
-		room.Public, room.Partial, room.OutOfOrder, room.ReevaluateFrom, room.Blocked, room.CreatedAt)
+		room.Public, room.Partial, room.OutOfOrder, room.ReevaluateFrom, room.CreatedAt)
 	return err
 }
 
@@ -144,11 +140,6 @@ func (w *Writer) PutRoomPublic(ctx context.Context, roomNID int64, public bool) 
 	return w.enqueue(ctx, qPutRoomPublic, roomNID, public)
 }
 
-// PutRoomBlocked blocks a room or lets it go on.
-func (w *Writer) PutRoomBlocked(ctx context.Context, roomNID int64, blocked bool) error {
-	return w.enqueue(ctx, qPutRoomBlocked, roomNID, blocked)
-}
-
 // PublicRooms lists the published directory.
 func (r *Reader) PublicRooms(ctx context.Context) ([]int64, error) {
 	return r.numbers(ctx, qPublicRooms)
@@ -172,27 +163,6 @@ func (w *Writer) ReplaceForwardExtremities(ctx context.Context, roomNID int64, f
 		}
 	}
 	return w.enqueue(ctx, qInsertForwardExtremity, roomNID, by)
-}
-
-// A BackwardExtremity is a missing event and a stored event that has it as prev_event.
-type BackwardExtremity struct {
-	EventID  id.EventID
-	EventNID int64 // the stored event
-	Depth    int64 // the stored event's
-}
-
-// BackwardExtremities lists where events of the room's history are missing, latest
-// first.
-func (r *Reader) BackwardExtremities(ctx context.Context, roomNID int64, limit int) (list []BackwardExtremity, err error) {
-	err = r.rows(ctx, qBackwardExtremities, []any{roomNID, int64(limit)}, func(scan scanFunc) error {
-		var g BackwardExtremity
-		if err := scan(&g.EventID, &g.EventNID, &g.Depth); err != nil {
-			return err
-		}
-		list = append(list, g)
-		return nil
-	})
-	return list, err
 }
 
 // InsertBackwardExtremity stores that a stored event has a missing event as prev_event.

@@ -62,10 +62,10 @@ func (h *house) crowd(n int) {
 					ID: e.ID, RoomNID: room.NID, Type: e.Type, StateKey: e.StateKey, Sender: user, Depth: e.Depth,
 					OriginServerTS: e.OriginServerTS, PDU: e.PDU(), Client: e.SyncJSON(), StateBefore: room.StateRoot,
 				}
-				auth, err := tx.EventNIDs(ctx, e.AuthEvents)
+				auth, err := tx.EventsByID(ctx, e.AuthEvents)
 				require.NoError(h.t, err)
-				for _, nid := range auth {
-					row.AuthNIDs = append(row.AuthNIDs, nid)
+				for _, a := range auth {
+					row.AuthNIDs = append(row.AuthNIDs, a.NID)
 				}
 				row.NID, err = tx.NextID(ctx, "events")
 				require.NoError(h.t, err)

@@ -14,13 +14,6 @@ CREATE TABLE server_info (
 	value TEXT NOT NULL
 );
 
--- The running servers, each with the time of its last heartbeat.
-CREATE TABLE instances (
-	instance_id TEXT   NOT NULL PRIMARY KEY,
-	started_at  BIGINT NOT NULL,
-	seen_at     BIGINT NOT NULL
-);
-
 -- The log of changes: a row for each change that a client can see. Sync, push,
 -- federation, search and caches read it with cursors. A position may have several rows,
 -- numbered by n.

@@ -11,9 +11,8 @@ CREATE TABLE rooms (
 	max_depth    BIGINT  NOT NULL,
 	public       BOOLEAN NOT NULL, -- in the published directory
 	partial      BOOLEAN NOT NULL, -- joined; its state is still being fetched
-	out_of_order BOOLEAN NOT NULL, -- some event came with a lower topological position than an earlier arrival
-	reevaluate_from BIGINT NOT NULL, -- re-check rejections from this event on; 0: nothing to re-check
-	blocked      BOOLEAN NOT NULL,
+	out_of_order   BOOLEAN NOT NULL, -- some event came with a lower topological position than an earlier arrival
+	reevaluate_from   BIGINT  NOT NULL, -- re-check rejections from this event on; 0: nothing to re-check
 	created_at   BIGINT  NOT NULL
 );
 CREATE INDEX rooms_public ON rooms (nid) WHERE public;
@@ -29,7 +28,7 @@ CREATE TABLE events (
 	state_key        TEXT,             -- NULL: not a state event
 	sender           TEXT    NOT NULL,
 	depth            BIGINT  NOT NULL,
-	pos              BIGINT,           -- stream position of its arrival; NULL: outlier or backfilled
+	pos              BIGINT,           -- stream position of its stream position of its arrival; NULL: outlier or backfilled
 	origin_server_ts BIGINT  NOT NULL,
 	redacts          TEXT    NOT NULL, -- the event ID that it redacts; '': none
 	replaces_nid     BIGINT  NOT NULL, -- the state event that it replaced; 0: none
