@@ -22,7 +22,7 @@ import (
 	"touchstone.example/server/syncpart"
 )
 
-// features are the slices, each by its package's name.
+// features are the slices, by package name.
 type features struct {
 	accounts  *accounts.Accounts
 	discovery *discovery.Discovery
@@ -34,7 +34,7 @@ type features struct {
 	sync      *clientsync.Sync
 }
 
-// wire builds the features, each from those before it.
+// wire builds the features in order: each may use those before it.
 func (s *Server) wire(signer event.Signer) *features {
 	out := &features{}
 	out.accounts = accounts.New(accounts.Deps{
