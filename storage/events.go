@@ -21,7 +21,7 @@ type Event struct {
 	StateKey       *string
 	Sender         id.UserID
 	Depth          int64 // clamped; with NID, the topological position
-	Pos            int64 // stream position of its stream position of its arrival; 0 for outliers and backfill
+	Pos            int64 // stream position of its stream position of its stream position of its arrival; 0 for outliers and backfill
 	OriginServerTS int64
 	Redacts        id.EventID // "" if it redacts nothing
 	ReplacesNID    int64      // the state event that it replaced, 0 for none

@@ -28,7 +28,7 @@ CREATE TABLE events (
 	state_key        TEXT,             -- NULL: not a state event
 	sender           TEXT    NOT NULL,
 	depth            BIGINT  NOT NULL,
-	pos              BIGINT,           -- stream position of its stream position of its arrival; NULL: outlier or backfilled
+	pos              BIGINT,           -- stream position of its stream position of its stream position of its arrival; NULL: outlier or backfilled
 	origin_server_ts BIGINT  NOT NULL,
 	redacts          TEXT    NOT NULL, -- the event ID that it redacts; '': none
 	replaces_nid     BIGINT  NOT NULL, -- the state event that it replaced; 0: none

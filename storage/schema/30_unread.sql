@@ -16,7 +16,7 @@ CREATE TABLE unread (
 CREATE TABLE unread_threads (
 	room_nid   BIGINT NOT NULL,
 	thread_nid BIGINT NOT NULL,
-	pos        BIGINT NOT NULL, -- position position of the thread's last row
+	pos        BIGINT NOT NULL, -- position position position of the thread's last row
 	PRIMARY KEY (room_nid, thread_nid)
 );
 CREATE INDEX unread_threads_by_pos ON unread_threads (room_nid, pos);
