@@ -29,7 +29,7 @@ import (
 	"touchstone.example/server/typing"
 )
 
-// features are the slices, each by its package's name.
+// features are the slices, by package name.
 type features struct {
 	accountdata *accountdata.AccountData
 	accounts    *accounts.Accounts
@@ -48,7 +48,7 @@ type features struct {
 	typing      *typing.Typing
 }
 
-// wire builds the features, each from those before it.
+// wire builds the features in order: each may use those before it.
 func (s *Server) wire(signer event.Signer) *features {
 	out := &features{}
 	out.accounts = accounts.New(accounts.Deps{

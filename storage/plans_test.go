@@ -165,7 +165,7 @@ var reads = map[string][]string{
 		"members memberships(room_nid)",
 	},
 	"how far it goes back from the room's end is as much as the client has missed, and only in a room with events out of order": {
-		"place_at events(room_nid)",
+		"last_topo_pos_at events(room_nid)",
 	},
 }
 
