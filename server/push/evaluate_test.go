@@ -72,7 +72,7 @@ func (h *fixture) ignore(name string, others ...string) {
 	content, err := json.Marshal(slicetest.O{"ignored_users": list})
 	require.NoError(h.t, err)
 	require.NoError(h.t, h.DB.Write(h.t.Context(), func(tx *storage.Writer) error {
-		pos, err := tx.Reserve(h.t.Context())
+		pos, err := tx.ReservePosition(h.t.Context())
 		if err != nil {
 			return err
 		}

@@ -106,7 +106,7 @@ func (p *Push) change(ctx context.Context, who api.Caller, edit func(set *pushru
 		if bytes.Equal(was, content(set)) {
 			return errSame
 		}
-		if pos, err = tx.Reserve(ctx); err != nil {
+		if pos, err = tx.ReservePosition(ctx); err != nil {
 			return err
 		}
 		row := storage.PushRules{Rules: set.AppendChanges(nil), Pos: pos}
