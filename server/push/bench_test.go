@@ -45,7 +45,7 @@ func BenchmarkSend(b *testing.B) {
 func (h *fixture) members(room id.RoomID, n, ruled int) {
 	h.t.Helper()
 	ctx := h.t.Context()
-	set := pushrules.Defaults("@somebody:hs1")
+	set := pushrules.Standard.Defaults("@somebody:hs1")
 	require.NoError(h.t, set.Put(pushrules.Room, "!other:hs1", []byte(`{"actions":[]}`), "", ""))
 	require.NoError(h.t, set.Put(pushrules.Sender, "@other:hs1", []byte(`{"actions":[]}`), "", ""))
 	require.NoError(h.t, set.Put(pushrules.Content, "word", []byte(`{"actions":["notify"],"pattern":"w*d"}`), "", ""))
