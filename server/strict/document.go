@@ -283,6 +283,15 @@ func (c *compiler) schema(b rawBody, at string) *schema {
 	return &schema{c: c, url: c.url + "#" + at + pointer("content", "application/json", "schema")}
 }
 
+// pointerTo writes a JSON pointer.
+func pointerTo(keys ...any) string {
+	var b strings.Builder
+	for _, k := range keys {
+		b.WriteString("/" + escape(fmt.Sprint(k)))
+	}
+	return b.String()
+}
+
 // pointer writes a JSON pointer as it stands in a URL's fragment.
 func pointer(keys ...string) string {
 	var b strings.Builder
