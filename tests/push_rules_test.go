@@ -101,3 +101,14 @@ func TestOpenIDTokenOpensNothingElse(t *testing.T) {
 		}
 	})
 }
+
+// TestPollRulesHaveASwitch, which /versions tells of.
+func TestPollRulesHaveASwitch(t *testing.T) {
+	const rule = "/_matrix/client/v3/pushrules/global/underride/.org.matrix.msc3930.rule.poll_start"
+	on := harness.Start(t, harness.Options{Settings: []string{"TOUCHSTONE_UNSTABLE=msc3930"}})
+	require.True(t, on.Do(t, harness.Request{Method: http.MethodGet, Path: "/_matrix/client/versions"}).JSON().At("unstable_features", "org.matrix.msc3930").Bool())
+	require.True(t, on.User(t, "alice").Get(t, rule).At("default").Bool())
+	off := harness.Start(t, harness.Options{})
+	require.False(t, off.Do(t, harness.Request{Method: http.MethodGet, Path: "/_matrix/client/versions"}).JSON().At("unstable_features").Exists())
+	off.User(t, "alice").Fails(t, 404, "M_NOT_FOUND", http.MethodGet, rule, nil)
+}
