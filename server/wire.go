@@ -10,6 +10,7 @@ import (
 	"touchstone.example/server/accountdata"
 	"touchstone.example/server/accounts"
 	"touchstone.example/server/clientsync"
+	"touchstone.example/server/config"
 	"touchstone.example/server/discovery"
 	"touchstone.example/server/event"
 	"touchstone.example/server/idclient"
@@ -17,6 +18,7 @@ import (
 	"touchstone.example/server/openid"
 	"touchstone.example/server/profiles"
 	"touchstone.example/server/push"
+	"touchstone.example/server/pushrules"
 	"touchstone.example/server/rooms"
 	"touchstone.example/server/strict"
 	"touchstone.example/server/syncpart"
@@ -42,11 +44,15 @@ func (s *Server) wire(signer event.Signer) *features {
 		Registration: s.cfg.Registration, Passwords: s.cfg.Passwords, WellKnown: s.cfg.WellKnown.Client,
 		Limits: s.cfg.RateLimits.Enabled, GuestJoinByName: s.judge.Lenient(strict.GuestJoinByName), Address: api.ClientAddress,
 	})
-	out.push = push.New(push.Deps{DB: s.db, Feed: s.feed})
+	rules := pushrules.Standard
+	if s.cfg.Proposed(config.MSC3930) {
+		rules = pushrules.WithPolls
+	}
+	out.push = push.New(push.Deps{DB: s.db, Feed: s.feed, Predefined: rules})
 	own := signer.Key.Public().(ed25519.PublicKey)
 	out.rooms = rooms.New(rooms.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Name: s.cfg.ServerName, Signer: signer,
-		DefaultVersion: s.cfg.Rooms.DefaultVersion, MemberRules: out.push,
+		DefaultVersion: s.cfg.Rooms.DefaultVersion, MemberRules: out.push, Predefined: rules,
 		Departures: rooms.Departures{
 			JoinExtraContent:  s.judge.Lenient(strict.JoinExtraContent),
 			JoinedProfile:     s.judge.Lenient(strict.JoinedProfile),
@@ -76,7 +82,7 @@ func (s *Server) wire(signer event.Signer) *features {
 		JoinedLimited:  s.judge.Lenient(strict.JoinedLimited),
 	})
 	out.discovery = &discovery.Discovery{
-		DB: s.db, Writable: s.writable, WellKnown: s.cfg.WellKnown, Program: s.build.Version, RoomVersion: s.cfg.Rooms.DefaultVersion,
+		DB: s.db, Writable: s.writable, WellKnown: s.cfg.WellKnown, Program: s.build.Version, RoomVersion: s.cfg.Rooms.DefaultVersion, Unstable: s.cfg.Unstable,
 	}
 	s.jobs.Handle(accounts.JobDevices, out.accounts.ForgetDevices)
 	s.jobs.Handle(rooms.JobProfile, out.rooms.UpdateProfile)
