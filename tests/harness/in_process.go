@@ -5,6 +5,7 @@ package harness
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"strings"
 
