@@ -150,6 +150,7 @@ log: {level: debug, format: json}
 		"TOUCHSTONE_APPSERVICES=a.yaml, b.yaml",
 		"TOUCHSTONE_READY_FILE=b.yaml",
 		"TOUCHSTONE_RATE_LIMITS_ENABLED=false",
+		"TOUCHSTONE_UNSTABLE=msc3930",
 		"TOUCHSTONE_STRICTNESS_PROFILE=synapse",
 		"TOUCHSTONE_STRICTNESS_RULES=request-type=off, request-enum=report",
 		"TOUCHSTONE_LOG_LEVEL=DEBUG",
