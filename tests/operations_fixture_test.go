@@ -90,6 +90,10 @@ var preparations = map[string]func(t *testing.T, w *operationFixture){
 	"deleteDevices":       func(_ *testing.T, w *operationFixture) { w.body["devices"] = []any{w.alice.Device} },
 	"setPushRule":         func(_ *testing.T, w *operationFixture) { w.paths["ruleId"] = "mine" },
 
+	"deletePushRule": func(t *testing.T, w *operationFixture) {
+		w.paths["ruleId"] = "mine"
+		w.alice.Put(t, harness.Path("v3/pushrules/global/override/mine"), harness.O{"actions": []any{}})
+	},
 	"deleteRoomKeys":            backup,
 	"deleteRoomKeysByRoomId":    backup,
 	"deleteRoomKeyBySessionId":  backup,
