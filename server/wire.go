@@ -10,6 +10,7 @@ import (
 	"touchstone.example/server/accountdata"
 	"touchstone.example/server/accounts"
 	"touchstone.example/server/clientsync"
+	"touchstone.example/server/config"
 	"touchstone.example/server/discovery"
 	"touchstone.example/server/e2ee"
 	"touchstone.example/server/event"
@@ -20,6 +21,7 @@ import (
 	"touchstone.example/server/openid"
 	"touchstone.example/server/profiles"
 	"touchstone.example/server/push"
+	"touchstone.example/server/pushrules"
 	"touchstone.example/server/receipts"
 	"touchstone.example/server/roomcreate"
 	"touchstone.example/server/rooms"
@@ -56,7 +58,7 @@ func (s *Server) wire(signer event.Signer) *features {
 		Registration: s.cfg.Registration, Passwords: s.cfg.Passwords, WellKnown: s.cfg.WellKnown.Client,
 		Limits: s.cfg.RateLimits.Enabled, GuestJoinByName: s.judge.Lenient(strict.GuestJoinByName), Address: api.ClientAddress,
 	})
-	out.push = push.New(push.Deps{DB: s.db, Feed: s.feed})
+	out.push = push.New(push.Deps{DB: s.db, Feed: s.feed, Predefined: s.predefined()})
 	engine := s.wireRooms(out, signer)
 	out.profiles = &profiles.Profiles{
 		DB: s.db, Env: s.env, Jobs: s.jobs, Name: s.cfg.ServerName, AnyAvatar: s.judge.Lenient(strict.ProfileAvatarURL),
@@ -92,7 +94,7 @@ func (s *Server) wire(signer event.Signer) *features {
 		JoinedLimited:  s.judge.Lenient(strict.JoinedLimited),
 	})
 	out.discovery = &discovery.Discovery{
-		DB: s.db, Writable: s.writable, WellKnown: s.cfg.WellKnown, Program: s.build.Version, RoomVersion: s.cfg.Rooms.DefaultVersion,
+		DB: s.db, Writable: s.writable, WellKnown: s.cfg.WellKnown, Program: s.build.Version, RoomVersion: s.cfg.Rooms.DefaultVersion, Unstable: s.cfg.Unstable,
 	}
 	s.jobs.Handle(accounts.JobDevices, out.accounts.ForgetDevices)
 	s.jobs.Handle(todevice.JobBound, out.todevice.Bound)
@@ -107,7 +109,7 @@ func (s *Server) wireRooms(out *features, signer event.Signer) *rooms.Rooms {
 	own := signer.Key.Public().(ed25519.PublicKey)
 	engine := rooms.New(rooms.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Name: s.cfg.ServerName, Signer: signer,
-		StateIdempotent: s.judge.Lenient(strict.StateIdempotent), MemberRules: out.push,
+		StateIdempotent: s.judge.Lenient(strict.StateIdempotent), MemberRules: out.push, Predefined: s.predefined(),
 		Verify: func(ev *event.Event, server id.ServerName) bool {
 			return server == signer.Name && ev.VerifySignature(server, signer.KeyID, own) == nil
 		},
@@ -125,4 +127,12 @@ func (s *Server) wireRooms(out *features, signer event.Signer) *rooms.Rooms {
 		CreatorPowerLevel: s.judge.Departed(strict.CreatorPowerLevel, "/power_level_content_override/users"),
 	})
 	return engine
+}
+
+// predefined are the push rules that every user has.
+func (s *Server) predefined() *pushrules.Predefined {
+	if s.cfg.Proposed(config.MSC3930) {
+		return pushrules.WithPolls
+	}
+	return pushrules.Standard
 }

@@ -100,6 +100,10 @@ var preparations = map[string]func(t *testing.T, w *operationFixture){
 	},
 	"setPushRule": func(_ *testing.T, w *operationFixture) { w.paths["ruleId"] = "mine" },
 
+	"deletePushRule": func(t *testing.T, w *operationFixture) {
+		w.paths["ruleId"] = "mine"
+		w.alice.Put(t, harness.Path("v3/pushrules/global/override/mine"), harness.O{"actions": []any{}})
+	},
 	"deleteRoomKeys":            backup,
 	"deleteRoomKeysByRoomId":    backup,
 	"deleteRoomKeyBySessionId":  backup,

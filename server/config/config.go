@@ -37,6 +37,7 @@ type Config struct {
 	AppServices  []string      `yaml:"appservices"`
 	RateLimits   RateLimits    `yaml:"rate_limits"`
 	Strictness   Strictness    `yaml:"strictness"`
+	Unstable     []string      `yaml:"unstable"`
 	Log          Log           `yaml:"log"`
 	Lab          bool          `yaml:"lab"`
 	Seed         string        `yaml:"seed"`

@@ -103,6 +103,7 @@ federation: {trusted_ca_file: ca.pem, allow_private: true}
 appservices: [a.yaml, &b b.yaml]
 ready_file: *b
 rate_limits: {enabled: off}
+unstable: [msc3930]
 strictness: {profile: synapse, rules: {request-type: off, request-enum: report}}
 log: {level: debug, format: json}
 `
@@ -120,6 +121,7 @@ log: {level: debug, format: json}
 	want.ReadyFile = "b.yaml"
 	want.Notes = []string{"appservices has no effect yet"}
 	want.RateLimits.Enabled = false
+	want.Unstable = []string{config.MSC3930}
 	want.Strictness = config.Strictness{Profile: "synapse", Rules: map[string]string{"request-type": "off", "request-enum": "report"}}
 	want.Log = config.Log{Level: slog.LevelDebug, Format: "json"}
 
@@ -148,6 +150,7 @@ log: {level: debug, format: json}
 		"TOUCHSTONE_APPSERVICES=a.yaml, b.yaml",
 		"TOUCHSTONE_READY_FILE=b.yaml",
 		"TOUCHSTONE_RATE_LIMITS_ENABLED=false",
+		"TOUCHSTONE_UNSTABLE=msc3930",
 		"TOUCHSTONE_STRICTNESS_PROFILE=synapse",
 		"TOUCHSTONE_STRICTNESS_RULES=request-type=off, request-enum=report",
 		"TOUCHSTONE_LOG_LEVEL=DEBUG",

@@ -44,6 +44,7 @@ func (l *loader) validate(src Sources) {
 	l.oneOf("rooms.default_version", c.Rooms.DefaultVersion, versions...)
 	l.oneOf("log.format", c.Log.Format, "auto", "text", "json")
 	l.readable(src, "federation.trusted_ca_file", c.Federation.TrustedCAFile)
+	l.unstable()
 	l.appServices(src)
 	l.checkTestSettings()
 	l.noteUnusedSettings()
