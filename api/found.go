@@ -134,6 +134,22 @@ func (x *Exchange) announce() {
 	x.announced = len(x.violations)
 }
 
+// called reports what the judge sees in a request beside its body.
+func (x *Exchange) called() error {
+	if x.router.cfg.Checks.Call == nil {
+		return nil
+	}
+	for _, v := range x.router.cfg.Checks.Call(x) {
+		if err := x.report(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Sender is who sent the request, once that is known.
+func (x *Exchange) Sender() Sender { return x.sender }
+
 type exchangeKey struct{}
 
 // reporting makes a context by which the handler of the request can report.

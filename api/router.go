@@ -79,6 +79,9 @@ type Checks struct {
 	// request only it can judge. The violations have their settings.
 	Request  func(x *Exchange, body []byte) []Violation
 	Response func(op *Operation, status int, body []byte) error
+	// Call looks at a request that has been read and not been handled yet, for
+	// what its parameters show, and requests before it.
+	Call func(x *Exchange) []Violation
 	// Settle says what becomes of a violation, and by which section: it fills in
 	// Setting, Section and, where there is none, Expected. op is nil where the
 	// request has no operation. Without it nothing is found, and each rule that

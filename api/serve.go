@@ -51,6 +51,9 @@ func serve[W, Q, R any](ctx context.Context, x *Exchange, who func(*Exchange, co
 			return res, x.all(err, func() error { return read(new(Q), x) })
 		}
 	}
+	if err := x.called(); err != nil {
+		return res, err
+	}
 	if err := x.turn(ctx); err != nil {
 		return res, err
 	}

@@ -239,9 +239,6 @@ func (l *Listeners) MetricsURL() string {
 // answers that the strictness settings forbid, since it started.
 func (l *Listeners) Violations() []strict.Count { return l.judge.Log().Enforced(strict.Answer) }
 
-// Found are the departures that were found in requests, the newest of them.
-func (l *Listeners) Found() *strict.Store { return l.judge.Store() }
-
 // DatabaseName says where the data is, without secrets.
 func (l *Listeners) DatabaseName() string {
 	url, err := l.cfg.DatabaseURL()

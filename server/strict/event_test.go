@@ -18,7 +18,7 @@ func TestEventContent(t *testing.T) {
 	}{
 		{"a right message", "m.room.message", `{"msgtype":"m.text","body":"x"}`, nil},
 		{"a message without its type", "m.room.message", `{"body":"x"}`, []string{"event-content /msgtype"}},
-		{"a message of a type that has its own schema", "m.room.message", `{"msgtype":"m.image","body":"x","info":{"w":"wide"}}`, []string{"event-content /info/w"}},
+		{"a message of a type that has its own schema", "m.room.message", `{"msgtype":"m.image","body":"x","url":"mxc://a/b","info":{"w":"wide"}}`, []string{"event-content /info/w"}},
 		{"a message of a type of somebody's own", "m.room.message", `{"msgtype":"org.example","body":"x"}`, nil},
 		{"a type of somebody's own", "org.example", `{"x":1}`, nil},
 		{"a right name", "m.room.name", `{"name":"x"}`, nil},

@@ -17,8 +17,9 @@ import (
 // once for a place. Nothing is stored: the request may be judged twice.
 func (j *Judge) Request(op *api.Operation, param func(name string) string, body []byte) ([]Violation, error) {
 	schemas := j.cfg.Measure || j.requests
-	events := j.events && eventsOf[op.Name()] != nil
-	if !schemas && !events {
+	takesEvents := eventsOf[op.Name()]
+	judgesEvents := takesEvents != nil && (j.events || len(j.prose) > 0)
+	if !schemas && !judgesEvents && len(j.prose[op.Name()]) == 0 {
 		return nil, nil
 	}
 	value, err := decode(body)
@@ -38,14 +39,20 @@ func (j *Judge) Request(op *api.Operation, param func(name string) string, body 
 			}
 		}
 	}
-	if events {
-		for _, e := range eventsOf[op.Name()](param, value) {
+	found = append(found, j.prose.body(op.Name(), op.Name(), value, "", base)...)
+	if !judgesEvents {
+		return j.settled(found, value), nil
+	}
+	for _, e := range takesEvents(param, value) {
+		if j.events {
 			vs, err := j.content(base, e)
 			if err != nil {
 				return nil, err
 			}
 			found = append(found, vs...)
 		}
+		base.Event = e.kind
+		found = append(found, j.prose.body("event:"+e.kind, op.Name(), e.content, e.at, base)...)
 	}
 	return j.settled(found, value), nil
 }
@@ -71,10 +78,15 @@ func (j *Judge) settled(vs []Violation, body any) []Violation {
 			v.Section = r.Link()
 		}
 		v.ErrCode = "M_BAD_JSON"
+		if v.Event == "m.room.canonical_alias" && class(v.Keyword) == "format" {
+			v.ErrCode = "M_INVALID_PARAM" // as setRoomStateWithKey says
+		}
 		if v.Keyword == "minProperties" { // only setProfileField has a least number of members
 			v.ErrCode = "M_MISSING_PARAM"
 		}
+		hint := v.Hint
 		api.Describe(&v, body)
+		v.Hint = cmp.Or(hint, v.Hint)
 		out = append(out, v)
 	}
 	return out

@@ -12,6 +12,7 @@ package strict
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
 	"io/fs"
 	"log/slog"
 
@@ -43,13 +44,16 @@ type Judge struct {
 	rules    map[string]Rule
 	decoding map[string]Rule // of decoders, which nothing turns off
 	codes    map[string]Rule // of refusals by their codes
-	requests bool            // a rule of request bodies is on
-	events   bool            // the rule of event contents is on
+	prose    prose           // of spec/rules, those that are on
+	memory   memory
+	requests bool // a rule of request bodies is on
+	events   bool // the rule of event contents is on
 }
 
 // New returns a Judge. Documents and schemas are read when they are needed.
 func New(cfg Config) (*Judge, error) {
 	j := &Judge{cfg: cfg, rules: map[string]Rule{}, decoding: byID(DecoderRules()), codes: byID(CodeRules())}
+	j.prose, j.memory.seed = newProse(cfg.Settings), maphash.MakeSeed()
 	j.requests = cfg.Settings.any("request-")
 	j.events = cfg.Settings[EventContent] != Off
 	if j.cfg.Log == nil {
@@ -69,8 +73,11 @@ func New(cfg Config) (*Judge, error) {
 // their rules are all off, which costs one comparison.
 func (j *Judge) Checks() api.Checks {
 	c := api.Checks{Settle: j.settle, Store: j.keep, Tell: j.cfg.Tell}
-	if j.cfg.Measure || j.requests || j.events {
+	if j.cfg.Measure || j.requests || j.events || len(j.prose) > 0 {
 		c.Request = j.hook
+	}
+	if len(j.prose) > 0 {
+		c.Call = j.call
 	}
 	if j.cfg.Answers && (j.cfg.Measure || j.cfg.Settings.any("answer-")) {
 		c.Response = j.Answer

@@ -5,11 +5,11 @@ package harness
 import (
 	"fmt"
 	"io"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"touchstone.example/api"
-	"touchstone.example/server/strict"
 )
 
 // A Server is one homeserver that a test started, and the way to it.
@@ -184,8 +184,12 @@ func (s *Server) Restart(t T) {
 	s.run(t)
 }
 
-// Violations are what a server in this process has found in requests.
-func (s *Server) Violations() *strict.Store { return s.running.(*inProcess).s.Found() }
+// Violations are what a server in this process has found in requests, after the
+// one with the Seq since.
+func (s *Server) Violations(since int64) []api.Violation {
+	all := s.running.(*inProcess).s.Violations()
+	return slices.DeleteFunc(all, func(v api.Violation) bool { return v.Seq <= since })
+}
 
 // Unique returns a name that no other caller of this server gets.
 func (s *Server) Unique(prefix string) string { return fmt.Sprintf("%s-%d", prefix, s.users.Add(1)) }
