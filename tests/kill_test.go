@@ -24,18 +24,16 @@ const (
 // four people send. What was acknowledged is there afterwards, once; what was
 // not may be there, once. On PostgreSQL the server dies, not the database.
 func TestKill(t *testing.T) {
-	for _, e := range harness.Engines() {
-		t.Run(string(e), func(t *testing.T) {
-			s := harness.Start(t, harness.Options{Engine: e, Process: true})
-			k := newKillTest(t, s)
-			moments := rand.New(rand.NewPCG(2, 19))
-			for round := range kills {
-				k.round(t, round, moments.IntN(40))
-			}
-			k.settle(t)
-			t.Logf("%d messages acknowledged, %d cut off", len(k.acked), len(k.tried)-len(k.acked))
-		})
-	}
+	harness.EachEngine(t, func(t *testing.T, e harness.Engine) {
+		s := harness.Start(t, harness.Options{Engine: e, Process: true})
+		k := newKillTest(t, s)
+		moments := rand.New(rand.NewPCG(2, 19))
+		for round := range kills {
+			k.round(t, round, moments.IntN(40))
+		}
+		k.settle(t)
+		t.Logf("%d messages acknowledged, %d cut off", len(k.acked), len(k.tried)-len(k.acked))
+	})
 }
 
 type killTest struct {

@@ -16,12 +16,10 @@ import (
 // eachWithIdentity runs a test on every engine, with an identity server beside
 // the server.
 func eachWithIdentity(t *testing.T, test func(t *testing.T, s *harness.Server, is *fakeidentity.Server)) {
-	for _, e := range harness.Engines() {
-		t.Run(string(e), func(t *testing.T) {
-			is := fakeidentity.New(t)
-			test(t, harness.Start(t, harness.Options{Engine: e, Settings: []string{"TOUCHSTONE_FEDERATION_TRUSTED_CA_FILE=" + is.CAFile(t)}}), is)
-		})
-	}
+	harness.EachEngine(t, func(t *testing.T, e harness.Engine) {
+		is := fakeidentity.New(t)
+		test(t, harness.Start(t, harness.Options{Engine: e, Settings: []string{"TOUCHSTONE_FEDERATION_TRUSTED_CA_FILE=" + is.CAFile(t)}}), is)
+	})
 }
 
 // TestThirdPartyInvites goes the whole way: alice invites by address, one who
