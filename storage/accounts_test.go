@@ -29,7 +29,7 @@ func TestUsers(t *testing.T) {
 			_, err = w.LockUser(ctx, "@b:t")
 			require.ErrorIs(t, err, storage.ErrNotFound)
 			require.NoError(t, w.PutPassword(ctx, "@a:t", "h2"))
-			require.NoError(t, w.PutStanding(ctx, "@a:t", true, true, true))
+			require.NoError(t, w.PutUserFlags(ctx, "@a:t", true, true, true))
 			got, err = w.User(ctx, "@a:t")
 			require.NoError(t, err)
 			require.Equal(t, "h2", got.PasswordHash)

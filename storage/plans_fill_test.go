@@ -42,7 +42,7 @@ ui_auth_sessions session_id, operation, user_id, request, completed, result, cre
 	3000 's' || i, '', CASE WHEN i % 2 = 0 THEN '' ELSE '@' || (i % 100) || ':t' END, BYTES, '', '', i
 failures subject, forgiven_at
 	2000 'f' || i, i
-rooms nid, room_id, room_version, version, state_root, max_depth, public, partial, disordered, stale_from, created_at
+rooms nid, room_id, room_version, version, state_root, max_depth, public, partial, out_of_order, reevaluate_from, created_at
 	2000 i, '!' || i || ':t', '12', 1, '', 10, i % 20 = 0, FALSE, i % 50 = 0, 0, i
 events nid, event_id, room_nid, type, state_key, sender, depth, pos, origin_server_ts, redacts, replaces_nid, auth_nids, pdu, client,
 	rejected, soft_failed, outlier, partial, forked, redacted_by, state_before, state_after
@@ -56,11 +56,11 @@ events nid, event_id, room_nid, type, state_key, sender, depth, pos, origin_serv
 	FALSE, FALSE, FALSE, FALSE, FALSE, 0, '', ''
 waiting_redactions redacts, event_nid
 	1000 '$' || i, i
-authorised auth_nid, event_nid
+auth_edges auth_nid, event_nid
 	20000 i % 2000, i
-extremities room_nid, event_nid
+forward_extremities room_nid, event_nid
 	2000 i, i
-gaps room_nid, event_id, event_nid
+backward_extremities room_nid, event_id, event_nid
 	2000 1 + i % 200, '$g' || i, i
 room_aliases alias, room_nid, creator, created_at
 	2000 '#' || i || ':t', i, '@1:t', i
@@ -70,9 +70,9 @@ memberships room_nid, user_id, membership, event_nid, sender, pos, local, forgot
 	12000 2 + i / 7, '@' || CASE i % 7 WHEN 0 THEN 1 ELSE 2 + i % 4997 END || ':t', 'join', 50000 + i, '@1:t', 50000 + i, TRUE, FALSE, 't'
 state_nodes node_id, body
 	10000 'n' || i, BYTES
-room_state room_nid, pos, root, moved
+room_state room_nid, pos, root, by_resolution
 	5000 1, 10 * i, 'n' || i, i % 50 = 0
-room_state room_nid, pos, root, moved
+room_state room_nid, pos, root, by_resolution
 	10000 2 + i % 1900, 50000 + i, 'n' || i, FALSE
 unread room_nid, thread_nid, pos, nth
 	40000 1, 0, i, i

@@ -43,7 +43,7 @@ var notYetCalled = map[string]string{
 	"storage.DeleteAccessToken":  "refresh tokens",
 	"storage.DeactivateUser":     "account management",
 	"storage.PutPassword":        "account management",
-	"storage.PutStanding":        "administration; tests lock accounts with it",
+	"storage.PutUserFlags":       "administration; tests lock accounts with it",
 	"storage.SchemaFingerprint":  "test databases are copied from a template of this schema",
 }
 

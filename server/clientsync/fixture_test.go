@@ -107,7 +107,7 @@ func (w *fixture) change(kind feed.Kind, user string, roomNID, ref int64, also .
 		c.UserID = string(slicetest.User(user))
 	}
 	require.NoError(w.t, w.DB.Write(w.t.Context(), func(tx *storage.Writer) (err error) {
-		if c.Pos, err = tx.Reserve(w.t.Context()); err != nil {
+		if c.Pos, err = tx.ReservePosition(w.t.Context()); err != nil {
 			return err
 		}
 		for _, write := range also {

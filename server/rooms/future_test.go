@@ -67,7 +67,7 @@ func TestReadsWhileTheStreamIsHeldUp(t *testing.T) {
 	other := storagetest.OpenURL(t, url)
 	group := run.NewGroup(context.WithoutCancel(t.Context()), nil)
 	follow, err := feed.Open(t.Context(), other, group, feed.Options{
-		Shared: true, Log: h.Log, TokenPatience: 20 * time.Millisecond, NewestPatience: 20 * time.Millisecond,
+		Shared: true, Log: h.Log, TokenTimeout: 20 * time.Millisecond, NewestTimeout: 20 * time.Millisecond,
 	})
 	require.NoError(t, err)
 	defer func() {

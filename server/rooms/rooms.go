@@ -72,10 +72,10 @@ type Rooms struct {
 
 	births births
 
-	lanes lanes
-	heads heads
-	nids  nidCache
-	auths authCache
+	queues roomQueues
+	heads  heads
+	nids   nidCache
+	auths  authCache
 }
 
 // New returns the rooms of a database.

@@ -15,11 +15,11 @@ import (
 
 // unread is for whom an event counts as unread, decided before it is written.
 type unread struct {
-	everyone bool // who has the default rules and is not named below
-	named    map[id.UserID]storage.UnreadCount
-	all      bool        // a highlight for all members
-	relation relation    // by which it may belong to a thread
-	unseen   []id.UserID // members who may not see the event
+	everyone   bool // who has the default rules and is not named below
+	named      map[id.UserID]storage.UnreadCount
+	all        bool        // a highlight for all members
+	relation   relation    // by which it may belong to a thread
+	hiddenFrom []id.UserID // members who may not see the event
 }
 
 // countUnread lets the push rules decide about an event. All members have the
@@ -44,13 +44,13 @@ func (r *Rooms) countUnread(h *head, ev *event.Event) (u unread, err error) {
 			u.named = map[id.UserID]storage.UnreadCount{}
 		}
 		o := shared.For(user)
-		u.named[user] = storage.UnreadCount{Notify: one(o.Notify) - one(u.everyone), Highlight: one(o.Highlight)}
+		u.named[user] = storage.UnreadCount{Notify: asCount(o.Notify) - asCount(u.everyone), Highlight: asCount(o.Highlight)}
 	}
 	u.relation = relationIn(ev.Content)
 	return u, nil
 }
 
-func one(b bool) int64 {
+func asCount(b bool) int64 {
 	if b {
 		return 1
 	}
@@ -88,11 +88,11 @@ func (r *Rooms) writeUnread(ctx context.Context, tx *storage.Writer, u unread, r
 			named[user] = c
 		}
 	}
-	for _, user := range u.unseen {
+	for _, user := range u.hiddenFrom {
 		if named == nil {
 			named = map[id.UserID]storage.UnreadCount{}
 		}
-		named[user] = storage.UnreadCount{Notify: -one(u.everyone)}
+		named[user] = storage.UnreadCount{Notify: -asCount(u.everyone)}
 	}
 	for user, c := range named {
 		err := tx.InsertUnreadException(ctx, storage.UnreadException{
@@ -118,24 +118,24 @@ func (r *Rooms) writeRedacted(ctx context.Context, tx *storage.Writer, roomNID i
 	return tx.InsertUnreadRedacted(ctx, target.nid, thread)
 }
 
-// countLate is countUnread for an event that need not follow all that is here.
-func (r *Rooms) countLate(ctx context.Context, h *head, ev *event.Event, row *storage.Event) (u unread, err error) {
+// countUnreadLate is countUnread for an event that need not follow all that is here.
+func (r *Rooms) countUnreadLate(ctx context.Context, h *head, ev *event.Event, row *storage.Event) (u unread, err error) {
 	if u, err = r.countUnread(h, ev); err == nil {
-		u.unseen, err = r.unseen(ctx, h, row)
+		u.hiddenFrom, err = r.membersWhoMayNotSee(ctx, h, row)
 	}
 	return u, err
 }
 
-// unseen lists those of our members who may not see an event that arrived late:
+// membersWhoMayNotSee lists those of our members who may not see an event that arrived late:
 // they were not in the room where it was sent, and may not see what was before
 // they came.
 //
 // Spec: client-server "Room History Visibility".
-func (r *Rooms) unseen(ctx context.Context, h *head, row *storage.Event) ([]id.UserID, error) {
+func (r *Rooms) membersWhoMayNotSee(ctx context.Context, h *head, row *storage.Event) ([]id.UserID, error) {
 	if !row.Forked {
 		return nil, nil // who is in the room now was there
 	}
-	changes, err := r.moves(ctx, h, row.StateBefore, nil)
+	changes, err := r.stateDelta(ctx, h, row.StateBefore, nil)
 	if err != nil {
 		return nil, err
 	}

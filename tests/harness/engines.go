@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"testing"
 
 	"touchstone.example/storage/storagetest"
 )

@@ -72,7 +72,7 @@ func (h *house) crowd(n int) {
 				sets = append(sets, storage.StateSet{StateKey: storage.StateKey{Type: e.Type, Key: string(user)}, NID: row.NID})
 				require.NoError(h.t, tx.InsertEvent(ctx, row))
 				for _, nid := range row.AuthNIDs {
-					require.NoError(h.t, tx.InsertAuthorised(ctx, nid, row.NID))
+					require.NoError(h.t, tx.InsertAuthEdge(ctx, nid, row.NID))
 				}
 				require.NoError(h.t, tx.PutMembership(ctx, &storage.Membership{
 					RoomNID: room.NID, UserID: user, Membership: "join", EventNID: row.NID, Sender: user, Pos: tip.Pos,
