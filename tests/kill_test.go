@@ -164,7 +164,7 @@ func readSince(t *testing.T, u *harness.User, room, since string) (events []harn
 	return append(events, part.At("timeline", "events").List()...), v.At("next_batch").String()
 }
 
-// settle sends what is to be sent again, and compares four ways of reading.
+// settle repeats what was not acknowledged, and compares four ways of reading.
 func (k *killTest) settle(t *testing.T) {
 	for _, a := range k.retry {
 		require.True(t, k.send(t.Context(), a, make(chan struct{}, 1)))
@@ -190,7 +190,8 @@ func (k *killTest) settle(t *testing.T) {
 	}
 }
 
-// compare holds a reading of the room against what was acknowledged and tried.
+// compare compares the events of one way of reading with what was acknowledged and
+// what was sent.
 func (k *killTest) compare(t *testing.T, name string, events []harness.Value) {
 	t.Helper()
 	found := map[string]string{}

@@ -77,7 +77,7 @@ func newCalls(root fs.FS) *calls {
 	return c
 }
 
-// add takes in the declarations and uses of one file.
+// add collects the declarations and uses of one file.
 func (c *calls) add(file string, fset *token.FileSet, tree *ast.File, generated bool) {
 	if isTest(file) {
 		return
