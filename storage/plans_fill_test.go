@@ -18,6 +18,8 @@ import (
 // every third of 2,000 small rooms, and every table has at least 1,000 rows.
 // Each statement is a table, the columns, how many rows, and their values by i.
 const large = `
+push_rules user_id, rules, pos
+	5000 '@' || i || ':t', BYTES, i
 users user_id, kind, appservice_id, password_hash, admin, locked, suspended, created_at, deactivated_at, erased
 	5000 '@' || i || ':t', 'user', '', '', FALSE, FALSE, FALSE, i, 0, FALSE
 devices user_id, device_id, display_name, created_at, seen_at, seen_ip, seen_agent
@@ -64,8 +66,8 @@ backward_extremities room_nid, event_id, event_nid
 	2000 1 + i % 200, '$g' || i, i
 room_aliases alias, room_nid, creator, created_at
 	2000 '#' || i || ':t', i, '@1:t', i
-memberships room_nid, user_id, membership, event_nid, sender, pos, local, forgotten, server
-	5000 1, '@' || i || ':t', CASE WHEN i % 5 = 0 THEN 'leave' ELSE 'join' END, 10 * i, '@' || i || ':t', 10 * i, i % 2 = 0, FALSE, 's' || (i % 50)
+memberships room_nid, user_id, membership, event_nid, sender, pos, local, forgotten, server, rules_version
+	5000 1, '@' || i || ':t', CASE WHEN i % 5 = 0 THEN 'leave' ELSE 'join' END, 10 * i, '@' || i || ':t', 10 * i, i % 2 = 0, FALSE, 's' || (i % 50), i % 10 / 9
 memberships room_nid, user_id, membership, event_nid, sender, pos, local, forgotten, server
 	12000 2 + i / 7, '@' || CASE i % 7 WHEN 0 THEN 1 ELSE 2 + i % 4997 END || ':t', 'join', 50000 + i, '@1:t', 50000 + i, TRUE, FALSE, 't'
 state_nodes node_id, body

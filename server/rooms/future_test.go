@@ -78,7 +78,7 @@ func TestReadsWhileTheStreamIsHeldUp(t *testing.T) {
 	deps := h.deps
 	deps.DB, deps.Feed = other, follow
 	clientapi.MountSync(router, clientsync.New(clientsync.Deps{
-		DB: other, Feed: follow, Env: h.Env, Log: h.Log, Stopping: t.Context(), Parts: []syncpart.Part{push.SyncPart{}},
+		DB: other, Feed: follow, Env: h.Env, Log: h.Log, Stopping: t.Context(), Parts: []syncpart.Part{push.SyncPart{Push: push.New(push.Deps{DB: other, Feed: follow})}},
 	}))
 	slow := rooms.New(deps)
 	clientapi.MountMessagePagination(router, slow)
