@@ -33,7 +33,7 @@ type fixture struct {
 }
 
 func each(t *testing.T, fn func(t *testing.T, w *fixture), more ...syncpart.Part) {
-	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+	storagetest.EachInTurn(t, func(t *testing.T, db *storage.DB) { // parts count for the test
 		s := slicetest.New(t, db)
 		signer := s.Signer()
 		r := rooms.New(rooms.Deps{

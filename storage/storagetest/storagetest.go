@@ -18,12 +18,21 @@ import (
 )
 
 // Each runs a test on every engine, each with a database of its own. The engines
-// run side by side, since PostgreSQL is mostly waited for.
+// run side by side, since PostgreSQL is mostly waited for; so fn must not write to
+// variables outside it.
 func Each(t *testing.T, fn func(t *testing.T, db *storage.DB)) {
 	t.Helper()
 	sideBySide(t,
 		func(t *testing.T) { fn(t, Open(t)) },
 		func(t *testing.T) { fn(t, OpenURL(t, PostgresURL(t))) })
+}
+
+// EachInTurn is Each for tests that count in variables outside fn: one engine runs
+// after the other.
+func EachInTurn(t *testing.T, fn func(t *testing.T, db *storage.DB)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) { fn(t, Open(t)) })
+	t.Run("postgres", func(t *testing.T) { fn(t, OpenURL(t, PostgresURL(t))) })
 }
 
 // EachURL is Each for tests that open the database themselves, perhaps more
