@@ -30,7 +30,7 @@ const MaxDepth = 128
 //
 // The Content-Type decides nothing: clients "should supply a Content-Type
 // header of application/json …, but this is not required". Departures from the
-// advice go to Checks.Report, which may refuse them.
+// advice are violations, whose rules may refuse them.
 //
 // Spec: client-server "API Standards", "Common error codes".
 func (x *Exchange) Body(dst any, required bool) error {
@@ -42,7 +42,7 @@ func (x *Exchange) Body(dst any, required bool) error {
 		if !required {
 			return nil
 		}
-		if refusal := x.departs(RuleBodyMissing, NotJSON("The request has no body, but needs a JSON object")); refusal != nil {
+		if refusal := x.departs(RuleBodyMissing, InBody(""), "a JSON object", NotJSON("The request has no body, but needs a JSON object")); refusal != nil {
 			return refusal
 		}
 		return decode([]byte("{}"), dst)
@@ -50,14 +50,32 @@ func (x *Exchange) Body(dst any, required bool) error {
 	if err := x.reportContentType(); err != nil {
 		return err
 	}
+	if x.faults != nil {
+		return x.note(body, dst)
+	}
 	if err := decode(body, dst); err != nil {
 		return err
 	}
-	if check := x.router.cfg.Checks.Request; check != nil {
-		return check(x.Op, body)
+	var refusal error
+	for _, v := range x.judged(body) {
+		switch {
+		case v.Setting != SettingEnforce:
+			x.found(v)
+		case refusal == nil:
+			refusal = refusedBy(v)
+		}
 	}
-	return nil
+	return refusal
 }
+
+// refusedBy is the answer to a body that the judge refuses.
+func refusedBy(v Violation) *Error {
+	e := Errorf(http.StatusBadRequest, v.ErrCode, "%s (rule %s, see %s)", capital(v.Where.String()+": "+v.Says()), v.Rule, v.Section)
+	e.Violations = []Violation{v}
+	return e
+}
+
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // RawBody returns the bytes of the body. It reads them once.
 func (x *Exchange) RawBody() ([]byte, error) {
@@ -195,20 +213,24 @@ func readError(err error) error {
 	return e
 }
 
-// reportContentType tells the judge of bodies that are not labelled as JSON.
+// reportContentType tells of bodies that are not labelled as JSON.
 func (x *Exchange) reportContentType() error {
-	report := x.router.cfg.Checks.Report
-	if report == nil {
+	if x.router.cfg.Checks.Settle == nil {
 		return nil
 	}
+	v := Violation{Where: InHeader("Content-Type"), Expected: "application/json", ErrCode: "M_UNKNOWN"}
 	ct := x.R.Header.Get("Content-Type")
-	if ct == "" {
-		return report(x.Op, x.R, RuleContentTypeMissing)
-	}
-	if isJSON(ct) {
+	switch {
+	case ct == contentJSON[0]:
+		return nil
+	case ct == "":
+		v.Rule, v.Found = RuleContentTypeMissing, "absent"
+	case !isJSON(ct):
+		v.Rule, v.Found = RuleContentTypeNotJSON, "another type"
+	default:
 		return nil
 	}
-	return report(x.Op, x.R, RuleContentTypeNotJSON)
+	return x.report(v)
 }
 
 // isJSON says whether a content type is that of JSON in UTF-8.

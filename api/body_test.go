@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -127,7 +126,7 @@ func TestGoodBodies(t *testing.T) {
 }
 
 func TestAnAbsentBody(t *testing.T) {
-	rt := bodyRouter(Config{Checks: Checks{Request: func(*Operation, []byte) error { return errors.New("asked") }}}, false, newSample)
+	rt := bodyRouter(Config{Checks: Checks{Request: func(*Exchange, []byte) []Violation { panic("asked") }}}, false, newSample)
 	require.Contains(t, said(t, do(rt, "POST", "/p", "")), `"count":0`, "an optional body may be absent")
 
 	chunked := httptest.NewRequest("POST", "/p", io.MultiReader(strings.NewReader("")))
@@ -137,33 +136,35 @@ func TestAnAbsentBody(t *testing.T) {
 }
 
 func TestTheJudgeSeesBodies(t *testing.T) {
-	var saw []string
+	var saw, found []string
+	enforced := "judged"
 	checks := Checks{
-		Request: func(op *Operation, body []byte) error {
-			saw = append(saw, op.ID+" "+string(body))
-			return BadJSON("judged")
+		Request: func(x *Exchange, body []byte) []Violation {
+			saw = append(saw, x.Op.ID+" "+string(body))
+			return []Violation{{Rule: "judged", Setting: SettingEnforce, ErrCode: "M_BAD_JSON"}}
 		},
-		Report: func(_ *Operation, r *http.Request, rule Rule) error {
-			saw = append(saw, string(rule))
-			if r.Header.Get("Content-Type") == "text/enforced" {
-				return NotJSON("wrong type")
+		Settle: func(_ *Operation, v *Violation) {
+			if v.Setting = SettingReport; v.Rule == enforced {
+				v.Setting = SettingEnforce
 			}
-			return nil
 		},
+		Store: func(v Violation) { found = append(found, v.Rule) },
 	}
 	rt := bodyRouter(Config{Checks: checks}, true, newSample)
 	for ct, want := range map[string][]string{
-		"":                                {"content-type-missing", "post {}"},
-		"text/plain":                      {"content-type-not-json", "post {}"},
-		"application/json; charset=utf-8": {"post {}"},
-		"application/json;charset=latin1": {"content-type-not-json", "post {}"},
-		"application/json;charset":        {"content-type-not-json", "post {}"},
+		"":                                {"judged", "content-type-missing"},
+		"text/plain":                      {"judged", "content-type-not-json"},
+		"application/json; charset=utf-8": {"judged"},
+		"application/json;charset=latin1": {"judged", "content-type-not-json"},
+		"application/json;charset":        {"judged", "content-type-not-json"},
 	} {
-		saw = nil
+		saw, found = nil, nil
 		requireError(t, do(rt, "POST", "/p", "{}", "Content-Type", ct), 400, "M_BAD_JSON", ct)
-		require.Equal(t, want, saw, ct)
+		require.Equal(t, []string{"post {}"}, saw, ct)
+		require.Equal(t, want, found, "why it was refused comes first")
 	}
-	requireError(t, do(rt, "POST", "/p", "{}", "Content-Type", "text/enforced"), 400, "M_NOT_JSON")
+	enforced = "content-type-not-json"
+	requireError(t, do(rt, "POST", "/p", "{}", "Content-Type", "text/enforced"), 400, "M_UNKNOWN")
 }
 
 func TestBodyLimits(t *testing.T) {

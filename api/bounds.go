@@ -63,6 +63,7 @@ func (x *Exchange) turn(ctx context.Context) error {
 func (x *Exchange) later(done func()) { x.done = append(x.done, done) }
 
 func (x *Exchange) end() {
+	x.announce()
 	for _, done := range x.done {
 		done()
 	}
@@ -103,10 +104,13 @@ func (x *Exchange) admit() (ended func(error), err error) {
 }
 
 // refused notes why a request was refused, for the log.
-func (rec *recorder) refused(e *Error) {
-	rec.note(slog.String("errcode", e.ErrCode))
-	var rule interface{ RuleID() string }
-	if errors.As(e, &rule) {
-		rec.note(slog.String("rule", rule.RuleID()))
+func (x *Exchange) refused(e *Error) {
+	x.rec.note(slog.String("errcode", e.ErrCode))
+	switch {
+	case e.ErrCode == "":
+	case len(x.violations) > 0:
+		x.rec.note(slog.String("rule", x.violations[0].Rule))
+	default:
+		x.rec.note(slog.String("rule", e.violations()[0].Rule))
 	}
 }

@@ -153,6 +153,6 @@ func TestTheLogNamesTheClient(t *testing.T) {
 	require.NotContains(t, line, "secret")
 	out.Reset()
 	requireError(t, do(h, "GET", "/x", ""), 401, "M_MISSING_TOKEN")
-	require.Contains(t, out.String(), " errcode=M_MISSING_TOKEN address=")
+	require.Contains(t, out.String(), " errcode=M_MISSING_TOKEN rule=M_MISSING_TOKEN address=")
 	require.NotContains(t, out.String(), "user=")
 }

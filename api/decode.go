@@ -4,6 +4,7 @@ package api
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"math/bits"
 	"strconv"
@@ -51,7 +52,7 @@ func DecodeOpenObject[T any](dec *jsontext.Decoder, names []string, required int
 }
 
 func decodeObject(dec *jsontext.Decoder, names []string, required int, member func(int) error, other func([]byte) error) error {
-	if err := open(dec, '{', "an object"); err != nil {
+	if ok, err := open(dec, '{', "an object"); !ok {
 		return err
 	}
 	var seen uint64
@@ -82,7 +83,19 @@ func decodeObject(dec *jsontext.Decoder, names []string, required int, member fu
 		return err
 	}
 	if i := bits.TrailingZeros64(^seen); i < required {
-		return placed(dec, BadJSON("Missing %q", names[i]))
+		return missingFrom(dec, names[:required], seen)
+	}
+	return nil
+}
+
+// missingFrom tells of required members that an object has not.
+func missingFrom(dec *jsontext.Decoder, required []string, seen uint64) error {
+	for i, name := range required {
+		if seen&(1<<i) == 0 {
+			if err := missing(dec, name); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -106,38 +119,33 @@ func index(names []string, name []byte) int {
 	return -1
 }
 
-// open reads the start of an object or an array.
-func open(dec *jsontext.Decoder, kind jsontext.Kind, what string) error {
-	if err := expect(dec, kind, what); err != nil {
-		return err
+// open reads the start of an object or an array, if it is one.
+func open(dec *jsontext.Decoder, kind jsontext.Kind, what string) (ok bool, err error) {
+	if ok, err = expect(dec, kind, what); !ok {
+		return false, err
 	}
-	_, err := dec.ReadToken()
-	return err
+	_, err = dec.ReadToken()
+	return err == nil, err
 }
 
-// expect refuses the next value unless it is of the kind. It consumes nothing
-// of a right one.
-func expect(dec *jsontext.Decoder, kind jsontext.Kind, what string) error {
+// expect reports whether the next value is of the kind. It consumes nothing of
+// a right one, and passes over a wrong one, which is a fault.
+func expect(dec *jsontext.Decoder, kind jsontext.Kind, what string) (ok bool, err error) {
 	switch got := dec.PeekKind(); got {
 	case kind:
-		return nil
+		return true, nil
 	case jsontext.KindInvalid:
 		_, err := dec.ReadValue()
-		return err
+		return false, err
 	}
 	if err := dec.SkipValue(); err != nil {
-		return err
+		return false, err
 	}
-	return wrong(dec, what)
+	return false, wrong(dec, what)
 }
 
 func wrong(dec *jsontext.Decoder, what string) error {
-	return placed(dec, BadJSON("Expected %s", what))
-}
-
-// placed gives an error the place of the value that has just been read.
-func placed(dec *jsontext.Decoder, err error) error {
-	return &json.SemanticError{JSONPointer: dec.StackPointer(), Err: err}
+	return fault(dec, RuleType, what, BadJSON("Expected %s", what))
 }
 
 // DecodeOpt reads a member that may be absent, and is not.
@@ -156,7 +164,7 @@ func DecodeNull[T any](v *Null[T], dec *jsontext.Decoder, value func(*T, *jsonte
 
 // DecodeList reads an array. An empty one is not nil.
 func DecodeList[T any](v *[]T, dec *jsontext.Decoder, value func(*T, *jsontext.Decoder) error) error {
-	if err := open(dec, '[', "an array"); err != nil {
+	if ok, err := open(dec, '[', "an array"); !ok {
 		return err
 	}
 	list := []T{}
@@ -175,7 +183,7 @@ func DecodeList[T any](v *[]T, dec *jsontext.Decoder, value func(*T, *jsontext.D
 // DecodeMap reads an object whose member names are data, parsed by key. An
 // empty one is not nil.
 func DecodeMap[K ~string, V any](v *map[K]V, dec *jsontext.Decoder, key func(string) (K, error), value func(*V, *jsontext.Decoder) error) error {
-	if err := open(dec, '{', "an object"); err != nil {
+	if ok, err := open(dec, '{', "an object"); !ok {
 		return err
 	}
 	m := map[K]V{}
@@ -186,7 +194,13 @@ func DecodeMap[K ~string, V any](v *map[K]V, dec *jsontext.Decoder, key func(str
 		}
 		k, err := key(name.String())
 		if err != nil {
-			return placed(dec, err)
+			if err := wrongKey(dec, err); err != nil {
+				return err
+			}
+			if err := dec.SkipValue(); err != nil {
+				return err
+			}
+			continue
 		}
 		var e V
 		if err := value(&e, dec); err != nil {
@@ -199,6 +213,15 @@ func DecodeMap[K ~string, V any](v *map[K]V, dec *jsontext.Decoder, key func(str
 	return err
 }
 
+// wrongKey is the fault of a member's name.
+func wrongKey(dec *jsontext.Decoder, err error) error {
+	var bad *id.Error
+	if errors.As(err, &bad) {
+		return fault(dec, RuleIdentifier, "a name that is "+an(bad.Type), err)
+	}
+	return fault(dec, RuleEnum, "another name", err)
+}
+
 // AnyKey is the key of a map whose member names have no grammar.
 func AnyKey(s string) (string, error) { return s, nil }
 
@@ -206,9 +229,19 @@ func AnyKey(s string) (string, error) { return s, nil }
 // than most are allowed.
 func DecodeCount(dec *jsontext.Decoder, err error, n, least, most int) error {
 	if err == nil && (n < least || n > most) {
-		return placed(dec, BadJSON("Wrong number of values (%d)", n))
+		return fault(dec, RuleLimits, elements(least, most), BadJSON("Wrong number of values (%d)", n))
 	}
 	return err
+}
+
+func elements(least, most int) string {
+	switch {
+	case least == 0:
+		return fmt.Sprintf("at most %d elements", most)
+	case most == math.MaxInt:
+		return fmt.Sprintf("at least %d elements", least)
+	}
+	return fmt.Sprintf("%d to %d elements", least, most)
 }
 
 // DecodeID reads an identifier, by its grammar.
@@ -219,14 +252,17 @@ func DecodeID[T any, P interface {
 	err := P(v).UnmarshalJSONFrom(dec)
 	var bad *id.Error
 	if errors.As(err, &bad) {
-		return placed(dec, err)
+		if bad.Rule == id.RuleString {
+			return fault(dec, RuleType, "a string", err)
+		}
+		return fault(dec, RuleIdentifier, an(bad.Type), err)
 	}
 	return err
 }
 
 // DecodeString reads a string.
 func DecodeString[T ~string](v *T, dec *jsontext.Decoder) error {
-	if err := expect(dec, '"', "a string"); err != nil {
+	if ok, err := expect(dec, '"', "a string"); !ok {
 		return err
 	}
 	tok, err := dec.ReadToken()
@@ -242,11 +278,14 @@ func DecodeEnum[T interface {
 	~string
 	Valid() bool
 }](v *T, dec *jsontext.Decoder) error {
+	if ok, err := expect(dec, '"', "a string"); !ok {
+		return err
+	}
 	if err := DecodeString(v, dec); err != nil {
 		return err
 	}
 	if !(*v).Valid() {
-		return placed(dec, BadJSON("Unknown value %q", string(*v)))
+		return fault(dec, RuleEnum, "one of the listed values", BadJSON("Unknown value %q", string(*v)))
 	}
 	return nil
 }
@@ -259,7 +298,8 @@ func DecodeBool(v *bool, dec *jsontext.Decoder) error {
 		*v = err == nil && tok.Bool()
 		return err
 	}
-	return expect(dec, 't', "true or false")
+	_, err := expect(dec, 't', "true or false")
+	return err
 }
 
 // maxInt is the largest integer that every JSON implementation reads exactly.
@@ -267,7 +307,7 @@ const maxInt = 1<<53 - 1
 
 // DecodeInt reads an integer within ±(2^53−1), in any notation.
 func DecodeInt(v *int64, dec *jsontext.Decoder) error {
-	if err := expect(dec, '0', "an integer"); err != nil {
+	if ok, err := expect(dec, '0', "an integer"); !ok {
 		return err
 	}
 	raw, err := dec.ReadValue()
@@ -286,7 +326,7 @@ func DecodeInt(v *int64, dec *jsontext.Decoder) error {
 		}
 	}
 	if err != nil || n > maxInt || n < -maxInt {
-		return placed(dec, BadJSON("Integer out of range"))
+		return fault(dec, RuleLimits, "an integer within ±(2^53-1)", BadJSON("Integer out of range"))
 	}
 	*v = n
 	return nil
@@ -294,7 +334,7 @@ func DecodeInt(v *int64, dec *jsontext.Decoder) error {
 
 // DecodeFloat reads a number.
 func DecodeFloat(v *float64, dec *jsontext.Decoder) error {
-	if err := expect(dec, '0', "a number"); err != nil {
+	if ok, err := expect(dec, '0', "a number"); !ok {
 		return err
 	}
 	raw, err := dec.ReadValue()
@@ -302,7 +342,7 @@ func DecodeFloat(v *float64, dec *jsontext.Decoder) error {
 		return err
 	}
 	if *v, err = strconv.ParseFloat(string(raw), 64); err != nil {
-		return placed(dec, BadJSON("Number out of range"))
+		return fault(dec, RuleLimits, "a number that a double can hold", BadJSON("Number out of range"))
 	}
 	return nil
 }
@@ -324,17 +364,28 @@ func DecodeRawOf(v *Raw, dec *jsontext.Decoder, kinds string) error {
 		if err := dec.SkipValue(); err != nil {
 			return err
 		}
-		return placed(dec, BadJSON("A value of this type is not allowed"))
+		return fault(dec, RuleType, kindNames(kinds), BadJSON("A value of this type is not allowed"))
 	}
 	return DecodeRaw(v, dec)
 }
 
 // DecodeRawObject keeps an object as it is.
 func DecodeRawObject(v *Raw, dec *jsontext.Decoder) error {
-	if err := expect(dec, '{', "an object"); err != nil {
+	if ok, err := expect(dec, '{', "an object"); !ok {
 		return err
 	}
 	return DecodeRaw(v, dec)
+}
+
+// kindNames lists kinds of values in words.
+func kindNames(kinds string) string {
+	var names []string
+	for _, k := range []byte(kinds) {
+		if k != 'f' { // goes with t
+			names = append(names, an(kind(jsontext.Kind(k))))
+		}
+	}
+	return strings.Join(names, " or ")
 }
 
 // ParseEnum parses a path or query parameter that must be one of a closed set.
@@ -353,7 +404,7 @@ var errUnknownValue = errors.New("unknown value")
 // RequiredList returns the values of a query parameter that must be there.
 func RequiredList[T any](q *Query, name string, list []T) []T {
 	if len(list) == 0 {
-		q.fail(MissingParam("Missing query parameter %q", name))
+		q.fail(RuleQueryMissing, name, "the parameter", MissingParam("Missing query parameter %q", name))
 	}
 	return list
 }

@@ -25,6 +25,9 @@ type Error struct {
 	Extra   map[string]any    // further members of the error object, such as flows or soft_logout
 	Header  map[string]string // further headers, such as Retry-After
 	Err     error             // the cause, for the log only
+	// Violations are why the request is refused, the first of them what Msg
+	// says. Without any, the cause or the code names the rule.
+	Violations []Violation
 }
 
 var _ oaerrors.Error = (*Error)(nil)

@@ -33,7 +33,8 @@ func (rt *Router) fail(x *Exchange, err error) {
 		}
 		panic(http.ErrAbortHandler)
 	}
-	x.rec.refused(e)
+	e = x.refusal(e)
+	x.refused(e)
 	h := x.W.Header()
 	for k, v := range e.Header {
 		h.Set(k, v)

@@ -69,6 +69,7 @@ func (x *Exchange) OptionalUser(ctx context.Context) (*Caller, error) {
 
 // known notes who the caller is, who may still be refused.
 func (x *Exchange) known(c Caller) error {
+	x.sender = Sender{User: string(c.User), Device: string(c.Device), Service: c.AppService}
 	x.identified(string(c.User))
 	if f := x.router.cfg.Permit; f != nil {
 		return f(x.Op, c)
@@ -78,7 +79,9 @@ func (x *Exchange) known(c Caller) error {
 
 // AppService returns the application service that calls.
 func (x *Exchange) AppService(ctx context.Context) (Caller, error) {
-	return required(ctx, x, AuthAppService, x.router.cfg.Auth.AppService)
+	c, err := required(ctx, x, AuthAppService, x.router.cfg.Auth.AppService)
+	x.sender = Sender{User: string(c.User), Device: string(c.Device), Service: c.AppService}
+	return c, err
 }
 
 // Identity returns the caller of an identity server's operation.
@@ -113,6 +116,7 @@ func (x *Exchange) Server(ctx context.Context) (id.ServerName, error) {
 		return "", Unauthorized("The request is not signed")
 	}
 	x.identified(string(name))
+	x.sender = Sender{Server: string(name)}
 	return name, nil
 }
 
@@ -133,9 +137,10 @@ func authenticate[T any](ctx context.Context, x *Exchange, kind Auth, f Authenti
 	if f == nil {
 		return who, false, fmt.Errorf("no authenticator for %s", kind)
 	}
-	if report := x.router.cfg.Checks.Report; report != nil && kind != AuthServer {
+	if x.router.cfg.Checks.Settle != nil && kind != AuthServer {
 		if _, inQuery, ok := accessToken(x.R); ok && inQuery {
-			if err := report(x.Op, x.R, RuleTokenInQuery); err != nil {
+			v := Violation{Rule: RuleTokenInQuery, Where: InQuery("access_token"), Expected: "the token in the header Authorization", ErrCode: "M_UNKNOWN"}
+			if err := x.report(v); err != nil {
 				return who, false, err
 			}
 		}

@@ -191,20 +191,19 @@ func TestPermit(t *testing.T) {
 }
 
 func TestTokensInTheQueryAreReported(t *testing.T) {
-	var rules []Rule
+	var rules []string
+	setting := SettingReport
 	rt := authRouter(Config{
 		Auth: Authenticators{User: TokenAuthenticator(func(*http.Request, string) (Caller, error) { return Caller{User: "@a:x"}, nil })},
-		Checks: Checks{Report: func(_ *Operation, r *http.Request, rule Rule) error {
-			rules = append(rules, rule)
-			if r.URL.Query().Has("enforce") {
-				return MissingToken()
-			}
-			return nil
-		}},
+		Checks: Checks{
+			Settle: func(_ *Operation, v *Violation) { v.Setting = setting },
+			Store:  func(v Violation) { rules = append(rules, v.Rule+" "+v.Where.String()+" "+v.Who.User) },
+		},
 	})
 	require.Equal(t, "@a:x", said(t, do(rt, "PUT", "/user?access_token=t", "")))
-	require.Equal(t, []Rule{RuleTokenInQuery}, rules)
-	requireError(t, do(rt, "PUT", "/user?access_token=t&enforce", ""), 401, "M_MISSING_TOKEN")
+	require.Equal(t, []string{`access-token-in-query query parameter "access_token" @a:x`}, rules)
+	setting = SettingEnforce
+	requireError(t, do(rt, "PUT", "/user?access_token=t", ""), 400, "M_UNKNOWN")
 	rules = nil
 	require.Equal(t, "@a:x", said(t, do(rt, "PUT", "/user?access_token=t", "", "Authorization", "Bearer t")))
 	require.Empty(t, rules)

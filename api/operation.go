@@ -78,10 +78,15 @@ type Exchange struct {
 
 	rec     *recorder
 	caller  string   // whom the request names, once that is known
+	sender  Sender   // the same for violations
 	done    []func() // what to do when the exchange is over
 	query   Query
 	body    []byte
 	bodyErr error
 	read    bool
 	router  *Router
+
+	faults     *faults     // where the request is read again for all that is wrong with it
+	violations []Violation // found so far
+	announced  int         // how many of them have been told
 }

@@ -17,9 +17,10 @@ const maxParams = 6
 // Params are the path parameters of a request, in path order. They are kept
 // as they were sent and decoded when read, each exactly once.
 type Params struct {
-	raw [maxParams]string
-	n   int
-	op  *Operation
+	raw    [maxParams]string
+	n      int
+	op     *Operation
+	faults *faults // where all of them are gathered
 }
 
 // Path returns the i'th parameter, decoded. A parameter that the request left
@@ -33,13 +34,28 @@ func (p *Params) Path(i int) (string, error) {
 	if strings.IndexByte(raw, '%') >= 0 {
 		var err error
 		if v, err = url.PathUnescape(raw); err != nil {
-			return "", InvalidParam("Path parameter %q has an invalid percent-encoding", p.name(i))
+			return "", p.fail(i, RuleParameterEncoding, "percent-encoded UTF-8", InvalidParam("Path parameter %q has an invalid percent-encoding", p.name(i)))
 		}
 	}
 	if !utf8.ValidString(v) {
-		return "", InvalidParam("Path parameter %q is not UTF-8", p.name(i))
+		return "", p.fail(i, RuleParameterEncoding, "percent-encoded UTF-8", InvalidParam("Path parameter %q is not UTF-8", p.name(i)))
 	}
 	return v, nil
+}
+
+// Named returns a parameter by its name, decoded; empty where there is none or
+// it cannot be decoded.
+func (p *Params) Named(name string) string {
+	for i := range p.n {
+		if p.name(i) == name {
+			v, err := url.PathUnescape(p.raw[i])
+			if err != nil {
+				return ""
+			}
+			return v
+		}
+	}
+	return ""
 }
 
 // PathID returns the i'th parameter as an identifier.
@@ -50,13 +66,27 @@ func PathID[T any](p *Params, i int, parse func(string) (T, error)) (T, error) {
 		return zero, err
 	}
 	v, err := parse(s)
-	switch {
-	case err == nil:
+	if err == nil {
 		return v, nil
-	case errors.Is(err, errUnknownValue) && p.op.notFoundOnly():
-		return zero, NotFound("Path parameter %q: %v", p.name(i), err)
 	}
-	return zero, InvalidParam("Path parameter %q: %v", p.name(i), err)
+	e := InvalidParam("Path parameter %q: %v", p.name(i), err)
+	if errors.Is(err, errUnknownValue) && p.op.notFoundOnly() {
+		e = NotFound("Path parameter %q: %v", p.name(i), err)
+	}
+	rule, expected := parseFault(err)
+	return zero, p.fail(i, rule, expected, e)
+}
+
+// fail is the fault of a parameter, or nil where all of them are gathered.
+func (p *Params) fail(i int, rule, expected string, e *Error) error {
+	if p.faults == nil {
+		return e
+	}
+	v := Violation{Rule: rule, Where: InPath(p.name(i)), Expected: expected, ErrCode: e.ErrCode}
+	if s, err := url.PathUnescape(p.raw[i]); err == nil && utf8.ValidString(s) {
+		v.Found, v.Hint = Shape(s), Hint(expected, s)
+	}
+	return p.faults.add(v)
 }
 
 // notFoundOnly tells whether the operation declares 404 and no 400. Then a

@@ -3,11 +3,14 @@
 package api
 
 import (
+	"errors"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"touchstone.example/api/id"
 )
 
 // A Query reads query parameters. It finds them in the raw query, without a
@@ -29,14 +32,28 @@ func (x *Exchange) Query() *Query {
 // Err returns the first failure.
 func (q *Query) Err() error { return q.err }
 
-func (q *Query) fail(err *Error) {
+// fail notes a fault of a parameter; where all faults are gathered, none sticks.
+func (q *Query) fail(rule, name, expected string, err *Error) {
+	if q.x != nil && q.x.faults != nil {
+		v := Violation{Rule: rule, Where: InQuery(name), Expected: expected, ErrCode: err.ErrCode}
+		switch value, ok := q.lookup(name); {
+		case ok && rule == RuleIdentifier:
+			v.Found, v.Hint = Shape(value), Hint(expected, value)
+		case ok:
+			v.Found = Shape(value)
+		case rule == RuleQueryMissing:
+			v.Found = "absent"
+		}
+		_ = q.x.faults.add(v) // beyond the bound nothing is told
+		return
+	}
 	if q.err == nil {
 		q.err = err
 	}
 }
 
-func (q *Query) invalid(name, why string) {
-	q.fail(InvalidParam("Query parameter %q %s", name, why))
+func (q *Query) invalid(rule, name, expected, why string) {
+	q.fail(rule, name, expected, InvalidParam("Query parameter %q %s", name, why))
 }
 
 // next cuts the first pair off a raw query. A pair that cannot be decoded is
@@ -51,16 +68,27 @@ func (q *Query) unescape(s string) string {
 	if strings.IndexByte(s, '%') >= 0 || strings.IndexByte(s, '+') >= 0 {
 		out, err := url.QueryUnescape(s)
 		if err != nil {
-			q.fail(InvalidParam("The query has an invalid percent-encoding"))
+			q.undecodable(InvalidParam("The query has an invalid percent-encoding"))
 			return ""
 		}
 		s = out
 	}
 	if !utf8.ValidString(s) {
-		q.fail(InvalidParam("The query is not UTF-8"))
+		q.undecodable(InvalidParam("The query is not UTF-8"))
 		return ""
 	}
 	return s
+}
+
+// undecodable is a fault of the query as a whole.
+func (q *Query) undecodable(err *Error) {
+	if q.x != nil && q.x.faults != nil {
+		_ = q.x.faults.add(Violation{Rule: RuleParameterEncoding, Where: InQuery(""), Expected: "percent-encoded UTF-8", ErrCode: err.ErrCode})
+		return
+	}
+	if q.err == nil {
+		q.err = err
+	}
 }
 
 func (q *Query) lookup(name string) (value string, ok bool) {
@@ -89,7 +117,7 @@ func (q *Query) Bool(name string) (o Opt[bool]) {
 	case v == "false":
 		o = Some(false)
 	default:
-		q.invalid(name, "is neither true nor false")
+		q.invalid(RuleParameterType, name, "true or false", "is neither true nor false")
 	}
 	return o
 }
@@ -102,7 +130,7 @@ func (q *Query) Int(name string) (o Opt[int64]) {
 	}
 	n, err := strconv.ParseInt(v, 10, 64)
 	if err != nil || v[0] == '+' {
-		q.invalid(name, "is not an integer")
+		q.invalid(RuleParameterType, name, "an integer", "is not an integer")
 		return o
 	}
 	return Some(n)
@@ -116,7 +144,7 @@ func (q *Query) Float(name string) (o Opt[float64]) {
 	}
 	f, err := strconv.ParseFloat(v, 64)
 	if err != nil || f-f != 0 || strings.ContainsAny(v, "xX_") {
-		q.invalid(name, "is not a number")
+		q.invalid(RuleParameterType, name, "a number", "is not a number")
 		return o
 	}
 	return Some(f)
@@ -167,10 +195,25 @@ func QueryID[T any](q *Query, name string, parse func(string) (T, error)) (o Opt
 	}
 	v, err := parse(s)
 	if err != nil {
-		q.fail(InvalidParam("Query parameter %q: %v", name, err))
+		q.unparsed(name, err)
 		return o
 	}
 	return Some(v)
+}
+
+// unparsed is the fault of a parameter that is no identifier or listed value.
+func (q *Query) unparsed(name string, err error) {
+	rule, expected := parseFault(err)
+	q.fail(rule, name, expected, InvalidParam("Query parameter %q: %v", name, err))
+}
+
+// parseFault is the rule that a parameter breaks which could not be parsed.
+func parseFault(err error) (rule, expected string) {
+	var bad *id.Error
+	if errors.As(err, &bad) {
+		return RuleIdentifier, an(bad.Type)
+	}
+	return RuleParameterEnum, "one of the listed values"
 }
 
 // QueryIDs reads an identifier that may be repeated.
@@ -178,7 +221,7 @@ func QueryIDs[T any](q *Query, name string, parse func(string) (T, error)) (out 
 	for _, s := range q.Strings(name) {
 		v, err := parse(s)
 		if err != nil {
-			q.fail(InvalidParam("Query parameter %q: %v", name, err))
+			q.unparsed(name, err)
 			return nil
 		}
 		out = append(out, v)
@@ -194,10 +237,10 @@ func Required[T any](q *Query, name string, o Opt[T]) T {
 	}
 	refusal := MissingParam("Missing query parameter %q", name)
 	if q.x != nil {
-		refusal = q.x.departs(RuleQueryMissing, refusal)
+		refusal = q.x.departs(RuleQueryMissing, InQuery(name), "the parameter", refusal)
 	}
 	if refusal != nil {
-		q.fail(refusal)
+		q.fail(RuleQueryMissing, name, "the parameter", refusal)
 	}
 	return o.Value
 }

@@ -15,7 +15,8 @@ type recorder struct {
 	http.ResponseWriter
 	outer  *recorder // the middleware's, where another writer stands between
 	op     *Operation
-	status int // 0 until the answer has begun
+	x      *Exchange // nil outside of the router
+	status int       // 0 until the answer has begun
 	bytes  int64
 	id     string // the request's name
 	quiet  bool   // log records get the name from the context
@@ -105,6 +106,7 @@ func (rec *recorder) extend() {
 func (rec *recorder) WriteHeader(status int) {
 	rec.extend()
 	if rec.status == 0 && status >= 200 {
+		rec.announce()
 		rec.status = status
 	}
 	rec.ResponseWriter.WriteHeader(status)
@@ -148,6 +150,14 @@ func (rec *recorder) FlushError() error {
 
 func (rec *recorder) begin() {
 	if rec.status == 0 {
+		rec.announce()
 		rec.status = http.StatusOK
+	}
+}
+
+// announce tells what was found in the request, before its answer begins.
+func (rec *recorder) announce() {
+	if rec.x != nil {
+		rec.x.announce()
 	}
 }

@@ -65,6 +65,7 @@ type Config struct {
 	Context  func(ctx context.Context, requestID string) context.Context
 	Boundary func() string    // separates the parts of multipart answers
 	Now      func() time.Time // for durations
+	Clock    func() time.Time // what time it is for clients
 	// Observe is told of every answer; op is nil where no route matched.
 	Observe func(op *Operation, status int, d time.Duration)
 	// Served, if there is one, is told of every request that has an operation.
@@ -74,34 +75,52 @@ type Config struct {
 // Checks are the hooks of the strict judge. Each costs one comparison when it
 // is nil; an error that it returns is the answer.
 type Checks struct {
-	Request  func(op *Operation, body []byte) error
+	// Request judges a JSON body that its decoder accepts, and what else of the
+	// request only it can judge. The violations have their settings.
+	Request  func(x *Exchange, body []byte) []Violation
 	Response func(op *Operation, status int, body []byte) error
-	// Report hears of requests that are served although they depart from the
-	// specification's advice.
-	Report func(op *Operation, r *http.Request, rule Rule) error
+	// Call looks at a request that has been read and not been handled yet, for
+	// what its parameters show, and requests before it.
+	Call func(x *Exchange) []Violation
+	// Settle says what becomes of a violation, and by which section: it fills in
+	// Setting, Section and, where there is none, Expected. op is nil where the
+	// request has no operation. Without it nothing is found, and each rule that
+	// can be let pass is enforced.
+	Settle func(op *Operation, v *Violation)
+	// Store is given each violation once, when the request is answered.
+	Store func(Violation)
+	// Tell: refusals list what was found in a member of their object.
+	Tell bool
 }
 
-// A Rule names a departure that Checks.Report hears of.
-type Rule string
-
+// Rules of requests whose setting may let a departure pass.
 const (
-	RuleContentTypeMissing Rule = "content-type-missing"
-	RuleContentTypeNotJSON Rule = "content-type-not-json"
-	RuleTokenInQuery       Rule = "access-token-in-query"
-	// A request that departs in one of these is refused, unless Report is
-	// there and lets it pass.
-	RuleBodyMissing  Rule = "body-missing"
-	RuleQueryMissing Rule = "query-missing"
+	RuleContentTypeMissing = "content-type-missing"
+	RuleContentTypeNotJSON = "content-type-not-json"
+	RuleTokenInQuery       = "access-token-in-query"
+	RuleDeprecated         = "operation-deprecated"
+	// A request that departs in one of these is refused, unless Settle is there
+	// and lets it pass.
+	RuleBodyMissing  = "body-missing"
+	RuleQueryMissing = "query-missing"
 )
 
 // departs decides about a request that the specification does not allow: the
 // refusal, or nil where the departure is let pass.
-func (x *Exchange) departs(rule Rule, refusal *Error) *Error {
-	report := x.router.cfg.Checks.Report
-	if report == nil || report(x.Op, x.R, rule) != nil {
+func (x *Exchange) departs(rule string, where Where, expected string, refusal *Error) *Error {
+	if x.router.cfg.Checks.Settle == nil {
 		return refusal
 	}
-	return nil
+	v := Violation{Rule: rule, Where: where, Expected: expected, Found: "absent", ErrCode: refusal.ErrCode}
+	probe := v
+	x.router.cfg.Checks.Settle(x.Op, &probe)
+	if probe.Setting != SettingEnforce {
+		x.found(v)
+		return nil
+	}
+	out := *refusal
+	out.Violations = []Violation{v}
+	return &out
 }
 
 // A Router finds the operation of a request and runs its handler. It answers
@@ -175,6 +194,7 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	x := &Exchange{W: rec, R: r, rec: rec, router: rt}
 	x.deadline()
+	rec.x = x
 	defer x.end()
 	defer rt.tellServed(x)
 	if err := rt.serve(x); err != nil {

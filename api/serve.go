@@ -48,13 +48,16 @@ func serve[W, Q, R any](ctx context.Context, x *Exchange, who func(*Exchange, co
 	req := new(Q)
 	if read != nil {
 		if err := read(req, x); err != nil {
-			return res, err
+			return res, x.all(err, func() error { return read(new(Q), x) })
 		}
+	}
+	if err := x.called(); err != nil {
+		return res, err
 	}
 	if err := x.turn(ctx); err != nil {
 		return res, err
 	}
-	return call(ctx, caller, req)
+	return call(x.reporting(ctx), caller, req)
 }
 
 // ServeUnfinished makes the handler of an operation that is not written yet. It

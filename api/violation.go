@@ -175,9 +175,17 @@ const (
 	SettingOff     Setting = iota // nobody looks
 	SettingReport                 // it is written down
 	SettingEnforce                // it is written down and refused
+	// SettingNote is of refusals that are no departure, such as of what is not
+	// there. It names the rule in the answer and the log; nothing stores it, and
+	// no rule is set to it.
+	SettingNote
 )
 
-var settingNames = [...]string{"off", "report", "enforce"}
+var settingNames = [...]string{"off", "report", "enforce", "note"}
+
+// weight orders violations in an answer: why it was refused, then what is noted
+// of it, then what was let pass.
+func (s Setting) weight() int { return [...]int{0, 1, 3, 2}[s] }
 
 func (s Setting) String() string { return settingNames[s] }
 

@@ -44,7 +44,12 @@ func TestTheFirstConversation(t *testing.T) {
 	for _, b := range d.blocks {
 		for _, line := range b.lines {
 			if b.lang == "json" && strings.Contains(line, `"errcode"`) {
-				require.Contains(t, answers, line)
+				at := 0 // where something new each time is left out, there is an ellipsis
+				for _, part := range strings.Split(line, " … ") {
+					i := strings.Index(answers[at:], part)
+					require.GreaterOrEqual(t, i, 0, "%s is not in %s", part, answers[at:])
+					at += i + len(part)
+				}
 			}
 		}
 	}

@@ -83,11 +83,11 @@ func (l *Listeners) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("settings: strictness: %w", err)
 	}
-	if l.judge, err = strict.New(strict.Config{Spec: spec.Files, Settings: settings, Answers: l.cfg.Strictness.Answers}); err != nil {
+	if l.judge, err = strict.New(strict.Config{Spec: spec.Files, Settings: settings, Answers: l.cfg.Strictness.Answers, Tell: l.cfg.Strictness.Profile == strict.Strict, Log: l.log}); err != nil {
 		return fmt.Errorf("read the specification: %w", err)
 	}
 	if l.cfg.Lab {
-		l.lab = lab.New(lab.Deps{Host: host{l}, Coverage: &lab.Coverage{}, Violations: &strict.Store{}})
+		l.lab = lab.New(lab.Deps{Host: host{l}, Coverage: &lab.Coverage{}, Violations: l.judge.Store()})
 	}
 	s, err := l.build(ctx, beginning{})
 	if err != nil {

@@ -210,6 +210,7 @@ func (s *Server) router(parts *features) *api.Router {
 		},
 		WriteDeadline: s.writeDeadline,
 		Now:           newStopwatch(),
+		Clock:         s.env.Now,
 		Observe: func(op *api.Operation, status int, took time.Duration) {
 			name := ""
 			if op != nil {

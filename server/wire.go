@@ -7,7 +7,6 @@ import (
 
 	"touchstone.example/api"
 	"touchstone.example/api/id"
-	"touchstone.example/generated/ops"
 	"touchstone.example/server/accountdata"
 	"touchstone.example/server/accounts"
 	"touchstone.example/server/clientsync"
@@ -52,7 +51,7 @@ func (s *Server) wire(signer event.Signer) *features {
 			JoinExtraContent:  s.judge.Lenient(strict.JoinExtraContent),
 			JoinedProfile:     s.judge.Lenient(strict.JoinedProfile),
 			StateIdempotent:   s.judge.Lenient(strict.StateIdempotent),
-			CreatorPowerLevel: s.judge.Departed(strict.CreatorPowerLevel, &ops.ClientCreateRoom, "/power_level_content_override/users"),
+			CreatorPowerLevel: s.judge.Departed(strict.CreatorPowerLevel, "/power_level_content_override/users"),
 		},
 		Verify: func(ev *event.Event, server id.ServerName) bool {
 			return server == signer.Name && ev.VerifySignature(server, signer.KeyID, own) == nil
@@ -64,7 +63,7 @@ func (s *Server) wire(signer event.Signer) *features {
 		EmptyAvatar: s.judge.Lenient(strict.ProfileAvatarEmpty), UnsetIsEmpty: s.judge.Lenient(strict.ProfileUnset),
 	}
 	out.keybackup = keybackup.New(keybackup.Deps{
-		DB: s.db, OpaqueAuthData: s.judge.Departed(strict.BackupAuthData, &ops.ClientPostRoomKeysVersion, "/auth_data"),
+		DB: s.db, OpaqueAuthData: s.judge.Departed(strict.BackupAuthData, "/auth_data"),
 	})
 	out.openid = openid.New(openid.Deps{DB: s.db, Env: s.env, Name: s.cfg.ServerName})
 	out.sync = clientsync.New(clientsync.Deps{

@@ -13,9 +13,9 @@ import (
 // Version names the pinned release and its folder.
 const Version = "v1.19"
 
-// Files holds the release's folder and extra/.
+// Files holds the release's folder, extra/ and rules/.
 //
-//go:embed v1.19 extra/*.yaml
+//go:embed v1.19 extra/*.yaml rules/rules.json
 var Files embed.FS
 
 // FS returns the files of the release: a document for each API, and the folders

@@ -60,7 +60,7 @@ func TestEventSizeLimit(t *testing.T) {
 func TestOversizedBodies(t *testing.T) {
 	s := harness.Start(t, harness.Options{})
 	w := newFixture(t, s)
-	send := harness.Path("v3/rooms/{}/send/m.room.message/{}", w.room, w.txn())
+	send := harness.Path("v3/rooms/{}/send/org.example.content/{}", w.room, w.txn())
 	login := harness.Path("v3/login")
 	for _, c := range []struct {
 		name, head string

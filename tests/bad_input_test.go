@@ -37,7 +37,7 @@ func (w fixture) txn() string { return w.alice.Server.Unique("txn") }
 
 // send is a message event with this body, as it is.
 func (w fixture) send(content string) harness.Request {
-	return w.put(harness.Path("v3/rooms/{}/send/m.room.message/{}", w.room, w.txn()), content)
+	return w.put(harness.Path("v3/rooms/{}/send/org.example.content/{}", w.room, w.txn()), content)
 }
 
 func (w fixture) put(path, body string) harness.Request {

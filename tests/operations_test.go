@@ -14,6 +14,7 @@ import (
 
 	"touchstone.example/api"
 	"touchstone.example/generated/ops"
+	"touchstone.example/server/strict"
 	"touchstone.example/tests/bodygen"
 	"touchstone.example/tests/fakeidentity"
 	"touchstone.example/tests/harness"
@@ -37,6 +38,8 @@ func TestOperations(t *testing.T) {
 		"TOUCHSTONE_FEDERATION_TRUSTED_CA_FILE=" + is.CAFile(t),
 		"TOUCHSTONE_WELL_KNOWN_CLIENT=https://client.example.org", "TOUCHSTONE_WELL_KNOWN_SERVER=federation.example.org:443",
 	}})
+	refusals := &refusals{}
+	s.Record = refusals.record
 	cov := &coverage{}
 	for _, op := range ops.All {
 		if (op.API != "clientapi" && op.API != "fedapi") || servedElsewhere[op.ID] != "" {
@@ -51,9 +54,39 @@ func TestOperations(t *testing.T) {
 		})
 	}
 	require.Equal(t, 201, len(cov.rows), "operations that a homeserver serves")
+	require.Empty(t, refusals.bare, "refusals without a rule or a section")
+	require.Greater(t, refusals.seen, 2000)
 	t.Log("\n" + cov.text())
 	if *coverageTable != "" {
 		require.NoError(t, cov.write(*coverageTable))
+	}
+}
+
+// refusals are the answers with an error code, and those of them that do not say
+// by which rule and section.
+type refusals struct {
+	seen int
+	bare []string
+}
+
+func (f *refusals) record(r harness.Request, _ []byte) func(*harness.Answer) {
+	return func(a *harness.Answer) {
+		var e struct {
+			ErrCode    string             `json:"errcode"`
+			Violations []strict.Violation `json:"org.touchstone.violations"`
+		}
+		if a.Status < 400 || json.Unmarshal(a.Body, &e) != nil || e.ErrCode == "" {
+			return
+		}
+		f.seen++
+		if len(e.Violations) == 0 || e.Violations[0].ErrCode != e.ErrCode {
+			f.bare = append(f.bare, r.Method+" "+r.Path+": "+a.String())
+		}
+		for _, v := range e.Violations {
+			if v.Rule == "" || v.Expected == "" || !strings.HasPrefix(v.Section, "https://spec.matrix.org/v1.19/") {
+				f.bare = append(f.bare, r.Method+" "+r.Path+": "+v.Error())
+			}
+		}
 	}
 }
 

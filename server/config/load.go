@@ -7,10 +7,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -170,13 +172,24 @@ func (l *loader) environment(env []string) {
 // set for a service that has the program's name.
 var serviceVariables = regexp.MustCompile(`^TOUCHSTONE_(PORT|SERVICE_HOST|SERVICE_PORT|NAME)$|^TOUCHSTONE_SERVICE_PORT_|^TOUCHSTONE_PORT_[0-9]+_(TCP|UDP)`)
 
-// labListener lets the control plane take any port where the client listener
-// does, so that several servers in lab mode can be started side by side.
+// labListener puts the control plane beside the client listener, so that several
+// servers in lab mode can be started side by side: on the port after its own, or on
+// any port where that one takes any.
 func (l *loader) labListener() {
-	_, chosen := l.origin["listeners.lab.address"]
-	if !chosen && strings.HasSuffix(l.cfg.Listeners.Client.Address, ":0") {
-		l.cfg.Listeners.Lab.Address = "127.0.0.1:0"
+	if _, chosen := l.origin["listeners.lab.address"]; chosen {
+		return
 	}
+	_, port, err := net.SplitHostPort(l.cfg.Listeners.Client.Address)
+	n, notNumber := strconv.ParseUint(port, 10, 16)
+	if err != nil || notNumber != nil {
+		return // which validate says
+	}
+	if n != 0 && n < 65535 {
+		n++
+	} else {
+		n = 0
+	}
+	l.cfg.Listeners.Lab.Address = net.JoinHostPort("127.0.0.1", strconv.FormatUint(n, 10))
 }
 
 // secrets reads the files that hold the value of a setting.

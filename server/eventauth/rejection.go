@@ -16,10 +16,15 @@ type Rejection struct {
 	Reason string
 	// Malformed: nobody may send this event, whatever their power.
 	Malformed bool
+	// Version is the room version whose rule it is.
+	Version string
 }
 
-// RuleID names the rule, for the log.
-func (r *Rejection) RuleID() string { return r.Rule }
+// RuleID names the rule, for the log and for who sent the event.
+func (r *Rejection) RuleID() string { return "auth/" + r.Rule }
+
+// Section is where the rule stands in the specification, below its address.
+func (r *Rejection) Section() string { return "/rooms/v" + r.Version + "/#authorization-rules" }
 
 func (r *Rejection) Error() string { return "rule " + r.Rule + ": " + r.Reason }
 

@@ -37,7 +37,7 @@ type Deps struct {
 	DB *storage.DB
 	// OpaqueAuthData is a departure from the letter, which it notes: auth_data may
 	// be a string.
-	OpaqueAuthData func() bool
+	OpaqueAuthData func(ctx context.Context) bool
 }
 
 // KeyBackup serves backups of room keys.
@@ -50,7 +50,7 @@ func New(d Deps) *KeyBackup { return &KeyBackup{d} }
 //
 // Spec: client-server postRoomKeysVersion.
 func (k *KeyBackup) PostRoomKeysVersion(ctx context.Context, who api.Caller, req *clientapi.PostRoomKeysVersionRequest) (*clientapi.PostRoomKeysVersionResponse, error) {
-	if err := k.check(req.Body.Algorithm, req.Body.AuthData); err != nil {
+	if err := k.check(ctx, req.Body.Algorithm, req.Body.AuthData); err != nil {
 		return nil, err
 	}
 	for {
@@ -69,13 +69,13 @@ func (k *KeyBackup) PostRoomKeysVersion(ctx context.Context, who api.Caller, req
 }
 
 // check refuses what a backup cannot be described by.
-func (k *KeyBackup) check(algorithm string, authData api.Raw) error {
+func (k *KeyBackup) check(ctx context.Context, algorithm string, authData api.Raw) error {
 	switch {
 	case len(algorithm) > maxAlgorithm:
 		return api.InvalidParam("The name of an algorithm has at most %d bytes", maxAlgorithm)
 	case len(authData) > maxAuthData:
 		return api.TooLarge("auth_data has at most %d bytes", maxAuthData)
-	case jsontext.Value(authData).Kind() != '{' && !k.OpaqueAuthData():
+	case jsontext.Value(authData).Kind() != '{' && !k.OpaqueAuthData(ctx):
 		return api.BadJSON("auth_data is not an object")
 	}
 	return nil
@@ -122,7 +122,7 @@ func (k *KeyBackup) GetRoomKeysVersion(ctx context.Context, who api.Caller, req 
 //
 // Spec: client-server putRoomKeysVersion.
 func (k *KeyBackup) PutRoomKeysVersion(ctx context.Context, who api.Caller, req *clientapi.PutRoomKeysVersionRequest) (*api.Empty, error) {
-	if err := k.check(req.Body.Algorithm, req.Body.AuthData); err != nil {
+	if err := k.check(ctx, req.Body.Algorithm, req.Body.AuthData); err != nil {
 		return nil, err
 	}
 	if v := req.Body.Version; v.Set && v.Value != req.Version {

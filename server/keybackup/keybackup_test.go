@@ -3,6 +3,7 @@
 package keybackup_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -27,7 +28,7 @@ type backups struct {
 
 func newBackups(t testing.TB, db *storage.DB, opaque bool) *backups {
 	router := slicetest.New(t, db).Router(t, api.Config{Auth: slicetest.Tokens()})
-	clientapi.MountKeyBackup(router, keybackup.New(keybackup.Deps{DB: db, OpaqueAuthData: func() bool { return opaque }}))
+	clientapi.MountKeyBackup(router, keybackup.New(keybackup.Deps{DB: db, OpaqueAuthData: func(context.Context) bool { return opaque }}))
 	return &backups{t, router}
 }
 

@@ -67,11 +67,11 @@ func (r *Rooms) extend(ctx context.Context, h *head, d Draft) (*Planned, error) 
 	}
 	if ev.Type == event.TypePowerLevels && !h.rules.IntegerPowerLevels {
 		if err := eventauth.IntegerLevels(ev); err != nil {
-			return nil, rejected(err)
+			return nil, rejected(h.rules, err)
 		}
 	}
 	if err := eventauth.Check(h.rules, ev, base, r.verify); err != nil {
-		return nil, rejected(err)
+		return nil, rejected(h.rules, err)
 	}
 	p := &Planned{stored: &stored{Event: ev, depth: depth}, auth: auth}
 	if d.StateKey != nil {

@@ -3,6 +3,7 @@
 package rooms
 
 import (
+	"context"
 	"maps"
 	"slices"
 
@@ -97,7 +98,7 @@ func powerLevels(rules *roomver.Rules, creator id.UserID, equals []id.UserID, ov
 // refused with the event that it would make.
 //
 // Spec: room version 12, rule 10.4.
-func (c *creation) withoutCreators(override raw.Raw, create raw.Object) (raw.Raw, error) {
+func (c *creation) withoutCreators(ctx context.Context, override raw.Raw, create raw.Object) (raw.Raw, error) {
 	if !c.rules.CreatorsPrivileged || len(override) == 0 {
 		return override, nil
 	}
@@ -117,7 +118,7 @@ func (c *creation) withoutCreators(override raw.Raw, create raw.Object) (raw.Raw
 			delete(users, string(u))
 		}
 	}
-	if !named || c.r.departs.CreatorPowerLevel == nil || !c.r.departs.CreatorPowerLevel() {
+	if !named || c.r.departs.CreatorPowerLevel == nil || !c.r.departs.CreatorPowerLevel(ctx) {
 		return override, nil
 	}
 	content["users"] = map[string]any(users)

@@ -216,7 +216,7 @@ func (c *creation) drafts(ctx context.Context) ([]Draft, error) {
 	if err != nil {
 		return nil, api.BadJSON("creation_content: %s", err)
 	}
-	override, err := c.withoutCreators(c.body.PowerLevelContentOverride, create)
+	override, err := c.withoutCreators(ctx, c.body.PowerLevelContentOverride, create)
 	if err != nil {
 		return nil, api.BadJSON("power_level_content_override: %s", err)
 	}

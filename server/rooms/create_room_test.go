@@ -3,6 +3,7 @@
 package rooms_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -297,7 +298,7 @@ func TestCreatorsInPowerLevels(t *testing.T) {
 
 		noted := 0
 		deps := h.deps
-		deps.Departures.CreatorPowerLevel = func() bool { noted++; return true }
+		deps.Departures.CreatorPowerLevel = func(context.Context) bool { noted++; return true }
 		h.router = h.Router(t, api.Config{Auth: slicetest.Tokens()})
 		r := rooms.New(deps)
 		clientapi.MountCreateRoom(h.router, r)

@@ -99,7 +99,7 @@ func (r *Rooms) mergeBranch(ctx context.Context, h, base *head, p *Planned, load
 		return err
 	}
 	if err := eventauth.Check(h.rules, p.Event, h, r.verify); err != nil {
-		return rejected(err)
+		return rejected(h.rules, err)
 	}
 	b := &branch{before: base.room.StateRoot, after: base.room.StateRoot}
 	for _, tip := range h.extremities {

@@ -9,6 +9,7 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
+	"touchstone.example/server/roomver"
 )
 
 // ErrUnknownRoom says that this server does not know a room.
@@ -38,6 +39,33 @@ const (
 )
 
 func (r *Refusal) Error() string { return "rooms: refused by rule " + r.Rule + ": " + r.Reason }
+
+// sections are where the rules besides the authorization rules stand.
+var sections = map[string]string{
+	RuleGuestAccess: "/client-server-api/#guest-access",
+	RuleRestricted:  "/client-server-api/#restricted-rooms",
+	RuleRedaction:   "/client-server-api/#redactions",
+	RuleThirdParty:  "/client-server-api/#third-party-invites",
+	RuleFederation:  "/server-server-api/",
+}
+
+// RuleID names the rule, for the log and for who sent the event.
+func (r *Refusal) RuleID() string {
+	var rejection *eventauth.Rejection
+	if errors.As(r.Err, &rejection) {
+		return rejection.RuleID()
+	}
+	return "auth/" + r.Rule
+}
+
+// Section is where the rule stands in the specification, below its address.
+func (r *Refusal) Section() string {
+	var rejection *eventauth.Rejection
+	if errors.As(r.Err, &rejection) {
+		return rejection.Section()
+	}
+	return sections[r.Rule]
+}
 
 // Unwrap returns what the reason was taken from.
 func (r *Refusal) Unwrap() error { return r.Err }
@@ -69,12 +97,13 @@ func unbuildable(err error) error {
 	return &InvalidContent{Reason: err.Error(), TooLarge: errors.Is(err, event.ErrTooLarge)}
 }
 
-// rejected makes a Refusal of what the authorization rules reject.
-func rejected(err error) error {
+// rejected makes a Refusal of what the authorization rules of a room version reject.
+func rejected(rules *roomver.Rules, err error) error {
 	var rejection *eventauth.Rejection
 	if !errors.As(err, &rejection) {
 		return err
 	}
+	rejection.Version = rules.Version
 	return &Refusal{Rule: rejection.Rule, Reason: rejection.Reason, Malformed: rejection.Malformed, Err: err}
 }
 

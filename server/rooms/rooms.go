@@ -7,6 +7,7 @@
 package rooms
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 
@@ -56,7 +57,7 @@ type Departures struct {
 
 	// CreatorPowerLevel notes that a new room's power levels name a creator where
 	// they may not, and reports whether that is left out of them. Nil: it is not.
-	CreatorPowerLevel func() bool
+	CreatorPowerLevel func(context.Context) bool
 }
 
 // Rooms holds the rooms that this server is in.

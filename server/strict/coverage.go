@@ -74,6 +74,8 @@ type measurement struct {
 	typed   int
 	bare    map[string]int // members by the schema of the object around them
 	unknown []unknownMember
+	// deprecated are members whose schema says so; the name is in the pointer.
+	deprecated []unknownMember
 }
 
 type unknownMember struct{ pointer, name, schema string }
@@ -123,6 +125,9 @@ func (m *measurement) object(all []*jsonschema.Schema, v map[string]any, at stri
 		switch {
 		case len(sub) > 0:
 			m.typed++
+			if slices.ContainsFunc(sub, deprecated) {
+				m.deprecated = append(m.deprecated, unknownMember{pointer: at + "/" + escape(name), schema: place(all)})
+			}
 			m.walk(sub, v[name], at+"/"+escape(name))
 		case open || !described:
 			m.bare[place(all)] += 1 + members(v[name])
@@ -176,6 +181,11 @@ func memberSchemas(all []*jsonschema.Schema, name string) []*jsonschema.Schema {
 		}
 	}
 	return out
+}
+
+func deprecated(s *jsonschema.Schema) bool {
+	e, _ := s.Extensions[extensionName].(extended)
+	return e.deprecated
 }
 
 // members counts the members in a value, at all depths.

@@ -315,6 +315,15 @@ func (c *compiler) schema(b rawBody, at string) *schema {
 	return &schema{c: c, url: c.url + "#" + at + pointer("content", "application/json", "schema")}
 }
 
+// pointerTo writes a JSON pointer.
+func pointerTo(keys ...any) string {
+	var b strings.Builder
+	for _, k := range keys {
+		b.WriteString("/" + escape(fmt.Sprint(k)))
+	}
+	return b.String()
+}
+
 var fragment = strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D")
 
 // pointer writes a JSON pointer as it stands in a URL's fragment.

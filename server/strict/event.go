@@ -3,52 +3,9 @@
 package strict
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 )
-
-// Content judges the content of an event by the schema of its type. Types
-// without a schema are free. who says who made the event.
-//
-// Spec: client-server "Types of room events".
-func (j *Judge) Content(who, eventType string, content []byte) error {
-	if j.Setting("event-content") == Off {
-		return nil
-	}
-	v, err := decode(content)
-	if err != nil {
-		return fmt.Errorf("strict: content: %w", err)
-	}
-	object, _ := v.(map[string]any)
-	name := eventType
-	if kind, ok := object["msgtype"].(string); ok && eventType == "m.room.message" {
-		name += "$" + kind
-	}
-	if method, ok := object["method"].(string); ok && eventType == "m.key.verification.start" {
-		name += "$" + method
-	}
-	s, err := j.eventSchema("events/", name, eventType)
-	if err != nil || s == nil {
-		return err
-	}
-	// The schema is that of a whole event; only the content is looked at.
-	whole := map[string]any{
-		"type": eventType, "content": v, "state_key": "", "sender": "@a:b", "room_id": "!a:b",
-		"event_id": "$a:b", "origin_server_ts": json.Number("0"),
-	}
-	vs, err := s.violations(whole, Violation{Direction: Event, Rule: "event-content", Event: eventType}, "")
-	if err != nil {
-		return err
-	}
-	var inContent []Violation
-	for _, one := range vs {
-		if one.Where.Pointer == "/content" || strings.HasPrefix(one.Where.Pointer, "/content/") {
-			inContent = append(inContent, one)
-		}
-	}
-	return j.notes(inContent)
-}
 
 // EDU judges an ephemeral message between servers by its type.
 //

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"touchstone.example/api"
 	"touchstone.example/spec"
 )
 
@@ -45,6 +46,8 @@ const (
 // Rules that other packages ask about.
 const (
 	BackupAuthData     = "backup-auth-data"
+	EventContent       = "event-content"
+	MemberDeprecated   = "member-deprecated"
 	CreatorPowerLevel  = "creator-power-level"
 	EventFields        = "event-fields"
 	ForgottenLeave     = "forgotten-leave"
@@ -64,45 +67,54 @@ const (
 // The rules of answers hold for the server's own answers, which are looked at
 // only where the configuration asks for it.
 func Rules() []Rule {
-	return []Rule{
-		{"access-token-in-query", "an access token stands in the Authorization header; the query string is deprecated", "client-server-api/#using-access-tokens", Report, Off, Off},
-		{"answer-alternatives", "an answer's value follows one of the alternatives", apiStandards, Enforce, Report, Report},
-		{"answer-enum", "an answer's value is one of those listed; lists grow", apiStandards, Report, Report, Report},
-		{"answer-errcode", "an error code is common or named by the operation", errorCodes, Enforce, Report, Report},
-		{"answer-error-shape", "an error has errcode and error, both strings", standardError, Enforce, Report, Report},
-		{"answer-format", "an answer's strings follow their formats and patterns", apiStandards, Enforce, Report, Report},
-		{"answer-json", "an answer is JSON where the operation says so", apiStandards, Enforce, Report, Report},
-		{"answer-limits", "an answer's lists and objects have as many elements as they may", apiStandards, Enforce, Report, Report},
-		{"answer-required", "an answer's object has its required members", apiStandards, Enforce, Report, Report},
-		{"answer-status", "an answer's status is common or declared by the operation", errorCodes, Enforce, Report, Report},
-		{"answer-type", "an answer's value has its JSON type", apiStandards, Enforce, Report, Report},
-		{"answer-unknown-member", "an answer's object has no members but those described", apiStandards, Report, Off, Off},
-		{BackupAuthData, "the auth_data of a key backup is an object; off, it may be an opaque string", "client-server-api/#post_matrixclientv3room_keysversion", Enforce, Off, Off},
-		{"body-missing", "a request that takes a JSON object has one, if an empty one", apiStandards, Enforce, Report, Off},
-		{"content-type-missing", "a JSON body should be labelled as one", apiStandards, Report, Off, Off},
-		{"content-type-not-json", "a JSON body should not be labelled as something else", apiStandards, Report, Off, Off},
-		{CreatorPowerLevel, "power_level_content_override names no creator where creators are above all levels", "client-server-api/#post_matrixclientv3createroom", Enforce, Report, Enforce},
-		{"event-content", "an event's content follows the schema of its type", "client-server-api/#types-of-room-events", Report, Off, Off},
-		{EventFields, "an event has its required members, whatever event_fields of a filter lists", "client-server-api/#filtering", Enforce, Off, Off},
-		{"federation-event", "a PDU or EDU follows its format", "server-server-api/#pdus", Report, Off, Off},
-		{ForgottenLeave, "a room that its user has forgotten is in no sync", "client-server-api/#leaving-rooms", Enforce, Enforce, Off},
-		{GuestJoinByName, "guests join rooms by /rooms/{roomId}/join only", "client-server-api/#guest-access", Enforce, Off, Off},
-		{JoinExtraContent, "members of a join's body that are not described stay out of the membership event", "client-server-api/#post_matrixclientv3joinroomidoralias", Enforce, Off, Off},
-		{JoinedLimited, "the timeline of a newly joined room is limited only if its limit cut it", "client-server-api/#get_matrixclientv3sync", Enforce, Off, Off},
-		{JoinedProfile, "joined_members has no name or picture where the member has none", "client-server-api/#get_matrixclientv3roomsroomidjoined_members", Enforce, Enforce, Off},
-		{MessagesWithoutDir, "a page of messages says in which direction it goes", "client-server-api/#get_matrixclientv3roomsroomidmessages", Enforce, Enforce, Off},
-		{ProfileAvatarEmpty, "an empty avatar_url is refused; off, it takes the picture away", "client-server-api/#put_matrixclientv3profileuseridkeyname", Enforce, Off, Off},
-		{ProfileAvatarURL, "the avatar_url of a profile is an MXC URI", "client-server-api/#put_matrixclientv3profileuseridkeyname", Enforce, Enforce, Off},
-		{ProfileUnset, "a display name or picture that was never set is not found", "client-server-api/#get_matrixclientv3profileuseridkeyname", Enforce, Off, Off},
-		{"request-alternatives", "a request's value follows one of the alternatives", apiStandards, Enforce, Off, Off},
-		{"request-enum", "a request's value is one of those listed; lists grow, and the closed ones are refused elsewhere", apiStandards, Report, Off, Off},
-		{"request-format", "a request's strings follow their formats and patterns", apiStandards, Enforce, Off, Off},
-		{"request-limits", "a request's lists and objects have as many elements as they may", apiStandards, Enforce, Off, Off},
-		{"request-required", "a request's object has its required members", apiStandards, Enforce, Off, Off},
-		{"request-type", "a request's value has its JSON type", apiStandards, Enforce, Off, Off},
-		{"request-unknown-member", "a request's object has no members but those described; others are ignored", apiStandards, Report, Off, Off},
-		{StateIdempotent, "each request to set state makes an event, also one that changes nothing", "client-server-api/#put_matrixclientv3roomsroomidstateeventtypestatekey", Enforce, Off, Off},
+	out := slices.Clone(schemaRules)
+	for _, r := range proseRules() {
+		out = append(out, Rule{r.ID, r.Says, r.Section, Report, Off, Off})
 	}
+	slices.SortFunc(out, func(a, b Rule) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}
+
+// schemaRules are the rules besides those of spec/rules.
+var schemaRules = []Rule{
+	{"access-token-in-query", "an access token stands in the Authorization header; the query string is deprecated", "client-server-api/#using-access-tokens", Report, Off, Off},
+	{"answer-alternatives", "an answer's value follows one of the alternatives", apiStandards, Enforce, Report, Report},
+	{"answer-enum", "an answer's value is one of those listed; lists grow", apiStandards, Report, Report, Report},
+	{"answer-errcode", "an error code is common or named by the operation", errorCodes, Enforce, Report, Report},
+	{"answer-error-shape", "an error has errcode and error, both strings", standardError, Enforce, Report, Report},
+	{"answer-format", "an answer's strings follow their formats and patterns", apiStandards, Enforce, Report, Report},
+	{"answer-json", "an answer is JSON where the operation says so", apiStandards, Enforce, Report, Report},
+	{"answer-limits", "an answer's lists and objects have as many elements as they may", apiStandards, Enforce, Report, Report},
+	{"answer-required", "an answer's object has its required members", apiStandards, Enforce, Report, Report},
+	{"answer-status", "an answer's status is common or declared by the operation", errorCodes, Enforce, Report, Report},
+	{"answer-type", "an answer's value has its JSON type", apiStandards, Enforce, Report, Report},
+	{"answer-unknown-member", "an answer's object has no members but those described", apiStandards, Report, Off, Off},
+	{BackupAuthData, "the auth_data of a key backup is an object; off, it may be an opaque string", "client-server-api/#post_matrixclientv3room_keysversion", Enforce, Off, Off},
+	{"body-missing", "a request that takes a JSON object has one, if an empty one", apiStandards, Enforce, Report, Off},
+	{"content-type-missing", "a JSON body should be labelled as one", apiStandards, Report, Off, Off},
+	{"content-type-not-json", "a JSON body should not be labelled as something else", apiStandards, Report, Off, Off},
+	{CreatorPowerLevel, "power_level_content_override names no creator where creators are above all levels", "client-server-api/#post_matrixclientv3createroom", Enforce, Report, Enforce},
+	{EventContent, "an event's content follows the schema of its type", "client-server-api/#types-of-room-events", Enforce, Report, Report},
+	{EventFields, "an event has its required members, whatever event_fields of a filter lists", "client-server-api/#filtering", Enforce, Off, Off},
+	{"federation-event", "a PDU or EDU follows its format", "server-server-api/#pdus", Report, Off, Off},
+	{ForgottenLeave, "a room that its user has forgotten is in no sync", "client-server-api/#leaving-rooms", Enforce, Enforce, Off},
+	{GuestJoinByName, "guests join rooms by /rooms/{roomId}/join only", "client-server-api/#guest-access", Enforce, Off, Off},
+	{JoinExtraContent, "members of a join's body that are not described stay out of the membership event", "client-server-api/#post_matrixclientv3joinroomidoralias", Enforce, Off, Off},
+	{JoinedLimited, "the timeline of a newly joined room is limited only if its limit cut it", "client-server-api/#get_matrixclientv3sync", Enforce, Off, Off},
+	{JoinedProfile, "joined_members has no name or picture where the member has none", "client-server-api/#get_matrixclientv3roomsroomidjoined_members", Enforce, Enforce, Off},
+	{MemberDeprecated, "a request has no deprecated members", apiStandards, Report, Off, Off},
+	{MessagesWithoutDir, "a page of messages says in which direction it goes", "client-server-api/#get_matrixclientv3roomsroomidmessages", Enforce, Enforce, Off},
+	{ProfileAvatarEmpty, "an empty avatar_url is refused; off, it takes the picture away", "client-server-api/#put_matrixclientv3profileuseridkeyname", Enforce, Off, Off},
+	{ProfileAvatarURL, "the avatar_url of a profile is an MXC URI", "client-server-api/#put_matrixclientv3profileuseridkeyname", Enforce, Enforce, Off},
+	{ProfileUnset, "a display name or picture that was never set is not found", "client-server-api/#get_matrixclientv3profileuseridkeyname", Enforce, Off, Off},
+	{"request-alternatives", "a request's value follows one of the alternatives", apiStandards, Enforce, Off, Off},
+	{"request-enum", "a request's value is one of those listed; lists grow, and the closed ones are refused elsewhere", apiStandards, Report, Off, Off},
+	{"request-format", "a request's strings follow their formats and patterns", apiStandards, Enforce, Off, Off},
+	{"request-limits", "a request's lists and objects have as many elements as they may", apiStandards, Enforce, Off, Off},
+	{"request-required", "a request's object has its required members", apiStandards, Enforce, Off, Off},
+	{"request-type", "a request's value has its JSON type", apiStandards, Enforce, Off, Off},
+	{"request-unknown-member", "a request's object has no members but those described; others are ignored", apiStandards, Report, Off, Off},
+	{StateIdempotent, "each request to set state makes an event, also one that changes nothing", "client-server-api/#put_matrixclientv3roomsroomidstateeventtypestatekey", Enforce, Off, Off},
 }
 
 // Settings holds the setting of every rule.
@@ -124,6 +136,9 @@ func Resolve(profile string, changes map[string]string) (Settings, error) {
 		out[r.ID] = pick(r)
 	}
 	for _, id := range slices.Sorted(maps.Keys(changes)) {
+		if changes[id] == api.SettingNote.String() {
+			return nil, fmt.Errorf("strictness rule %s: no rule is set to note", id)
+		}
 		if _, ok := out[id]; !ok {
 			return nil, fmt.Errorf("no strictness rule %q: there are %s", id, strings.Join(slices.Sorted(maps.Keys(out)), ", "))
 		}

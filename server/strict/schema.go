@@ -4,6 +4,7 @@ package strict
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -39,7 +41,7 @@ func (s *schema) compiled() (*jsonschema.Schema, error) {
 }
 
 // A finding is one keyword that a value fails.
-type finding struct{ pointer, keyword, schema, expected string }
+type finding struct{ pointer, keyword, schema, message string }
 
 // check returns what a value fails, keyword by keyword.
 func (s *schema) check(v any) ([]finding, error) {
@@ -61,15 +63,33 @@ func (s *schema) violations(v any, base Violation, prefix string) ([]Violation, 
 	if err != nil {
 		return nil, fmt.Errorf("strict: %w", err)
 	}
-	vs := make([]Violation, len(found))
-	for i, f := range found {
-		vs[i] = base
+	var vs []Violation
+	for _, f := range found {
+		one := base
 		if prefix != "" {
-			vs[i].Rule = prefix + class(f.keyword)
+			one.Rule = prefix + class(f.keyword)
 		}
-		vs[i].Where, vs[i].Keyword, vs[i].Schema, vs[i].Expected = api.InBody(f.pointer), f.keyword, f.schema, f.expected
+		one.Keyword, one.Schema = f.keyword, f.schema
+		if f.keyword == "required" {
+			for _, name := range missingNames(f.message) {
+				one.Where, one.Expected = api.InBody(f.pointer+"/"+escape(name)), "the member "+name
+				vs = append(vs, one)
+			}
+			continue
+		}
+		one.Where, one.Expected = api.InBody(f.pointer), expectation(f.keyword, f.message)
+		vs = append(vs, one)
 	}
+	// What a format says of a string, a pattern need not say again.
+	slices.SortStableFunc(vs, func(a, b Violation) int { return cmp.Compare(patternLast(a.Keyword), patternLast(b.Keyword)) })
 	return vs, nil
+}
+
+func patternLast(keyword string) int {
+	if keyword == "pattern" {
+		return 1
+	}
+	return 0
 }
 
 // leaves lists the keywords at the ends of an error's tree. Failed
@@ -83,19 +103,11 @@ func leaves(out []finding, e *jsonschema.ValidationError) []finding {
 		}
 		return out
 	}
-	expected := e.Message
-	switch {
-	case alternatives:
-		expected = "one of the alternatives"
-	case keyword == "format": // the message quotes the value
-		_, name, _ := strings.Cut(expected, "is not valid ")
-		expected = "a valid " + strings.Trim(name, "'")
-	}
 	at, err := url.PathUnescape(e.InstanceLocation) // the library writes it as in a URL
 	if err != nil {
 		at = e.InstanceLocation
 	}
-	return append(out, finding{at, keyword, trimURL(e.AbsoluteKeywordLocation), expected})
+	return append(out, finding{at, keyword, trimURL(e.AbsoluteKeywordLocation), e.Message})
 }
 
 // trimURL leaves the file and the pointer.
@@ -189,8 +201,9 @@ type extension struct{}
 
 // extended is what they say of one schema.
 type extended struct {
-	open  bool // x-open: members that are not listed are welcome
-	names []nameFormat
+	open       bool // x-open: members that are not listed are welcome
+	deprecated bool
+	names      []nameFormat
 }
 
 // A nameFormat is the format of the names that match a pattern.
@@ -203,6 +216,7 @@ type nameFormat struct {
 func (extension) Compile(_ jsonschema.CompilerContext, m map[string]any) (jsonschema.ExtSchema, error) {
 	var e extended
 	e.open = m["x-open"] == true
+	e.deprecated = m["deprecated"] == true
 	patterns, _ := m["patternProperties"].(map[string]any)
 	for p, v := range patterns {
 		sub, _ := v.(map[string]any)
@@ -215,7 +229,7 @@ func (extension) Compile(_ jsonschema.CompilerContext, m map[string]any) (jsonsc
 			e.names = append(e.names, nameFormat{re, format, valid})
 		}
 	}
-	if !e.open && e.names == nil {
+	if !e.open && !e.deprecated && e.names == nil {
 		return nil, nil
 	}
 	return e, nil

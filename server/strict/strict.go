@@ -10,10 +10,11 @@
 package strict
 
 import (
-	"errors"
+	"context"
 	"fmt"
+	"hash/maphash"
 	"io/fs"
-	"net/http"
+	"log/slog"
 
 	"touchstone.example/api"
 )
@@ -25,6 +26,9 @@ type Config struct {
 	// Answers has the server's own answers judged as well: in tests and in
 	// the lab.
 	Answers bool
+	// Tell: refusals list their violations in a member of the error object.
+	Tell bool
+	Log  *slog.Logger // nil is silent
 	// Measure counts the members that schemas describe and those that pass
 	// through bare objects.
 	Measure bool
@@ -35,13 +39,26 @@ type Judge struct {
 	cfg      Config
 	lib      library
 	log      Log
+	store    Store
 	coverage coverage
 	rules    map[string]Rule
+	decoding map[string]Rule // of decoders, which nothing turns off
+	codes    map[string]Rule // of refusals by their codes
+	prose    prose           // of spec/rules, those that are on
+	memory   memory
+	requests bool // a rule of request bodies is on
+	events   bool // the rule of event contents is on
 }
 
 // New returns a Judge. Documents and schemas are read when they are needed.
 func New(cfg Config) (*Judge, error) {
-	j := &Judge{cfg: cfg, rules: map[string]Rule{}}
+	j := &Judge{cfg: cfg, rules: map[string]Rule{}, decoding: byID(DecoderRules()), codes: byID(CodeRules())}
+	j.prose, j.memory.seed = newProse(cfg.Settings), maphash.MakeSeed()
+	j.requests = cfg.Settings.any("request-")
+	j.events = cfg.Settings[EventContent] != Off
+	if j.cfg.Log == nil {
+		j.cfg.Log = slog.New(slog.DiscardHandler)
+	}
 	j.lib = library{from: cfg.Spec, docs: map[string]*document{}, events: map[string]*schema{}}
 	for _, r := range Rules() {
 		j.rules[r.ID] = r
@@ -52,22 +69,31 @@ func New(cfg Config) (*Judge, error) {
 	return j, nil
 }
 
-// Checks returns the hooks for a router. A hook whose rules are all off is
-// nil, which costs one comparison.
+// Checks returns the hooks for a router. Request and Response are nil where
+// their rules are all off, which costs one comparison.
 func (j *Judge) Checks() api.Checks {
-	var c api.Checks
-	if j.cfg.Measure || j.cfg.Settings.any("request-") {
-		c.Request = j.Request
+	c := api.Checks{Settle: j.settle, Store: j.keep, Tell: j.cfg.Tell}
+	if j.cfg.Measure || j.requests || j.events || len(j.prose) > 0 {
+		c.Request = j.hook
+	}
+	if len(j.prose) > 0 {
+		c.Call = j.call
 	}
 	if j.cfg.Answers && (j.cfg.Measure || j.cfg.Settings.any("answer-")) {
 		c.Response = j.Answer
 	}
-	c.Report = j.departure
 	return c
 }
 
-// errNotLetPass stands for the refusal that the caller has.
-var errNotLetPass = errors.New("no rule lets this pass")
+// hook is Request for a router, for which a fault of our own documents is no
+// reason to refuse anything.
+func (j *Judge) hook(x *api.Exchange, body []byte) []Violation {
+	vs, err := j.Request(x.Op, x.Params.Named, body)
+	if err != nil {
+		j.cfg.Log.LogAttrs(x.R.Context(), slog.LevelError, "the judge fails", slog.String("error", err.Error()))
+	}
+	return vs
+}
 
 // Lenient reports whether a departure is served: its rule is not enforced.
 func (j *Judge) Lenient(rule string) bool { return j.Setting(rule) != Enforce }
@@ -82,8 +108,19 @@ func (j *Judge) Setting(rule string) Setting {
 	return s
 }
 
-// Log returns what the judge has found.
+// Log returns counts of what the judge has found.
 func (j *Judge) Log() *Log { return &j.log }
+
+// Store returns what was found in requests, one by one.
+func (j *Judge) Store() *Store { return &j.store }
+
+func byID(rules []Rule) map[string]Rule {
+	out := map[string]Rule{}
+	for _, r := range rules {
+		out[r.ID] = r
+	}
+	return out
+}
 
 // Note writes a violation down and returns it as an error if its rule is
 // enforced. The rule's setting and, where none is given, its link are filled
@@ -104,15 +141,12 @@ func (j *Judge) Note(v Violation) error {
 	return nil
 }
 
-// Departed returns a function for a package that finds requests of an operation
-// to depart from a rule at a place of their body: it notes one, and reports
-// whether the departure is served.
-func (j *Judge) Departed(rule string, op *api.Operation, pointer string) func() bool {
-	r := j.rules[rule]
-	return func() bool {
-		return j.Note(Violation{
-			Rule: rule, Direction: Request, Operation: op.Name(), Where: api.InBody(pointer), Expected: r.Says,
-		}) == nil
+// Departed returns a function for a package that finds requests to depart from a
+// rule at a place of their body: it reports one, and whether the departure is
+// served.
+func (j *Judge) Departed(rule string, pointer string) func(context.Context) bool {
+	return func(ctx context.Context) bool {
+		return api.Report(ctx, Violation{Rule: rule, Where: api.InBody(pointer)}) == nil
 	}
 }
 
@@ -124,44 +158,6 @@ func (j *Judge) notes(vs []Violation) (first error) {
 		}
 	}
 	return first
-}
-
-// Request judges the JSON body of a request. A violation of an enforced rule
-// is M_BAD_JSON, but for a body that lacks the one member that its URL names.
-//
-// Spec: client-server setProfileField, M_MISSING_PARAM: no other operation has a
-// least number of members.
-func (j *Judge) Request(op *api.Operation, body []byte) error {
-	_, o, err := j.lib.operation(op)
-	if err != nil || o.request == nil {
-		return err
-	}
-	v, err := decode(body)
-	if err != nil {
-		return api.NotJSON("The body is not JSON")
-	}
-	vs, err := j.judge(o.request, v, Violation{Direction: Request, Operation: op.Name(), Section: o.link}, "request-")
-	if err != nil {
-		return err
-	}
-	if err := j.notes(vs); err != nil {
-		return refusal(err.(*Violation))
-	}
-	return nil
-}
-
-func refusal(v *Violation) error {
-	e := api.BadJSON("%s", clientText(v))
-	if v.Keyword == "minProperties" {
-		e = api.MissingParam("%s", clientText(v))
-	}
-	e.Err = v
-	return e
-}
-
-// clientText is what a client is told of a violation.
-func clientText(v *Violation) string {
-	return fmt.Sprintf("At %s: %s (rule %s, see %s)", v.Where, v.Says(), v.Rule, v.Section)
 }
 
 // judge checks a value against a schema and looks for members that it does
@@ -186,26 +182,13 @@ func (j *Judge) judge(s *schema, v any, base Violation, prefix string) ([]Violat
 	}
 	for _, u := range m.unknown {
 		one := base
-		one.Rule, one.Where, one.Schema, one.Expected = rule, api.InBody(u.pointer), u.schema, "no member "+u.name
+		one.Rule, one.Where, one.Schema, one.Expected = rule, api.InBody(u.pointer+"/"+escape(u.name)), u.schema, "no member that is not described"
+		vs = append(vs, one)
+	}
+	for _, d := range m.deprecated {
+		one := base
+		one.Rule, one.Where, one.Schema, one.Expected = MemberDeprecated, api.InBody(d.pointer), d.schema, "no deprecated member"
 		vs = append(vs, one)
 	}
 	return vs, nil
-}
-
-// departure hears of requests that depart from advice about their headers.
-func (j *Judge) departure(op *api.Operation, _ *http.Request, rule api.Rule) error {
-	if rule == api.RuleQueryMissing {
-		if op.ID != "getRoomEvents" {
-			return errNotLetPass
-		}
-		rule = MessagesWithoutDir // dir is its only required parameter
-	}
-	r := j.rules[string(rule)]
-	err := j.Note(Violation{Rule: string(rule), Direction: Request, Operation: op.Name(), Expected: r.Says})
-	if err != nil {
-		e := api.Unknown("%s", clientText(err.(*Violation)))
-		e.Err = err
-		return e
-	}
-	return nil
 }

@@ -4,6 +4,8 @@ package harness
 
 import (
 	"fmt"
+	"io"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -67,9 +69,10 @@ type Options struct {
 	Name     string // "hs1" if empty
 	Seed     string
 	Clock    string
-	Process  bool     // as a process of its own, which can be killed
-	Durable  bool     // its database outlives it; a process's always does
-	Settings []string // further settings, as environment variables
+	Process  bool      // as a process of its own, which can be killed
+	Durable  bool      // its database outlives it; a process's always does
+	Settings []string  // further settings, as environment variables
+	Log      io.Writer // where the log of a server in this process goes; nil for the test's
 }
 
 // An instance is a server that runs.
@@ -179,6 +182,13 @@ func (s *Server) end(t T, how func(instance) error) {
 func (s *Server) Restart(t T) {
 	t.Helper()
 	s.run(t)
+}
+
+// Violations are what a server in this process has found in requests, after the
+// one with the Seq since.
+func (s *Server) Violations(since int64) []api.Violation {
+	all := s.running.(*inProcess).s.Violations()
+	return slices.DeleteFunc(all, func(v api.Violation) bool { return v.Seq <= since })
 }
 
 // Unique returns a name that no other caller of this server gets.

@@ -85,7 +85,8 @@ func (s *Fixture) WaitForJobs(t testing.TB) {
 // invalid requests, and an invalid response of ours fails the test.
 func (s *Fixture) Router(t testing.TB, cfg api.Config) *api.Router {
 	t.Helper()
-	settings, err := strict.Resolve(strict.Strict, nil)
+	// What the engine makes of contents that the judge would refuse is tested here.
+	settings, err := strict.Resolve(strict.Strict, map[string]string{strict.EventContent: "report"})
 	require.NoError(t, err)
 	judge, err := strict.New(strict.Config{Spec: spec.Files, Settings: settings, Answers: true})
 	require.NoError(t, err)
