@@ -189,7 +189,9 @@ func TestProseRulesOverHTTP(t *testing.T) {
 	first := alice.Since(t)
 	alice.Send(t, room, "something new")
 	second := alice.Since(t)
-	since := func(token string) string { return harness.Path("v3/sync") + harness.Query("since", token, "timeout", "0") }
+	since := func(token string) string {
+		return harness.Path("v3/sync") + harness.Query("since", token, "timeout", "0")
+	}
 	for _, c := range []struct {
 		method, path, body string
 		found              string // rule and place, or nothing
