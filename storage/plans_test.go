@@ -135,8 +135,6 @@ var reads = map[string][]string{
 		"epochs epochs()",
 		"unread_in receipts(room_nid, user_id, thread_nid)", // public and private
 		"device_seen_from devices(user_id)",
-		"backward_extremities backward_extremities(room_nid)",
-		"backward_extremities sort for a LIMIT",
 		"oldest_cursor cursors()",
 		"oldest_cursor sort for a LIMIT",
 		"oldest_ui_auth sort for a LIMIT",                      // of 10,000 at most, once in a while

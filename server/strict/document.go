@@ -4,6 +4,7 @@ package strict
 
 import (
 	"bytes"
+	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -189,9 +190,11 @@ func (d *document) add(c *compiler, link, at string, raw rawOperation, codes map
 	}
 }
 
+var onlyLetters = strings.NewReplacer("/", "", "{", "", "}", "", ".", "")
+
 // anchor is how the specification's pages name an operation.
 func anchor(method, path string) string {
-	return method + strings.NewReplacer("/", "", "{", "", "}", "", ".", "").Replace(strings.ToLower(path))
+	return method + onlyLetters.Replace(strings.ToLower(path))
 }
 
 // declares reports whether the operation declares a status, itself or by its
@@ -203,6 +206,35 @@ func (o *operation) declares(status int) (*schema, bool) {
 		}
 	}
 	return nil, false
+}
+
+// released holds the documents of spec.Files that have been needed so far. They do
+// not change, so all judges of a process share them: reading one takes longer than
+// most tests of a slice.
+var released struct {
+	mu   sync.Mutex
+	docs map[string]*document
+}
+
+// documentOf returns the document of an API.
+func documentOf(from fs.FS, name string) (*document, error) {
+	if files, ok := from.(embed.FS); !ok || files != spec.Files {
+		return load(from, name)
+	}
+	released.mu.Lock()
+	defer released.mu.Unlock()
+	if d := released.docs[name]; d != nil {
+		return d, nil
+	}
+	d, err := load(from, name)
+	if err != nil {
+		return nil, err
+	}
+	if released.docs == nil {
+		released.docs = map[string]*document{}
+	}
+	released.docs[name] = d
+	return d, nil
 }
 
 // A library holds the documents that have been needed so far.
@@ -221,7 +253,7 @@ func (l *library) operation(op *api.Operation) (*document, *operation, error) {
 	d := l.docs[op.API]
 	if d == nil {
 		var err error
-		if d, err = load(l.from, op.API); err != nil {
+		if d, err = documentOf(l.from, op.API); err != nil {
 			return nil, nil, fmt.Errorf("strict: %w", err)
 		}
 		l.docs[op.API] = d
@@ -292,12 +324,14 @@ func pointerTo(keys ...any) string {
 	return b.String()
 }
 
+var fragment = strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D")
+
 // pointer writes a JSON pointer as it stands in a URL's fragment.
 func pointer(keys ...string) string {
 	var b strings.Builder
 	for _, k := range keys {
 		b.WriteByte('/')
-		b.WriteString(strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D").Replace(k))
+		b.WriteString(fragment.Replace(k))
 	}
 	return b.String()
 }

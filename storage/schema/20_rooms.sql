@@ -3,17 +3,17 @@
 -- Rooms and their events.
 
 CREATE TABLE rooms (
-	nid          BIGINT  NOT NULL PRIMARY KEY,
-	room_id      TEXT    NOT NULL UNIQUE,
-	room_version TEXT    NOT NULL,
-	version      BIGINT  NOT NULL, -- incremented by each commit, which compares it
-	state_root   TEXT    NOT NULL, -- root of the current state; '': not known
-	max_depth    BIGINT  NOT NULL,
-	public       BOOLEAN NOT NULL, -- in the published directory
-	partial      BOOLEAN NOT NULL, -- joined; its state is still being fetched
-	out_of_order   BOOLEAN NOT NULL, -- some event came with a lower topological position than an earlier arrival
-	reevaluate_from   BIGINT  NOT NULL, -- re-check rejections from this event on; 0: nothing to re-check
-	created_at   BIGINT  NOT NULL
+	nid             BIGINT  NOT NULL PRIMARY KEY,
+	room_id         TEXT    NOT NULL UNIQUE,
+	room_version    TEXT    NOT NULL,
+	version         BIGINT  NOT NULL, -- counts commits; each compares and sets it
+	state_root      TEXT    NOT NULL, -- current state; '': nothing known
+	max_depth       BIGINT  NOT NULL,
+	public          BOOLEAN NOT NULL, -- in the published directory
+	partial         BOOLEAN NOT NULL, -- joined, state still being fetched
+	out_of_order    BOOLEAN NOT NULL, -- some event came with a lower topological position than an earlier arrival
+	reevaluate_from BIGINT  NOT NULL, -- re-check rejections from this event on; 0: nothing to re-check
+	created_at      BIGINT  NOT NULL
 );
 CREATE INDEX rooms_public ON rooms (nid) WHERE public;
 
