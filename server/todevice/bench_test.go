@@ -27,7 +27,7 @@ func BenchmarkSendToDevices(b *testing.B) {
 				}
 			}
 			for b.Loop() {
-				f.send("m.room.encrypted", messages)
+				f.send("org.example.key", messages)
 			}
 		}
 	}
