@@ -34,7 +34,7 @@ var kinds = map[string][]string{
 	"slice": {
 		"server/accountdata", "server/accounts", "server/clientsync", "server/discovery", "server/e2ee", "server/keybackup",
 		"server/membership", "server/messages", "server/openid", "server/profiles", "server/push", "server/roomcreate",
-		"server/todevice",
+		"server/receipts", "server/todevice", "server/typing",
 	},
 	"lab":    {"server/lab"},
 	"tool":   {"server/roomtool"},

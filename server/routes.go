@@ -9,10 +9,10 @@ import (
 	"touchstone.example/generated/fedapi"
 )
 
-// mountClient is the table of contents of the client-server API: one line for
-// each file of the specification. Those that say nil are not served yet.
+// mountClient is the table of contents of the client-server API: one line for each file
+// of the specification. Files with nil are not implemented yet.
 func (s *features) mountClient(r *api.Router) {
-	clientapi.MountAccountData(r, nil)
+	clientapi.MountAccountData(r, s.accountdata)
 	clientapi.MountAccountDeactivation(r, nil)
 	clientapi.MountAdmin(r, nil)
 	clientapi.MountAdministrativeContact(r, nil)
@@ -53,8 +53,8 @@ func (s *features) mountClient(r *api.Router) {
 	clientapi.MountProfile(r, s.profiles)
 	clientapi.MountPusher(r, nil)
 	clientapi.MountPushrules(r, s.push)
-	clientapi.MountReadMarkers(r, nil)
-	clientapi.MountReceipts(r, nil)
+	clientapi.MountReadMarkers(r, s.receipts)
+	clientapi.MountReceipts(r, s.receipts)
 	clientapi.MountRedaction(r, s.messages)
 	clientapi.MountRefresh(r, nil)
 	clientapi.MountRegistration(r, s.accounts)
@@ -73,12 +73,12 @@ func (s *features) mountClient(r *api.Router) {
 	clientapi.MountSpaceHierarchy(r, nil)
 	clientapi.MountSupport(r, s.discovery)
 	clientapi.MountSync(r, s.sync)
-	clientapi.MountTags(r, nil)
+	clientapi.MountTags(r, s.accountdata)
 	clientapi.MountThirdPartyLookup(r, nil)
 	clientapi.MountThirdPartyMembership(r, s.membership)
 	clientapi.MountThreadsList(r, nil)
 	clientapi.MountToDevice(r, s.todevice)
-	clientapi.MountTyping(r, nil)
+	clientapi.MountTyping(r, s.typing)
 	clientapi.MountUsers(r, nil)
 	clientapi.MountVersions(r, s.discovery)
 	clientapi.MountVoip(r, nil)
@@ -86,8 +86,8 @@ func (s *features) mountClient(r *api.Router) {
 	clientapi.MountWhoami(r, s.accounts)
 }
 
-// mountFederation is the table of contents of the server-server API. What only
-// policy servers serve is not in it.
+// mountFederation is the table of contents of the server-server API. Operations of
+// policy servers are left out.
 func (s *features) mountFederation(r *api.Router) {
 	fedapi.MountBackfill(r, nil)
 	fedapi.MountContentRepository(r, nil)
@@ -114,7 +114,7 @@ func (s *features) mountFederation(r *api.Router) {
 	fedapi.MountWellknown(r, s.discovery)
 }
 
-// mountExtra holds the routes that the specification's documents do not have.
+// mountExtra mounts the routes that are not in the specification's documents.
 func (s *features) mountExtra(r *api.Router) {
 	extraapi.MountHealth(r, s.discovery)
 	extraapi.MountSynapseRegister(r, s.accounts)

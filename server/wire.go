@@ -22,30 +22,35 @@ import (
 	"touchstone.example/server/profiles"
 	"touchstone.example/server/push"
 	"touchstone.example/server/pushrules"
+	"touchstone.example/server/receipts"
 	"touchstone.example/server/roomcreate"
 	"touchstone.example/server/rooms"
 	"touchstone.example/server/strict"
 	"touchstone.example/server/syncpart"
 	"touchstone.example/server/todevice"
+	"touchstone.example/server/typing"
 )
 
-// features are the slices, each by its package's name.
+// features are the slices, by package name.
 type features struct {
-	accounts   *accounts.Accounts
-	discovery  *discovery.Discovery
-	e2ee       *e2ee.E2EE
-	keybackup  *keybackup.KeyBackup
-	membership *membership.Membership
-	messages   *messages.Messages
-	openid     *openid.OpenID
-	profiles   *profiles.Profiles
-	push       *push.Push
-	roomcreate *roomcreate.RoomCreate
-	sync       *clientsync.Sync
-	todevice   *todevice.ToDevice
+	accountdata *accountdata.AccountData
+	accounts    *accounts.Accounts
+	discovery   *discovery.Discovery
+	e2ee        *e2ee.E2EE
+	keybackup   *keybackup.KeyBackup
+	membership  *membership.Membership
+	messages    *messages.Messages
+	openid      *openid.OpenID
+	profiles    *profiles.Profiles
+	push        *push.Push
+	receipts    *receipts.Receipts
+	roomcreate  *roomcreate.RoomCreate
+	sync        *clientsync.Sync
+	todevice    *todevice.ToDevice
+	typing      *typing.Typing
 }
 
-// wire builds the features, each from those before it.
+// wire builds the features in order: each may use those before it.
 func (s *Server) wire(signer event.Signer) *features {
 	out := &features{}
 	out.accounts = accounts.New(accounts.Deps{
@@ -68,13 +73,19 @@ func (s *Server) wire(signer event.Signer) *features {
 	})
 	out.todevice = todevice.New(todevice.Deps{DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Name: s.cfg.ServerName})
 	s.work.Go("acknowledged messages", out.todevice.Run)
+	out.accountdata = accountdata.New(accountdata.Deps{DB: s.db, Feed: s.feed, PushRules: out.push.Content})
 	out.keybackup = keybackup.New(keybackup.Deps{
 		DB: s.db, OpaqueAuthData: s.judge.Departed(strict.BackupAuthData, "/auth_data"),
 	})
 	out.openid = openid.New(openid.Deps{DB: s.db, Env: s.env, Name: s.cfg.ServerName})
+	out.receipts = receipts.New(receipts.Deps{DB: s.db, Feed: s.feed, Env: s.env})
+	out.typing = typing.New(typing.Deps{DB: s.db, Feed: s.feed, Env: s.env, Log: s.log})
+	s.work.Go("typing", out.typing.Run)
 	out.sync = clientsync.New(clientsync.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log,
-		Parts:          []syncpart.Part{push.SyncPart{Push: out.push}, accountdata.SyncPart{}, out.todevice, out.e2ee},
+		Parts: []syncpart.Part{
+			push.SyncPart{Push: out.push}, accountdata.SyncPart{}, receipts.SyncPart{}, typing.SyncPart{}, out.todevice, out.e2ee,
+		},
 		Standing:       out.e2ee.Counts(),
 		Stopping:       s.waiting,
 		Turn:           s.limits.Sync,

@@ -92,6 +92,14 @@ room_state room_nid, pos, root, by_resolution
 	5000 1, 10 * i, 'n' || i, i % 50 = 0
 room_state room_nid, pos, root, by_resolution
 	10000 2 + i % 1900, 50000 + i, 'n' || i, FALSE
+receipts room_nid, user_id, thread_nid, kind, thread, event_id, event_pos, ts, pos
+	5000 1, '@' || i || ':t', -1, CASE WHEN i % 2 = 0 THEN 'm.read' ELSE 'm.read.private' END, '', '$' || i, i, i, 10 * i
+receipts room_nid, user_id, thread_nid, kind, thread, event_id, event_pos, ts, pos
+	5000 2 + i % 1900, '@1:t', i, 'm.read', '$' || i, '$' || i, i, i, 50000 + i
+typing room_nid, user_id, until, pos
+	5000 1, '@' || i || ':t', CASE WHEN i % 1000 = 0 THEN i ELSE 0 END, 10 * i
+typing room_nid, user_id, until, pos
+	5000 2 + i % 1900, '@' || i || ':t', 0, 50000 + i
 unread room_nid, thread_nid, pos, nth
 	40000 1, 0, i, i
 unread room_nid, thread_nid, pos, nth

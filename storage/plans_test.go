@@ -65,6 +65,10 @@ var reads = map[string][]string{
 		"account_data_since account_data(user_id, pos..)",
 		"device_lists_changed device_lists(pos..)",
 		"members_since memberships(room_nid, membership, pos..)",
+		"typing_since typing(room_nid, pos..)",
+		"typing_in typing(room_nid, until..) WHERE until > 0",
+		"receipts_in receipts(room_nid, pos..)",
+		"receipts_of receipts(user_id, pos..)",
 		"resolved_in room_state(room_nid, by_resolution, pos..) WHERE by_resolution",
 		"resolved_in room_state(room_nid, pos..) WHERE by_resolution",
 		"signed_users signed_users(user_id, pos..)",
@@ -93,6 +97,8 @@ var reads = map[string][]string{
 		"forget_to_device to_device(user_id, device_id, pos..)",
 		"has_successors backward_extremities(room_nid, event_id)",
 		"free_jobs jobs() WHERE holder = ''",
+		"next_typing typing() WHERE until > 0",
+		"typing_until typing(until..) WHERE until > 0",
 		"insert_unread unread(room_nid, thread_nid)",
 		"last_change changes(pos..)",
 		"members_with_rules memberships(room_nid) WHERE membership = 'join'",
@@ -127,6 +133,7 @@ var reads = map[string][]string{
 		"held_jobs jobs() WHERE holder > ''",
 		"delete_forward_extremities forward_extremities(room_nid)",
 		"epochs epochs()",
+		"unread_in receipts(room_nid, user_id, thread_nid)", // public and private
 		"device_seen_from devices(user_id)",
 		"backward_extremities backward_extremities(room_nid)",
 		"backward_extremities sort for a LIMIT",
@@ -147,6 +154,8 @@ var reads = map[string][]string{
 		"memberships_in memberships(user_id)",
 		"memberships_of memberships(user_id)",
 		"one_time_keys one_time_keys(user_id, device_id, algorithm)",
+		"memberships_since memberships(user_id)",
+		"account_data_of account_data(user_id, room_nid)",
 		"unread_in memberships(user_id)",
 	},
 	"only once: counts are remembered, and a member list is asked for seldom": {
@@ -156,7 +165,7 @@ var reads = map[string][]string{
 		"members memberships(room_nid)",
 	},
 	"how far it goes back from the room's end is as much as the client has missed, and only in a room with events out of order": {
-		"place_at events(room_nid)",
+		"last_topo_pos_at events(room_nid)",
 	},
 }
 

@@ -17,8 +17,8 @@ type Unread struct {
 	Pos       int64
 }
 
-// An UnreadException is what one user's own rules make of an event, as a
-// difference to the default.
+// An UnreadException is how one user's own push rules count an event, as a difference
+// to the default rules.
 type UnreadException struct {
 	UserID    id.UserID
 	RoomNID   int64
@@ -28,7 +28,7 @@ type UnreadException struct {
 	Highlight int64
 }
 
-// An UnreadCount is how much a user has not read.
+// An UnreadCount is the number of unread events and highlights of a user.
 type UnreadCount struct{ Notify, Highlight int64 }
 
 var (
@@ -46,22 +46,31 @@ var (
 		UNION ALL SELECT x.room_nid, x.thread_nid, x.notify, x.highlight
 		FROM memberships m CROSS JOIN unread_exceptions x
 		WHERE m.user_id = $1 AND m.room_nid = ANY($2) AND x.user_id = $1 AND x.room_nid = m.room_nid
-			AND x.pos > `+unreadFrom+` AND x.pos <= $3
+			AND x.pos > `+unreadFrom+` AND x.pos > `+unreadFromIn("x.thread_nid")+` AND x.pos <= $3
 			AND NOT EXISTS (SELECT 1 FROM unread_redacted d WHERE d.room_nid = x.room_nid AND d.pos = x.pos)
 		UNION ALL SELECT d.room_nid, d.thread_nid, -d.counted, 0
 		FROM memberships m CROSS JOIN unread_redacted d
 		WHERE m.user_id = $1 AND m.room_nid = ANY($2) AND d.room_nid = m.room_nid
-			AND d.pos > `+unreadFrom+` AND d.pos <= $3`)
+			AND d.pos > `+unreadFrom+` AND d.pos > `+unreadFromIn("d.thread_nid")+` AND d.pos <= $3`)
 	qInsertUnreadRedacted = q("insert_unread_redacted", `INSERT INTO unread_redacted (room_nid, pos, thread_nid, counted)
 		SELECT e.room_nid, e.pos, $2, (SELECT COUNT(*) FROM unread u
 			WHERE u.room_nid = e.room_nid AND u.thread_nid = $2 AND u.pos = e.pos)
 		FROM events e WHERE e.nid = $1 AND e.pos IS NOT NULL ON CONFLICT (room_nid, pos) DO NOTHING`)
 )
 
-// unreadFrom is where the window that a membership leaves open begins, as one
-// value, which an index is searched by. Memberships come first on SQLite, with
-// statistics too, because of CROSS JOIN.
+// unreadFrom is the position after which events are unread for a member, as one value,
+// so that an index can be searched by it. CROSS JOIN makes SQLite read memberships
+// first, whatever its statistics.
 const unreadFrom = `CASE WHEN m.pos > m.read_pos THEN m.pos ELSE m.read_pos END`
+
+// unreadFromIn is where it begins in a thread, of which the user may have read more
+// than of the whole room: of the user's receipts there the further one counts.
+//
+// Spec: client-server "Private read receipts".
+func unreadFromIn(thread string) string {
+	return `(SELECT COALESCE(MAX(CASE WHEN r.event_pos > ` + unreadFrom + ` THEN r.event_pos ELSE ` + unreadFrom + ` END), ` + unreadFrom + `)
+		FROM receipts r WHERE r.room_nid = m.room_nid AND r.user_id = $1 AND r.thread_nid = ` + thread + `)`
+}
 
 // unreadBetween is how many rows a thread has in the window that a membership
 // and $3 leave open: two look-ups, whatever lies between.
@@ -70,7 +79,7 @@ func unreadBetween(thread string) string {
 		return `COALESCE((SELECT u.nth FROM unread u WHERE u.room_nid = m.room_nid AND u.thread_nid = ` + thread +
 			` AND u.pos <= ` + to + ` ORDER BY u.pos DESC LIMIT 1), 0)`
 	}
-	return last(`$3`) + ` - ` + last(unreadFrom)
+	return last(`$3`) + ` - ` + last(unreadFromIn(thread))
 }
 
 // InsertUnread counts an event for its room's members. Positions of one room
@@ -87,15 +96,14 @@ func (w *Writer) InsertUnreadException(ctx context.Context, x UnreadException) e
 	return w.enqueue(ctx, qInsertUnreadException, x.UserID, x.RoomNID, x.ThreadNID, x.Pos, x.Notify, x.Highlight)
 }
 
-// InsertUnreadRedacted makes an event, which was counted with this thread, count
-// for nobody.
+// InsertUnreadRedacted removes an event, which was counted with this thread, from all
+// counts.
 func (w *Writer) InsertUnreadRedacted(ctx context.Context, eventNID, threadNID int64) error {
 	return w.enqueue(ctx, qInsertUnreadRedacted, eventNID, threadNID)
 }
 
-// UnreadIn counts what a user has not read since joining and since what the
-// user read last, up to a position, in several rooms:
-// counts[roomNID][threadNID].
+// UnreadIn counts a user's unread events up to a position in several rooms, since the
+// join and since what the user has read: counts[roomNID][threadNID].
 func (r *Reader) UnreadIn(ctx context.Context, userID id.UserID, roomNIDs []int64, upTo int64) (map[int64]map[int64]UnreadCount, error) {
 	counts := make(map[int64]map[int64]UnreadCount, len(roomNIDs))
 	err := r.rows(ctx, qUnreadIn, []any{userID, roomNIDs, upTo}, func(scan scanFunc) error {
@@ -113,7 +121,7 @@ func (r *Reader) UnreadIn(ctx context.Context, userID id.UserID, roomNIDs []int6
 	})
 	for _, threads := range counts {
 		maps.DeleteFunc(threads, func(_ int64, c UnreadCount) bool {
-			return c.Notify <= 0 && c.Highlight == 0 // below 0: read past upTo
+			return c.Notify <= 0 && c.Highlight == 0 // negative if the user has read beyond upTo
 		})
 	}
 	return counts, err

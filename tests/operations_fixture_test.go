@@ -88,7 +88,17 @@ var preparations = map[string]func(t *testing.T, w *operationFixture){
 	"getWellknownPolicy":  func(_ *testing.T, w *operationFixture) { w.want = 404 }, // it is no policy server
 	"getWellknownSupport": func(_ *testing.T, w *operationFixture) { w.want = 404 }, // it names no contacts
 	"deleteDevices":       func(_ *testing.T, w *operationFixture) { w.body["devices"] = []any{w.alice.Device} },
-	"setPushRule":         func(_ *testing.T, w *operationFixture) { w.paths["ruleId"] = "mine" },
+	"getAccountData": func(t *testing.T, w *operationFixture) {
+		w.alice.Put(t, harness.Path("v3/user/{}/account_data/org.example.test", w.alice.ID), harness.O{})
+	},
+	"getAccountDataPerRoom": func(t *testing.T, w *operationFixture) {
+		w.alice.Put(t, harness.Path("v3/user/{}/rooms/{}/account_data/org.example.test", w.alice.ID, w.room), harness.O{})
+	},
+	"postReceipt": func(_ *testing.T, w *operationFixture) { w.body["thread_id"] = "main" },
+	"setReadMarker": func(_ *testing.T, w *operationFixture) {
+		w.body["m.fully_read"], w.body["m.read"], w.body["m.read.private"] = w.event, w.event, w.event
+	},
+	"setPushRule": func(_ *testing.T, w *operationFixture) { w.paths["ruleId"] = "mine" },
 
 	"deletePushRule": func(t *testing.T, w *operationFixture) {
 		w.paths["ruleId"] = "mine"

@@ -63,7 +63,7 @@ func (c *Client) PostReceipt(ctx context.Context, req *PostReceiptRequest) (*api
 
 // PostReceiptBody is the body of POST /_matrix/client/v3/rooms/{roomId}/receipt/{receiptType}/{eventId}.
 type PostReceiptBody struct {
-	ThreadID api.Opt[string] `json:"thread_id,omitzero"` // since v1.4
+	ThreadID api.Raw `json:"thread_id,omitzero"` // since v1.4
 }
 
 var membersOfPostReceiptBody = []string{"thread_id"}
@@ -73,7 +73,7 @@ func (v *PostReceiptBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeObject(dec, membersOfPostReceiptBody, 0, func(i int) error {
 		switch i {
 		default: // thread_id
-			return api.DecodeOpt(&v.ThreadID, dec, api.DecodeString)
+			return api.DecodeRawOf(&v.ThreadID, dec, `"ntf0{[`)
 		}
 	})
 }
@@ -81,9 +81,9 @@ func (v *PostReceiptBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 // AppendJSON writes the object.
 func (v *PostReceiptBody) AppendJSON(b []byte) []byte {
 	b = append(b, '{')
-	if v.ThreadID.Set {
+	if v.ThreadID != nil {
 		b = api.AppendKey(b, `"thread_id":`)
-		b = api.AppendString(b, v.ThreadID.Value)
+		b = api.AppendRaw(b, v.ThreadID)
 	}
 	return append(b, '}')
 }

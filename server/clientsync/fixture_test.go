@@ -56,11 +56,19 @@ func (w *fixture) room(members ...string) string {
 }
 
 // send sends a message of alice's.
-func (w *fixture) send(room string) (eventID string) {
+func (w *fixture) send(room string) (eventID string) { return w.sendAs("alice", room) }
+
+func (w *fixture) sendAs(user, room string) (eventID string) {
 	w.t.Helper()
 	w.txns++
 	path := slicetest.Path("v3/rooms/{}/send/m.room.message/{}", room, w.txns)
-	return slicetest.OK(w.t, w.router, "PUT", path, "alice", slicetest.O{"msgtype": "m.text", "body": "hello"}).At("event_id")
+	return slicetest.OK(w.t, w.router, "PUT", path, user, slicetest.O{"msgtype": "m.text", "body": "hello"}).At("event_id")
+}
+
+// messages is a page of a room's messages.
+func (w *fixture) messages(user, room string) string {
+	w.t.Helper()
+	return slicetest.OK(w.t, w.router, "GET", slicetest.Path("v3/rooms/{}/messages?dir=b&limit=50", room), user, nil).Body
 }
 
 // since syncs after a token, "" for none.

@@ -18,7 +18,7 @@ import (
 	"touchstone.example/storage"
 )
 
-// addParts asks the parts and puts their news into the answer.
+// addParts reads the parts and adds their news to the answer.
 func (a *answerBuilder) addParts(ctx context.Context, all *clientapi.SyncRooms) error {
 	rooms, err := a.partRooms(ctx)
 	if err != nil {
@@ -26,7 +26,7 @@ func (a *answerBuilder) addParts(ctx context.Context, all *clientapi.SyncRooms) 
 	}
 	w := &syncpart.Window{
 		User: a.who.User, Device: a.who.Device, Since: a.since, ToDevice: a.toDevice, UpTo: a.upTo, Now: a.now, Rooms: rooms,
-		ReadMembers: a.memberChanges,
+		Ignored: a.prefers.ignored, ReadMembers: a.memberChanges,
 	}
 	if a.initial {
 		w.Since, w.ToDevice = 0, 0
@@ -44,7 +44,7 @@ func (a *answerBuilder) addParts(ctx context.Context, all *clientapi.SyncRooms) 
 	return a.addRoomParts(ctx, all, news, slices.Compact(nids))
 }
 
-// partRooms lists the joined rooms of which parts may have news.
+// partRooms lists the joined rooms for which parts may have news.
 func (a *answerBuilder) partRooms(ctx context.Context) (list []syncpart.Room, err error) {
 	for _, nid := range a.order {
 		if m := a.memberships[nid]; m.Membership == "join" && (a.initial || m.Pos > a.since) {
@@ -80,9 +80,9 @@ func (a *answerBuilder) readJoined(ctx context.Context) (map[int64]*storage.Memb
 }
 
 func (a *answerBuilder) addGlobalParts(news *syncpart.News) {
-	passes := func(typ string) bool { return a.filter.AccountData.Match(typ, "") }
+	passes := func(typ string) bool { return a.filter.AccountData.Match(typ, a.who.User) }
 	if list := accountEvents(news.AccountData, passes); list != nil {
-		a.out.AccountData = &clientapi.EventBatch{Events: list}
+		a.out.AccountData = &clientapi.EventBatch{Events: limited(list, &a.filter.AccountData)}
 	}
 	var presence []api.Raw
 	for i := range news.Presence {
@@ -91,7 +91,7 @@ func (a *answerBuilder) addGlobalParts(news *syncpart.News) {
 		}
 	}
 	if presence != nil {
-		a.out.Presence = &clientapi.EventBatch{Events: presence}
+		a.out.Presence = &clientapi.EventBatch{Events: limited(presence, &a.filter.Presence)}
 	}
 	if page := news.ToDevice; page != nil && len(page.Events) > 0 {
 		a.pageEnd = page.Next
@@ -106,8 +106,8 @@ func (a *answerBuilder) addGlobalParts(news *syncpart.News) {
 	}
 }
 
-// addRoomParts puts the news of rooms into those that are joined and that the
-// filter lets pass.
+// addRoomParts adds the news of rooms that the user has joined and that pass the
+// filter.
 func (a *answerBuilder) addRoomParts(ctx context.Context, all *clientapi.SyncRooms, news *syncpart.News, nids []int64) error {
 	if err := a.addRoomUpdate(ctx, nids); err != nil {
 		return err
@@ -119,7 +119,7 @@ func (a *answerBuilder) addRoomParts(ctx context.Context, all *clientapi.SyncRoo
 			continue
 		}
 		j, told := all.Join[roomID]
-		recount := news.Recounted[nid] && !told // else it is counted already
+		recount := news.Recounted[nid] && !told // else the room's update has the counts
 		placed, err := a.addRoomPart(&j, news, nid, roomID)
 		if err != nil {
 			return err
@@ -138,14 +138,13 @@ func (a *answerBuilder) addRoomParts(ctx context.Context, all *clientapi.SyncRoo
 	return a.recount(ctx, all, recounted)
 }
 
-// addRoomPart puts the news of one room into it, and reports whether any passed the
-// filter.
+// addRoomPart adds the news of one room, and reports whether any passed the filter.
 func (a *answerBuilder) addRoomPart(j *clientapi.SyncJoinedRoom, news *syncpart.News, nid int64, roomID id.RoomID) (placed bool, err error) {
 	passes := func(typ string) bool {
-		return a.filter.Room.AccountData.Match(&filter.Header{Type: typ, RoomID: roomID})
+		return a.filter.Room.AccountData.Match(&filter.Header{Type: typ, RoomID: roomID, Sender: a.who.User})
 	}
 	if list := accountEvents(news.RoomAccountData[nid], passes); list != nil {
-		j.AccountData, placed = &clientapi.EventBatch{Events: list}, true
+		j.AccountData, placed = &clientapi.EventBatch{Events: limited(list, &a.filter.Room.AccountData.Events)}, true
 	}
 	list, err := a.ephemeral(news, nid, roomID)
 	if list != nil {
@@ -154,7 +153,7 @@ func (a *answerBuilder) addRoomPart(j *clientapi.SyncJoinedRoom, news *syncpart.
 	return placed, err
 }
 
-// addRoomUpdate adds the rooms of news that the answer is not about yet.
+// addRoomUpdate adds to the answer's rooms those that only parts have news of.
 func (a *answerBuilder) addRoomUpdate(ctx context.Context, nids []int64) error {
 	var more []int64
 	for _, nid := range nids {
@@ -172,7 +171,7 @@ func (a *answerBuilder) addRoomUpdate(ctx context.Context, nids []int64) error {
 	return a.addRooms(ctx, list)
 }
 
-// emptyRoom is a room in which nothing has happened.
+// emptyRoom fills in an empty timeline and state.
 func (a *answerBuilder) emptyRoom(j *clientapi.SyncJoinedRoom) {
 	j.Timeline = &clientapi.TimelineBatch{Events: []api.Raw{}}
 	if batch := (&clientapi.StateEventBatch{Events: []api.Raw{}}); a.stateAfter {
@@ -182,7 +181,7 @@ func (a *answerBuilder) emptyRoom(j *clientapi.SyncJoinedRoom) {
 	}
 }
 
-// recount tells what the user has not read of rooms in which only that changed.
+// recount adds the unread counts of rooms in which only these changed.
 func (a *answerBuilder) recount(ctx context.Context, all *clientapi.SyncRooms, parts []*roomUpdate) error {
 	if err := a.loadUnread(ctx, parts); err != nil {
 		return err
@@ -196,25 +195,38 @@ func (a *answerBuilder) recount(ctx context.Context, all *clientapi.SyncRooms, p
 	return err
 }
 
-// ephemeral are the events about a room that are in no timeline.
+// ephemeral are the events about a room that are in no timeline: one of receipts
+// for each thread, since a user may have read an event in several.
 //
 // Spec: client-server "Receipts", "Typing Notifications".
 func (a *answerBuilder) ephemeral(news *syncpart.News, nid int64, roomID id.RoomID) (list []api.Raw, err error) {
-	passes := func(typ string) bool {
-		return a.filter.Room.Ephemeral.Match(&filter.Header{Type: typ, RoomID: roomID})
+	passes := func(typ string, sender id.UserID) bool {
+		return a.filter.Room.Ephemeral.Match(&filter.Header{Type: typ, RoomID: roomID, Sender: sender})
 	}
-	if users, ok := news.Typing[nid]; ok && passes("m.typing") {
-		b := api.AppendStrings([]byte(`{"content":{"user_ids":`), users)
+	typing := news.Typing[nid].Of(func(u id.UserID) bool { return passes("m.typing", u) })
+	if len(typing.Changed) > 0 {
+		b := api.AppendStrings([]byte(`{"content":{"user_ids":`), typing.Users)
 		list = append(list, append(b, `},"type":"m.typing"}`...))
 	}
-	if receipts := news.Receipts[nid]; len(receipts) > 0 && passes("m.receipt") {
-		content, err := receiptContent(receipts)
+	threads := map[string][]syncpart.Receipt{}
+	for _, r := range news.Receipts[nid] {
+		if passes("m.receipt", r.User) {
+			threads[r.Thread] = append(threads[r.Thread], r)
+		}
+	}
+	for _, thread := range slices.Sorted(maps.Keys(threads)) {
+		content, err := receiptContent(threads[thread])
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, accountEvent("m.receipt", content))
 	}
-	return list, nil
+	return limited(list, &a.filter.Room.Ephemeral.Events), nil
+}
+
+// limited cuts a list to as many events as a filter wants.
+func limited(list []api.Raw, f *filter.Events) []api.Raw {
+	return list[:f.Limit(len(list), len(list))]
 }
 
 // receiptContent is the content of m.receipt: by event, by kind and by user.
@@ -238,7 +250,7 @@ func receiptContent(list []syncpart.Receipt) ([]byte, error) {
 	return json.Marshal(content, json.Deterministic(true))
 }
 
-// accountEvents writes those of some account data that pass; nil for none.
+// accountEvents encodes the account data that passes the filter; nil for none.
 func accountEvents(list []syncpart.Typed, passes func(typ string) bool) (events []api.Raw) {
 	for _, t := range list {
 		if passes(t.Type) {
@@ -254,7 +266,7 @@ func accountEvent(typ string, content []byte) api.Raw {
 	return append(b, '}')
 }
 
-// presenceEvent is an event with a sender.
+// presenceEvent encodes an event with a sender.
 func presenceEvent(s *syncpart.Sent) api.Raw {
 	b := api.AppendString([]byte(`{"sender":`), s.Sender)
 	return append(append(b, ','), accountEvent(s.Type, s.Content)[1:]...)

@@ -141,7 +141,7 @@ func (fixed) Kinds() []feed.Kind { return []feed.Kind{kindPrivateReceipt} }
 func (f fixed) Read(_ context.Context, _ *storage.Reader, w *syncpart.Window, out *syncpart.News) error {
 	*out = syncpart.News(f)
 	for _, r := range w.Rooms {
-		out.Typing = map[int64][]id.UserID{r.NID: {"@x:hs1"}}
+		out.Typing = map[int64]syncpart.Typing{r.NID: {Users: []id.UserID{"@x:hs1"}, Changed: []id.UserID{"@x:hs1"}}}
 	}
 	return nil
 }
@@ -293,4 +293,57 @@ func TestPartsHearOfChangedMemberships(t *testing.T) {
 		slicetest.OK(t, w.router, "POST", slicetest.Path("v3/rooms/{}/leave", room), "bob", slicetest.O{})
 		require.Equal(t, []syncpart.MemberChange{{RoomNID: nid, User: slicetest.User("bob"), Was: "join", Is: "leave"}}, changes())
 	}, watcher{&seen})
+}
+
+// TestIgnoredUsers: their messages, receipts, typing and invitations are not told,
+// their state events are, and nothing is made up for when they are ignored no more.
+func TestIgnoredUsers(t *testing.T) {
+	reads := 0
+	each(t, func(t *testing.T, w *fixture) {
+		room := w.room("bob", "carol")
+		nid := w.nid(room)
+		token := w.since("bob", "").At("next_batch")
+		w.setData("bob", 0, "m.ignored_user_list", `{"ignored_users":{"@alice:hs1":{},"@bob:hs1":{}}}`)
+		token = w.since("bob", token).At("next_batch")
+		first := w.send(room)
+		w.read(kindReceipt, "alice", nid, first)
+		slicetest.OK(t, w.router, "POST", slicetest.Path("v3/createRoom"), "alice", slicetest.O{"invite": slicetest.L{"@bob:hs1"}})
+		require.Empty(t, w.since("bob", token).At("rooms"))
+		initial := w.since("bob", "")
+		require.NotContains(t, initial.Body, first)
+		require.Contains(t, initial.Body, `"m.room.create"`, "alice's state events")
+		require.Empty(t, initial.At("rooms", "invite"))
+		require.NotContains(t, w.messages("bob", room), first)
+		require.Contains(t, w.messages("carol", room), first)
+
+		w.sendAs("carol", room)
+		a := w.since("bob", token)
+		require.Contains(t, a.Body, `"sender":"@carol:hs1"`)
+		require.NotContains(t, a.Body, first)
+		require.Equal(t, "false", a.At("rooms", "join", room, "timeline", "limited"))
+		token = a.At("next_batch")
+		slicetest.OK(t, w.router, "PUT", slicetest.Path("v3/rooms/{}/state/m.room.topic/", room), "alice", slicetest.O{"topic": "x"})
+		require.Contains(t, w.since("bob", token).Body, "m.room.topic")
+		token = w.since("bob", token).At("next_batch")
+		w.setData("bob", 0, "m.ignored_user_list", `{"ignored_users":[]}`)
+		a = w.since("bob", token)
+		require.NotContains(t, a.Body, first)
+		require.Contains(t, w.since("bob", "").Body, first)
+		second := w.send(room)
+		require.Contains(t, w.since("bob", a.At("next_batch")).Body, second)
+	}, receipts{&reads})
+}
+
+// TestBlockedInvitations are in no sync, and come back with permission.
+func TestBlockedInvitations(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		token := w.since("bob", "").At("next_batch")
+		invited := slicetest.OK(t, w.router, "POST", slicetest.Path("v3/createRoom"), "alice", slicetest.O{"invite": slicetest.L{"@bob:hs1"}}).At("room_id")
+		require.NotEmpty(t, w.since("bob", token).At("rooms", "invite", invited))
+		w.setData("bob", 0, "m.invite_permission_config", `{"default_action":"block"}`)
+		require.Empty(t, w.since("bob", token).At("rooms", "invite"))
+		require.Empty(t, w.since("bob", "").At("rooms", "invite"))
+		w.setData("bob", 0, "m.invite_permission_config", `{"default_action":"org.other"}`)
+		require.NotEmpty(t, w.since("bob", token).At("rooms", "invite", invited))
+	})
 }

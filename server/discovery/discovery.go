@@ -32,8 +32,8 @@ var (
 // Discovery implements the endpoints about the server itself.
 type Discovery struct {
 	DB *storage.DB
-	// Writable returns why the database cannot be written, nil where it can or
-	// nobody has tried.
+	// Writable returns why the database cannot be written, nil if it can or if no write
+	// has been tried.
 	Writable    func(ctx context.Context) error
 	WellKnown   config.WellKnown
 	Program     string // version of the program

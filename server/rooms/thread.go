@@ -30,6 +30,12 @@ func relationIn(content raw.Raw) (r relation) {
 	return relation{kind, id.EventID(to)}
 }
 
+// ThreadOf is the row of the root of the thread that an event is in, 0 for the main
+// timeline. What redacted events said counts as before.
+func ThreadOf(ctx context.Context, tx *storage.Reader, e *storage.Event) (int64, error) {
+	return threadOf(ctx, tx, e.RoomNID, relationIn(raw.Raw(event.Member(e.PDU, "content"))))
+}
+
 // maxHops is how many events are followed to find the thread of one.
 const maxHops = 3
 

@@ -2,16 +2,20 @@
 
 package syncpart
 
-import "touchstone.example/api/id"
+import (
+	"slices"
 
-// News is what parts tell. Maps by room have the room's row as their key; a room
-// that is not in one has no news.
+	"touchstone.example/api/id"
+)
+
+// News is what the parts return. Maps by room have the room's row as key; a room that
+// is not in a map has no news there.
 type News struct {
 	AccountData     []Typed
 	RoomAccountData map[int64][]Typed
 	Receipts        map[int64][]Receipt
-	Typing          map[int64][]id.UserID // all who type; empty: nobody any more
-	Recounted       map[int64]bool        // what the user has not read is counted anew
+	Typing          map[int64]Typing
+	Recounted       map[int64]bool // what the user has not read is counted anew
 	Presence        []Sent
 	ToDevice        *Page
 	DeviceLists     *DeviceLists
@@ -29,26 +33,65 @@ type Sent struct {
 	Typed
 }
 
-// A Receipt says how far somebody has read.
+// A Receipt is up to where a user has read.
 type Receipt struct {
 	User   id.UserID
 	Kind   string // m.read, m.read.private
 	Event  id.EventID
-	Thread string // "": of no thread
+	Thread string // "" without one
 	TS     int64  // milliseconds
 }
+
+// Typing is who is typing in a room: nobody any more, if nobody. Changed are those
+// who began or stopped, without whom it is no news.
+type Typing struct{ Users, Changed []id.UserID }
 
 // A Page is some of the messages to a device, in order, after Window.ToDevice.
 type Page struct {
 	Events []Sent
-	// Next is the position of the last one where others are left behind it, up to
-	// the window's end; 0: these are all. The client acknowledges Next, or what the
-	// window ends with, by its next request, which is then answered at once.
+	// Next is the position of the last message, if others up to the window's end are
+	// left out; 0: these are all. With its next request the client acknowledges Next,
+	// or else the window's end. If messages were left out, that request is answered at
+	// once.
 	Next int64
 }
 
-// DeviceLists are the users whose devices changed, and those whose devices the
-// user need not follow any more.
+// DeviceLists are the users whose devices changed, and the users who share no room with
+// this user any more.
 type DeviceLists struct {
 	Changed, Left []id.UserID
+}
+
+// ignore takes out what users do whom the client's user ignores.
+//
+// Spec: client-server "Ignoring Users".
+func (n *News) ignore(users map[id.UserID]bool) {
+	if len(users) == 0 {
+		return
+	}
+	for nid, list := range n.Receipts {
+		n.Receipts[nid] = slices.DeleteFunc(list, func(r Receipt) bool { return users[r.User] })
+	}
+	for nid, t := range n.Typing {
+		if t = t.Of(func(u id.UserID) bool { return !users[u] }); len(t.Changed) == 0 {
+			delete(n.Typing, nid)
+		} else {
+			n.Typing[nid] = t
+		}
+	}
+}
+
+// Of is what concerns those users who pass.
+func (t Typing) Of(passes func(id.UserID) bool) (out Typing) {
+	for _, u := range t.Users {
+		if passes(u) {
+			out.Users = append(out.Users, u)
+		}
+	}
+	for _, u := range t.Changed {
+		if passes(u) {
+			out.Changed = append(out.Changed, u)
+		}
+	}
+	return out
 }

@@ -53,6 +53,9 @@ func (m Maker) WrongTypes(s *Schema) []Fault {
 		}) bool {
 			return !s.Is(c.typ)
 		})
+		if i < 0 {
+			return // every type is allowed
+		}
 		if body, ok := with(base, place, samples[i].value); ok {
 			faults = append(faults, Fault{samples[i].typ + " at /" + place, body})
 		}
