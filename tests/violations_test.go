@@ -185,7 +185,7 @@ func TestProseRulesOverHTTP(t *testing.T) {
 	long := strings.Repeat("x", 256)
 	text := `{"msgtype":"m.text","body":"one"}`
 	send := harness.Path("v3/rooms/{}/send/m.room.message/same", room)
-	filter := harness.Query("filter", `{"room":{"timeline":{"limit":1}}}`, "timeout", "0")
+	filter := harness.Query("filter", `{"room":{"timeline":{"limit":77}}}`, "timeout", "0")
 	first := alice.Since(t)
 	alice.Send(t, room, "something new")
 	second := alice.Since(t)
