@@ -27,9 +27,6 @@ type Null[T any] struct {
 	Valid bool
 }
 
-// NotNull returns a value that is not null.
-func NotNull[T any](v T) Null[T] { return Null[T]{Value: v, Valid: true} }
-
 // DecodeObject reads one object. names holds the members that the type knows,
 // the required ones first; member reads the value of names[i]. Other members
 // are skipped.

@@ -85,7 +85,7 @@ func TestDecode(t *testing.T) {
 	}, v)
 	v = thing{}
 	require.NoError(t, decode([]byte(`{"name":"","note":"x"}`), &v))
-	require.Equal(t, thing{Note: Some(NotNull("x"))}, v)
+	require.Equal(t, thing{Note: Some(Null[string]{Value: "x", Valid: true})}, v)
 }
 
 // TestDecodeRefuses has one body a row that is JSON, but not what the type

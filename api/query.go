@@ -229,19 +229,6 @@ func QueryIDs[T any](q *Query, name string, parse func(string) (T, error)) (out 
 	return out
 }
 
-// QueryEnum reads an optional string that must be one of the given values.
-func QueryEnum[T ~string](q *Query, name string, allowed ...T) (o Opt[T]) {
-	s, ok := q.lookup(name)
-	if !ok {
-		return o
-	}
-	if !slices.Contains(allowed, T(s)) {
-		q.invalid(RuleParameterEnum, name, "one of the listed values", "has an unknown value")
-		return o
-	}
-	return Some(T(s))
-}
-
 // Required returns the value of a parameter that must be there. Where the
 // departure is let pass, an absent one is its zero value.
 func Required[T any](q *Query, name string, o Opt[T]) T {

@@ -13,8 +13,6 @@ import (
 	"touchstone.example/api/id"
 )
 
-type direction string
-
 func TestQueryReaders(t *testing.T) {
 	x := &Exchange{R: httptest.NewRequest("GET", "/?s=a%20b+c&empty&t=true&f=false&n=-12&x=1.5&via=a&via=b%3A1&dir=b&"+
 		"u=%40a%3Ax&%C3%A9=%26&s=second&semi=1;2&eq=a=b", nil)}
@@ -32,8 +30,6 @@ func TestQueryReaders(t *testing.T) {
 	require.Equal(t, []string{"a", "b:1"}, q.Strings("via"))
 	require.Equal(t, []id.ServerName{"a", "b:1"}, QueryIDs(q, "via", id.ParseServerName))
 	require.Nil(t, q.Strings("nothing"))
-	require.Equal(t, Some(direction("b")), QueryEnum(q, "dir", direction("f"), direction("b")))
-	require.Equal(t, Opt[direction]{}, QueryEnum(q, "nothing", direction("f")))
 	require.Equal(t, Some(id.UserID("@a:x")), QueryID(q, "u", id.ParseUserID))
 	require.Equal(t, Opt[id.UserID]{}, QueryID(q, "nothing", id.ParseUserID))
 	require.Equal(t, Some("&"), q.String("é"))
@@ -63,7 +59,6 @@ func TestQueryFailures(t *testing.T) {
 		"a=0x10":   {func(q *Query) { q.Float("a") }, "M_INVALID_PARAM"},
 		"a=NaN":    {func(q *Query) { q.Float("a") }, "M_INVALID_PARAM"},
 		"a=-Inf":   {func(q *Query) { q.Float("a") }, "M_INVALID_PARAM"},
-		"a=c":      {func(q *Query) { QueryEnum(q, "a", "b", "f") }, "M_INVALID_PARAM"},
 		"a=!x":     {func(q *Query) { QueryID(q, "a", id.ParseUserID) }, "M_INVALID_PARAM"},
 		"a=x&a=":   {func(q *Query) { QueryIDs(q, "a", id.ParseServerName) }, "M_INVALID_PARAM"},
 		"b=1":      {func(q *Query) { Required(q, "a", q.Int("a")) }, "M_MISSING_PARAM"},

@@ -33,6 +33,9 @@ func (l *Listeners) listenLab() error {
 	if l.lab == nil || at.Address == "" {
 		return nil
 	}
+	if !at.Loopback() && !at.AnyoneMayControl { // settings that were not read from anywhere are not validated
+		return fmt.Errorf("others can reach %s: listeners.lab.anyone_may_control is not set", at.Address)
+	}
 	handler, err := l.labHandler()
 	if err != nil {
 		return err
@@ -46,7 +49,7 @@ func (l *Listeners) labHandler() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	judge, err := strict.New(strict.Config{Spec: spec.Files, Settings: settings})
+	judge, err := strict.New(strict.Config{Spec: spec.Files, Settings: settings, Tell: true})
 	if err != nil {
 		return nil, err
 	}

@@ -42,10 +42,11 @@ func (s *Server) wire(signer event.Signer) *features {
 		Registration: s.cfg.Registration, Passwords: s.cfg.Passwords, WellKnown: s.cfg.WellKnown.Client,
 		Limits: s.cfg.RateLimits.Enabled, GuestJoinByName: s.judge.Lenient(strict.GuestJoinByName), Address: api.ClientAddress,
 	})
+	out.push = push.New(push.Deps{DB: s.db, Feed: s.feed})
 	own := signer.Key.Public().(ed25519.PublicKey)
 	out.rooms = rooms.New(rooms.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Name: s.cfg.ServerName, Signer: signer,
-		DefaultVersion: s.cfg.Rooms.DefaultVersion,
+		DefaultVersion: s.cfg.Rooms.DefaultVersion, MemberRules: out.push,
 		Departures: rooms.Departures{
 			JoinExtraContent:  s.judge.Lenient(strict.JoinExtraContent),
 			JoinedProfile:     s.judge.Lenient(strict.JoinedProfile),
@@ -61,14 +62,13 @@ func (s *Server) wire(signer event.Signer) *features {
 		DB: s.db, Env: s.env, Jobs: s.jobs, Name: s.cfg.ServerName, AnyAvatar: s.judge.Lenient(strict.ProfileAvatarURL),
 		EmptyAvatar: s.judge.Lenient(strict.ProfileAvatarEmpty), UnsetIsEmpty: s.judge.Lenient(strict.ProfileUnset),
 	}
-	out.push = &push.Push{}
 	out.keybackup = keybackup.New(keybackup.Deps{
 		DB: s.db, OpaqueAuthData: s.judge.Departed(strict.BackupAuthData, "/auth_data"),
 	})
 	out.openid = openid.New(openid.Deps{DB: s.db, Env: s.env, Name: s.cfg.ServerName})
 	out.sync = clientsync.New(clientsync.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log,
-		Parts:          []syncpart.Part{push.SyncPart{}, accountdata.SyncPart{}},
+		Parts:          []syncpart.Part{push.SyncPart{Push: out.push}, accountdata.SyncPart{}},
 		Stopping:       s.waiting,
 		Turn:           s.limits.Sync,
 		ForgottenLeave: s.judge.Lenient(strict.ForgottenLeave),

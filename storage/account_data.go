@@ -28,11 +28,17 @@ var (
 )
 
 // PutAccountData sets one kind of data. Deleted data stays as an empty row, so
-// that clients hear of it.
+// that clients hear of it. Whom a user ignores decides about notifications as the
+// push rules do.
 func (w *Writer) PutAccountData(ctx context.Context, d *AccountData) error {
 	content := d.Content
 	if content == nil {
 		content = []byte{}
+	}
+	if d.Type == "m.ignored_user_list" && d.RoomNID == 0 {
+		if err := w.ChangeRules(ctx, d.UserID); err != nil {
+			return err
+		}
 	}
 	return w.enqueue(ctx, qPutAccountData, d.UserID, d.RoomNID, d.Type, content, d.Pos)
 }

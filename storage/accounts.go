@@ -31,10 +31,9 @@ var (
 	qPutPassword  = q("put_password", `UPDATE users SET password_hash = $2 WHERE user_id = $1`)
 	qUpgradeGuest = q("upgrade_guest", `UPDATE users SET kind = $2, password_hash = $3
 		WHERE user_id = $1 AND kind = 'guest' AND deactivated_at = 0`)
-	qPutStanding = q("put_standing", `UPDATE users SET admin = $2, locked = $3, suspended = $4 WHERE user_id = $1`)
-	qDeactivate  = q("deactivate_user", `UPDATE users SET deactivated_at = $2, erased = $3, password_hash = '' WHERE user_id = $1`)
-	qCountUsers  = q("count_users", `SELECT COUNT(*) FROM users`)
-	qUsersAmong  = q("users_among", `SELECT user_id FROM users WHERE user_id = ANY($1) ORDER BY user_id`)
+	qPutUserFlags = q("put_user_flags", `UPDATE users SET admin = $2, locked = $3, suspended = $4 WHERE user_id = $1`)
+	qDeactivate   = q("deactivate_user", `UPDATE users SET deactivated_at = $2, erased = $3, password_hash = '' WHERE user_id = $1`)
+	qUsersAmong   = q("users_among", `SELECT user_id FROM users WHERE user_id = ANY($1) ORDER BY user_id`)
 )
 
 // InsertUser makes an account. ErrExists when the name is taken.
@@ -66,12 +65,6 @@ func (r *Reader) user(ctx context.Context, q *query, userID id.UserID) (*User, e
 	return &u, nil
 }
 
-// CountUsers counts the accounts, deactivated ones too.
-func (r *Reader) CountUsers(ctx context.Context) (n int64, err error) {
-	err = r.row(ctx, qCountUsers, nil, &n)
-	return n, err
-}
-
 // UsersAmong lists those of some users that have an account.
 func (r *Reader) UsersAmong(ctx context.Context, users []id.UserID) ([]id.UserID, error) {
 	return r.userIDs(ctx, qUsersAmong, users)
@@ -88,9 +81,9 @@ func (w *Writer) UpgradeGuest(ctx context.Context, userID id.UserID, kind, hash 
 	return w.execOne(ctx, qUpgradeGuest, userID, kind, hash)
 }
 
-// PutStanding changes what an account may do at all.
-func (w *Writer) PutStanding(ctx context.Context, userID id.UserID, admin, locked, suspended bool) error {
-	return w.execOne(ctx, qPutStanding, userID, admin, locked, suspended)
+// PutUserFlags changes what an account may do at all.
+func (w *Writer) PutUserFlags(ctx context.Context, userID id.UserID, admin, locked, suspended bool) error {
+	return w.execOne(ctx, qPutUserFlags, userID, admin, locked, suspended)
 }
 
 // DeactivateUser closes an account for good. Its name stays taken.

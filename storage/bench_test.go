@@ -33,13 +33,13 @@ func send(ctx context.Context, w *storage.Writer, room *storage.Room, last int64
 	if err := w.CommitRoom(ctx, room); err != nil {
 		return 0, err
 	}
-	if err := w.ReplaceExtremities(ctx, room.NID, []int64{last}, nid); err != nil {
+	if err := w.ReplaceForwardExtremities(ctx, room.NID, []int64{last}, nid); err != nil {
 		return 0, err
 	}
 	if err := w.ClaimTxn(ctx, k, storage.TxnResult{EventNID: nid}, 1); err != nil {
 		return 0, err
 	}
-	pos, err := w.Reserve(ctx)
+	pos, err := w.ReservePosition(ctx)
 	if err != nil {
 		return 0, err
 	}

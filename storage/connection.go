@@ -36,7 +36,7 @@ func (e *postgresEngine) checkConnection(ctx context.Context, conn *pgx.Conn) er
 	err := conn.QueryRow(ctx, dPgCluster.text).Scan(&cluster)
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) && slices.Contains(pgUnsupported, refused.Code) {
-		cluster, err = untold, nil
+		cluster, err = unknownCluster, nil
 	}
 	if err != nil {
 		return fmt.Errorf("which cluster it is: %w", postgresError(err))
@@ -45,7 +45,7 @@ func (e *postgresEngine) checkConnection(ctx context.Context, conn *pgx.Conn) er
 		e.cluster = cluster
 	}
 	// The right to ask may have been granted or revoked since.
-	if e.cluster != cluster && e.cluster != untold && cluster != untold {
+	if e.cluster != cluster && e.cluster != unknownCluster && cluster != unknownCluster {
 		return ErrHistory
 	}
 	if opened := e.tables.Load(); opened != nil {
@@ -59,8 +59,8 @@ func (e *postgresEngine) checkConnection(ctx context.Context, conn *pgx.Conn) er
 	return err
 }
 
-// untold is the cluster of a service that does not tell.
-const untold = "cluster"
+// unknownCluster is the cluster of a service that does not tell.
+const unknownCluster = "cluster"
 
 // A connection is one that a single task keeps for itself, outside of the pool:
 // made when it is first used, and made anew when it broke.

@@ -185,13 +185,13 @@ func (db *DB) Write(ctx context.Context, fn func(*Writer) error) error {
 			return err
 		}
 		db.stats.retries.Add(1)
-		if err := pause(ctx, time.Duration(attempt)*time.Millisecond); err != nil {
+		if err := sleep(ctx, time.Duration(attempt)*time.Millisecond); err != nil {
 			return err
 		}
 	}
 }
 
-func pause(ctx context.Context, d time.Duration) error {
+func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -119,7 +119,7 @@ func TestBatchedKeysAreFound(t *testing.T) {
 				require.NoError(t, w.Later(ctx, insertInfo, storage.Text(name), storage.Text("="+name)))
 			}
 			for range 3 {
-				pos, err := w.Reserve(ctx)
+				pos, err := w.ReservePosition(ctx)
 				require.NoError(t, err)
 				require.NoError(t, w.InsertChange(ctx, storage.Change{Pos: pos, Kind: "k"}))
 			}

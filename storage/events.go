@@ -39,12 +39,12 @@ type Event struct {
 	StateAfter  string
 }
 
-// A Place is a point in a room's order of events. The zero Place is before
+// A TopoPos is a point in a room's order of events. The zero Place is before
 // all of them.
-type Place struct{ Depth, NID int64 }
+type TopoPos struct{ Depth, NID int64 }
 
-// Place is where the event is in its room.
-func (e *Event) Place() Place { return Place{e.Depth, e.NID} }
+// TopoPos is where the event is in its room.
+func (e *Event) TopoPos() TopoPos { return TopoPos{e.Depth, e.NID} }
 
 const eventColumns = `nid, event_id, room_nid, type, state_key, sender, depth, pos, origin_server_ts, redacts, replaces_nid, auth_nids,
 	pdu, client, rejected, soft_failed, outlier, partial, forked, redacted_by, state_before, state_after`
@@ -96,7 +96,6 @@ var (
 	qEventsByNID = q("events_by_nid", `SELECT `+eventColumns+` FROM events WHERE nid = ANY($1) ORDER BY nid`)
 	qViewsByNID  = q("views_by_nid", `SELECT `+viewColumns+` FROM events WHERE nid = ANY($1) ORDER BY nid`)
 	qEventsByID  = q("events_by_id", `SELECT `+eventColumns+` FROM events WHERE event_id = ANY($1) ORDER BY nid`)
-	qEventNIDs   = q("event_nids", `SELECT event_id, nid FROM events WHERE event_id = ANY($1) ORDER BY nid`)
 	qEventIDs    = q("event_ids", `SELECT nid, event_id FROM events WHERE nid = ANY($1) ORDER BY nid`)
 
 	qTimelineByNID  = q("timeline_by_nid", `SELECT `+viewColumns+` FROM events WHERE nid = ANY($1) AND NOT rejected AND NOT soft_failed ORDER BY nid`)
@@ -110,7 +109,7 @@ var (
 			AND NOT outlier AND NOT rejected AND NOT soft_failed ORDER BY depth, nid LIMIT $5`)
 	qPlaceAt = q("place_at", `SELECT depth, nid FROM events
 		WHERE room_nid = $1 AND +pos <= $2 ORDER BY depth DESC, nid DESC LIMIT 1`)  // + : walk the places, not the positions
-	qNewestAt = q("newest_at", `SELECT e.depth, e.nid, r.disordered FROM rooms r CROSS JOIN events e
+	qTopoPosAt = q("topo_pos_at", `SELECT e.depth, e.nid, r.out_of_order FROM rooms r CROSS JOIN events e
 		WHERE r.nid = $1 AND e.room_nid = r.nid AND e.pos <= $2 AND NOT e.rejected AND NOT e.soft_failed ORDER BY e.pos DESC LIMIT 1`)
 	qMemberEvents = q("member_events", `SELECT `+viewColumns+` FROM events
 		WHERE room_nid = $1 AND state_key = $2 AND type = 'm.room.member' AND NOT rejected AND NOT outlier ORDER BY depth, nid`)
@@ -188,19 +187,6 @@ func (r *Reader) views(ctx context.Context, q *query, args ...any) (list []*Even
 	return list, err
 }
 
-// EventNIDs translates event ids; those that do not exist are missing.
-func (r *Reader) EventNIDs(ctx context.Context, ids []id.EventID) (map[id.EventID]int64, error) {
-	nids := make(map[id.EventID]int64, len(ids))
-	err := r.rows(ctx, qEventNIDs, []any{ids}, func(scan scanFunc) error {
-		var eventID id.EventID
-		var nid int64
-		err := scan(&eventID, &nid)
-		nids[eventID] = nid
-		return err
-	})
-	return nids, err
-}
-
 // EventIDs translates event numbers.
 func (r *Reader) EventIDs(ctx context.Context, nids []int64) (map[int64]id.EventID, error) {
 	ids := make(map[int64]id.EventID, len(nids))
@@ -222,24 +208,24 @@ func (r *Reader) Timeline(ctx context.Context, roomNID, after, upTo int64, limit
 
 // PageBack returns events before a place, latest first, of those that had
 // arrived by a position. It is what /messages shows with dir=b.
-func (r *Reader) PageBack(ctx context.Context, roomNID int64, before Place, upTo int64, limit int) ([]*Event, error) {
+func (r *Reader) PageBack(ctx context.Context, roomNID int64, before TopoPos, upTo int64, limit int) ([]*Event, error) {
 	return r.views(ctx, qPageBack, roomNID, before.Depth, before.NID, upTo, int64(limit))
 }
 
 // PageForward returns events after a place, earliest first, of those that had
 // arrived by a position.
-func (r *Reader) PageForward(ctx context.Context, roomNID int64, after Place, upTo int64, limit int) ([]*Event, error) {
+func (r *Reader) PageForward(ctx context.Context, roomNID int64, after TopoPos, upTo int64, limit int) ([]*Event, error) {
 	return r.views(ctx, qPageForward, roomNID, after.Depth, after.NID, upTo, int64(limit))
 }
 
-// PlaceAt returns the last place that an event has which had arrived by a
+// TopoPosAt returns the last place that an event has which had arrived by a
 // position, ErrNotFound when none had. It is that of the newest event, but in a
 // room in which events have arrived for places before another's: there it is
 // looked for from the room's end.
-func (r *Reader) PlaceAt(ctx context.Context, roomNID, pos int64) (p Place, err error) {
-	var disordered bool
-	err = r.row(ctx, qNewestAt, []any{roomNID, pos}, &p.Depth, &p.NID, &disordered)
-	if err == nil && disordered {
+func (r *Reader) TopoPosAt(ctx context.Context, roomNID, pos int64) (p TopoPos, err error) {
+	var outOfOrder bool
+	err = r.row(ctx, qTopoPosAt, []any{roomNID, pos}, &p.Depth, &p.NID, &outOfOrder)
+	if err == nil && outOfOrder {
 		err = r.row(ctx, qPlaceAt, []any{roomNID, pos}, &p.Depth, &p.NID)
 	}
 	return p, err

@@ -28,14 +28,14 @@ type Fence struct {
 	Oldest int64
 	// Changes are those up to Position, if the fence was passed as it was put
 	// up and All of them could be read.
-	Changes []Change
-	All     bool
-	passed  bool
+	Changes     []Change
+	IncludesAll bool
+	passed      bool
 }
 
-// askTimeout bounds a question on the connection that many share. One who gives
+// queryTimeout bounds a question on the connection that many share. One who gives
 // up sooner does not break it for the others.
-const askTimeout = 5 * time.Second
+const queryTimeout = 5 * time.Second
 
 // LastPosition returns the last position anybody drew.
 func (db *DB) LastPosition(ctx context.Context) (pos int64, err error) {
@@ -44,8 +44,8 @@ func (db *DB) LastPosition(ctx context.Context) (pos int64, err error) {
 		err := db.Read(ctx, func(r *Reader) error { return r.row(ctx, qLastPosition, nil, &pos) })
 		return pos, err
 	}
-	err = e.asking.use(ctx, func(conn *pgx.Conn) error {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
+	err = e.queryConn.use(ctx, func(conn *pgx.Conn) error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryTimeout)
 		defer cancel()
 		return conn.QueryRow(ctx, dPgLastPosition.text).Scan(&pos)
 	})
@@ -58,7 +58,7 @@ func (db *DB) Progress(ctx context.Context) (pos, epoch int64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	err = e.asking.use(ctx, func(conn *pgx.Conn) error {
+	err = e.queryConn.use(ctx, func(conn *pgx.Conn) error {
 		return conn.QueryRow(ctx, dPgProgress.text).Scan(&pos, &epoch)
 	})
 	return pos, epoch, err
@@ -92,8 +92,8 @@ func (db *DB) TakeFence(ctx context.Context, after int64, limit int, foreign int
 			})
 		}
 		batch.Queue(dPgNewChanges.text, after, int64(limit)).Query(func(rows pgx.Rows) error {
-			changes, err := collectChanges(rows)
-			if f.All = f.passed && len(changes) < limit; f.All {
+			changes, err := scanChanges(rows)
+			if f.IncludesAll = f.passed && len(changes) < limit; f.IncludesAll {
 				f.Changes = slices.DeleteFunc(changes, func(c Change) bool { return c.Pos > f.Position })
 			}
 			return err
@@ -139,9 +139,9 @@ func (f *Fence) writersGone(rows pgx.Rows) (bool, error) {
 	return gone, err
 }
 
-// ChangesBehind reads the log in (after, upTo] as Reader.Changes does, up to a
+// ChangesBefore reads the log in (after, upTo] as Reader.Changes does, up to a
 // fence that was passed.
-func (db *DB) ChangesBehind(ctx context.Context, after, upTo int64, limit int) (list []Change, err error) {
+func (db *DB) ChangesBefore(ctx context.Context, after, upTo int64, limit int) (list []Change, err error) {
 	e, err := db.postgres()
 	if err != nil {
 		return nil, err
@@ -149,14 +149,14 @@ func (db *DB) ChangesBehind(ctx context.Context, after, upTo int64, limit int) (
 	err = e.fencing.use(ctx, func(conn *pgx.Conn) error {
 		rows, err := conn.Query(ctx, qChanges.text, after, upTo, int64(limit-1))
 		if err == nil {
-			list, err = collectChanges(rows)
+			list, err = scanChanges(rows)
 		}
 		return err
 	})
 	return list, err
 }
 
-func collectChanges(rows pgx.Rows) ([]Change, error) {
+func scanChanges(rows pgx.Rows) ([]Change, error) {
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (c Change, err error) {
 		return c, c.scan(row.Scan)
 	})
@@ -170,9 +170,9 @@ func (db *DB) postgres() (*postgresEngine, error) {
 }
 
 const (
-	doorbell = "touchstone_positions"
-	// soloLock is held exclusively by a server that counts on being alone.
-	soloLock = 0x736f6c6f // "solo"
+	doorbellChannel = "touchstone_positions"
+	// exclusiveLock is held exclusively by a server that counts on being alone.
+	exclusiveLock = 0x736f6c6f // "solo"
 )
 
 // A Doorbell is a connection that hears of others' commits, and that keeps
@@ -199,12 +199,12 @@ func (db *DB) OpenDoorbell(ctx context.Context, alone bool) (*Doorbell, error) {
 		lock = dPgLockAlone
 	}
 	var locked bool
-	err = conn.QueryRow(ctx, lock.text, int64(soloLock)).Scan(&locked)
+	err = conn.QueryRow(ctx, lock.text, int64(exclusiveLock)).Scan(&locked)
 	if err == nil && !locked {
 		err = fmt.Errorf("%w: another server uses this database", ErrBusy)
 	}
 	if err == nil {
-		_, err = conn.Exec(ctx, "LISTEN "+doorbell)
+		_, err = conn.Exec(ctx, "LISTEN "+doorbellChannel)
 	}
 	if err != nil {
 		return nil, errors.Join(postgresError(err), d.Close())
@@ -245,8 +245,8 @@ func (db *DB) Ring(ctx context.Context, from *Doorbell) error {
 	if err != nil {
 		return err
 	}
-	return e.asking.use(ctx, func(conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, dPgRing.text, doorbell, from.name)
+	return e.queryConn.use(ctx, func(conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, dPgRing.text, doorbellChannel, from.name)
 		return err
 	})
 }

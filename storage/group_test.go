@@ -39,7 +39,7 @@ func TestWritesThatShareACommitStandAlone(t *testing.T) {
 				outcomes[n] = o
 				mu.Unlock()
 			})
-			pos, err := w.Reserve(ctx)
+			pos, err := w.ReservePosition(ctx)
 			if err != nil {
 				return err
 			}

@@ -23,8 +23,8 @@ type Membership struct {
 const membershipColumns = `room_nid, user_id, membership, event_nid, sender, pos, local, forgotten`
 
 var (
-	qPutMembership = q("put_membership", `INSERT INTO memberships (`+membershipColumns+`, server)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+	qPutMembership = q("put_membership", `INSERT INTO memberships (`+membershipColumns+`, server, rules_version)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, COALESCE((SELECT u.rules_version FROM users u WHERE u.user_id = $2 FOR SHARE), 0))
 		ON CONFLICT (room_nid, user_id) DO UPDATE SET membership = excluded.membership, event_nid = excluded.event_nid,
 			sender = excluded.sender, pos = excluded.pos, local = excluded.local, forgotten = excluded.forgotten`)
 	qMembership    = q("membership", `SELECT `+membershipColumns+` FROM memberships WHERE room_nid = $1 AND user_id = $2`)
@@ -58,7 +58,8 @@ func (m *Membership) scan(scan scanFunc) error {
 	return err
 }
 
-// PutMembership sets what a user is to a room.
+// PutMembership sets what a user is to a room. Until the transaction ends, the user's
+// rules do not change: a change that comes later finds the row. See ChangeRules.
 func (w *Writer) PutMembership(ctx context.Context, m *Membership) error {
 	return w.enqueue(ctx, qPutMembership, m.RoomNID, m.UserID, m.Membership, m.EventNID, m.Sender, m.Pos, m.Local, m.Forgotten,
 		m.UserID.Server())

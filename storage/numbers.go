@@ -41,19 +41,19 @@ type PositionWatcher interface {
 // WatchPositions sets the watcher. Set it before the first position is drawn.
 func (db *DB) WatchPositions(pw PositionWatcher) { db.watcher = pw }
 
-// Reserve draws a stream position for a change that clients must hear of.
+// ReservePosition draws a stream position for a change that clients must hear of.
 // Draw it last, right before the inserts that carry it: until the transaction
 // ends, no client hears of anything later. A change must be inserted at it.
-func (w *Writer) Reserve(ctx context.Context) (int64, error) {
-	positions, err := w.ReserveN(ctx, 1)
+func (w *Writer) ReservePosition(ctx context.Context) (int64, error) {
+	positions, err := w.ReservePositions(ctx, 1)
 	if err != nil {
 		return 0, err
 	}
 	return positions[0], nil
 }
 
-// ReserveN draws n positions at once, in rising order but not always without gaps.
-func (w *Writer) ReserveN(ctx context.Context, n int) ([]int64, error) {
+// ReservePositions draws n positions at once, in rising order but not always without gaps.
+func (w *Writer) ReservePositions(ctx context.Context, n int) ([]int64, error) {
 	if n < 1 {
 		return nil, fmt.Errorf("reserve %d positions", n)
 	}

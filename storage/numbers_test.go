@@ -68,7 +68,7 @@ func TestNumbersAreRepeatedAfterARollbackAndNeverAfterARestart(t *testing.T) {
 		err := db.Write(t.Context(), func(w *storage.Writer) (err error) {
 			nid, err = w.NextID(t.Context(), "events")
 			require.NoError(t, err)
-			pos, err = w.Reserve(t.Context())
+			pos, err = w.ReservePosition(t.Context())
 			require.NoError(t, err)
 			require.NoError(t, w.InsertChange(t.Context(), storage.Change{Pos: pos, Kind: "k"}))
 			return fail
@@ -93,7 +93,7 @@ func TestNumbersAreRepeatedAfterARollbackAndNeverAfterARestart(t *testing.T) {
 func TestAReservedPositionNeedsAChange(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		err := db.Write(t.Context(), func(w *storage.Writer) error {
-			_, err := w.Reserve(t.Context())
+			_, err := w.ReservePosition(t.Context())
 			return err
 		})
 		require.ErrorContains(t, err, "no change was inserted")
@@ -105,7 +105,7 @@ func TestTheLogOfChanges(t *testing.T) {
 		var want []storage.Change
 		write(t, db, func(ctx context.Context, w *storage.Writer) error {
 			want = nil
-			positions, err := w.ReserveN(ctx, 3)
+			positions, err := w.ReservePositions(ctx, 3)
 			require.NoError(t, err)
 			for i, pos := range []int64{positions[0], positions[1], positions[1], positions[2]} {
 				c := storage.Change{Pos: pos, Kind: "k", RoomNID: int64(i), UserID: "@u:t", Ref: 7}

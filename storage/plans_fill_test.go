@@ -18,6 +18,8 @@ import (
 // every third of 2,000 small rooms, and every table has at least 1,000 rows.
 // Each statement is a table, the columns, how many rows, and their values by i.
 const large = `
+push_rules user_id, rules, pos
+	5000 '@' || i || ':t', BYTES, i
 users user_id, kind, appservice_id, password_hash, admin, locked, suspended, created_at, deactivated_at, erased
 	5000 '@' || i || ':t', 'user', '', '', FALSE, FALSE, FALSE, i, 0, FALSE
 devices user_id, device_id, display_name, created_at, seen_at, seen_ip, seen_agent
@@ -42,8 +44,8 @@ ui_auth_sessions session_id, operation, user_id, request, completed, result, cre
 	3000 's' || i, '', CASE WHEN i % 2 = 0 THEN '' ELSE '@' || (i % 100) || ':t' END, BYTES, '', '', i
 failures subject, forgiven_at
 	2000 'f' || i, i
-rooms nid, room_id, room_version, version, state_root, max_depth, public, partial, disordered, stale_from, blocked, created_at
-	2000 i, '!' || i || ':t', '12', 1, '', 10, i % 20 = 0, FALSE, i % 50 = 0, 0, FALSE, i
+rooms nid, room_id, room_version, version, state_root, max_depth, public, partial, out_of_order, reevaluate_from, created_at
+	2000 i, '!' || i || ':t', '12', 1, '', 10, i % 20 = 0, FALSE, i % 50 = 0, 0, i
 events nid, event_id, room_nid, type, state_key, sender, depth, pos, origin_server_ts, redacts, replaces_nid, auth_nids, pdu, client,
 	rejected, soft_failed, outlier, partial, forked, redacted_by, state_before, state_after
 	50000 i, '$' || i, 1, CASE WHEN i % 10 = 0 THEN 'm.room.member' ELSE 'm.room.message' END,
@@ -56,23 +58,23 @@ events nid, event_id, room_nid, type, state_key, sender, depth, pos, origin_serv
 	FALSE, FALSE, FALSE, FALSE, FALSE, 0, '', ''
 waiting_redactions redacts, event_nid
 	1000 '$' || i, i
-authorised auth_nid, event_nid
+auth_edges auth_nid, event_nid
 	20000 i % 2000, i
-extremities room_nid, event_nid
+forward_extremities room_nid, event_nid
 	2000 i, i
-gaps room_nid, event_id, event_nid
+backward_extremities room_nid, event_id, event_nid
 	2000 1 + i % 200, '$g' || i, i
 room_aliases alias, room_nid, creator, created_at
 	2000 '#' || i || ':t', i, '@1:t', i
-memberships room_nid, user_id, membership, event_nid, sender, pos, local, forgotten, server
-	5000 1, '@' || i || ':t', CASE WHEN i % 5 = 0 THEN 'leave' ELSE 'join' END, 10 * i, '@' || i || ':t', 10 * i, i % 2 = 0, FALSE, 's' || (i % 50)
+memberships room_nid, user_id, membership, event_nid, sender, pos, local, forgotten, server, rules_version
+	5000 1, '@' || i || ':t', CASE WHEN i % 5 = 0 THEN 'leave' ELSE 'join' END, 10 * i, '@' || i || ':t', 10 * i, i % 2 = 0, FALSE, 's' || (i % 50), i % 10 / 9
 memberships room_nid, user_id, membership, event_nid, sender, pos, local, forgotten, server
 	12000 2 + i / 7, '@' || CASE i % 7 WHEN 0 THEN 1 ELSE 2 + i % 4997 END || ':t', 'join', 50000 + i, '@1:t', 50000 + i, TRUE, FALSE, 't'
 state_nodes node_id, body
 	10000 'n' || i, BYTES
-room_state room_nid, pos, root, moved
+room_state room_nid, pos, root, by_resolution
 	5000 1, 10 * i, 'n' || i, i % 50 = 0
-room_state room_nid, pos, root, moved
+room_state room_nid, pos, root, by_resolution
 	10000 2 + i % 1900, 50000 + i, 'n' || i, FALSE
 unread room_nid, thread_nid, pos, nth
 	40000 1, 0, i, i
@@ -90,8 +92,6 @@ changes pos, n, kind, room_nid, user_id, ref
 	70000 i, 0, 'event', CASE WHEN i > 50000 THEN i - 50000 ELSE 1 END, '', i
 cursors name, pos
 	1000 'c' || i, i
-instances instance_id, started_at, seen_at
-	1000 'i' || i, i, i
 server_info name, value
 	1000 'k' || i, ''
 id_blocks name, taken

@@ -31,7 +31,7 @@ type postgresEngine struct {
 	// connections, so that slow readers leave some to writers.
 	snapshots chan struct{}
 	// The feed's own: its fences, and short questions beside them.
-	fencing, asking *connection
+	fencing, queryConn *connection
 }
 
 // oldestPostgres is the first version with everything we rely on (13 brought
@@ -56,7 +56,7 @@ func openPostgres(ctx context.Context, db *DB, dsn string) (engine, error) {
 	params["statement_timeout"] = millis(db.opts.StatementTimeout)
 	params["idle_in_transaction_session_timeout"] = millis(db.opts.IdleTimeout)
 	params["default_transaction_isolation"] = "read committed"
-	for name, value := range planner {
+	for name, value := range plannerSettings {
 		params[name] = value
 	}
 	cfg.ConnConfig.StatementCacheCapacity = 2048 // never evict: the registry is finite
@@ -69,7 +69,7 @@ func openPostgres(ctx context.Context, db *DB, dsn string) (engine, error) {
 		return nil, err
 	}
 	e.pool = pool
-	e.fencing, e.asking = newConnection(e), newConnection(e)
+	e.fencing, e.queryConn = newConnection(e), newConnection(e)
 	if err := errors.Join(e.check(ctx)); err != nil {
 		pool.Close()
 		return nil, err
@@ -81,11 +81,11 @@ func openPostgres(ctx context.Context, db *DB, dsn string) (engine, error) {
 	return e, nil
 }
 
-// planner has PostgreSQL look up by index from the first minute on. Every query
+// plannerSettings has PostgreSQL look up by index from the first minute on. Every query
 // has an index that is right for it, however large the tables are (a test
 // explains all of them). A plan is made when a connection first runs a query,
 // which may be while the tables are empty, and kept until they are analyzed.
-var planner = map[string]string{
+var plannerSettings = map[string]string{
 	"plan_cache_mode":  "force_generic_plan", // planned once a connection
 	"random_page_cost": "1.1",                // a few look-ups rather than all of what looks small
 	"enable_seqscan":   "off",
@@ -122,7 +122,7 @@ func (e *postgresEngine) name() string { return "postgres" }
 
 func (e *postgresEngine) close() error {
 	e.fencing.close()
-	e.asking.close()
+	e.queryConn.close()
 	e.pool.Close()
 	return nil
 }

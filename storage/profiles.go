@@ -13,13 +13,10 @@ var (
 	qPutProfileField = q("put_profile_field", `INSERT INTO profiles (user_id, field, value) VALUES ($1, $2, $3)
 		ON CONFLICT (user_id, field) DO UPDATE SET value = excluded.value`)
 	qDeleteProfileField = q("delete_profile_field", `DELETE FROM profiles WHERE user_id = $1 AND field = $2`)
-	qDeleteProfile      = q("delete_profile", `DELETE FROM profiles WHERE user_id = $1`)
-	qProfileField       = q("profile_field", `SELECT value FROM profiles WHERE user_id = $1 AND field = $2`)
 	qProfile            = q("profile", `SELECT field, value FROM profiles WHERE user_id = $1 ORDER BY field`)
 	qChangeProfile      = q("change_profile", `UPDATE users SET profile_version = profile_version + 1 WHERE user_id = $1`)
 	qProfileVersion     = q("profile_version", `SELECT profile_version FROM users WHERE user_id = $1`)
 	qHoldProfile        = q("hold_profile", `SELECT profile_version FROM users WHERE user_id = $1 FOR SHARE`)
-	qProfiles           = q("profiles", `SELECT user_id, field, value FROM profiles WHERE user_id = ANY($1) ORDER BY user_id, field`)
 )
 
 // A ProfileField is one field of a profile; its value is JSON.
@@ -36,11 +33,6 @@ func (w *Writer) PutProfileField(ctx context.Context, userID id.UserID, f Profil
 // DeleteProfileField removes one field of a profile.
 func (w *Writer) DeleteProfileField(ctx context.Context, userID id.UserID, name string) error {
 	return w.enqueue(ctx, qDeleteProfileField, userID, name)
-}
-
-// DeleteProfile removes all fields of a profile.
-func (w *Writer) DeleteProfile(ctx context.Context, userID id.UserID) error {
-	return w.enqueue(ctx, qDeleteProfile, userID)
 }
 
 // ChangeProfile counts a change of what rooms show of a profile. It comes first in
@@ -68,12 +60,6 @@ func (r *Reader) profileVersion(ctx context.Context, q *query, userID id.UserID)
 	return 0, nil
 }
 
-// ProfileField returns the value of one field.
-func (r *Reader) ProfileField(ctx context.Context, userID id.UserID, name string) (value []byte, err error) {
-	err = r.row(ctx, qProfileField, []any{userID, name}, &value)
-	return value, err
-}
-
 // Profile lists the fields of a profile by name.
 func (r *Reader) Profile(ctx context.Context, userID id.UserID) (fields []ProfileField, err error) {
 	err = r.rows(ctx, qProfile, []any{userID}, func(scan scanFunc) error {
@@ -86,20 +72,4 @@ func (r *Reader) Profile(ctx context.Context, userID id.UserID) (fields []Profil
 		return nil
 	})
 	return fields, err
-}
-
-// Profiles returns the profiles of several users, fields by name.
-func (r *Reader) Profiles(ctx context.Context, userIDs []id.UserID) (map[id.UserID][]ProfileField, error) {
-	profiles := make(map[id.UserID][]ProfileField, len(userIDs))
-	err := r.rows(ctx, qProfiles, []any{userIDs}, func(scan scanFunc) error {
-		var userID id.UserID
-		var name Text
-		var value []byte
-		if err := scan(&userID, &name, &value); err != nil {
-			return err
-		}
-		profiles[userID] = append(profiles[userID], ProfileField{string(name), value})
-		return nil
-	})
-	return profiles, err
 }

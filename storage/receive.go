@@ -12,13 +12,13 @@ import (
 // extremities one by one, and the events whose verdicts may change.
 
 var (
-	qAuthNIDs         = q("auth_nids", `SELECT nid, auth_nids FROM events WHERE nid = ANY($1)`)
-	qInsertAuthorised = q("insert_authorised", `INSERT INTO authorised (auth_nid, event_nid) VALUES ($1, $2)`)
-	qAuthorised       = q("authorised", `SELECT e.nid, e.type, e.state_key FROM authorised a JOIN events e ON e.nid = a.event_nid
+	qAuthNIDs           = q("auth_nids", `SELECT nid, auth_nids FROM events WHERE nid = ANY($1)`)
+	qInsertAuthEdge     = q("insert_auth_edge", `INSERT INTO auth_edges (auth_nid, event_nid) VALUES ($1, $2)`)
+	qEventsAuthorisedBy = q("events_authorised_by", `SELECT e.nid, e.type, e.state_key FROM auth_edges a JOIN events e ON e.nid = a.event_nid
 		WHERE a.auth_nid = $1 AND a.event_nid < $2 ORDER BY a.event_nid DESC LIMIT $3`)
-	qDeleteExtremity        = q("delete_extremity", `DELETE FROM extremities WHERE room_nid = $1 AND event_nid = $2`)
-	qFollowed               = q("followed", `SELECT event_nid FROM gaps WHERE room_nid = $1 AND event_id = $2 LIMIT 1`)
-	qNIDsFrom               = q("nids_from", `SELECT nid FROM events WHERE room_nid = $1 AND nid >= $2 ORDER BY nid`)
+	qDeleteForwardExtremity = q("delete_forward_extremity", `DELETE FROM forward_extremities WHERE room_nid = $1 AND event_nid = $2`)
+	qHasSuccessors          = q("has_successors", `SELECT event_nid FROM backward_extremities WHERE room_nid = $1 AND event_id = $2 LIMIT 1`)
+	qEventNIDsFrom          = q("event_nids_from", `SELECT nid FROM events WHERE room_nid = $1 AND nid >= $2 ORDER BY nid`)
 	qInsertWaitingRedaction = q("insert_waiting_redaction", `INSERT INTO waiting_redactions (redacts, event_nid) VALUES ($1, $2)`)
 	qDeleteWaitingRedaction = q("delete_waiting_redaction", `DELETE FROM waiting_redactions WHERE redacts = $1 AND event_nid = $2`)
 	qWaitingRedactions      = q("waiting_redactions", `SELECT `+eventColumns+` FROM events
@@ -57,22 +57,22 @@ func (r *Reader) AuthNIDs(ctx context.Context, nids []int64) (map[int64][]int64,
 	return auth, err
 }
 
-// InsertAuthorised notes that an event authorises a state event.
-func (w *Writer) InsertAuthorised(ctx context.Context, authNID, eventNID int64) error {
-	return w.enqueue(ctx, qInsertAuthorised, authNID, eventNID)
+// InsertAuthEdge notes that an event authorises a state event.
+func (w *Writer) InsertAuthEdge(ctx context.Context, authNID, eventNID int64) error {
+	return w.enqueue(ctx, qInsertAuthEdge, authNID, eventNID)
 }
 
 // An Entry is what a state may have under one key.
-type Entry struct {
+type StateEntry struct {
 	StateKey
 	NID int64
 }
 
-// Authorised lists the state events that an event authorises, latest first, of
+// EventsAuthorisedBy lists the state events that an event authorises, latest first, of
 // those stored before one.
-func (r *Reader) Authorised(ctx context.Context, authNID, before int64, limit int) (list []Entry, err error) {
-	err = r.rows(ctx, qAuthorised, []any{authNID, before, int64(limit)}, func(scan scanFunc) error {
-		var e Entry
+func (r *Reader) EventsAuthorisedBy(ctx context.Context, authNID, before int64, limit int) (list []StateEntry, err error) {
+	err = r.rows(ctx, qEventsAuthorisedBy, []any{authNID, before, int64(limit)}, func(scan scanFunc) error {
+		var e StateEntry
 		var typ Text
 		var key string
 		err := scan(&e.NID, &typ, &key)
@@ -83,27 +83,27 @@ func (r *Reader) Authorised(ctx context.Context, authNID, before int64, limit in
 	return list, err
 }
 
-// InsertExtremity makes an event one that the room's next event will follow.
-func (w *Writer) InsertExtremity(ctx context.Context, roomNID, eventNID int64) error {
-	return w.enqueue(ctx, qInsertExtremity, roomNID, eventNID)
+// InsertForwardExtremity makes an event one that the room's next event will follow.
+func (w *Writer) InsertForwardExtremity(ctx context.Context, roomNID, eventNID int64) error {
+	return w.enqueue(ctx, qInsertForwardExtremity, roomNID, eventNID)
 }
 
-// DeleteExtremity takes an event off those that the room's next event will
+// DeleteForwardExtremity takes an event off those that the room's next event will
 // follow.
-func (w *Writer) DeleteExtremity(ctx context.Context, roomNID, eventNID int64) error {
-	return w.enqueue(ctx, qDeleteExtremity, roomNID, eventNID)
+func (w *Writer) DeleteForwardExtremity(ctx context.Context, roomNID, eventNID int64) error {
+	return w.enqueue(ctx, qDeleteForwardExtremity, roomNID, eventNID)
 }
 
-// Followed reports whether a stored event follows one that is not part of the
+// HasSuccessors reports whether a stored event follows one that is not part of the
 // room yet.
-func (r *Reader) Followed(ctx context.Context, roomNID int64, missing id.EventID) (bool, error) {
-	list, err := r.numbers(ctx, qFollowed, roomNID, missing)
+func (r *Reader) HasSuccessors(ctx context.Context, roomNID int64, missing id.EventID) (bool, error) {
+	list, err := r.numbers(ctx, qHasSuccessors, roomNID, missing)
 	return len(list) > 0, err
 }
 
-// NIDsFrom lists a room's events from one on, outliers and rejected ones too, in
+// EventNIDsFrom lists a room's events from one on, outliers and rejected ones too, in
 // the order in which they were stored. It reads the room's places once: do not
 // ask for them page by page.
-func (r *Reader) NIDsFrom(ctx context.Context, roomNID, nid int64) ([]int64, error) {
-	return r.numbers(ctx, qNIDsFrom, roomNID, nid)
+func (r *Reader) EventNIDsFrom(ctx context.Context, roomNID, nid int64) ([]int64, error) {
+	return r.numbers(ctx, qEventNIDsFrom, roomNID, nid)
 }

@@ -10,46 +10,42 @@ import (
 
 // A Room is a row of rooms.
 type Room struct {
-	NID         int64
-	ID          id.RoomID
-	RoomVersion string
-	Version     int64  // counts commits; CommitRoom compares and sets it
-	StateRoot   string // current state; "" when nothing is known
-	MaxDepth    int64
-	Public      bool
-	Partial     bool
-	Disordered  bool  // some event came with a lower topological position than an earlier arrival
-	StaleFrom   int64 // re-check rejections from this event on; 0: nothing to re-check
-	Blocked     bool
-	CreatedAt   int64 // milliseconds
+	NID            int64
+	ID             id.RoomID
+	RoomVersion    string
+	Version        int64  // counts commits; CommitRoom compares and sets it
+	StateRoot      string // current state; "" when nothing is known
+	MaxDepth       int64
+	Public         bool
+	Partial        bool
+	OutOfOrder     bool  // some event came with a lower topological position than an earlier arrival
+	ReevaluateFrom int64 // re-check rejections from this event on; 0: nothing to re-check
+	CreatedAt      int64 // milliseconds
 }
 
-const roomColumns = `nid, room_id, room_version, version, state_root, max_depth, public, partial, disordered, stale_from, blocked, created_at`
+const roomColumns = `nid, room_id, room_version, version, state_root, max_depth, public, partial, out_of_order, reevaluate_from, created_at`
 
 func (room *Room) scan(scan scanFunc) error {
 	return scan(&room.NID, &room.ID, &room.RoomVersion, &room.Version, &room.StateRoot, &room.MaxDepth,
-		&room.Public, &room.Partial, &room.Disordered, &room.StaleFrom, &room.Blocked, &room.CreatedAt)
+		&room.Public, &room.Partial, &room.OutOfOrder, &room.ReevaluateFrom, &room.CreatedAt)
 }
 
 var (
-	qInsertRoom = q("insert_room", `INSERT INTO rooms (`+roomColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`)
+	qInsertRoom = q("insert_room", `INSERT INTO rooms (`+roomColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`)
 	qRoom       = q("room", `SELECT `+roomColumns+` FROM rooms WHERE room_id = $1`)
 	qRoomsByNID = q("rooms_by_nid", `SELECT `+roomColumns+` FROM rooms WHERE nid = ANY($1) ORDER BY nid`)
-	qCommitRoom = q("commit_room", `UPDATE rooms SET version = version + 1, state_root = $3, max_depth = $4, partial = $5, stale_from = $6, disordered = $7
+	qCommitRoom = q("commit_room", `UPDATE rooms SET version = version + 1, state_root = $3, max_depth = $4, partial = $5, reevaluate_from = $6, out_of_order = $7
 		WHERE nid = $1 AND version = $2`)
-	qPutRoomPublic  = q("put_room_public", `UPDATE rooms SET public = $2 WHERE nid = $1`)
-	qPutRoomBlocked = q("put_room_blocked", `UPDATE rooms SET blocked = $2 WHERE nid = $1`)
-	qPublicRooms    = q("public_rooms", `SELECT nid FROM rooms WHERE public ORDER BY nid`)
+	qPutRoomPublic = q("put_room_public", `UPDATE rooms SET public = $2 WHERE nid = $1`)
+	qPublicRooms   = q("public_rooms", `SELECT nid FROM rooms WHERE public ORDER BY nid`)
 
-	qExtremities       = q("extremities", `SELECT event_nid FROM extremities WHERE room_nid = $1 ORDER BY event_nid`)
-	qInsertExtremity   = q("insert_extremity", `INSERT INTO extremities (room_nid, event_nid) VALUES ($1, $2)`)
-	qReplaceExtremity  = q("replace_extremity", `UPDATE extremities SET event_nid = $3 WHERE room_nid = $1 AND event_nid = $2`)
-	qDeleteExtremities = q("delete_extremities", `DELETE FROM extremities WHERE room_nid = $1 AND event_nid = ANY($2)`)
-	qInsertGap         = q("insert_gap", `INSERT INTO gaps (room_nid, event_id, event_nid) VALUES ($1, $2, $3)
+	qForwardExtremities       = q("forward_extremities", `SELECT event_nid FROM forward_extremities WHERE room_nid = $1 ORDER BY event_nid`)
+	qInsertForwardExtremity   = q("insert_forward_extremity", `INSERT INTO forward_extremities (room_nid, event_nid) VALUES ($1, $2)`)
+	qReplaceForwardExtremity  = q("replace_forward_extremity", `UPDATE forward_extremities SET event_nid = $3 WHERE room_nid = $1 AND event_nid = $2`)
+	qDeleteForwardExtremities = q("delete_forward_extremities", `DELETE FROM forward_extremities WHERE room_nid = $1 AND event_nid = ANY($2)`)
+	qInsertBackwardExtremity  = q("insert_backward_extremity", `INSERT INTO backward_extremities (room_nid, event_id, event_nid) VALUES ($1, $2, $3)
 		ON CONFLICT (room_nid, event_id, event_nid) DO NOTHING`)
-	qDeleteGap = q("delete_gap", `DELETE FROM gaps WHERE room_nid = $1 AND event_id = $2`)
-	qGaps      = q("gaps", `SELECT g.event_id, g.event_nid, e.depth FROM gaps g JOIN events e ON e.nid = g.event_nid
-		WHERE g.room_nid = $1 ORDER BY e.depth DESC, g.event_nid DESC, g.event_id LIMIT $2`)
+	qDeleteBackwardExtremity = q("delete_backward_extremity", `DELETE FROM backward_extremities WHERE room_nid = $1 AND event_id = $2`)
 
 	qInsertAlias = q("insert_alias", `INSERT INTO room_aliases (alias, room_nid, creator, created_at) VALUES ($1, $2, $3, $4)`)
 	qAlias       = q("alias", `SELECT room_nid, creator, created_at FROM room_aliases WHERE alias = $1`)
@@ -63,7 +59,7 @@ var (
 // InsertRoom makes a room. ErrExists when there is one with that id.
 func (w *Writer) InsertRoom(ctx context.Context, room *Room) error {
 	_, err := w.exec(ctx, qInsertRoom, room.NID, room.ID, room.RoomVersion, room.Version, room.StateRoot, room.MaxDepth,
-		room.Public, room.Partial, room.Disordered, room.StaleFrom, room.Blocked, room.CreatedAt)
+		room.Public, room.Partial, room.OutOfOrder, room.ReevaluateFrom, room.CreatedAt)
 	return err
 }
 
@@ -108,7 +104,7 @@ func (r *Reader) RoomsByNID(ctx context.Context, nids []int64) (map[int64]*Room,
 // statement or when it would commit. The room's version is then one more.
 func (w *Writer) CommitRoom(ctx context.Context, room *Room) error {
 	return w.enqueueMust(ctx, qCommitRoom, ErrConflict,
-		room.NID, room.Version, room.StateRoot, room.MaxDepth, room.Partial, room.StaleFrom, room.Disordered)
+		room.NID, room.Version, room.StateRoot, room.MaxDepth, room.Partial, room.ReevaluateFrom, room.OutOfOrder)
 }
 
 // RoomIDs translates room numbers.
@@ -144,63 +140,38 @@ func (w *Writer) PutRoomPublic(ctx context.Context, roomNID int64, public bool) 
 	return w.enqueue(ctx, qPutRoomPublic, roomNID, public)
 }
 
-// PutRoomBlocked blocks a room or lets it go on.
-func (w *Writer) PutRoomBlocked(ctx context.Context, roomNID int64, blocked bool) error {
-	return w.enqueue(ctx, qPutRoomBlocked, roomNID, blocked)
-}
-
 // PublicRooms lists the published directory.
 func (r *Reader) PublicRooms(ctx context.Context) ([]int64, error) {
 	return r.numbers(ctx, qPublicRooms)
 }
 
-// Extremities lists the events that the room's next one will follow.
-func (r *Reader) Extremities(ctx context.Context, roomNID int64) ([]int64, error) {
-	return r.numbers(ctx, qExtremities, roomNID)
+// ForwardExtremities lists the events that the room's next one will follow.
+func (r *Reader) ForwardExtremities(ctx context.Context, roomNID int64) ([]int64, error) {
+	return r.numbers(ctx, qForwardExtremities, roomNID)
 }
 
-// ReplaceExtremities makes one event an extremity in place of those it follows.
-func (w *Writer) ReplaceExtremities(ctx context.Context, roomNID int64, followed []int64, by int64) error {
+// ReplaceForwardExtremities makes one event an extremity in place of those it follows.
+func (w *Writer) ReplaceForwardExtremities(ctx context.Context, roomNID int64, followed []int64, by int64) error {
 	if len(followed) == 1 { // nearly always
-		return w.enqueue(ctx, qReplaceExtremity, roomNID, followed[0], by)
+		return w.enqueue(ctx, qReplaceForwardExtremity, roomNID, followed[0], by)
 	}
 	if len(followed) > 0 {
-		if err := w.enqueue(ctx, qDeleteExtremities, roomNID, followed); err != nil {
+		if err := w.enqueue(ctx, qDeleteForwardExtremities, roomNID, followed); err != nil {
 			return err
 		}
 	}
-	return w.enqueue(ctx, qInsertExtremity, roomNID, by)
+	return w.enqueue(ctx, qInsertForwardExtremity, roomNID, by)
 }
 
-// A Gap is an event we do not have and a stored one that follows it.
-type Gap struct {
-	EventID  id.EventID
-	EventNID int64 // the stored event
-	Depth    int64 // the stored event's
+// InsertBackwardExtremity notes that a stored event follows one that we do not have.
+func (w *Writer) InsertBackwardExtremity(ctx context.Context, roomNID int64, missing id.EventID, eventNID int64) error {
+	return w.enqueue(ctx, qInsertBackwardExtremity, roomNID, missing, eventNID)
 }
 
-// Gaps lists where the room's history is missing, latest first.
-func (r *Reader) Gaps(ctx context.Context, roomNID int64, limit int) (list []Gap, err error) {
-	err = r.rows(ctx, qGaps, []any{roomNID, int64(limit)}, func(scan scanFunc) error {
-		var g Gap
-		if err := scan(&g.EventID, &g.EventNID, &g.Depth); err != nil {
-			return err
-		}
-		list = append(list, g)
-		return nil
-	})
-	return list, err
-}
-
-// InsertGap notes that a stored event follows one that we do not have.
-func (w *Writer) InsertGap(ctx context.Context, roomNID int64, missing id.EventID, eventNID int64) error {
-	return w.enqueue(ctx, qInsertGap, roomNID, missing, eventNID)
-}
-
-// DeleteGap notes that an event has arrived. It reports whether a stored one
+// DeleteBackwardExtremity notes that an event has arrived. It reports whether a stored one
 // follows it, so that it is no extremity.
-func (w *Writer) DeleteGap(ctx context.Context, roomNID int64, arrived id.EventID) (followed bool, err error) {
-	n, err := w.exec(ctx, qDeleteGap, roomNID, arrived)
+func (w *Writer) DeleteBackwardExtremity(ctx context.Context, roomNID int64, arrived id.EventID) (followed bool, err error) {
+	n, err := w.exec(ctx, qDeleteBackwardExtremity, roomNID, arrived)
 	return n > 0, err
 }
 

@@ -42,8 +42,8 @@ var (
 	qStateNodes      = q("state_nodes", `SELECT node_id, body FROM state_nodes WHERE node_id = ANY($1)`)
 	qInsertStateNode = q("insert_state_node", `INSERT INTO state_nodes (node_id, body) VALUES ($1, $2)
 		ON CONFLICT (node_id) DO NOTHING`)
-	qPutRoomState = q("put_room_state", `INSERT INTO room_state (room_nid, pos, root, moved) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (room_nid, pos) DO UPDATE SET root = excluded.root, moved = excluded.moved`)
+	qPutRoomState = q("put_room_state", `INSERT INTO room_state (room_nid, pos, root, by_resolution) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (room_nid, pos) DO UPDATE SET root = excluded.root, by_resolution = excluded.by_resolution`)
 	qRoomStateAt  = q("room_state_at", `SELECT root FROM room_state WHERE room_nid = $1 AND pos <= $2 ORDER BY pos DESC LIMIT 1`)
 	qRoomStatesAt = q("room_states_at", `SELECT r.nid, COALESCE((SELECT s.root FROM room_state s
 			WHERE s.room_nid = r.nid AND s.pos <= $2 ORDER BY s.pos DESC LIMIT 1), '')
@@ -155,8 +155,8 @@ func (w *Writer) StateApply(ctx context.Context, root string, set ...StateSet) (
 
 // PutRoomState notes that a room's current state has a root from a position on,
 // and whether more has changed than the event at this position tells.
-func (w *Writer) PutRoomState(ctx context.Context, roomNID, pos int64, root string, moved bool) error {
-	return w.enqueue(ctx, qPutRoomState, roomNID, pos, root, moved)
+func (w *Writer) PutRoomState(ctx context.Context, roomNID, pos int64, root string, byResolution bool) error {
+	return w.enqueue(ctx, qPutRoomState, roomNID, pos, root, byResolution)
 }
 
 // RoomStateAt returns the root of a room's current state as of a position, ""

@@ -110,10 +110,10 @@ func TestRoomStateAtAPosition(t *testing.T) {
 			roots, err := r.RoomStatesAt(ctx, []int64{1, 2, 3, 4}, 7)
 			require.NoError(t, err)
 			require.Equal(t, map[int64]string{1: "a", 2: "x", 3: ""}, roots)
-			moved, err := r.MovedIn(ctx, []int64{1, 2, 3}, 4, 8)
+			moved, err := r.ResolvedIn(ctx, []int64{1, 2, 3}, 4, 8)
 			require.NoError(t, err)
 			require.Equal(t, map[int64]int64{1: 8}, moved)
-			moved, err = r.MovedIn(ctx, []int64{1, 2, 3}, 4, 7)
+			moved, err = r.ResolvedIn(ctx, []int64{1, 2, 3}, 4, 7)
 			require.Empty(t, moved)
 			return err
 		})

@@ -27,9 +27,9 @@ var (
 		JOIN room_state s ON s.room_nid = r.nid
 			AND s.pos = (SELECT MAX(t.pos) FROM room_state t WHERE t.room_nid = r.nid AND t.pos <= $2)
 		WHERE r.nid = ANY($1)`)
-	qMovedIn = q("moved_in", `SELECT room_nid, MAX(pos) FROM room_state
-		WHERE room_nid = ANY($1) AND pos > $2 AND pos <= $3 AND moved AND moved = TRUE GROUP BY room_nid ORDER BY room_nid`)
-	qDisorderedIn = q("disordered_in", `SELECT nid FROM rooms WHERE nid = ANY($1) AND disordered ORDER BY nid`)
+	qResolvedIn = q("resolved_in", `SELECT room_nid, MAX(pos) FROM room_state
+		WHERE room_nid = ANY($1) AND pos > $2 AND pos <= $3 AND by_resolution AND by_resolution = TRUE GROUP BY room_nid ORDER BY room_nid`)
+	qOutOfOrderIn = q("out_of_order_in", `SELECT nid FROM rooms WHERE nid = ANY($1) AND out_of_order ORDER BY nid`)
 	// A cut is a position after which no member of a kind can be among the
 	// first $4, so the query reads no further. Each kind in each room has one.
 	qFirstMembersIn = q("first_members_in", `WITH cuts AS MATERIALIZED (`+memberCut("$2")+` UNION ALL `+memberCut("$5")+`)
@@ -83,23 +83,23 @@ func (r *Reader) RoomRootsAt(ctx context.Context, roomNIDs []int64, pos int64) (
 	return roots, err
 }
 
-// MovedIn returns for those of several rooms whose current state changed by more
+// ResolvedIn returns for those of several rooms whose current state changed by more
 // than the events of the timeline tell, in (after, upTo], where it last did.
-func (r *Reader) MovedIn(ctx context.Context, roomNIDs []int64, after, upTo int64) (map[int64]int64, error) {
-	moved := map[int64]int64{}
-	err := r.rows(ctx, qMovedIn, []any{roomNIDs, after, upTo}, func(scan scanFunc) error {
+func (r *Reader) ResolvedIn(ctx context.Context, roomNIDs []int64, after, upTo int64) (map[int64]int64, error) {
+	resolved := map[int64]int64{}
+	err := r.rows(ctx, qResolvedIn, []any{roomNIDs, after, upTo}, func(scan scanFunc) error {
 		var roomNID, pos int64
 		err := scan(&roomNID, &pos)
-		moved[roomNID] = pos
+		resolved[roomNID] = pos
 		return err
 	})
-	return moved, err
+	return resolved, err
 }
 
-// DisorderedIn returns those of several rooms in which events have not always
+// OutOfOrderIn returns those of several rooms in which events have not always
 // arrived in the order of their places.
-func (r *Reader) DisorderedIn(ctx context.Context, roomNIDs []int64) ([]int64, error) {
-	return r.numbers(ctx, qDisorderedIn, roomNIDs)
+func (r *Reader) OutOfOrderIn(ctx context.Context, roomNIDs []int64) ([]int64, error) {
+	return r.numbers(ctx, qOutOfOrderIn, roomNIDs)
 }
 
 // FirstMembersIn lists for several rooms the users who were first to be one of

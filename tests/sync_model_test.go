@@ -205,10 +205,11 @@ func (l *syncModel) takeTimeline(t *testing.T, part harness.Value, cameIn bool) 
 	timeline := part.At("timeline")
 	shown := harness.IDs(timeline.At("events").List())
 	if cameIn {
-		l.history = shown
-		return
+		l.history = nil
 	}
-	if timeline.At("limited").Bool() {
+	// Who comes in may have a timeline without an event, where the filter leaves out
+	// the newest state: older state of its key would come after it.
+	if timeline.At("limited").Bool() && (!cameIn || len(shown) == 0) {
 		var gap []string
 		for from := timeline.At("prev_batch").String(); from != ""; {
 			page := l.at(l.bob).Messages(t, l.room, "dir", "b", "limit", 2, "from", from, "to", l.since, "filter", harness.Filter(l.timeline.is))

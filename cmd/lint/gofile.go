@@ -34,12 +34,13 @@ type allowance struct {
 }
 
 // checkGo runs the checks that need the syntax tree.
-func checkGo(name string, src []byte, generated bool) ([]finding, error) {
+func checkGo(name string, src []byte, generated bool, uses *calls) ([]finding, error) {
 	f := &goFile{name: name, generated: generated, fset: token.NewFileSet(), allowed: map[int]*allowance{}}
 	tree, err := parser.ParseFile(f.fset, name, src, parser.ParseComments|parser.SkipObjectResolution)
 	if err != nil {
 		return nil, fmt.Errorf("parse: %w", err)
 	}
+	uses.add(name, f.fset, tree, generated)
 	f.comments(tree, src)
 	f.imports(tree)
 	ast.Inspect(tree, f.node)

@@ -140,6 +140,29 @@ func TestGeneratedCodeKeepsToTheClock(t *testing.T) {
 	require.Equal(t, []string{"7: clock: time.Now reads the clock: ask an env.Env"}, findings(t, "generated/a.go", src))
 }
 
+func TestUnusedFunctions(t *testing.T) {
+	tree := fstest.MapFS{"go.mod": {Data: []byte("module x.example\n")}}
+	add := func(file, src string) { tree[file] = &fstest.MapFile{Data: []byte(licence + src)} }
+	add("api/a.go", "package api\n\nfunc Called() {}\n\nfunc Within() {}\n\nfunc TestedOnly() { Within() }\n\nfunc Exclusive() {}\n\nfunc (a) Method() {}\n\ntype a struct{}\n")
+	add("api/a_test.go", "package api\n\nfunc f() { TestedOnly() }\n")
+	add("storage/a.go", "package storage\n\ntype Reader struct{}\n\nfunc (r *Reader) Read() {}\n\nfunc (r *Reader) Forgotten() {}\n\nfunc (r *Reader) PutCursor() {}\n")
+	add("server/a.go", "package server\n\nimport (\n\t\"x.example/api\"\n\ts \"x.example/storage\"\n)\n\nfunc f(r *s.Reader) {\n\tapi.Called()\n\tr.Read()\n\tr.PutCursor()\n\tr.TestedOnly()\n}\n")
+	found, err := checkTree(tree)
+	require.NoError(t, err)
+	var got []string
+	for _, f := range found {
+		got = append(got, f.String())
+	}
+	require.Equal(t, []string{
+		"api/a.go:9: unused: TestedOnly has no caller outside tests: remove it",
+		"storage/a.go:9: unused: Forgotten has no caller outside tests: remove it",
+		"storage/a.go:11: note: PutCursor has callers: take it off the list in cmd/lint/unused.go",
+	}, got)
+	for name, reason := range notYetCalled {
+		require.NotEmpty(t, reason, name)
+	}
+}
+
 func TestEveryRuleIsDescribed(t *testing.T) {
 	for _, e := range exemptions {
 		require.NotEmpty(t, e.reason)

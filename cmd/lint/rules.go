@@ -22,6 +22,7 @@ const (
 	ruleSize      rule = "size"
 	ruleSkip      rule = "skip"
 	ruleTodo      rule = "todo"
+	ruleUnused    rule = "unused"
 	ruleAllow     rule = "allow" // a //house:allow comment that is malformed or not needed
 	ruleNote      rule = "note"
 )
@@ -47,6 +48,7 @@ var ruleHelp = []struct {
 	{ruleSize, fmt.Sprintf("files have at most %d lines", maxFileLines)},
 	{ruleSkip, "a skipped test says why"},
 	{ruleTodo, "TODO names its issue: TODO(#123): text"},
+	{ruleUnused, "an exported function, or a method of a transaction of storage, has a caller outside tests"},
 	{ruleAllow, "//house:allow RULE REASON has both, and allows something"},
 }
 

@@ -30,6 +30,7 @@ var skippedDirs = []string{"testdata", "node_modules", "vendor", "bin", "touchst
 // checkTree checks all files under root, sorted by name.
 func checkTree(root fs.FS) ([]finding, error) {
 	var found []finding
+	uses := newCalls(root)
 	err := fs.WalkDir(root, ".", func(file string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -45,17 +46,18 @@ func checkTree(root fs.FS) ([]finding, error) {
 		if !d.Type().IsRegular() {
 			return nil
 		}
-		more, err := checkFile(root, file)
+		more, err := checkFile(root, file, uses)
 		found = append(found, more...)
 		return err
 	})
+	found = append(found, uses.unused()...)
 	slices.SortStableFunc(found, func(a, b finding) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
 	})
 	return found, err
 }
 
-func checkFile(root fs.FS, file string) ([]finding, error) {
+func checkFile(root fs.FS, file string, uses *calls) ([]finding, error) {
 	src, err := fs.ReadFile(root, file)
 	if err != nil {
 		return nil, err
@@ -76,7 +78,7 @@ func checkFile(root fs.FS, file string) ([]finding, error) {
 			found = append(found, finding{file, lines, ruleNote, fmt.Sprintf("%d lines; aim under %d", lines, longFileLines)})
 		}
 	}
-	more, err := checkGo(file, src, generated)
+	more, err := checkGo(file, src, generated, uses)
 	return append(found, more...), err
 }
 

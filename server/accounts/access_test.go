@@ -113,7 +113,7 @@ func TestOnlyAccessEndsWhatIsKnownOfATokenThatIsStillGood(t *testing.T) {
 func change(t *testing.T, h *fixture, c storage.Change) {
 	t.Helper()
 	h.write(func(tx *storage.Writer) (err error) {
-		if c.Pos, err = tx.Reserve(t.Context()); err != nil {
+		if c.Pos, err = tx.ReservePosition(t.Context()); err != nil {
 			return err
 		}
 		return tx.InsertChange(t.Context(), c)

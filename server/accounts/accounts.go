@@ -66,7 +66,7 @@ func New(d Deps) *Accounts {
 // of a user's tokens, and returns its position. It is the last of a
 // transaction's writes.
 func revoke(ctx context.Context, tx *storage.Writer, user id.UserID) (int64, error) {
-	pos, err := tx.Reserve(ctx)
+	pos, err := tx.ReservePosition(ctx)
 	if err != nil {
 		return 0, err
 	}

@@ -133,10 +133,10 @@ func (h *fixture) standing(user id.UserID, locked bool) {
 	h.t.Helper()
 	var pos int64
 	h.write(func(tx *storage.Writer) (err error) {
-		if err := tx.PutStanding(h.t.Context(), user, false, locked, false); err != nil {
+		if err := tx.PutUserFlags(h.t.Context(), user, false, locked, false); err != nil {
 			return err
 		}
-		if pos, err = tx.Reserve(h.t.Context()); err != nil {
+		if pos, err = tx.ReservePosition(h.t.Context()); err != nil {
 			return err
 		}
 		return tx.InsertChange(h.t.Context(), storage.Change{Pos: pos, Kind: string(feed.KindAccess), UserID: string(user)})

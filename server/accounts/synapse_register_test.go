@@ -68,8 +68,8 @@ func TestSharedSecret(t *testing.T) {
 		h.ok("POST", pathSecret, "", body)
 		require.Equal(t, "user", user("carol").Kind)
 		require.NoError(t, h.DB.Read(t.Context(), func(tx *storage.Reader) error {
-			name, err := tx.ProfileField(t.Context(), "@carol:hs1", "displayname")
-			require.Equal(t, `"Carol C."`, string(name))
+			profile, err := tx.Profile(t.Context(), "@carol:hs1")
+			require.Equal(t, []storage.ProfileField{{Name: "displayname", Value: []byte(`"Carol C."`)}}, profile)
 			return err
 		}))
 	})

@@ -41,7 +41,7 @@ func each(t *testing.T, fn func(t *testing.T, w *fixture), more ...syncpart.Part
 			Verify: func(_ *event.Event, server id.ServerName) bool { return server == signer.Name },
 		})
 		w := &fixture{Fixture: s, t: t, router: s.Router(t, api.Config{Auth: slicetest.Tokens()})}
-		w.parts = append([]syncpart.Part{push.SyncPart{}, accountdata.SyncPart{}}, more...)
+		w.parts = append([]syncpart.Part{push.SyncPart{Push: push.New(push.Deps{DB: db, Feed: w.Feed})}, accountdata.SyncPart{}}, more...)
 		w.sync = clientsync.New(clientsync.Deps{
 			DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Stopping: t.Context(), Parts: w.parts,
 		})
@@ -107,7 +107,7 @@ func (w *fixture) change(kind feed.Kind, user string, roomNID, ref int64, also .
 		c.UserID = string(slicetest.User(user))
 	}
 	require.NoError(w.t, w.DB.Write(w.t.Context(), func(tx *storage.Writer) (err error) {
-		if c.Pos, err = tx.Reserve(w.t.Context()); err != nil {
+		if c.Pos, err = tx.ReservePosition(w.t.Context()); err != nil {
 			return err
 		}
 		for _, write := range also {

@@ -19,7 +19,7 @@ import (
 // memberChanges lists the memberships that changed in the window: the user's own,
 // and those of others in the rooms in which the user was all the while. They are
 // the difference of two states, so that it does not matter how they changed.
-func (a *assembly) memberChanges(ctx context.Context) ([]syncpart.MemberChange, error) {
+func (a *answerBuilder) memberChanges(ctx context.Context) ([]syncpart.MemberChange, error) {
 	out := []syncpart.MemberChange{}
 	if a.Feed.Changed(a.since, feed.Memberships(a.who.User)) {
 		list, err := a.tx.MembershipsSince(ctx, a.who.User, a.since)
@@ -74,7 +74,7 @@ func appendMemberChange(list []syncpart.MemberChange, nid int64, user id.UserID,
 
 // roomsWithNewMembers lists the rooms that the user has been in all the while and
 // in which memberships may have changed.
-func (a *assembly) roomsWithNewMembers(ctx context.Context) (nids []int64, err error) {
+func (a *answerBuilder) roomsWithNewMembers(ctx context.Context) (nids []int64, err error) {
 	changes, all := a.Feed.Recent(a.since, a.upTo)
 	touched := map[int64]bool{}
 	for _, c := range changes {
@@ -85,7 +85,7 @@ func (a *assembly) roomsWithNewMembers(ctx context.Context) (nids []int64, err e
 	if all && len(touched) == 0 {
 		return nil, nil
 	}
-	joined := a.stillJoined()
+	joined := a.unchangedJoins()
 	if joined == nil {
 		if joined, err = a.readJoined(ctx); err != nil {
 			return nil, err
@@ -101,7 +101,7 @@ func (a *assembly) roomsWithNewMembers(ctx context.Context) (nids []int64, err e
 }
 
 // memberDiff adds the memberships by which two states of a room differ.
-func (a *assembly) memberDiff(ctx context.Context, out []syncpart.MemberChange, nid int64, from, to string) ([]syncpart.MemberChange, error) {
+func (a *answerBuilder) memberDiff(ctx context.Context, out []syncpart.MemberChange, nid int64, from, to string) ([]syncpart.MemberChange, error) {
 	if from == "" || to == "" {
 		return out, nil
 	}

@@ -20,7 +20,7 @@ import (
 // Spec: client-server "Lazy-loading room members".
 type lazyMembers struct {
 	mu      sync.Mutex
-	devices map[device]*toldTokens
+	devices map[device]*knownMembers
 	size    int
 	// forgotten is the last position of a token of which there was a record that
 	// is gone: what another answer told with it is not known.
@@ -32,78 +32,78 @@ type device struct {
 	id   string
 }
 
-// toldTokens are the last tokens that a device was given, in the order of their
+// knownMembers are the last tokens that a device was given, in the order of their
 // positions.
-type toldTokens struct {
-	tokens    []toldToken
+type knownMembers struct {
+	tokens    []memberToken
 	forgotten int64 // as in lazyMembers
 }
 
-// A toldToken says which membership events who has the token knows: their rows,
+// A memberToken says which membership events who has the token knows: their rows,
 // sorted. Nobody changes the list.
-type toldToken struct {
+type memberToken struct {
 	pos     int64
 	members []int64
 }
 
 const (
-	maxToldTokens  = 4       // of a device: what it has, what it is given, and what was lost
-	maxToldMembers = 8192    // by a token; who is told more is told all of it again
-	maxToldSize    = 500_000 // rows and tokens in all
+	maxMemberTokens = 4       // of a device: what it has, what it is given, and what was lost
+	maxKnownMembers = 8192    // by a token; who is told more is told all of it again
+	maxKnownSize    = 500_000 // rows and tokens in all
 )
 
 func deviceOf(who api.Caller) device { return device{who.User, string(who.Device)} }
 
-// of returns what who comes with the token of a position has been told.
-func (l *lazyMembers) of(d device, pos int64) []int64 {
+// get returns what who comes with the token of a position has been told.
+func (l *lazyMembers) get(d device, pos int64) []int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if told := l.devices[d]; told != nil {
-		if i, ok := told.find(pos); ok {
+		if i, ok := told.get(pos); ok {
 			return told.tokens[i].members
 		}
 	}
 	return nil
 }
 
-// note remembers what who gets the token of a position has been told. Of answers
+// put remembers what who gets the token of a position has been told. Of answers
 // with the same token nobody knows which one arrives, so that only what all of
 // them told counts.
-func (l *lazyMembers) note(d device, pos int64, members []int64) {
-	if len(members) > maxToldMembers {
+func (l *lazyMembers) put(d device, pos int64, members []int64) {
+	if len(members) > maxKnownMembers {
 		members = nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.size > maxToldSize {
-		l.forget()
+	if l.size > maxKnownSize {
+		l.evict()
 	}
 	told := l.devices[d]
 	if told == nil {
 		if l.devices == nil {
-			l.devices = map[device]*toldTokens{}
+			l.devices = map[device]*knownMembers{}
 		}
-		told = &toldTokens{forgotten: l.forgotten}
+		told = &knownMembers{forgotten: l.forgotten}
 		l.devices[d] = told
 	}
-	l.size += told.note(pos, members)
+	l.size += told.put(pos, members)
 }
 
-// forget starts over.
-func (l *lazyMembers) forget() {
+// evict starts over.
+func (l *lazyMembers) evict() {
 	for _, told := range l.devices {
 		l.forgotten = max(l.forgotten, told.tokens[len(told.tokens)-1].pos)
 	}
 	l.devices, l.size = nil, 0
 }
 
-func (t *toldTokens) find(pos int64) (int, bool) {
-	return slices.BinarySearchFunc(t.tokens, pos, func(of toldToken, pos int64) int { return cmp.Compare(of.pos, pos) })
+func (t *knownMembers) get(pos int64) (int, bool) {
+	return slices.BinarySearchFunc(t.tokens, pos, func(of memberToken, pos int64) int { return cmp.Compare(of.pos, pos) })
 }
 
-// note returns by how much the record has grown.
-func (t *toldTokens) note(pos int64, members []int64) (grown int) {
-	i, known := t.find(pos)
+// put returns by how much the record has grown.
+func (t *knownMembers) put(pos int64, members []int64) (grown int) {
+	i, known := t.get(pos)
 	if known {
 		before := len(t.tokens[i].members)
 		t.tokens[i].members = inBoth(t.tokens[i].members, members)
@@ -112,9 +112,9 @@ func (t *toldTokens) note(pos int64, members []int64) (grown int) {
 	if pos <= t.forgotten {
 		members = nil
 	}
-	t.tokens = slices.Insert(t.tokens, i, toldToken{pos, members})
+	t.tokens = slices.Insert(t.tokens, i, memberToken{pos, members})
 	grown = 1 + len(members)
-	if len(t.tokens) > maxToldTokens {
+	if len(t.tokens) > maxMemberTokens {
 		first := t.tokens[0]
 		t.forgotten = max(t.forgotten, first.pos)
 		t.tokens = slices.Delete(t.tokens, 0, 1)

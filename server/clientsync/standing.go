@@ -30,7 +30,7 @@ type standingEntry struct {
 //
 // Spec: client-server sync, "device_one_time_keys_count",
 // "device_unused_fallback_key_types".
-func (s *Sync) addStanding(ctx context.Context, tx *storage.Reader, w *window, out *clientapi.SyncResponse) error {
+func (s *Sync) addStanding(ctx context.Context, tx *storage.Reader, w *request, out *clientapi.SyncResponse) error {
 	if s.Standing == nil || w.who.Device == "" {
 		return nil
 	}
@@ -45,7 +45,7 @@ func (s *Sync) addStanding(ctx context.Context, tx *storage.Reader, w *window, o
 	return nil
 }
 
-func (s *Sync) keyCounts(ctx context.Context, tx *storage.Reader, w *window) (counts *syncpart.KeyCounts, err error) {
+func (s *Sync) keyCounts(ctx context.Context, tx *storage.Reader, w *request) (counts *syncpart.KeyCounts, err error) {
 	d := deviceOf(w.who)
 	s.standing.mu.Lock()
 	entry, known := s.standing.devices[d]

@@ -12,58 +12,58 @@ import (
 	"touchstone.example/storage"
 )
 
-// tellsState reports whether a part has to look at the state: for a room whose
+// needsState reports whether a part has to look at the state: for a room whose
 // whole timeline since the last answer is in this one, there is no state
 // between the two.
-func (p *roomPart) tellsState() bool {
-	return p.whole || p.stateAfter || p.skipped || p.moved
+func (p *roomUpdate) needsState() bool {
+	return p.wholeState || p.stateAfter || p.skipped || p.resolved
 }
 
-// loadMoved finds the rooms in whose windows state resolution changed what no
+// loadResolved finds the rooms in whose windows state resolution changed what no
 // event of the timeline tells.
-func (a *assembly) loadMoved(ctx context.Context, parts []*roomPart) error {
-	if a.moved == nil {
+func (a *answerBuilder) loadResolved(ctx context.Context, parts []*roomUpdate) error {
+	if a.resolvedAt == nil {
 		nids := make([]int64, len(parts))
 		after := a.upTo
 		for i, p := range parts {
 			nids[i] = p.nid
-			after = min(after, p.toldUpTo())
+			after = min(after, p.stateKnownAt())
 		}
 		var err error
-		if a.moved, err = a.tx.MovedIn(ctx, nids, after, a.upTo); err != nil {
+		if a.resolvedAt, err = a.tx.ResolvedIn(ctx, nids, after, a.upTo); err != nil {
 			return err
 		}
 	}
 	for _, p := range parts {
-		pos, moved := a.moved[p.nid]
-		p.moved = moved && pos > p.toldUpTo()
+		pos, moved := a.resolvedAt[p.nid]
+		p.resolved = moved && pos > p.stateKnownAt()
 	}
 	return nil
 }
 
-// toldUpTo is the position up to which the client knows the state, or is told it
+// stateKnownAt is the position up to which the client knows the state, or is told it
 // before the timeline.
-func (p *roomPart) toldUpTo() int64 {
-	if p.whole {
-		return p.start()
+func (p *roomUpdate) stateKnownAt() int64 {
+	if p.wholeState {
+		return p.timelineStart()
 	}
 	return p.since
 }
 
 // stateAt is the position whose state the client is told: where the timeline
 // ends, or where it starts.
-func (p *roomPart) stateAt() int64 {
+func (p *roomUpdate) stateAt() int64 {
 	if p.stateAfter {
 		return p.upTo
 	}
-	return p.start()
+	return p.timelineStart()
 }
 
 // loadRoots reads the current states that the parts look at.
-func (a *assembly) loadRoots(ctx context.Context, parts []*roomPart) error {
+func (a *answerBuilder) loadRoots(ctx context.Context, parts []*roomUpdate) error {
 	var nids []int64
 	for _, p := range parts {
-		if p.upTo == a.upTo && (p.tellsState() || p.changesSummary() || len(p.timelineKeys()) > 0) {
+		if p.upTo == a.upTo && (p.needsState() || p.changesSummary() || len(p.timelineKeys()) > 0) {
 			nids = append(nids, p.nid)
 		}
 	}
@@ -93,9 +93,9 @@ func (a *assembly) loadRoots(ctx context.Context, parts []*roomPart) error {
 //
 // Spec: client-server "Room History Visibility": "no events received after they
 // left", and a user has to join to see any.
-func (p *roomPart) rootAt(ctx context.Context, pos int64) (string, error) {
+func (p *roomUpdate) rootAt(ctx context.Context, pos int64) (string, error) {
 	if !p.joined {
-		until, err := p.readable(ctx)
+		until, err := p.readableUntil(ctx)
 		if err != nil {
 			return "", err
 		}
@@ -110,33 +110,33 @@ func (p *roomPart) rootAt(ctx context.Context, pos int64) (string, error) {
 	return p.tx.RoomStateAt(ctx, p.nid, pos)
 }
 
-// readable is the position up to which who has left the room may read its
+// readableUntil is the position up to which who has left the room may read its
 // state.
-func (p *roomPart) readable(ctx context.Context) (int64, error) {
-	if p.until != nil {
-		return *p.until, nil
+func (p *roomUpdate) readableUntil(ctx context.Context) (int64, error) {
+	if p.readableUpTo != nil {
+		return *p.readableUpTo, nil
 	}
 	root, err := p.tx.RoomStateAt(ctx, p.nid, p.upTo)
 	if err != nil {
 		return 0, err
 	}
 	until, err := p.access.StateUntil(ctx, &storage.Room{NID: p.nid, StateRoot: root})
-	p.until = &until
+	p.readableUpTo = &until
 	return until, err
 }
 
 // chooseState decides which state events the client must be told besides the
 // timeline: the difference of two states of the room, never something derived
 // from the events between them.
-func (p *roomPart) chooseState(ctx context.Context) error {
-	if !p.tellsState() {
+func (p *roomUpdate) chooseState(ctx context.Context) error {
+	if !p.needsState() {
 		return nil
 	}
 	to, err := p.rootAt(ctx, p.stateAt())
 	if err != nil {
 		return err
 	}
-	if p.whole && to != "" {
+	if p.wholeState && to != "" {
 		class := storage.StateAll
 		if p.lazy() {
 			class = storage.StateOther
@@ -145,7 +145,7 @@ func (p *roomPart) chooseState(ctx context.Context) error {
 			return err
 		}
 	}
-	if to != "" && (!p.whole || p.lazy() && p.since > 0) { // members whom the client knows may have changed
+	if to != "" && (!p.wholeState || p.lazy() && p.since > 0) { // members whom the client knows may have changed
 		from, err := p.rootAt(ctx, p.since)
 		if err != nil {
 			return err
@@ -160,62 +160,62 @@ func (p *roomPart) chooseState(ctx context.Context) error {
 			}
 		}
 	}
-	return p.chooseEnd(ctx, to)
+	return p.chooseEndState(ctx, to)
 }
 
-// endsOtherwise reports whether the state at the end of the timeline may differ
+// endStateDiffers reports whether the state at the end of the timeline may differ
 // from what its events make of the state at its start: the filter kept state
 // events out, or state resolution changed more.
-func (p *roomPart) endsOtherwise() bool { return !p.stateAfter && (p.moved || p.hid) }
+func (p *roomUpdate) endStateDiffers() bool { return !p.stateAfter && (p.resolved || p.filteredState) }
 
-// chooseEnd adds what the state became within the timeline without an event
+// chooseEndState adds what the state became within the timeline without an event
 // there that tells. Clients take the state first and then the timeline, so that
 // it holds for entries that have no event in the timeline.
 //
 // Spec: server-server "Soft failure": "it is possible for such events to appear
 // in the current state of the room. In that case the client should be told …
 // e.g. by sending it down in the state section of a sync response".
-func (p *roomPart) chooseEnd(ctx context.Context, start string) error {
-	if !p.endsOtherwise() {
+func (p *roomUpdate) chooseEndState(ctx context.Context, start string) error {
+	if !p.endStateDiffers() {
 		return nil
 	}
 	end, err := p.rootAt(ctx, p.upTo)
 	if err != nil || end == "" {
 		return err
 	}
-	p.replaced, p.later = map[int64]bool{}, map[int64]bool{}
-	if p.lazy() && p.whole && p.since == 0 { // no members but those whom addMembers adds
+	p.startEvents, p.endEvents = map[int64]bool{}, map[int64]bool{}
+	if p.lazy() && p.wholeState && p.since == 0 { // no members but those whom addMembers adds
 		others, err := p.tx.StateLoad(ctx, end, storage.StateOther)
-		p.differs(p.wanted, others)
+		p.recordDifference(p.wanted, others)
 		return err
 	}
 	changes, err := p.tx.StateDiff(ctx, start, end)
 	for _, c := range changes {
-		p.differs([]int64{c.Old}, []int64{c.New})
+		p.recordDifference([]int64{c.Old}, []int64{c.New})
 	}
 	return err
 }
 
-// differs notes what two states have instead of each other, of which those in
+// recordDifference notes what two states have instead of each other, of which those in
 // both are left out, and 0 is nothing.
-func (p *roomPart) differs(start, end []int64) {
+func (p *roomUpdate) recordDifference(start, end []int64) {
 	for _, nid := range start {
-		p.replaced[nid] = true
+		p.startEvents[nid] = true
 	}
 	for _, nid := range end {
-		if p.replaced[nid] {
-			delete(p.replaced, nid)
+		if p.startEvents[nid] {
+			delete(p.startEvents, nid)
 		} else if nid != 0 {
-			p.later[nid] = true
+			p.endEvents[nid] = true
 			p.wanted = append(p.wanted, nid)
 		}
 	}
 }
 
-func (p *roomPart) lazy() bool { return p.filter.Room.State.LazyLoadMembers }
+func (p *roomUpdate) lazy() bool { return p.filter.Room.State.LazyLoadMembers }
 
 // loadStates reads the state events of all parts.
-func (a *assembly) loadStates(ctx context.Context, parts []*roomPart) error {
+func (a *answerBuilder) loadStates(ctx context.Context, parts []*roomUpdate) error {
 	var nids []int64
 	for _, p := range parts {
 		if p.lazy() {
@@ -249,9 +249,9 @@ func (a *assembly) loadStates(ctx context.Context, parts []*roomPart) error {
 // Spec: client-server "Lazy-loading room members"; sync, "m.heroes": "the
 // membership events for the heroes MUST be included in the state, unless they
 // are redundant".
-func (p *roomPart) addMembers(ctx context.Context) error {
+func (p *roomUpdate) addMembers(ctx context.Context) error {
 	users := append(roomview.Senders(p.timeline), p.heroes...)
-	if p.whole {
+	if p.wholeState {
 		users = append(users, p.who.User)
 	}
 	if len(users) == 0 {
@@ -262,13 +262,13 @@ func (p *roomPart) addMembers(ctx context.Context) error {
 		keys[i] = storage.StateKey{Type: event.TypeMember, Key: string(u)}
 	}
 	start, err := p.membersAt(ctx, p.stateAt(), keys)
-	if err != nil || !p.endsOtherwise() {
+	if err != nil || !p.endStateDiffers() {
 		return err
 	}
 	end, err := p.membersAt(ctx, p.upTo, keys)
 	for _, key := range keys {
 		if start[key] != end[key] {
-			p.replaced[start[key]], p.later[end[key]] = true, true
+			p.startEvents[start[key]], p.endEvents[end[key]] = true, true
 		}
 	}
 	return err
@@ -276,14 +276,14 @@ func (p *roomPart) addMembers(ctx context.Context) error {
 
 // membersAt reads members at a position, and adds those whom the client does not
 // know.
-func (p *roomPart) membersAt(ctx context.Context, pos int64, keys []storage.StateKey) (map[storage.StateKey]int64, error) {
+func (p *roomUpdate) membersAt(ctx context.Context, pos int64, keys []storage.StateKey) (map[storage.StateKey]int64, error) {
 	root, err := p.rootAt(ctx, pos)
 	if err != nil || root == "" {
 		return nil, err
 	}
 	found, err := p.tx.StateGet(ctx, root, keys...)
 	for _, nid := range found {
-		if _, told := slices.BinarySearch(p.told, nid); p.whole || !told {
+		if _, told := slices.BinarySearch(p.knownMembers, nid); p.wholeState || !told {
 			p.wanted = append(p.wanted, nid)
 		}
 	}
@@ -292,7 +292,7 @@ func (p *roomPart) membersAt(ctx context.Context, pos int64, keys []storage.Stat
 
 // takeState keeps the state events that the filter lets pass, in the order of
 // their rows.
-func (p *roomPart) takeState(byNID map[int64]*storage.Event) {
+func (p *roomUpdate) takeState(byNID map[int64]*storage.Event) {
 	slices.Sort(p.wanted)
 	p.wanted = slices.Compact(p.wanted)
 	inTimeline := p.timelineKeys()
@@ -304,8 +304,8 @@ func (p *roomPart) takeState(byNID map[int64]*storage.Event) {
 		tells := inTimeline[storage.StateKey{Type: e.Type, Key: *e.StateKey}]
 		switch {
 		case slices.Contains(tells, nid):
-		case p.later[nid] && tells != nil: // the timeline has the last word
-		case p.replaced[nid] && tells == nil: // and here what is later
+		case p.endEvents[nid] && tells != nil: // the timeline has the last word
+		case p.startEvents[nid] && tells == nil: // and here what is later
 		default:
 			h := roomview.FilterHeader(e, p.id)
 			if p.filter.Room.State.Match(&h) {
@@ -318,7 +318,7 @@ func (p *roomPart) takeState(byNID map[int64]*storage.Event) {
 // timelineKeys are the entries of the state of which the timeline tells, each
 // with its events, earliest first. With the state after the timeline it tells of
 // none.
-func (p *roomPart) timelineKeys() map[storage.StateKey][]int64 {
+func (p *roomUpdate) timelineKeys() map[storage.StateKey][]int64 {
 	keys := map[storage.StateKey][]int64{}
 	for _, e := range p.timeline {
 		if e.StateKey != nil && !p.stateAfter {
@@ -329,10 +329,10 @@ func (p *roomPart) timelineKeys() map[storage.StateKey][]int64 {
 	return keys
 }
 
-// cutOverruled has a timeline begin after the last event in it whose state is not
+// dropOverruled has a timeline begin after the last event in it whose state is not
 // the room's in the end, since state resolution overruled it: a client that takes
 // the state first and then the timeline would end with it.
-func (p *roomPart) cutOverruled(ctx context.Context) error {
+func (p *roomUpdate) dropOverruled(ctx context.Context) error {
 	keys := p.timelineKeys()
 	if len(keys) == 0 || !p.joined { // who has left is told of their own membership beyond the state
 		return nil
@@ -353,19 +353,19 @@ func (p *roomPart) cutOverruled(ctx context.Context) error {
 		if of := keys[key]; of[len(of)-1] != e.NID || found[key] == e.NID {
 			continue
 		}
-		if told, err := p.tellsInstead(ctx, found[key]); err != nil {
+		if told, err := p.passesStateFilter(ctx, found[key]); err != nil {
 			return err
 		} else if told {
-			p.timeline, p.limited, p.skipped, p.moved = p.timeline[i+1:], true, true, true
+			p.timeline, p.limited, p.skipped, p.resolved = p.timeline[i+1:], true, true, true
 			return nil
 		}
 	}
 	return nil
 }
 
-// tellsInstead reports whether the filter lets the state tell of an event, 0 for
+// passesStateFilter reports whether the filter lets the state tell of an event, 0 for
 // that there is none any more.
-func (p *roomPart) tellsInstead(ctx context.Context, nid int64) (bool, error) {
+func (p *roomUpdate) passesStateFilter(ctx context.Context, nid int64) (bool, error) {
 	if nid == 0 {
 		return true, nil
 	}

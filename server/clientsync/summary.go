@@ -17,8 +17,8 @@ const maxHeroes = 5
 
 // changesSummary reports whether what describes the room may have changed: its
 // members, or whether it has a name.
-func (p *roomPart) changesSummary() bool {
-	return p.whole || p.skipped || p.moved || slices.ContainsFunc(p.timeline, func(e *storage.Event) bool {
+func (p *roomUpdate) changesSummary() bool {
+	return p.wholeState || p.skipped || p.resolved || slices.ContainsFunc(p.timeline, func(e *storage.Event) bool {
 		switch e.Type {
 		case "m.room.member", "m.room.name", "m.room.canonical_alias":
 			return e.StateKey != nil
@@ -31,8 +31,8 @@ func (p *roomPart) changesSummary() bool {
 // members there are, and who stands for a room without a name.
 //
 // Spec: client-server sync, "RoomSummary".
-func (a *assembly) loadSummaries(ctx context.Context, parts []*roomPart) error {
-	var described []*roomPart
+func (a *answerBuilder) loadSummaries(ctx context.Context, parts []*roomUpdate) error {
+	var described []*roomUpdate
 	var nids []int64
 	for _, p := range parts {
 		if p.joined && p.changesSummary() {
@@ -53,7 +53,7 @@ func (a *assembly) loadSummaries(ctx context.Context, parts []*roomPart) error {
 		return err
 	}
 	for _, p := range described {
-		if !p.named {
+		if !p.hasName {
 			p.heroes = []id.UserID{} // also where nobody else is there
 		}
 	}
@@ -66,8 +66,8 @@ func (a *assembly) loadSummaries(ctx context.Context, parts []*roomPart) error {
 }
 
 // countMembers counts who has joined rooms, and who is invited.
-func (a *assembly) countMembers(ctx context.Context, nids []int64) (map[int64]map[string]int64, error) {
-	known, unknown := a.counts.look(a.Feed, nids)
+func (a *answerBuilder) countMembers(ctx context.Context, nids []int64) (map[int64]map[string]int64, error) {
+	known, unknown := a.counts.get(a.Feed, nids)
 	if len(unknown) == 0 {
 		return known, nil
 	}
@@ -81,14 +81,14 @@ func (a *assembly) countMembers(ctx context.Context, nids []int64) (map[int64]ma
 			of = map[string]int64{}
 		}
 		known[nid] = of
-		a.counts.note(nid, of, nid, a.upTo)
+		a.counts.put(nid, of, nid, a.upTo)
 	}
 	return known, nil
 }
 
 // findNames finds out which rooms have a name or an alias that is not empty.
-func (a *assembly) findNames(ctx context.Context, parts []*roomPart) error {
-	byNID := map[int64]*roomPart{}
+func (a *answerBuilder) findNames(ctx context.Context, parts []*roomUpdate) error {
+	byNID := map[int64]*roomUpdate{}
 	var nids []int64
 	for _, p := range parts {
 		found, err := a.tx.StateGet(ctx, p.root.Root,
@@ -110,16 +110,16 @@ func (a *assembly) findNames(ctx context.Context, parts []*roomPart) error {
 		name, _ := event.Text(event.Member(content, "name"))
 		alias, _ := event.Text(event.Member(content, "alias"))
 		if name != "" && e.Type == "m.room.name" || alias != "" && e.Type == "m.room.canonical_alias" {
-			byNID[e.NID].named = true
+			byNID[e.NID].hasName = true
 		}
 	}
 	return err
 }
 
-func (a *assembly) findHeroes(ctx context.Context, parts []*roomPart, memberships [2]string) error {
+func (a *answerBuilder) findHeroes(ctx context.Context, parts []*roomUpdate, memberships [2]string) error {
 	var nids []int64
 	for _, p := range parts {
-		if !p.named && len(p.heroes) == 0 {
+		if !p.hasName && len(p.heroes) == 0 {
 			nids = append(nids, p.nid)
 		}
 	}
@@ -136,7 +136,7 @@ func (a *assembly) findHeroes(ctx context.Context, parts []*roomPart, membership
 }
 
 // loadUnread counts what the user has not read of the joined rooms.
-func (a *assembly) loadUnread(ctx context.Context, parts []*roomPart) error {
+func (a *answerBuilder) loadUnread(ctx context.Context, parts []*roomUpdate) error {
 	var nids []int64
 	for _, p := range parts {
 		if p.joined {

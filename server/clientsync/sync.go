@@ -57,14 +57,14 @@ type Deps struct {
 // Sync serves /sync.
 type Sync struct {
 	Deps
-	roomKinds []feed.Kind // those of the parts' kinds that concern rooms
-	keys      keyCache
-	names     names
-	arrivals  memo[*storage.Event]
-	counts    memo[map[string]int64] // members of rooms, by membership
-	members   lazyMembers
-	standing  standing
-	server    int64 // of tokens: this process, as lazyMembers knows it
+	roomKinds    []feed.Kind // those of the parts' kinds that concern rooms
+	keys         wakeKeyCache
+	roomIDs      roomIDCache
+	recentEvents roomCache[*storage.Event]
+	counts       roomCache[map[string]int64] // members of rooms, by membership
+	members      lazyMembers
+	standing     standing
+	server       int64 // of tokens: this process, as lazyMembers knows it
 }
 
 // New returns the sync of a server.
@@ -83,26 +83,26 @@ func New(d Deps) *Sync {
 	return s
 }
 
-// A window is what one answer is about: what changed for a user in
+// A request is what one answer is about: what changed for a user in
 // (since, upTo], seen through a filter.
-type window struct {
-	who        api.Caller
-	filter     *filter.Filter
-	since      int64
-	toDevice   int64 // messages to the device are acknowledged up to here
-	paging     bool  // the last answer left some of those behind, before since
-	pageEnd    int64 // where this answer does; 0: it leaves none
-	upTo       int64
-	initial    bool // no since: everything
-	full       bool // full_state
-	own        bool // since is a token of this process that says which members were told
-	stateAfter bool // use_state_after
-	now        int64
-	told       []int64 // the membership events that the client knows, by row, sorted
+type request struct {
+	who          api.Caller
+	filter       *filter.Filter
+	since        int64
+	toDevice     int64 // messages to the device are acknowledged up to here
+	paging       bool  // the last answer left some of those behind, before since
+	pageEnd      int64 // where this answer does; 0: it leaves none
+	upTo         int64
+	initial      bool // no since: everything
+	full         bool // full_state
+	ownToken     bool // since is a token of this process that says which members were told
+	stateAfter   bool // use_state_after
+	now          int64
+	knownMembers []int64 // the membership events that the client knows, by row, sorted
 }
 
 // remembersMembers reports whether the client is told of members but once.
-func (w *window) remembersMembers() bool {
+func (w *request) remembersMembers() bool {
 	return w.filter.Room.State.LazyLoadMembers && !w.filter.Room.State.IncludeRedundantMembers
 }
 
@@ -111,7 +111,7 @@ func (w *window) remembersMembers() bool {
 //
 // Spec: client-server sync.
 func (s *Sync) Sync(ctx context.Context, who api.Caller, req *clientapi.SyncRequest) (*clientapi.SyncResponse, error) {
-	w := &window{
+	w := &request{
 		who: who, initial: !req.Since.Set, full: req.FullState.Value, stateAfter: req.UseStateAfter.Value,
 	}
 	var err error
@@ -121,7 +121,7 @@ func (s *Sync) Sync(ctx context.Context, who api.Caller, req *clientapi.SyncRequ
 	timeout := min(max(req.Timeout.Or(0), 0), maxWait.Milliseconds())
 	upTo, err := s.reach(ctx, w, req.Since, time.Duration(timeout)*time.Millisecond)
 	if errors.Is(err, feed.ErrBehind) {
-		out := s.nothing(w, 0)
+		out := s.emptyAnswer(w, 0)
 		out.NextBatch = req.Since.Value // the client goes on from where it is
 		return out, nil
 	}
@@ -129,8 +129,8 @@ func (s *Sync) Sync(ctx context.Context, who api.Caller, req *clientapi.SyncRequ
 		return nil, err
 	}
 	s.acknowledge(w)
-	if w.remembersMembers() && w.own && !w.initial {
-		w.told = s.members.of(deviceOf(who), w.since)
+	if w.remembersMembers() && w.ownToken && !w.initial {
+		w.knownMembers = s.members.get(deviceOf(who), w.since)
 	}
 	var out *clientapi.SyncResponse
 	if w.initial || w.full {
@@ -139,7 +139,7 @@ func (s *Sync) Sync(ctx context.Context, who api.Caller, req *clientapi.SyncRequ
 		out, err = s.wait(ctx, w, upTo, time.Duration(timeout)*time.Millisecond)
 	}
 	if err == nil && w.remembersMembers() {
-		s.members.note(deviceOf(who), w.upTo, w.told)
+		s.members.put(deviceOf(who), w.upTo, w.knownMembers)
 		out.NextBatch = feed.Token{Epoch: s.Feed.Epoch(), Pos: w.upTo, ToDevice: w.pageEnd, Server: s.server}.String()
 	}
 	return out, err
@@ -150,7 +150,7 @@ func (s *Sync) Sync(ctx context.Context, who api.Caller, req *clientapi.SyncRequ
 // everything, as its position will come again and mean something else.
 //
 // feed.ErrBehind says that since is still ahead when the time is up.
-func (s *Sync) reach(ctx context.Context, w *window, since api.Opt[string], timeout time.Duration) (upTo int64, err error) {
+func (s *Sync) reach(ctx context.Context, w *request, since api.Opt[string], timeout time.Duration) (upTo int64, err error) {
 	if since.Set {
 		token, err := feed.ParseToken(since.Value)
 		if err != nil {
@@ -158,7 +158,7 @@ func (s *Sync) reach(ctx context.Context, w *window, since api.Opt[string], time
 		}
 		upTo, err = s.reachToken(ctx, &token, timeout)
 		if !errors.Is(err, feed.ErrFuture) {
-			w.since, w.own = token.Pos, token.Server == s.server
+			w.since, w.ownToken = token.Pos, token.Server == s.server
 			w.toDevice, w.paging = token.ToDevice, token.ToDevice > 0 || token.Room
 			if !w.paging {
 				w.toDevice = token.Pos
@@ -187,7 +187,7 @@ func (s *Sync) reachToken(ctx context.Context, token *feed.Token, timeout time.D
 }
 
 // acknowledge tells parts what the client has by its token.
-func (s *Sync) acknowledge(w *window) {
+func (s *Sync) acknowledge(w *request) {
 	if w.initial || w.toDevice == 0 || w.who.Device == "" {
 		return
 	}
@@ -201,12 +201,12 @@ func (s *Sync) acknowledge(w *window) {
 // wait answers as soon as there is something to say, and at the latest when
 // the time is up. Messages to the device that the last answer left behind are
 // there already.
-func (s *Sync) wait(ctx context.Context, w *window, upTo int64, timeout time.Duration) (*clientapi.SyncResponse, error) {
+func (s *Sync) wait(ctx context.Context, w *request, upTo int64, timeout time.Duration) (*clientapi.SyncResponse, error) {
 	waiting, cancel := s.Env.WithTimeout(ctx, timeout)
 	defer cancel()
 	defer context.AfterFunc(s.Stopping, cancel)()
 	for {
-		keys, err := s.keys.of(ctx, s.DB, s.Feed, w.who.User)
+		keys, err := s.keys.keysOf(ctx, s.DB, s.Feed, w.who.User)
 		if err != nil {
 			return nil, fmt.Errorf("rooms of %s: %w", w.who.User, err)
 		}
@@ -218,19 +218,19 @@ func (s *Sync) wait(ctx context.Context, w *window, upTo int64, timeout time.Dur
 			}
 			if timedOut != nil {
 				w.upTo = upTo
-				out := s.nothing(w, upTo)
+				out := s.emptyAnswer(w, upTo)
 				return out, s.addStanding(ctx, nil, w, out)
 			}
 		}
 		out, err := s.answer(ctx, w, upTo)
-		if err != nil || !empty(out) {
+		if err != nil || !isEmpty(out) {
 			return out, err
 		}
 		w.since, w.toDevice, w.paging = upTo, upTo, false // nothing in between is for this client
 	}
 }
 
-func (s *Sync) nothing(w *window, upTo int64) *clientapi.SyncResponse {
+func (s *Sync) emptyAnswer(w *request, upTo int64) *clientapi.SyncResponse {
 	return &clientapi.SyncResponse{NextBatch: s.token(upTo, 0), DeviceUnusedFallbackKeyTypes: []string{}}
 }
 
@@ -238,9 +238,9 @@ func (s *Sync) token(pos, pageEnd int64) string {
 	return feed.Token{Epoch: s.Feed.Epoch(), Pos: pos, ToDevice: pageEnd}.String()
 }
 
-// empty reports whether an answer tells nothing, so that the client can go on
+// isEmpty reports whether an answer tells nothing, so that the client can go on
 // waiting.
-func empty(out *clientapi.SyncResponse) bool {
+func isEmpty(out *clientapi.SyncResponse) bool {
 	return out.Rooms == nil && out.AccountData == nil && out.Presence == nil &&
 		out.ToDevice == nil && out.DeviceLists == nil
 }

@@ -26,9 +26,9 @@ func (s setting) env() string {
 }
 
 // settings lists all leaves in the order of the struct.
-var settings = leaves(reflect.TypeFor[Config](), "", nil)
+var settings = settingsOf(reflect.TypeFor[Config](), "", nil)
 
-func leaves(t reflect.Type, prefix string, index []int) []setting {
+func settingsOf(t reflect.Type, prefix string, index []int) []setting {
 	var out []setting
 	for f := range t.Fields() {
 		name := f.Tag.Get("yaml")
@@ -37,7 +37,7 @@ func leaves(t reflect.Type, prefix string, index []int) []setting {
 		}
 		at := append(slices.Clone(index), f.Index...)
 		if isSection(f.Type) {
-			out = append(out, leaves(f.Type, prefix+name+".", at)...)
+			out = append(out, settingsOf(f.Type, prefix+name+".", at)...)
 			continue
 		}
 		out = append(out, setting{path: prefix + name, index: at})
@@ -119,13 +119,13 @@ func (l *loader) section(file string, node *yaml.Node, to reflect.Value, prefix 
 			l.fail(where, "%s: %w", path, err)
 			continue
 		}
-		l.came(path, where)
+		l.recordOrigin(path, where)
 	}
 }
 
-// came notes where a setting came from. A value and its _file twin displace
+// recordOrigin notes where a setting came from. A value and its _file twin displace
 // each other, unless both come from the same layer.
-func (l *loader) came(path, where string) {
+func (l *loader) recordOrigin(path, where string) {
 	l.origin[path] = where
 	twin, isFile := strings.CutSuffix(path, "_file")
 	if !isFile {
@@ -239,7 +239,7 @@ func setText(field reflect.Value, text string) error {
 	case reflect.String:
 		field.SetString(text)
 	case reflect.Bool:
-		b, ok := bools[strings.ToLower(text)]
+		b, ok := boolWords[strings.ToLower(text)]
 		if !ok {
 			return fmt.Errorf("want true or false, not %q", text)
 		}
@@ -272,4 +272,4 @@ func setText(field reflect.Value, text string) error {
 	return nil
 }
 
-var bools = map[string]bool{"true": true, "yes": true, "on": true, "1": true, "false": false, "no": false, "off": false, "0": false}
+var boolWords = map[string]bool{"true": true, "yes": true, "on": true, "1": true, "false": false, "no": false, "off": false, "0": false}

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -74,9 +76,9 @@ func Load(src Sources) (*Config, error) {
 			return nil, fmt.Errorf("read settings: %w", err)
 		}
 	}
-	l := layered(Default(), name, data, src)
+	l := loadLayers(Default(), name, data, src)
 	if l.cfg.Lab { // lab mode has other defaults, under the same settings
-		l = layered(LabDefault(), name, data, src)
+		l = loadLayers(LabDefault(), name, data, src)
 		l.labListener()
 	}
 	l.secrets(src)
@@ -97,7 +99,7 @@ func configFile(src Sources) string {
 	return environment(src.Env)[envPrefix+"CONFIG"]
 }
 
-func layered(base *Config, name string, data []byte, src Sources) *loader {
+func loadLayers(base *Config, name string, data []byte, src Sources) *loader {
 	l := &loader{cfg: base, origin: map[string]string{}}
 	if name != "" {
 		l.file(name, bytes.NewReader(data))
@@ -119,7 +121,7 @@ func (l *loader) text(path, text, where string) {
 		l.fail(where, "%w", err)
 		return
 	}
-	l.came(path, where)
+	l.recordOrigin(path, where)
 }
 
 // environment returns the variables that are ours and not empty.
@@ -158,7 +160,7 @@ func (l *loader) environment(env []string) {
 		_, left := ours[name]
 		switch {
 		case !left, strings.HasPrefix(name, envPrefix+"TEST_"):
-		case orchestrated.MatchString(name):
+		case serviceVariables.MatchString(name):
 			l.cfg.Notes = append(l.cfg.Notes, "the environment variable "+name+" is not a setting; an orchestrator has set it for a service named touchstone")
 		default:
 			l.fail("environment "+name, "unknown setting%s", suggestEnv(name))
@@ -166,17 +168,28 @@ func (l *loader) environment(env []string) {
 	}
 }
 
-// orchestrated are the variables that Kubernetes and linked Docker containers
+// serviceVariables are the variables that Kubernetes and linked Docker containers
 // set for a service that has the program's name.
-var orchestrated = regexp.MustCompile(`^TOUCHSTONE_(PORT|SERVICE_HOST|SERVICE_PORT|NAME)$|^TOUCHSTONE_SERVICE_PORT_|^TOUCHSTONE_PORT_[0-9]+_(TCP|UDP)`)
+var serviceVariables = regexp.MustCompile(`^TOUCHSTONE_(PORT|SERVICE_HOST|SERVICE_PORT|NAME)$|^TOUCHSTONE_SERVICE_PORT_|^TOUCHSTONE_PORT_[0-9]+_(TCP|UDP)`)
 
-// labListener lets the control plane take any port where the client listener
-// does, so that several servers in lab mode can be started side by side.
+// labListener puts the control plane beside the client listener, so that several
+// servers in lab mode can be started side by side: on the port after its own, or on
+// any port where that one takes any.
 func (l *loader) labListener() {
-	_, chosen := l.origin["listeners.lab.address"]
-	if !chosen && strings.HasSuffix(l.cfg.Listeners.Client.Address, ":0") {
-		l.cfg.Listeners.Lab.Address = "127.0.0.1:0"
+	if _, chosen := l.origin["listeners.lab.address"]; chosen {
+		return
 	}
+	_, port, err := net.SplitHostPort(l.cfg.Listeners.Client.Address)
+	n, notNumber := strconv.ParseUint(port, 10, 16)
+	if err != nil || notNumber != nil {
+		return // which validate says
+	}
+	if n != 0 && n < 65535 {
+		n++
+	} else {
+		n = 0
+	}
+	l.cfg.Listeners.Lab.Address = net.JoinHostPort("127.0.0.1", strconv.FormatUint(n, 10))
 }
 
 // secrets reads the files that hold the value of a setting.

@@ -35,7 +35,7 @@ func (l *loader) validate(src Sources) {
 	l.database()
 	l.listeners(src)
 	l.wellKnown()
-	l.costs()
+	l.checkPasswordCost()
 	l.strictness()
 	var versions []string
 	for _, rules := range roomver.All() {
@@ -45,12 +45,12 @@ func (l *loader) validate(src Sources) {
 	l.oneOf("log.format", c.Log.Format, "auto", "text", "json")
 	l.readable(src, "federation.trusted_ca_file", c.Federation.TrustedCAFile)
 	l.appServices(src)
-	l.testing()
-	l.withoutEffect()
+	l.checkTestSettings()
+	l.noteUnusedSettings()
 }
 
-// withoutEffect notes the settings that were chosen and that nothing reads yet.
-func (l *loader) withoutEffect() {
+// noteUnusedSettings notes the settings that were chosen and that nothing reads yet.
+func (l *loader) noteUnusedSettings() {
 	for _, path := range []string{"appservices"} {
 		s, _ := settingAt(path)
 		if _, chosen := l.origin[path]; chosen && !reflect.ValueOf(l.cfg).Elem().FieldByIndex(s.index).IsZero() {
@@ -133,8 +133,8 @@ func (l *loader) listeners(src Sources) {
 			l.bad("listeners.trusted_proxies", "%q is not an address or a network, such as 192.0.2.1 or 10.0.0.0/8", text)
 		}
 	}
-	l.pair(src, "listeners.client", ls.Client)
-	l.pair(src, "listeners.federation", ls.Federation)
+	l.checkCertificate(src, "listeners.client", ls.Client)
+	l.checkCertificate(src, "listeners.federation", ls.Federation)
 }
 
 func (l *loader) address(section, address string) {
@@ -153,7 +153,7 @@ func (l *loader) address(section, address string) {
 	}
 }
 
-func (l *loader) pair(src Sources, section string, t TLSListener) {
+func (l *loader) checkCertificate(src Sources, section string, t TLSListener) {
 	switch {
 	case t.TLSCertFile == "" && t.TLSKeyFile != "":
 		l.bad(section+".tls_key_file", "a key needs its certificate in tls_cert_file")
@@ -181,7 +181,7 @@ func (l *loader) wellKnown() {
 	}
 }
 
-func (l *loader) costs() {
+func (l *loader) checkPasswordCost() {
 	p := l.cfg.Passwords
 	if p.Passes < 1 {
 		l.bad("passwords.passes", "at least 1, not %d", p.Passes)
@@ -197,8 +197,8 @@ func (l *loader) costs() {
 	}
 }
 
-// testing refuses what would make a server that strangers can reach guessable.
-func (l *loader) testing() {
+// checkTestSettings refuses what would make a server that strangers can reach guessable.
+func (l *loader) checkTestSettings() {
 	c := l.cfg
 	if _, err := env.ParseClock(c.Clock); err != nil {
 		l.bad("clock", "%w", err)

@@ -25,7 +25,7 @@ func Changed(ctx context.Context, tx *storage.Writer, user id.UserID) (pos int64
 	if err != nil {
 		return 0, fmt.Errorf("rooms of %s: %w", user, err)
 	}
-	if pos, err = tx.Reserve(ctx); err != nil {
+	if pos, err = tx.ReservePosition(ctx); err != nil {
 		return 0, err
 	}
 	if err = tx.PutDeviceList(ctx, user, pos); err != nil {

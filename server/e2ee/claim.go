@@ -80,7 +80,7 @@ func (e *E2EE) claim(ctx context.Context, batch []claim, out map[id.UserID]map[s
 		if len(changed) == 0 {
 			return nil
 		}
-		pos, err := tx.Reserve(ctx)
+		pos, err := tx.ReservePosition(ctx)
 		if err != nil {
 			return err
 		}

@@ -218,7 +218,7 @@ func (s *signing) write(ctx context.Context, tx *storage.Writer, valid []signatu
 	if own {
 		pos, err = devicelists.Changed(ctx, tx, s.user)
 	} else if len(others) > 0 {
-		if pos, err = tx.Reserve(ctx); err == nil {
+		if pos, err = tx.ReservePosition(ctx); err == nil {
 			err = tx.InsertChange(ctx, storage.Change{Pos: pos, Kind: string(feed.KindDevices), UserID: string(s.user)})
 		}
 	}

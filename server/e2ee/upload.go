@@ -144,7 +144,7 @@ func (e *E2EE) writeUpload(ctx context.Context, tx *storage.Writer, u *upload) (
 	if changed {
 		pos, err = devicelists.Changed(ctx, tx, u.user)
 	} else if len(added) > 0 || replaced {
-		pos, err = tx.Reserve(ctx)
+		pos, err = tx.ReservePosition(ctx)
 	}
 	if err != nil {
 		return nil, 0, err

@@ -206,7 +206,7 @@ func commitSoon(t *testing.T, db *storage.DB) (pos int64) {
 func drawInVain(t *testing.T, servers []server) (last int64) {
 	t.Helper()
 	err := servers[0].Write(t.Context(), func(w *storage.Writer) error {
-		positions, err := w.ReserveN(t.Context(), 40)
+		positions, err := w.ReservePositions(t.Context(), 40)
 		if err != nil {
 			return err
 		}

@@ -44,13 +44,13 @@ type Options struct {
 	// Poll is how often to look for the other servers' commits when their
 	// doorbell may have been lost. Zero means a second.
 	Poll time.Duration
-	// Patience is how long any transaction of the cluster may hold the stream
+	// TxTimeout is how long any transaction of the cluster may hold the stream
 	// up before only those count that write to it. Zero means a second.
-	Patience time.Duration
-	// TokenPatience is how long Reach waits for a token's position, and
+	TxTimeout time.Duration
+	// TokenTimeout is how long Reach waits for a token's position, and
 	// NewestPatience for what others have acknowledged, where there is no
 	// token. Zero means five and two seconds.
-	TokenPatience, NewestPatience time.Duration
+	TokenTimeout, NewestTimeout time.Duration
 }
 
 // A Feed follows the stream of one database.
@@ -65,23 +65,23 @@ type Feed struct {
 	table   waiters
 	recent  recent
 
-	mu      sync.Mutex // guards what follows, and orders publications
-	open    []*ticket
-	top     int64            // the highest position decided or drawn
-	pending []storage.Change // committed, past settled
-	woken   []*waiter        // reused
-	reaches []*reach         // who waits for a position to be settled
+	mu           sync.Mutex // guards what follows, and orders publications
+	open         []*openTx
+	lastDrawn    int64            // the highest position decided or drawn
+	pending      []storage.Change // committed, past settled
+	wakeList     []*waiter        // reused
+	reachWaiters []*reach         // who waits for a position to be settled
 
-	foreign int64        // see await
-	stalled atomic.Bool  // somebody waited in vain, and nothing was settled since
-	behind  atomic.Int64 // how often somebody waited in vain
+	ignoredTx int64        // see await
+	isStalled atomic.Bool  // somebody waited in vain, and nothing was settled since
+	timeouts  atomic.Int64 // how often somebody waited in vain
 
-	doubtful []doubtful // commits that were not answered
+	unknownOutcomes []unknownOutcome // commits that were not answered
 
-	warnings warnings
-	doorbell atomic.Pointer[storage.Doorbell]
-	kick     chan struct{} // something was committed, or is in doubt
-	bell     chan struct{} // Shared: tell the others
+	warnings   warnings
+	doorbell   atomic.Pointer[storage.Doorbell]
+	wakeLoop   chan struct{} // something was committed, or is in doubt
+	wakeNotify chan struct{} // Shared: tell the others
 }
 
 // Open starts following. It returns once it is known what is safe.
@@ -90,10 +90,10 @@ func Open(ctx context.Context, db *storage.DB, group Group, opts Options) (*Feed
 		opts.Log = slog.Default()
 	}
 	opts.Poll = cmp.Or(opts.Poll, time.Second)
-	opts.Patience = cmp.Or(opts.Patience, time.Second)
-	opts.TokenPatience = cmp.Or(opts.TokenPatience, 5*time.Second)
-	opts.NewestPatience = cmp.Or(opts.NewestPatience, 2*time.Second)
-	f := &Feed{db: db, opts: opts, kick: make(chan struct{}, 1), bell: make(chan struct{}, 1)}
+	opts.TxTimeout = cmp.Or(opts.TxTimeout, time.Second)
+	opts.TokenTimeout = cmp.Or(opts.TokenTimeout, 5*time.Second)
+	opts.NewestTimeout = cmp.Or(opts.NewestTimeout, 2*time.Second)
+	f := &Feed{db: db, opts: opts, wakeLoop: make(chan struct{}, 1), wakeNotify: make(chan struct{}, 1)}
 	if db.Engine() == "sqlite" && opts.Shared {
 		return nil, fmt.Errorf("several servers need PostgreSQL: SQLite serves one")
 	}
@@ -107,7 +107,7 @@ func Open(ctx context.Context, db *storage.DB, group Group, opts Options) (*Feed
 			return nil, fmt.Errorf("last position: %w", err)
 		}
 		f.start(last, last)
-		group.Go("feed: history", f.noteHistory)
+		group.Go("feed: history", f.saveHistoryLoop)
 	} else if err := f.openPostgres(ctx, group); err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func Open(ctx context.Context, db *storage.DB, group Group, opts Options) (*Feed
 }
 
 func (f *Feed) start(settled, safe int64) {
-	f.top = settled
+	f.lastDrawn = settled
 	f.settled.Store(settled)
 	f.newest.Store(settled)
 	f.safe.Store(safe)
@@ -189,31 +189,31 @@ func (f *Feed) check(since int64, keys []Key) (safe int64, changed bool) {
 // The caller holds mu.
 func (f *Feed) publish(settled int64, changes []storage.Change) {
 	f.recent.add(changes)
-	f.woken = f.woken[:0]
+	f.wakeList = f.wakeList[:0]
 	for i := range changes {
 		c := &changes[i]
 		for _, t := range topicsOf(c) {
 			if k := keyOf(t, c); k != (Key{}) {
-				f.woken = f.table.note(k, c.Pos, f.woken)
+				f.wakeList = f.table.recordChange(k, c.Pos, f.wakeList)
 			}
 		}
 	}
 	if n := len(changes); n > 0 {
 		f.safe.Store(changes[n-1].Pos)
-		f.woken = f.table.everybody(f.woken)
+		f.wakeList = f.table.allWaiters(f.wakeList)
 	}
-	f.settle(settled)
-	for _, w := range f.woken {
+	f.setSettled(settled)
+	for _, w := range f.wakeList {
 		select {
 		case w.wake <- struct{}{}:
 		default: // woken already
 		}
 	}
-	clear(f.woken)
+	clear(f.wakeList)
 }
 
-// release publishes what is settled among the pending changes.
-func (f *Feed) release(settled int64) {
+// publishPending publishes what is settled among the pending changes.
+func (f *Feed) publishPending(settled int64) {
 	if settled <= f.settled.Load() {
 		return
 	}

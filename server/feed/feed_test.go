@@ -69,7 +69,7 @@ func commit(t testing.TB, db *storage.DB, c storage.Change) (pos int64) {
 }
 
 func insert(w *storage.Writer, c storage.Change) (int64, error) {
-	pos, err := w.Reserve(context.Background())
+	pos, err := w.ReservePosition(context.Background())
 	if err != nil {
 		return 0, err
 	}
@@ -272,7 +272,7 @@ func TestForgottenKeysCountAsChanged(t *testing.T) {
 
 func commitMany(t testing.TB, db *storage.DB, from int64, n int) {
 	require.NoError(t, db.Write(context.Background(), func(w *storage.Writer) error {
-		positions, err := w.ReserveN(context.Background(), n)
+		positions, err := w.ReservePositions(context.Background(), n)
 		for i, pos := range positions {
 			if err == nil {
 				err = w.InsertChange(context.Background(), storage.Change{Pos: pos, Kind: "k", RoomNID: from + int64(i)})

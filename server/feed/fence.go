@@ -18,9 +18,9 @@ func (f *Feed) openPostgres(ctx context.Context, group Group) error {
 	if err != nil {
 		return err
 	}
-	fence, err := f.db.TakeFence(ctx, 0, 0, f.foreign)
+	fence, err := f.db.TakeFence(ctx, 0, 0, f.ignoredTx)
 	if err == nil {
-		err = f.await(ctx, &fence)
+		err = f.waitForFence(ctx, &fence)
 	}
 	var safe int64
 	if err == nil {
@@ -36,20 +36,20 @@ func (f *Feed) openPostgres(ctx context.Context, group Group) error {
 	f.doorbell.Store(bell)
 	group.Go("feed: doorbell", f.listen)
 	if f.opts.Shared {
-		group.Go("feed: ring", f.ring)
-		group.Go("feed: fence", f.follow)
+		group.Go("feed: ring", f.notifyServers)
+		group.Go("feed: fence", f.followFences)
 	} else {
-		group.Go("feed: doubts", f.resolve)
+		group.Go("feed: doubts", f.resolveUnknown)
 	}
 	return nil
 }
 
-// takeover is how long a server waits for the one before it to be gone:
+// takeoverTimeout is how long a server waits for the one before it to be gone:
 // PostgreSQL may notice a killed client late.
-const takeover = 15 * time.Second
+const takeoverTimeout = 15 * time.Second
 
 func (f *Feed) takeDoorbell(ctx context.Context) (*storage.Doorbell, error) {
-	ctx, cancel := context.WithTimeout(ctx, takeover)
+	ctx, cancel := context.WithTimeout(ctx, takeoverTimeout)
 	defer cancel()
 	var busy error
 	for {
@@ -78,15 +78,15 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// await waits until a fence is passed. A transaction that has held it up for
+// waitForFence waits until a fence is passed. A transaction that has held it up for
 // longer than a patience is a foreign one, if it does not write to changes. It is
 // remembered: while it is the oldest of the cluster, no later fence waits for it.
-func (f *Feed) await(ctx context.Context, fence *storage.Fence) error {
-	patience := time.NewTimer(f.opts.Patience)
+func (f *Feed) waitForFence(ctx context.Context, fence *storage.Fence) error {
+	patience := time.NewTimer(f.opts.TxTimeout)
 	defer patience.Stop()
 	patient := true
 	for delay := time.Millisecond; ; delay = min(2*delay, 20*time.Millisecond) {
-		passed, err := f.db.FencePassed(ctx, fence, patient && fence.Oldest != f.foreign)
+		passed, err := f.db.FencePassed(ctx, fence, patient && fence.Oldest != f.ignoredTx)
 		if err != nil || passed {
 			return err
 		}
@@ -98,7 +98,7 @@ func (f *Feed) await(ctx context.Context, fence *storage.Fence) error {
 		default:
 		}
 		if !patient {
-			f.foreign = fence.Oldest
+			f.ignoredTx = fence.Oldest
 		}
 		if err := pause(ctx, delay); err != nil {
 			return err
@@ -129,15 +129,15 @@ func (f *Feed) listen(ctx context.Context) error {
 				return nil
 			}
 		}
-		signal(f.kick)
+		signal(f.wakeLoop)
 	}
 }
 
-// ring tells the others of our commits: many of them by one ring.
-func (f *Feed) ring(ctx context.Context) error {
+// notifyServers tells the others of our commits: many of them by one ring.
+func (f *Feed) notifyServers(ctx context.Context) error {
 	for {
 		select {
-		case <-f.bell:
+		case <-f.wakeNotify:
 		case <-ctx.Done():
 			return nil
 		}
@@ -155,25 +155,25 @@ func signal(c chan struct{}) {
 	}
 }
 
-// committed hears of the end of a transaction of ours; the caller holds mu.
-func (f *Feed) committed(o storage.Outcome) {
+// txEnded hears of the end of a transaction of ours; the caller holds mu.
+func (f *Feed) txEnded(o storage.Outcome) {
 	if o != storage.RolledBack {
-		signal(f.kick)
-		signal(f.bell)
+		signal(f.wakeLoop)
+		signal(f.wakeNotify)
 	}
 }
 
-// follow settles positions by fences: behind what we or others committed, as soon as
+// followFences settles positions by fences: behind what we or others committed, as soon as
 // everything drawn before is decided.
-func (f *Feed) follow(ctx context.Context) error {
+func (f *Feed) followFences(ctx context.Context) error {
 	poll := time.NewTicker(f.opts.Poll)
 	defer poll.Stop()
 	for {
 		select {
-		case <-f.kick:
+		case <-f.wakeLoop:
 		case <-poll.C:
 			if news, err := f.progress(ctx); err != nil {
-				return stopped(ctx, err)
+				return endOfLoop(ctx, err)
 			} else if !news {
 				continue // a fence costs a transaction id: none while nothing happens
 			}
@@ -182,11 +182,11 @@ func (f *Feed) follow(ctx context.Context) error {
 		}
 		err := f.advance(ctx)
 		if errors.Is(err, storage.ErrHistory) {
-			return stopped(ctx, err)
+			return endOfLoop(ctx, err)
 		}
 		if err != nil && ctx.Err() == nil {
 			f.warn(ctx, "the stream does not advance; trying again", err)
-			signal(f.kick)
+			signal(f.wakeLoop)
 			if pause(ctx, f.opts.Poll) != nil {
 				return nil
 			}
@@ -194,51 +194,51 @@ func (f *Feed) follow(ctx context.Context) error {
 	}
 }
 
-// stopped is the error that ends the loop; there is none when it was asked to end.
-func stopped(ctx context.Context, err error) error {
+// endOfLoop is the error that ends the loop; there is none when it was asked to end.
+func endOfLoop(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil
 	}
 	return err
 }
 
-// batch is how many changes are read at once.
-const batch = 1000
+// maxChanges is how many changes are read at once.
+const maxChanges = 1000
 
 // advance puts up one fence, waits for it, and publishes what is behind it. It
 // reads on from the last change and not from the last position that was settled:
 // those between may be drawn again after a crash.
 func (f *Feed) advance(ctx context.Context) error {
-	fence, err := f.db.TakeFence(ctx, f.safe.Load(), batch, f.foreign)
+	fence, err := f.db.TakeFence(ctx, f.safe.Load(), maxChanges, f.ignoredTx)
 	if err != nil {
 		return err
 	}
 	if err := f.checkHistory(ctx, fence.Position); err != nil {
 		return err
 	}
-	if fence.Oldest != f.foreign {
-		f.foreign = 0 // it has ended
+	if fence.Oldest != f.ignoredTx {
+		f.ignoredTx = 0 // it has ended
 	}
 	if fence.Position < f.settled.Load() {
 		f.newest.Store(fence.Position)
 	}
-	f.drawn(fence.Position)
-	if fence.All { // nearly always
+	f.raiseNewest(fence.Position)
+	if fence.IncludesAll { // nearly always
 		f.mu.Lock()
 		f.publish(fence.Position, fence.Changes)
 		f.mu.Unlock()
 		return nil
 	}
-	if err := f.await(ctx, &fence); err != nil {
+	if err := f.waitForFence(ctx, &fence); err != nil {
 		return err
 	}
 	for more := true; more; {
-		changes, err := f.db.ChangesBehind(ctx, f.safe.Load(), fence.Position, batch)
+		changes, err := f.db.ChangesBefore(ctx, f.safe.Load(), fence.Position, maxChanges)
 		if err != nil {
 			return err
 		}
 		settled := fence.Position
-		if more = len(changes) >= batch; more {
+		if more = len(changes) >= maxChanges; more {
 			settled = changes[len(changes)-1].Pos
 		}
 		f.mu.Lock()
@@ -248,44 +248,44 @@ func (f *Feed) advance(ctx context.Context) error {
 	return nil
 }
 
-// doubtful is a transaction whose commit was not answered.
-type doubtful struct {
-	ticket  *ticket
+// unknownOutcome is a transaction whose commit was not answered.
+type unknownOutcome struct {
+	tx      *openTx
 	changes []storage.Change
 }
 
-// resolve settles doubtful transactions: their connections are gone, and what
+// resolveUnknown settles doubtful transactions: their connections are gone, and what
 // becomes of them is decided behind the next fence.
-func (f *Feed) resolve(ctx context.Context) error {
+func (f *Feed) resolveUnknown(ctx context.Context) error {
 	for {
 		select {
-		case <-f.kick:
+		case <-f.wakeLoop:
 		case <-ctx.Done():
 			return nil
 		}
 		f.mu.Lock()
-		list := f.doubtful
-		f.doubtful = nil
+		list := f.unknownOutcomes
+		f.unknownOutcomes = nil
 		f.mu.Unlock()
 		if len(list) == 0 {
 			continue
 		}
-		fence, err := f.db.TakeFence(ctx, 0, 0, f.foreign)
+		fence, err := f.db.TakeFence(ctx, 0, 0, f.ignoredTx)
 		if err == nil {
-			err = f.await(ctx, &fence)
+			err = f.waitForFence(ctx, &fence)
 		}
 		f.mu.Lock()
 		if err != nil {
-			f.doubtful = append(f.doubtful, list...)
+			f.unknownOutcomes = append(f.unknownOutcomes, list...)
 		} else {
 			for _, d := range list {
-				f.decided(d.ticket, true, d.changes) // waking somebody for nothing does no harm
+				f.txDecided(d.tx, true, d.changes) // waking somebody for nothing does no harm
 			}
 		}
 		f.mu.Unlock()
 		if err != nil && ctx.Err() == nil {
 			f.warn(ctx, "a commit stays in doubt; trying again", err)
-			signal(f.kick)
+			signal(f.wakeLoop)
 			if pause(ctx, f.opts.Poll) != nil {
 				return nil
 			}

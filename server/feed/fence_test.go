@@ -49,12 +49,12 @@ func TestSafeStopsBeforeTheFirstUndecidedPosition(t *testing.T) {
 func TestTheFenceSeesAWriterBetweenReserveAndItsFirstWrite(t *testing.T) {
 	url := storagetest.PostgresURL(t)
 	a, b := storagetest.OpenURL(t, url), storagetest.OpenURL(t, url)
-	opts := feed.Options{Shared: true, Patience: time.Millisecond, Poll: 10 * time.Millisecond}
+	opts := feed.Options{Shared: true, TxTimeout: time.Millisecond, Poll: 10 * time.Millisecond}
 	feedA, feedB := open(t, a, opts), open(t, b, opts)
 	reserved, finish, done := make(chan int64), make(chan struct{}), make(chan error)
 	go func() {
 		done <- a.Write(t.Context(), func(w *storage.Writer) error {
-			pos, err := w.Reserve(t.Context())
+			pos, err := w.ReservePosition(t.Context())
 			if err != nil {
 				return err
 			}
@@ -68,7 +68,7 @@ func TestTheFenceSeesAWriterBetweenReserveAndItsFirstWrite(t *testing.T) {
 	fence, err := b.TakeFence(t.Context(), 0, 10, 0)
 	require.NoError(t, err)
 	require.Equal(t, second, fence.Position)
-	require.False(t, fence.All)
+	require.False(t, fence.IncludesAll)
 	require.Empty(t, fence.Changes)
 	for _, patient := range []bool{true, false} {
 		passed, err := b.FencePassed(t.Context(), &fence, patient)
@@ -101,7 +101,7 @@ func TestForeignTransactionDoesNotStallFeed(t *testing.T) {
 	_, err = tx.Exec(t.Context(), `SELECT pg_current_xact_id()`)
 	require.NoError(t, err)
 
-	f := open(t, db, feed.Options{Shared: true, Patience: 5 * time.Millisecond})
+	f := open(t, db, feed.Options{Shared: true, TxTimeout: 5 * time.Millisecond})
 	pos := commit(t, db, storage.Change{RoomNID: 1})
 	fence, err := db.TakeFence(t.Context(), 0, 10, 0)
 	require.NoError(t, err)
@@ -183,7 +183,7 @@ func TestLostDoorbellIsReplaced(t *testing.T) {
 func TestForeignTransactionIsWaitedForOnce(t *testing.T) {
 	url := storagetest.PostgresURL(t)
 	db := storagetest.OpenURL(t, url)
-	f := open(t, db, feed.Options{Shared: true, Patience: time.Second})
+	f := open(t, db, feed.Options{Shared: true, TxTimeout: time.Second})
 	foreign, err := pgx.Connect(t.Context(), storagetest.ForeignURL(t))
 	require.NoError(t, err)
 	defer foreign.Close(context.Background())

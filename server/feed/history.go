@@ -22,16 +22,16 @@ func (f *Feed) openHistory(ctx context.Context) error {
 		f.opts.Log.WarnContext(ctx, "the database was restored, moved or taken over: clients that have seen more than it has start anew",
 			"epoch", f.epoch, "from", newest.FromPos)
 	}
-	f.note(ctx)
+	f.saveHistory(ctx)
 	return nil
 }
 
 // Epoch is the epoch that this server's tokens are of.
 func (f *Feed) Epoch() int64 { return f.epoch }
 
-// happened says whether a token's position is in this history as it was in the
+// inHistory says whether a token's position is in this history as it was in the
 // token's epoch.
-func (f *Feed) happened(token *Token) bool {
+func (f *Feed) inHistory(token *Token) bool {
 	if token.Epoch > f.epoch {
 		return false
 	}
@@ -43,12 +43,12 @@ func (f *Feed) happened(token *Token) bool {
 	return true
 }
 
-// noteEvery is how often an SQLite database's history is noted beside it.
-const noteEvery = time.Minute
+// saveHistoryInterval is how often an SQLite database's history is noted beside it.
+const saveHistoryInterval = time.Minute
 
-// noteHistory lets an older copy of the database be recognised.
-func (f *Feed) noteHistory(ctx context.Context) error {
-	tick := time.NewTicker(noteEvery)
+// saveHistoryLoop lets an older copy of the database be recognised.
+func (f *Feed) saveHistoryLoop(ctx context.Context) error {
+	tick := time.NewTicker(saveHistoryInterval)
 	defer tick.Stop()
 	for {
 		select {
@@ -56,11 +56,11 @@ func (f *Feed) noteHistory(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		f.note(ctx)
+		f.saveHistory(ctx)
 	}
 }
 
-func (f *Feed) note(ctx context.Context) {
+func (f *Feed) saveHistory(ctx context.Context) {
 	if err := f.db.NoteHistory(ctx); err != nil && ctx.Err() == nil {
 		f.warn(ctx, "how far the database has come is not noted beside it", err)
 	}

@@ -49,7 +49,7 @@ func TestAKindChangesItsTopicsAlone(t *testing.T) {
 				since := f.Stamp()
 				c := storage.Change{Kind: string(row.kind), RoomNID: row.room, UserID: row.user}
 				require.NoError(t, db.Write(t.Context(), func(w *storage.Writer) (err error) {
-					if c.Pos, err = w.Reserve(t.Context()); err != nil {
+					if c.Pos, err = w.ReservePosition(t.Context()); err != nil {
 						return err
 					}
 					return w.InsertChange(t.Context(), c)

@@ -34,7 +34,7 @@ func (f *Feed) Reach(ctx context.Context, token *Token) (upTo int64, err error) 
 	if token == nil {
 		return f.reachNewest(ctx)
 	}
-	if !f.happened(token) {
+	if !f.inHistory(token) {
 		return 0, ErrFuture
 	}
 	if safe := f.safe.Load(); token.Pos <= safe {
@@ -43,17 +43,17 @@ func (f *Feed) Reach(ctx context.Context, token *Token) (upTo int64, err error) 
 	if !f.opts.Shared {
 		return 0, ErrFuture // this server has told of all positions there are
 	}
-	waiting, cancel := context.WithTimeout(ctx, f.opts.TokenPatience)
+	waiting, cancel := context.WithTimeout(ctx, f.opts.TokenTimeout)
 	defer cancel()
-	last, err := f.lastDrawn(waiting)
+	last, err := f.waitLastPosition(waiting)
 	if err == nil && token.Pos > last {
 		return 0, ErrFuture
 	}
 	if err == nil {
-		err = f.reach(waiting, token.Pos)
+		err = f.waitForPosition(waiting, token.Pos)
 	}
 	if err != nil {
-		return 0, f.late(ctx, err, token.Pos)
+		return 0, f.reachFailed(ctx, err, token.Pos)
 	}
 	safe := f.safe.Load()
 	if token.Pos > safe {
@@ -68,14 +68,14 @@ func (f *Feed) reachNewest(ctx context.Context) (int64, error) {
 	if !f.opts.Shared {
 		return f.safe.Load(), nil
 	}
-	waiting, cancel := context.WithTimeout(ctx, f.opts.NewestPatience)
+	waiting, cancel := context.WithTimeout(ctx, f.opts.NewestTimeout)
 	defer cancel()
-	last, err := f.lastDrawn(waiting)
+	last, err := f.waitLastPosition(waiting)
 	if err == nil {
-		err = f.reach(waiting, last)
+		err = f.waitForPosition(waiting, last)
 	}
 	if err != nil {
-		err = f.late(ctx, err, last)
+		err = f.reachFailed(ctx, err, last)
 	}
 	if err != nil && !errors.Is(err, ErrBehind) {
 		return 0, err
@@ -83,34 +83,34 @@ func (f *Feed) reachNewest(ctx context.Context) (int64, error) {
 	return f.safe.Load(), nil
 }
 
-// lastDrawn returns the last position that anybody drew. If it is behind what
+// waitLastPosition returns the last position that anybody drew. If it is behind what
 // was settled before it was read, PostgreSQL has crashed and draws positions
 // again that had come to nothing: they are not settled any more.
-func (f *Feed) lastDrawn(ctx context.Context) (int64, error) {
+func (f *Feed) waitLastPosition(ctx context.Context) (int64, error) {
 	settled := f.settled.Load()
 	last, err := f.db.LastPosition(ctx)
 	if err == nil && last < settled {
 		f.mu.Lock()
-		f.settle(0)
+		f.setSettled(0)
 		f.mu.Unlock()
 	}
 	return last, err
 }
 
-// late says what an error of waiting means, and notes the first of a stall.
-func (f *Feed) late(ctx context.Context, err error, pos int64) error {
+// reachFailed says what an error of waiting means, and notes the first of a stall.
+func (f *Feed) reachFailed(ctx context.Context, err error, pos int64) error {
 	if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	f.behind.Add(1)
-	if !f.stalled.Swap(true) {
+	f.timeouts.Add(1)
+	if !f.isStalled.Swap(true) {
 		f.opts.Log.WarnContext(ctx, "readers wait for the stream of changes in vain", "settled", f.settled.Load(), "position", pos)
 	}
 	return ErrBehind
 }
 
 // Behind counts the reads that waited for a position in vain.
-func (f *Feed) Behind() int64 { return f.behind.Load() }
+func (f *Feed) Behind() int64 { return f.timeouts.Load() }
 
 // WaitFor waits until a position is settled: after a write of one's own, until
 // everybody can read it. ErrBehind says that this takes longer than TokenPatience;
@@ -119,10 +119,10 @@ func (f *Feed) WaitFor(ctx context.Context, pos int64) error {
 	if pos <= f.settled.Load() {
 		return nil
 	}
-	waiting, cancel := context.WithTimeout(ctx, f.opts.TokenPatience)
+	waiting, cancel := context.WithTimeout(ctx, f.opts.TokenTimeout)
 	defer cancel()
 	if err := f.wait(waiting, pos); err != nil {
-		return f.late(ctx, err, pos)
+		return f.reachFailed(ctx, err, pos)
 	}
 	return nil
 }
@@ -133,10 +133,10 @@ func (f *Feed) Settle(ctx context.Context) (settled int64, err error) {
 	for {
 		last := f.newest.Load()
 		if f.opts.Shared {
-			if last, err = f.lastDrawn(ctx); err != nil {
+			if last, err = f.waitLastPosition(ctx); err != nil {
 				return 0, err
 			}
-			signal(f.kick)
+			signal(f.wakeLoop)
 		}
 		if settled := f.settled.Load(); last <= settled {
 			return settled, nil
@@ -153,13 +153,13 @@ type reach struct {
 	done chan struct{}
 }
 
-// reach waits for a position that another server may have drawn: its doorbell
+// waitForPosition waits for a position that another server may have drawn: its doorbell
 // may not have rung yet, so the loop is told to look.
-func (f *Feed) reach(ctx context.Context, pos int64) error {
+func (f *Feed) waitForPosition(ctx context.Context, pos int64) error {
 	if pos <= f.settled.Load() {
 		return nil
 	}
-	signal(f.kick)
+	signal(f.wakeLoop)
 	return f.wait(ctx, pos)
 }
 
@@ -170,7 +170,7 @@ func (f *Feed) wait(ctx context.Context, pos int64) error {
 		f.mu.Unlock()
 		return nil
 	}
-	f.reaches = append(f.reaches, r)
+	f.reachWaiters = append(f.reachWaiters, r)
 	f.mu.Unlock()
 	select {
 	case <-r.done:
@@ -178,19 +178,19 @@ func (f *Feed) wait(ctx context.Context, pos int64) error {
 	case <-ctx.Done():
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		f.reaches = slices.DeleteFunc(f.reaches, func(other *reach) bool { return other == r })
+		f.reachWaiters = slices.DeleteFunc(f.reachWaiters, func(other *reach) bool { return other == r })
 		return ctx.Err()
 	}
 }
 
-// settle moves settled, which is never before safe, and lets those go on who
+// setSettled moves settled, which is never before safe, and lets those go on who
 // wait for it. It may move back: positions that were drawn by transactions that
 // came to nothing are drawn again after a crash. The caller holds mu.
-func (f *Feed) settle(settled int64) {
+func (f *Feed) setSettled(settled int64) {
 	settled = max(settled, f.safe.Load())
 	f.settled.Store(settled)
-	f.stalled.Store(false)
-	f.reaches = slices.DeleteFunc(f.reaches, func(r *reach) bool {
+	f.isStalled.Store(false)
+	f.reachWaiters = slices.DeleteFunc(f.reachWaiters, func(r *reach) bool {
 		if r.pos > settled {
 			return false
 		}

@@ -68,7 +68,7 @@ func TestReachKnowsTheFuture(t *testing.T) {
 func TestReachIsBounded(t *testing.T) {
 	url := storagetest.PostgresURL(t)
 	a, b := storagetest.OpenURL(t, url), storagetest.OpenURL(t, url)
-	opts := feed.Options{Shared: true, TokenPatience: 30 * time.Millisecond, NewestPatience: 20 * time.Millisecond}
+	opts := feed.Options{Shared: true, TokenTimeout: 30 * time.Millisecond, NewestTimeout: 20 * time.Millisecond}
 	open(t, a, opts)
 	f := open(t, b, opts)
 	reserved, finish, done := make(chan int64), make(chan struct{}), make(chan error)

@@ -24,7 +24,7 @@ func TestTheNewestChangesAreRemembered(t *testing.T) {
 		first, last := int64(0), int64(0)
 		for range 30 {
 			require.NoError(t, db.Write(t.Context(), func(w *storage.Writer) error {
-				positions, err := w.ReserveN(t.Context(), 100)
+				positions, err := w.ReservePositions(t.Context(), 100)
 				if err != nil {
 					return err
 				}

@@ -32,14 +32,14 @@ type Token struct {
 	// Server is the process that remembers which lazily loaded members it has
 	// told whoever holds the token; 0 for none. Another process may have given
 	// out the same position with an answer that told other members.
-	Server int64
-	Room   bool // there is a Place
-	Place  storage.Place
+	Server  int64
+	Room    bool // there is a Place
+	TopoPos storage.TopoPos
 }
 
 const (
 	streamMark = 's'
-	placeMark  = 'p'
+	topoMark   = 'p'
 	tokenV1    = "1"
 )
 
@@ -51,7 +51,7 @@ func (t Token) String() string {
 		b = strconv.AppendInt(b, n, 36)
 	}
 	if t.Room {
-		b = append(b, placeMark)
+		b = append(b, topoMark)
 	} else {
 		b = append(b, streamMark)
 	}
@@ -59,8 +59,8 @@ func (t Token) String() string {
 	num(t.Epoch)
 	num(t.Pos)
 	if t.Room {
-		num(t.Place.Depth)
-		num(t.Place.NID)
+		num(t.TopoPos.Depth)
+		num(t.TopoPos.NID)
 	} else {
 		num(t.ToDevice)
 		if t.Server != 0 {
@@ -73,13 +73,13 @@ func (t Token) String() string {
 // ParseToken reads a token; anything that String cannot have written is
 // refused.
 func ParseToken(s string) (Token, error) {
-	if len(s) < 2 || len(s) > 80 || s[0] != streamMark && s[0] != placeMark {
+	if len(s) < 2 || len(s) > 80 || s[0] != streamMark && s[0] != topoMark {
 		return Token{}, ErrToken
 	}
 	parts := strings.Split(s[1:], "_")
 	withServer := s[0] == streamMark && len(parts) == 5
 	want := 4
-	if s[0] == placeMark || withServer {
+	if s[0] == topoMark || withServer {
 		want = 5
 	}
 	if len(parts) != want || parts[0] != tokenV1 {
@@ -97,8 +97,8 @@ func ParseToken(s string) (Token, error) {
 	if t.Pos < 0 || t.Epoch < 0 {
 		return Token{}, ErrToken
 	}
-	if s[0] == placeMark {
-		t.Room, t.Place = true, storage.Place{Depth: nums[2], NID: nums[3]}
+	if s[0] == topoMark {
+		t.Room, t.TopoPos = true, storage.TopoPos{Depth: nums[2], NID: nums[3]}
 		return t, nil
 	}
 	t.ToDevice, t.Server = nums[2], nums[3]

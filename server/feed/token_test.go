@@ -19,7 +19,7 @@ func TestTokensComeBackAsTheyWere(t *testing.T) {
 		{Epoch: 3, Pos: math.MaxInt64, ToDevice: math.MaxInt64},
 		{Epoch: 1, Pos: 232, ToDevice: 7, Server: 99},
 		{Epoch: 1, Pos: 5, Room: true},
-		{Epoch: 1, Pos: 5, Room: true, Place: storage.Place{Depth: math.MaxInt64, NID: math.MaxInt64}},
+		{Epoch: 1, Pos: 5, Room: true, TopoPos: storage.TopoPos{Depth: math.MaxInt64, NID: math.MaxInt64}},
 	} {
 		got, err := feed.ParseToken(token.String())
 		require.NoError(t, err, token)

@@ -8,9 +8,9 @@ import (
 	"touchstone.example/storage"
 )
 
-// A ticket is a transaction of this server that draws positions. While it is
+// A openTx is a transaction of this server that draws positions. While it is
 // open, nothing from low on is settled.
-type ticket struct {
+type openTx struct {
 	low   int64
 	drawn []int64
 }
@@ -19,14 +19,14 @@ type ticket struct {
 func (f *Feed) Drawing() any {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	t := &ticket{low: f.top + 1}
+	t := &openTx{low: f.lastDrawn + 1}
 	f.open = append(f.open, t)
 	return t
 }
 
 // Drawn implements storage.PositionWatcher.
 func (f *Feed) Drawn(handle any, positions []int64) {
-	t := handle.(*ticket)
+	t := handle.(*openTx)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	first, last := positions[0], positions[len(positions)-1]
@@ -35,55 +35,55 @@ func (f *Feed) Drawn(handle any, positions []int64) {
 	}
 	t.drawn = append(t.drawn, positions...)
 	if first <= f.settled.Load() { // drawn once more, after PostgreSQL crashed
-		f.settle(first - 1)
-		f.top = last
+		f.setSettled(first - 1)
+		f.lastDrawn = last
 	}
-	f.top = max(f.top, last)
-	f.drawn(last)
+	f.lastDrawn = max(f.lastDrawn, last)
+	f.raiseNewest(last)
 }
 
-// drawn notes how far positions have been drawn, for SafeLag.
-func (f *Feed) drawn(pos int64) {
+// raiseNewest notes how far positions have been drawn, for SafeLag.
+func (f *Feed) raiseNewest(pos int64) {
 	for old := f.newest.Load(); old < pos && !f.newest.CompareAndSwap(old, pos); old = f.newest.Load() {
 	}
 }
 
 // Ended implements storage.PositionWatcher.
 func (f *Feed) Ended(handle any, o storage.Outcome, changes []storage.Change) {
-	t := handle.(*ticket)
+	t := handle.(*openTx)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.opts.Shared {
-		f.drop(t)
-		f.committed(o)
+		f.closeTx(t)
+		f.txEnded(o)
 		return
 	}
 	if o == storage.Unknown {
-		f.doubtful = append(f.doubtful, doubtful{t, changes})
-		signal(f.kick)
+		f.unknownOutcomes = append(f.unknownOutcomes, unknownOutcome{t, changes})
+		signal(f.wakeLoop)
 		return
 	}
-	f.decided(t, o == storage.Committed, changes)
+	f.txDecided(t, o == storage.Committed, changes)
 }
 
-// decided takes a decided transaction into account.
-func (f *Feed) decided(t *ticket, committed bool, changes []storage.Change) {
-	f.drop(t)
+// txDecided takes a decided transaction into account.
+func (f *Feed) txDecided(t *openTx, committed bool, changes []storage.Change) {
+	f.closeTx(t)
 	if committed {
 		f.pending = append(f.pending, changes...)
 	} else if f.db.Engine() == "sqlite" && len(t.drawn) > 0 {
 		// SQLite takes the positions back and will draw them again: they must
 		// not be settled before.
-		f.top = min(f.top, t.drawn[0]-1)
-		f.newest.Store(f.top)
+		f.lastDrawn = min(f.lastDrawn, t.drawn[0]-1)
+		f.newest.Store(f.lastDrawn)
 	}
-	settled := f.top
+	settled := f.lastDrawn
 	for _, t := range f.open {
 		settled = min(settled, t.low-1)
 	}
-	f.release(settled)
+	f.publishPending(settled)
 }
 
-func (f *Feed) drop(t *ticket) {
-	f.open = slices.DeleteFunc(f.open, func(other *ticket) bool { return other == t })
+func (f *Feed) closeTx(t *openTx) {
+	f.open = slices.DeleteFunc(f.open, func(other *openTx) bool { return other == t })
 }

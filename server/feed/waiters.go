@@ -134,15 +134,15 @@ func (t *waiters) last(keys []Key, since int64) (last int64) {
 	return last
 }
 
-// note remembers a change of a key and adds those who wait for it to the list.
-func (t *waiters) note(k Key, pos int64, woken []*waiter) []*waiter {
+// recordChange remembers a change of a key and adds those who wait for it to the list.
+func (t *waiters) recordChange(k Key, pos int64, woken []*waiter) []*waiter {
 	s := t.shard(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.keys[k]
 	if e == nil {
 		if len(s.keys) >= keysPerShard {
-			s.forget()
+			s.evict()
 		}
 		e = &entry{}
 		s.keys[k] = e
@@ -154,8 +154,8 @@ func (t *waiters) note(k Key, pos int64, woken []*waiter) []*waiter {
 	return woken
 }
 
-// everybody adds those who wait for anything to the list.
-func (t *waiters) everybody(woken []*waiter) []*waiter {
+// allWaiters adds those who wait for anything to the list.
+func (t *waiters) allWaiters(woken []*waiter) []*waiter {
 	t.all.mu.Lock()
 	defer t.all.mu.Unlock()
 	if e := t.all.keys[Key{}]; e != nil {
@@ -166,8 +166,8 @@ func (t *waiters) everybody(woken []*waiter) []*waiter {
 	return woken
 }
 
-// forget raises the floor over the older half of the keys that nobody waits for.
-func (s *shard) forget() {
+// evict raises the floor over the older half of the keys that nobody waits for.
+func (s *shard) evict() {
 	var idle []int64
 	for _, e := range s.keys {
 		if e.head == nil {

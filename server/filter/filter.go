@@ -79,7 +79,7 @@ type Header struct {
 type presence uint8
 
 const (
-	anyway presence = iota
+	either presence = iota
 	required
 	forbidden
 )
@@ -103,7 +103,7 @@ func (f *Events) Limit(def, most int) int {
 func (f *RoomEvents) Match(h *Header) bool {
 	return f.Events.Match(h.Type, h.Sender) && f.Rooms.Match(h.RoomID) &&
 		!f.notRelTypes.has(h.RelType) && f.relTypes.admits(h.RelType) &&
-		(f.url == anyway || hasURL(h.Content) == (f.url == required))
+		(f.url == either || hasURL(h.Content) == (f.url == required))
 }
 
 // Match reports whether the room is wanted.

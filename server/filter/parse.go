@@ -38,7 +38,7 @@ func Parse(data []byte) (*Filter, error) {
 	// An empty list asks for events without anything in them. A server may
 	// return more than was asked for, and nobody can use such events.
 	if len(w.EventFields.value) > 0 {
-		f.Fields = newFields(texts(w.EventFields.value))
+		f.Fields = newFields(stringList(w.EventFields.value))
 	}
 	room := w.Room.value
 	f.Room = Room{
@@ -112,7 +112,7 @@ func (t *text) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return nil
 }
 
-func texts(list []text) []string {
+func stringList(list []text) []string {
 	out := make([]string, len(list))
 	for i, t := range list {
 		out[i] = string(t)
@@ -212,10 +212,10 @@ func (w *wireRoomEvents) compile() RoomEvents {
 		}
 	}
 	if w.RelTypes.set {
-		f.relTypes = newSet(texts(w.RelTypes.value))
+		f.relTypes = newSet(stringList(w.RelTypes.value))
 	}
 	if w.NotRelationTypes.set {
-		f.notRelTypes = newSet(texts(w.NotRelationTypes.value))
+		f.notRelTypes = newSet(stringList(w.NotRelationTypes.value))
 	}
 	return f
 }
@@ -254,5 +254,5 @@ func patternsOf(list optional[typeList]) *patterns {
 	if !list.set {
 		return nil
 	}
-	return newPatterns(texts(list.value))
+	return newPatterns(stringList(list.value))
 }

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// linear is the size up to which a list is searched without an index.
-const linear = 8
+// maxLinear is the size up to which a list is searched without an index.
+const maxLinear = 8
 
 // A set is a list that may be absent: a nil set admits everything and has
 // nothing, an empty one admits nothing.
@@ -19,7 +19,7 @@ type set[T ~string] struct {
 
 func newSet[T ~string](list []T) *set[T] {
 	s := &set[T]{list: list}
-	if len(list) > linear {
+	if len(list) > maxLinear {
 		s.index = make(map[T]struct{}, len(list))
 		for _, v := range list {
 			s.index[v] = struct{}{}

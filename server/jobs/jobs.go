@@ -50,27 +50,27 @@ const Slice = 50 * time.Millisecond
 
 const (
 	workers = 4 // jobs at once
-	// turn is how long one job may keep others waiting that are due.
-	turn       = time.Second
+	// fairShare is how long one job may keep others waiting that are due.
+	fairShare  = time.Second
 	maxBackoff = time.Hour
-	// look is how many jobs that wait are read at once.
-	look = 100
+	// readBatch is how many jobs that wait are read at once.
+	readBatch = 100
 )
 
 // Jobs does the jobs of a database, of the kinds that have a handler.
 type Jobs struct {
-	db       *storage.DB
-	log      *slog.Logger
-	lease    time.Duration
-	retry    time.Duration
-	alone    bool   // no other process uses the database
-	holder   string // this process
-	handlers map[string]Handler
-	kinds    []string
-	failing  atomic.Pointer[map[string]int64]
-	ended    *prometheus.CounterVec
+	db        *storage.DB
+	log       *slog.Logger
+	lease     time.Duration
+	retry     time.Duration
+	exclusive bool   // no other process uses the database
+	holder    string // this process
+	handlers  map[string]Handler
+	kinds     []string
+	failing   atomic.Pointer[map[string]int64]
+	ended     *prometheus.CounterVec
 
-	kick chan struct{}
+	wakeLoop chan struct{}
 
 	mu      sync.Mutex
 	running map[int64]bool
@@ -91,10 +91,10 @@ type sighting struct {
 // New makes the jobs of a database. Handlers are set before Run.
 func New(d Deps) *Jobs {
 	s := &Jobs{
-		db: d.DB, log: d.Log, lease: d.Lease, retry: d.Retry, alone: d.DB.Engine() == "sqlite",
+		db: d.DB, log: d.Log, lease: d.Lease, retry: d.Retry, exclusive: d.DB.Engine() == "sqlite",
 		// Never from a seed: processes that have the same one are not the same.
 		holder:   env.Real().Rand.Token("job holder", "", 12),
-		handlers: map[string]Handler{}, kick: make(chan struct{}, 1),
+		handlers: map[string]Handler{}, wakeLoop: make(chan struct{}, 1),
 		running: map[int64]bool{}, waiters: map[chan struct{}]key{}, seen: map[int64]sighting{},
 	}
 	if s.lease == 0 {
@@ -120,7 +120,7 @@ func (s *Jobs) Handle(kind string, h Handler) {
 // wake has Run look for jobs.
 func (s *Jobs) wake() {
 	select {
-	case s.kick <- struct{}{}:
+	case s.wakeLoop <- struct{}{}:
 	default: // it will
 	}
 }
@@ -151,7 +151,7 @@ func (s *Jobs) Idle(ctx context.Context) error {
 		if err != nil || len(held) > 0 {
 			return false, err
 		}
-		free, err := tx.FreeJobs(ctx, s.kinds, look)
+		free, err := tx.FreeJobs(ctx, s.kinds, readBatch)
 		return !slices.ContainsFunc(free, s.due), err
 	})
 }
@@ -193,17 +193,17 @@ func (s *Jobs) await(ctx context.Context, of key, ask func(*storage.Reader) (boo
 // an hour, and a job that only gave way to others does not wait, whatever the
 // clock said that its time was reckoned by.
 func (s *Jobs) due(j *storage.Job) bool {
-	wait := s.until(j)
+	wait := s.waitUntil(j)
 	gaveWay := j.Held > 0 && j.Attempts == 0
 	return wait <= 0 || gaveWay || j.Attempts > 0 && wait > maxBackoff
 }
 
-func (s *Jobs) until(j *storage.Job) time.Duration {
-	return time.Duration(j.RunAt-now()) * time.Millisecond
+func (s *Jobs) waitUntil(j *storage.Job) time.Duration {
+	return time.Duration(j.RunAt-nowTS()) * time.Millisecond
 }
 
-// now is the real time, which back-off goes by, whatever time clients see.
-func now() int64 { return env.Real().NowTS() }
+// nowTS is the real time, which back-off goes by, whatever time clients see.
+func nowTS() int64 { return env.Real().NowTS() }
 
 // failing is the metric of jobs that fail again and again.
 type failing struct{ jobs *Jobs }

@@ -14,8 +14,8 @@ import (
 	"touchstone.example/storage"
 )
 
-// tellAgain is how often the log tells that the database does not let us start jobs.
-const tellAgain = time.Minute
+// logInterval is how often the log tells that the database does not let us start jobs.
+const logInterval = time.Minute
 
 // Run does jobs until ctx ends, and gives back those that are not done then. It
 // must end before the feed does.
@@ -27,20 +27,20 @@ func (s *Jobs) Run(ctx context.Context) error {
 		if err == nil {
 			told = nil
 		} else if ctx.Err() == nil {
-			if told == nil || told() >= tellAgain {
+			if told == nil || told() >= logInterval {
 				s.log.WarnContext(ctx, "jobs cannot be started; trying again until they can", "error", err)
 				told = env.Stopwatch()
 			}
 			next = s.retry
 		}
-		s.rest(ctx, next)
+		s.waitForWork(ctx, next)
 	}
 	return group.Wait()
 }
 
-// rest waits for something to do. Zero is for ever: an idle server on SQLite asks
+// waitForWork waits for something to do. Zero is for ever: an idle server on SQLite asks
 // nothing, since nobody else can cause a job.
-func (s *Jobs) rest(ctx context.Context, atMost time.Duration) {
+func (s *Jobs) waitForWork(ctx context.Context, atMost time.Duration) {
 	var alarm <-chan time.Time
 	if atMost > 0 {
 		timer := time.NewTimer(atMost)
@@ -48,7 +48,7 @@ func (s *Jobs) rest(ctx context.Context, atMost time.Duration) {
 		alarm = timer.C
 	}
 	select {
-	case <-s.kick:
+	case <-s.wakeLoop:
 	case <-alarm:
 	case <-ctx.Done():
 	}
@@ -60,7 +60,7 @@ func (s *Jobs) start(ctx context.Context, group *run.Group) (next time.Duration,
 	var free, held []*storage.Job
 	var counts map[string]int64
 	err = s.db.Read(ctx, func(tx *storage.Reader) (err error) {
-		if free, err = tx.FreeJobs(ctx, s.kinds, look); err != nil {
+		if free, err = tx.FreeJobs(ctx, s.kinds, readBatch); err != nil {
 			return err
 		}
 		if held, err = tx.HeldJobs(ctx, s.kinds); err != nil {
@@ -106,14 +106,14 @@ func (s *Jobs) choose(free, held []*storage.Job) (due []*storage.Job, next time.
 			next = max(d, time.Millisecond)
 		}
 	}
-	if !s.alone {
+	if !s.exclusive {
 		sooner(s.lease / 3)
 	}
 	for _, j := range free {
 		if s.due(j) {
 			due = append(due, j)
 		} else {
-			sooner(s.until(j))
+			sooner(s.waitUntil(j))
 		}
 	}
 	s.mu.Lock()
@@ -123,7 +123,7 @@ func (s *Jobs) choose(free, held []*storage.Job) (due []*storage.Job, next time.
 	for _, j := range held {
 		switch was := last[j.ID]; {
 		case s.running[j.ID]:
-		case s.alone || j.Holder == s.holder: // of a process before this one, or given up without an answer
+		case s.exclusive || j.Holder == s.holder: // of a process before this one, or given up without an answer
 			due = append(due, j)
 		case was.holder != j.Holder || was.held != j.Held:
 			s.seen[j.ID] = sighting{j.Holder, j.Held, env.Stopwatch()}
@@ -173,7 +173,7 @@ func (s *Jobs) take(ctx context.Context, j *storage.Job) (taken *storage.Job, er
 // work does a job until it is done, has failed, has had its turn, or the server
 // stops.
 func (s *Jobs) work(ctx context.Context, row *storage.Job) {
-	defer s.tell(key{row.Kind, row.Key})
+	defer s.wakeWaiters(key{row.Kind, row.Key})
 	spent := env.Stopwatch()
 	for {
 		done, err := s.step(ctx, row)
@@ -186,7 +186,7 @@ func (s *Jobs) work(ctx context.Context, row *storage.Job) {
 			s.log.WarnContext(ctx, "another process does this job by now", "kind", row.Kind, "key", row.Key)
 			return
 		case ctx.Err() != nil:
-			s.giveBack(ctx, row, row.RunAt, row.Attempts, row.LastError)
+			s.handBack(ctx, row, row.RunAt, row.Attempts, row.LastError)
 			return
 		case err != nil:
 			s.failed(ctx, row, err)
@@ -194,9 +194,9 @@ func (s *Jobs) work(ctx context.Context, row *storage.Job) {
 		case again == nil:
 			s.ended.WithLabelValues(row.Kind, "done").Inc()
 			return
-		case spent() > turn && s.othersWait():
+		case spent() > fairShare && s.othersWait():
 			// Behind all that is due now.
-			s.giveBack(ctx, again, now(), again.Attempts, again.LastError)
+			s.handBack(ctx, again, nowTS(), again.Attempts, again.LastError)
 			return
 		}
 		row = again
@@ -228,7 +228,7 @@ func (s *Jobs) failed(ctx context.Context, row *storage.Job, why error) {
 	wait := s.backoff(row.Attempts)
 	s.log.WarnContext(ctx, "a job failed; it is tried again", "kind", row.Kind, "key", row.Key, "attempts", row.Attempts+1,
 		"after", wait, "error", why)
-	s.giveBack(ctx, row, now()+wait.Milliseconds(), row.Attempts+1, why.Error())
+	s.handBack(ctx, row, nowTS()+wait.Milliseconds(), row.Attempts+1, why.Error())
 }
 
 func (s *Jobs) backoff(attempts int64) time.Duration {
@@ -241,12 +241,12 @@ func (s *Jobs) backoff(attempts int64) time.Duration {
 	return wait
 }
 
-// patience bounds how long giving a job back may take when the server stops.
-const patience = 2 * time.Second
+// releaseTimeout bounds how long giving a job back may take when the server stops.
+const releaseTimeout = 2 * time.Second
 
-// giveBack lets anybody do a job, from a time on.
-func (s *Jobs) giveBack(ctx context.Context, row *storage.Job, runAt, attempts int64, why string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+// handBack lets anybody do a job, from a time on.
+func (s *Jobs) handBack(ctx context.Context, row *storage.Job, runAt, attempts int64, why string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	err := s.db.Write(ctx, func(tx *storage.Writer) error { return tx.FreeJob(ctx, row, runAt, attempts, why) })
 	if err != nil && !errors.Is(err, storage.ErrLeaseLost) {
@@ -260,8 +260,8 @@ func (s *Jobs) othersWait() bool {
 	return s.waiting
 }
 
-// tell wakes those who wait for a job.
-func (s *Jobs) tell(of key) {
+// wakeWaiters wakes those who wait for a job.
+func (s *Jobs) wakeWaiters(of key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c, k := range s.waiters {

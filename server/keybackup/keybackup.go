@@ -37,7 +37,7 @@ type Deps struct {
 	DB *storage.DB
 	// OpaqueAuthData is a departure from the letter, which it notes: auth_data may
 	// be a string.
-	OpaqueAuthData func(context.Context) bool
+	OpaqueAuthData func(ctx context.Context) bool
 }
 
 // KeyBackup serves backups of room keys.

@@ -87,7 +87,7 @@ func (l *Lab) ResetLab(ctx context.Context, _ *extraapi.ResetLabRequest) (*api.E
 		return nil, err
 	}
 	l.Coverage.Clear()
-	l.Violations.Clear(strict.Query{})
+	l.Violations.Reset()
 	return &api.Empty{}, nil
 }
 

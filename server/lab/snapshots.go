@@ -7,8 +7,10 @@ import (
 	"errors"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"touchstone.example/api"
 	"touchstone.example/generated/extraapi"
@@ -18,7 +20,19 @@ import (
 // maxSnapshots bounds how many there are: each is a copy of the database.
 const maxSnapshots = 100
 
-var snapshotName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+// maxSnapshotName bounds its name, in characters.
+const maxSnapshotName = 64
+
+func validName(name string) bool {
+	n := 0
+	for _, r := range name {
+		n++
+		if r == utf8.RuneError || !unicode.IsLetter(r) && !unicode.IsNumber(r) && !strings.ContainsRune(" ._-", r) {
+			return false
+		}
+	}
+	return 0 < n && n <= maxSnapshotName
+}
 
 // GetLabSnapshots lists the snapshots by name.
 func (l *Lab) GetLabSnapshots(context.Context, *extraapi.GetLabSnapshotsRequest) (*extraapi.GetLabSnapshotsResponse, error) {
@@ -38,8 +52,8 @@ func described(name string, s *Saved) *extraapi.LabSnapshot {
 // SaveLabSnapshot keeps the server as it is under a name, in place of what had
 // that name before.
 func (l *Lab) SaveLabSnapshot(ctx context.Context, req *extraapi.SaveLabSnapshotRequest) (*extraapi.SaveLabSnapshotResponse, error) {
-	if !snapshotName.MatchString(req.Name) {
-		return nil, api.InvalidParam("name: expected 1 to 64 of the characters A-Z a-z 0-9 . _ -")
+	if !validName(req.Name) {
+		return nil, api.InvalidParam("name: expected 1 to %d letters, digits, spaces, dots, underscores and hyphens", maxSnapshotName)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -15,11 +15,11 @@ import (
 const (
 	// maxFailures is how many wrong secrets may come from an address at once,
 	// and forgetOne how soon one of them is forgotten.
-	maxFailures = 20
-	forgetOne   = 5 * time.Second
-	// maxGuesses is how many secrets of one address are looked at at a time:
+	maxFailures     = 20
+	forgiveInterval = 5 * time.Second
+	// maxConcurrentGuesses is how many secrets of one address are looked at at a time:
 	// before they are, nobody knows that they are wrong.
-	maxGuesses = 100
+	maxConcurrentGuesses = 100
 	// maxAddresses bounds half of the memory.
 	maxAddresses = 16384
 )
@@ -41,20 +41,20 @@ type address struct {
 }
 
 func (f *failures) admit(op *api.Operation, r *http.Request) (ended func(*api.Error), err error) {
-	from := origin(r)
+	from := networkOf(r)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	a := f.look(from)
+	a := f.get(from)
 	now := f.now()
 	a.forget(now)
 	switch {
 	case a.failed >= maxFailures:
-		return nil, api.LimitExceeded(a.since.Add(time.Duration(a.failed-maxFailures+1) * forgetOne).Sub(now))
-	case a.guesses >= maxGuesses:
+		return nil, api.LimitExceeded(a.since.Add(time.Duration(a.failed-maxFailures+1) * forgiveInterval).Sub(now))
+	case a.guesses >= maxConcurrentGuesses:
 		return nil, api.LimitExceeded(time.Second)
 	}
 	a.guesses++
-	return func(e *api.Error) { f.ended(from, a, wrong(op, e)) }, nil
+	return func(e *api.Error) { f.ended(from, a, isWrongSecret(op, e)) }, nil
 }
 
 func (f *failures) ended(from netip.Prefix, a *address, failed bool) {
@@ -78,8 +78,8 @@ func (f *failures) ended(from netip.Prefix, a *address, failed bool) {
 	}
 }
 
-// look finds an address, or begins to remember it.
-func (f *failures) look(from netip.Prefix) *address {
+// get finds an address, or begins to remember it.
+func (f *failures) get(from netip.Prefix) *address {
 	a := f.new[from]
 	if a != nil {
 		return a
@@ -96,17 +96,17 @@ func (f *failures) look(from netip.Prefix) *address {
 
 // forget lets time pass.
 func (a *address) forget(now time.Time) {
-	n := int(now.Sub(a.since) / forgetOne)
+	n := int(now.Sub(a.since) / forgiveInterval)
 	if a.failed == 0 || n <= 0 {
 		return
 	}
 	a.failed = max(0, a.failed-n)
-	a.since = a.since.Add(time.Duration(n) * forgetOne)
+	a.since = a.since.Add(time.Duration(n) * forgiveInterval)
 }
 
-// origin is whose failures count together: one address, or the network that one
+// networkOf is whose failures count together: one address, or the network that one
 // customer has in IPv6.
-func origin(r *http.Request) netip.Prefix {
+func networkOf(r *http.Request) netip.Prefix {
 	a, ok := api.AddressOf(r)
 	if !ok {
 		return netip.Prefix{}
@@ -119,9 +119,9 @@ func origin(r *http.Request) netip.Prefix {
 	return p
 }
 
-// wrong reports whether an answer says that a secret was not right. What
+// isWrongSecret reports whether an answer says that a secret was not right. What
 // user-interactive authentication asks for first has no code.
-func wrong(op *api.Operation, e *api.Error) bool {
+func isWrongSecret(op *api.Operation, e *api.Error) bool {
 	if e == nil {
 		return false
 	}

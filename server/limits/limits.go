@@ -28,7 +28,7 @@ type Limits struct {
 	pages    turns
 	wholes   turns
 	syncs    turns
-	held     held
+	held     heldBytes
 }
 
 var _ api.Bounds = (*Limits)(nil)
@@ -36,7 +36,7 @@ var _ api.Bounds = (*Limits)(nil)
 // New returns the limits of a server.
 func New(o Options) *Limits {
 	l := &Limits{
-		pages: turns{atOnce: pagesAtOnce}, wholes: turns{atOnce: wholesAtOnce}, syncs: turns{atOnce: wholesAtOnce},
+		pages: turns{atOnce: maxPages}, wholes: turns{atOnce: maxFullStates}, syncs: turns{atOnce: maxFullStates},
 	}
 	if o.Failures {
 		l.failures = &failures{now: o.Now}
@@ -48,9 +48,9 @@ func New(o Options) *Limits {
 // time are made and sent to one caller, and the others wait.
 func (l *Limits) Turn(ctx context.Context, op *api.Operation, caller string) (done func(), err error) {
 	switch {
-	case pages[op]:
+	case pageOperations[op]:
 		return l.pages.take(ctx, caller)
-	case wholes[op]:
+	case fullStateOperations[op]:
 		return l.wholes.take(ctx, caller)
 	}
 	return nil, nil
@@ -70,7 +70,7 @@ func (l *Limits) Hold(caller string, bytes int64) (done func(), ok bool) {
 // Admit refuses an operation that takes a secret to an address from which too
 // many wrong ones have come.
 func (l *Limits) Admit(op *api.Operation, r *http.Request) (ended func(*api.Error), err error) {
-	if l.failures == nil || !secret[op] {
+	if l.failures == nil || !secretOperations[op] {
 		return nil, nil
 	}
 	return l.failures.admit(op, r)

@@ -40,7 +40,7 @@ func TestEveryOperationHasABound(t *testing.T) {
 			require.LessOrEqual(t, n, int64(bodyList), "%s is open to everybody", op.ID)
 		}
 	}
-	for _, table := range []map[*api.Operation]bool{pages, wholes, secret} {
+	for _, table := range []map[*api.Operation]bool{pageOperations, fullStateOperations, secretOperations} {
 		for op := range table {
 			require.True(t, slices.Contains(ops.All, op))
 		}
@@ -57,7 +57,7 @@ func TestTurns(t *testing.T) {
 		l := New(Options{})
 		page := &ops.ClientGetRoomEvents
 		var ends []func()
-		for range pagesAtOnce {
+		for range maxPages {
 			done, err := l.Turn(t.Context(), page, "@alice:hs1")
 			require.NoError(t, err)
 			ends = append(ends, done)
@@ -72,7 +72,7 @@ func TestTurns(t *testing.T) {
 
 		start := time.Now()
 		_, err = l.Turn(t.Context(), page, "@alice:hs1")
-		require.Equal(t, turnPatience, time.Since(start))
+		require.Equal(t, turnTimeout, time.Since(start))
 		var e *api.Error
 		require.ErrorAs(t, err, &e)
 		require.Equal(t, "M_LIMIT_EXCEEDED", e.ErrCode)
@@ -173,16 +173,16 @@ func TestWrongSecretsOfAnAddress(t *testing.T) {
 	}
 	e := g.guess(login, here, no)
 	require.NotNil(t, e)
-	require.Equal(t, forgetOne.Milliseconds(), e.Extra["retry_after_ms"])
+	require.Equal(t, forgiveInterval.Milliseconds(), e.Extra["retry_after_ms"])
 	require.Equal(t, "5", e.Header["Retry-After"])
 	require.NotNil(t, g.guess(&ops.ClientRegister, here, no), "one secret or another")
 	require.Nil(t, g.guess(login, next, no))
 	require.Nil(t, g.guess(&ops.ClientGetLoginFlows, here, no), "no secret is asked for")
 
-	g.now = g.now.Add(forgetOne)
+	g.now = g.now.Add(forgiveInterval)
 	require.Nil(t, g.guess(login, here, no), "one is forgotten")
 	require.NotNil(t, g.guess(login, here, no))
-	g.now = g.now.Add(maxFailures * forgetOne)
+	g.now = g.now.Add(maxFailures * forgiveInterval)
 	for range maxFailures {
 		require.Nil(t, g.guess(login, here, no), "all are")
 	}
@@ -223,7 +223,7 @@ func TestWhatIsNoFailure(t *testing.T) {
 func TestGuessesAtOnce(t *testing.T) {
 	g := newGuesser(t)
 	var ends []func(*api.Error)
-	for range maxGuesses {
+	for range maxConcurrentGuesses {
 		ended, refused := g.begin(&ops.ClientLogin, "192.0.2.1:5")
 		require.Nil(t, refused)
 		ends = append(ends, ended)
@@ -233,7 +233,7 @@ func TestGuessesAtOnce(t *testing.T) {
 		ended(api.Forbidden("no"))
 	}
 	e := g.guess(&ops.ClientLogin, "192.0.2.1:5", nil)
-	require.Equal(t, (maxGuesses-maxFailures+1)*forgetOne.Milliseconds(), e.Extra["retry_after_ms"])
+	require.Equal(t, (maxConcurrentGuesses-maxFailures+1)*forgiveInterval.Milliseconds(), e.Extra["retry_after_ms"])
 }
 
 // TestAddressesAreBounded: many addresses are forgotten again, and those that

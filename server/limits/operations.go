@@ -7,9 +7,9 @@ import (
 	"touchstone.example/generated/ops"
 )
 
-// pages are the operations that answer with a part of what there is. Their work
+// pageOperations are the operations that answer with a part of what there is. Their work
 // is of the size of the answer.
-var pages = map[*api.Operation]bool{
+var pageOperations = map[*api.Operation]bool{
 	&ops.ClientGetRoomEvents:                            true,
 	&ops.ClientGetEventContext:                          true,
 	&ops.ClientGetRelatingEvents:                        true,
@@ -30,9 +30,9 @@ var pages = map[*api.Operation]bool{
 	&ops.FedQueryPublicRooms:                            true,
 }
 
-// wholes are those that answer with all that there is of something, of whatever
+// fullStateOperations are those that answer with all that there is of something, of whatever
 // size.
-var wholes = map[*api.Operation]bool{
+var fullStateOperations = map[*api.Operation]bool{
 	&ops.ClientGetRoomState:           true,
 	&ops.ClientGetMembersByRoom:       true,
 	&ops.ClientGetJoinedMembersByRoom: true,
@@ -48,10 +48,10 @@ var wholes = map[*api.Operation]bool{
 	&ops.FedQueryUserEncryptionKeys:   true,
 }
 
-// secret are the operations by which somebody without an account, or with
+// secretOperations are the operations by which somebody without an account, or with
 // another one's session, could guess a secret: a password, a registration or
 // login token, a shared secret, a code that was sent by mail.
-var secret = map[*api.Operation]bool{
+var secretOperations = map[*api.Operation]bool{
 	&ops.ClientLogin:                   true,
 	&ops.ClientRefresh:                 true,
 	&ops.ClientRegister:                true,

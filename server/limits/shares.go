@@ -11,13 +11,13 @@ import (
 )
 
 const (
-	// pagesAtOnce and wholesAtOnce are how many large answers one caller is
+	// maxPages and wholesAtOnce are how many large answers one caller is
 	// given at a time: of those that have a bound, and of those that have none.
-	pagesAtOnce  = 4
-	wholesAtOnce = 2
-	// turnPatience is how long a request waits for its turn. With the time that
+	maxPages      = 4
+	maxFullStates = 2
+	// turnTimeout is how long a request waits for its turn. With the time that
 	// a client has to take something of its answer, it is less than a minute.
-	turnPatience = 20 * time.Second
+	turnTimeout = 20 * time.Second
 	// maxHeld is how many bytes are kept in memory for one caller: bodies that
 	// arrive and answers that are sent. The first may be of any size, since
 	// there are answers of which nothing can be left out.
@@ -46,7 +46,7 @@ func (t *turns) take(ctx context.Context, caller string) (done func(), err error
 		return t.ender(caller, q), nil
 	default:
 	}
-	patience := time.NewTimer(turnPatience)
+	patience := time.NewTimer(turnTimeout)
 	defer patience.Stop()
 	select {
 	case q.slots <- struct{}{}:
@@ -90,13 +90,13 @@ func (t *turns) leave(caller string, q *queue) {
 	}
 }
 
-// held counts the bytes in memory by caller. The zero value is ready.
-type held struct {
+// heldBytes counts the bytes in memory by caller. The zero value is ready.
+type heldBytes struct {
 	mu    sync.Mutex
 	bytes map[string]int64
 }
 
-func (h *held) take(caller string, n int64) (done func(), ok bool) {
+func (h *heldBytes) take(caller string, n int64) (done func(), ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := h.bytes[caller]
@@ -110,7 +110,7 @@ func (h *held) take(caller string, n int64) (done func(), ok bool) {
 	return func() { h.give(caller, n) }, true
 }
 
-func (h *held) give(caller string, n int64) {
+func (h *heldBytes) give(caller string, n int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.bytes[caller] -= n; h.bytes[caller] == 0 {

@@ -17,9 +17,9 @@ import (
 const (
 	// failureInterval is how often the log tells of one kind of failure.
 	failureInterval = time.Minute
-	// calm is how long no write must have failed before the database is called
+	// writableAfter is how long no write must have failed before the database is called
 	// writable again: on a disk that is nearly full small writes succeed.
-	calm = 30 * time.Second
+	writableAfter = 30 * time.Second
 	// probeInterval bounds how often Writable writes.
 	probeInterval = time.Second
 )
@@ -112,7 +112,7 @@ func (f *Failures) Writable(ctx context.Context, probe func(context.Context) err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.unwritable != nil && f.now()-f.failedAt < calm {
+	if f.unwritable != nil && f.now()-f.failedAt < writableAfter {
 		return f.unwritable
 	}
 	f.unwritable = nil

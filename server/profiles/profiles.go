@@ -127,17 +127,17 @@ func (p *Profiles) GetProfileField(ctx context.Context, req *clientapi.GetProfil
 	}
 	for _, f := range fields {
 		if f.Name == req.KeyName {
-			return &clientapi.GetProfileFieldResponse{Body: object(f)}, nil
+			return &clientapi.GetProfileFieldResponse{Body: jsonObject(f)}, nil
 		}
 	}
 	if p.UnsetIsEmpty && (req.KeyName == fieldName || req.KeyName == fieldAvatar) {
-		return &clientapi.GetProfileFieldResponse{Body: object()}, nil
+		return &clientapi.GetProfileFieldResponse{Body: jsonObject()}, nil
 	}
 	return nil, api.NotFound("The profile of %s has no %q", req.UserID, req.KeyName)
 }
 
-// object writes fields as a JSON object.
-func object(fields ...storage.ProfileField) api.Raw {
+// jsonObject writes fields as a JSON object.
+func jsonObject(fields ...storage.ProfileField) api.Raw {
 	b := api.Raw{'{'}
 	for _, f := range fields {
 		b = append(api.AppendName(b, f.Name), f.Value...)
@@ -168,7 +168,7 @@ func (p *Profiles) SetProfileField(ctx context.Context, who api.Caller, req *cli
 	}
 	field := storage.ProfileField{Name: req.KeyName, Value: value}
 	if field.Name == fieldAvatar && p.EmptyAvatar && string(value) == `""` {
-		return p.change(ctx, who.User, field.Name, drop(ctx, who.User, field.Name))
+		return p.change(ctx, who.User, field.Name, deleteField(ctx, who.User, field.Name))
 	}
 	if err := p.checkValue(field); err != nil {
 		return nil, err
@@ -178,15 +178,15 @@ func (p *Profiles) SetProfileField(ctx context.Context, who api.Caller, req *cli
 		if err != nil {
 			return err
 		}
-		if len(object(with(fields, field)...)) > maxProfile {
+		if len(jsonObject(setField(fields, field)...)) > maxProfile {
 			return api.Errorf(http.StatusBadRequest, "M_PROFILE_TOO_LARGE", "The profile would be larger than %d bytes", maxProfile)
 		}
 		return tx.PutProfileField(ctx, who.User, field)
 	})
 }
 
-// with returns fields with one set.
-func with(fields []storage.ProfileField, set storage.ProfileField) []storage.ProfileField {
+// setField returns fields with one set.
+func setField(fields []storage.ProfileField, set storage.ProfileField) []storage.ProfileField {
 	out := []storage.ProfileField{set}
 	for _, f := range fields {
 		if f.Name != set.Name {
@@ -262,16 +262,16 @@ func (p *Profiles) DeleteProfileField(ctx context.Context, who api.Caller, req *
 	if !isKey(req.KeyName) {
 		return nil, badKey()
 	}
-	return p.change(ctx, who.User, req.KeyName, drop(ctx, who.User, req.KeyName))
+	return p.change(ctx, who.User, req.KeyName, deleteField(ctx, who.User, req.KeyName))
 }
 
-func drop(ctx context.Context, user id.UserID, key string) func(*storage.Writer) error {
+func deleteField(ctx context.Context, user id.UserID, key string) func(*storage.Writer) error {
 	return func(tx *storage.Writer) error { return tx.DeleteProfileField(ctx, user, key) }
 }
 
-// patience is how long the answer to a change waits for the rooms that show it. A
+// roomsTimeout is how long the answer to a change waits for the rooms that show it. A
 // user of many rooms is answered before all of them do.
-const patience = time.Second
+const roomsTimeout = time.Second
 
 // change writes a field and has the user's rooms show what they show of a profile.
 //
@@ -291,7 +291,7 @@ func (p *Profiles) change(ctx context.Context, user id.UserID, name string, writ
 		return tx.PutJob(ctx, rooms.JobProfile, string(user), nil, 0, p.Env.NowTS())
 	})
 	if err == nil && shown {
-		err = p.Jobs.Wait(ctx, rooms.JobProfile, string(user), patience)
+		err = p.Jobs.Wait(ctx, rooms.JobProfile, string(user), roomsTimeout)
 	}
 	if err != nil {
 		return nil, err

@@ -4,7 +4,9 @@ package pushrules
 
 import (
 	"bytes"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -23,10 +25,31 @@ type defaultRule struct {
 	actions    string
 }
 
-// defaults are the predefined rules, in the specification's order.
+// Predefined are the rules that every user of a server has.
+type Predefined struct {
+	rules    [kinds][]defaultRule
+	shared   func() *compiled               // all of them, for users who have changed none
+	compiled func() map[string]compiledRule // each of them, disabled ones too
+}
+
+// Standard are those of the specification, and WithPolls those and the ones of
+// MSC3930 by their unstable names.
 //
 // Spec: client-server "Predefined Rules".
-var defaults = [kinds][]defaultRule{
+var (
+	Standard  = newPredefined(standard)
+	WithPolls = newPredefined(withPolls())
+)
+
+func newPredefined(rules [kinds][]defaultRule) *Predefined {
+	p := &Predefined{rules: rules}
+	p.shared = sync.OnceValue(func() *compiled { return compile(p.Defaults("")) })
+	p.compiled = sync.OnceValue(p.compileEach)
+	return p
+}
+
+// standard are in the specification's order.
+var standard = [kinds][]defaultRule{
 	Override: {
 		{id: ".m.rule.master", disabled: true, conditions: `[]`, actions: `[]`},
 		{
@@ -111,12 +134,33 @@ var defaults = [kinds][]defaultRule{
 	},
 }
 
+// withPolls adds the rules for polls. Those for rooms of two come first.
+//
+// Spec: MSC3930.
+func withPolls() [kinds][]defaultRule {
+	event := func(name string) string {
+		return `{"kind":"event_match","key":"type","pattern":"org.matrix.msc3381.poll.` + name + `"}`
+	}
+	const prefix, two = ".org.matrix.msc3930.rule.poll_", `{"kind":"room_member_count","is":"2"},`
+	const sound = `["notify",{"set_tweak":"sound","value":"default"}]`
+	rules := standard
+	rules[Override] = append(slices.Clone(standard[Override]),
+		defaultRule{id: prefix + "response", conditions: `[` + event("response") + `]`, actions: `[]`})
+	rules[Underride] = append(slices.Clone(standard[Underride]),
+		defaultRule{id: prefix + "start_one_to_one", conditions: `[` + two + event("start") + `]`, actions: sound},
+		defaultRule{id: prefix + "start", conditions: `[` + event("start") + `]`, actions: `["notify"]`},
+		defaultRule{id: prefix + "end_one_to_one", conditions: `[` + two + event("end") + `]`, actions: sound},
+		defaultRule{id: prefix + "end", conditions: `[` + event("end") + `]`, actions: `["notify"]`},
+	)
+	return rules
+}
+
 const masterRule = ".m.rule.master"
 
-func findDefault(k Kind, ruleID string) *defaultRule {
-	for i := range defaults[k] {
-		if defaults[k][i].id == ruleID {
-			return &defaults[k][i]
+func (p *Predefined) find(k Kind, ruleID string) *defaultRule {
+	for i := range p.rules[k] {
+		if p.rules[k][i].id == ruleID {
+			return &p.rules[k][i]
 		}
 	}
 	return nil
@@ -133,12 +177,15 @@ func (d *defaultRule) unchanged(r *Rule) bool {
 	return r.ID == d.id && r.Enabled != d.disabled && bytes.Equal(r.Actions, []byte(d.actions))
 }
 
+// Defaults returns the standard rules of a user who has not changed any.
+func Defaults(user id.UserID) *Ruleset { return Standard.Defaults(user) }
+
 // Defaults returns the rules of a user who has not changed any.
-func Defaults(user id.UserID) *Ruleset {
-	s := &Ruleset{user: user}
+func (p *Predefined) Defaults(user id.UserID) *Ruleset {
+	s := &Ruleset{user: user, predefined: p}
 	for k := range kinds {
-		for i := range defaults[k] {
-			s.rules[k] = append(s.rules[k], defaults[k][i].rule(user))
+		for i := range p.rules[k] {
+			s.rules[k] = append(s.rules[k], p.rules[k][i].rule(user))
 		}
 	}
 	return s

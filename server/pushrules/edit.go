@@ -66,7 +66,7 @@ func (s *Ruleset) Put(k Kind, ruleID string, body jsontext.Value, before, after 
 func (s *Ruleset) countOwn() int {
 	n := 0
 	for k := range kinds {
-		n += len(s.rules[k]) - len(defaults[k])
+		n += len(s.rules[k]) - len(s.predefined.rules[k])
 	}
 	return n
 }

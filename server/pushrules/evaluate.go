@@ -4,8 +4,6 @@ package pushrules
 
 import (
 	"bytes"
-	"slices"
-	"sync"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -46,6 +44,8 @@ type compiled struct {
 	byRoom          map[id.RoomID]*Outcome
 	bySender        map[id.UserID]*Outcome
 	wantDisplayName bool
+	maxMembers      int
+	isDefault       bool
 }
 
 type compiledRule struct {
@@ -53,52 +53,54 @@ type compiledRule struct {
 	outcome    Outcome
 }
 
-// common is the compiled default rules, shared by all users.
-var common = sync.OnceValue(func() *compiled { return compile(Defaults("")) })
-
-// compiledDefaults has every default rule, disabled ones too. The compiled
-// rules of a user refer to it for default rules that the user has not changed.
-var compiledDefaults = sync.OnceValue(func() map[string]compiledRule {
+// compileEach compiles every predefined rule, disabled ones too. The compiled
+// rules of a user refer to them for those that the user has not changed.
+func (p *Predefined) compileEach() map[string]compiledRule {
 	all := map[string]compiledRule{}
 	for k := range kinds {
-		for i := range defaults[k] {
-			r := defaults[k][i].rule("")
+		for i := range p.rules[k] {
+			r := p.rules[k][i].rule("")
 			conditions, _ := compileConditions(&r)
 			all[r.ID] = compiledRule{conditions, outcomeOf(k, &r)}
 		}
 	}
 	return all
-})
+}
 
 // Compile compiles a user's rules. Users who changed nothing share one value.
 func Compile(s *Ruleset) *Rules {
 	if s.IsDefault() {
-		return &Rules{user: s.user, set: common()}
+		return &Rules{user: s.user, set: s.predefined.shared()}
 	}
 	return &Rules{user: s.user, set: compile(s)}
 }
 
 // IsDefault reports whether these are the default rules, so that Shared has the
 // outcome for this user.
-func (r *Rules) IsDefault() bool { return r.set == common() }
+func (r *Rules) IsDefault() bool { return r.set.isDefault }
+
+// MaxMembers returns the largest number with which a rule compares that of the
+// room's members, 0 for none. The caller need not tell larger numbers apart from
+// the next one.
+func (r *Rules) MaxMembers() int { return r.set.maxMembers }
 
 // WantDisplayName reports whether a rule contains the condition
 // contains_display_name. Otherwise the caller need not load the display name.
 func (r *Rules) WantDisplayName() bool { return r.set.wantDisplayName }
 
 func compile(s *Ruleset) *compiled {
-	c := &compiled{byRoom: map[id.RoomID]*Outcome{}, bySender: map[id.UserID]*Outcome{}}
+	c := &compiled{byRoom: map[id.RoomID]*Outcome{}, bySender: map[id.UserID]*Outcome{}, isDefault: s.IsDefault()}
 	for k := range kinds {
 		for i := range s.rules[k] {
 			if r := &s.rules[k][i]; r.Enabled {
-				c.add(k, r)
+				c.add(s.predefined, k, r)
 			}
 		}
 	}
 	return c
 }
 
-func (c *compiled) add(k Kind, r *Rule) {
+func (c *compiled) add(p *Predefined, k Kind, r *Rule) {
 	switch k {
 	case Room:
 		o := outcomeOf(k, r)
@@ -110,21 +112,28 @@ func (c *compiled) add(k Kind, r *Rule) {
 		match := []condition{bodyMatch{newPattern(r.Pattern)}}
 		c.lists[k] = append(c.lists[k], compiledRule{match, outcomeOf(k, r)})
 	default:
-		if rule, ok := compileRule(k, r); ok {
+		if rule, ok := p.compileRule(k, r); ok {
 			c.lists[k] = append(c.lists[k], rule)
-			c.wantDisplayName = c.wantDisplayName || slices.Contains(rule.conditions, condition(containsDisplayName{}))
+			for _, condition := range rule.conditions {
+				switch is := condition.(type) {
+				case containsDisplayName:
+					c.wantDisplayName = true
+				case memberCount:
+					c.maxMembers = max(c.maxMembers, is.n)
+				}
+			}
 		}
 	}
 }
 
 // compileRule compiles a rule with conditions. It returns false if one of the
 // conditions can never be true.
-func compileRule(k Kind, r *Rule) (compiledRule, bool) {
+func (p *Predefined) compileRule(k Kind, r *Rule) (compiledRule, bool) {
 	if !r.Default() {
 		conditions, ok := compileConditions(r)
 		return compiledRule{conditions, outcomeOf(k, r)}, ok
 	}
-	rule := compiledDefaults()[r.ID]
+	rule := p.compiled()[r.ID]
 	if !bytes.Equal(r.Actions, rule.outcome.Actions) {
 		rule.outcome = outcomeOf(k, r)
 	}
@@ -215,7 +224,7 @@ func (r *Rules) Evaluate(ev *Event, room *RoomInfo, displayName string) Outcome 
 	}
 	return r.set.evaluate(ev, &input{
 		room: room, displayName: displayName,
-		mentioned: ev.mentioned(r.user), about: ev.about(r.user),
+		mentioned: ev.mentioned(r.user), about: ev.About(r.user),
 	})
 }
 

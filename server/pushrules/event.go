@@ -66,14 +66,17 @@ func NewEvent(raw jsontext.Value) (*Event, error) {
 	return e, nil
 }
 
+// Sender returns who sent the event.
+func (e *Event) Sender() id.UserID { return e.sender }
+
 // mentioned reports whether the content's m.mentions names the user.
 func (e *Event) mentioned(user id.UserID) bool {
 	return e.mentions != nil && user != "" && e.mentions.items[scalar{'"', string(user)}]
 }
 
-// about reports whether this is a membership event with the user as its state
+// About reports whether this is a membership event with the user as its state
 // key.
-func (e *Event) about(user id.UserID) bool { return user != "" && e.stateKey == user }
+func (e *Event) About(user id.UserID) bool { return user != "" && e.stateKey == user }
 
 func (e *Event) text(name string) string {
 	n := e.root.members[name]

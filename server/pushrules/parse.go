@@ -36,10 +36,13 @@ type wireRuleset struct {
 	Underride []wireRule `json:"underride"`
 }
 
+// Parse reads a set of rules that are based on the standard ones.
+func Parse(user id.UserID, data []byte) (*Ruleset, error) { return Standard.Parse(user, data) }
+
 // Parse reads a set of rules, either complete or only the user's changes, and
 // applies it to the default rules. Default rules that are missing in it keep
 // their defaults; unknown default rules are dropped.
-func Parse(user id.UserID, data []byte) (*Ruleset, error) {
+func (p *Predefined) Parse(user id.UserID, data []byte) (*Ruleset, error) {
 	var wire wireRuleset
 	if jsontext.Value(data).Kind() != '{' {
 		return nil, errors.New("push rules: not a JSON object")
@@ -47,7 +50,7 @@ func Parse(user id.UserID, data []byte) (*Ruleset, error) {
 	if err := json.Unmarshal(data, &wire); err != nil {
 		return nil, fmt.Errorf("push rules: %w", err)
 	}
-	s := Defaults(user)
+	s := p.Defaults(user)
 	for k, list := range [kinds][]wireRule{wire.Override, wire.Content, wire.Room, wire.Sender, wire.Underride} {
 		if err := s.apply(Kind(k), list); err != nil {
 			return nil, fmt.Errorf("push rules: %w", err)

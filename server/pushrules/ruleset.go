@@ -59,8 +59,9 @@ func (r *Rule) Default() bool { return strings.HasPrefix(r.ID, ".") }
 // must not be changed while other goroutines read it. Changes do not affect
 // rules that were compiled before.
 type Ruleset struct {
-	user  id.UserID
-	rules [kinds][]Rule
+	user       id.UserID
+	predefined *Predefined
+	rules      [kinds][]Rule
 }
 
 // User returns the user whose rules these are.
@@ -84,11 +85,11 @@ func (s *Ruleset) index(k Kind, ruleID string) int {
 // IsDefault reports whether the user has changed nothing.
 func (s *Ruleset) IsDefault() bool {
 	for k := range kinds {
-		if len(s.rules[k]) != len(defaults[k]) {
+		if len(s.rules[k]) != len(s.predefined.rules[k]) {
 			return false
 		}
 		for i := range s.rules[k] {
-			if !defaults[k][i].unchanged(&s.rules[k][i]) {
+			if !s.predefined.rules[k][i].unchanged(&s.rules[k][i]) {
 				return false
 			}
 		}
@@ -106,7 +107,7 @@ func (s *Ruleset) AppendJSON(b []byte) []byte {
 // version therefore reach users who have not changed them.
 func (s *Ruleset) AppendChanges(b []byte) []byte {
 	return s.append(b, func(k Kind, r *Rule) bool {
-		d := findDefault(k, r.ID)
+		d := s.predefined.find(k, r.ID)
 		return d == nil || !d.unchanged(r)
 	})
 }

@@ -20,9 +20,13 @@ type Shared struct {
 	special [2][2]Outcome // indexed by mentioned and about
 }
 
+// Share evaluates the standard rules for everybody.
+func Share(ev *Event, room *RoomInfo) *Shared { return Standard.Share(ev, room) }
+
 // Share evaluates the default rules once for each combination of mentioned and
 // about.
-func Share(ev *Event, room *RoomInfo) *Shared {
+func (p *Predefined) Share(ev *Event, room *RoomInfo) *Shared {
+	common := p.shared
 	s := &Shared{ev: ev}
 	s.Everyone = common().evaluate(ev, &input{room: room})
 	for _, c := range []struct{ mentioned, about bool }{{true, false}, {false, true}, {true, true}} {
@@ -36,7 +40,7 @@ func Share(ev *Event, room *RoomInfo) *Shared {
 
 // For returns the outcome for a user who has only default rules.
 func (s *Shared) For(user id.UserID) Outcome {
-	mentioned, about := s.ev.mentioned(user), s.ev.about(user)
+	mentioned, about := s.ev.mentioned(user), s.ev.About(user)
 	switch {
 	case user == s.ev.sender:
 		return Outcome{}

@@ -43,7 +43,7 @@ func (r *Rooms) extend(ctx context.Context, h *head, d Draft) (*Planned, error) 
 	if d.StateKey != nil {
 		load = append(load, event.StateKey{Type: d.Type, Key: *d.StateKey})
 	}
-	base, err := r.base(ctx, h)
+	base, err := r.chooseBase(ctx, h)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func (r *Rooms) extend(ctx context.Context, h *head, d Draft) (*Planned, error) 
 	if d.TS == 0 {
 		refs.OriginServerTS = r.env.Now().UnixMilli()
 	}
-	auth, depth := base.refer(&refs, keys)
+	auth, depth := base.setReferences(&refs, keys)
 	if d.Type == event.TypeCreate && h.rules.RoomIDIsCreateHash {
 		refs.RoomID = ""
 	}
@@ -78,18 +78,18 @@ func (r *Rooms) extend(ctx context.Context, h *head, d Draft) (*Planned, error) 
 		p.replaces = base.get(d.Type, *d.StateKey)
 	}
 	if base != h {
-		return p, r.rejoin(ctx, h, base, p, load)
+		return p, r.mergeBranch(ctx, h, base, p, load)
 	}
 	if d.StateKey != nil {
-		p.moves = []move{{key: ev.Key(), old: p.replaces, new: p.stored}}
+		p.delta = []stateChange{{key: ev.Key(), old: p.replaces, new: p.stored}}
 	}
 	p.unread, err = r.countUnread(h, ev)
 	return p, err
 }
 
-// refer has an event name those that it follows and those that authorise it. depth
+// setReferences has an event name those that it follows and those that authorise it. depth
 // is its place in the room.
-func (h *head) refer(refs *event.Draft, keys []event.StateKey) (auth []*stored, depth int64) {
+func (h *head) setReferences(refs *event.Draft, keys []event.StateKey) (auth []*stored, depth int64) {
 	refs.ReferenceHashes = map[id.EventID][sha256.Size]byte{}
 	refer := func(to *stored) id.EventID {
 		if h.rules.ReferencesCarryHashes {
@@ -98,7 +98,7 @@ func (h *head) refer(refs *event.Draft, keys []event.StateKey) (auth []*stored, 
 		return to.ID
 	}
 	depth = 1
-	for _, tip := range h.tips {
+	for _, tip := range h.extremities {
 		refs.PrevEvents = append(refs.PrevEvents, refer(tip))
 		refs.Depth = max(refs.Depth, event.DepthAfter(h.rules, tip.Depth))
 		depth = max(depth, event.DepthAfter(h.rules, tip.depth))

@@ -32,11 +32,11 @@ type Also func(ctx context.Context, tx *storage.Writer) error
 // Planned is an event that is built and allowed, not yet written.
 type Planned struct {
 	*stored
-	auth     []*stored // its auth events
-	replaces *stored   // the state event that it replaces, in the state before it
-	redacts  *stored   // the event that it redacts
-	moves    []move    // what it changes of the room's current state
-	branch   *branch   // nil for an event that follows all extremities
+	auth     []*stored     // its auth events
+	replaces *stored       // the state event that it replaces, in the state before it
+	redacts  *stored       // the event that it redacts
+	delta    []stateChange // what it changes of the room's current state
+	branch   *branch       // nil for an event that follows all extremities
 	unread   unread
 	pos      int64
 	txn      *storage.TxnKey // the client's transaction id, if the request has one
@@ -47,7 +47,7 @@ type Planned struct {
 // repeats.
 func (r *Rooms) add(ctx context.Context, nid int64, build func(context.Context, *head) (*Plan, error)) ([]id.EventID, error) {
 	j := &job{build: build}
-	if err := r.lanes.run(ctx, nid, j, r.commit); err != nil {
+	if err := r.queues.run(ctx, nid, j, r.commit); err != nil {
 		return nil, err
 	}
 	return j.ids, r.published(ctx, j.pos)
@@ -63,13 +63,13 @@ func (r *Rooms) published(ctx context.Context, pos int64) error {
 	return nil
 }
 
-// alone runs a function in a room's lane, on the room's head and in no batch.
+// runAlone runs a function in a room's lane, on the room's head and in no batch.
 // The function commits by itself, leaves a head that is true afterwards, and
 // returns the last position that it used, for which the caller waits when the
 // lane is free again. It may run again after a conflict.
-func (r *Rooms) alone(ctx context.Context, nid int64, fn func(context.Context, *head) (int64, error)) (int64, error) {
+func (r *Rooms) runAlone(ctx context.Context, nid int64, fn func(context.Context, *head) (int64, error)) (int64, error) {
 	j := &job{alone: fn}
-	err := r.lanes.run(ctx, nid, j, r.commit)
+	err := r.queues.run(ctx, nid, j, r.commit)
 	return j.pos, err
 }
 
@@ -81,15 +81,15 @@ func (r *Rooms) commit(ctx context.Context, nid int64, jobs []*job) {
 	for _, j := range jobs {
 		j.err = errUnfinished
 	}
-	for t := r.newTries(nid); len(jobs) > 0; {
+	for t := r.newRetries(nid); len(jobs) > 0; {
 		b := &batch{r: r}
 		err := b.run(ctx, nid, jobs)
 		switch {
 		case err == nil:
 		case errors.Is(err, storage.ErrConflict):
 			b.retrySingly(func(j *job) bool { return j.plan != nil && j.plan.Also != nil })
-			if !t.again() {
-				b.fail(jobs, t.gaveUp(err))
+			if !t.next() {
+				b.fail(jobs, t.busy(err))
 			}
 		case errors.Is(err, storage.ErrExists):
 			found, failed := b.answerRepeats(ctx)
@@ -99,7 +99,7 @@ func (r *Rooms) commit(ctx context.Context, nid int64, jobs []*job) {
 			case found:
 			case len(b.planned) > 1:
 				b.retrySingly(nil)
-			case b.planned[0].plan != nil && b.planned[0].txn() == nil || !t.again():
+			case b.planned[0].plan != nil && b.planned[0].txn() == nil || !t.next():
 				b.fail(jobs, err)
 			}
 		case b.rolledBack && len(b.planned) > 1 && !t.expired(): // one of them may be at fault
@@ -109,7 +109,7 @@ func (r *Rooms) commit(ctx context.Context, nid int64, jobs []*job) {
 		}
 		n := len(jobs)
 		if jobs = slices.DeleteFunc(jobs, func(j *job) bool { return j.finished }); len(jobs) < n {
-			t = r.newTries(nid)
+			t = r.newRetries(nid)
 		}
 	}
 }
@@ -157,13 +157,13 @@ func (b *batch) run(ctx context.Context, nid int64, jobs []*job) (err error) {
 		b.r.heads.put(b.h)
 		return nil
 	}
-	b.before = b.h.tips
+	b.before = b.h.extremities
 	b.plan(ctx, jobs)
 	switch {
 	case len(b.planned) > 0: // which sees that the head is true
 		err = b.write(ctx)
 	case b.cached && len(b.answered) > 0:
-		err = b.r.stillAt(ctx, b.h.room)
+		err = b.r.checkVersion(ctx, b.h.room)
 	}
 	if err != nil {
 		return err // the head is dropped: it may hold what is not in the database
@@ -191,14 +191,14 @@ func (b *batch) plan(ctx context.Context, jobs []*job) {
 		if j.alone != nil || j.single && behind {
 			return
 		}
-		wide := b.h.isWide()
+		wide := b.h.tooManyExtremities()
 		p, err := j.build(ctx, b.h)
 		switch {
 		case err != nil:
-			b.note(answer{job: j, err: err})
+			b.addAnswer(answer{job: j, err: err})
 			continue
 		case len(p.Events) == 0: // nothing to do, and that is done
-			b.note(answer{job: j, ids: []id.EventID{p.same}})
+			b.addAnswer(answer{job: j, ids: []id.EventID{p.same}})
 			continue
 		case p.Alone && behind:
 			return
@@ -208,7 +208,7 @@ func (b *batch) plan(ctx context.Context, jobs []*job) {
 		}
 		b.planned = append(b.planned, j)
 		for _, ev := range p.Events {
-			b.h.apply(ev)
+			b.h.applyPlanned(ev)
 		}
 		if p.Alone || j.single || wide {
 			return
@@ -216,9 +216,9 @@ func (b *batch) plan(ctx context.Context, jobs []*job) {
 	}
 }
 
-// note keeps an answer that needs no event. It is the job's end at once where
+// addAnswer keeps an answer that needs no event. It is the job's end at once where
 // it was decided on the room as the database has it.
-func (b *batch) note(a answer) {
+func (b *batch) addAnswer(a answer) {
 	if !b.cached && len(b.planned) == 0 {
 		a.job.finish(a.ids, 0, a.err)
 		return
@@ -233,7 +233,7 @@ func (b *batch) write(ctx context.Context) error {
 	for i, j := range b.planned {
 		plans[i] = j.plan
 	}
-	followed := slices.DeleteFunc(slices.Clone(b.before), func(tip *stored) bool { return slices.Contains(b.h.tips, tip) })
+	followed := slices.DeleteFunc(slices.Clone(b.before), func(tip *stored) bool { return slices.Contains(b.h.extremities, tip) })
 	room := *b.h.room
 	err := b.r.db.Write(ctx, func(tx *storage.Writer) error {
 		room = *b.h.room
@@ -313,8 +313,8 @@ func (j *job) repeats(jobs []*job) bool {
 	})
 }
 
-// stillAt reports a conflict when another process has moved the room on.
-func (r *Rooms) stillAt(ctx context.Context, room *storage.Room) error {
+// checkVersion reports a conflict when another process has moved the room on.
+func (r *Rooms) checkVersion(ctx context.Context, room *storage.Room) error {
 	return r.db.Read(ctx, func(tx *storage.Reader) error {
 		now, err := tx.RoomByNID(ctx, room.NID)
 		if err == nil && now.Version != room.Version {

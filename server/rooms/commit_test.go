@@ -306,7 +306,7 @@ func TestALaneDoesNotWaitForTheFeed(t *testing.T) {
 		var all sync.WaitGroup
 		all.Go(func() {
 			err := h.DB.Write(context.WithoutCancel(t.Context()), func(tx *storage.Writer) error {
-				if _, err := tx.Reserve(t.Context()); err != nil {
+				if _, err := tx.ReservePosition(t.Context()); err != nil {
 					return err
 				}
 				close(parked)

@@ -113,7 +113,7 @@ func (c *creation) plan(ctx context.Context) (*Plan, error) {
 		if d.Type == event.TypeCreate {
 			c.head.room.ID = ev.RoomID
 		}
-		c.head.apply(ev)
+		c.head.applyPlanned(ev)
 		p.Events = append(p.Events, ev)
 		if size += len(ev.PDU()); size > maxRoomBytes {
 			return nil, api.TooLarge("The events of the room have more than %d bytes together", maxRoomBytes)

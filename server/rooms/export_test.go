@@ -13,7 +13,7 @@ import (
 )
 
 // MaxTries is how often a commit begins.
-const MaxTries = maxTries
+const MaxTries = maxAttempts
 
 var errForget = errors.New("the head is not to be remembered")
 
@@ -24,7 +24,7 @@ func (r *Rooms) Hold(ctx context.Context, nid int64, forget bool) (release func(
 	held, let, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		_, err := r.alone(ctx, nid, func(context.Context, *head) (int64, error) {
+		_, err := r.runAlone(ctx, nid, func(context.Context, *head) (int64, error) {
 			close(held)
 			<-let
 			if forget {
@@ -54,10 +54,10 @@ func (r *Rooms) Meanwhile(ctx context.Context, nid int64, fn func()) error {
 // Queued waits until n jobs wait in a room's lane.
 func (r *Rooms) Queued(nid int64, n int) {
 	for {
-		r.lanes.mu.Lock()
-		q := r.lanes.rooms[nid]
+		r.queues.mu.Lock()
+		q := r.queues.rooms[nid]
 		waiting := q != nil && len(q.waiting) == n
-		r.lanes.mu.Unlock()
+		r.queues.mu.Unlock()
 		if waiting {
 			return
 		}
@@ -68,13 +68,13 @@ func (r *Rooms) Queued(nid int64, n int) {
 // Plan adds events to a room, each behind the one before, with rows of their own.
 func (r *Rooms) Plan(ctx context.Context, nid int64, alone bool, also func(context.Context, *storage.Writer) error, drafts ...Draft) ([]id.EventID, error) {
 	return r.add(ctx, nid, func(ctx context.Context, h *head) (*Plan, error) {
-		out, h := &Plan{Also: also, Alone: alone}, h.ahead()
+		out, h := &Plan{Also: also, Alone: alone}, h.cloneForBatch()
 		for _, d := range drafts {
 			p, err := r.extend(ctx, h, d)
 			if err != nil {
 				return nil, err
 			}
-			h.apply(p)
+			h.applyPlanned(p)
 			out.Events = append(out.Events, p)
 		}
 		return out, nil

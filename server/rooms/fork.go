@@ -43,9 +43,9 @@ func newFork(ctx context.Context, tx *storage.Reader, rules *roomver.Rules, root
 	}
 }
 
-// know adds a state event that is planned and not stored yet. It is in one of the
+// remember adds a state event that is planned and not stored yet. It is in one of the
 // states only, so that it authorises nothing that they share.
-func (f *fork) know(p *Planned) {
+func (f *fork) remember(p *Planned) {
 	if p.IsState() {
 		f.nids[p.ID], f.fresh[p.nid] = p.nid, p
 		f.events[p.ID] = stateres.Entry{Event: p.Event}
@@ -105,13 +105,13 @@ func (f *fork) separate() error {
 // read loads events by row and keeps them.
 func (f *fork) read(nids []int64) (map[int64]*event.Event, error) {
 	byNID := make(map[int64]*event.Event, len(nids))
-	for chunk := range slices.Chunk(nids, eventsAtOnce) {
+	for chunk := range slices.Chunk(nids, eventsPerQuery) {
 		rows, err := f.tx.EventsByNID(f.ctx, chunk)
 		if err != nil {
 			return nil, err
 		}
 		for _, row := range rows {
-			ev, err := f.keep(row)
+			ev, err := f.intern(row)
 			if err != nil {
 				return nil, err
 			}
@@ -124,10 +124,10 @@ func (f *fork) read(nids []int64) (map[int64]*event.Event, error) {
 	return byNID, nil
 }
 
-// eventsAtOnce bounds the events of one query.
-const eventsAtOnce = 1000
+// eventsPerQuery bounds the events of one query.
+const eventsPerQuery = 1000
 
-func (f *fork) keep(row *storage.Event) (*event.Event, error) {
+func (f *fork) intern(row *storage.Event) (*event.Event, error) {
 	ev, err := eventOf(f.rules, row)
 	if err != nil {
 		return nil, err
@@ -147,13 +147,13 @@ func (f *fork) Load(ids []id.EventID, into []stateres.Entry) error {
 			missing = append(missing, eventID)
 		}
 	}
-	for chunk := range slices.Chunk(missing, eventsAtOnce) {
+	for chunk := range slices.Chunk(missing, eventsPerQuery) {
 		rows, err := f.tx.EventsByID(f.ctx, chunk)
 		if err != nil {
 			return err
 		}
 		for _, row := range rows {
-			if _, err := f.keep(row); err != nil {
+			if _, err := f.intern(row); err != nil {
 				return err
 			}
 		}
@@ -193,7 +193,7 @@ func (f *fork) Shared(keys []event.StateKey, into []id.EventID) error {
 // ids names events by row.
 func (f *fork) ids(nids []int64) (map[int64]id.EventID, error) {
 	all := make(map[int64]id.EventID, len(nids))
-	for chunk := range slices.Chunk(nids, eventsAtOnce) {
+	for chunk := range slices.Chunk(nids, eventsPerQuery) {
 		ids, err := f.tx.EventIDs(f.ctx, chunk)
 		if err != nil {
 			return nil, err
@@ -236,7 +236,7 @@ func (f *fork) authorisesShared(nid int64) (bool, error) {
 	seen := map[int64]bool{nid: true}
 	for next := []int64{nid}; len(next) > 0; next = next[1:] {
 		for before := int64(math.MaxInt64); ; {
-			page, err := f.tx.Authorised(f.ctx, next[0], before, authorisedAtOnce)
+			page, err := f.tx.EventsAuthorisedBy(f.ctx, next[0], before, authEdgesPerQuery)
 			if err != nil {
 				return false, err
 			}
@@ -255,7 +255,7 @@ func (f *fork) authorisesShared(nid int64) (bool, error) {
 				}
 				before = e.NID
 			}
-			if len(page) < authorisedAtOnce {
+			if len(page) < authEdgesPerQuery {
 				break
 			}
 		}
@@ -263,7 +263,7 @@ func (f *fork) authorisesShared(nid int64) (bool, error) {
 	return false, nil
 }
 
-const authorisedAtOnce = 100
+const authEdgesPerQuery = 100
 
 // authorises tells whether events of a type can be auth events.
 //
@@ -277,7 +277,7 @@ func authorises(typ string) bool {
 }
 
 // anyShared tells whether one of some events is an entry that all states share.
-func (f *fork) anyShared(events []storage.Entry) (bool, error) {
+func (f *fork) anyShared(events []storage.StateEntry) (bool, error) {
 	keys := make([]storage.StateKey, 0, len(events))
 	for _, e := range events {
 		if !f.apart[event.StateKey{Type: e.Type, Key: e.Key}] {
@@ -288,7 +288,7 @@ func (f *fork) anyShared(events []storage.Entry) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return slices.ContainsFunc(events, func(e storage.Entry) bool { return found[e.StateKey] == e.NID }), nil
+	return slices.ContainsFunc(events, func(e storage.StateEntry) bool { return found[e.StateKey] == e.NID }), nil
 }
 
 func (f *fork) named(nids []int64) ([]id.EventID, error) {
@@ -321,7 +321,7 @@ func (f *fork) Between(events []id.EventID) ([]id.EventID, error) {
 // AuthEvents is the method of stateres.Graph.
 func (f *fork) AuthEvents(nids []int64, into [][]int64) error {
 	missing := f.auths.get(nids, into)
-	for chunk := range slices.Chunk(missing, eventsAtOnce) {
+	for chunk := range slices.Chunk(missing, eventsPerQuery) {
 		auth, err := f.tx.AuthNIDs(f.ctx, chunk)
 		if err != nil {
 			return err

@@ -67,7 +67,7 @@ func TestReadsWhileTheStreamIsHeldUp(t *testing.T) {
 	other := storagetest.OpenURL(t, url)
 	group := run.NewGroup(context.WithoutCancel(t.Context()), nil)
 	follow, err := feed.Open(t.Context(), other, group, feed.Options{
-		Shared: true, Log: h.Log, TokenPatience: 20 * time.Millisecond, NewestPatience: 20 * time.Millisecond,
+		Shared: true, Log: h.Log, TokenTimeout: 20 * time.Millisecond, NewestTimeout: 20 * time.Millisecond,
 	})
 	require.NoError(t, err)
 	defer func() {
@@ -78,7 +78,7 @@ func TestReadsWhileTheStreamIsHeldUp(t *testing.T) {
 	deps := h.deps
 	deps.DB, deps.Feed = other, follow
 	clientapi.MountSync(router, clientsync.New(clientsync.Deps{
-		DB: other, Feed: follow, Env: h.Env, Log: h.Log, Stopping: t.Context(), Parts: []syncpart.Part{push.SyncPart{}},
+		DB: other, Feed: follow, Env: h.Env, Log: h.Log, Stopping: t.Context(), Parts: []syncpart.Part{push.SyncPart{Push: push.New(push.Deps{DB: other, Feed: follow})}},
 	}))
 	slow := rooms.New(deps)
 	clientapi.MountMessagePagination(router, slow)

@@ -61,9 +61,9 @@ func (r *Rooms) dismissGuests(ctx context.Context, h *head, events []*Planned) (
 	if len(guests) > leavesAtOnce {
 		guests, rest = guests[:leavesAtOnce], r.dismissLater(h.room.NID)
 	}
-	ahead := h.ahead()
+	ahead := h.cloneForBatch()
 	for _, p := range events {
-		ahead.apply(p)
+		ahead.applyPlanned(p)
 	}
 	leaves, err = r.leavesOf(ctx, ahead, guests)
 	return leaves, rest, err
@@ -103,8 +103,8 @@ func (r *Rooms) dismissLater(roomNID int64) Also {
 
 // dismissAfter puts the job for a room whose state was changed in a way that shuts
 // it, by an event of another server or by state resolution.
-func (r *Rooms) dismissAfter(ctx context.Context, tx *storage.Writer, roomNID int64, moves []move) error {
-	shut := slices.ContainsFunc(moves, func(m move) bool {
+func (r *Rooms) dismissAfter(ctx context.Context, tx *storage.Writer, roomNID int64, moves []stateChange) error {
+	shut := slices.ContainsFunc(moves, func(m stateChange) bool {
 		return m.key == keyGuestAccess && (m.new == nil || !guestsMayJoin(m.new.Event))
 	})
 	if !shut {
@@ -136,7 +136,7 @@ func (r *Rooms) CloseToGuests(ctx context.Context, j *jobs.Job) (done bool, err 
 		if len(guests) > leavesAtOnce {
 			guests, done = guests[:leavesAtOnce], false
 		}
-		leaves, err := r.leavesOf(ctx, h.ahead(), guests)
+		leaves, err := r.leavesOf(ctx, h.cloneForBatch(), guests)
 		return &Plan{Events: leaves, Also: save, Alone: true}, err
 	})
 	return done, err
@@ -153,7 +153,7 @@ func (r *Rooms) leavesOf(ctx context.Context, ahead *head, guests []id.UserID) (
 		if err != nil {
 			return nil, fmt.Errorf("leave of guest %s: %w", guest, err)
 		}
-		ahead.apply(leave)
+		ahead.applyPlanned(leave)
 		leaves = append(leaves, leave)
 	}
 	return leaves, nil

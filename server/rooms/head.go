@@ -21,10 +21,10 @@ import (
 // lane and is true as long as version is the one in the database, which the
 // commit compares.
 type head struct {
-	room  *storage.Room
-	rules *roomver.Rules
-	tips  []*stored
-	state map[event.StateKey]*stored // loaded so far; nil: known to be absent
+	room        *storage.Room
+	rules       *roomver.Rules
+	extremities []*stored
+	state       map[event.StateKey]*stored // loaded so far; nil: known to be absent
 
 	// branched are the events that are planned on the head, and not in the database
 	// yet, of those that follow only some extremities.
@@ -88,11 +88,11 @@ func (r *Rooms) loadHead(ctx context.Context, nid int64) (*head, error) {
 		if h.rules, err = roomver.Of(h.room.RoomVersion); err != nil {
 			return err
 		}
-		tips, err := tx.Extremities(ctx, nid)
+		tips, err := tx.ForwardExtremities(ctx, nid)
 		if err != nil {
 			return err
 		}
-		h.tips, err = readEvents(ctx, tx, h.rules, tips)
+		h.extremities, err = readEvents(ctx, tx, h.rules, tips)
 		return err
 	})
 	if err != nil {
@@ -214,30 +214,30 @@ func (h *head) root() string {
 	return h.room.StateRoot
 }
 
-// apply moves the head past an event that is planned.
-func (h *head) apply(p *Planned) {
-	h.tips = []*stored{p.stored}
+// applyPlanned moves the head past an event that is planned.
+func (h *head) applyPlanned(p *Planned) {
+	h.extremities = []*stored{p.stored}
 	if p.branch != nil {
-		h.tips = append(slices.Clone(p.branch.others), p.stored)
+		h.extremities = append(slices.Clone(p.branch.others), p.stored)
 		h.branched = append(h.branched, p)
 	}
-	h.move(p.moves)
+	h.applyDelta(p.delta)
 	if p.redacts != nil {
-		h.strip(p.redacts)
+		h.redactInHead(p.redacts)
 	}
 }
 
-// ahead is a head to plan several events on. The head itself moves on when all
+// cloneForBatch is a head to plan several events on. The head itself moves on when all
 // that is planned is known to be possible.
-func (h *head) ahead() *head {
-	return &head{room: h.room, rules: h.rules, tips: h.tips, state: maps.Clone(h.state), branched: slices.Clip(h.branched)}
+func (h *head) cloneForBatch() *head {
+	return &head{room: h.room, rules: h.rules, extremities: h.extremities, state: maps.Clone(h.state), branched: slices.Clip(h.branched)}
 }
 
 // after is the head as an event leaves it, while the head itself stays: the
 // plan that the event is part of may yet be refused.
 func (h *head) after(p *Planned) *head {
-	next := h.ahead()
-	next.apply(p)
+	next := h.cloneForBatch()
+	next.applyPlanned(p)
 	return next
 }
 
@@ -247,8 +247,8 @@ func (h *head) written(room *storage.Room) {
 	h.room, h.branched = room, nil
 }
 
-// strip redacts an event, if it is part of the state.
-func (h *head) strip(target *stored) {
+// redactInHead redacts an event, if it is part of the state.
+func (h *head) redactInHead(target *stored) {
 	if !target.IsState() {
 		return
 	}

@@ -44,8 +44,8 @@ func (r *Rooms) GetRoomEvents(ctx context.Context, who api.Caller, req *clientap
 	if err != nil {
 		return nil, err
 	}
-	token := func(at storage.Place) string {
-		return feed.Token{Epoch: r.feed.Epoch(), Pos: q.UpTo, Room: true, Place: at}.String()
+	token := func(at storage.TopoPos) string {
+		return feed.Token{Epoch: r.feed.Epoch(), Pos: q.UpTo, Room: true, TopoPos: at}.String()
 	}
 	out := &clientapi.GetRoomEventsResponse{
 		Start: cmp.Or(req.From.Value, token(page.Start)), Chunk: page.Chunk, State: page.State,

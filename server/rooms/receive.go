@@ -43,12 +43,12 @@ const (
 	Dropped    Outcome = "dropped"
 )
 
-// A Receipt says what became of one event.
-type Receipt struct {
+// A ReceiveResult says what became of one event.
+type ReceiveResult struct {
 	EventID id.EventID // empty if it has none
 	Outcome Outcome
 	Check   int   // the number of the check that decided, 0 if none did
-	Why     error // what is wrong with the event; a *eventauth.Rejection names the rule
+	Reason  error // what is wrong with the event; a *eventauth.Rejection names the rule
 	Known   bool  // the event was part of the room before
 }
 
@@ -57,7 +57,7 @@ type Receipt struct {
 // all that takes the network is done.
 //
 // Spec: server-server "Checks performed on receipt of a PDU".
-func (a *arrival) checks() []check {
+func (a *inbound) checks() []check {
 	return []check{ // againFrom is the place of the fourth
 		{1, a.checkFormat},
 		{2, a.checkSignatures},
@@ -70,13 +70,13 @@ func (a *arrival) checks() []check {
 	}
 }
 
-// againFrom is where the checks begin again when what they looked at has
+// recheckFrom is where the checks begin again when what they looked at has
 // changed meanwhile.
-const againFrom = 3
+const recheckFrom = 3
 
-// errMoved says that the room is not as it was when an event was checked: other
+// errStaleVerdicts says that the room is not as it was when an event was checked: other
 // verdicts on what it refers to, or another policy server.
-var errMoved = errors.New("rooms: what an event was checked by has changed")
+var errStaleVerdicts = errors.New("rooms: what an event was checked by has changed")
 
 type check struct {
 	number int
@@ -84,84 +84,84 @@ type check struct {
 }
 
 // An arrival is an event on its way through the checks.
-type arrival struct {
-	r      *Rooms
-	origin id.ServerName // who sent it, and is asked for what is missing
-	room   *storage.Room
-	rules  *roomver.Rules
-	pdu    []byte // as sent
-	pulled bool   // fetched to close a gap: what is before it is not asked for in turn
+type inbound struct {
+	r       *Rooms
+	origin  id.ServerName // who sent it, and is asked for what is missing
+	room    *storage.Room
+	rules   *roomver.Rules
+	pdu     []byte // as sent
+	fetched bool   // fetched to close a gap: what is before it is not asked for in turn
 
-	ev         *event.Event
-	row        *storage.Event // nil until it is stored
-	signed     map[id.ServerName]bool
-	auth       []*storage.Event
-	strange    []*storage.Event // auth events of other rooms
-	authorised []*event.Event   // auth, decoded
-	previous   []*storage.Event // those that are part of the room
-	missing    []id.EventID     // previous events that are not
-	states     []string         // after each previous event
-	before     string           // the state before the event
-	partial    bool             // before lacks entries that are not known yet
-	sent       []byte           // the signatures that it was sent with, where it is stored with others
-	policy     policyVerdict
+	ev                 *event.Event
+	row                *storage.Event // nil until it is stored
+	signed             map[id.ServerName]bool
+	auth               []*storage.Event
+	otherRoomAuth      []*storage.Event // auth events of other rooms
+	authEvents         []*event.Event   // auth, decoded
+	previous           []*storage.Event // those that are part of the room
+	missing            []id.EventID     // previous events that are not
+	states             []string         // after each previous event
+	stateBefore        string           // the state before the event
+	partialState       bool             // before lacks entries that are not known yet
+	receivedSignatures []byte           // the signatures that it was sent with, where it is stored with others
+	policy             policyVerdict
 
-	outcome Outcome
-	check   int
-	why     error
-	known   bool
-	again   bool // the event is part of the room, and was rejected
-	was     bool // it was rejected, as an outlier
-	trusted bool // all that had to sign it was found to have done so before
+	outcome            Outcome
+	check              int
+	reason             error
+	known              bool
+	wasRejected        bool // the event is part of the room, and was rejected
+	wasRejectedOutlier bool // it was rejected, as an outlier
+	trusted            bool // all that had to sign it was found to have done so before
 }
 
 // A drop ends the checks without a trace of the event.
-type drop struct{ why error }
+type drop struct{ reason error }
 
-func (d *drop) Error() string { return d.why.Error() }
-func (d *drop) Unwrap() error { return d.why }
+func (d *drop) Error() string { return d.reason.Error() }
+func (d *drop) Unwrap() error { return d.reason }
 
 func dropped(format string, args ...any) error { return &drop{fmt.Errorf(format, args...)} }
 
 // errKnown ends the checks of an event that has been through them.
 var errKnown = errors.New("rooms: the event is known")
 
-// errKept ends the checks of an event that is rejected, and has no place.
-var errKept = errors.New("rooms: the event is kept as an outlier")
+// errStored ends the checks of an event that is rejected, and has no place.
+var errStored = errors.New("rooms: the event is kept as an outlier")
 
 // Receive puts an event that another server sent through the checks and, unless
 // it is dropped, into its room. An error says that the checks could not be done.
 //
 // Spec: server-server "Checks performed on receipt of a PDU".
-func (r *Rooms) Receive(ctx context.Context, origin id.ServerName, roomID id.RoomID, pdu []byte) (Receipt, error) {
+func (r *Rooms) Receive(ctx context.Context, origin id.ServerName, roomID id.RoomID, pdu []byte) (ReceiveResult, error) {
 	var room *storage.Room
 	err := r.db.Read(ctx, func(tx *storage.Reader) (err error) {
 		room, err = tx.Room(ctx, roomID)
 		return err
 	})
 	if errors.Is(err, storage.ErrNotFound) {
-		return Receipt{Outcome: Dropped, Check: 1, Why: fmt.Errorf("room %s is not known here", roomID)}, nil
+		return ReceiveResult{Outcome: Dropped, Check: 1, Reason: fmt.Errorf("room %s is not known here", roomID)}, nil
 	}
 	if err != nil {
-		return Receipt{}, fmt.Errorf("find room %s: %w", roomID, err)
+		return ReceiveResult{}, fmt.Errorf("find room %s: %w", roomID, err)
 	}
 	rules, err := roomver.Of(room.RoomVersion)
 	if err != nil {
-		return Receipt{}, err
+		return ReceiveResult{}, err
 	}
-	if room.StaleFrom != 0 { // whoever began this did not come to its end
-		if err := r.reconsider(ctx, room, room.StaleFrom, nil, false); err != nil {
-			return Receipt{}, err
+	if room.ReevaluateFrom != 0 { // whoever began this did not come to its end
+		if err := r.reevaluate(ctx, room, room.ReevaluateFrom, nil, false); err != nil {
+			return ReceiveResult{}, err
 		}
 	}
-	return r.receive(ctx, &arrival{r: r, origin: origin, room: room, rules: rules, pdu: pdu})
+	return r.receive(ctx, &inbound{r: r, origin: origin, room: room, rules: rules, pdu: pdu})
 }
 
-// maxMoved bounds how often the checks begin again because verdicts have changed
+// maxRechecks bounds how often the checks begin again because verdicts have changed
 // meanwhile.
-const maxMoved = 16
+const maxRechecks = 16
 
-func (r *Rooms) receive(ctx context.Context, a *arrival) (Receipt, error) {
+func (r *Rooms) receive(ctx context.Context, a *inbound) (ReceiveResult, error) {
 	a.outcome = Accepted
 	all := a.checks()
 	for i, moved := 0, 0; i < len(all); i++ {
@@ -172,30 +172,30 @@ func (r *Rooms) receive(ctx context.Context, a *arrival) (Receipt, error) {
 		err := c.run(ctx)
 		var d *drop
 		switch {
-		case errors.Is(err, errMoved) && moved < maxMoved:
+		case errors.Is(err, errStaleVerdicts) && moved < maxRechecks:
 			moved++
-			a.outcome, a.check, a.why, a.policy = Accepted, 0, nil, policyVerdict{}
-			i = againFrom - 1
+			a.outcome, a.check, a.reason, a.policy = Accepted, 0, nil, policyVerdict{}
+			i = recheckFrom - 1
 		case errors.As(err, &d):
-			a.outcome, a.check, a.why = Dropped, c.number, d.why
-			return a.receipt(), nil
-		case errors.Is(err, errKept):
-			return a.receipt(), nil
+			a.outcome, a.check, a.reason = Dropped, c.number, d.reason
+			return a.result(), nil
+		case errors.Is(err, errStored):
+			return a.result(), nil
 		case errors.Is(err, errKnown):
 			a.known = true
-			return a.receipt(), nil
+			return a.result(), nil
 		case err != nil:
-			return a.receipt(), fmt.Errorf("check %d of event %s: %w", c.number, a.id(), err)
+			return a.result(), fmt.Errorf("check %d of event %s: %w", c.number, a.id(), err)
 		}
 	}
-	return a.receipt(), nil
+	return a.result(), nil
 }
 
-func (a *arrival) receipt() Receipt {
-	return Receipt{EventID: a.id(), Outcome: a.outcome, Check: a.check, Why: a.why, Known: a.known}
+func (a *inbound) result() ReceiveResult {
+	return ReceiveResult{EventID: a.id(), Outcome: a.outcome, Check: a.check, Reason: a.reason, Known: a.known}
 }
 
-func (a *arrival) id() id.EventID {
+func (a *inbound) id() id.EventID {
 	if a.ev == nil {
 		return ""
 	}
@@ -203,15 +203,15 @@ func (a *arrival) id() id.EventID {
 }
 
 // refuse notes the first check that the event does not pass.
-func (a *arrival) refuse(outcome Outcome, check int, why error) {
+func (a *inbound) refuse(outcome Outcome, check int, why error) {
 	if a.outcome == Accepted {
-		a.outcome, a.check, a.why = outcome, check, why
+		a.outcome, a.check, a.reason = outcome, check, why
 	}
 }
 
-// judge lets the authorization rules decide, and passes on only what is not
+// applyRules lets the authorization rules decide, and passes on only what is not
 // their no.
-func (a *arrival) judge(outcome Outcome, check int, err error) error {
+func (a *inbound) applyRules(outcome Outcome, check int, err error) error {
 	var rejection *eventauth.Rejection
 	if errors.As(err, &rejection) {
 		a.refuse(outcome, check, rejection)
@@ -221,6 +221,6 @@ func (a *arrival) judge(outcome Outcome, check int, err error) error {
 }
 
 // verify is an eventauth.Verifier: it knows what checkSignatures found.
-func (a *arrival) verify(_ *event.Event, server id.ServerName) bool {
+func (a *inbound) verify(_ *event.Event, server id.ServerName) bool {
 	return a.trusted || a.signed[server]
 }

@@ -19,7 +19,7 @@ import (
 // may be judged when they are.
 //
 // Spec: server-server "Checks performed on receipt of a PDU", 4.
-func (a *arrival) checkAuthEvents(ctx context.Context) error {
+func (a *inbound) checkAuthEvents(ctx context.Context) error {
 	missing, err := a.loadAuthEvents(ctx)
 	if err != nil {
 		return err
@@ -29,7 +29,7 @@ func (a *arrival) checkAuthEvents(ctx context.Context) error {
 		if err != nil {
 			a.r.log.InfoContext(ctx, "no auth chain to be had", "server", a.origin, "event", a.ev.ID, "error", err)
 		}
-		if err := a.keepOutliers(ctx, chain); err != nil {
+		if err := a.storeOutliers(ctx, chain); err != nil {
 			return err
 		}
 		if missing, err = a.loadAuthEvents(ctx); err != nil {
@@ -44,16 +44,16 @@ func (a *arrival) checkAuthEvents(ctx context.Context) error {
 
 // loadAuthEvents reads those of the event's auth events that are stored and
 // names the others.
-func (a *arrival) loadAuthEvents(ctx context.Context) (missing []id.EventID, err error) {
+func (a *inbound) loadAuthEvents(ctx context.Context) (missing []id.EventID, err error) {
 	found, err := a.find(ctx, a.ev.AuthEvents)
-	a.auth, a.strange = nil, nil
+	a.auth, a.otherRoomAuth = nil, nil
 	for i, eventID := range a.ev.AuthEvents {
 		switch row := found[eventID]; {
 		case slices.Contains(a.ev.AuthEvents[:i], eventID):
 		case row == nil:
 			missing = append(missing, eventID)
 		case row.RoomNID != a.room.NID:
-			a.strange = append(a.strange, row)
+			a.otherRoomAuth = append(a.otherRoomAuth, row)
 		default:
 			a.auth = append(a.auth, row)
 		}
@@ -63,7 +63,7 @@ func (a *arrival) loadAuthEvents(ctx context.Context) (missing []id.EventID, err
 
 // load reads events of the room, in their order in ids, and names those that it
 // does not have.
-func (a *arrival) load(ctx context.Context, ids []id.EventID) (rows []*storage.Event, missing []id.EventID, err error) {
+func (a *inbound) load(ctx context.Context, ids []id.EventID) (rows []*storage.Event, missing []id.EventID, err error) {
 	found, err := a.find(ctx, ids)
 	for i, eventID := range ids {
 		switch row := found[eventID]; {
@@ -78,7 +78,7 @@ func (a *arrival) load(ctx context.Context, ids []id.EventID) (rows []*storage.E
 }
 
 // find reads events of whatever rooms.
-func (a *arrival) find(ctx context.Context, ids []id.EventID) (map[id.EventID]*storage.Event, error) {
+func (a *inbound) find(ctx context.Context, ids []id.EventID) (map[id.EventID]*storage.Event, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -94,18 +94,18 @@ func (a *arrival) find(ctx context.Context, ids []id.EventID) (map[id.EventID]*s
 	return byID, err
 }
 
-func (a *arrival) judgeByAuthEvents(ctx context.Context) error {
+func (a *inbound) judgeByAuthEvents(ctx context.Context) error {
 	events := make(map[id.EventID]*event.Event, len(a.ev.AuthEvents))
 	rejected := map[id.EventID]bool{}
-	a.authorised = make([]*event.Event, len(a.auth))
+	a.authEvents = make([]*event.Event, len(a.auth))
 	for i, row := range a.auth {
 		var err error
-		if a.authorised[i], err = eventOf(a.rules, row); err != nil {
+		if a.authEvents[i], err = eventOf(a.rules, row); err != nil {
 			return err
 		}
-		events[row.ID], rejected[row.ID] = a.authorised[i], row.Rejected
+		events[row.ID], rejected[row.ID] = a.authEvents[i], row.Rejected
 	}
-	if err := a.decodeStrange(ctx, events); err != nil {
+	if err := a.decodeOtherRoomAuth(ctx, events); err != nil {
 		return err
 	}
 	cited := make([]*event.Event, 0, len(a.ev.AuthEvents))
@@ -116,18 +116,18 @@ func (a *arrival) judgeByAuthEvents(ctx context.Context) error {
 	}
 	err := eventauth.CheckAuthEvents(a.rules, a.ev, cited, func(eventID id.EventID) bool { return rejected[eventID] })
 	if err == nil {
-		state := eventauth.StateOf(a.authorised...)
-		if err := a.implyCreate(ctx, state); err != nil {
+		state := eventauth.StateOf(a.authEvents...)
+		if err := a.addCreateEvent(ctx, state); err != nil {
 			return err
 		}
 		err = eventauth.Check(a.rules, a.ev, state, a.verify)
 	}
-	return a.judge(Rejected, 4, err)
+	return a.applyRules(Rejected, 4, err)
 }
 
-// decodeStrange reads auth events of other rooms, by the rules of theirs.
-func (a *arrival) decodeStrange(ctx context.Context, into map[id.EventID]*event.Event) error {
-	for _, row := range a.strange {
+// decodeOtherRoomAuth reads auth events of other rooms, by the rules of theirs.
+func (a *inbound) decodeOtherRoomAuth(ctx context.Context, into map[id.EventID]*event.Event) error {
+	for _, row := range a.otherRoomAuth {
 		var room *storage.Room
 		err := a.r.db.Read(ctx, func(tx *storage.Reader) (err error) {
 			room, err = tx.RoomByNID(ctx, row.RoomNID)
@@ -147,10 +147,10 @@ func (a *arrival) decodeStrange(ctx context.Context, into map[id.EventID]*event.
 	return nil
 }
 
-// implyCreate adds the create event that the room's ID names.
+// addCreateEvent adds the create event that the room's ID names.
 //
 // Spec: room version 12, "The room_id implies this instead".
-func (a *arrival) implyCreate(ctx context.Context, state eventauth.StateMap) error {
+func (a *inbound) addCreateEvent(ctx context.Context, state eventauth.StateMap) error {
 	if !a.rules.CreateEventImplied || a.ev.Type == event.TypeCreate {
 		return nil
 	}
@@ -165,14 +165,14 @@ func (a *arrival) implyCreate(ctx context.Context, state eventauth.StateMap) err
 	return err
 }
 
-// keepOutliers stores events that the room's graph does not have, such as those
+// storeOutliers stores events that the room's graph does not have, such as those
 // of an auth chain: after the first four checks, each after its auth events.
 // What does not pass the first three is left out.
-func (a *arrival) keepOutliers(ctx context.Context, pdus [][]byte) error {
-	events := make(map[id.EventID]*arrival, len(pdus))
+func (a *inbound) storeOutliers(ctx context.Context, pdus [][]byte) error {
+	events := make(map[id.EventID]*inbound, len(pdus))
 	var order []id.EventID
 	for _, pdu := range pdus {
-		o := &arrival{r: a.r, origin: a.origin, room: a.room, rules: a.rules, pdu: pdu, outcome: Accepted}
+		o := &inbound{r: a.r, origin: a.origin, room: a.room, rules: a.rules, pdu: pdu, outcome: Accepted}
 		if err := o.checkFormat(ctx); err != nil {
 			if !isVerdict(err) {
 				return err
@@ -184,8 +184,8 @@ func (a *arrival) keepOutliers(ctx context.Context, pdus [][]byte) error {
 			order = append(order, o.ev.ID)
 		}
 	}
-	return eachAfter(order, events, func(o *arrival) []id.EventID { return o.ev.AuthEvents }, func(o *arrival) error {
-		err := o.keepOutlier(ctx)
+	return visitInOrder(order, events, func(o *inbound) []id.EventID { return o.ev.AuthEvents }, func(o *inbound) error {
+		err := o.checkOutlier(ctx)
 		if isVerdict(err) {
 			return nil
 		}
@@ -199,9 +199,9 @@ func isVerdict(err error) bool {
 	return errors.Is(err, errKnown) || errors.As(err, &d)
 }
 
-// eachAfter visits events, each after those of them that it refers to. A circle
+// visitInOrder visits events, each after those of them that it refers to. A circle
 // is entered anywhere: what is in it lacks one of its auth events.
-func eachAfter(order []id.EventID, events map[id.EventID]*arrival, refs func(*arrival) []id.EventID, visit func(*arrival) error) error {
+func visitInOrder(order []id.EventID, events map[id.EventID]*inbound, refs func(*inbound) []id.EventID, visit func(*inbound) error) error {
 	seen := make(map[id.EventID]bool, len(events))
 	type step struct {
 		event id.EventID
@@ -233,7 +233,7 @@ func eachAfter(order []id.EventID, events map[id.EventID]*arrival, refs func(*ar
 	return nil
 }
 
-func (a *arrival) keepOutlier(ctx context.Context) error {
+func (a *inbound) checkOutlier(ctx context.Context) error {
 	if err := a.checkSignatures(ctx); err != nil {
 		return err
 	}
@@ -250,5 +250,5 @@ func (a *arrival) keepOutlier(ctx context.Context) error {
 	if err := a.judgeByAuthEvents(ctx); err != nil {
 		return err
 	}
-	return a.keep(ctx)
+	return a.storeOutlier(ctx)
 }

@@ -13,10 +13,10 @@ import (
 	"touchstone.example/storage"
 )
 
-// keep stores the event as an outlier: with its row it has a number, which the
+// storeOutlier stores the event as an outlier: with its row it has a number, which the
 // state after it needs, and nothing of it shows yet. Another process may have
 // done so meanwhile.
-func (a *arrival) keep(ctx context.Context) error {
+func (a *inbound) storeOutlier(ctx context.Context) error {
 	row := a.newRow()
 	err := a.r.db.Write(ctx, func(tx *storage.Writer) (err error) {
 		if a.row != nil {
@@ -24,7 +24,7 @@ func (a *arrival) keep(ctx context.Context) error {
 		} else if row.NID, err = tx.NextID(ctx, "events"); err != nil {
 			return err
 		}
-		if err := a.surround(ctx, tx, row); err != nil {
+		if err := a.setStates(ctx, tx, row); err != nil {
 			return err
 		}
 		if a.row == nil {
@@ -37,13 +37,13 @@ func (a *arrival) keep(ctx context.Context) error {
 		return err
 	})
 	if errors.Is(err, storage.ErrExists) {
-		switch err := a.recall(ctx); {
+		switch err := a.loadStored(ctx); {
 		case err != nil:
 			return err
-		case a.again: // it has been rejected meanwhile
-			return a.settled(a.row)
+		case a.wasRejected: // it has been rejected meanwhile
+			return a.answerKnown(a.row)
 		}
-		return a.keep(ctx)
+		return a.storeOutlier(ctx)
 	}
 	if err == nil {
 		a.row = row
@@ -52,7 +52,7 @@ func (a *arrival) keep(ctx context.Context) error {
 }
 
 // newRow is the event's row as an outlier.
-func (a *arrival) newRow() *storage.Event {
+func (a *inbound) newRow() *storage.Event {
 	row := &storage.Event{
 		ID: a.ev.ID, RoomNID: a.room.NID, Type: a.ev.Type, StateKey: a.ev.StateKey, Sender: a.ev.Sender,
 		Depth: a.depth(), OriginServerTS: a.ev.OriginServerTS, Redacts: a.ev.Redacts(),
@@ -66,7 +66,7 @@ func (a *arrival) newRow() *storage.Event {
 
 // depth is the event's place in its room: behind all that it follows, whatever
 // it says itself. What it says counts where not all of that is known.
-func (a *arrival) depth() int64 {
+func (a *inbound) depth() int64 {
 	var behind int64
 	for _, row := range a.previous {
 		behind = max(behind, row.Depth)
@@ -77,31 +77,31 @@ func (a *arrival) depth() int64 {
 	return max(a.ev.Depth, event.DepthAfter(a.rules, behind))
 }
 
-// surround puts the states before and after the event into its row.
-func (a *arrival) surround(ctx context.Context, tx *storage.Writer, row *storage.Event) (err error) {
-	row.StateBefore, row.StateAfter, row.ReplacesNID = a.before, a.before, 0
+// setStates puts the states before and after the event into its row.
+func (a *inbound) setStates(ctx context.Context, tx *storage.Writer, row *storage.Event) (err error) {
+	row.StateBefore, row.StateAfter, row.ReplacesNID = a.stateBefore, a.stateBefore, 0
 	if row.StateKey == nil || len(a.states) == 0 && a.ev.Type != event.TypeCreate {
 		return nil
 	}
 	key := storage.StateKey{Type: row.Type, Key: *row.StateKey}
-	found, err := tx.StateGet(ctx, a.before, key)
+	found, err := tx.StateGet(ctx, a.stateBefore, key)
 	if err != nil {
 		return err
 	}
 	row.ReplacesNID = found[key]
 	if !row.Rejected {
-		row.StateAfter, err = tx.StateApply(ctx, a.before, storage.StateSet{StateKey: key, NID: row.NID})
+		row.StateAfter, err = tx.StateApply(ctx, a.stateBefore, storage.StateSet{StateKey: key, NID: row.NID})
 	}
 	return err
 }
 
-// place runs the last check on an event and makes it part of its room, in one
+// commitReceived runs the last check on an event and makes it part of its room, in one
 // transaction with everything that follows from that.
-func (r *Rooms) place(ctx context.Context, a *arrival) error {
-	outcome, check, why := a.outcome, a.check, a.why
-	last, err := r.alone(ctx, a.room.NID, func(ctx context.Context, h *head) (int64, error) {
-		a.outcome, a.check, a.why = outcome, check, why // of an earlier try
-		p := &placing{arrival: a, h: h, root: h.room.StateRoot}
+func (r *Rooms) commitReceived(ctx context.Context, a *inbound) error {
+	outcome, check, why := a.outcome, a.check, a.reason
+	last, err := r.runAlone(ctx, a.room.NID, func(ctx context.Context, h *head) (int64, error) {
+		a.outcome, a.check, a.reason = outcome, check, why // of an earlier try
+		p := &receivedCommit{inbound: a, h: h, root: h.room.StateRoot}
 		if err := p.plan(ctx); err != nil {
 			return 0, err
 		}
@@ -116,64 +116,64 @@ func (r *Rooms) place(ctx context.Context, a *arrival) error {
 	return r.published(ctx, last)
 }
 
-// A placing is an event that gets its place in a room.
-type placing struct {
-	*arrival
-	h        *head
-	followed bool      // by an event that is here already, so that it is no extremity
-	gone     []*stored // extremities that it takes the place of
-	stays    []*stored // the other ones
-	root     string    // the room's current state afterwards
-	moves    []move
-	unread   unread
-	redacts  []redaction
-	pending  bool  // a redaction whose target is not here
-	last     int64 // position of what it writes
+// A receivedCommit is an event that gets its place in a room.
+type receivedCommit struct {
+	*inbound
+	h                   *head
+	followed            bool      // by an event that is here already, so that it is no extremity
+	replacedExtremities []*stored // extremities that it takes the place of
+	otherExtremities    []*stored // the other ones
+	root                string    // the room's current state afterwards
+	delta               []stateChange
+	unread              unread
+	redacts             []redaction
+	pending             bool  // a redaction whose target is not here
+	last                int64 // position of what it writes
 
 	verdicts map[id.EventID]*storage.Event // that are about to be stored
 }
 
 // plan decides everything; nothing is written yet.
-func (p *placing) plan(ctx context.Context) error {
+func (p *receivedCommit) plan(ctx context.Context) error {
 	err := p.r.db.Read(ctx, func(tx *storage.Reader) error {
 		now, err := tx.Event(ctx, p.row.ID)
 		if err != nil {
 			return err
 		}
 		if !now.Outlier {
-			return p.settled(now)
+			return p.answerKnown(now)
 		}
-		if p.followed, err = tx.Followed(ctx, p.room.NID, p.row.ID); err != nil {
+		if p.followed, err = tx.HasSuccessors(ctx, p.room.NID, p.row.ID); err != nil {
 			return err
 		}
-		return p.unmoved(ctx, tx)
+		return p.verdictsUnchanged(ctx, tx)
 	})
 	if err != nil {
 		return err
 	}
-	if err := p.soften(ctx, p.h); err != nil {
+	if err := p.checkSoftFail(ctx, p.h); err != nil {
 		return err
 	}
 	if p.outcome == Accepted {
-		if err := p.moveOn(ctx); err != nil {
+		if err := p.findExtremities(ctx); err != nil {
 			return err
 		}
 	}
 	if err := p.findRedactions(ctx); err != nil {
 		return err
 	}
-	p.row.Outlier, p.row.SoftFailed, p.row.Partial = false, p.outcome == SoftFailed || p.hides(), p.partial
+	p.row.Outlier, p.row.SoftFailed, p.row.Partial = false, p.outcome == SoftFailed || p.isHiddenRedaction(), p.partialState
 	p.row.Forked = p.row.StateBefore != p.h.room.StateRoot
-	if !p.shown() {
+	if !p.visible() {
 		return nil
 	}
-	p.unread, err = p.r.countLate(ctx, p.h, p.ev, p.row)
+	p.unread, err = p.r.countUnreadLate(ctx, p.h, p.ev, p.row)
 	return err
 }
 
-// unmoved sees that the verdicts on what the event refers to are those that it
+// verdictsUnchanged sees that the verdicts on what the event refers to are those that it
 // was checked by.
-func (p *placing) unmoved(ctx context.Context, tx *storage.Reader) error {
+func (p *receivedCommit) verdictsUnchanged(ctx context.Context, tx *storage.Reader) error {
 	was := make(map[int64]*storage.Event, len(p.auth)+len(p.previous))
 	var nids []int64
 	for _, row := range slices.Concat(p.auth, p.previous) {
@@ -183,32 +183,32 @@ func (p *placing) unmoved(ctx context.Context, tx *storage.Reader) error {
 	now, err := tx.EventsByNID(ctx, nids)
 	for _, row := range now {
 		if w := was[row.NID]; w.Rejected != row.Rejected || w.StateAfter != row.StateAfter || w.Partial != row.Partial {
-			return errMoved
+			return errStaleVerdicts
 		}
 	}
 	return err
 }
 
-// shown tells whether clients get to see the event.
-func (p *placing) shown() bool { return p.outcome == Accepted && !p.hides() }
+// visible tells whether clients get to see the event.
+func (p *receivedCommit) visible() bool { return p.outcome == Accepted && !p.isHiddenRedaction() }
 
-// moveOn finds the room's extremities and its current state with the event.
-func (p *placing) moveOn(ctx context.Context) error {
-	behind, err := p.behind(ctx)
+// findExtremities finds the room's extremities and its current state with the event.
+func (p *receivedCommit) findExtremities(ctx context.Context) error {
+	behind, err := p.effectivePrevEvents(ctx)
 	if err != nil {
 		return err
 	}
-	for _, tip := range p.h.tips {
+	for _, tip := range p.h.extremities {
 		if behind[tip.nid] {
-			p.gone = append(p.gone, tip)
+			p.replacedExtremities = append(p.replacedExtremities, tip)
 		} else {
-			p.stays = append(p.stays, tip)
+			p.otherExtremities = append(p.otherExtremities, tip)
 		}
 	}
-	if p.followed && len(p.gone) == 0 {
+	if p.followed && len(p.replacedExtremities) == 0 {
 		return nil // history: what follows it is here already
 	}
-	nids := numbers(p.stays)
+	nids := numbers(p.otherExtremities)
 	var roots []string
 	if !p.followed {
 		roots = append(roots, p.row.StateAfter)
@@ -228,15 +228,15 @@ func (p *placing) moveOn(ctx context.Context) error {
 	if p.root, err = p.r.resolve(ctx, p.rules, roots); err != nil {
 		return err
 	}
-	p.moves, err = p.r.moves(ctx, p.h, p.root, &stored{Event: p.ev, nid: p.row.NID})
+	p.delta, err = p.r.stateDelta(ctx, p.h, p.root, &stored{Event: p.ev, nid: p.row.NID})
 	return err
 }
 
-// behind are the rows of the events that the event follows: its previous
+// effectivePrevEvents are the rows of the events that the event follows: its previous
 // events, and those before them that no new event may follow.
 //
 // Spec: server-server "Rejection" and "Soft failure".
-func (p *placing) behind(ctx context.Context) (map[int64]bool, error) {
+func (p *receivedCommit) effectivePrevEvents(ctx context.Context) (map[int64]bool, error) {
 	behind := map[int64]bool{}
 	next := p.previous
 	for len(next) > 0 {
@@ -263,15 +263,15 @@ func (p *placing) behind(ctx context.Context) (map[int64]bool, error) {
 }
 
 // write puts all into the database, if the room is still as it was.
-func (p *placing) write(ctx context.Context) error {
+func (p *receivedCommit) write(ctx context.Context) error {
 	room := *p.h.room
 	err := p.r.db.Write(ctx, func(tx *storage.Writer) error {
 		room = *p.h.room
-		if p.unrejects() && (room.StaleFrom == 0 || p.row.NID < room.StaleFrom) {
-			room.StaleFrom = p.row.NID
+		if p.unrejects() && (room.ReevaluateFrom == 0 || p.row.NID < room.ReevaluateFrom) {
+			room.ReevaluateFrom = p.row.NID
 		}
 		room.StateRoot, room.MaxDepth = p.root, max(room.MaxDepth, p.row.Depth)
-		room.Disordered = room.Disordered || p.disorders()
+		room.OutOfOrder = room.OutOfOrder || p.outOfOrder()
 		p.row.Pos, p.last = 0, 0
 		if err := tx.CommitRoom(ctx, &room); err != nil {
 			return err
@@ -279,7 +279,7 @@ func (p *placing) write(ctx context.Context) error {
 		if err := p.writeGraph(ctx, tx); err != nil {
 			return err
 		}
-		if err := p.r.dismissAfter(ctx, tx, room.NID, p.moves); err != nil {
+		if err := p.r.dismissAfter(ctx, tx, room.NID, p.delta); err != nil {
 			return err
 		}
 		for _, red := range p.redacts {
@@ -289,8 +289,8 @@ func (p *placing) write(ctx context.Context) error {
 			}
 			p.last = max(p.last, pos)
 		}
-		if p.shown() {
-			return p.writeShown(ctx, tx, &room)
+		if p.visible() {
+			return p.writeVisible(ctx, tx, &room)
 		}
 		return p.writeHidden(ctx, tx, &room)
 	})
@@ -299,40 +299,40 @@ func (p *placing) write(ctx context.Context) error {
 	}
 	room.Version++
 	p.h.room = &room
-	if p.outcome == Accepted && !(p.followed && len(p.gone) == 0) {
-		p.h.tips = p.stays
+	if p.outcome == Accepted && !(p.followed && len(p.replacedExtremities) == 0) {
+		p.h.extremities = p.otherExtremities
 		if !p.followed {
-			p.h.tips = append(slices.Clone(p.stays), &stored{Event: p.ev, nid: p.row.NID, depth: p.row.Depth})
+			p.h.extremities = append(slices.Clone(p.otherExtremities), &stored{Event: p.ev, nid: p.row.NID, depth: p.row.Depth})
 		}
 	}
-	p.h.move(p.moves)
+	p.h.applyDelta(p.delta)
 	for _, red := range p.redacts {
-		p.h.strip(red.target)
+		p.h.redactInHead(red.target)
 	}
 	return nil
 }
 
-// disorders tells whether clients come to see an event whose place may be before
+// outOfOrder tells whether clients come to see an event whose place may be before
 // that of one they have: this one, or a redaction that has waited for it. At the
 // same depth the row's number decides, which grows with time on one server only.
-func (p *placing) disorders() bool {
-	return p.shown() && p.row.Depth <= p.h.room.MaxDepth ||
+func (p *receivedCommit) outOfOrder() bool {
+	return p.visible() && p.row.Depth <= p.h.room.MaxDepth ||
 		slices.ContainsFunc(p.redacts, func(red redaction) bool { return red.by != p.row })
 }
 
 // unrejects tells whether the event was rejected as an outlier, so that others
 // may have been because of it.
-func (p *placing) unrejects() bool { return p.was && p.outcome != Rejected }
+func (p *receivedCommit) unrejects() bool { return p.wasRejectedOutlier && p.outcome != Rejected }
 
 // writeGraph keeps extremities and gaps.
-func (p *placing) writeGraph(ctx context.Context, tx *storage.Writer) error {
+func (p *receivedCommit) writeGraph(ctx context.Context, tx *storage.Writer) error {
 	if p.followed {
-		if _, err := tx.DeleteGap(ctx, p.room.NID, p.row.ID); err != nil {
+		if _, err := tx.DeleteBackwardExtremity(ctx, p.room.NID, p.row.ID); err != nil {
 			return err
 		}
 	}
 	for _, missing := range p.missing {
-		if err := tx.InsertGap(ctx, p.room.NID, missing, p.row.NID); err != nil {
+		if err := tx.InsertBackwardExtremity(ctx, p.room.NID, missing, p.row.NID); err != nil {
 			return err
 		}
 	}
@@ -341,36 +341,36 @@ func (p *placing) writeGraph(ctx context.Context, tx *storage.Writer) error {
 			return err
 		}
 	}
-	for _, tip := range p.gone {
-		if err := tx.DeleteExtremity(ctx, p.room.NID, tip.nid); err != nil {
+	for _, tip := range p.replacedExtremities {
+		if err := tx.DeleteForwardExtremity(ctx, p.room.NID, tip.nid); err != nil {
 			return err
 		}
 	}
 	if p.outcome == Accepted && !p.followed {
-		return tx.InsertExtremity(ctx, p.room.NID, p.row.NID)
+		return tx.InsertForwardExtremity(ctx, p.room.NID, p.row.NID)
 	}
 	return nil
 }
 
 // writeHidden writes an event that clients do not see. What it does to the room's
 // state they do: branches may meet in a redaction that is hidden.
-func (p *placing) writeHidden(ctx context.Context, tx *storage.Writer, room *storage.Room) (err error) {
-	if err := tx.PutVerdict(ctx, p.row); err != nil || len(p.moves) == 0 {
+func (p *receivedCommit) writeHidden(ctx context.Context, tx *storage.Writer, room *storage.Room) (err error) {
+	if err := tx.PutVerdict(ctx, p.row); err != nil || len(p.delta) == 0 {
 		return err
 	}
-	if p.last, err = tx.Reserve(ctx); err != nil {
+	if p.last, err = tx.ReservePosition(ctx); err != nil {
 		return err
 	}
 	at := &storage.Event{RoomNID: room.NID, Pos: p.last}
-	if err := p.r.writeMoves(ctx, tx, at, room.StateRoot, p.moves); err != nil {
+	if err := p.r.writeDelta(ctx, tx, at, room.StateRoot, p.delta); err != nil {
 		return err
 	}
-	return tellMoves(ctx, tx, at, p.moves)
+	return announceDelta(ctx, tx, at, p.delta)
 }
 
-// writeShown writes what carries the event's position.
-func (p *placing) writeShown(ctx context.Context, tx *storage.Writer, room *storage.Room) (err error) {
-	if p.row.Pos, err = tx.Reserve(ctx); err != nil {
+// writeVisible writes what carries the event's position.
+func (p *receivedCommit) writeVisible(ctx context.Context, tx *storage.Writer, room *storage.Room) (err error) {
+	if p.row.Pos, err = tx.ReservePosition(ctx); err != nil {
 		return err
 	}
 	p.last = p.row.Pos
@@ -380,8 +380,8 @@ func (p *placing) writeShown(ctx context.Context, tx *storage.Writer, room *stor
 	if err := p.r.announce(ctx, tx, p.row, p.unread); err != nil {
 		return err
 	}
-	if err := p.r.writeMoves(ctx, tx, p.row, room.StateRoot, p.moves); err != nil {
+	if err := p.r.writeDelta(ctx, tx, p.row, room.StateRoot, p.delta); err != nil {
 		return err
 	}
-	return tellMoves(ctx, tx, p.row, p.moves)
+	return announceDelta(ctx, tx, p.row, p.delta)
 }

@@ -14,24 +14,24 @@ import (
 // allow, and gives it its place in the room, all in the room's lane.
 //
 // Spec: server-server "Checks performed on receipt of a PDU", 6; "Soft failure".
-func (a *arrival) checkCurrentState(ctx context.Context) error {
-	if a.again {
-		return a.reconsider(ctx)
+func (a *inbound) checkCurrentState(ctx context.Context) error {
+	if a.wasRejected {
+		return a.reevaluate(ctx)
 	}
-	if err := a.keep(ctx); err != nil {
+	if err := a.storeOutlier(ctx); err != nil {
 		return err
 	}
-	if err := a.r.place(ctx, a); err != nil || !a.was || a.outcome == Rejected {
+	if err := a.r.commitReceived(ctx, a); err != nil || !a.wasRejectedOutlier || a.outcome == Rejected {
 		return err
 	}
-	return a.r.reconsider(ctx, a.room, a.row.NID, nil, false)
+	return a.r.reevaluate(ctx, a.room, a.row.NID, nil, false)
 }
 
-// reconsider ends the checks of an event that was rejected before: if it would
+// reevaluate ends the checks of an event that was rejected before: if it would
 // not be now, the room is gone through from there.
-func (a *arrival) reconsider(ctx context.Context) error {
+func (a *inbound) reevaluate(ctx context.Context) error {
 	if a.outcome == Accepted {
-		if err := a.r.reconsider(ctx, a.room, a.row.NID, nil, false); err != nil {
+		if err := a.r.reevaluate(ctx, a.room, a.row.NID, nil, false); err != nil {
 			return err
 		}
 	}
@@ -43,11 +43,11 @@ func (a *arrival) reconsider(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.settled(row)
+	return a.answerKnown(row)
 }
 
-// soften applies the checks by current state to an event that was not rejected.
-func (a *arrival) soften(ctx context.Context, h *head) error {
+// checkSoftFail applies the checks by current state to an event that was not rejected.
+func (a *inbound) checkSoftFail(ctx context.Context, h *head) error {
 	keys := append(eventauth.AuthKeysOf(a.ev), keyCreate, keyPowerLevels)
 	policyState := event.StateKey{Type: typePolicy}
 	if err := h.ensure(ctx, a.r.db, append(keys, policyState)...); err != nil {
@@ -60,18 +60,18 @@ func (a *arrival) soften(ctx context.Context, h *head) error {
 	if h.room.Partial {
 		state = a.withAuthEvents(h)
 	}
-	if err := a.judge(SoftFailed, 6, eventauth.Check(a.rules, a.ev, state, a.verify)); err != nil {
+	if err := a.applyRules(SoftFailed, 6, eventauth.Check(a.rules, a.ev, state, a.verify)); err != nil {
 		return err
 	}
 	if a.ev.IsStateOf(typePolicy, "") || a.origin == a.r.name {
 		return nil // whose events are signed before they are sent
 	}
-	return a.softenByPolicy(ctx, h)
+	return a.checkPolicyVerdict(ctx, h)
 }
 
-// softenByPolicy applies the verdict of the policy server, if it is still the
+// checkPolicyVerdict applies the verdict of the policy server, if it is still the
 // room's.
-func (a *arrival) softenByPolicy(ctx context.Context, h *head) error {
+func (a *inbound) checkPolicyVerdict(ctx context.Context, h *head) error {
 	var now policy
 	if ev := h.Event(typePolicy, ""); ev != nil {
 		now = policyOf(ev)
@@ -88,10 +88,10 @@ func (a *arrival) softenByPolicy(ctx context.Context, h *head) error {
 		}
 	}
 	if now.via != a.policy.by.via || !now.key.Equal(a.policy.by.key) {
-		return errMoved
+		return errStaleVerdicts
 	}
-	if a.policy.why != nil {
-		a.refuse(SoftFailed, 7, a.policy.why)
+	if a.policy.reason != nil {
+		a.refuse(SoftFailed, 7, a.policy.reason)
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 // whether it was received before.
 //
 // Spec: server-server "Checks performed on receipt of a PDU", 1.
-func (a *arrival) checkFormat(ctx context.Context) error {
+func (a *inbound) checkFormat(ctx context.Context) error {
 	ev, err := event.Parse(a.rules, a.pdu)
 	if err != nil {
 		return &drop{err}
@@ -23,12 +23,12 @@ func (a *arrival) checkFormat(ctx context.Context) error {
 		return dropped("the event is of room %s", ev.RoomID)
 	}
 	a.ev = ev
-	return a.recall(ctx)
+	return a.loadStored(ctx)
 }
 
-// settled ends the checks of an event that is part of the room already.
-func (a *arrival) settled(row *storage.Event) error {
-	a.outcome, a.check, a.why = Accepted, 0, nil
+// answerKnown ends the checks of an event that is part of the room already.
+func (a *inbound) answerKnown(row *storage.Event) error {
+	a.outcome, a.check, a.reason = Accepted, 0, nil
 	switch {
 	case row.Rejected:
 		a.outcome = Rejected
@@ -38,9 +38,9 @@ func (a *arrival) settled(row *storage.Event) error {
 	return errKnown
 }
 
-// recall finds the event among those that are stored. One that is part of the
+// loadStored finds the event among those that are stored. One that is part of the
 // room keeps its verdict; an outlier, and one that was rejected, are judged anew.
-func (a *arrival) recall(ctx context.Context) error {
+func (a *inbound) loadStored(ctx context.Context) error {
 	var row *storage.Event
 	err := a.r.db.Read(ctx, func(tx *storage.Reader) (err error) {
 		row, err = tx.Event(ctx, a.ev.ID)
@@ -56,12 +56,12 @@ func (a *arrival) recall(ctx context.Context) error {
 		return dropped("the event is known as one of another room")
 	}
 	if !row.Outlier && !row.Rejected {
-		return a.settled(row)
+		return a.answerKnown(row)
 	}
-	a.again, a.was = !row.Outlier, row.Rejected
+	a.wasRejected, a.wasRejectedOutlier = !row.Outlier, row.Rejected
 	// The bytes that were stored first stay, whatever was sent now. Only the policy
 	// server's signature may be new.
-	a.sent = event.Member(a.ev.PDU(), "signatures")
+	a.receivedSignatures = event.Member(a.ev.PDU(), "signatures")
 	if a.ev, err = event.Trusted(a.rules, row.ID, row.PDU); err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ import "context"
 // hash promises: it is assumed that only that was sent.
 //
 // Spec: server-server "Validating hashes and signatures on received events".
-func (a *arrival) checkHashes(context.Context) error {
+func (a *inbound) checkHashes(context.Context) error {
 	if !a.ev.ContentHashMatches() {
 		a.ev = a.ev.Redact()
 	}

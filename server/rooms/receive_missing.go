@@ -22,37 +22,37 @@ const maxMissing = 20
 // outlier.
 //
 // Spec: server-server "Backfilling and retrieving missing events".
-func (a *arrival) findPrevious(ctx context.Context) error {
+func (a *inbound) findPrevious(ctx context.Context) error {
 	err := a.findStates(ctx)
 	switch {
 	case a.outcome != Rejected || !errors.As(err, new(*drop)):
 		return err
-	case a.again:
-		return a.settled(a.row)
+	case a.wasRejected:
+		return a.answerKnown(a.row)
 	}
-	a.before, a.states = "", nil
-	if err := a.keep(ctx); err != nil {
+	a.stateBefore, a.states = "", nil
+	if err := a.storeOutlier(ctx); err != nil {
 		return err
 	}
-	return errKept
+	return errStored
 }
 
-func (a *arrival) findStates(ctx context.Context) error {
+func (a *inbound) findStates(ctx context.Context) error {
 	if err := a.loadPrevious(ctx); err != nil {
 		return err
 	}
-	if len(a.missing) > 0 && a.r.remote != nil && !a.pulled {
-		if err := a.pull(ctx); err != nil {
+	if len(a.missing) > 0 && a.r.remote != nil && !a.fetched {
+		if err := a.fetchMissing(ctx); err != nil {
 			return err
 		}
 		if err := a.loadPrevious(ctx); err != nil {
 			return err
 		}
 	}
-	a.states, a.partial = nil, false
+	a.states, a.partialState = nil, false
 	for _, row := range a.previous {
 		a.states = append(a.states, row.StateAfter)
-		a.partial = a.partial || row.Partial
+		a.partialState = a.partialState || row.Partial
 	}
 	for _, missing := range a.missing {
 		state, err := a.stateAfterMissing(ctx, missing)
@@ -64,7 +64,7 @@ func (a *arrival) findStates(ctx context.Context) error {
 	return nil
 }
 
-func (a *arrival) loadPrevious(ctx context.Context) error {
+func (a *inbound) loadPrevious(ctx context.Context) error {
 	rows, missing, err := a.load(ctx, a.ev.PrevEvents)
 	if err != nil {
 		return err
@@ -80,10 +80,10 @@ func (a *arrival) loadPrevious(ctx context.Context) error {
 	return nil
 }
 
-// pull asks for the events of a gap and receives them, each after those that it
+// fetchMissing asks for the events of a gap and receives them, each after those that it
 // follows.
-func (a *arrival) pull(ctx context.Context) error {
-	earliest, err := a.r.tips(ctx, a.room.NID)
+func (a *inbound) fetchMissing(ctx context.Context) error {
+	earliest, err := a.r.extremities(ctx, a.room.NID)
 	if err != nil {
 		return err
 	}
@@ -92,26 +92,26 @@ func (a *arrival) pull(ctx context.Context) error {
 		a.r.log.InfoContext(ctx, "no missing events to be had", "server", a.origin, "event", a.ev.ID, "error", err)
 		return nil
 	}
-	events := map[id.EventID]*arrival{}
+	events := map[id.EventID]*inbound{}
 	var order []id.EventID
 	for _, pdu := range pdus[:min(len(pdus), maxMissing)] {
 		ev, err := event.Parse(a.rules, pdu)
 		if err != nil || ev.ID == a.ev.ID || events[ev.ID] != nil {
 			continue // not what was asked for
 		}
-		events[ev.ID] = &arrival{r: a.r, origin: a.origin, room: a.room, rules: a.rules, pdu: pdu, pulled: true, ev: ev}
+		events[ev.ID] = &inbound{r: a.r, origin: a.origin, room: a.room, rules: a.rules, pdu: pdu, fetched: true, ev: ev}
 		order = append(order, ev.ID)
 	}
-	return eachAfter(order, events, func(p *arrival) []id.EventID { return p.ev.PrevEvents }, func(p *arrival) error {
+	return visitInOrder(order, events, func(p *inbound) []id.EventID { return p.ev.PrevEvents }, func(p *inbound) error {
 		_, err := a.r.receive(ctx, p)
 		return err
 	})
 }
 
-// tips are the events that the room's next one will follow.
-func (r *Rooms) tips(ctx context.Context, roomNID int64) (out []id.EventID, err error) {
+// extremities are the events that the room's next one will follow.
+func (r *Rooms) extremities(ctx context.Context, roomNID int64) (out []id.EventID, err error) {
 	err = r.db.Read(ctx, func(tx *storage.Reader) error {
-		nids, err := tx.Extremities(ctx, roomNID)
+		nids, err := tx.ForwardExtremities(ctx, roomNID)
 		if err != nil {
 			return err
 		}
@@ -126,7 +126,7 @@ func (r *Rooms) tips(ctx context.Context, roomNID int64) (out []id.EventID, err 
 
 // stateAfterMissing asks for the state after an event that is not part of the
 // room here: the state before it, and it itself if the rules allow it there.
-func (a *arrival) stateAfterMissing(ctx context.Context, missing id.EventID) (string, error) {
+func (a *inbound) stateAfterMissing(ctx context.Context, missing id.EventID) (string, error) {
 	if a.r.remote == nil {
 		return "", dropped("its previous event %s is missing", missing)
 	}
@@ -139,7 +139,7 @@ func (a *arrival) stateAfterMissing(ctx context.Context, missing id.EventID) (st
 		return "", dropped("its previous event %s is missing: %w", missing, err)
 	}
 	all := append(append(append([][]byte{}, auth...), state...), pdu)
-	if err := a.keepOutliers(ctx, all); err != nil {
+	if err := a.storeOutliers(ctx, all); err != nil {
 		return "", err
 	}
 	root, entries, err := a.rootOf(ctx, state)
@@ -158,7 +158,7 @@ func (a *arrival) stateAfterMissing(ctx context.Context, missing id.EventID) (st
 
 // rootOf stores a state that another server told. It counts what was accepted
 // by the first four checks.
-func (a *arrival) rootOf(ctx context.Context, state [][]byte) (string, eventauth.StateMap, error) {
+func (a *inbound) rootOf(ctx context.Context, state [][]byte) (string, eventauth.StateMap, error) {
 	ids := make([]id.EventID, 0, len(state))
 	for _, pdu := range state {
 		if ev, err := event.Parse(a.rules, pdu); err == nil {
@@ -168,7 +168,7 @@ func (a *arrival) rootOf(ctx context.Context, state [][]byte) (string, eventauth
 	entries := eventauth.StateMap{}
 	var sets []storage.StateSet
 	for len(ids) > 0 {
-		n := min(len(ids), eventsAtOnce)
+		n := min(len(ids), eventsPerQuery)
 		rows, _, err := a.load(ctx, ids[:n])
 		if err != nil {
 			return "", nil, err
@@ -190,7 +190,7 @@ func (a *arrival) rootOf(ctx context.Context, state [][]byte) (string, eventauth
 	return root, entries, err
 }
 
-func (a *arrival) applyMissing(ctx context.Context, row *storage.Event, root string, entries eventauth.StateMap) (string, error) {
+func (a *inbound) applyMissing(ctx context.Context, row *storage.Event, root string, entries eventauth.StateMap) (string, error) {
 	if row.StateKey == nil || row.Rejected {
 		return root, nil
 	}

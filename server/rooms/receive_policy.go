@@ -29,8 +29,8 @@ type policy struct {
 
 // A policyVerdict is what came of asking a policy server.
 type policyVerdict struct {
-	by  policy
-	why error // why the event is not recommended; nil if it is
+	by     policy
+	reason error // why the event is not recommended; nil if it is
 }
 
 // checkPolicy asks whether the room's policy server recommends the event. If
@@ -38,7 +38,7 @@ type policyVerdict struct {
 //
 // Spec: server-server "Checks performed on receipt of a PDU", 7; "Validating
 // Policy Server signatures".
-func (a *arrival) checkPolicy(ctx context.Context) error {
+func (a *inbound) checkPolicy(ctx context.Context) error {
 	if a.outcome != Accepted || a.ev.IsStateOf(typePolicy, "") {
 		return nil
 	}
@@ -46,20 +46,20 @@ func (a *arrival) checkPolicy(ctx context.Context) error {
 	if err != nil || by.via == "" {
 		return err
 	}
-	a.policy = policyVerdict{by: by, why: by.check(a.ev)}
-	if a.policy.why != nil && a.sent != nil {
-		_, a.policy.why = by.recheck(a.ev, a.sent)
+	a.policy = policyVerdict{by: by, reason: by.check(a.ev)}
+	if a.policy.reason != nil && a.receivedSignatures != nil {
+		_, a.policy.reason = by.recheck(a.ev, a.receivedSignatures)
 	}
-	if a.policy.why == nil || a.r.remote == nil {
+	if a.policy.reason == nil || a.r.remote == nil {
 		return nil
 	}
 	signatures, err := a.r.remote.PolicySignature(ctx, by.via, a.ev)
 	if err != nil {
-		a.policy.why = fmt.Errorf("policy server %s: %w", by.via, err)
+		a.policy.reason = fmt.Errorf("policy server %s: %w", by.via, err)
 		return nil
 	}
 	signed, err := by.recheck(a.ev, signatures)
-	if a.policy.why = err; err == nil && a.row == nil {
+	if a.policy.reason = err; err == nil && a.row == nil {
 		a.ev = signed // the bytes of an event that is stored stay
 	}
 	return nil

@@ -46,7 +46,7 @@ func TestReceivingAgreesWithTheText(t *testing.T) {
 				}
 				want := m.receive(e)
 				got := h.sends(e)
-				require.Equal(t, want, got.Outcome, "version %s, event %d: %v", version, n, got.Why)
+				require.Equal(t, want, got.Outcome, "version %s, event %d: %v", version, n, got.Reason)
 				require.False(t, got.Known)
 				m.redact(e)
 				outcomes[got.Outcome]++

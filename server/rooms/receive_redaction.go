@@ -23,7 +23,7 @@ type redaction struct {
 // one and its target is here, and those that have waited for the event.
 //
 // Spec: room version 3 "Handling redactions".
-func (p *placing) findRedactions(ctx context.Context) error {
+func (p *receivedCommit) findRedactions(ctx context.Context) error {
 	return p.r.db.Read(ctx, func(tx *storage.Reader) error {
 		if p.row.Redacts != "" && p.outcome == Accepted {
 			target, err := p.targetOf(ctx, tx)
@@ -31,7 +31,7 @@ func (p *placing) findRedactions(ctx context.Context) error {
 				return err
 			}
 			if p.pending = target == nil; !p.pending {
-				if err := p.consider(ctx, tx, target, p.row); err != nil {
+				if err := p.addIfAllowed(ctx, tx, target, p.row); err != nil {
 					return err
 				}
 			}
@@ -46,7 +46,7 @@ func (p *placing) findRedactions(ctx context.Context) error {
 		own := &stored{Event: p.ev, nid: p.row.NID}
 		for _, by := range waiting {
 			if by = p.now(by); by.RoomNID == p.room.NID && !by.Rejected {
-				if err := p.consider(ctx, tx, own, by); err != nil {
+				if err := p.addIfAllowed(ctx, tx, own, by); err != nil {
 					return err
 				}
 			}
@@ -56,7 +56,7 @@ func (p *placing) findRedactions(ctx context.Context) error {
 }
 
 // now is what is now thought of an event, where that differs from what is stored.
-func (p *placing) now(row *storage.Event) *storage.Event {
+func (p *receivedCommit) now(row *storage.Event) *storage.Event {
 	if now := p.verdicts[row.ID]; now != nil {
 		return now
 	}
@@ -65,7 +65,7 @@ func (p *placing) now(row *storage.Event) *storage.Event {
 
 // targetOf reads the event that the redaction names, nil if it is not here, or was
 // rejected.
-func (p *placing) targetOf(ctx context.Context, tx *storage.Reader) (*stored, error) {
+func (p *receivedCommit) targetOf(ctx context.Context, tx *storage.Reader) (*stored, error) {
 	rows, err := tx.EventsByID(ctx, []id.EventID{p.row.Redacts})
 	if err != nil || len(rows) == 0 || rows[0].RoomNID != p.room.NID || rows[0].Outlier || rows[0].NID == p.row.NID || p.now(rows[0]).Rejected {
 		return nil, err
@@ -77,8 +77,8 @@ func (p *placing) targetOf(ctx context.Context, tx *storage.Reader) (*stored, er
 	return &stored{Event: ev, nid: rows[0].NID}, nil
 }
 
-// consider adds a redaction if it may be applied.
-func (p *placing) consider(ctx context.Context, tx *storage.Reader, target *stored, by *storage.Event) error {
+// addIfAllowed adds a redaction if it may be applied.
+func (p *receivedCommit) addIfAllowed(ctx context.Context, tx *storage.Reader, target *stored, by *storage.Event) error {
 	ok := p.rules.RedactionNeedsAuth || by.Sender.Server() == target.Sender.Server()
 	if !ok {
 		found, err := stateEvents(ctx, tx, p.rules, by.StateBefore, []storage.StateKey{{Type: event.TypeCreate}, {Type: event.TypePowerLevels}})
@@ -98,13 +98,13 @@ func (p *placing) consider(ctx context.Context, tx *storage.Reader, target *stor
 	return nil
 }
 
-// hides tells whether the event is a redaction that clients must not see: it
+// isHiddenRedaction tells whether the event is a redaction that clients must not see: it
 // does not apply, or nobody can tell yet.
 //
 // Spec: room version 3 "Handling redactions": "they should not be sent to
 // clients until both the redaction event and the event the redaction affects
 // have been received, and can be validated".
-func (p *placing) hides() bool {
+func (p *receivedCommit) isHiddenRedaction() bool {
 	if p.outcome != Accepted || p.row.Redacts == "" || p.rules.RedactionNeedsAuth {
 		return false
 	}
@@ -118,7 +118,7 @@ func (p *placing) hides() bool {
 
 // writeRedaction puts a redaction in force. One that has waited for its target
 // is shown from now on, at the position that is returned.
-func (p *placing) writeRedaction(ctx context.Context, tx *storage.Writer, red redaction) (int64, error) {
+func (p *receivedCommit) writeRedaction(ctx context.Context, tx *storage.Writer, red redaction) (int64, error) {
 	if err := p.r.writeRedacted(ctx, tx, p.room.NID, red.target, red.by.NID); err != nil {
 		return 0, err
 	}
@@ -139,7 +139,7 @@ func (p *placing) writeRedaction(ctx context.Context, tx *storage.Writer, red re
 	shown := *red.by
 	shown.SoftFailed = false
 	var err error
-	if shown.Pos, err = tx.Reserve(ctx); err != nil {
+	if shown.Pos, err = tx.ReservePosition(ctx); err != nil {
 		return 0, err
 	}
 	if err := tx.PutVerdict(ctx, &shown); err != nil {

@@ -66,7 +66,7 @@ func (h *house) late() (m *model, join, said *event.Event, mended func()) {
 	m.know(said)
 	return m, join, said, func() {
 		delete(h.world.keys, "hs2")
-		require.Equal(h.t, rooms.Receipt{EventID: join.ID, Outcome: rooms.Accepted, Known: true}, h.sends(join))
+		require.Equal(h.t, rooms.ReceiveResult{EventID: join.ID, Outcome: rooms.Accepted, Known: true}, h.sends(join))
 		require.Equal(h.t, "join", h.membershipOf(eve))
 	}
 }

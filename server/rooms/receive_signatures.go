@@ -37,7 +37,7 @@ type Keys interface {
 // sent, are skipped.
 //
 // Spec: server-server "Validating hashes and signatures on received events".
-func (a *arrival) checkSignatures(ctx context.Context) error {
+func (a *inbound) checkSignatures(ctx context.Context) error {
 	if err := a.findSigners(ctx); err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (a *arrival) checkSignatures(ctx context.Context) error {
 
 // findSigners finds out which of the servers that the checks ask for have
 // signed the event.
-func (a *arrival) findSigners(ctx context.Context) error {
+func (a *inbound) findSigners(ctx context.Context) error {
 	servers := a.ev.RequiredSigners()
 	if user, ok := a.ev.ContentText("join_authorised_via_users_server"); ok && a.rules.Restricted {
 		if userID, err := id.ParseUserID(user); err == nil {
@@ -73,7 +73,7 @@ func (a *arrival) findSigners(ctx context.Context) error {
 // signedBy reports whether all signatures of a server that count hold, and at
 // least one does. That of a policy server is for another check: nobody is asked for
 // its key.
-func (a *arrival) signedBy(ctx context.Context, server id.ServerName) (bool, error) {
+func (a *inbound) signedBy(ctx context.Context, server id.ServerName) (bool, error) {
 	found := false
 	for _, keyID := range a.ev.SignedBy(server) {
 		if keyID == policyKey {
@@ -105,7 +105,7 @@ const longestValidity = 7 * 24 * 60 * 60 * 1000
 //
 // Spec: server-server "Validating hashes and signatures on received events", keys
 // that "expired prior to the event"; room version 5, "Signing key validity period".
-func (a *arrival) counts(key VerifyKey) bool {
+func (a *inbound) counts(key VerifyKey) bool {
 	if key.ExpiredTS != 0 {
 		return a.ev.OriginServerTS <= key.ExpiredTS
 	}

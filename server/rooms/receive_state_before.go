@@ -15,26 +15,26 @@ import (
 // that to which the states after its previous events resolve.
 //
 // Spec: server-server "Checks performed on receipt of a PDU", 5.
-func (a *arrival) checkStateBefore(ctx context.Context) error {
+func (a *inbound) checkStateBefore(ctx context.Context) error {
 	var err error
-	if a.before, err = a.r.resolve(ctx, a.rules, a.states); err != nil || a.outcome != Accepted {
+	if a.stateBefore, err = a.r.resolve(ctx, a.rules, a.states); err != nil || a.outcome != Accepted {
 		return err
 	}
-	known, err := a.r.stateFor(ctx, a.rules, a.before, a.ev)
+	known, err := a.r.stateFor(ctx, a.rules, a.stateBefore, a.ev)
 	if err != nil {
 		return err
 	}
 	var state eventauth.State = known
-	if a.partial {
+	if a.partialState {
 		state = a.withAuthEvents(known)
 	}
-	return a.judge(Rejected, 5, eventauth.Check(a.rules, a.ev, state, a.verify))
+	return a.applyRules(Rejected, 5, eventauth.Check(a.rules, a.ev, state, a.verify))
 }
 
 // withAuthEvents is a state of which not all is known yet, as the fourth check
 // and it together have it.
-func (a *arrival) withAuthEvents(state eventauth.State) eventauth.State {
-	return &filled{state, eventauth.StateOf(a.authorised...)}
+func (a *inbound) withAuthEvents(state eventauth.State) eventauth.State {
+	return &filled{state, eventauth.StateOf(a.authEvents...)}
 }
 
 // filled is a state with others in place of what it lacks.

@@ -18,16 +18,16 @@ import (
 )
 
 // refused sees that an event is refused at a check, by a rule if one is named.
-func (h *house) refused(outcome rooms.Outcome, check int, rule string, pdu []byte) rooms.Receipt {
+func (h *house) refused(outcome rooms.Outcome, check int, rule string, pdu []byte) rooms.ReceiveResult {
 	h.t.Helper()
 	receipt, err := h.rooms.Receive(h.t.Context(), "hs2", h.world.model.id, pdu)
 	require.NoError(h.t, err)
-	require.Equal(h.t, []any{outcome, check}, []any{receipt.Outcome, receipt.Check}, "%v", receipt.Why)
+	require.Equal(h.t, []any{outcome, check}, []any{receipt.Outcome, receipt.Check}, "%v", receipt.Reason)
 	var rejection *eventauth.Rejection
-	if errors.As(receipt.Why, &rejection) {
+	if errors.As(receipt.Reason, &rejection) {
 		require.Equal(h.t, rule, rejection.Rule, rejection.Reason)
 	} else {
-		require.Empty(h.t, rule, "%v", receipt.Why)
+		require.Empty(h.t, rule, "%v", receipt.Reason)
 	}
 	return receipt
 }
@@ -63,7 +63,7 @@ func TestCheck1DropsWhatIsNoEvent(t *testing.T) {
 		require.Equal(t, rooms.Dropped, receipt.Outcome)
 		h.accepted(good)
 		again := h.sends(good)
-		require.Equal(t, rooms.Receipt{EventID: good.ID, Outcome: rooms.Accepted, Known: true}, again)
+		require.Equal(t, rooms.ReceiveResult{EventID: good.ID, Outcome: rooms.Accepted, Known: true}, again)
 		h.agrees()
 	})
 }
@@ -110,7 +110,7 @@ func TestCheck3RedactsWhatItsHashDoesNotCover(t *testing.T) {
 		e := m.build(messageDraft(bob, "honest"), m.tips...)
 		receipt, err := h.rooms.Receive(t.Context(), "hs2", m.id, unlike(t, e, "honest", "forged"))
 		require.NoError(t, err)
-		require.Equal(t, rooms.Receipt{EventID: e.ID, Outcome: rooms.Accepted}, receipt)
+		require.Equal(t, rooms.ReceiveResult{EventID: e.ID, Outcome: rooms.Accepted}, receipt)
 		m.receive(e.Redact())
 		require.Empty(t, h.timeline())
 		require.Equal(t, e.Redact().PDU(), h.row(e.ID).PDU)
@@ -159,7 +159,7 @@ func TestCheck4AsksForAuthEvents(t *testing.T) {
 		e := m.build(draft, m.tips...)
 		m.know(e)
 		h.world.hidden[side.ID] = true
-		require.ErrorContains(t, h.refused(rooms.Dropped, 4, "", e.PDU()).Why, string(side.ID))
+		require.ErrorContains(t, h.refused(rooms.Dropped, 4, "", e.PDU()).Reason, string(side.ID))
 		delete(h.world.hidden, side.ID)
 		h.refused(rooms.Rejected, 5, "6", e.PDU())
 		require.True(t, h.row(side.ID).Outlier)

@@ -36,7 +36,7 @@ func (r *Rooms) resolveBy(ctx context.Context, rules *roomver.Rules, roots []str
 		f := newFork(ctx, tx, rules, roots)
 		f.auths, f.rejected = &r.auths, rejected
 		for _, p := range fresh {
-			f.know(p)
+			f.remember(p)
 		}
 		if err := f.separate(); err != nil {
 			return err

@@ -17,6 +17,7 @@ import (
 	"touchstone.example/server/eventauth"
 	"touchstone.example/server/feed"
 	"touchstone.example/server/idclient"
+	"touchstone.example/server/pushrules"
 	"touchstone.example/storage"
 )
 
@@ -38,6 +39,11 @@ type Deps struct {
 	// Remote asks other servers. Nil asks nobody, so that what is missing stays
 	// missing.
 	Remote Remote
+	// Predefined are the push rules that every user has. Nil: the standard ones.
+	Predefined *pushrules.Predefined
+	// MemberRules decides for members with push rules of their own. Nil: there are
+	// none.
+	MemberRules MemberRules
 	// Identity asks the identity servers that clients name.
 	Identity *idclient.Client
 }
@@ -70,21 +76,27 @@ type Rooms struct {
 
 	defaultVersion string
 	departs        Departures
+	predefined     *pushrules.Predefined
+	memberRules    MemberRules
 
 	births births
 
-	lanes lanes
-	heads heads
-	nids  nidCache
-	auths authCache
+	queues roomQueues
+	heads  heads
+	nids   nidCache
+	auths  authCache
 }
 
 // New returns the rooms of a database.
 func New(d Deps) *Rooms {
+	if d.Predefined == nil {
+		d.Predefined = pushrules.Standard
+	}
 	return &Rooms{
 		db: d.DB, feed: d.Feed, env: d.Env, log: d.Log, name: d.Name,
 		signer: d.Signer, verify: d.Verify, defaultVersion: d.DefaultVersion,
 		departs: d.Departures, keys: d.Keys, remote: d.Remote, identity: d.Identity,
+		predefined: d.Predefined, memberRules: d.MemberRules,
 	}
 }
 

@@ -228,7 +228,7 @@ func (c *creation) inviteAddresses(ctx context.Context, p *Plan) error {
 			if err != nil {
 				return c.refused(d, err)
 			}
-			c.head.apply(ev)
+			c.head.applyPlanned(ev)
 			p.Events = append(p.Events, ev)
 		}
 		return nil

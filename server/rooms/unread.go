@@ -4,6 +4,7 @@ package rooms
 
 import (
 	"context"
+	"maps"
 
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
@@ -13,17 +14,26 @@ import (
 	"touchstone.example/storage"
 )
 
-// unread is for whom an event counts as unread, decided before it is written.
-type unread struct {
-	everyone bool // who has the default rules and is not named below
-	named    map[id.UserID]storage.UnreadCount
-	all      bool        // a highlight for all members
-	relation relation    // by which it may belong to a thread
-	unseen   []id.UserID // members who may not see the event
+// MemberRules evaluates an event for those members of its room for whom the default
+// push rules do not decide. It is asked in the transaction that writes the event.
+type MemberRules interface {
+	Outcomes(ctx context.Context, tx *storage.Writer, roomNID int64, ev *pushrules.Event, room pushrules.RoomInfo) (map[id.UserID]pushrules.Outcome, error)
 }
 
-// countUnread lets the push rules decide about an event. All members have the
-// default rules, which are evaluated once for all.
+// unread is for whom an event counts as unread by the default rules, decided before
+// it is written.
+type unread struct {
+	event      *pushrules.Event // nil: for nobody
+	room       pushrules.RoomInfo
+	everyone   bool // who has the default rules and is not named below
+	named      map[id.UserID]storage.UnreadCount
+	all        bool        // a highlight for all members
+	relation   relation    // by which it may belong to a thread
+	hiddenFrom []id.UserID // members who may not see the event
+}
+
+// countUnread lets the default push rules decide about an event, once for all
+// members.
 //
 // Spec: client-server "Receiving notifications".
 func (r *Rooms) countUnread(h *head, ev *event.Event) (u unread, err error) {
@@ -32,9 +42,8 @@ func (r *Rooms) countUnread(h *head, ev *event.Event) (u unread, err error) {
 		return u, err
 	}
 	levels := eventauth.PowerLevelsOf(h.rules, h)
-	shared := pushrules.Share(e, &pushrules.RoomInfo{
-		SenderLevel: levels.User(ev.Sender), NotificationLevel: levels.Notification,
-	})
+	u.event, u.room = e, pushrules.RoomInfo{SenderLevel: levels.User(ev.Sender), NotificationLevel: levels.Notification}
+	shared := r.predefined.Share(e, &u.room)
 	u.everyone, u.all = shared.Everyone.Notify, shared.Everyone.Highlight
 	for _, user := range shared.Exceptions() {
 		if user.Server() != r.name {
@@ -44,22 +53,30 @@ func (r *Rooms) countUnread(h *head, ev *event.Event) (u unread, err error) {
 			u.named = map[id.UserID]storage.UnreadCount{}
 		}
 		o := shared.For(user)
-		u.named[user] = storage.UnreadCount{Notify: one(o.Notify) - one(u.everyone), Highlight: one(o.Highlight)}
+		u.named[user] = storage.UnreadCount{Notify: asCount(o.Notify) - asCount(u.everyone), Highlight: asCount(o.Highlight)}
 	}
 	u.relation = relationIn(ev.Content)
 	return u, nil
 }
 
-func one(b bool) int64 {
+func asCount(b bool) int64 {
 	if b {
 		return 1
 	}
 	return 0
 }
 
-// writeUnread stores for whom an event is unread.
+// writeUnread stores for whom an event is unread. What the members are to the room
+// stands in the transaction by now.
 func (r *Rooms) writeUnread(ctx context.Context, tx *storage.Writer, u unread, row *storage.Event) error {
-	if !u.everyone && len(u.named) == 0 {
+	var own map[id.UserID]pushrules.Outcome
+	if r.memberRules != nil && u.event != nil {
+		var err error
+		if own, err = r.memberRules.Outcomes(ctx, tx, row.RoomNID, u.event, u.room); err != nil {
+			return err
+		}
+	}
+	if !u.everyone && len(u.named) == 0 && !counts(own) {
 		return nil
 	}
 	thread, err := threadOf(ctx, tx.Reader, row.RoomNID, u.relation)
@@ -72,29 +89,33 @@ func (r *Rooms) writeUnread(ctx context.Context, tx *storage.Writer, u unread, r
 			return err
 		}
 	}
-	named := u.named
+	named := maps.Clone(u.named)
+	if named == nil {
+		named = map[id.UserID]storage.UnreadCount{}
+	}
 	if u.all {
 		members, err := tx.LocalMembers(ctx, row.RoomNID, "join")
 		if err != nil {
 			return err
 		}
-		named = map[id.UserID]storage.UnreadCount{}
 		for _, user := range members {
-			if user != row.Sender {
+			if _, ok := named[user]; !ok && user != row.Sender {
 				named[user] = storage.UnreadCount{Highlight: 1}
 			}
 		}
-		for user, c := range u.named {
-			named[user] = c
+	}
+	for user, o := range own {
+		if user != row.Sender {
+			named[user] = storage.UnreadCount{Notify: asCount(o.Notify) - asCount(u.everyone), Highlight: asCount(o.Highlight)}
 		}
 	}
-	for _, user := range u.unseen {
-		if named == nil {
-			named = map[id.UserID]storage.UnreadCount{}
-		}
-		named[user] = storage.UnreadCount{Notify: -one(u.everyone)}
+	for _, user := range u.hiddenFrom {
+		named[user] = storage.UnreadCount{Notify: -asCount(u.everyone)}
 	}
 	for user, c := range named {
+		if c == (storage.UnreadCount{}) {
+			continue // as for everybody
+		}
 		err := tx.InsertUnreadException(ctx, storage.UnreadException{
 			UserID: user, RoomNID: row.RoomNID, ThreadNID: thread, Pos: row.Pos, Notify: c.Notify, Highlight: c.Highlight,
 		})
@@ -103,6 +124,16 @@ func (r *Rooms) writeUnread(ctx context.Context, tx *storage.Writer, u unread, r
 		}
 	}
 	return nil
+}
+
+// counts reports whether an event is unread for somebody.
+func counts(outcomes map[id.UserID]pushrules.Outcome) bool {
+	for _, o := range outcomes {
+		if o.Notify {
+			return true
+		}
+	}
+	return false
 }
 
 // writeRedacted puts a redaction in force. What is redacted is not unread: people
@@ -118,24 +149,24 @@ func (r *Rooms) writeRedacted(ctx context.Context, tx *storage.Writer, roomNID i
 	return tx.InsertUnreadRedacted(ctx, target.nid, thread)
 }
 
-// countLate is countUnread for an event that need not follow all that is here.
-func (r *Rooms) countLate(ctx context.Context, h *head, ev *event.Event, row *storage.Event) (u unread, err error) {
+// countUnreadLate is countUnread for an event that need not follow all that is here.
+func (r *Rooms) countUnreadLate(ctx context.Context, h *head, ev *event.Event, row *storage.Event) (u unread, err error) {
 	if u, err = r.countUnread(h, ev); err == nil {
-		u.unseen, err = r.unseen(ctx, h, row)
+		u.hiddenFrom, err = r.membersWhoMayNotSee(ctx, h, row)
 	}
 	return u, err
 }
 
-// unseen lists those of our members who may not see an event that arrived late:
+// membersWhoMayNotSee lists those of our members who may not see an event that arrived late:
 // they were not in the room where it was sent, and may not see what was before
 // they came.
 //
 // Spec: client-server "Room History Visibility".
-func (r *Rooms) unseen(ctx context.Context, h *head, row *storage.Event) ([]id.UserID, error) {
+func (r *Rooms) membersWhoMayNotSee(ctx context.Context, h *head, row *storage.Event) ([]id.UserID, error) {
 	if !row.Forked {
 		return nil, nil // who is in the room now was there
 	}
-	changes, err := r.moves(ctx, h, row.StateBefore, nil)
+	changes, err := r.stateDelta(ctx, h, row.StateBefore, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ func (r *Rooms) writeBatch(ctx context.Context, tx *storage.Writer, room *storag
 			}
 		}
 	}
-	positions, err := tx.ReserveN(ctx, len(events))
+	positions, err := tx.ReservePositions(ctx, len(events))
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (r *Rooms) writeBatch(ctx context.Context, tx *storage.Writer, room *storag
 			return fmt.Errorf("write event %s: %w", ev.ID, err)
 		}
 	}
-	return tx.ReplaceExtremities(ctx, room.NID, numbers(followed), events[len(events)-1].nid)
+	return tx.ReplaceForwardExtremities(ctx, room.NID, numbers(followed), events[len(events)-1].nid)
 }
 
 func numbers(evs []*stored) []int64 {
@@ -83,7 +83,7 @@ func (r *Rooms) writeState(ctx context.Context, tx *storage.Writer, room *storag
 		row.StateBefore, row.StateAfter = p.branch.before, p.branch.after
 		row.Forked = row.StateBefore != room.StateRoot
 		room.StateRoot = p.branch.root
-		room.Disordered = room.Disordered || p.depth < room.MaxDepth
+		room.OutOfOrder = room.OutOfOrder || p.depth < room.MaxDepth
 	case p.StateKey != nil:
 		key := storage.StateKey{Type: p.Type, Key: *p.StateKey}
 		if room.StateRoot, err = tx.StateApply(ctx, room.StateRoot, storage.StateSet{StateKey: key, NID: p.nid}); err != nil {
@@ -107,7 +107,7 @@ func insert(ctx context.Context, tx *storage.Writer, row *storage.Event) error {
 		return err
 	}
 	for _, auth := range row.AuthNIDs {
-		if err := tx.InsertAuthorised(ctx, auth, row.NID); err != nil {
+		if err := tx.InsertAuthEdge(ctx, auth, row.NID); err != nil {
 			return err
 		}
 	}
@@ -128,17 +128,17 @@ func (r *Rooms) writeEvent(ctx context.Context, tx *storage.Writer, p *Planned, 
 	root := row.StateAfter
 	if p.branch != nil { // resolution may have changed more than the event says
 		root = p.branch.root
-		if err := r.dismissAfter(ctx, tx, row.RoomNID, p.moves); err != nil {
+		if err := r.dismissAfter(ctx, tx, row.RoomNID, p.delta); err != nil {
 			return err
 		}
 	}
-	if err := r.writeMoves(ctx, tx, row, root, p.moves); err != nil {
+	if err := r.writeDelta(ctx, tx, row, root, p.delta); err != nil {
 		return err
 	}
 	if err := r.announce(ctx, tx, row, p.unread); err != nil {
 		return err
 	}
-	return tellMoves(ctx, tx, row, p.moves)
+	return announceDelta(ctx, tx, row, p.delta)
 }
 
 // announce writes what makes clients see an event at its position: for whom it

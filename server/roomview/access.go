@@ -23,7 +23,7 @@ type Access struct {
 	now  *storage.Membership // nil: none
 	// joins are the places at which the user joined, earliest first; read
 	// when an event from outside the present membership is asked about.
-	joins  []storage.Place
+	joins  []storage.TopoPos
 	asked  bool
 	states map[string]visibility.State // by root
 	told   map[int64]*storage.Event    // the events that say so, which many states share
@@ -79,7 +79,7 @@ func (a *Access) CanSee(ctx context.Context, e *storage.Event) (ok bool, at stri
 		return false, "", err
 	}
 	after := before.With(a.user, e.Type, e.StateKey, Content(e.Client))
-	viewer, err := a.viewer(ctx, e.RoomNID, e.Place())
+	viewer, err := a.viewer(ctx, e.RoomNID, e.TopoPos())
 	if err != nil {
 		return false, "", err
 	}
@@ -120,7 +120,7 @@ func (a *Access) StateUntil(ctx context.Context, room *storage.Room) (int64, err
 func (a *Access) forgotten() bool { return a.now != nil && a.now.Forgotten }
 
 // viewer is what the user has had to do with the room, seen from a place.
-func (a *Access) viewer(ctx context.Context, roomNID int64, from storage.Place) (visibility.Viewer, error) {
+func (a *Access) viewer(ctx context.Context, roomNID int64, from storage.TopoPos) (visibility.Viewer, error) {
 	if err := a.loadJoins(ctx, roomNID); err != nil {
 		return visibility.Viewer{}, err
 	}
@@ -136,7 +136,7 @@ func (a *Access) viewer(ctx context.Context, roomNID int64, from storage.Place) 
 // CanSeeStateAt reports whether the user may read the state of a room at a position:
 // exactly if the user could see an event that was sent then. root is that state.
 func (a *Access) CanSeeStateAt(ctx context.Context, roomNID, pos int64, root string) (bool, error) {
-	last, err := a.tx.PlaceAt(ctx, roomNID, pos)
+	last, err := a.tx.TopoPosAt(ctx, roomNID, pos)
 	if errors.Is(err, storage.ErrNotFound) {
 		return true, nil // the room did not exist, and nothing can be seen
 	}
@@ -158,10 +158,10 @@ func (a *Access) CanSeeStateAt(ctx context.Context, roomNID, pos int64, root str
 // WasIn reports whether the user had joined the room before an event.
 func (a *Access) WasIn(ctx context.Context, e *storage.Event) (bool, error) {
 	err := a.loadJoins(ctx, e.RoomNID)
-	return len(a.joins) > 0 && after(e.Place(), a.joins[0]), err
+	return len(a.joins) > 0 && after(e.TopoPos(), a.joins[0]), err
 }
 
-func after(p, q storage.Place) bool {
+func after(p, q storage.TopoPos) bool {
 	return p.Depth > q.Depth || p.Depth == q.Depth && p.NID > q.NID
 }
 
@@ -175,7 +175,7 @@ func (a *Access) loadJoins(ctx context.Context, roomNID int64) error {
 	}
 	for _, e := range events {
 		if visibility.MembershipOf(Content(e.Client)) == visibility.Join {
-			a.joins = append(a.joins, e.Place())
+			a.joins = append(a.joins, e.TopoPos())
 		}
 	}
 	a.asked = true

@@ -50,9 +50,9 @@ type PageQuery struct {
 // A Page is what a PageQuery finds.
 type Page struct {
 	Chunk      []raw.Raw
-	State      []raw.Raw     // with lazy loading: the members who have sent the events
-	Start, End storage.Place // boundaries in the room
-	More       bool          // there may be more beyond the end
+	State      []raw.Raw       // with lazy loading: the members who have sent the events
+	Start, End storage.TopoPos // boundaries in the room
+	More       bool            // there may be more beyond the end
 }
 
 // ReadPage walks through a room. ErrHidden: the user may see nothing of it.
@@ -72,13 +72,13 @@ type paging struct {
 
 // boundary turns a token into a place of the room: what lies before it has
 // been reached, what lies at or after it has not.
-func (p *paging) boundary(ctx context.Context, tx *storage.Reader, t *feed.Token) (storage.Place, error) {
+func (p *paging) boundary(ctx context.Context, tx *storage.Reader, t *feed.Token) (storage.TopoPos, error) {
 	if t.Room {
-		return t.Place, nil
+		return t.TopoPos, nil
 	}
-	last, err := tx.PlaceAt(ctx, p.RoomNID, min(t.Pos, p.UpTo))
+	last, err := tx.TopoPosAt(ctx, p.RoomNID, min(t.Pos, p.UpTo))
 	if errors.Is(err, storage.ErrNotFound) {
-		return storage.Place{}, nil
+		return storage.TopoPos{}, nil
 	}
 	last.NID++
 	return last, err
@@ -87,9 +87,9 @@ func (p *paging) boundary(ctx context.Context, tx *storage.Reader, t *feed.Token
 // ends are the boundaries of a room that a walk may use. One that goes back from
 // the end begins at what is the end now: its start stays where it was when more
 // arrives.
-func (p *paging) ends(ctx context.Context, tx *storage.Reader) (from, to storage.Place, err error) {
+func (p *paging) ends(ctx context.Context, tx *storage.Reader) (from, to storage.TopoPos, err error) {
 	if p.Forward {
-		to = storage.Place{Depth: math.MaxInt64, NID: math.MaxInt64}
+		to = storage.TopoPos{Depth: math.MaxInt64, NID: math.MaxInt64}
 	}
 	start := p.From
 	if start == nil && !p.Forward {
@@ -186,8 +186,8 @@ func fewOthers(events []*storage.Event) []*storage.Event {
 }
 
 // past is the boundary right after an event, as the walk goes.
-func (p *paging) past(e *storage.Event) storage.Place {
-	at := e.Place()
+func (p *paging) past(e *storage.Event) storage.TopoPos {
+	at := e.TopoPos()
 	if p.Forward {
 		at.NID++
 	}
@@ -200,7 +200,7 @@ func (p *paging) past(e *storage.Event) storage.Place {
 //
 // Spec: client-server getRoomEvents, "end": omitted "because the user does not
 // have permission to see any more events" too.
-func (p *paging) walk(ctx context.Context, tx *storage.Reader, access *Access, from, to storage.Place) (page []*storage.Event, end storage.Place, more bool, err error) {
+func (p *paging) walk(ctx context.Context, tx *storage.Reader, access *Access, from, to storage.TopoPos) (page []*storage.Event, end storage.TopoPos, more bool, err error) {
 	end = from
 	bytes, senders := 0, map[id.UserID]bool{}
 	for scanned, read := 0, 0; scanned < maxScan; {
@@ -214,7 +214,7 @@ func (p *paging) walk(ctx context.Context, tx *storage.Reader, access *Access, f
 			return nil, end, false, err
 		}
 		for _, e := range batch {
-			if p.beyond(e.Place(), to) {
+			if p.beyond(e.TopoPos(), to) {
 				return page, end, false, nil
 			}
 			ok, at, err := p.shows(ctx, access, e)
@@ -254,15 +254,15 @@ func (p *paging) tooMany(senders map[id.UserID]bool, sender id.UserID) bool {
 	return p.Filter.LazyLoadMembers && len(senders) >= maxPageSenders && !senders[sender]
 }
 
-func (p *paging) next(ctx context.Context, tx *storage.Reader, at storage.Place, n int) ([]*storage.Event, error) {
+func (p *paging) next(ctx context.Context, tx *storage.Reader, at storage.TopoPos, n int) ([]*storage.Event, error) {
 	if p.Forward {
-		return tx.PageForward(ctx, p.RoomNID, storage.Place{Depth: at.Depth, NID: at.NID - 1}, p.UpTo, n)
+		return tx.PageForward(ctx, p.RoomNID, storage.TopoPos{Depth: at.Depth, NID: at.NID - 1}, p.UpTo, n)
 	}
 	return tx.PageBack(ctx, p.RoomNID, at, p.UpTo, n)
 }
 
 // beyond reports whether a place lies past the boundary that ends the walk.
-func (p *paging) beyond(place, to storage.Place) bool {
+func (p *paging) beyond(place, to storage.TopoPos) bool {
 	if p.Forward {
 		return !after(to, place)
 	}

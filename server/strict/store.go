@@ -90,6 +90,13 @@ func (s *Store) Clear(q Query) int {
 	return gone
 }
 
+// Reset forgets everything, and begins to count anew.
+func (s *Store) Reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ring, s.start, s.seq, s.lost = nil, 0, 0, 0
+}
+
 // Lost returns how many violations had to make room for newer ones.
 func (s *Store) Lost() int64 {
 	s.mu.Lock()

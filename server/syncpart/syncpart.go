@@ -109,7 +109,7 @@ func Read(ctx context.Context, f *feed.Feed, tx *storage.Reader, parts []Part, w
 				return nil, fmt.Errorf("changed memberships: %w", err)
 			}
 		}
-		if !concerned(f, p, w) {
+		if !mayHaveNews(f, p, w) {
 			continue
 		}
 		if err := p.Read(ctx, tx, w, out); err != nil {
@@ -119,10 +119,10 @@ func Read(ctx context.Context, f *feed.Feed, tx *storage.Reader, parts []Part, w
 	return out, nil
 }
 
-// concerned reports whether a part may have news: the client is told something
+// mayHaveNews reports whether a part may have news: the client is told something
 // for the first time, or a topic of the part's kinds has changed. What a page of
 // messages to the device left behind changed before the window.
-func concerned(f *feed.Feed, p Part, w *Window) bool {
+func mayHaveNews(f *feed.Feed, p Part, w *Window) bool {
 	kinds := p.Kinds()
 	if w.Since == 0 || changed(f, min(w.Since, w.ToDevice), feed.KeysOf(kinds, w.User, nil)) {
 		return true

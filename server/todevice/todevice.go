@@ -162,7 +162,7 @@ func addressed(users []id.UserID, devices map[id.UserID][]id.DeviceID, of map[id
 
 // store writes messages to devices of ours, and has the long queues looked at.
 func (t *ToDevice) store(ctx context.Context, tx *storage.Writer, sender id.UserID, typ string, messages []*storage.ToDevice) (pos int64, err error) {
-	if pos, err = tx.Reserve(ctx); err != nil {
+	if pos, err = tx.ReservePosition(ctx); err != nil {
 		return 0, err
 	}
 	var last id.UserID

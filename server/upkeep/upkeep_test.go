@@ -65,7 +65,7 @@ func TestNewAndUnreadChangesAreKept(t *testing.T) {
 		grow := func(n int) {
 			for ; n > 0; n -= 500 {
 				write(func(tx *storage.Writer) error {
-					positions, err := tx.ReserveN(t.Context(), 500)
+					positions, err := tx.ReservePositions(t.Context(), 500)
 					if err != nil {
 						return err
 					}

@@ -14,13 +14,6 @@ CREATE TABLE server_info (
 	value TEXT NOT NULL
 );
 
--- The running servers, each with a sign of life.
-CREATE TABLE instances (
-	instance_id TEXT   NOT NULL PRIMARY KEY,
-	started_at  BIGINT NOT NULL,
-	seen_at     BIGINT NOT NULL
-);
-
 -- The one log: a row for everything that a client can see change. Sync, push,
 -- federation, search and caches are cursors over it. A position may carry
 -- several rows, told apart by n.

@@ -13,6 +13,7 @@ CREATE TABLE users (
 	created_at     BIGINT  NOT NULL,
 	deactivated_at BIGINT  NOT NULL, -- 0: active
 	erased         BOOLEAN NOT NULL,
+	rules_version   BIGINT NOT NULL DEFAULT 0, -- counts the changes of the push rules and of whom the user ignores
 	profile_version BIGINT NOT NULL DEFAULT 0 -- counts the changes of what rooms show of the profile
 );
 

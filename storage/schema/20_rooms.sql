@@ -11,9 +11,8 @@ CREATE TABLE rooms (
 	max_depth    BIGINT  NOT NULL,
 	public       BOOLEAN NOT NULL, -- in the published directory
 	partial      BOOLEAN NOT NULL, -- joined, state still being fetched
-	disordered   BOOLEAN NOT NULL, -- some event came with a lower topological position than an earlier arrival
-	stale_from   BIGINT  NOT NULL, -- re-check rejections from this event on; 0: nothing to re-check
-	blocked      BOOLEAN NOT NULL,
+	out_of_order   BOOLEAN NOT NULL, -- some event came with a lower topological position than an earlier arrival
+	reevaluate_from   BIGINT  NOT NULL, -- re-check rejections from this event on; 0: nothing to re-check
 	created_at   BIGINT  NOT NULL
 );
 CREATE INDEX rooms_public ON rooms (nid) WHERE public;
@@ -45,8 +44,8 @@ CREATE TABLE events (
 	state_before     TEXT    NOT NULL, -- root of the state it was judged by; '': not known
 	state_after      TEXT    NOT NULL
 );
-CREATE INDEX events_by_place ON events (room_nid, depth, nid);
-CREATE INDEX events_of_members ON events (room_nid, state_key, depth, nid) WHERE type = 'm.room.member';
+CREATE INDEX events_by_topo_pos ON events (room_nid, depth, nid);
+CREATE INDEX events_by_member ON events (room_nid, state_key, depth, nid) WHERE type = 'm.room.member';
 CREATE INDEX events_by_time ON events (room_nid, origin_server_ts);
 CREATE UNIQUE INDEX events_by_pos ON events (room_nid, pos) WHERE pos IS NOT NULL;
 
@@ -62,14 +61,14 @@ CREATE TABLE waiting_redactions (
 -- Which state events an event authorises, the other way round than auth_nids:
 -- to tell whether the auth chains of a state have an event, without walking all
 -- of them. Message events authorise nothing and are in no state.
-CREATE TABLE authorised (
+CREATE TABLE auth_edges (
 	auth_nid  BIGINT NOT NULL,
 	event_nid BIGINT NOT NULL,
 	PRIMARY KEY (auth_nid, event_nid)
 );
 
 -- The events that the next one of a room will follow.
-CREATE TABLE extremities (
+CREATE TABLE forward_extremities (
 	room_nid  BIGINT NOT NULL,
 	event_nid BIGINT NOT NULL,
 	PRIMARY KEY (room_nid, event_nid)
@@ -77,7 +76,7 @@ CREATE TABLE extremities (
 
 -- Events that stored ones follow and that we do not have: where backfill goes
 -- on. When one arrives, it is already followed.
-CREATE TABLE gaps (
+CREATE TABLE backward_extremities (
 	room_nid  BIGINT NOT NULL,
 	event_id  TEXT   NOT NULL,
 	event_nid BIGINT NOT NULL, -- the stored event that follows it

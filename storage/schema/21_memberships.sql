@@ -13,8 +13,10 @@ CREATE TABLE memberships (
 	server     TEXT    NOT NULL, -- the user's
 	forgotten  BOOLEAN NOT NULL,
 	read_pos   BIGINT  NOT NULL DEFAULT 0, -- up to where the user has read
+	rules_version BIGINT NOT NULL DEFAULT 0, -- the user's, copied: 0 for the default push rules
 	PRIMARY KEY (room_nid, user_id)
 );
+CREATE INDEX memberships_with_rules ON memberships (room_nid, user_id, membership, rules_version) WHERE rules_version > 0;
 CREATE INDEX memberships_by_user ON memberships (user_id, membership, room_nid);
 CREATE INDEX memberships_by_room ON memberships (room_nid, membership, local, user_id) WHERE local;
 CREATE INDEX memberships_by_server ON memberships (room_nid, server) WHERE membership = 'join';

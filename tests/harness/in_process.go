@@ -5,6 +5,7 @@ package harness
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"strings"
 
@@ -18,10 +19,11 @@ type inProcess struct {
 }
 
 func startInProcess(t T, o Options) (instance, error) {
-	log := slog.New(slog.NewTextHandler(touchstonetest.LogWriter(t), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	out, level := io.Writer(touchstonetest.LogWriter(t)), slog.LevelWarn
 	if o.Log != nil {
-		log = slog.New(slog.NewTextHandler(o.Log, nil))
+		out, level = o.Log, slog.LevelInfo
 	}
+	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level}))
 	s, err := touchstonetest.Start(context.WithoutCancel(t.Context()), touchstonetest.WithEnvironment(o.settings("")...), touchstonetest.WithLog(log))
 	if err != nil {
 		return nil, err

@@ -120,6 +120,34 @@ func TestContainer(t *testing.T) {
 		require.NoError(t, ctr.DeleteSnapshot(ctx, "start"))
 		require.Error(t, ctr.Restore(ctx, "start"))
 	})
+	t.Run("violations", func(t *testing.T) {
+		alice, _ := ctr.User("alice")
+		base, err := ctr.ClientURL(ctx)
+		require.NoError(t, err)
+		r, err := http.NewRequestWithContext(ctx, "POST", base+"/_matrix/client/v3/createRoom", strings.NewReader(`{"preset":7}`))
+		require.NoError(t, err)
+		r.Header.Set("Authorization", "Bearer "+alice.AccessToken)
+		r.Header.Set("Content-Type", "application/json")
+		res, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		require.Equal(t, 400, res.StatusCode)
+		found, err := ctr.Violations(ctx, touchstone.Filter{User: alice.ID})
+		require.NoError(t, err)
+		require.Len(t, found, 1)
+		require.Equal(t, "/preset", found[0].Where.Pointer)
+		require.Contains(t, found[0].String(), "https://spec.matrix.org/")
+		text, err := ctr.JUnit(ctx, touchstone.Filter{})
+		require.NoError(t, err)
+		require.Contains(t, string(text), "<testsuites")
+		text, err = ctr.SARIF(ctx, touchstone.Filter{})
+		require.NoError(t, err)
+		require.Contains(t, string(text), "2.1.0")
+		require.NoError(t, ctr.ClearViolations(ctx, touchstone.Filter{DeviceID: alice.DeviceID, Rule: found[0].Rule, Operation: found[0].Operation}))
+		found, err = ctr.Violations(ctx, touchstone.Filter{})
+		require.NoError(t, err)
+		require.Empty(t, found)
+	})
 	t.Run("idle", func(t *testing.T) { require.NoError(t, ctr.Idle(ctx)) })
 }
 
@@ -130,6 +158,10 @@ func TestHealthy(t *testing.T) {
 	code, _, err := ctr.Exec(t.Context(), []string{"/touchstone", "health"})
 	require.NoError(t, err)
 	require.Zero(t, code)
+	require.Eventually(t, func() bool {
+		state, err := ctr.State(t.Context())
+		return err == nil && state.Health != nil && state.Health.Status == "healthy"
+	}, 30*time.Second, 50*time.Millisecond, "as the engine sees it")
 }
 
 // TestARunThatFails: an image that there is none of is an error, and cleaning up

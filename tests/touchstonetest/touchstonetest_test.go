@@ -98,6 +98,40 @@ func TestCoverage(t *testing.T) {
 	require.EqualValues(t, 1, calls[1].Clean)
 }
 
+// A recordingT notes what fails in place of failing.
+type recordingT struct {
+	testing.TB
+	failures []string
+	cleanups []func()
+}
+
+func (*recordingT) Helper()            {}
+func (t *recordingT) Cleanup(f func()) { t.cleanups = append(t.cleanups, f) }
+func (t *recordingT) Errorf(format string, args ...any) {
+	t.failures = append(t.failures, fmt.Sprintf(format, args...))
+}
+
+// TestViolationsFailTheTest that asked for it, each with its rule and section.
+func TestViolationsFailTheTest(t *testing.T) {
+	r := &recordingT{TB: t}
+	s := touchstonetest.New(r, touchstonetest.FailOnViolations())
+	alice := s.User(t, "alice")
+	alice.Do(t, "POST", client+"createRoom", map[string]any{"preset": 7})
+	require.Len(t, s.Violations(), 1)
+	require.Len(t, s.ViolationsOf(alice.ID), 1)
+	require.Empty(t, s.ViolationsOf("@bob:localhost"))
+	for _, f := range r.cleanups {
+		f()
+	}
+	require.Len(t, r.failures, 1)
+	require.Contains(t, r.failures[0], "/preset")
+	s.ReportViolations(r, s.Violations()[0].Rule)
+	require.Len(t, r.failures, 1, "a rule that the client is known to break")
+	require.Contains(t, r.failures[0], "https://spec.matrix.org/")
+	s.ClearViolations()
+	require.Empty(t, s.Violations())
+}
+
 // TestTwoRunsAreTheSame: under a seed and a clock that stands still, what is done
 // again gets the same bytes.
 func TestTwoRunsAreTheSame(t *testing.T) {
@@ -119,6 +153,7 @@ func TestTwoRunsAreTheSame(t *testing.T) {
 			s.Snapshot(t, "x")
 			s.Restore(t, "x")
 		}
+		require.NotEmpty(t, s.Violations())
 		for _, v := range s.Violations() {
 			all += v.Error() + fmt.Sprintln(v.Time, v.Request)
 		}

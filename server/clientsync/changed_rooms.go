@@ -14,8 +14,8 @@ import (
 	"touchstone.example/storage"
 )
 
-// stillHere ends the wait of a device that was logged out meanwhile.
-func (a *assembly) stillHere(ctx context.Context) error {
+// checkDevice ends the wait of a device that was logged out meanwhile.
+func (a *answerBuilder) checkDevice(ctx context.Context) error {
 	if a.who.Device == "" {
 		return nil
 	}
@@ -30,20 +30,20 @@ func (a *assembly) stillHere(ctx context.Context) error {
 // the user's rooms. Who is further behind asks the topics of these rooms.
 const maxChanges = 1000
 
-// newsMemberships lists the user's memberships of the rooms that the room part of
+// changedMemberships lists the user's memberships of the rooms that the room part of
 // the answer may be about.
-func (a *assembly) newsMemberships(ctx context.Context) ([]*storage.Membership, error) {
+func (a *answerBuilder) changedMemberships(ctx context.Context) ([]*storage.Membership, error) {
 	if a.initial || a.full {
 		return a.allMemberships(ctx)
 	}
 	if a.Feed.Changed(a.since, feed.Access(a.who.User)) {
-		if err := a.stillHere(ctx); err != nil {
+		if err := a.checkDevice(ctx); err != nil {
 			return nil, err
 		}
 	}
-	joined := a.stillJoined()
+	joined := a.unchangedJoins()
 	if changes, all := a.Feed.Recent(a.since, a.upTo); all && len(changes) <= maxChanges {
-		return a.membershipsIn(ctx, joined, a.lookThrough(changes, joined))
+		return a.membershipsIn(ctx, joined, a.readChanges(changes, joined))
 	}
 	list := slices.SortedFunc(maps.Values(joined), func(x, y *storage.Membership) int { return cmp.Compare(x.RoomNID, y.RoomNID) })
 	if joined == nil {
@@ -57,25 +57,25 @@ func (a *assembly) newsMemberships(ctx context.Context) ([]*storage.Membership, 
 	}), nil
 }
 
-func (a *assembly) allMemberships(ctx context.Context) ([]*storage.Membership, error) {
+func (a *answerBuilder) allMemberships(ctx context.Context) ([]*storage.Membership, error) {
 	return a.tx.MembershipsOf(ctx, a.who.User, "join", "invite", "knock", "leave", "ban")
 }
 
-// stillJoined returns the rooms that the user is in, where it is remembered that
+// unchangedJoins returns the rooms that the user is in, where it is remembered that
 // nothing has changed in that since: then no other room has news. Else nil.
-func (a *assembly) stillJoined() map[int64]*storage.Membership {
-	known := a.keys.known(a.Feed, a.who.User)
+func (a *answerBuilder) unchangedJoins() map[int64]*storage.Membership {
+	known := a.keys.get(a.Feed, a.who.User)
 	if known == nil || a.Feed.Changed(a.since, feed.Memberships(a.who.User)) {
 		return nil
 	}
 	return known.joined
 }
 
-// lookThrough lists the rooms of some changes, which are all of the window, and
+// readChanges lists the rooms of some changes, which are all of the window, and
 // notes the events that arrived there and where state resolution changed the
 // state. Where joined is not nil, other rooms are left out.
-func (a *assembly) lookThrough(changes []storage.Change, joined map[int64]*storage.Membership) (nids []int64) {
-	a.moved, a.arrived = map[int64]int64{}, map[int64][]int64{}
+func (a *answerBuilder) readChanges(changes []storage.Change, joined map[int64]*storage.Membership) (nids []int64) {
+	a.resolvedAt, a.newEvents = map[int64]int64{}, map[int64][]int64{}
 	seen := map[int64]bool{}
 	for _, c := range changes {
 		if joined != nil && joined[c.RoomNID] == nil {
@@ -83,9 +83,9 @@ func (a *assembly) lookThrough(changes []storage.Change, joined map[int64]*stora
 		}
 		switch feed.Kind(c.Kind) {
 		case feed.KindState:
-			a.moved[c.RoomNID] = c.Pos
+			a.resolvedAt[c.RoomNID] = c.Pos
 		case feed.KindEvent:
-			a.arrived[c.RoomNID] = append(a.arrived[c.RoomNID], c.Ref)
+			a.newEvents[c.RoomNID] = append(a.newEvents[c.RoomNID], c.Ref)
 		default:
 			continue
 		}
@@ -99,7 +99,7 @@ func (a *assembly) lookThrough(changes []storage.Change, joined map[int64]*stora
 
 // membershipsIn returns what the user is to some rooms: the joined ones of them,
 // where these are known.
-func (a *assembly) membershipsIn(ctx context.Context, joined map[int64]*storage.Membership, nids []int64) (list []*storage.Membership, err error) {
+func (a *answerBuilder) membershipsIn(ctx context.Context, joined map[int64]*storage.Membership, nids []int64) (list []*storage.Membership, err error) {
 	if joined == nil {
 		return a.tx.MembershipsIn(ctx, a.who.User, nids)
 	}
@@ -113,7 +113,7 @@ func (a *assembly) membershipsIn(ctx context.Context, joined map[int64]*storage.
 
 // addRooms adds rooms to those that the answer may be about, by what the user was
 // to them as of upTo.
-func (a *assembly) addRooms(ctx context.Context, list []*storage.Membership) error {
+func (a *answerBuilder) addRooms(ctx context.Context, list []*storage.Membership) error {
 	var added []int64
 	for _, m := range list {
 		if m.Pos > a.upTo {
@@ -128,7 +128,7 @@ func (a *assembly) addRooms(ctx context.Context, list []*storage.Membership) err
 		a.memberships[m.RoomNID] = m
 		added = append(added, m.RoomNID)
 	}
-	names, err := a.names.of(ctx, a.tx, added)
+	names, err := a.roomIDs.get(ctx, a.tx, added)
 	if err != nil {
 		return err
 	}

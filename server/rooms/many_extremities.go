@@ -24,18 +24,18 @@ type branch struct {
 	others        []*stored // the extremities that the event does not follow
 }
 
-// isWide tells whether a room has more extremities than one event can follow.
-func (h *head) isWide() bool { return len(h.tips) > event.MaxPrevEvents }
+// tooManyExtremities tells whether a room has more extremities than one event can follow.
+func (h *head) tooManyExtremities() bool { return len(h.extremities) > event.MaxPrevEvents }
 
-// base is the head that the next event is built on: h itself, or that of a
+// chooseBase is the head that the next event is built on: h itself, or that of a
 // branch of a wide room. What the same plan has added is followed first, then the
 // oldest extremities.
-func (r *Rooms) base(ctx context.Context, h *head) (*head, error) {
-	if !h.isWide() {
+func (r *Rooms) chooseBase(ctx context.Context, h *head) (*head, error) {
+	if !h.tooManyExtremities() {
 		return h, nil
 	}
-	tips := slices.Clone(h.tips)
-	slices.SortStableFunc(tips, func(a, b *stored) int { return int(h.age(a) - h.age(b)) })
+	tips := slices.Clone(h.extremities)
+	slices.SortStableFunc(tips, func(a, b *stored) int { return int(h.extremityAge(a) - h.extremityAge(b)) })
 	tips = tips[:event.MaxPrevEvents]
 	roots, err := r.statesAfter(ctx, h, tips)
 	if err != nil {
@@ -45,11 +45,11 @@ func (r *Rooms) base(ctx context.Context, h *head) (*head, error) {
 	if room.StateRoot, err = r.resolvePlanned(ctx, h, roots); err != nil {
 		return nil, err
 	}
-	return &head{room: &room, rules: h.rules, tips: tips, state: map[event.StateKey]*stored{}, branched: h.branched}, nil
+	return &head{room: &room, rules: h.rules, extremities: tips, state: map[event.StateKey]*stored{}, branched: h.branched}, nil
 }
 
-// age orders extremities: what is planned comes before all that is stored.
-func (h *head) age(tip *stored) int64 {
+// extremityAge orders extremities: what is planned comes before all that is stored.
+func (h *head) extremityAge(tip *stored) int64 {
 	if h.plannedBy(tip) != nil {
 		return 0
 	}
@@ -92,9 +92,9 @@ func (r *Rooms) resolvePlanned(ctx context.Context, h *head, roots []string, mor
 	return r.resolveBy(ctx, h.rules, roots, func(row *storage.Event) bool { return row.Rejected }, fresh...)
 }
 
-// rejoin finds what an event built on a branch makes of the room, if the room's
+// mergeBranch finds what an event built on a branch makes of the room, if the room's
 // current state allows it as well.
-func (r *Rooms) rejoin(ctx context.Context, h, base *head, p *Planned, load []event.StateKey) (err error) {
+func (r *Rooms) mergeBranch(ctx context.Context, h, base *head, p *Planned, load []event.StateKey) (err error) {
 	if err := h.ensure(ctx, r.db, load...); err != nil {
 		return err
 	}
@@ -102,8 +102,8 @@ func (r *Rooms) rejoin(ctx context.Context, h, base *head, p *Planned, load []ev
 		return rejected(h.rules, err)
 	}
 	b := &branch{before: base.room.StateRoot, after: base.room.StateRoot}
-	for _, tip := range h.tips {
-		if !slices.Contains(base.tips, tip) {
+	for _, tip := range h.extremities {
+		if !slices.Contains(base.extremities, tip) {
 			b.others = append(b.others, tip)
 		}
 	}
@@ -128,10 +128,10 @@ func (r *Rooms) rejoin(ctx context.Context, h, base *head, p *Planned, load []ev
 		return err
 	}
 	p.branch = b
-	if p.moves, err = r.moves(ctx, h, b.root, p.stored); err != nil {
+	if p.delta, err = r.stateDelta(ctx, h, b.root, p.stored); err != nil {
 		return err
 	}
-	p.unread, err = r.countLate(ctx, h, p.Event, &storage.Event{
+	p.unread, err = r.countUnreadLate(ctx, h, p.Event, &storage.Event{
 		ID: p.ID, RoomNID: h.room.NID, Type: p.Type, StateKey: p.StateKey, Sender: p.Sender, Depth: p.depth,
 		Client: p.SyncJSON(), StateBefore: b.before, StateAfter: b.after, Forked: b.before != h.root(),
 	})

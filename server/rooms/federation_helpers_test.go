@@ -83,7 +83,7 @@ func (h *house) rows() (rows []*storage.Event) {
 }
 
 func allEvents(ctx context.Context, tx *storage.Reader, roomNID int64) ([]*storage.Event, error) {
-	nids, err := tx.NIDsFrom(ctx, roomNID, 0)
+	nids, err := tx.EventNIDsFrom(ctx, roomNID, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func (h *house) read(fn func(context.Context, *storage.Reader) error) {
 }
 
 // sends has the event's sender's server send it here.
-func (h *house) sends(e *event.Event) rooms.Receipt {
+func (h *house) sends(e *event.Event) rooms.ReceiveResult {
 	h.t.Helper()
 	receipt, err := h.rooms.Receive(h.t.Context(), e.Sender.Server(), h.world.model.id, e.PDU())
 	require.NoError(h.t, err)
@@ -115,7 +115,7 @@ func (h *house) sends(e *event.Event) rooms.Receipt {
 func (h *house) accepted(e *event.Event) *event.Event {
 	h.t.Helper()
 	receipt := h.sends(e)
-	require.Equal(h.t, rooms.Accepted, receipt.Outcome, "%v", receipt.Why)
+	require.Equal(h.t, rooms.Accepted, receipt.Outcome, "%v", receipt.Reason)
 	h.world.model.receive(e)
 	return e
 }
@@ -128,7 +128,7 @@ func (h *house) agrees() {
 		room, err := tx.Room(ctx, m.id)
 		require.NoError(h.t, err)
 		require.Equal(h.t, m.current(), h.stateOf(ctx, tx, room.StateRoot), "current state")
-		tips, err := tx.Extremities(ctx, room.NID)
+		tips, err := tx.ForwardExtremities(ctx, room.NID)
 		require.NoError(h.t, err)
 		ids, err := tx.EventIDs(ctx, tips)
 		require.NoError(h.t, err)
@@ -216,7 +216,7 @@ func (h *house) byArrival() []*storage.Event {
 func (h *house) tips() (ids []id.EventID) {
 	room := h.room()
 	h.read(func(ctx context.Context, tx *storage.Reader) error {
-		nids, err := tx.Extremities(ctx, room.NID)
+		nids, err := tx.ForwardExtremities(ctx, room.NID)
 		require.NoError(h.t, err)
 		byNID, err := tx.EventIDs(ctx, nids)
 		for _, nid := range nids {

@@ -14,28 +14,28 @@ import (
 // Who loses to another process begins again, so many times and for so long, with
 // a pause before each that grows to 32 ms and is not the same in two processes.
 const (
-	maxTries  = 100
-	maxTrying = 10 * time.Second
-	// minTries are made however long they take: a process that stood still for
+	maxAttempts  = 100
+	maxRetryTime = 10 * time.Second
+	// minAttempts are made however long they take: a process that stood still for
 	// longer than maxTrying has lost to nobody meanwhile.
-	minTries = 16
+	minAttempts = 16
 )
 
-// tries counts how often one commit has begun.
-type tries struct {
+// retries counts how often one commit has begun.
+type retries struct {
 	r      *Rooms
 	nid    int64 // of the room
 	n      int
 	passed func() time.Duration
 }
 
-func (r *Rooms) newTries(nid int64) *tries {
-	return &tries{r: r, nid: nid, n: 1, passed: env.Stopwatch()}
+func (r *Rooms) newRetries(nid int64) *retries {
+	return &retries{r: r, nid: nid, n: 1, passed: env.Stopwatch()}
 }
 
-// again pauses before the next try, or reports that there is none.
-func (t *tries) again() bool {
-	if t.n >= maxTries || t.n >= minTries && t.expired() {
+// next pauses before the next try, or reports that there is none.
+func (t *retries) next() bool {
+	if t.n >= maxAttempts || t.n >= minAttempts && t.expired() {
 		return false
 	}
 	most := time.Millisecond << min(t.n, 5)
@@ -46,10 +46,10 @@ func (t *tries) again() bool {
 	return true
 }
 
-func (t *tries) expired() bool { return t.passed() > maxTrying }
+func (t *retries) expired() bool { return t.passed() > maxRetryTime }
 
-// gaveUp is storage.ErrBusy, which is answered with 503: the same request may well
+// busy is storage.ErrBusy, which is answered with 503: the same request may well
 // succeed later.
-func (t *tries) gaveUp(err error) error {
+func (t *retries) busy(err error) error {
 	return fmt.Errorf("%w: commit to room %d, given up after %d tries: %w", storage.ErrBusy, t.nid, t.n, err)
 }

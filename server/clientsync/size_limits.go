@@ -10,21 +10,21 @@ const (
 	maxAnswerBytes   = 8 << 20 // of all rooms; each has at least one event
 	// someEvents is how many are read of a room before their size is known.
 	someEvents = 100
-	// maxLooked bounds how many events of a room are looked at for those that
+	// maxScanned bounds how many events of a room are looked at for those that
 	// pass the filter. Beyond it the timeline is limited, and may be empty.
-	maxLooked = 1000
+	maxScanned = 1000
 )
 
-// atFirst is how many events to read where at most limit are wanted: one beyond
+// firstBatch is how many events to read where at most limit are wanted: one beyond
 // tells whether there are more.
-func atFirst(limit int) int { return min(limit, someEvents) + 1 }
+func firstBatch(limit int) int { return min(limit, someEvents) + 1 }
 
 // full reports whether the timeline has as many bytes as it may.
-func (p *roomPart) full() bool {
-	for ; p.sized < len(p.timeline); p.sized++ {
-		n := len(p.timeline[p.sized].Client)
+func (p *roomUpdate) full() bool {
+	for ; p.sizedEvents < len(p.timeline); p.sizedEvents++ {
+		n := len(p.timeline[p.sizedEvents].Client)
 		p.size += n
-		p.assembly.size += n
+		p.answerBuilder.size += n
 	}
-	return p.size >= maxTimelineBytes || p.sized > 0 && p.assembly.size >= maxAnswerBytes
+	return p.size >= maxTimelineBytes || p.sizedEvents > 0 && p.answerBuilder.size >= maxAnswerBytes
 }

@@ -44,7 +44,7 @@ func TestTheOrderOfArrivalChangesNoVerdict(t *testing.T) {
 					sent = append(sent, e)
 				}
 			}
-			var last rooms.Receipt
+			var last rooms.ReceiveResult
 			for range 2 {
 				for j := range sent {
 					k := j + d.Roll(len(sent)-j)
@@ -68,10 +68,10 @@ func TestTheOrderOfArrivalChangesNoVerdict(t *testing.T) {
 func TestAForkMayComeBeforeWhatIsHere(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		m := h.shared("12", bob)
-		disordered := func() (is bool) {
+		outOfOrder := func() (is bool) {
 			h.read(func(ctx context.Context, tx *storage.Reader) error {
 				room, err := tx.Room(ctx, m.id)
-				is = err == nil && room.Disordered
+				is = err == nil && room.OutOfOrder
 				return err
 			})
 			return is
@@ -79,11 +79,11 @@ func TestAForkMayComeBeforeWhatIsHere(t *testing.T) {
 		fork := m.tips
 		one := h.accepted(m.build(messageDraft(bob, "one"), fork...))
 		h.accepted(m.build(messageDraft(bob, "follows it"), one.ID))
-		require.False(t, disordered())
+		require.False(t, outOfOrder())
 		follows := m.tips
 		h.accepted(m.build(messageDraft(bob, "one side"), follows...))
-		require.False(t, disordered())
+		require.False(t, outOfOrder())
 		h.accepted(m.build(messageDraft(bob, "other side"), follows...))
-		require.True(t, disordered())
+		require.True(t, outOfOrder())
 	})
 }

@@ -13,15 +13,15 @@ import (
 // maxBatch bounds how many queued jobs of a room share one commit.
 const maxBatch = 64
 
-// lanes are keyed first-in, first-out queues: one room's writes go one after
+// roomQueues are keyed first-in, first-out queues: one room's writes go one after
 // the other, and those that have queued up are committed together. A lane is
 // never held over the network.
-type lanes struct {
+type roomQueues struct {
 	mu    sync.Mutex
-	rooms map[int64]*lane
+	rooms map[int64]*roomQueue
 }
 
-type lane struct{ waiting []*job }
+type roomQueue struct{ waiting []*job }
 
 // A job is one caller's wish to change a room. build runs on a room's head
 // and returns what to commit, alone commits by itself and returns the last
@@ -43,16 +43,16 @@ type job struct {
 // run queues j and returns when it is committed or refused. The first caller
 // in an empty lane leads: commit receives its job together with those queued
 // behind it. Leadership then passes to the first that still waits.
-func (l *lanes) run(ctx context.Context, room int64, j *job, commit func(context.Context, int64, []*job)) error {
+func (l *roomQueues) run(ctx context.Context, room int64, j *job, commit func(context.Context, int64, []*job)) error {
 	j.done, j.lead = make(chan struct{}), make(chan struct{})
 	l.mu.Lock()
 	if l.rooms == nil {
-		l.rooms = map[int64]*lane{}
+		l.rooms = map[int64]*roomQueue{}
 	}
 	q := l.rooms[room]
 	leader := q == nil
 	if leader {
-		q = &lane{}
+		q = &roomQueue{}
 		l.rooms[room] = q
 	}
 	q.waiting = append(q.waiting, j)
@@ -63,7 +63,7 @@ func (l *lanes) run(ctx context.Context, room int64, j *job, commit func(context
 			return j.err
 		case <-j.lead:
 		case <-ctx.Done():
-			if l.leave(q, j) {
+			if l.cancel(q, j) {
 				return ctx.Err()
 			}
 			select { // already taken by a leader, or made one
@@ -73,12 +73,12 @@ func (l *lanes) run(ctx context.Context, room int64, j *job, commit func(context
 			}
 		}
 	}
-	l.batch(ctx, room, q, commit)
+	l.runBatch(ctx, room, q, commit)
 	return j.err
 }
 
-// leave takes j out of the queue, unless a leader has it already.
-func (l *lanes) leave(q *lane, j *job) bool {
+// cancel takes j out of the queue, unless a leader has it already.
+func (l *roomQueues) cancel(q *roomQueue, j *job) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	select {
@@ -95,10 +95,10 @@ func (l *lanes) leave(q *lane, j *job) bool {
 	return false
 }
 
-// batch commits the jobs at the head of the queue and passes the lane on. The
+// runBatch commits the jobs at the head of the queue and passes the lane on. The
 // batch runs to its end even if the leader's client goes away: others' jobs
 // are in it.
-func (l *lanes) batch(ctx context.Context, room int64, q *lane, commit func(context.Context, int64, []*job)) {
+func (l *roomQueues) runBatch(ctx context.Context, room int64, q *roomQueue, commit func(context.Context, int64, []*job)) {
 	l.mu.Lock()
 	n := min(len(q.waiting), maxBatch)
 	jobs := q.waiting[:n:n]

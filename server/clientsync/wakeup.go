@@ -11,9 +11,9 @@ import (
 	"touchstone.example/storage"
 )
 
-// keyCache remembers the rooms that users are in, and so what wakes their syncs.
+// wakeKeyCache remembers the rooms that users are in, and so what wakes their syncs.
 // An entry holds until the user's memberships change.
-type keyCache struct {
+type wakeKeyCache struct {
 	kinds []feed.Kind // of the changes that are news
 	mu    sync.Mutex
 	users map[id.UserID]*userKeys
@@ -27,8 +27,8 @@ type userKeys struct {
 
 const maxUsers = 16384
 
-// known returns what is remembered of a user, nil if that may be out of date.
-func (c *keyCache) known(f *feed.Feed, user id.UserID) *userKeys {
+// get returns what is remembered of a user, nil if that may be out of date.
+func (c *wakeKeyCache) get(f *feed.Feed, user id.UserID) *userKeys {
 	c.mu.Lock()
 	entry := c.users[user]
 	c.mu.Unlock()
@@ -38,8 +38,8 @@ func (c *keyCache) known(f *feed.Feed, user id.UserID) *userKeys {
 	return entry
 }
 
-func (c *keyCache) of(ctx context.Context, db *storage.DB, f *feed.Feed, user id.UserID) ([]feed.Key, error) {
-	if entry := c.known(f, user); entry != nil {
+func (c *wakeKeyCache) keysOf(ctx context.Context, db *storage.DB, f *feed.Feed, user id.UserID) ([]feed.Key, error) {
+	if entry := c.get(f, user); entry != nil {
 		return entry.keys, nil
 	}
 	//house:allow stamp the memberships are read after it
@@ -66,15 +66,15 @@ func (c *keyCache) of(ctx context.Context, db *storage.DB, f *feed.Feed, user id
 	return entry.keys, nil
 }
 
-// names remembers what rooms are called, which never changes.
-type names struct {
+// roomIDCache remembers what rooms are called, which never changes.
+type roomIDCache struct {
 	mu  sync.RWMutex
 	ids map[int64]id.RoomID
 }
 
-const maxNames = 65536
+const maxRoomIDs = 65536
 
-func (n *names) of(ctx context.Context, tx *storage.Reader, nids []int64) (map[int64]id.RoomID, error) {
+func (n *roomIDCache) get(ctx context.Context, tx *storage.Reader, nids []int64) (map[int64]id.RoomID, error) {
 	out := make(map[int64]id.RoomID, len(nids))
 	var unknown []int64
 	n.mu.RLock()
@@ -95,7 +95,7 @@ func (n *names) of(ctx context.Context, tx *storage.Reader, nids []int64) (map[i
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.ids == nil || len(n.ids) > maxNames {
+	if n.ids == nil || len(n.ids) > maxRoomIDs {
 		n.ids = map[int64]id.RoomID{}
 	}
 	for nid, roomID := range found {

@@ -20,17 +20,17 @@ const (
 )
 
 // write puts the parts into the answer.
-func (a *assembly) write(ctx context.Context, all *clientapi.SyncRooms, parts []*roomPart) error {
+func (a *answerBuilder) write(ctx context.Context, all *clientapi.SyncRooms, parts []*roomUpdate) error {
 	threads, err := a.threads(ctx, parts)
 	if err != nil {
 		return err
 	}
 	for _, p := range parts {
-		a.tellMembers(p)
+		a.rememberMembers(p)
 		if !p.joined {
 			l := clientapi.SyncLeftRoom{Timeline: p.timelineBatch()}
 			l.State, l.StateAfter = p.stateBatches()
-			put(&all.Leave, p.id, l)
+			putRoom(&all.Leave, p.id, l)
 			continue
 		}
 		if !a.initial && p.membership.Pos > a.since && a.JoinedLimited {
@@ -38,14 +38,14 @@ func (a *assembly) write(ctx context.Context, all *clientapi.SyncRooms, parts []
 		}
 		j := clientapi.SyncJoinedRoom{Timeline: p.timelineBatch(), Summary: p.summary()}
 		j.State, j.StateAfter = p.stateBatches()
-		j.UnreadNotifications, j.UnreadThreadNotifications = p.counted(threads)
-		put(&all.Join, p.id, j)
+		j.UnreadNotifications, j.UnreadThreadNotifications = p.countsChanged(threads)
+		putRoom(&all.Join, p.id, j)
 	}
 	return nil
 }
 
-// tellMembers notes the membership events that a part tells.
-func (a *assembly) tellMembers(p *roomPart) {
+// rememberMembers notes the membership events that a part tells.
+func (a *answerBuilder) rememberMembers(p *roomUpdate) {
 	if !a.remembersMembers() {
 		return
 	}
@@ -60,23 +60,23 @@ func (a *assembly) tellMembers(p *roomPart) {
 			more = append(more, e.NID)
 		}
 	}
-	a.told = withMore(a.told, more)
+	a.knownMembers = withMore(a.knownMembers, more)
 }
 
-func (p *roomPart) timelineBatch() *clientapi.TimelineBatch {
+func (p *roomUpdate) timelineBatch() *clientapi.TimelineBatch {
 	batch := &clientapi.TimelineBatch{Events: p.events(p.timeline), Limited: api.Some(p.limited)}
 	// The token's place is before the timeline; its position is that of
 	// this answer, at which /members?at shows the members that go with it.
-	token := feed.Token{Epoch: p.Feed.Epoch(), Pos: p.assembly.upTo}
+	token := feed.Token{Epoch: p.Feed.Epoch(), Pos: p.answerBuilder.upTo}
 	if len(p.timeline) > 0 {
-		token.Room, token.Place = true, p.before
+		token.Room, token.TopoPos = true, p.prevBatch
 	}
 	batch.PrevBatch = api.Some(token.String())
 	return batch
 }
 
 // events are written as the filter wants them to look.
-func (p *roomPart) events(list []*storage.Event) []api.Raw {
+func (p *roomUpdate) events(list []*storage.Event) []api.Raw {
 	out := make([]api.Raw, len(list))
 	for i, e := range list {
 		out[i] = p.view.Event(e, "")
@@ -88,7 +88,7 @@ func (p *roomPart) events(list []*storage.Event) []api.Raw {
 }
 
 // stateBatches puts the state where the client wants it.
-func (p *roomPart) stateBatches() (state, after *clientapi.StateEventBatch) {
+func (p *roomUpdate) stateBatches() (state, after *clientapi.StateEventBatch) {
 	batch := &clientapi.StateEventBatch{Events: p.events(p.state)}
 	if p.stateAfter {
 		return nil, batch
@@ -96,7 +96,7 @@ func (p *roomPart) stateBatches() (state, after *clientapi.StateEventBatch) {
 	return batch, nil
 }
 
-func (p *roomPart) summary() *clientapi.SyncRoomSummary {
+func (p *roomUpdate) summary() *clientapi.SyncRoomSummary {
 	if p.counts == nil {
 		return nil
 	}
@@ -107,7 +107,7 @@ func (p *roomPart) summary() *clientapi.SyncRoomSummary {
 
 // threads names the roots of the threads that have unread events, where the
 // filter wants threads counted apart.
-func (a *assembly) threads(ctx context.Context, parts []*roomPart) (map[int64]id.EventID, error) {
+func (a *answerBuilder) threads(ctx context.Context, parts []*roomUpdate) (map[int64]id.EventID, error) {
 	var roots []int64
 	for _, p := range parts {
 		for nid := range p.unread {
@@ -122,9 +122,9 @@ func (a *assembly) threads(ctx context.Context, parts []*roomPart) (map[int64]id
 	return a.tx.EventIDs(ctx, roots)
 }
 
-// counted is what the user has not read: in the whole room, or apart for the
+// countsChanged is what the user has not read: in the whole room, or apart for the
 // main timeline and each thread that has a name.
-func (p *roomPart) counted(threads map[int64]id.EventID) (*clientapi.UnreadCounts, map[id.EventID]clientapi.UnreadCounts) {
+func (p *roomUpdate) countsChanged(threads map[int64]id.EventID) (*clientapi.UnreadCounts, map[id.EventID]clientapi.UnreadCounts) {
 	var main storage.UnreadCount
 	var apart map[id.EventID]clientapi.UnreadCounts
 	for nid, c := range p.unread {

@@ -17,8 +17,8 @@ type mark struct{ epoch, position int64 }
 // historySuffix is that of the file beside an SQLite database.
 const historySuffix = ".history"
 
-// readMark returns the zero mark when there is no file, or one that says nothing.
-func readMark(path string) (m mark) {
+// readMarkFile returns the zero mark when there is no file, or one that says nothing.
+func readMarkFile(path string) (m mark) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return mark{}
@@ -44,7 +44,7 @@ func (e *sqliteEngine) storedMark() mark {
 	if e.markPath == "" {
 		return mark{}
 	}
-	return readMark(e.markPath)
+	return readMarkFile(e.markPath)
 }
 
 // identity is the file itself: a copy that is put in its place is another one.

@@ -54,7 +54,7 @@ func TestARejectionIsTakenBack(t *testing.T) {
 		client := h.syncing("&use_state_after=true", "state_after")
 		client.next()
 		receipt := h.sends(join)
-		require.Equal(t, rooms.Receipt{EventID: join.ID, Outcome: rooms.Accepted, Known: true}, receipt)
+		require.Equal(t, rooms.ReceiveResult{EventID: join.ID, Outcome: rooms.Accepted, Known: true}, receipt)
 		require.Equal(t, "join", h.membershipOf(eve))
 		require.ElementsMatch(t, []string{"I am in", "never mind"}, h.timeline())
 		client.next()
@@ -93,7 +93,7 @@ func TestARejectedOutlierComesIn(t *testing.T) {
 		row := h.row(said.ID)
 		require.True(t, row.Rejected, "by the state before it, in which eve is not")
 		require.Equal(t, []string(nil), h.timeline())
-		require.Zero(t, h.room().StaleFrom)
+		require.Zero(t, h.room().ReevaluateFrom)
 		h.agrees()
 	})
 }

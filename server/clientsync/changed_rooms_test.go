@@ -47,7 +47,7 @@ func (w *fixture) busy() {
 	var last int64
 	for range 30 {
 		require.NoError(w.t, w.DB.Write(w.t.Context(), func(tx *storage.Writer) error {
-			positions, err := tx.ReserveN(w.t.Context(), 100)
+			positions, err := tx.ReservePositions(w.t.Context(), 100)
 			for _, pos := range positions {
 				last = pos
 				if err == nil {

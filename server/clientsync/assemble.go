@@ -16,10 +16,10 @@ import (
 	"touchstone.example/storage"
 )
 
-// An assembly puts one answer together, on one snapshot.
-type assembly struct {
+// An answerBuilder puts one answer together, on one snapshot.
+type answerBuilder struct {
 	*Sync
-	*window
+	*request
 	tx   *storage.Reader
 	out  *clientapi.SyncResponse
 	view *roomview.View
@@ -29,16 +29,16 @@ type assembly struct {
 	ids         map[int64]id.RoomID
 	memberships map[int64]*storage.Membership
 	size        int // of all timelines, in bytes
-	// arrived lists by room the events of the window in order; nil: nobody has
+	// newEvents lists by room the events of the window in order; nil: nobody has
 	// looked yet.
-	arrived map[int64][]int64
-	// moved says of rooms whose state resolution changed where it last did;
+	newEvents map[int64][]int64
+	// resolvedAt says of rooms whose state resolution changed where it last did;
 	// nil: nobody has looked yet.
-	moved map[int64]int64
+	resolvedAt map[int64]int64
 }
 
 // answer tells what changed in the window.
-func (s *Sync) answer(ctx context.Context, w *window, upTo int64) (*clientapi.SyncResponse, error) {
+func (s *Sync) answer(ctx context.Context, w *request, upTo int64) (*clientapi.SyncResponse, error) {
 	done, err := s.Turn(ctx, string(w.who.User))
 	if err != nil {
 		return nil, err
@@ -47,13 +47,13 @@ func (s *Sync) answer(ctx context.Context, w *window, upTo int64) (*clientapi.Sy
 	w.upTo, w.now = upTo, s.Env.NowTS()
 	var out *clientapi.SyncResponse
 	err = s.DB.Read(ctx, func(tx *storage.Reader) error {
-		a := &assembly{
-			Sync: s, window: w, tx: tx, out: s.nothing(w, upTo),
+		a := &answerBuilder{
+			Sync: s, request: w, tx: tx, out: s.emptyAnswer(w, upTo),
 			memberships: map[int64]*storage.Membership{}, ids: map[int64]id.RoomID{},
 			view: roomview.NewView(w.who.User, w.who.Device, w.now),
 		}
 		out = a.out
-		return a.run(ctx)
+		return a.build(ctx)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sync of %s: %w", w.who.User, err)
@@ -61,15 +61,15 @@ func (s *Sync) answer(ctx context.Context, w *window, upTo int64) (*clientapi.Sy
 	return out, nil
 }
 
-func (a *assembly) run(ctx context.Context) error {
-	list, err := a.newsMemberships(ctx)
+func (a *answerBuilder) build(ctx context.Context) error {
+	list, err := a.changedMemberships(ctx)
 	if err != nil {
 		return err
 	}
 	if err := a.addRooms(ctx, list); err != nil {
 		return err
 	}
-	parts, err := a.parts(ctx)
+	parts, err := a.roomUpdates(ctx)
 	if err != nil {
 		return err
 	}
@@ -80,13 +80,13 @@ func (a *assembly) run(ctx context.Context) error {
 	if err := a.write(ctx, &all, parts); err != nil {
 		return err
 	}
-	if err := a.invited(ctx, &all); err != nil {
+	if err := a.addInvites(ctx, &all); err != nil {
 		return err
 	}
-	if err := a.place(ctx, &all); err != nil {
+	if err := a.addParts(ctx, &all); err != nil {
 		return err
 	}
-	if err := a.addStanding(ctx, a.tx, a.window, a.out); err != nil {
+	if err := a.addStanding(ctx, a.tx, a.request, a.out); err != nil {
 		return err
 	}
 	if all.Join != nil || all.Invite != nil || all.Knock != nil || all.Leave != nil {
@@ -97,7 +97,7 @@ func (a *assembly) run(ctx context.Context) error {
 
 // membershipAt is what the user was to a room at an earlier position, nil for
 // nothing yet.
-func (a *assembly) membershipAt(ctx context.Context, now *storage.Membership, pos int64) (*storage.Membership, error) {
+func (a *answerBuilder) membershipAt(ctx context.Context, now *storage.Membership, pos int64) (*storage.Membership, error) {
 	if now.Pos <= pos {
 		return now, nil
 	}
@@ -123,8 +123,8 @@ func (a *assembly) membershipAt(ctx context.Context, now *storage.Membership, po
 	return m, nil
 }
 
-// invited tells of invitations and knocks that are new in the window.
-func (a *assembly) invited(ctx context.Context, all *clientapi.SyncRooms) error {
+// addInvites tells of invitations and knocks that are new in the window.
+func (a *answerBuilder) addInvites(ctx context.Context, all *clientapi.SyncRooms) error {
 	for _, nid := range a.order {
 		m := a.memberships[nid]
 		if m.Membership != "invite" && m.Membership != "knock" || !a.initial && !a.full && m.Pos <= a.since {
@@ -135,9 +135,9 @@ func (a *assembly) invited(ctx context.Context, all *clientapi.SyncRooms) error 
 			return err
 		}
 		if m.Membership == "knock" {
-			put(&all.Knock, a.ids[nid], clientapi.SyncKnockedRoom{KnockState: &clientapi.SyncStrippedState{Events: stripped}})
+			putRoom(&all.Knock, a.ids[nid], clientapi.SyncKnockedRoom{KnockState: &clientapi.SyncStrippedState{Events: stripped}})
 		} else {
-			put(&all.Invite, a.ids[nid], clientapi.SyncInvitedRoom{InviteState: &clientapi.SyncStrippedState{Events: stripped}})
+			putRoom(&all.Invite, a.ids[nid], clientapi.SyncInvitedRoom{InviteState: &clientapi.SyncStrippedState{Events: stripped}})
 		}
 	}
 	return nil
@@ -154,7 +154,7 @@ var strippedTypes = []string{
 // stripped is the state that lets a user who is not in a room know it, as it
 // was at the invitation, which comes last, and who invited, so that a client can
 // show the name.
-func (a *assembly) stripped(ctx context.Context, m *storage.Membership) ([]api.Raw, error) {
+func (a *answerBuilder) stripped(ctx context.Context, m *storage.Membership) ([]api.Raw, error) {
 	root, err := a.tx.RoomStateAt(ctx, m.RoomNID, m.Pos)
 	if err != nil {
 		return nil, err
@@ -187,7 +187,7 @@ func (a *assembly) stripped(ctx context.Context, m *storage.Membership) ([]api.R
 	return out, nil
 }
 
-func put[V any](m *map[id.RoomID]V, key id.RoomID, v V) {
+func putRoom[V any](m *map[id.RoomID]V, key id.RoomID, v V) {
 	if *m == nil {
 		*m = map[id.RoomID]V{}
 	}

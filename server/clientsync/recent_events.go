@@ -9,48 +9,48 @@ import (
 	"touchstone.example/storage"
 )
 
-// maxArrival bounds the events that are remembered; larger ones are read again.
-const maxArrival = 4096
+// maxCachedEvent bounds the events that are remembered; larger ones are read again.
+const maxCachedEvent = 4096
 
-// readArrived returns those of some events that may be in a timeline.
-func (a *assembly) readArrived(ctx context.Context, nids []int64) (map[int64]*storage.Event, error) {
-	known, unknown := a.arrivals.look(a.Feed, nids)
+// readNewEvents returns those of some events that may be in a timeline.
+func (a *answerBuilder) readNewEvents(ctx context.Context, nids []int64) (map[int64]*storage.Event, error) {
+	known, unknown := a.recentEvents.get(a.Feed, nids)
 	if len(unknown) == 0 {
 		return known, nil
 	}
 	events, err := a.tx.TimelineByNID(ctx, unknown)
 	for _, e := range events {
 		known[e.NID] = e
-		if len(e.Client) <= maxArrival {
-			a.arrivals.note(e.NID, e, e.RoomNID, a.upTo)
+		if len(e.Client) <= maxCachedEvent {
+			a.recentEvents.put(e.NID, e, e.RoomNID, a.upTo)
 		}
 	}
 	return known, err
 }
 
-// loadArrived takes the timelines of the parts whose whole window is in the
+// loadNewEvents takes the timelines of the parts whose whole window is in the
 // changes that were looked at, and returns the other parts. At most limit events
 // of a room are read, the newest ones.
-func (a *assembly) loadArrived(ctx context.Context, parts []*roomPart, limit int, into map[int64][]*storage.Event) ([]*roomPart, error) {
-	if a.arrived == nil {
+func (a *answerBuilder) loadNewEvents(ctx context.Context, parts []*roomUpdate, limit int, into map[int64][]*storage.Event) ([]*roomUpdate, error) {
+	if a.newEvents == nil {
 		return parts, nil
 	}
-	last := func(p *roomPart) []int64 {
-		list := a.arrived[p.nid]
+	last := func(p *roomUpdate) []int64 {
+		list := a.newEvents[p.nid]
 		return list[max(0, len(list)-limit):]
 	}
-	known := func(p *roomPart) bool { return p.since == a.since && p.upTo == a.upTo }
+	known := func(p *roomUpdate) bool { return p.since == a.since && p.upTo == a.upTo }
 	var nids []int64
 	for _, p := range parts {
 		if known(p) {
 			nids = append(nids, last(p)...)
 		}
 	}
-	events, err := a.readArrived(ctx, nids)
+	events, err := a.readNewEvents(ctx, nids)
 	if err != nil {
 		return nil, err
 	}
-	var others []*roomPart
+	var others []*roomUpdate
 	for _, p := range parts {
 		var timeline []*storage.Event
 		for _, nid := range slices.Backward(last(p)) {

@@ -67,7 +67,7 @@ func newHouse(t testing.TB, db *storage.DB) *house {
 	clientapi.MountListJoinedRooms(h.router, r)
 	clientapi.MountMessagePagination(h.router, r)
 	clientapi.MountSync(h.router, clientsync.New(clientsync.Deps{
-		DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Stopping: t.Context(), Parts: []syncpart.Part{push.SyncPart{}},
+		DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Stopping: t.Context(), Parts: []syncpart.Part{push.SyncPart{Push: push.New(push.Deps{DB: s.DB, Feed: s.Feed})}},
 	}))
 	return h
 }

@@ -18,8 +18,8 @@ import (
 	"touchstone.example/storage"
 )
 
-// place asks the parts and puts their news into the answer.
-func (a *assembly) place(ctx context.Context, all *clientapi.SyncRooms) error {
+// addParts asks the parts and puts their news into the answer.
+func (a *answerBuilder) addParts(ctx context.Context, all *clientapi.SyncRooms) error {
 	rooms, err := a.partRooms(ctx)
 	if err != nil {
 		return err
@@ -35,17 +35,17 @@ func (a *assembly) place(ctx context.Context, all *clientapi.SyncRooms) error {
 	if err != nil {
 		return err
 	}
-	a.placeGlobal(news)
+	a.addGlobalParts(news)
 	nids := slices.Collect(maps.Keys(news.RoomAccountData))
 	nids = slices.AppendSeq(nids, maps.Keys(news.Receipts))
 	nids = slices.AppendSeq(nids, maps.Keys(news.Typing))
 	nids = slices.AppendSeq(nids, maps.Keys(news.Recounted))
 	slices.Sort(nids)
-	return a.placeRooms(ctx, all, news, slices.Compact(nids))
+	return a.addRoomParts(ctx, all, news, slices.Compact(nids))
 }
 
 // partRooms lists the joined rooms of which parts may have news.
-func (a *assembly) partRooms(ctx context.Context) (list []syncpart.Room, err error) {
+func (a *answerBuilder) partRooms(ctx context.Context) (list []syncpart.Room, err error) {
 	for _, nid := range a.order {
 		if m := a.memberships[nid]; m.Membership == "join" && (a.initial || m.Pos > a.since) {
 			list = append(list, syncpart.Room{NID: nid})
@@ -54,7 +54,7 @@ func (a *assembly) partRooms(ctx context.Context) (list []syncpart.Room, err err
 	if a.initial || len(a.roomKinds) == 0 {
 		return list, nil
 	}
-	joined := a.stillJoined()
+	joined := a.unchangedJoins()
 	if joined == nil {
 		if joined, err = a.readJoined(ctx); err != nil {
 			return nil, err
@@ -70,7 +70,7 @@ func (a *assembly) partRooms(ctx context.Context) (list []syncpart.Room, err err
 }
 
 // readJoined reads the rooms that the user is in.
-func (a *assembly) readJoined(ctx context.Context) (map[int64]*storage.Membership, error) {
+func (a *answerBuilder) readJoined(ctx context.Context) (map[int64]*storage.Membership, error) {
 	rows, err := a.tx.MembershipsOf(ctx, a.who.User, "join")
 	joined := make(map[int64]*storage.Membership, len(rows))
 	for _, m := range rows {
@@ -79,7 +79,7 @@ func (a *assembly) readJoined(ctx context.Context) (map[int64]*storage.Membershi
 	return joined, err
 }
 
-func (a *assembly) placeGlobal(news *syncpart.News) {
+func (a *answerBuilder) addGlobalParts(news *syncpart.News) {
 	passes := func(typ string) bool { return a.filter.AccountData.Match(typ, "") }
 	if list := accountEvents(news.AccountData, passes); list != nil {
 		a.out.AccountData = &clientapi.EventBatch{Events: list}
@@ -106,13 +106,13 @@ func (a *assembly) placeGlobal(news *syncpart.News) {
 	}
 }
 
-// placeRooms puts the news of rooms into those that are joined and that the
+// addRoomParts puts the news of rooms into those that are joined and that the
 // filter lets pass.
-func (a *assembly) placeRooms(ctx context.Context, all *clientapi.SyncRooms, news *syncpart.News, nids []int64) error {
-	if err := a.addPlaced(ctx, nids); err != nil {
+func (a *answerBuilder) addRoomParts(ctx context.Context, all *clientapi.SyncRooms, news *syncpart.News, nids []int64) error {
+	if err := a.addRoomUpdate(ctx, nids); err != nil {
 		return err
 	}
-	var recounted []*roomPart
+	var recounted []*roomUpdate
 	for _, nid := range nids {
 		m, roomID := a.memberships[nid], a.ids[nid]
 		if m == nil || m.Membership != "join" || !slices.Contains(a.order, nid) {
@@ -120,12 +120,12 @@ func (a *assembly) placeRooms(ctx context.Context, all *clientapi.SyncRooms, new
 		}
 		j, told := all.Join[roomID]
 		recount := news.Recounted[nid] && !told // else it is counted already
-		placed, err := a.placeRoom(&j, news, nid, roomID)
+		placed, err := a.addRoomPart(&j, news, nid, roomID)
 		if err != nil {
 			return err
 		}
 		if recount {
-			recounted = append(recounted, &roomPart{assembly: a, nid: nid, id: roomID, joined: true})
+			recounted = append(recounted, &roomUpdate{answerBuilder: a, nid: nid, id: roomID, joined: true})
 		}
 		if !placed && !recount {
 			continue
@@ -133,14 +133,14 @@ func (a *assembly) placeRooms(ctx context.Context, all *clientapi.SyncRooms, new
 		if !told {
 			a.emptyRoom(&j)
 		}
-		put(&all.Join, roomID, j)
+		putRoom(&all.Join, roomID, j)
 	}
 	return a.recount(ctx, all, recounted)
 }
 
-// placeRoom puts the news of one room into it, and reports whether any passed the
+// addRoomPart puts the news of one room into it, and reports whether any passed the
 // filter.
-func (a *assembly) placeRoom(j *clientapi.SyncJoinedRoom, news *syncpart.News, nid int64, roomID id.RoomID) (placed bool, err error) {
+func (a *answerBuilder) addRoomPart(j *clientapi.SyncJoinedRoom, news *syncpart.News, nid int64, roomID id.RoomID) (placed bool, err error) {
 	passes := func(typ string) bool {
 		return a.filter.Room.AccountData.Match(&filter.Header{Type: typ, RoomID: roomID})
 	}
@@ -154,8 +154,8 @@ func (a *assembly) placeRoom(j *clientapi.SyncJoinedRoom, news *syncpart.News, n
 	return placed, err
 }
 
-// addPlaced adds the rooms of news that the answer is not about yet.
-func (a *assembly) addPlaced(ctx context.Context, nids []int64) error {
+// addRoomUpdate adds the rooms of news that the answer is not about yet.
+func (a *answerBuilder) addRoomUpdate(ctx context.Context, nids []int64) error {
 	var more []int64
 	for _, nid := range nids {
 		if a.memberships[nid] == nil {
@@ -165,7 +165,7 @@ func (a *assembly) addPlaced(ctx context.Context, nids []int64) error {
 	if len(more) == 0 {
 		return nil
 	}
-	list, err := a.membershipsIn(ctx, a.stillJoined(), more)
+	list, err := a.membershipsIn(ctx, a.unchangedJoins(), more)
 	if err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func (a *assembly) addPlaced(ctx context.Context, nids []int64) error {
 }
 
 // emptyRoom is a room in which nothing has happened.
-func (a *assembly) emptyRoom(j *clientapi.SyncJoinedRoom) {
+func (a *answerBuilder) emptyRoom(j *clientapi.SyncJoinedRoom) {
 	j.Timeline = &clientapi.TimelineBatch{Events: []api.Raw{}}
 	if batch := (&clientapi.StateEventBatch{Events: []api.Raw{}}); a.stateAfter {
 		j.StateAfter = batch
@@ -183,14 +183,14 @@ func (a *assembly) emptyRoom(j *clientapi.SyncJoinedRoom) {
 }
 
 // recount tells what the user has not read of rooms in which only that changed.
-func (a *assembly) recount(ctx context.Context, all *clientapi.SyncRooms, parts []*roomPart) error {
+func (a *answerBuilder) recount(ctx context.Context, all *clientapi.SyncRooms, parts []*roomUpdate) error {
 	if err := a.loadUnread(ctx, parts); err != nil {
 		return err
 	}
 	threads, err := a.threads(ctx, parts)
 	for _, p := range parts {
 		j := all.Join[p.id]
-		j.UnreadNotifications, j.UnreadThreadNotifications = p.counted(threads)
+		j.UnreadNotifications, j.UnreadThreadNotifications = p.countsChanged(threads)
 		all.Join[p.id] = j
 	}
 	return err
@@ -199,7 +199,7 @@ func (a *assembly) recount(ctx context.Context, all *clientapi.SyncRooms, parts 
 // ephemeral are the events about a room that are in no timeline.
 //
 // Spec: client-server "Receipts", "Typing Notifications".
-func (a *assembly) ephemeral(news *syncpart.News, nid int64, roomID id.RoomID) (list []api.Raw, err error) {
+func (a *answerBuilder) ephemeral(news *syncpart.News, nid int64, roomID id.RoomID) (list []api.Raw, err error) {
 	passes := func(typ string) bool {
 		return a.filter.Room.Ephemeral.Match(&filter.Header{Type: typ, RoomID: roomID})
 	}

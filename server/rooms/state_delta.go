@@ -12,21 +12,21 @@ import (
 	"touchstone.example/storage"
 )
 
-// A move is a change of one entry of a room's current state.
-type move struct {
+// A stateChange is a change of one entry of a room's current state.
+type stateChange struct {
 	key event.StateKey
 	old *stored // nil: there was none
 	new *stored // nil: there is none any more
 }
 
-// moves compares the current state, with what is planned on the head, with what
+// stateDelta compares the current state, with what is planned on the head, with what
 // it becomes. ev is the event that the change comes with, if one does.
-func (r *Rooms) moves(ctx context.Context, h *head, root string, ev *stored) ([]move, error) {
+func (r *Rooms) stateDelta(ctx context.Context, h *head, root string, ev *stored) ([]stateChange, error) {
 	now := h.root()
 	if root == now {
 		return nil, nil
 	}
-	var out []move
+	var out []stateChange
 	err := r.db.Read(ctx, func(tx *storage.Reader) error {
 		changes, err := tx.StateDiff(ctx, now, root)
 		if err != nil {
@@ -49,7 +49,7 @@ func (r *Rooms) moves(ctx context.Context, h *head, root string, ev *stored) ([]
 				}
 			}
 		}
-		for chunk := range slices.Chunk(nids, eventsAtOnce) {
+		for chunk := range slices.Chunk(nids, eventsPerQuery) {
 			evs, err := readEvents(ctx, tx, h.rules, chunk)
 			if err != nil {
 				return err
@@ -59,7 +59,7 @@ func (r *Rooms) moves(ctx context.Context, h *head, root string, ev *stored) ([]
 			}
 		}
 		for _, c := range changes {
-			m := move{old: byNID[c.Old], new: byNID[c.New]}
+			m := stateChange{old: byNID[c.Old], new: byNID[c.New]}
 			if m.new != nil {
 				m.key = m.new.Key()
 			} else {
@@ -72,20 +72,20 @@ func (r *Rooms) moves(ctx context.Context, h *head, root string, ev *stored) ([]
 	return out, err
 }
 
-// move takes a head past changes of the current state.
-func (h *head) move(moves []move) {
+// applyDelta takes a head past changes of the current state.
+func (h *head) applyDelta(moves []stateChange) {
 	for _, m := range moves {
 		h.state[m.key] = m.new
 	}
 }
 
-// writeMoves writes the room's current state as it is from the event's position on,
+// writeDelta writes the room's current state as it is from the event's position on,
 // and the memberships that it changes.
-func (r *Rooms) writeMoves(ctx context.Context, tx *storage.Writer, row *storage.Event, root string, moves []move) error {
+func (r *Rooms) writeDelta(ctx context.Context, tx *storage.Writer, row *storage.Event, root string, moves []stateChange) error {
 	if len(moves) == 0 {
 		return nil
 	}
-	only := len(moves) == 1 && moves[0].by(row)
+	only := len(moves) == 1 && moves[0].madeBy(row)
 	if err := tx.PutRoomState(ctx, row.RoomNID, row.Pos, root, !only); err != nil {
 		return err
 	}
@@ -100,13 +100,13 @@ func (r *Rooms) writeMoves(ctx context.Context, tx *storage.Writer, row *storage
 	return nil
 }
 
-// by tells whether the move is what the event itself says.
-func (m *move) by(row *storage.Event) bool { return m.new != nil && m.new.nid == row.NID }
+// madeBy tells whether the move is what the event itself says.
+func (m *stateChange) madeBy(row *storage.Event) bool { return m.new != nil && m.new.nid == row.NID }
 
-// tellMoves writes that the room's state changed where the event does not tell.
-func tellMoves(ctx context.Context, tx *storage.Writer, row *storage.Event, moves []move) error {
+// announceDelta writes that the room's state changed where the event does not tell.
+func announceDelta(ctx context.Context, tx *storage.Writer, row *storage.Event, moves []stateChange) error {
 	for _, m := range moves {
-		if m.by(row) {
+		if m.madeBy(row) {
 			continue
 		}
 		change := storage.Change{Pos: row.Pos, Kind: string(feed.KindState), RoomNID: row.RoomNID}
@@ -126,7 +126,7 @@ func tellMoves(ctx context.Context, tx *storage.Writer, row *storage.Event, move
 // writeMembership keeps the room's members. The position of a membership is
 // that of the event which began it: a change of profile moves nothing. Where
 // state resolution leaves a user without an entry, the user has left.
-func (r *Rooms) writeMembership(ctx context.Context, tx *storage.Writer, roomNID, pos int64, mv move) error {
+func (r *Rooms) writeMembership(ctx context.Context, tx *storage.Writer, roomNID, pos int64, mv stateChange) error {
 	user := id.UserID(mv.key.Key)
 	m := &storage.Membership{
 		RoomNID: roomNID, UserID: user, Membership: "leave", Pos: pos, Local: user.Server() == r.name,

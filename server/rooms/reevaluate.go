@@ -19,9 +19,9 @@ import (
 // verdict is then decided again: the events that the event authorises or comes
 // before, the room's extremities, its current state and its members.
 
-// A reconsideration looks again at the events of a room from one on. Nothing is
+// A reevaluation looks again at the events of a room from one on. Nothing is
 // written before all is decided, and then all in one transaction.
-type reconsideration struct {
+type reevaluation struct {
 	r        *Rooms
 	h        *head
 	from     int64            // the first event's row
@@ -29,26 +29,26 @@ type reconsideration struct {
 	complete bool             // the room's state is not partial any more
 	signers  signers
 
-	rows    map[id.EventID]*storage.Event // as they are now thought of
-	events  map[int64]*event.Event
-	changed []*storage.Event // those that are thought of differently, earliest first
-	shown   []*storage.Event // those of them that clients come to see
-	back    []*storage.Event // those of them that are rejected no more
-	redacts []*placing       // what is redacted because of that
+	rows       map[id.EventID]*storage.Event // as they are now thought of
+	events     map[int64]*event.Event
+	changed    []*storage.Event  // those that are thought of differently, earliest first
+	visible    []*storage.Event  // those of them that clients come to see
+	unrejected []*storage.Event  // those of them that are rejected no more
+	redacts    []*receivedCommit // what is redacted because of that
 }
 
 // signers are who has signed events, by row. Keys may have to come over the
 // network, so it is found out before the room's lane is entered.
 type signers map[int64]map[id.ServerName]bool
 
-// reconsider decides again about the events of a room from one on.
-func (r *Rooms) reconsider(ctx context.Context, room *storage.Room, from int64, starts map[int64]string, complete bool) error {
+// reevaluate decides again about the events of a room from one on.
+func (r *Rooms) reevaluate(ctx context.Context, room *storage.Room, from int64, starts map[int64]string, complete bool) error {
 	found, err := r.findSigners(ctx, room, from)
 	if err != nil {
 		return err
 	}
-	last, err := r.alone(ctx, room.NID, func(ctx context.Context, h *head) (int64, error) {
-		c := &reconsideration{
+	last, err := r.runAlone(ctx, room.NID, func(ctx context.Context, h *head) (int64, error) {
+		c := &reevaluation{
 			r: r, h: h, from: from, starts: starts, complete: complete, signers: found,
 			rows: map[id.EventID]*storage.Event{}, events: map[int64]*event.Event{},
 		}
@@ -69,13 +69,13 @@ func (r *Rooms) findSigners(ctx context.Context, room *storage.Room, from int64)
 	if err != nil {
 		return nil, err
 	}
-	c := &reconsideration{r: r, h: &head{room: room, rules: rules}, events: map[int64]*event.Event{}}
+	c := &reevaluation{r: r, h: &head{room: room, rules: rules}, events: map[int64]*event.Event{}}
 	found := signers{}
 	err = c.each(ctx, from, func(ctx context.Context, row *storage.Event) error {
 		if !row.Rejected {
 			return nil
 		}
-		a := c.arrival(row)
+		a := c.inbound(row)
 		err := a.findSigners(ctx)
 		found[row.NID] = a.signed
 		return err
@@ -86,16 +86,16 @@ func (r *Rooms) findSigners(ctx context.Context, room *storage.Room, from int64)
 // each visits the room's events from one on, in the order in which they were
 // stored: each after its auth events, and after its previous events but for
 // those that came too late.
-func (c *reconsideration) each(ctx context.Context, from int64, visit func(context.Context, *storage.Event) error) error {
+func (c *reevaluation) each(ctx context.Context, from int64, visit func(context.Context, *storage.Event) error) error {
 	var nids []int64
 	err := c.r.db.Read(ctx, func(tx *storage.Reader) (err error) {
-		nids, err = tx.NIDsFrom(ctx, c.h.room.NID, from)
+		nids, err = tx.EventNIDsFrom(ctx, c.h.room.NID, from)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	for some := range slices.Chunk(nids, eventsAtOnce) {
+	for some := range slices.Chunk(nids, eventsPerQuery) {
 		var rows []*storage.Event
 		err := c.r.db.Read(ctx, func(tx *storage.Reader) (err error) {
 			rows, err = tx.EventsByNID(ctx, some)
@@ -116,17 +116,17 @@ func (c *reconsideration) each(ctx context.Context, from int64, visit func(conte
 	return nil
 }
 
-// arrival is an event as the checks see it.
-func (c *reconsideration) arrival(row *storage.Event) *arrival {
-	return &arrival{
+// inbound is an event as the checks see it.
+func (c *reevaluation) inbound(row *storage.Event) *inbound {
+	return &inbound{
 		r: c.r, room: c.h.room, rules: c.h.rules, ev: c.events[row.NID], row: row, outcome: Accepted, signed: c.signers[row.NID],
 	}
 }
 
 // look decides about one event, if anything that it was decided by is different.
-func (c *reconsideration) look(ctx context.Context, row *storage.Event) error {
+func (c *reevaluation) look(ctx context.Context, row *storage.Event) error {
 	c.rows[row.ID] = row
-	a := c.arrival(row)
+	a := c.inbound(row)
 	a.trusted = !row.Rejected
 	if _, err := a.loadAuthEvents(ctx); err != nil {
 		return err
@@ -141,14 +141,14 @@ func (c *reconsideration) look(ctx context.Context, row *storage.Event) error {
 	if !row.Rejected && !rejected && before == row.StateBefore && partial == row.Partial {
 		return nil
 	}
-	if err := c.judge(ctx, a, before, partial); err != nil {
+	if err := c.applyRules(ctx, a, before, partial); err != nil {
 		return err
 	}
-	return c.settle(ctx, a, before, partial)
+	return c.recordVerdict(ctx, a, before, partial)
 }
 
 // update puts what is now thought of events in the place of what is stored.
-func (c *reconsideration) update(rows []*storage.Event) {
+func (c *reevaluation) update(rows []*storage.Event) {
 	for i, row := range rows {
 		if now := c.rows[row.ID]; now != nil {
 			rows[i] = now
@@ -158,7 +158,7 @@ func (c *reconsideration) update(rows []*storage.Event) {
 
 // before is the state before an event, as it is now. Where not all of its
 // previous events are here, the state that was told when it came stays.
-func (c *reconsideration) before(ctx context.Context, a *arrival) (string, error) {
+func (c *reevaluation) before(ctx context.Context, a *inbound) (string, error) {
 	if root, ok := c.starts[a.row.NID]; ok || a.row.Outlier {
 		return root, nil
 	}
@@ -177,15 +177,15 @@ func (c *reconsideration) before(ctx context.Context, a *arrival) (string, error
 }
 
 // verdict tells whether an event is rejected, as it is now thought of.
-func (c *reconsideration) verdict(row *storage.Event) bool {
+func (c *reevaluation) verdict(row *storage.Event) bool {
 	if now := c.rows[row.ID]; now != nil {
 		return now.Rejected
 	}
 	return row.Rejected
 }
 
-// judge does the fourth and the fifth check again.
-func (c *reconsideration) judge(ctx context.Context, a *arrival, before string, partial bool) error {
+// applyRules does the fourth and the fifth check again.
+func (c *reevaluation) applyRules(ctx context.Context, a *inbound, before string, partial bool) error {
 	if err := a.judgeByAuthEvents(ctx); err != nil || a.row.Outlier || a.outcome != Accepted {
 		return err
 	}
@@ -197,16 +197,16 @@ func (c *reconsideration) judge(ctx context.Context, a *arrival, before string, 
 	if partial {
 		state = a.withAuthEvents(known)
 	}
-	return a.judge(Rejected, 5, eventauth.Check(a.rules, a.ev, state, a.verify))
+	return a.applyRules(Rejected, 5, eventauth.Check(a.rules, a.ev, state, a.verify))
 }
 
-// settle notes the new verdict on an event, and the states around it.
-func (c *reconsideration) settle(ctx context.Context, a *arrival, before string, partial bool) error {
+// recordVerdict notes the new verdict on an event, and the states around it.
+func (c *reevaluation) recordVerdict(ctx context.Context, a *inbound, before string, partial bool) error {
 	now := *a.row
 	now.Rejected, now.Partial, now.Forked = a.outcome == Rejected, partial, true
 	if !now.Outlier {
-		a.before, a.states = before, []string{before}
-		err := c.r.db.Write(ctx, func(tx *storage.Writer) error { return a.surround(ctx, tx, &now) })
+		a.stateBefore, a.states = before, []string{before}
+		err := c.r.db.Write(ctx, func(tx *storage.Writer) error { return a.setStates(ctx, tx, &now) })
 		if err != nil {
 			return err
 		}
@@ -217,17 +217,17 @@ func (c *reconsideration) settle(ctx context.Context, a *arrival, before string,
 	c.rows[now.ID] = &now
 	c.changed = append(c.changed, &now)
 	if a.row.Rejected && !now.Rejected && !now.Outlier {
-		c.back = append(c.back, &now)
-		return c.soften(ctx, a, &now)
+		c.unrejected = append(c.unrejected, &now)
+		return c.checkSoftFail(ctx, a, &now)
 	}
 	return nil
 }
 
-// soften does the checks by current state on an event that is rejected no more.
+// checkSoftFail does the checks by current state on an event that is rejected no more.
 // What has come to be accepted before it belongs to that state.
-func (c *reconsideration) soften(ctx context.Context, a *arrival, now *storage.Event) error {
+func (c *reevaluation) checkSoftFail(ctx context.Context, a *inbound, now *storage.Event) error {
 	roots := []string{c.h.room.StateRoot}
-	for _, row := range c.shown {
+	for _, row := range c.visible {
 		roots = append(roots, row.StateAfter)
 	}
 	root, err := c.r.resolveBy(ctx, a.rules, roots, c.verdict)
@@ -238,7 +238,7 @@ func (c *reconsideration) soften(ctx context.Context, a *arrival, now *storage.E
 	if err != nil {
 		return err
 	}
-	if err := a.judge(SoftFailed, 6, eventauth.Check(a.rules, a.ev, state, a.verify)); err != nil {
+	if err := a.applyRules(SoftFailed, 6, eventauth.Check(a.rules, a.ev, state, a.verify)); err != nil {
 		return err
 	}
 	by, err := c.r.policyNow(ctx, a.rules, a.room.NID)
@@ -253,6 +253,6 @@ func (c *reconsideration) soften(ctx context.Context, a *arrival, now *storage.E
 	if now.SoftFailed = a.outcome == SoftFailed; now.SoftFailed {
 		return nil
 	}
-	c.shown = append(c.shown, now)
+	c.visible = append(c.visible, now)
 	return c.h.ensure(ctx, c.r.db, keyCreate, keyPowerLevels) // for countUnread
 }

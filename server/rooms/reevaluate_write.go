@@ -14,11 +14,11 @@ import (
 
 // conclude finds what follows for the room and writes everything. It returns the
 // last position that it used.
-func (c *reconsideration) conclude(ctx context.Context) (last int64, err error) {
+func (c *reevaluation) conclude(ctx context.Context) (last int64, err error) {
 	if err := c.findRedactions(ctx); err != nil {
 		return 0, err
 	}
-	tips, err := c.tips(ctx)
+	tips, err := c.forwardExtremities(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -30,20 +30,20 @@ func (c *reconsideration) conclude(ctx context.Context) (last int64, err error) 
 	if err != nil {
 		return 0, err
 	}
-	moves, err := c.r.moves(ctx, c.h, root, nil)
+	moves, err := c.r.stateDelta(ctx, c.h, root, nil)
 	if err != nil {
 		return 0, err
 	}
-	counts := make(map[int64]unread, len(c.shown))
-	for _, row := range c.shown {
-		if counts[row.NID], err = c.r.countLate(ctx, c.h, c.events[row.NID], row); err != nil {
+	counts := make(map[int64]unread, len(c.visible))
+	for _, row := range c.visible {
+		if counts[row.NID], err = c.r.countUnreadLate(ctx, c.h, c.events[row.NID], row); err != nil {
 			return 0, err
 		}
 	}
 	room := *c.h.room
 	err = c.r.db.Write(ctx, func(tx *storage.Writer) (err error) {
 		room = *c.h.room
-		room.StateRoot, room.StaleFrom, room.Partial = root, 0, room.Partial && !c.complete
+		room.StateRoot, room.ReevaluateFrom, room.Partial = root, 0, room.Partial && !c.complete
 		last, err = c.write(ctx, tx, &room, tips, moves, counts)
 		return err
 	})
@@ -51,45 +51,45 @@ func (c *reconsideration) conclude(ctx context.Context) (last int64, err error) 
 		return 0, err
 	}
 	room.Version++
-	c.h.room, c.h.tips = &room, nil
+	c.h.room, c.h.extremities = &room, nil
 	for _, row := range tips {
-		c.h.tips = append(c.h.tips, &stored{Event: c.events[row.NID], nid: row.NID, depth: row.Depth})
+		c.h.extremities = append(c.h.extremities, &stored{Event: c.events[row.NID], nid: row.NID, depth: row.Depth})
 	}
-	c.h.move(moves)
+	c.h.applyDelta(moves)
 	for _, p := range c.redacts {
 		for _, red := range p.redacts {
-			c.h.strip(red.target)
+			c.h.redactInHead(red.target)
 		}
 	}
 	return last, nil
 }
 
 // write returns the last position that it used, 0 if clients see no change.
-func (c *reconsideration) write(ctx context.Context, tx *storage.Writer, room *storage.Room, tips []*storage.Event, moves []move, counts map[int64]unread) (int64, error) {
-	room.Disordered = room.Disordered || len(c.shown) > 0 || len(c.redacts) > 0
+func (c *reevaluation) write(ctx context.Context, tx *storage.Writer, room *storage.Room, tips []*storage.Event, moves []stateChange, counts map[int64]unread) (int64, error) {
+	room.OutOfOrder = room.OutOfOrder || len(c.visible) > 0 || len(c.redacts) > 0
 	if err := tx.CommitRoom(ctx, room); err != nil {
 		return 0, err
 	}
-	for _, tip := range c.h.tips {
+	for _, tip := range c.h.extremities {
 		if !slices.ContainsFunc(tips, func(row *storage.Event) bool { return row.NID == tip.nid }) {
-			if err := tx.DeleteExtremity(ctx, room.NID, tip.nid); err != nil {
+			if err := tx.DeleteForwardExtremity(ctx, room.NID, tip.nid); err != nil {
 				return 0, err
 			}
 		}
 	}
 	for _, row := range tips {
-		if !slices.ContainsFunc(c.h.tips, func(tip *stored) bool { return row.NID == tip.nid }) {
-			if err := tx.InsertExtremity(ctx, room.NID, row.NID); err != nil {
+		if !slices.ContainsFunc(c.h.extremities, func(tip *stored) bool { return row.NID == tip.nid }) {
+			if err := tx.InsertForwardExtremity(ctx, room.NID, row.NID); err != nil {
 				return 0, err
 			}
 		}
 	}
 	at := storage.Event{RoomNID: room.NID} // where clients hear of the state
 	for _, row := range c.changed {
-		show := slices.Contains(c.shown, row)
+		show := slices.Contains(c.visible, row)
 		if show {
 			var err error
-			if row.Pos, err = tx.Reserve(ctx); err != nil {
+			if row.Pos, err = tx.ReservePosition(ctx); err != nil {
 				return 0, err
 			}
 		}
@@ -109,14 +109,14 @@ func (c *reconsideration) write(ctx context.Context, tx *storage.Writer, room *s
 		}
 		if at.Pos == 0 {
 			var err error
-			if at.Pos, err = tx.Reserve(ctx); err != nil {
+			if at.Pos, err = tx.ReservePosition(ctx); err != nil {
 				return 0, err
 			}
 		}
-		if err := c.r.writeMoves(ctx, tx, &at, room.StateRoot, moves); err != nil {
+		if err := c.r.writeDelta(ctx, tx, &at, room.StateRoot, moves); err != nil {
 			return 0, err
 		}
-		if err := tellMoves(ctx, tx, &at, moves); err != nil {
+		if err := announceDelta(ctx, tx, &at, moves); err != nil {
 			return 0, err
 		}
 	}
@@ -129,18 +129,18 @@ func (c *reconsideration) write(ctx context.Context, tx *storage.Writer, room *s
 
 // findRedactions finds which redactions apply now that verdicts have changed:
 // those that are rejected no more, and those that have waited for their target.
-func (c *reconsideration) findRedactions(ctx context.Context) error {
-	for _, row := range c.back {
-		p := &placing{arrival: c.arrival(row), h: c.h, verdicts: c.rows}
+func (c *reevaluation) findRedactions(ctx context.Context) error {
+	for _, row := range c.unrejected {
+		p := &receivedCommit{inbound: c.inbound(row), h: c.h, verdicts: c.rows}
 		if row.SoftFailed {
 			p.outcome = SoftFailed
 		}
 		if err := p.findRedactions(ctx); err != nil {
 			return err
 		}
-		if p.hides() {
+		if p.isHiddenRedaction() {
 			row.SoftFailed = true
-			c.shown = slices.DeleteFunc(c.shown, func(s *storage.Event) bool { return s == row })
+			c.visible = slices.DeleteFunc(c.visible, func(s *storage.Event) bool { return s == row })
 		}
 		c.redacts = append(c.redacts, p)
 	}
@@ -148,7 +148,7 @@ func (c *reconsideration) findRedactions(ctx context.Context) error {
 }
 
 // writeRedactions returns the last position that it used.
-func (c *reconsideration) writeRedactions(ctx context.Context, tx *storage.Writer) (last int64, err error) {
+func (c *reevaluation) writeRedactions(ctx context.Context, tx *storage.Writer) (last int64, err error) {
 	for _, p := range c.redacts {
 		if p.pending {
 			if err := tx.InsertWaitingRedaction(ctx, p.row.Redacts, p.row.NID); err != nil {
@@ -166,24 +166,24 @@ func (c *reconsideration) writeRedactions(ctx context.Context, tx *storage.Write
 	return last, nil
 }
 
-// tips are the room's extremities as verdicts are now: events that new ones may
+// forwardExtremities are the room's extremities as verdicts are now: events that new ones may
 // follow, and that none such follows already.
-func (c *reconsideration) tips(ctx context.Context) ([]*storage.Event, error) {
+func (c *reevaluation) forwardExtremities(ctx context.Context) ([]*storage.Event, error) {
 	candidates := map[int64]*storage.Event{}
 	var rows []*storage.Event
-	for _, tip := range c.h.tips {
+	for _, tip := range c.h.extremities {
 		rows = append(rows, &storage.Event{ID: tip.ID, NID: tip.nid})
 	}
 	if err := c.load(ctx, rows); err != nil {
 		return nil, err
 	}
-	for _, row := range append(rows, c.shown...) {
+	for _, row := range append(rows, c.visible...) {
 		row = c.rows[row.ID]
 		if mayFollow(row) {
 			candidates[row.NID] = row
 			continue
 		}
-		behind, err := c.behind(ctx, row)
+		behind, err := c.effectivePrevEvents(ctx, row)
 		if err != nil {
 			return nil, err
 		}
@@ -201,7 +201,7 @@ func mayFollow(row *storage.Event) bool { return !row.Outlier && !row.Rejected &
 
 // unfollowed drops the candidates that an event follows which new ones may
 // follow.
-func (c *reconsideration) unfollowed(ctx context.Context, candidates map[int64]*storage.Event) ([]*storage.Event, error) {
+func (c *reevaluation) unfollowed(ctx context.Context, candidates map[int64]*storage.Event) ([]*storage.Event, error) {
 	oldest := c.from
 	for nid := range candidates {
 		oldest = min(oldest, nid)
@@ -220,7 +220,7 @@ func (c *reconsideration) unfollowed(ctx context.Context, candidates map[int64]*
 		return nil, err
 	}
 	for _, row := range open {
-		behind, err := c.behind(ctx, row)
+		behind, err := c.effectivePrevEvents(ctx, row)
 		if err != nil {
 			return nil, err
 		}
@@ -236,9 +236,9 @@ func (c *reconsideration) unfollowed(ctx context.Context, candidates map[int64]*
 	return out, nil
 }
 
-// behind lists the events that an event follows: its previous events, and what
+// effectivePrevEvents lists the events that an event follows: its previous events, and what
 // is before those that no new event may follow.
-func (c *reconsideration) behind(ctx context.Context, row *storage.Event) ([]*storage.Event, error) {
+func (c *reevaluation) effectivePrevEvents(ctx context.Context, row *storage.Event) ([]*storage.Event, error) {
 	var out []*storage.Event
 	seen := map[id.EventID]bool{row.ID: true}
 	for next := []*storage.Event{row}; len(next) > 0; next = next[1:] {
@@ -268,7 +268,7 @@ func (c *reconsideration) behind(ctx context.Context, row *storage.Event) ([]*st
 
 // load makes sure that rows has the events with these IDs, as far as they are
 // stored.
-func (c *reconsideration) load(ctx context.Context, list []*storage.Event) error {
+func (c *reevaluation) load(ctx context.Context, list []*storage.Event) error {
 	var missing []id.EventID
 	for _, row := range list {
 		if c.rows[row.ID] == nil {
@@ -297,7 +297,7 @@ func (c *reconsideration) load(ctx context.Context, list []*storage.Event) error
 // Spec: server-server sendJoin, members_omitted: "the joining server should …
 // complete its view of the room's state".
 func (r *Rooms) CompleteState(ctx context.Context, from id.ServerName, roomID id.RoomID, before id.EventID, state, auth [][]byte) error {
-	a := &arrival{r: r, origin: from}
+	a := &inbound{r: r, origin: from}
 	var row *storage.Event
 	err := r.db.Read(ctx, func(tx *storage.Reader) (err error) {
 		if a.room, err = tx.Room(ctx, roomID); err != nil {
@@ -312,12 +312,12 @@ func (r *Rooms) CompleteState(ctx context.Context, from id.ServerName, roomID id
 	if a.rules, err = roomver.Of(a.room.RoomVersion); err != nil {
 		return err
 	}
-	if err := a.keepOutliers(ctx, slices.Concat(auth, state)); err != nil {
+	if err := a.storeOutliers(ctx, slices.Concat(auth, state)); err != nil {
 		return err
 	}
 	root, _, err := a.rootOf(ctx, state)
 	if err != nil {
 		return err
 	}
-	return r.reconsider(ctx, a.room, row.NID, map[int64]string{row.NID: root}, true)
+	return r.reevaluate(ctx, a.room, row.NID, map[int64]string{row.NID: root}, true)
 }

@@ -14,48 +14,48 @@ import (
 	"touchstone.example/storage"
 )
 
-// A roomPart is what an answer says of one room. The parts of an answer are
+// A roomUpdate is what an answer says of one room. The parts of an answer are
 // filled together, each question asked once for all of them.
-type roomPart struct {
-	*assembly
-	nid        int64
-	id         id.RoomID
-	membership *storage.Membership
-	since      int64 // 0: the timeline may start anywhere
-	upTo       int64
-	whole      bool // all of the state, not what changed
-	joined     bool
-	access     *roomview.Access
-	until      *int64 // how far who is not in the room may read its state; nil: nobody has asked
+type roomUpdate struct {
+	*answerBuilder
+	nid          int64
+	id           id.RoomID
+	membership   *storage.Membership
+	since        int64 // 0: the timeline may start anywhere
+	upTo         int64
+	wholeState   bool // all of the state, not what changed
+	joined       bool
+	access       *roomview.Access
+	readableUpTo *int64 // how far who is not in the room may read its state; nil: nobody has asked
 
-	timeline []*storage.Event // earliest first
-	sized    int              // how many of its events are counted in size
-	size     int              // in bytes
-	before   storage.Place    // where /messages goes on before the timeline
-	limited  bool
-	skipped  bool                      // something of the window is not in the timeline
-	hid      bool                      // the filter kept state events out of the timeline
-	hidden   map[storage.StateKey]bool // what of the state those say that the state may tell
-	recount  []*storage.Event          // kept out too: by them the number of members may be news
-	moved    bool                      // the state changed by more than the timeline tells
-	later    map[int64]bool            // the state at the timeline's end where it is not that of its start, by row
-	replaced map[int64]bool            // and what was there at the start
-	root     storage.RoomRoot
-	wanted   []int64 // the state to tell, by row
-	state    []*storage.Event
-	named    bool
-	heroes   []id.UserID
-	counts   map[string]int64
-	unread   map[int64]storage.UnreadCount
+	timeline        []*storage.Event // earliest first
+	sizedEvents     int              // how many of its events are counted in size
+	size            int              // in bytes
+	prevBatch       storage.TopoPos  // where /messages goes on before the timeline
+	limited         bool
+	skipped         bool                      // something of the window is not in the timeline
+	filteredState   bool                      // the filter kept state events out of the timeline
+	filteredKeys    map[storage.StateKey]bool // what of the state those say that the state may tell
+	filteredMembers []*storage.Event          // kept out too: by them the number of members may be news
+	resolved        bool                      // the state changed by more than the timeline tells
+	endEvents       map[int64]bool            // the state at the timeline's end where it is not that of its start, by row
+	startEvents     map[int64]bool            // and what was there at the start
+	root            storage.RoomRoot
+	wanted          []int64 // the state to tell, by row
+	state           []*storage.Event
+	hasName         bool
+	heroes          []id.UserID
+	counts          map[string]int64
+	unread          map[int64]storage.UnreadCount
 }
 
-// parts chooses the rooms that the answer may tell of.
-func (a *assembly) parts(ctx context.Context) ([]*roomPart, error) {
-	var out []*roomPart
+// roomUpdates chooses the rooms that the answer may tell of.
+func (a *answerBuilder) roomUpdates(ctx context.Context) ([]*roomUpdate, error) {
+	var out []*roomUpdate
 	for _, nid := range a.order {
 		m := a.memberships[nid]
-		p := &roomPart{assembly: a, nid: nid, id: a.ids[nid], membership: m, since: a.since, upTo: a.upTo}
-		p.whole = a.initial || a.full
+		p := &roomUpdate{answerBuilder: a, nid: nid, id: a.ids[nid], membership: m, since: a.since, upTo: a.upTo}
+		p.wholeState = a.initial || a.full
 		if a.initial {
 			p.since = 0
 		}
@@ -64,15 +64,15 @@ func (a *assembly) parts(ctx context.Context) ([]*roomPart, error) {
 		case "join":
 			p.joined = true
 			if fresh { // from the start, as if it were new
-				p.whole, p.since = true, 0
+				p.wholeState, p.since = true, 0
 			}
 		case "leave", "ban":
-			if !fresh && !(a.filter.Room.IncludeLeave && p.whole) {
+			if !fresh && !(a.filter.Room.IncludeLeave && p.wholeState) {
 				continue
 			}
 			p.upTo = m.Pos
-			if fresh && !p.whole {
-				if err := a.departed(ctx, p); err != nil {
+			if fresh && !p.wholeState {
+				if err := a.showLeftRoom(ctx, p); err != nil {
 					return nil, err
 				}
 			}
@@ -84,9 +84,9 @@ func (a *assembly) parts(ctx context.Context) ([]*roomPart, error) {
 	return out, nil
 }
 
-// departed makes a part about a room that was left tell all of it to who was not
+// showLeftRoom makes a part about a room that was left tell all of it to who was not
 // in it at the last answer, and so knows nothing of it.
-func (a *assembly) departed(ctx context.Context, p *roomPart) error {
+func (a *answerBuilder) showLeftRoom(ctx context.Context, p *roomUpdate) error {
 	events, err := a.tx.MemberEvents(ctx, p.nid, a.who.User)
 	before, within := "", false
 	for _, e := range events {
@@ -98,35 +98,35 @@ func (a *assembly) departed(ctx context.Context, p *roomPart) error {
 			within = within || membership == "join"
 		}
 	}
-	if p.whole = before != "join"; p.whole && within {
+	if p.wholeState = before != "join"; p.wholeState && within {
 		p.since = 0
 	}
 	return err
 }
 
 // fill reads what all the parts need.
-func (a *assembly) fill(ctx context.Context, parts []*roomPart) ([]*roomPart, error) {
+func (a *answerBuilder) fill(ctx context.Context, parts []*roomUpdate) ([]*roomUpdate, error) {
 	if err := a.loadTimelines(ctx, parts); err != nil {
 		return nil, err
 	}
-	if err := a.loadMoved(ctx, parts); err != nil {
+	if err := a.loadResolved(ctx, parts); err != nil {
 		return nil, err
 	}
-	parts = slices.DeleteFunc(parts, func(p *roomPart) bool {
-		return p.joined && !p.whole && len(p.timeline) == 0 && !p.skipped && !p.moved
+	parts = slices.DeleteFunc(parts, func(p *roomUpdate) bool {
+		return p.joined && !p.wholeState && len(p.timeline) == 0 && !p.skipped && !p.resolved
 	})
 	if err := a.loadRoots(ctx, parts); err != nil {
 		return nil, err
 	}
 	for _, p := range parts {
-		if err := p.cutOverruled(ctx); err != nil {
+		if err := p.dropOverruled(ctx); err != nil {
 			return nil, err
 		}
 		if err := p.chooseState(ctx); err != nil {
 			return nil, err
 		}
 	}
-	if err := a.loadPlaces(ctx, parts); err != nil {
+	if err := a.loadPrevBatches(ctx, parts); err != nil {
 		return nil, err
 	}
 	if err := a.loadSummaries(ctx, parts); err != nil {
@@ -135,10 +135,10 @@ func (a *assembly) fill(ctx context.Context, parts []*roomPart) ([]*roomPart, er
 	if err := a.loadStates(ctx, parts); err != nil {
 		return nil, err
 	}
-	if err := a.findRecounted(ctx, parts); err != nil {
+	if err := a.findCountChanges(ctx, parts); err != nil {
 		return nil, err
 	}
-	parts = slices.DeleteFunc(parts, func(p *roomPart) bool { return p.quiet() && len(p.recount) == 0 })
+	parts = slices.DeleteFunc(parts, func(p *roomUpdate) bool { return p.noEvents() && len(p.filteredMembers) == 0 })
 	if err := a.loadUnread(ctx, parts); err != nil {
 		return nil, err
 	}
@@ -162,22 +162,22 @@ func (a *assembly) fill(ctx context.Context, parts []*roomPart) ([]*roomPart, er
 	return parts, nil
 }
 
-// quiet reports whether no event of a part is for the client.
-func (p *roomPart) quiet() bool {
-	return p.joined && !p.whole && len(p.timeline) == 0 && len(p.state) == 0 && !p.limited
+// noEvents reports whether no event of a part is for the client.
+func (p *roomUpdate) noEvents() bool {
+	return p.joined && !p.wholeState && len(p.timeline) == 0 && len(p.state) == 0 && !p.limited
 }
 
-// findRecounted leaves to the parts that tell no event those of the events kept
+// findCountChanges leaves to the parts that tell no event those of the events kept
 // out by which somebody came or went: the number of members is news though
 // nothing else is. What is unread is told with the next news of the room.
 //
 // Spec: client-server sync, "m.joined_member_count": "If this field has not
 // changed since the last sync, it may be omitted. Required otherwise."
-func (a *assembly) findRecounted(ctx context.Context, parts []*roomPart) error {
+func (a *answerBuilder) findCountChanges(ctx context.Context, parts []*roomUpdate) error {
 	var nids []int64
 	for _, p := range parts {
-		for _, e := range p.recount {
-			if p.quiet() && e.ReplacesNID != 0 {
+		for _, e := range p.filteredMembers {
+			if p.noEvents() && e.ReplacesNID != 0 {
 				nids = append(nids, e.ReplacesNID)
 			}
 		}
@@ -191,8 +191,8 @@ func (a *assembly) findRecounted(ctx context.Context, parts []*roomPart) error {
 		before[e.NID] = roomview.MembershipOf(e)
 	}
 	for _, p := range parts {
-		p.recount = slices.DeleteFunc(p.recount, func(e *storage.Event) bool {
-			return p.quiet() && before[e.ReplacesNID] == roomview.MembershipOf(e)
+		p.filteredMembers = slices.DeleteFunc(p.filteredMembers, func(e *storage.Event) bool {
+			return p.noEvents() && before[e.ReplacesNID] == roomview.MembershipOf(e)
 		})
 	}
 	return err
@@ -202,10 +202,10 @@ func (a *assembly) findRecounted(ctx context.Context, parts []*roomPart) error {
 // may be seen, in the order of their arrival.
 //
 // Spec: client-server "Syncing": the order is that of arrival.
-func (a *assembly) loadTimelines(ctx context.Context, parts []*roomPart) error {
+func (a *answerBuilder) loadTimelines(ctx context.Context, parts []*roomUpdate) error {
 	limit := a.filter.Room.Timeline.Limit(defaultTimeline, maxTimeline)
 	first := map[int64][]*storage.Event{}
-	others, err := a.loadArrived(ctx, parts, atFirst(limit), first)
+	others, err := a.loadNewEvents(ctx, parts, firstBatch(limit), first)
 	if err != nil {
 		return err
 	}
@@ -220,7 +220,7 @@ func (a *assembly) loadTimelines(ctx context.Context, parts []*roomPart) error {
 		groups[w] = append(groups[w], p.nid)
 	}
 	for _, w := range order {
-		got, err := a.tx.Timelines(ctx, groups[w], w.since, w.upTo, atFirst(limit))
+		got, err := a.tx.Timelines(ctx, groups[w], w.since, w.upTo, firstBatch(limit))
 		if err != nil {
 			return err
 		}
@@ -236,21 +236,21 @@ func (a *assembly) loadTimelines(ctx context.Context, parts []*roomPart) error {
 
 // takeTimeline chooses from a first batch of events, newest first, and reads on
 // where the filter leaves too few of them.
-func (p *roomPart) takeTimeline(ctx context.Context, batch []*storage.Event, limit int) error {
+func (p *roomUpdate) takeTimeline(ctx context.Context, batch []*storage.Event, limit int) error {
 	p.access = roomview.NewAccess(p.tx, p.who.User, p.membership)
-	for asked, looked := atFirst(limit), 0; ; {
-		done, err := p.take(ctx, batch, limit)
+	for asked, looked := firstBatch(limit), 0; ; {
+		done, err := p.takeBatch(ctx, batch, limit)
 		if err != nil {
 			return err
 		}
 		if done || len(batch) < asked {
 			break
 		}
-		if looked += len(batch); looked >= maxLooked {
+		if looked += len(batch); looked >= maxScanned {
 			p.limited, p.skipped = true, true
 			break
 		}
-		asked = max(atFirst(limit-len(p.timeline)), someEvents)
+		asked = max(firstBatch(limit-len(p.timeline)), someEvents)
 		if batch, err = p.tx.Timeline(ctx, p.nid, p.since, batch[len(batch)-1].Pos-1, asked); err != nil {
 			return err
 		}
@@ -259,13 +259,13 @@ func (p *roomPart) takeTimeline(ctx context.Context, batch []*storage.Event, lim
 	return nil
 }
 
-// take adds a batch to the timeline, and reports whether the timeline begins
+// takeBatch adds a batch to the timeline, and reports whether the timeline begins
 // there: it is full, or what comes before may not be seen, or would leave the
 // client with state that a later event, which the filter keeps out, has replaced.
 // State that changed out of sight would be told neither before a timeline that
 // goes on beyond nor in it. Who was in the room earlier has a gap there, though
 // the limit did not make it.
-func (p *roomPart) take(ctx context.Context, batch []*storage.Event, limit int) (done bool, err error) {
+func (p *roomUpdate) takeBatch(ctx context.Context, batch []*storage.Event, limit int) (done bool, err error) {
 	for _, e := range batch {
 		if p.full() {
 			p.limited, p.skipped = true, true
@@ -287,8 +287,8 @@ func (p *roomPart) take(ctx context.Context, batch []*storage.Event, limit int) 
 			p.skipped = true
 			// Whoever was in the room may know its state at the leave, also what
 			// changed while they were out of it.
-			p.hide(e, (sees || !p.joined) && p.filter.Room.State.Match(&h))
-		case len(p.timeline) == limit || e.StateKey != nil && p.hidden[storage.StateKey{Type: e.Type, Key: *e.StateKey}]:
+			p.recordFiltered(e, (sees || !p.joined) && p.filter.Room.State.Match(&h))
+		case len(p.timeline) == limit || e.StateKey != nil && p.filteredKeys[storage.StateKey{Type: e.Type, Key: *e.StateKey}]:
 			p.limited, p.skipped = true, true
 			return true, nil
 		default:
@@ -299,39 +299,39 @@ func (p *roomPart) take(ctx context.Context, batch []*storage.Event, limit int) 
 	return false, nil
 }
 
-// hide notes what is not told of an event that is kept out of the timeline. told
+// recordFiltered notes what is not told of an event that is kept out of the timeline. told
 // says that its state is.
-func (p *roomPart) hide(e *storage.Event, told bool) {
+func (p *roomUpdate) recordFiltered(e *storage.Event, told bool) {
 	if e.StateKey == nil {
 		return
 	}
-	p.hid = true
+	p.filteredState = true
 	if e.Type == event.TypeMember {
-		p.recount = append(p.recount, e)
+		p.filteredMembers = append(p.filteredMembers, e)
 	}
 	if told && !p.stateAfter {
-		if p.hidden == nil {
-			p.hidden = map[storage.StateKey]bool{}
+		if p.filteredKeys == nil {
+			p.filteredKeys = map[storage.StateKey]bool{}
 		}
-		p.hidden[storage.StateKey{Type: e.Type, Key: *e.StateKey}] = true
+		p.filteredKeys[storage.StateKey{Type: e.Type, Key: *e.StateKey}] = true
 	}
 }
 
 // isOwn reports whether an event is about the user's own membership. Sync
 // always tells of those, of the one too that ends an invitation.
-func (p *roomPart) isOwn(e *storage.Event) bool {
+func (p *roomUpdate) isOwn(e *storage.Event) bool {
 	return e.Type == "m.room.member" && e.StateKey != nil && *e.StateKey == string(p.who.User)
 }
 
-// loadPlaces finds the places before the timelines. That is where the timeline
+// loadPrevBatches finds the places before the timelines. That is where the timeline
 // begins, but in rooms in which forks arrived late: something that came before
 // it may have a later place, and is not to be skipped.
-func (a *assembly) loadPlaces(ctx context.Context, parts []*roomPart) error {
+func (a *answerBuilder) loadPrevBatches(ctx context.Context, parts []*roomUpdate) error {
 	var nids []int64
 	for _, p := range parts {
 		if len(p.timeline) > 0 {
-			p.before = p.timeline[0].Place()
-			if p.limited || p.whole {
+			p.prevBatch = p.timeline[0].TopoPos()
+			if p.limited || p.wholeState {
 				nids = append(nids, p.nid)
 			}
 		}
@@ -339,30 +339,30 @@ func (a *assembly) loadPlaces(ctx context.Context, parts []*roomPart) error {
 	if len(nids) == 0 {
 		return nil
 	}
-	disordered, err := a.tx.DisorderedIn(ctx, nids)
+	outOfOrder, err := a.tx.OutOfOrderIn(ctx, nids)
 	if err != nil {
 		return err
 	}
 	for _, p := range parts {
-		if len(p.timeline) == 0 || !slices.Contains(disordered, p.nid) {
+		if len(p.timeline) == 0 || !slices.Contains(outOfOrder, p.nid) {
 			continue
 		}
-		last, err := a.tx.PlaceAt(ctx, p.nid, p.start())
+		last, err := a.tx.TopoPosAt(ctx, p.nid, p.timelineStart())
 		if errors.Is(err, storage.ErrNotFound) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		if last.NID++; last.Depth > p.before.Depth || last.Depth == p.before.Depth && last.NID > p.before.NID {
-			p.before = last
+		if last.NID++; last.Depth > p.prevBatch.Depth || last.Depth == p.prevBatch.Depth && last.NID > p.prevBatch.NID {
+			p.prevBatch = last
 		}
 	}
 	return nil
 }
 
-// start is the position right before the timeline.
-func (p *roomPart) start() int64 {
+// timelineStart is the position right before the timeline.
+func (p *roomUpdate) timelineStart() int64 {
 	if len(p.timeline) == 0 {
 		return p.upTo
 	}

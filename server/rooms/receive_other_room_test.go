@@ -109,7 +109,7 @@ func TestWhatAuthEventsRejectIsRejectedWhateverItFollows(t *testing.T) {
 		delete(h.world.hidden, gap.ID)
 		h.refused(rooms.Rejected, 4, "8", e.PDU())
 		require.False(t, h.row(e.ID).Outlier)
-		require.Equal(t, rooms.Receipt{EventID: e.ID, Outcome: rooms.Rejected, Known: true}, h.sends(e))
+		require.Equal(t, rooms.ReceiveResult{EventID: e.ID, Outcome: rooms.Rejected, Known: true}, h.sends(e))
 	})
 }
 

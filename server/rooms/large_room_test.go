@@ -62,17 +62,17 @@ func (h *house) crowd(n int) {
 					ID: e.ID, RoomNID: room.NID, Type: e.Type, StateKey: e.StateKey, Sender: user, Depth: e.Depth,
 					OriginServerTS: e.OriginServerTS, PDU: e.PDU(), Client: e.SyncJSON(), StateBefore: room.StateRoot,
 				}
-				auth, err := tx.EventNIDs(ctx, e.AuthEvents)
+				auth, err := tx.EventsByID(ctx, e.AuthEvents)
 				require.NoError(h.t, err)
-				for _, nid := range auth {
-					row.AuthNIDs = append(row.AuthNIDs, nid)
+				for _, a := range auth {
+					row.AuthNIDs = append(row.AuthNIDs, a.NID)
 				}
 				row.NID, err = tx.NextID(ctx, "events")
 				require.NoError(h.t, err)
 				sets = append(sets, storage.StateSet{StateKey: storage.StateKey{Type: e.Type, Key: string(user)}, NID: row.NID})
 				require.NoError(h.t, tx.InsertEvent(ctx, row))
 				for _, nid := range row.AuthNIDs {
-					require.NoError(h.t, tx.InsertAuthorised(ctx, nid, row.NID))
+					require.NoError(h.t, tx.InsertAuthEdge(ctx, nid, row.NID))
 				}
 				require.NoError(h.t, tx.PutMembership(ctx, &storage.Membership{
 					RoomNID: room.NID, UserID: user, Membership: "join", EventNID: row.NID, Sender: user, Pos: tip.Pos,
