@@ -4,6 +4,7 @@ package strict
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -212,6 +213,8 @@ type library struct {
 	docs map[string]*document
 	// events are schemas of single events, by file name.
 	events map[string]*schema
+	// contents are those of their contents; nil where only the event has one.
+	contents map[string]*schema
 }
 
 // operation finds what is known of an operation.
@@ -254,6 +257,35 @@ func (l *library) event(name string) (*schema, error) {
 	}
 	l.events[name] = &schema{c: c, url: url}
 	return l.events[name], nil
+}
+
+// content finds the schema of an event's content in the file of its type, or else,
+// with whole, that of the event.
+func (l *library) content(name string) (s *schema, whole bool, err error) {
+	event, err := l.event("events/" + name)
+	if err != nil || event == nil {
+		return nil, false, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s, ok := l.contents[name]; ok {
+		return cmp.Or(s, event), s == nil, nil
+	}
+	raw, err := fs.ReadFile(l.from, path.Join(release, "events", name+".json"))
+	if err != nil {
+		return nil, false, err
+	}
+	var d struct {
+		Properties map[string]json.RawMessage `json:"properties"`
+	}
+	if err := json.Unmarshal(raw, &d); err != nil {
+		return nil, false, fmt.Errorf("strict: %s: %w", name, err)
+	}
+	if d.Properties["content"] != nil {
+		s = &schema{c: event.c, url: event.url + "#/properties/content"}
+	}
+	l.contents[name] = s
+	return cmp.Or(s, event), s == nil, nil
 }
 
 // A compiler compiles the schemas of one file, one at a time.

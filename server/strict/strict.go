@@ -59,7 +59,7 @@ func New(cfg Config) (*Judge, error) {
 	if j.cfg.Log == nil {
 		j.cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	j.lib = library{from: cfg.Spec, docs: map[string]*document{}, events: map[string]*schema{}}
+	j.lib = library{from: cfg.Spec, docs: map[string]*document{}, events: map[string]*schema{}, contents: map[string]*schema{}}
 	for _, r := range Rules() {
 		j.rules[r.ID] = r
 		if _, ok := cfg.Settings[r.ID]; !ok {
