@@ -99,6 +99,7 @@ const (
 	RuleContentTypeNotJSON = "content-type-not-json"
 	RuleTokenInQuery       = "access-token-in-query"
 	RuleDeprecated         = "operation-deprecated"
+	RuleParameterUnknown   = "parameter-unknown"
 	// A request that departs in one of these is refused, unless Settle is there
 	// and lets it pass.
 	RuleBodyMissing  = "body-missing"

@@ -61,6 +61,7 @@ type Server struct {
 
 // build makes a server of the settings. It answers once it is given to serve.
 func (l *Listeners) build(ctx context.Context, from beginning) (*Server, error) {
+	l.judge.Forget()
 	s := &Server{cfg: l.cfg, log: l.log, judge: l.judge, build: obs.ReadBuild(spec.Version), env: from.env}
 	if l.lab != nil {
 		s.served = l.lab.Coverage.Note

@@ -189,7 +189,9 @@ func TestProseRulesOverHTTP(t *testing.T) {
 	first := alice.Since(t)
 	alice.Send(t, room, "something new")
 	second := alice.Since(t)
-	since := func(token string) string { return harness.Path("v3/sync") + harness.Query("since", token, "timeout", "0") }
+	since := func(token string) string {
+		return harness.Path("v3/sync") + harness.Query("since", token, "timeout", "0")
+	}
 	for _, c := range []struct {
 		method, path, body string
 		found              string // rule and place, or nothing
@@ -205,6 +207,8 @@ func TestProseRulesOverHTTP(t *testing.T) {
 		{"GET", harness.Path("v1/rooms/{}/timestamp_to_event", room) + "?dir=f&ts=1767323045", "", `timestamp-in-seconds query parameter "ts"`},
 		{"GET", harness.Path("v1/rooms/{}/timestamp_to_event", room) + "?dir=f&ts=1767323045000", "", ""},
 		{"GET", harness.Path("v3/initialSync"), "", "operation-deprecated the request"},
+		{"GET", harness.Path("v3/account/whoami") + "?verbose=1", "", `parameter-unknown query parameter "verbose"`},
+		{"GET", harness.Path("v3/account/whoami") + "?user_id=" + alice.ID, "", ""},
 		{"POST", harness.Path("v3/login"), `{"type":"m.login.password","user":"alice","password":"x","identifier":{"type":"m.id.user","user":"x"}}`, "member-deprecated /user"},
 		{"PUT", send, text, ""},
 		{"PUT", send, text, ""},

@@ -49,6 +49,7 @@ type operation struct {
 	request   *schema            // of the JSON body, or nil
 	responses map[string]*schema // by status or range; nil for one without a JSON schema
 	codes     map[string]bool    // error codes that it names
+	query     map[string]bool    // parameters; nil where any name may be one
 }
 
 // common is what any operation of an API may answer with.
@@ -61,9 +62,18 @@ type common struct {
 type rawOperation struct {
 	ID          string             `json:"operationId"`
 	UpstreamID  string             `json:"x-upstream-id"`
+	Parameters  []rawParameter     `json:"parameters"`
 	RequestBody rawBody            `json:"requestBody"`
 	Responses   map[string]rawBody `json:"responses"`
 	Variants    []rawOperation     `json:"x-operations"`
+}
+
+type rawParameter struct {
+	In     string `json:"in"`
+	Name   string `json:"name"`
+	Schema struct {
+		Type any `json:"type"`
+	} `json:"schema"`
 }
 
 type rawBody struct {
@@ -177,6 +187,7 @@ func (d *document) add(c *compiler, link, at string, raw rawOperation, codes map
 	for status, r := range raw.Responses {
 		op.responses[status] = c.schema(r, at+pointer("responses", status))
 	}
+	op.query = queryNames(raw.Parameters)
 	d.operations[raw.ID] = op
 	for _, id := range []string{raw.ID, raw.UpstreamID} {
 		for _, list := range codes[id] {
@@ -188,6 +199,22 @@ func (d *document) add(c *compiler, link, at string, raw rawOperation, codes map
 	if raw.UpstreamID != "" {
 		d.operations[raw.UpstreamID] = op
 	}
+}
+
+// queryNames are the query parameters of an operation, or nil where one of them
+// stands for any names.
+func queryNames(parameters []rawParameter) map[string]bool {
+	names := map[string]bool{}
+	for _, p := range parameters {
+		if p.In != "query" {
+			continue
+		}
+		if p.Schema.Type == "object" {
+			return nil
+		}
+		names[p.Name] = true
+	}
+	return names
 }
 
 // anchor is how the specification's pages name an operation.

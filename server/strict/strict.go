@@ -76,7 +76,7 @@ func (j *Judge) Checks() api.Checks {
 	if j.cfg.Measure || j.requests || j.events || len(j.prose) > 0 {
 		c.Request = j.hook
 	}
-	if len(j.prose) > 0 {
+	if len(j.prose) > 0 || j.Setting(api.RuleParameterUnknown) != Off {
 		c.Call = j.call
 	}
 	if j.cfg.Answers && (j.cfg.Measure || j.cfg.Settings.any("answer-")) {
