@@ -30,9 +30,11 @@ var kinds = map[string][]string{
 	"contract": {"server/syncpart", "server/devicelists"},
 	"roomview": {"server/roomview"},
 	"rooms":    {"server/rooms"},
+	"answers":  {"server/roomerrors"},
 	"slice": {
 		"server/accountdata", "server/accounts", "server/clientsync", "server/discovery", "server/e2ee", "server/keybackup",
-		"server/openid", "server/profiles", "server/push", "server/todevice",
+		"server/membership", "server/messages", "server/openid", "server/profiles", "server/push", "server/roomcreate",
+		"server/todevice",
 	},
 	"lab":    {"server/lab"},
 	"tool":   {"server/roomtool"},
@@ -56,11 +58,12 @@ var rules = map[string]struct {
 	"plumbing":  {[]string{"ids", "api", "generated", "spec", "plumbing", "storage", "pure"}, "plumbing serves the slices and knows none"},
 	"contract":  {[]string{"ids", "plumbing", "storage"}, "what slices agree on with each other stands below them"},
 	"roomview":  {[]string{"ids", "pure", "plumbing", "storage"}, "reading a room knows no operation, no status code and no way to change it"},
-	"rooms":     {[]string{"ids", "api", "generated", "pure", "plumbing", "storage", "roomview"}, "rooms is what slices stand on"},
-	"slice":     {[]string{"ids", "api", "generated", "pure", "plumbing", "storage", "contract", "roomview", "rooms"}, "slices do not know each other: wire.go connects them"},
+	"rooms":     {[]string{"ids", "pure", "plumbing", "storage", "roomview"}, "the way into a room knows no operation and no status code"},
+	"answers":   {[]string{"ids", "api", "rooms"}, "what slices answer alike for the engine stands below them, since they do not know each other"},
+	"slice":     {[]string{"ids", "api", "generated", "pure", "plumbing", "storage", "contract", "roomview", "rooms", "answers"}, "slices do not know each other: wire.go connects them"},
 	"lab":       {[]string{"ids", "api", "generated", "plumbing", "storage", "slice"}, "the lab controls a server from above, and no slice knows that it is there"},
 	"tool":      {[]string{"ids", "pure"}, "the room commands are the engine with files"},
-	"server":    {[]string{"ids", "api", "generated", "spec", "pure", "plumbing", "storage", "contract", "roomview", "rooms", "slice", "lab"}, "the server puts all together and is imported by mains and tests"},
+	"server":    {[]string{"ids", "api", "generated", "spec", "pure", "plumbing", "storage", "contract", "roomview", "rooms", "answers", "slice", "lab"}, "the server puts all together and is imported by mains and tests"},
 }
 
 // noEffects are what the pure packages may not import: the room engine has no

@@ -11,27 +11,36 @@ import (
 	"touchstone.example/server/accounts"
 	"touchstone.example/server/clientsync"
 	"touchstone.example/server/discovery"
+	"touchstone.example/server/e2ee"
 	"touchstone.example/server/event"
 	"touchstone.example/server/idclient"
 	"touchstone.example/server/keybackup"
+	"touchstone.example/server/membership"
+	"touchstone.example/server/messages"
 	"touchstone.example/server/openid"
 	"touchstone.example/server/profiles"
 	"touchstone.example/server/push"
+	"touchstone.example/server/roomcreate"
 	"touchstone.example/server/rooms"
 	"touchstone.example/server/strict"
 	"touchstone.example/server/syncpart"
+	"touchstone.example/server/todevice"
 )
 
 // features are the slices, each by its package's name.
 type features struct {
-	accounts  *accounts.Accounts
-	discovery *discovery.Discovery
-	keybackup *keybackup.KeyBackup
-	openid    *openid.OpenID
-	profiles  *profiles.Profiles
-	push      *push.Push
-	rooms     *rooms.Rooms
-	sync      *clientsync.Sync
+	accounts   *accounts.Accounts
+	discovery  *discovery.Discovery
+	e2ee       *e2ee.E2EE
+	keybackup  *keybackup.KeyBackup
+	membership *membership.Membership
+	messages   *messages.Messages
+	openid     *openid.OpenID
+	profiles   *profiles.Profiles
+	push       *push.Push
+	roomcreate *roomcreate.RoomCreate
+	sync       *clientsync.Sync
+	todevice   *todevice.ToDevice
 }
 
 // wire builds the features, each from those before it.
@@ -43,32 +52,28 @@ func (s *Server) wire(signer event.Signer) *features {
 		Limits: s.cfg.RateLimits.Enabled, GuestJoinByName: s.judge.Lenient(strict.GuestJoinByName), Address: api.ClientAddress,
 	})
 	out.push = push.New(push.Deps{DB: s.db, Feed: s.feed})
-	own := signer.Key.Public().(ed25519.PublicKey)
-	out.rooms = rooms.New(rooms.Deps{
-		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Name: s.cfg.ServerName, Signer: signer,
-		DefaultVersion: s.cfg.Rooms.DefaultVersion, MemberRules: out.push,
-		Departures: rooms.Departures{
-			JoinExtraContent:  s.judge.Lenient(strict.JoinExtraContent),
-			JoinedProfile:     s.judge.Lenient(strict.JoinedProfile),
-			StateIdempotent:   s.judge.Lenient(strict.StateIdempotent),
-			CreatorPowerLevel: s.judge.Departed(strict.CreatorPowerLevel, "/power_level_content_override/users"),
-		},
-		Verify: func(ev *event.Event, server id.ServerName) bool {
-			return server == signer.Name && ev.VerifySignature(server, signer.KeyID, own) == nil
-		},
-		Identity: idclient.New(idclient.Options{AllowPrivate: s.cfg.Federation.AllowPrivate, RootCAs: s.roots, Log: s.log}),
-	})
+	engine := s.wireRooms(out, signer)
 	out.profiles = &profiles.Profiles{
 		DB: s.db, Env: s.env, Jobs: s.jobs, Name: s.cfg.ServerName, AnyAvatar: s.judge.Lenient(strict.ProfileAvatarURL),
 		EmptyAvatar: s.judge.Lenient(strict.ProfileAvatarEmpty), UnsetIsEmpty: s.judge.Lenient(strict.ProfileUnset),
 	}
+	out.e2ee = e2ee.New(e2ee.Deps{
+		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Name: s.cfg.ServerName, Confirm: out.accounts,
+		Departures: e2ee.Departures{
+			UnsignedDevice: s.judge.Departed(strict.DeviceKeysSigned, "/device_keys/signatures"),
+			OtherIdentity:  s.judge.Departed(strict.DeviceKeysSame, "/device_keys/keys"),
+		},
+	})
+	out.todevice = todevice.New(todevice.Deps{DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Name: s.cfg.ServerName})
+	s.work.Go("acknowledged messages", out.todevice.Run)
 	out.keybackup = keybackup.New(keybackup.Deps{
 		DB: s.db, OpaqueAuthData: s.judge.Departed(strict.BackupAuthData, "/auth_data"),
 	})
 	out.openid = openid.New(openid.Deps{DB: s.db, Env: s.env, Name: s.cfg.ServerName})
 	out.sync = clientsync.New(clientsync.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log,
-		Parts:          []syncpart.Part{push.SyncPart{Push: out.push}, accountdata.SyncPart{}},
+		Parts:          []syncpart.Part{push.SyncPart{Push: out.push}, accountdata.SyncPart{}, out.todevice, out.e2ee},
+		Standing:       out.e2ee.Counts(),
 		Stopping:       s.waiting,
 		Turn:           s.limits.Sync,
 		ForgottenLeave: s.judge.Lenient(strict.ForgottenLeave),
@@ -79,7 +84,34 @@ func (s *Server) wire(signer event.Signer) *features {
 		DB: s.db, Writable: s.writable, WellKnown: s.cfg.WellKnown, Program: s.build.Version, RoomVersion: s.cfg.Rooms.DefaultVersion,
 	}
 	s.jobs.Handle(accounts.JobDevices, out.accounts.ForgetDevices)
-	s.jobs.Handle(rooms.JobProfile, out.rooms.UpdateProfile)
-	s.jobs.Handle(rooms.JobGuests, out.rooms.CloseToGuests)
+	s.jobs.Handle(todevice.JobBound, out.todevice.Bound)
+	s.jobs.Handle(rooms.JobProfile, engine.UpdateProfile)
+	s.jobs.Handle(rooms.JobGuests, engine.RemoveGuests)
 	return out
+}
+
+// wireRooms builds the way into rooms and the slices that serve its endpoints.
+func (s *Server) wireRooms(out *features, signer event.Signer) *rooms.Rooms {
+	identity := idclient.New(idclient.Options{AllowPrivate: s.cfg.Federation.AllowPrivate, RootCAs: s.roots, Log: s.log})
+	own := signer.Key.Public().(ed25519.PublicKey)
+	engine := rooms.New(rooms.Deps{
+		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Name: s.cfg.ServerName, Signer: signer,
+		StateIdempotent: s.judge.Lenient(strict.StateIdempotent), MemberRules: out.push,
+		Verify: func(ev *event.Event, server id.ServerName) bool {
+			return server == signer.Name && ev.VerifySignature(server, signer.KeyID, own) == nil
+		},
+		Identity: identity,
+	})
+	out.messages = messages.New(messages.Deps{
+		DB: s.db, Feed: s.feed, Env: s.env, Rooms: engine, JoinedProfile: s.judge.Lenient(strict.JoinedProfile),
+	})
+	out.membership = membership.New(membership.Deps{
+		DB: s.db, Rooms: engine, Identity: identity, JoinExtraContent: s.judge.Lenient(strict.JoinExtraContent),
+	})
+	out.roomcreate = roomcreate.New(roomcreate.Deps{
+		DB: s.db, Env: s.env, Name: s.cfg.ServerName, Rooms: engine, Identity: identity,
+		DefaultVersion:    s.cfg.Rooms.DefaultVersion,
+		CreatorPowerLevel: s.judge.Departed(strict.CreatorPowerLevel, "/power_level_content_override/users"),
+	})
+	return engine
 }

@@ -41,7 +41,7 @@ var operations = map[string]row{
 	"clientapi.uploadContent":                            {"client-server", "/paths/~1_matrix~1media~1v3~1upload/post", false, []string{"200", "403", "413", "429"}},
 	"clientapi.uploadContentToMXC":                       {"client-server", "/paths/~1_matrix~1media~1v3~1upload~1{serverName}~1{mediaId}/put", false, []string{"200", "403", "404", "409", "413", "429"}},
 	"clientapi.createRoom":                               {"client-server", "/paths/~1_matrix~1client~1v3~1createRoom/post", true, []string{"200", "400", "403"}},
-	"clientapi.uploadCrossSigningKeys":                   {"client-server", "/paths/~1_matrix~1client~1v3~1keys~1device_signing~1upload/post", true, []string{"200", "400", "403"}},
+	"clientapi.uploadCrossSigningKeys":                   {"client-server", "/paths/~1_matrix~1client~1v3~1keys~1device_signing~1upload/post", true, []string{"200", "400", "401", "403"}},
 	"clientapi.uploadCrossSigningSignatures":             {"client-server", "/paths/~1_matrix~1client~1v3~1keys~1signatures~1upload/post", true, []string{"200"}},
 	"clientapi.deleteDevices":                            {"client-server", "/paths/~1_matrix~1client~1v3~1delete_devices/post", true, []string{"200", "401"}},
 	"clientapi.getDevices":                               {"client-server", "/paths/~1_matrix~1client~1v3~1devices/get", false, []string{"200"}},

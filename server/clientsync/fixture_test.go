@@ -12,13 +12,12 @@ import (
 	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/accountdata"
 	"touchstone.example/server/clientsync"
-	"touchstone.example/server/event"
 	"touchstone.example/server/feed"
 	"touchstone.example/server/push"
-	"touchstone.example/server/rooms"
 	"touchstone.example/server/syncpart"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
+	"touchstone.example/tests/roomtest"
 	"touchstone.example/tests/slicetest"
 )
 
@@ -35,20 +34,12 @@ type fixture struct {
 func each(t *testing.T, fn func(t *testing.T, w *fixture), more ...syncpart.Part) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		s := slicetest.New(t, db)
-		signer := s.Signer()
-		r := rooms.New(rooms.Deps{
-			DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Name: slicetest.Name, Signer: signer, DefaultVersion: "12",
-			Verify: func(_ *event.Event, server id.ServerName) bool { return server == signer.Name },
-		})
 		w := &fixture{Fixture: s, t: t, router: s.Router(t, api.Config{Auth: slicetest.Tokens()})}
 		w.parts = append([]syncpart.Part{push.SyncPart{Push: push.New(push.Deps{DB: db, Feed: w.Feed})}, accountdata.SyncPart{}}, more...)
 		w.sync = clientsync.New(clientsync.Deps{
 			DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Stopping: t.Context(), Parts: w.parts,
 		})
-		clientapi.MountCreateRoom(w.router, r)
-		clientapi.MountJoining(w.router, r)
-		clientapi.MountLeaving(w.router, r)
-		clientapi.MountRoomSend(w.router, r)
+		roomtest.Mount(w.router, s, nil)
 		clientapi.MountSync(w.router, w.sync)
 		fn(t, w)
 	})

@@ -9,14 +9,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/api"
-	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
-	"touchstone.example/server/event"
 	"touchstone.example/server/jobs"
 	"touchstone.example/server/profiles"
 	"touchstone.example/server/rooms"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
+	"touchstone.example/tests/roomtest"
 	"touchstone.example/tests/slicetest"
 )
 
@@ -35,21 +34,11 @@ func newFixture(t testing.TB, db *storage.DB) *fixture {
 // newFixtureWith is a fixture with another handler of the jobs.
 func newFixtureWith(t testing.TB, db *storage.DB, handler func(*rooms.Rooms) jobs.Handler) *fixture {
 	s := slicetest.New(t, db)
-	signer := s.Signer()
-	r := rooms.New(rooms.Deps{
-		DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Name: slicetest.Name, Signer: signer, DefaultVersion: "12",
-		Verify: func(_ *event.Event, server id.ServerName) bool { return server == signer.Name },
-	})
 	h := &fixture{Fixture: s, t: t, slice: &profiles.Profiles{DB: s.DB, Env: s.Env, Jobs: s.Jobs, Name: slicetest.Name}}
-	s.Jobs.Handle(rooms.JobProfile, handler(r))
-	s.RunJobs(t)
 	h.router = s.Router(t, api.Config{Auth: slicetest.Tokens()})
 	clientapi.MountProfile(h.router, h.slice)
-	clientapi.MountCreateRoom(h.router, r)
-	clientapi.MountJoining(h.router, r)
-	clientapi.MountLeaving(h.router, r)
-	clientapi.MountRooms(h.router, r)
-	clientapi.MountRoomState(h.router, r)
+	s.Jobs.Handle(rooms.JobProfile, handler(roomtest.Mount(h.router, s, nil)))
+	s.RunJobs(t)
 	require.NoError(t, db.Write(t.Context(), func(tx *storage.Writer) error {
 		if _, err := tx.User(t.Context(), slicetest.User("alice")); err == nil {
 			return nil // another fixture's

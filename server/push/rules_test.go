@@ -10,14 +10,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/api"
-	"touchstone.example/api/id"
 	"touchstone.example/generated/clientapi"
-	"touchstone.example/server/event"
 	"touchstone.example/server/push"
-	"touchstone.example/server/rooms"
 	"touchstone.example/server/syncpart"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
+	"touchstone.example/tests/roomtest"
 	"touchstone.example/tests/slicetest"
 )
 
@@ -42,19 +40,8 @@ func newFixture(t testing.TB, db *storage.DB, d push.Deps) *fixture {
 	s := slicetest.New(t, db)
 	d.DB, d.Feed = db, s.Feed
 	h := &fixture{Fixture: s, t: t, slice: push.New(d), router: s.Router(t, api.Config{Auth: slicetest.Tokens()})}
-	signer := s.Signer()
-	r := rooms.New(rooms.Deps{
-		DB: db, Feed: s.Feed, Env: s.Env, Log: s.Log, Name: slicetest.Name, Signer: signer, DefaultVersion: "12",
-		Verify:      func(_ *event.Event, server id.ServerName) bool { return server == signer.Name },
-		MemberRules: h.slice, Predefined: d.Predefined,
-	})
 	clientapi.MountPushrules(h.router, h.slice)
-	clientapi.MountCreateRoom(h.router, r)
-	clientapi.MountInviting(h.router, r)
-	clientapi.MountJoining(h.router, r)
-	clientapi.MountLeaving(h.router, r)
-	clientapi.MountRoomSend(h.router, r)
-	clientapi.MountRoomState(h.router, r)
+	roomtest.Mount(h.router, s, func(rd *roomtest.Deps) { rd.Rooms.MemberRules, rd.Rooms.Predefined = h.slice, d.Predefined })
 	require.NoError(t, db.Write(t.Context(), func(tx *storage.Writer) error {
 		if _, err := tx.User(t.Context(), slicetest.User("alice")); err == nil {
 			return nil // another fixture's

@@ -27,7 +27,7 @@ import (
 func BenchmarkReceive(b *testing.B) {
 	for _, members := range []int{10, 1000, 10_000, 50_000} {
 		b.Run(strconv.Itoa(members), func(b *testing.B) {
-			h := newHouse(b, storagetest.Open(b))
+			h := newFixture(b, storagetest.Open(b))
 			m := h.shared("11", bob, carol)
 			h.accepted(m.build(levelsDraft(m, 100, 50), m.tips...))
 			h.crowd(members)
@@ -51,7 +51,7 @@ func BenchmarkReceive(b *testing.B) {
 
 // receives measures events that come one after the other, or each on a fork of
 // two that then meet.
-func (h *house) receives(b *testing.B, draft func(int) event.Draft, fork bool) {
+func (h *fixture) receives(b *testing.B, draft func(int) event.Draft, fork bool) {
 	m := h.world.model
 	n := 0
 	for b.Loop() {
@@ -63,7 +63,7 @@ func (h *house) receives(b *testing.B, draft func(int) event.Draft, fork bool) {
 		}
 		e := h.after(draft(n), base)
 		b.StartTimer()
-		receipt, err := h.rooms.Receive(b.Context(), "hs2", m.id, e.PDU())
+		receipt, err := h.Rooms.Receive(b.Context(), "hs2", m.id, e.PDU())
 		b.StopTimer()
 		if err != nil || receipt.Outcome != rooms.Accepted {
 			b.Fatal(receipt, err)
@@ -77,10 +77,10 @@ func (h *house) receives(b *testing.B, draft func(int) event.Draft, fork bool) {
 	}
 }
 
-func (h *house) extends(b *testing.B, base *event.Event, d event.Draft, more ...*event.Event) {
+func (h *fixture) extends(b *testing.B, base *event.Event, d event.Draft, more ...*event.Event) {
 	m := h.world.model
 	e := h.after(d, append(more, base)...)
-	receipt, err := h.rooms.Receive(b.Context(), "hs2", m.id, e.PDU())
+	receipt, err := h.Rooms.Receive(b.Context(), "hs2", m.id, e.PDU())
 	if err != nil || receipt.Outcome != rooms.Accepted {
 		b.Fatal(receipt, err)
 	}
@@ -90,7 +90,7 @@ func (h *house) extends(b *testing.B, base *event.Event, d event.Draft, more ...
 
 // after builds an event with auth events of the room's state in the database,
 // which is quicker than the model for rooms with a crowd.
-func (h *house) after(d event.Draft, prevs ...*event.Event) *event.Event {
+func (h *fixture) after(d event.Draft, prevs ...*event.Event) *event.Event {
 	m := h.world.model
 	d.RoomID, d.OriginServerTS = m.id, 1_767_323_045_000+int64(len(m.list))
 	for _, prev := range prevs {
@@ -99,12 +99,12 @@ func (h *house) after(d event.Draft, prevs ...*event.Event) *event.Event {
 	}
 	h.read(func(ctx context.Context, tx *storage.Reader) error {
 		row, err := tx.Event(ctx, prevs[len(prevs)-1].ID)
-		require.NoError(h.t, err)
-		d.AuthEvents = authOf(ctx, h.t, tx, m, row.StateAfter, d)
+		require.NoError(h.T, err)
+		d.AuthEvents = authOf(ctx, h.T, tx, m, row.StateAfter, d)
 		return nil
 	})
 	e, err := event.Build(m.rules, d, signerOf(d.Sender.Server()))
-	require.NoError(h.t, err)
+	require.NoError(h.T, err)
 	return e
 }
 
@@ -115,10 +115,10 @@ func BenchmarkSend(b *testing.B) {
 		"file":   func() *storage.DB { return storagetest.OpenURL(b, "sqlite://"+b.TempDir()+"/a.db") },
 	} {
 		b.Run(name, func(b *testing.B) {
-			h := newHouse(b, open())
-			room := h.public("bob")
+			h := newFixture(b, open())
+			room := h.Public("bob")
 			for b.Loop() {
-				h.send("alice", room, "a message of usual length, as people write them")
+				h.Send("alice", room, "a message of usual length, as people write them")
 			}
 		})
 	}
@@ -131,23 +131,23 @@ func BenchmarkFanOut(b *testing.B) {
 		"postgres": func() *storage.DB { return storagetest.OpenURL(b, storagetest.PostgresURL(b)) },
 	} {
 		b.Run(name, func(b *testing.B) {
-			h := newHouse(b, open())
+			h := newFixture(b, open())
 			var members, since []string
 			for n := range 50 {
 				members = append(members, fmt.Sprint("m", n))
 			}
-			room := h.public(members...)
+			room := h.Public(members...)
 			for _, m := range members {
-				since = append(since, h.ok("GET", "/_matrix/client/v3/sync", m, nil).At("next_batch"))
+				since = append(since, h.OK("GET", "/_matrix/client/v3/sync", m, nil).At("next_batch"))
 			}
 			for b.Loop() {
 				var told sync.WaitGroup
 				for i, m := range members {
 					told.Go(func() {
-						since[i] = h.do("GET", "/_matrix/client/v3/sync?timeout=60000"+slicetest.Query("since", since[i]), m, nil).At("next_batch")
+						since[i] = h.Do("GET", "/_matrix/client/v3/sync?timeout=60000"+slicetest.Query("since", since[i]), m, nil).At("next_batch")
 					})
 				}
-				h.send("alice", room, "to everybody")
+				h.Send("alice", room, "to everybody")
 				told.Wait()
 			}
 		})

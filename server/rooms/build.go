@@ -5,7 +5,6 @@ package rooms
 import (
 	"context"
 	"crypto/sha256"
-	"strconv"
 
 	"touchstone.example/api/canonjson"
 	"touchstone.example/api/id"
@@ -13,7 +12,6 @@ import (
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
 	"touchstone.example/server/roomver"
-	"touchstone.example/storage"
 )
 
 // A Draft is an event as somebody here wants it, before its room decides what
@@ -33,9 +31,9 @@ type Draft struct {
 //
 // Spec: server-server "Checks performed on receipt of a PDU", steps 4 to 6,
 // which coincide for an event that refers to all forward extremities.
-func (r *Rooms) extend(ctx context.Context, h *head, d Draft) (*Planned, error) {
+func (r *Rooms) buildEvent(ctx context.Context, h *head, d Draft) (*Planned, error) {
 	var err error
-	if d.Content, err = canonjson.Append(nil, d.Content, numbersOf(h.rules)); err != nil {
+	if d.Content, err = canonjson.Append(nil, d.Content, numberMode(h.rules)); err != nil {
 		return nil, &InvalidContent{Reason: err.Error()}
 	}
 	keys := eventauth.AuthKeys(h.rules, d.Type, d.Sender, d.StateKey, d.Content)
@@ -54,8 +52,12 @@ func (r *Rooms) extend(ctx context.Context, h *head, d Draft) (*Planned, error) 
 		RoomID: h.room.ID, Sender: d.Sender, Type: d.Type, StateKey: d.StateKey,
 		Content: d.Content, Redacts: d.Redacts, OriginServerTS: d.TS,
 	}
-	if d.TS == 0 {
-		refs.OriginServerTS = r.env.Now().UnixMilli()
+	switch {
+	case d.TS != 0:
+	case d.Type == event.TypeCreate && h.rules.RoomIDIsCreateHash:
+		refs.OriginServerTS = r.nextCreateTS()
+	default:
+		refs.OriginServerTS = r.env.NowTS()
 	}
 	auth, depth := base.setReferences(&refs, keys)
 	if d.Type == event.TypeCreate && h.rules.RoomIDIsCreateHash {
@@ -114,21 +116,9 @@ func (h *head) setReferences(refs *event.Draft, keys []event.StateKey) (auth []*
 }
 
 // numbersOf says which numbers the content of a room's events may have.
-func numbersOf(rules *roomver.Rules) canonjson.Mode {
+func numberMode(rules *roomver.Rules) canonjson.Mode {
 	if rules.StrictJSON {
 		return canonjson.Strict
 	}
 	return canonjson.Lenient
-}
-
-// transaction is the row that makes a client's transaction id idempotent, nil
-// without one.
-func transaction(user id.UserID, txn Txn, roomNID int64) *storage.TxnKey {
-	if txn.ID == "" {
-		return nil
-	}
-	return &storage.TxnKey{
-		UserID: user, DeviceID: txn.Device, TxnID: txn.ID,
-		Operation: strconv.FormatInt(roomNID, 10) + "/" + txn.Endpoint,
-	}
 }

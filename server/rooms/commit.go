@@ -15,19 +15,41 @@ import (
 // A Plan is what one job adds to its room, in one transaction with what other
 // jobs of the batch add.
 type Plan struct {
-	Events []*Planned
-	same   id.EventID // in place of events: what is wanted is there already
+	Events   []*Planned
+	existing id.EventID // in place of events: what is wanted is there already
 	// Also writes rows besides the room's own, in the same transaction.
 	// storage.ErrConflict from it means that the job must be planned again; any
 	// other error is the job's answer.
-	Also Also
+	ExtraWrites ExtraWrites
 	// Alone says that Also may fail for reasons of its own: such a plan shares its
 	// transaction with no other.
 	Alone bool
 }
 
 // Also writes rows besides a room's own.
-type Also func(ctx context.Context, tx *storage.Writer) error
+type ExtraWrites func(ctx context.Context, tx *storage.Writer) error
+
+// writeExtra writes a plan's rows besides the room's own, and checks that the profiles
+// in its events are still the users'.
+func (p *Plan) writeExtra(ctx context.Context, tx *storage.Writer) error {
+	for _, ev := range p.Events {
+		if ev.shows == nil {
+			continue
+		}
+		if err := ev.shows.checkUnchanged(ctx, tx); err != nil {
+			return err
+		}
+	}
+	if p.ExtraWrites == nil {
+		return nil
+	}
+	return p.ExtraWrites(ctx, tx)
+}
+
+// mayConflict reports whether writeExtra may say that the plan is out of date.
+func (p *Plan) mayConflict() bool {
+	return p.ExtraWrites != nil || slices.ContainsFunc(p.Events, func(ev *Planned) bool { return ev.shows != nil })
+}
 
 // Planned is an event that is built and allowed, not yet written.
 type Planned struct {
@@ -36,6 +58,7 @@ type Planned struct {
 	replaces *stored       // the state event that it replaces, in the state before it
 	redacts  *stored       // the event that it redacts
 	delta    []stateChange // what it changes of the room's current state
+	shows    *profile      // the profile in it, which the commit checks; nil: none
 	branch   *branch       // nil for an event that follows all extremities
 	unread   unread
 	pos      int64
@@ -45,18 +68,18 @@ type Planned struct {
 // add runs a job in its room's lane and returns the ids of the events that are
 // in the room when it returns: the job's own, or those of the request that it
 // repeats.
-func (r *Rooms) add(ctx context.Context, nid int64, build func(context.Context, *head) (*Plan, error)) ([]id.EventID, error) {
+func (r *Rooms) runJob(ctx context.Context, nid int64, build func(context.Context, *head) (*Plan, error)) ([]id.EventID, error) {
 	j := &job{build: build}
 	if err := r.queues.run(ctx, nid, j, r.commit); err != nil {
 		return nil, err
 	}
-	return j.ids, r.published(ctx, j.pos)
+	return j.ids, r.waitPublished(ctx, j.pos)
 }
 
 // published waits until everybody can read what is committed at a position:
 // whoever has written reads it at once. Where a transaction of somebody else's
 // holds the stream of changes up, the answer does not wait for its end.
-func (r *Rooms) published(ctx context.Context, pos int64) error {
+func (r *Rooms) waitPublished(ctx context.Context, pos int64) error {
 	if err := r.feed.WaitFor(ctx, pos); !errors.Is(err, feed.ErrBehind) {
 		return err
 	}
@@ -87,7 +110,7 @@ func (r *Rooms) commit(ctx context.Context, nid int64, jobs []*job) {
 		switch {
 		case err == nil:
 		case errors.Is(err, storage.ErrConflict):
-			b.retrySingly(func(j *job) bool { return j.plan != nil && j.plan.Also != nil })
+			b.retrySingly(func(j *job) bool { return j.plan != nil && j.plan.mayConflict() })
 			if !t.next() {
 				b.fail(jobs, t.busy(err))
 			}
@@ -198,7 +221,7 @@ func (b *batch) plan(ctx context.Context, jobs []*job) {
 			b.addAnswer(answer{job: j, err: err})
 			continue
 		case len(p.Events) == 0: // nothing to do, and that is done
-			b.addAnswer(answer{job: j, ids: []id.EventID{p.same}})
+			b.addAnswer(answer{job: j, ids: []id.EventID{p.existing}})
 			continue
 		case p.Alone && behind:
 			return

@@ -13,17 +13,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"touchstone.example/api"
 	"touchstone.example/api/id"
-	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/event"
 	"touchstone.example/server/rooms"
 	"touchstone.example/storage"
+	"touchstone.example/tests/roomtest"
 	"touchstone.example/tests/slicetest"
 )
 
 // numberOf is the number of a room's row.
-func (h *house) numberOf(room string) (nid int64) {
+func (h *fixture) numberOf(room string) (nid int64) {
 	h.read(func(ctx context.Context, tx *storage.Reader) error {
 		found, err := tx.Room(ctx, id.RoomID(room))
 		if err == nil {
@@ -32,20 +31,6 @@ func (h *house) numberOf(room string) (nid int64) {
 		return err
 	})
 	return nid
-}
-
-// another is the same house in another process, with departures of its own.
-func (h *house) another(departs rooms.Departures) *house {
-	c := *h
-	c.deps.Departures = departs
-	c.rooms = rooms.New(c.deps)
-	c.router = h.Router(h.t, api.Config{Auth: slicetest.Tokens()})
-	clientapi.MountRoomSend(c.router, c.rooms)
-	clientapi.MountRoomState(c.router, c.rooms)
-	clientapi.MountJoining(c.router, c.rooms)
-	clientapi.MountBanning(c.router, c.rooms)
-	clientapi.MountInviting(c.router, c.rooms)
-	return &c
 }
 
 // A request is one of a batch, and what becomes of it.
@@ -57,21 +42,21 @@ type request struct {
 
 // batch makes requests in one batch of a room, in their order. When all are
 // planned and nothing is written, meanwhile runs.
-func (h *house) batch(room string, meanwhile func(), requests ...*request) {
-	h.t.Helper()
+func (h *fixture) batch(room string, meanwhile func(), requests ...*request) {
+	h.T.Helper()
 	nid := h.numberOf(room)
-	release := h.rooms.Hold(h.t.Context(), nid, true)
+	release := h.Rooms.Hold(h.T.Context(), nid, true)
 	var all sync.WaitGroup
 	for i, w := range requests {
-		all.Go(func() { w.answer = h.do(w.method, w.path, w.token, w.body) })
-		h.rooms.Queued(nid, i+1)
+		all.Go(func() { w.answer = h.Do(w.method, w.path, w.token, w.body) })
+		h.Rooms.Queued(nid, i+1)
 	}
 	all.Go(func() {
-		if err := h.rooms.Meanwhile(h.t.Context(), nid, meanwhile); err != nil {
-			h.t.Error(err)
+		if err := h.Rooms.Meanwhile(h.T.Context(), nid, meanwhile); err != nil {
+			h.T.Error(err)
 		}
 	})
-	h.rooms.Queued(nid, len(requests)+1)
+	h.Rooms.Queued(nid, len(requests)+1)
 	release()
 	all.Wait()
 }
@@ -80,32 +65,32 @@ func nothing() {}
 
 // says is a message.
 func says(token, room, body string) *request {
-	return &request{method: "PUT", path: at(room, "send/m.room.message/{}", body), token: token, body: slicetest.O{"body": body, "msgtype": "m.text"}}
+	return &request{method: "PUT", path: roomtest.At(room, "send/m.room.message/{}", body), token: token, body: slicetest.O{"body": body, "msgtype": "m.text"}}
 }
 
 // levels gives users their power in a room of version 11, as alice.
-func (h *house) levels(room string, users slicetest.O) {
+func (h *fixture) levels(room string, users slicetest.O) {
 	users[string(slicetest.User("alice"))] = 100
-	h.set("alice", room, "m.room.power_levels", "", slicetest.O{"users": users})
+	h.Set("alice", room, "m.room.power_levels", "", slicetest.O{"users": users})
 }
 
 // TestARefusalDoesNotOutliveWhatItRestsOn: bob bans dora, and in the same batch
 // dora speaks, which is refused. Before it is written, another process takes bob's
 // power: he may not ban anybody, so dora may speak.
 func TestARefusalDoesNotOutliveWhatItRestsOn(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		room := h.create("alice", slicetest.O{"preset": "public_chat", "room_version": "11"})
-		h.act("bob", room, "join", slicetest.O{})
-		h.act("dora", room, "join", slicetest.O{})
+	each(t, func(t *testing.T, h *fixture) {
+		room := h.Create("alice", slicetest.O{"preset": "public_chat", "room_version": "11"})
+		h.Act("bob", room, "join", slicetest.O{})
+		h.Act("dora", room, "join", slicetest.O{})
 		h.levels(room, slicetest.O{string(slicetest.User("bob")): 50})
-		ban := &request{method: "POST", path: at(room, "ban"), token: "bob", body: target("dora")}
+		ban := &request{method: "POST", path: roomtest.At(room, "ban"), token: "bob", body: roomtest.Target("dora")}
 		said := says("dora", room, "hello")
-		h.batch(room, func() { h.another(rooms.Departures{}).levels(room, slicetest.O{}) }, ban, said)
+		h.batch(room, func() { h.another(nil).levels(room, slicetest.O{}) }, ban, said)
 		require.Equal(t, 403, ban.answer.Status, ban.answer)
 		require.Equal(t, 200, said.answer.Status, said.answer)
 
 		h.levels(room, slicetest.O{string(slicetest.User("bob")): 50})
-		ban = &request{method: "POST", path: at(room, "ban"), token: "bob", body: target("dora")}
+		ban = &request{method: "POST", path: roomtest.At(room, "ban"), token: "bob", body: roomtest.Target("dora")}
 		said = says("dora", room, "hello again")
 		h.batch(room, nothing, ban, said)
 		require.Equal(t, 200, ban.answer.Status, ban.answer)
@@ -117,14 +102,14 @@ func TestARefusalDoesNotOutliveWhatItRestsOn(t *testing.T) {
 // batch the second is answered with the first one's event, where state is
 // idempotent, but only if that comes to be.
 func TestNobodyIsAnsweredWithAnEventThatIsNot(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		room := h.create("alice", slicetest.O{"preset": "public_chat", "room_version": "11"})
-		h.act("bob", room, "join", slicetest.O{})
+	each(t, func(t *testing.T, h *fixture) {
+		room := h.Create("alice", slicetest.O{"preset": "public_chat", "room_version": "11"})
+		h.Act("bob", room, "join", slicetest.O{})
 		h.levels(room, slicetest.O{string(slicetest.User("bob")): 50})
-		here := h.another(rooms.Departures{StateIdempotent: true})
-		here.set("bob", room, "m.room.topic", "", slicetest.O{"topic": "old"})
+		here := h.another(func(d *roomtest.Deps) { d.Rooms.StateIdempotent = true })
+		here.Set("bob", room, "m.room.topic", "", slicetest.O{"topic": "old"})
 		topic := func() *request {
-			return &request{method: "PUT", path: at(room, "state/m.room.topic/"), token: "bob", body: slicetest.O{"topic": "new"}}
+			return &request{method: "PUT", path: roomtest.At(room, "state/m.room.topic/"), token: "bob", body: slicetest.O{"topic": "new"}}
 		}
 		first, second := topic(), topic()
 		here.batch(room, func() { h.levels(room, slicetest.O{}) }, first, second)
@@ -144,8 +129,8 @@ func TestNobodyIsAnsweredWithAnEventThatIsNot(t *testing.T) {
 // batch. What the others have sent is there, and what they have is not.
 func TestAPlanFailsAlone(t *testing.T) {
 	errRows := errors.New("the rows cannot be")
-	each(t, func(t *testing.T, h *house) {
-		room := h.public("bob")
+	each(t, func(t *testing.T, h *fixture) {
+		room := h.Public("bob")
 		nid := h.numberOf(room)
 		for name, c := range map[string]struct {
 			alone bool
@@ -164,25 +149,25 @@ func TestAPlanFailsAlone(t *testing.T) {
 			var n atomic.Int64
 			var got []id.EventID
 			var err error
-			release := h.rooms.Hold(t.Context(), nid, false)
+			release := h.Rooms.Hold(t.Context(), nid, false)
 			var all sync.WaitGroup
-			all.Go(func() { before.answer = h.do(before.method, before.path, before.token, before.body) })
-			h.rooms.Queued(nid, 1)
+			all.Go(func() { before.answer = h.Do(before.method, before.path, before.token, before.body) })
+			h.Rooms.Queued(nid, 1)
 			all.Go(func() {
 				also := func(context.Context, *storage.Writer) error { return c.also(n.Add(1)) }
-				got, err = h.rooms.Plan(t.Context(), nid, c.alone, also,
+				got, err = h.Rooms.Plan(t.Context(), nid, c.alone, also,
 					rooms.Draft{Sender: slicetest.User("alice"), Type: "m.test", Content: []byte(`{}`)})
 			})
-			h.rooms.Queued(nid, 2)
-			all.Go(func() { after.answer = h.do(after.method, after.path, after.token, after.body) })
-			h.rooms.Queued(nid, 3)
+			h.Rooms.Queued(nid, 2)
+			all.Go(func() { after.answer = h.Do(after.method, after.path, after.token, after.body) })
+			h.Rooms.Queued(nid, 3)
 			release()
 			all.Wait()
 			require.ErrorIs(t, err, c.want, name)
 			require.Equal(t, c.tries, n.Load(), name)
 			require.Equal(t, 200, before.answer.Status, "%s: %s", name, before.answer)
 			require.Equal(t, 200, after.answer.Status, "%s: %s", name, after.answer)
-			events := list(t, h.ok("GET", at(room, "messages?dir=b&limit=3"), "alice", nil).At("chunk"))
+			events := roomtest.List(t, h.OK("GET", roomtest.At(room, "messages?dir=b&limit=3"), "alice", nil).At("chunk"))
 			require.EqualValues(t, after.answer.At("event_id"), events[0].ID, name)
 			if c.want == nil {
 				require.Equal(t, got[0], events[1].ID, name)
@@ -202,10 +187,10 @@ func conflictUntil(n, last int64) error {
 
 // wideRoom is a room of version 11 with extremities on which carol, who is on
 // another server, says something each.
-func (h *house) wideRoom(extremities int, members ...string) *model {
+func (h *fixture) wideRoom(extremities int, members ...string) *model {
 	m := h.shared("11", bob, carol)
 	for _, name := range members {
-		h.act(name, string(m.id), "join", slicetest.O{})
+		h.Act(name, string(m.id), "join", slicetest.O{})
 	}
 	h.learn()
 	h.accepted(m.build(levelsDraft(m, 50, 50), m.tips...))
@@ -213,7 +198,7 @@ func (h *house) wideRoom(extremities int, members ...string) *model {
 	for n := range extremities {
 		h.accepted(m.build(messageDraft(carol, strconv.Itoa(n)), fork...))
 	}
-	require.Len(h.t, m.tips, extremities)
+	require.Len(h.T, m.tips, extremities)
 	return m
 }
 
@@ -222,7 +207,7 @@ func (h *house) wideRoom(extremities int, members ...string) *model {
 // see a part of it.
 func TestAPlanOfSeveralEventsInAWideRoom(t *testing.T) {
 	errRows := errors.New("the rows cannot be")
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		for _, extremities := range []int{25, 45} {
 			m := h.wideRoom(extremities-1, "dora")
 			h.accepted(m.build(memberDraft(bob, slicetest.User("dora"), "ban"), m.events[m.tips[0]].Event.PrevEvents...))
@@ -233,18 +218,18 @@ func TestAPlanOfSeveralEventsInAWideRoom(t *testing.T) {
 			}
 			alice, before := slicetest.User("alice"), len(h.rows())
 			// The oldest extremities know nothing of the ban.
-			_, err := h.rooms.Plan(t.Context(), nid, false, nil, topic(alice, "first"),
+			_, err := h.Rooms.Plan(t.Context(), nid, false, nil, topic(alice, "first"),
 				rooms.Draft{Sender: slicetest.User("dora"), Type: "m.room.message", Content: []byte(`{}`)})
 			var refused *rooms.Refusal
 			require.ErrorAs(t, err, &refused)
 			require.False(t, refused.Malformed)
-			_, err = h.rooms.Plan(t.Context(), nid, false, func(context.Context, *storage.Writer) error { return errRows },
+			_, err = h.Rooms.Plan(t.Context(), nid, false, func(context.Context, *storage.Writer) error { return errRows },
 				topic(alice, "first"), topic(alice, "second"))
 			require.ErrorIs(t, err, errRows)
 			require.Len(t, h.rows(), before)
 			h.agrees()
 			writes := 0
-			ids, err := h.rooms.Plan(t.Context(), nid, false, func(ctx context.Context, tx *storage.Writer) error { writes++; return nil },
+			ids, err := h.Rooms.Plan(t.Context(), nid, false, func(ctx context.Context, tx *storage.Writer) error { writes++; return nil },
 				topic(alice, "first"), topic(alice, "second"), topic(alice, "third"))
 			require.NoError(t, err)
 			require.Equal(t, 1, writes)
@@ -253,8 +238,8 @@ func TestAPlanOfSeveralEventsInAWideRoom(t *testing.T) {
 			}
 			h.learn()
 			h.agrees()
-			require.Equal(t, "third", h.state("alice", room, "m.room.topic", "").At("topic"))
-			h.send("alice", room, "and on")
+			require.Equal(t, "third", h.State("alice", room, "m.room.topic", "").At("topic"))
+			h.Send("alice", room, "and on")
 			h.learn()
 			h.agrees()
 		}
@@ -262,9 +247,9 @@ func TestAPlanOfSeveralEventsInAWideRoom(t *testing.T) {
 }
 
 // isPlaced tells whether an event is part of its room.
-func (h *house) isPlaced(eventID id.EventID) (placed bool) {
-	err := h.DB.Read(h.t.Context(), func(tx *storage.Reader) error {
-		row, err := tx.Event(h.t.Context(), eventID)
+func (h *fixture) isPlaced(eventID id.EventID) (placed bool) {
+	err := h.DB.Read(h.T.Context(), func(tx *storage.Reader) error {
+		row, err := tx.Event(h.T.Context(), eventID)
 		placed = err == nil && !row.Outlier
 		return nil
 	})
@@ -272,24 +257,24 @@ func (h *house) isPlaced(eventID id.EventID) (placed bool) {
 }
 
 // eventOf reads a stored event.
-func (h *house) eventOf(eventID id.EventID) *event.Event {
+func (h *fixture) eventOf(eventID id.EventID) *event.Event {
 	e, err := event.Trusted(h.world.model.rules, eventID, h.row(eventID).PDU)
-	require.NoError(h.t, err)
+	require.NoError(h.T, err)
 	return e
 }
 
 // TestAWideRoomBelievesNoStaleRefusal: another process gives dora the power that
 // she lacks in what this one remembers.
 func TestAWideRoomBelievesNoStaleRefusal(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m := h.wideRoom(60, "dora")
 		room := string(m.id)
-		require.Equal(t, 403, h.do("PUT", at(room, "state/m.room.topic/"), "dora", slicetest.O{"topic": "mine"}).Status)
-		other := h.another(rooms.Departures{})
+		require.Equal(t, 403, h.Do("PUT", roomtest.At(room, "state/m.room.topic/"), "dora", slicetest.O{"topic": "mine"}).Status)
+		other := h.another(nil)
 		for range 3 { // until she has it by all extremities that an event follows
 			other.levels(room, slicetest.O{string(bob): 50, string(carol): 50, string(slicetest.User("dora")): 50})
 		}
-		h.set("dora", room, "m.room.topic", "", slicetest.O{"topic": "mine"})
+		h.Set("dora", room, "m.room.topic", "", slicetest.O{"topic": "mine"})
 	})
 }
 
@@ -297,7 +282,7 @@ func TestAWideRoomBelievesNoStaleRefusal(t *testing.T) {
 // changes from being told, what another server sends is written, and its room's
 // lane is free.
 func TestALaneDoesNotWaitForTheFeed(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		if h.DB.Engine() == "sqlite" {
 			t.Skip("NOT RUN: SQLite has one writer: nothing is written behind one that has not ended")
 		}
@@ -324,7 +309,7 @@ func TestALaneDoesNotWaitForTheFeed(t *testing.T) {
 			e := m.build(messageDraft(bob, strconv.Itoa(n)), m.tips...)
 			require.Equal(t, rooms.Accepted, m.receive(e))
 			all.Go(func() {
-				if receipt, err := h.rooms.Receive(ctx, "hs2", m.id, e.PDU()); err != nil || receipt.Outcome != rooms.Accepted {
+				if receipt, err := h.Rooms.Receive(ctx, "hs2", m.id, e.PDU()); err != nil || receipt.Outcome != rooms.Accepted {
 					t.Error(receipt, err)
 				}
 			})
@@ -341,17 +326,17 @@ func TestALaneDoesNotWaitForTheFeed(t *testing.T) {
 //
 // Spec: client-server m.room.member, join_authorised_via_users_server.
 func TestAJoinThatIsPlannedAgainStartsAnew(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		club := h.public("dora")
-		room := h.create("alice", slicetest.O{"room_version": "10", "initial_state": []slicetest.O{{
+	each(t, func(t *testing.T, h *fixture) {
+		club := h.Public("dora")
+		room := h.Create("alice", slicetest.O{"room_version": "10", "initial_state": []slicetest.O{{
 			"type":    "m.room.join_rules",
 			"content": slicetest.O{"join_rule": "restricted", "allow": []slicetest.O{{"type": "m.room_membership", "room_id": club}}},
 		}}})
-		other := h.another(rooms.Departures{})
-		join := &request{method: "POST", path: at(room, "join"), token: "dora", body: slicetest.O{}}
-		h.batch(room, func() { other.act("alice", room, "invite", target("dora")) }, join)
+		other := h.another(nil)
+		join := &request{method: "POST", path: roomtest.At(room, "join"), token: "dora", body: slicetest.O{}}
+		h.batch(room, func() { other.Act("alice", room, "invite", roomtest.Target("dora")) }, join)
 		require.Equal(t, 200, join.answer.Status, join.answer)
-		member := h.state("alice", room, "m.room.member", string(slicetest.User("dora")))
+		member := h.State("alice", room, "m.room.member", string(slicetest.User("dora")))
 		require.Equal(t, "join", member.At("membership"))
 		require.Empty(t, member.At("join_authorised_via_users_server"))
 	})

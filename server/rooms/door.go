@@ -4,9 +4,7 @@ package rooms
 
 import (
 	"context"
-	"fmt"
 
-	"touchstone.example/api/canonjson"
 	"touchstone.example/api/id"
 	"touchstone.example/api/raw"
 	"touchstone.example/server/event"
@@ -42,6 +40,12 @@ func (h *Head) Event(ctx context.Context, typ, key string) (*event.Event, error)
 // *InvalidContent says why not, ErrUnknownEvent that what it redacts is not there.
 func (h *Head) Build(ctx context.Context, d Draft) (*Planned, error) { return h.r.build(ctx, h.h, d) }
 
+// BuildMember makes the event of a change of membership, as Build does. From,
+// Idempotent and ThirdParty are for SetMember.
+func (h *Head) BuildMember(ctx context.Context, c MemberChange) (*Planned, error) {
+	return h.r.buildMember(ctx, h.h, c)
+}
+
 // After is the head as an event leaves it. The head itself stays.
 func (h *Head) After(p *Planned) *Head { return &Head{h.r, h.h.after(p)} }
 
@@ -53,49 +57,32 @@ func (r *Rooms) Change(ctx context.Context, roomID id.RoomID, plan func(context.
 	if err != nil {
 		return nil, err
 	}
-	return r.add(ctx, nid, func(ctx context.Context, h *head) (*Plan, error) {
+	return r.runJob(ctx, nid, func(ctx context.Context, h *head) (*Plan, error) {
 		p, err := plan(ctx, &Head{r, h})
 		if err != nil {
 			return nil, err
 		}
-		return p, r.follow(ctx, h, p)
+		return p, r.addConsequences(ctx, h, p)
 	})
 }
 
-// A Txn is the transaction ID of a client's request. The zero Txn is none.
-//
-// Spec: client-server "Transaction identifiers": the scope is the device and
-// the endpoint with its path parameters.
-type Txn struct {
-	Device   id.DeviceID
-	Endpoint string // with its parameters, but for the room
-	ID       string
-}
-
-// Send puts one event into a room and returns its ID. The same transaction ID again
-// has no further effect.
-func (r *Rooms) Send(ctx context.Context, roomID id.RoomID, d Draft, txn Txn) (id.EventID, error) {
-	if err := fits(d.Content); err != nil {
-		return "", err
-	}
+// Template builds the event that a draft asks for as Head.Build does, and commits
+// nothing: it is for another server to sign and send back, as after make_join. The
+// room may change before that, so it does not wait for the room's queue.
+func (r *Rooms) Template(ctx context.Context, roomID id.RoomID, d Draft) (*event.Event, error) {
 	nid, err := r.NID(ctx, roomID)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	key := transaction(d.Sender, txn, nid)
-	ids, err := r.add(ctx, nid, func(ctx context.Context, h *head) (*Plan, error) {
-		p, err := r.build(ctx, h, d)
-		if err != nil {
-			return nil, err
-		}
-		if r.departs.StateIdempotent && p.changesNothing() {
-			return &Plan{same: p.replaces.ID}, nil
-		}
-		p.txn = key
-		out := &Plan{Events: []*Planned{p}}
-		return out, r.follow(ctx, h, out)
-	})
-	return r.sent(ctx, ids, err, key)
+	h, err := r.loadHead(ctx, nid)
+	if err != nil {
+		return nil, err
+	}
+	p, err := r.build(ctx, h, d)
+	if err != nil {
+		return nil, err
+	}
+	return p.Event, nil
 }
 
 // build makes the event of a draft and checks what is asked of it besides the
@@ -107,7 +94,7 @@ func (r *Rooms) build(ctx context.Context, h *head, d Draft) (*Planned, error) {
 			return nil, err
 		}
 	}
-	p, err := r.extend(ctx, h, d)
+	p, err := r.buildEvent(ctx, h, d)
 	if err != nil || d.Redacts == "" {
 		return p, err
 	}
@@ -122,7 +109,7 @@ func (r *Rooms) checkMember(ctx context.Context, h *head, d Draft) (raw.Raw, err
 		if err := r.admitGuest(ctx, h, d.Guest); err != nil {
 			return nil, err
 		}
-		return r.vouchByState(ctx, h, d)
+		return r.authoriseJoinByState(ctx, h, d)
 	case "invite":
 		return d.Content, r.MayInviteByState(d.Type, *d.StateKey, d.Content)
 	}
@@ -131,16 +118,16 @@ func (r *Rooms) checkMember(ctx context.Context, h *head, d Draft) (raw.Raw, err
 
 // follow adds to a plan what follows from its events: guests leave a room that they
 // shut.
-func (r *Rooms) follow(ctx context.Context, h *head, out *Plan) error {
+func (r *Rooms) addConsequences(ctx context.Context, h *head, out *Plan) error {
 	for i, p := range out.Events {
-		leaves, rest, err := r.dismissGuests(ctx, h, out.Events[i:])
+		leaves, rest, err := r.removeGuests(ctx, h, out.Events[i:])
 		if err != nil {
 			return err
 		}
 		if leaves != nil {
 			out.Events = append(out.Events, leaves...)
 			if rest != nil {
-				out.Also = both(out.Also, rest)
+				out.ExtraWrites = both(out.ExtraWrites, rest)
 			}
 			return nil
 		}
@@ -152,33 +139,17 @@ func (r *Rooms) follow(ctx context.Context, h *head, out *Plan) error {
 }
 
 // both runs two functions that write rows besides the room's own.
-func both(first, second Also) Also {
-	if first == nil {
+func both(first, second ExtraWrites) ExtraWrites {
+	switch {
+	case first == nil:
 		return second
+	case second == nil:
+		return first
 	}
 	return func(ctx context.Context, tx *storage.Writer) error {
 		if err := first(ctx, tx); err != nil {
 			return err
 		}
 		return second(ctx, tx)
-	}
-}
-
-// fits refuses content that no event can hold before anything is done for it.
-// What counts is its size as it is stored, without the white space and the
-// escapes of the client.
-//
-// Spec: client-server "Size limits".
-func fits(content raw.Raw) error {
-	if len(content) <= event.MaxSize {
-		return nil
-	}
-	canonical, err := canonjson.Append(nil, content, canonjson.Lenient)
-	if err != nil || len(canonical) <= event.MaxSize {
-		return nil // what else is wrong, the rules of the room's version say
-	}
-	return &InvalidContent{
-		Reason:   fmt.Sprintf("The content of the event has %d bytes; an event has at most %d", len(canonical), event.MaxSize),
-		TooLarge: true,
 	}
 }

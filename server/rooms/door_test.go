@@ -10,13 +10,14 @@ import (
 
 	"touchstone.example/api/id"
 	"touchstone.example/server/rooms"
+	"touchstone.example/tests/roomtest"
 	"touchstone.example/tests/slicetest"
 )
 
 // TestChangeBuildsOnTheHead: what a plan adds, the next event of it finds.
 func TestChangeBuildsOnTheHead(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		room := id.RoomID(h.public("bob"))
+	each(t, func(t *testing.T, h *fixture) {
+		room := id.RoomID(h.Public("bob"))
 		topic := func(user string) rooms.Draft {
 			return rooms.Draft{Sender: slicetest.User(user), Type: "m.room.topic", StateKey: text(""), Content: []byte(`{"topic":"` + user + `"}`)}
 		}
@@ -34,17 +35,17 @@ func TestChangeBuildsOnTheHead(t *testing.T) {
 				return &rooms.Plan{Events: []*rooms.Planned{first, second}}, err
 			}
 		}
-		_, err := h.rooms.Change(t.Context(), room, plan("bob"))
+		_, err := h.Rooms.Change(t.Context(), room, plan("bob"))
 		var refused *rooms.Refusal
 		require.ErrorAs(t, err, &refused, "bob's level is too low, and so neither event is added")
-		require.Equal(t, 404, h.do("GET", at(string(room), "state/m.room.topic"), "bob", nil).Status)
+		require.Equal(t, 404, h.Do("GET", roomtest.At(string(room), "state/m.room.topic"), "bob", nil).Status)
 
-		ids, err := h.rooms.Change(t.Context(), room, plan("alice"))
+		ids, err := h.Rooms.Change(t.Context(), room, plan("alice"))
 		require.NoError(t, err)
 		require.Len(t, ids, 2)
-		require.Equal(t, "alice", h.state("bob", string(room), "m.room.topic", "").At("topic"))
+		require.Equal(t, "alice", h.State("bob", string(room), "m.room.topic", "").At("topic"))
 
-		_, err = h.rooms.Change(t.Context(), "!nowhere:hs1", plan("alice"))
+		_, err = h.Rooms.Change(t.Context(), "!nowhere:hs1", plan("alice"))
 		require.ErrorIs(t, err, rooms.ErrUnknownRoom)
 	})
 }

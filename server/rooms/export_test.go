@@ -44,7 +44,7 @@ func (r *Rooms) Hold(ctx context.Context, nid int64, forget bool) (release func(
 // to it.
 func (r *Rooms) Meanwhile(ctx context.Context, nid int64, fn func()) error {
 	var once sync.Once
-	_, err := r.add(ctx, nid, func(context.Context, *head) (*Plan, error) {
+	_, err := r.runJob(ctx, nid, func(context.Context, *head) (*Plan, error) {
 		once.Do(fn)
 		return &Plan{}, nil
 	})
@@ -67,10 +67,10 @@ func (r *Rooms) Queued(nid int64, n int) {
 
 // Plan adds events to a room, each behind the one before, with rows of their own.
 func (r *Rooms) Plan(ctx context.Context, nid int64, alone bool, also func(context.Context, *storage.Writer) error, drafts ...Draft) ([]id.EventID, error) {
-	return r.add(ctx, nid, func(ctx context.Context, h *head) (*Plan, error) {
-		out, h := &Plan{Also: also, Alone: alone}, h.cloneForBatch()
+	return r.runJob(ctx, nid, func(ctx context.Context, h *head) (*Plan, error) {
+		out, h := &Plan{ExtraWrites: also, Alone: alone}, h.cloneForBatch()
 		for _, d := range drafts {
-			p, err := r.extend(ctx, h, d)
+			p, err := r.buildEvent(ctx, h, d)
 			if err != nil {
 				return nil, err
 			}

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/stretchr/testify/require"
 
+	"touchstone.example/tests/roomtest"
 	"touchstone.example/tests/slicetest"
 )
 
@@ -18,26 +19,26 @@ import (
 // back: each is told of each event once, in one order, and never of what was
 // redacted before.
 func TestAllWhoWaitAreToldTheSame(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		const messages = 40
 		var members []string
 		for n := range 8 {
 			members = append(members, fmt.Sprint("m", n))
 		}
-		room := h.public(append(members, "bob")...)
+		room := h.Public(append(members, "bob")...)
 		since := make([]string, len(members))
 		for i, m := range members {
-			since[i] = h.ok("GET", "/_matrix/client/v3/sync", m, nil).At("next_batch")
+			since[i] = h.OK("GET", "/_matrix/client/v3/sync", m, nil).At("next_batch")
 		}
 		var all sync.WaitGroup
 		for _, sender := range []string{"alice", "bob"} {
 			all.Go(func() {
 				for n := range messages {
-					path := at(room, "send/m.room.message/{}", strconv.Itoa(n))
-					a := h.do("PUT", path, sender, slicetest.O{"msgtype": "m.text", "body": "secret"})
+					path := roomtest.At(room, "send/m.room.message/{}", strconv.Itoa(n))
+					a := h.Do("PUT", path, sender, slicetest.O{"msgtype": "m.text", "body": "secret"})
 					if n%4 == 0 {
-						path := at(room, "redact/{}/{}", a.At("event_id"), strconv.Itoa(n))
-						a = h.do("PUT", path, sender, slicetest.O{})
+						path := roomtest.At(room, "redact/{}/{}", a.At("event_id"), strconv.Itoa(n))
+						a = h.Do("PUT", path, sender, slicetest.O{})
 					}
 					if a.Status != 200 {
 						t.Error(a)
@@ -45,13 +46,13 @@ func TestAllWhoWaitAreToldTheSame(t *testing.T) {
 				}
 			})
 		}
-		told := make([][]clientEvent, len(members))
+		told := make([][]roomtest.Event, len(members))
 		for i, m := range members {
 			all.Go(func() {
 				for len(told[i]) < 2*(messages+messages/4) {
-					a := h.do("GET", "/_matrix/client/v3/sync?timeout=10000"+slicetest.Query("since", since[i])+
+					a := h.Do("GET", "/_matrix/client/v3/sync?timeout=10000"+slicetest.Query("since", since[i])+
 						slicetest.Query("filter", `{"room":{"timeline":{"limit":1000}}}`), m, nil)
-					var events []clientEvent
+					var events []roomtest.Event
 					text := a.At("rooms", "join", room, "timeline", "events")
 					if a.Status != 200 || text == "" || json.Unmarshal([]byte(text), &events) != nil {
 						t.Error(a)

@@ -30,12 +30,12 @@ const (
 
 // shared makes a room of alice's, and its model, which users of other servers
 // have joined.
-func (h *house) shared(version string, members ...id.UserID) *model {
-	h.t.Helper()
-	roomID := id.RoomID(h.create("alice", slicetest.O{"preset": "public_chat", "room_version": version}))
+func (h *fixture) shared(version string, members ...id.UserID) *model {
+	h.T.Helper()
+	roomID := id.RoomID(h.Create("alice", slicetest.O{"preset": "public_chat", "room_version": version}))
 	rules, ok := roomver.Get(version)
-	require.True(h.t, ok)
-	m := newModel(h.t, rules, roomID)
+	require.True(h.T, ok)
+	m := newModel(h.T, rules, roomID)
 	h.world.model = m
 	h.learn()
 	for _, user := range members {
@@ -59,23 +59,23 @@ func messageDraft(sender id.UserID, body string) event.Draft {
 }
 
 // learn tells the model of what was sent here.
-func (h *house) learn() {
-	h.t.Helper()
+func (h *fixture) learn() {
+	h.T.Helper()
 	m := h.world.model
 	for _, row := range h.rows() {
 		if m.events[row.ID].Event == nil && !row.Outlier {
 			e, err := event.Trusted(m.rules, row.ID, row.PDU)
-			require.NoError(h.t, err)
-			require.Equal(h.t, rooms.Accepted, m.receive(e))
+			require.NoError(h.T, err)
+			require.Equal(h.T, rooms.Accepted, m.receive(e))
 		}
 	}
 }
 
 // rows are all that is stored of the model's room.
-func (h *house) rows() (rows []*storage.Event) {
+func (h *fixture) rows() (rows []*storage.Event) {
 	h.read(func(ctx context.Context, tx *storage.Reader) error {
 		room, err := tx.Room(ctx, h.world.model.id)
-		require.NoError(h.t, err)
+		require.NoError(h.T, err)
 		rows, err = allEvents(ctx, tx, room.NID)
 		return err
 	})
@@ -90,8 +90,8 @@ func allEvents(ctx context.Context, tx *storage.Reader, roomNID int64) ([]*stora
 	return tx.EventsByNID(ctx, nids)
 }
 
-func (h *house) row(eventID id.EventID) (row *storage.Event) {
-	h.t.Helper()
+func (h *fixture) row(eventID id.EventID) (row *storage.Event) {
+	h.T.Helper()
 	h.read(func(ctx context.Context, tx *storage.Reader) (err error) {
 		row, err = tx.Event(ctx, eventID)
 		return err
@@ -99,54 +99,54 @@ func (h *house) row(eventID id.EventID) (row *storage.Event) {
 	return row
 }
 
-func (h *house) read(fn func(context.Context, *storage.Reader) error) {
-	h.t.Helper()
-	require.NoError(h.t, h.DB.Read(h.t.Context(), func(tx *storage.Reader) error { return fn(h.t.Context(), tx) }))
+func (h *fixture) read(fn func(context.Context, *storage.Reader) error) {
+	h.T.Helper()
+	require.NoError(h.T, h.DB.Read(h.T.Context(), func(tx *storage.Reader) error { return fn(h.T.Context(), tx) }))
 }
 
 // sends has the event's sender's server send it here.
-func (h *house) sends(e *event.Event) rooms.ReceiveResult {
-	h.t.Helper()
-	receipt, err := h.rooms.Receive(h.t.Context(), e.Sender.Server(), h.world.model.id, e.PDU())
-	require.NoError(h.t, err)
+func (h *fixture) sends(e *event.Event) rooms.ReceiveResult {
+	h.T.Helper()
+	receipt, err := h.Rooms.Receive(h.T.Context(), e.Sender.Server(), h.world.model.id, e.PDU())
+	require.NoError(h.T, err)
 	return receipt
 }
 
-func (h *house) accepted(e *event.Event) *event.Event {
-	h.t.Helper()
+func (h *fixture) accepted(e *event.Event) *event.Event {
+	h.T.Helper()
 	receipt := h.sends(e)
-	require.Equal(h.t, rooms.Accepted, receipt.Outcome, "%v", receipt.Reason)
+	require.Equal(h.T, rooms.Accepted, receipt.Outcome, "%v", receipt.Reason)
 	h.world.model.receive(e)
 	return e
 }
 
 // agrees compares all that is kept of the room with the model.
-func (h *house) agrees() {
-	h.t.Helper()
+func (h *fixture) agrees() {
+	h.T.Helper()
 	m := h.world.model
 	h.read(func(ctx context.Context, tx *storage.Reader) error {
 		room, err := tx.Room(ctx, m.id)
-		require.NoError(h.t, err)
-		require.Equal(h.t, m.current(), h.stateOf(ctx, tx, room.StateRoot), "current state")
+		require.NoError(h.T, err)
+		require.Equal(h.T, m.current(), h.stateOf(ctx, tx, room.StateRoot), "current state")
 		tips, err := tx.ForwardExtremities(ctx, room.NID)
-		require.NoError(h.t, err)
+		require.NoError(h.T, err)
 		ids, err := tx.EventIDs(ctx, tips)
-		require.NoError(h.t, err)
+		require.NoError(h.T, err)
 		var have []id.EventID
 		for _, eventID := range ids {
 			have = append(have, eventID)
 		}
-		require.ElementsMatch(h.t, m.tips, have, "extremities")
+		require.ElementsMatch(h.T, m.tips, have, "extremities")
 		h.membersAgree(ctx, tx, room)
 		return h.eventsAgree(ctx, tx, room)
 	})
 }
 
-func (h *house) stateOf(ctx context.Context, tx *storage.Reader, root string) stateres.State {
+func (h *fixture) stateOf(ctx context.Context, tx *storage.Reader, root string) stateres.State {
 	nids, err := tx.StateLoad(ctx, root, storage.StateAll)
-	require.NoError(h.t, err)
+	require.NoError(h.T, err)
 	rows, err := tx.EventsByNID(ctx, nids)
-	require.NoError(h.t, err)
+	require.NoError(h.T, err)
 	state := stateres.State{}
 	for _, row := range rows {
 		state[event.StateKey{Type: row.Type, Key: *row.StateKey}] = row.ID
@@ -154,8 +154,8 @@ func (h *house) stateOf(ctx context.Context, tx *storage.Reader, root string) st
 	return state
 }
 
-func (h *house) membersAgree(ctx context.Context, tx *storage.Reader, room *storage.Room) {
-	h.t.Helper()
+func (h *fixture) membersAgree(ctx context.Context, tx *storage.Reader, room *storage.Room) {
+	h.T.Helper()
 	m := h.world.model
 	want := map[id.UserID]string{}
 	for key, eventID := range m.current() {
@@ -164,33 +164,33 @@ func (h *house) membersAgree(ctx context.Context, tx *storage.Reader, room *stor
 		}
 	}
 	all, err := tx.Members(ctx, room.NID, "join", "invite", "knock", "ban", "leave")
-	require.NoError(h.t, err)
+	require.NoError(h.T, err)
 	for _, member := range all {
 		if member.Membership != "leave" || want[member.UserID] != "" {
-			require.Equal(h.t, want[member.UserID], member.Membership, member.UserID)
+			require.Equal(h.T, want[member.UserID], member.Membership, member.UserID)
 		}
 		delete(want, member.UserID)
 	}
-	require.Empty(h.t, want)
+	require.Empty(h.T, want)
 }
 
 // eventsAgree compares verdicts, and the states around each event.
-func (h *house) eventsAgree(ctx context.Context, tx *storage.Reader, room *storage.Room) error {
-	h.t.Helper()
+func (h *fixture) eventsAgree(ctx context.Context, tx *storage.Reader, room *storage.Room) error {
+	h.T.Helper()
 	m := h.world.model
 	rows, err := allEvents(ctx, tx, room.NID)
-	require.NoError(h.t, err)
+	require.NoError(h.T, err)
 	for _, row := range rows {
 		outcome, received := m.outcome[row.ID]
 		if !received {
 			continue
 		}
-		require.False(h.t, row.Outlier, row.ID)
-		require.Equal(h.t, outcome == rooms.Rejected, row.Rejected, row.ID)
+		require.False(h.T, row.Outlier, row.ID)
+		require.Equal(h.T, outcome == rooms.Rejected, row.Rejected, row.ID)
 		shown := outcome == rooms.Accepted && (row.Redacts == "" || m.rules.RedactionNeedsAuth || m.redacts[row.ID])
-		require.Equal(h.t, shown, row.Pos != 0, row.ID)
-		require.Equal(h.t, m.before[row.ID], h.stateOf(ctx, tx, row.StateBefore), "before %s", row.ID)
-		require.Equal(h.t, m.after[row.ID], h.stateOf(ctx, tx, row.StateAfter), "after %s", row.ID)
+		require.Equal(h.T, shown, row.Pos != 0, row.ID)
+		require.Equal(h.T, m.before[row.ID], h.stateOf(ctx, tx, row.StateBefore), "before %s", row.ID)
+		require.Equal(h.T, m.after[row.ID], h.stateOf(ctx, tx, row.StateAfter), "after %s", row.ID)
 	}
 	return nil
 }
@@ -206,18 +206,18 @@ func unlike(t testing.TB, e *event.Event, from, to string) []byte {
 
 // byArrival are the events that clients have seen, in the order of their
 // positions.
-func (h *house) byArrival() []*storage.Event {
+func (h *fixture) byArrival() []*storage.Event {
 	rows := slices.DeleteFunc(h.rows(), func(row *storage.Event) bool { return row.Pos == 0 })
 	slices.SortFunc(rows, func(a, b *storage.Event) int { return int(a.Pos - b.Pos) })
 	return rows
 }
 
 // tips are the extremities of the model's room.
-func (h *house) tips() (ids []id.EventID) {
+func (h *fixture) tips() (ids []id.EventID) {
 	room := h.room()
 	h.read(func(ctx context.Context, tx *storage.Reader) error {
 		nids, err := tx.ForwardExtremities(ctx, room.NID)
-		require.NoError(h.t, err)
+		require.NoError(h.T, err)
 		byNID, err := tx.EventIDs(ctx, nids)
 		for _, nid := range nids {
 			ids = append(ids, byNID[nid])
@@ -230,20 +230,20 @@ func (h *house) tips() (ids []id.EventID) {
 // agreesAround compares verdicts on events, whatever became of them by the room's
 // current state, and the states around them; the room's state and its members must
 // be what its extremities say.
-func (h *house) agreesAround(events []*event.Event) {
-	h.t.Helper()
+func (h *fixture) agreesAround(events []*event.Event) {
+	h.T.Helper()
 	m, room := h.world.model, h.room()
 	m.tips = h.tips()
 	h.read(func(ctx context.Context, tx *storage.Reader) error {
 		for _, e := range events {
 			row, err := tx.Event(ctx, e.ID)
-			require.NoError(h.t, err)
-			require.False(h.t, row.Outlier || row.Partial, e.ID)
-			require.Equal(h.t, m.events[e.ID].Rejected, row.Rejected, e.ID)
-			require.Equal(h.t, m.before[e.ID], h.stateOf(ctx, tx, row.StateBefore), "before %s", e.ID)
-			require.Equal(h.t, m.after[e.ID], h.stateOf(ctx, tx, row.StateAfter), "after %s", e.ID)
+			require.NoError(h.T, err)
+			require.False(h.T, row.Outlier || row.Partial, e.ID)
+			require.Equal(h.T, m.events[e.ID].Rejected, row.Rejected, e.ID)
+			require.Equal(h.T, m.before[e.ID], h.stateOf(ctx, tx, row.StateBefore), "before %s", e.ID)
+			require.Equal(h.T, m.after[e.ID], h.stateOf(ctx, tx, row.StateAfter), "after %s", e.ID)
 		}
-		require.Equal(h.t, m.current(), h.stateOf(ctx, tx, room.StateRoot), "current state")
+		require.Equal(h.T, m.current(), h.stateOf(ctx, tx, room.StateRoot), "current state")
 		h.membersAgree(ctx, tx, room)
 		return nil
 	})

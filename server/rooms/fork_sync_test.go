@@ -11,39 +11,40 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/rooms"
+	"touchstone.example/tests/roomtest"
 	"touchstone.example/tests/slicetest"
 )
 
 // A syncing is a client that keeps a room's state by /sync alone.
 type syncing struct {
-	h      *house
+	h      *fixture
 	query  string
 	since  string
 	member string // how the answer calls the state
 	state  map[event.StateKey]id.EventID
-	told   []clientEvent // of the last answer, beside the timeline
-	line   []clientEvent
+	told   []roomtest.Event // of the last answer, beside the timeline
+	line   []roomtest.Event
 }
 
-func (h *house) syncing(query, member string) *syncing {
+func (h *fixture) syncing(query, member string) *syncing {
 	return &syncing{h: h, query: query, member: member, state: map[event.StateKey]id.EventID{}}
 }
 
 func (s *syncing) next() {
-	s.h.t.Helper()
+	s.h.T.Helper()
 	path := "/_matrix/client/v3/sync?timeout=0" + s.query
 	if s.since != "" {
 		path += slicetest.Query("since", s.since)
 	}
-	a := s.h.ok("GET", path, "alice", nil)
+	a := s.h.OK("GET", path, "alice", nil)
 	s.since = a.At("next_batch")
 	roomID := string(s.h.world.model.id)
 	s.told, s.line = nil, nil
 	if told := a.At("rooms", "join", roomID, s.member, "events"); told != "" {
-		s.told = list(s.h.t, told)
+		s.told = roomtest.List(s.h.T, told)
 	}
 	if line := a.At("rooms", "join", roomID, "timeline", "events"); line != "" {
-		s.line = list(s.h.t, line)
+		s.line = roomtest.List(s.h.T, line)
 	}
 	s.take(s.told)
 	if s.member == "state" {
@@ -51,7 +52,7 @@ func (s *syncing) next() {
 	}
 }
 
-func (s *syncing) take(events []clientEvent) {
+func (s *syncing) take(events []roomtest.Event) {
 	for _, e := range events {
 		if e.StateKey != nil {
 			s.state[event.StateKey{Type: e.Type, Key: *e.StateKey}] = e.ID
@@ -64,7 +65,7 @@ func (s *syncing) take(events []clientEvent) {
 //
 // Spec: server-server "Soft failure"; client-server sync, use_state_after.
 func TestSyncTellsWhatResolutionChanges(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m := h.shared("11", bob, carol)
 		h.accepted(m.build(levelsDraft(m, 60, 50), m.tips...))
 		fork := m.tips
@@ -118,7 +119,7 @@ func TestSyncTellsWhatResolutionChanges(t *testing.T) {
 // Spec: server-server "Soft failure": "the state at D may resolve to a state that
 // includes C, in which case clients should also be told".
 func TestAResetTellsOfWhatItBrings(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m := h.shared("1", bob, carol)
 		h.accepted(m.build(levelsDraft(m, 60, 50), m.tips...))
 		fork := m.tips
@@ -153,7 +154,7 @@ func TestAResetTellsOfWhatItBrings(t *testing.T) {
 // long gone, is all that a short timeline has. What has a later place and came
 // before it is found by /messages from there, and from the token of the stream.
 func TestNothingIsSkippedBeforeATimeline(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m := h.shared("12", bob, carol)
 		fork := m.tips
 		var want []id.EventID
@@ -161,11 +162,11 @@ func TestNothingIsSkippedBeforeATimeline(t *testing.T) {
 			want = append(want, h.accepted(m.build(messageDraft(bob, body), m.tips...)).ID)
 		}
 		late := h.accepted(m.build(messageDraft(carol, "late"), fork...))
-		a := h.ok("GET", "/_matrix/client/v3/sync?filter="+url.QueryEscape(`{"room":{"timeline":{"limit":1}}}`), "alice", nil)
-		line := list(t, a.At("rooms", "join", string(m.id), "timeline", "events"))
+		a := h.OK("GET", "/_matrix/client/v3/sync?filter="+url.QueryEscape(`{"room":{"timeline":{"limit":1}}}`), "alice", nil)
+		line := roomtest.List(t, a.At("rooms", "join", string(m.id), "timeline", "events"))
 		require.Equal(t, late.ID, line[0].ID)
 		for _, from := range []string{a.At("rooms", "join", string(m.id), "timeline", "prev_batch"), a.At("next_batch")} {
-			page := list(t, h.ok("GET", at(string(m.id), "messages")+"?dir=b&limit=100&from="+from, "alice", nil).At("chunk"))
+			page := roomtest.List(t, h.OK("GET", roomtest.At(string(m.id), "messages")+"?dir=b&limit=100&from="+from, "alice", nil).At("chunk"))
 			seen := map[id.EventID]int{}
 			for _, e := range page {
 				seen[e.ID]++
@@ -183,21 +184,21 @@ func TestNothingIsSkippedBeforeATimeline(t *testing.T) {
 //
 // Spec: client-server "Room History Visibility".
 func TestAForkFromBeforeAJoinIsNotShown(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m := h.shared("12", bob, carol)
-		h.set("alice", string(m.id), "m.room.history_visibility", "", slicetest.O{"history_visibility": "joined"})
+		h.Set("alice", string(m.id), "m.room.history_visibility", "", slicetest.O{"history_visibility": "joined"})
 		h.learn()
 		fork := m.tips
-		h.act("dora", string(m.id), "join", slicetest.O{})
+		h.Act("dora", string(m.id), "join", slicetest.O{})
 		h.learn()
 		before := h.accepted(m.build(messageDraft(carol, "before dora"), fork...))
 		after := h.accepted(m.build(messageDraft(bob, "with dora"), m.tips...))
 		for name, want := range map[string][]id.EventID{"alice": {before.ID, after.ID}, "dora": {after.ID}} {
-			a := h.ok("GET", "/_matrix/client/v3/sync", name, nil)
-			page := h.ok("GET", at(string(m.id), "messages")+"?dir=b&limit=100", name, nil)
+			a := h.OK("GET", "/_matrix/client/v3/sync", name, nil)
+			page := h.OK("GET", roomtest.At(string(m.id), "messages")+"?dir=b&limit=100", name, nil)
 			for _, raw := range []string{a.At("rooms", "join", string(m.id), "timeline", "events"), page.At("chunk")} {
 				var seen []id.EventID
-				for _, e := range list(t, raw) {
+				for _, e := range roomtest.List(t, raw) {
 					if e.Type == "m.room.message" {
 						seen = append(seen, e.ID)
 					}

@@ -10,15 +10,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"touchstone.example/api"
-	"touchstone.example/generated/clientapi"
-	"touchstone.example/server/clientsync"
 	"touchstone.example/server/feed"
-	"touchstone.example/server/push"
-	"touchstone.example/server/rooms"
 	"touchstone.example/server/run"
-	"touchstone.example/server/syncpart"
 	"touchstone.example/storage/storagetest"
+	"touchstone.example/tests/roomtest"
 	"touchstone.example/tests/slicetest"
 )
 
@@ -26,11 +21,11 @@ import (
 // made up: /sync starts anew, and pages and lists are as of now. Nobody else
 // notices: anybody can write one.
 func TestTokensOfTheFuture(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		room := h.public("bob")
-		sent := h.send("alice", room, "here")
+	each(t, func(t *testing.T, h *fixture) {
+		room := h.Public("bob")
+		sent := h.Send("alice", room, "here")
 		sync := func(since string) slicetest.Answer {
-			return h.ok("GET", slicetest.Path("v3/sync?timeout=0")+slicetest.Query("since", since), "alice", nil)
+			return h.OK("GET", slicetest.Path("v3/sync?timeout=0")+slicetest.Query("since", since), "alice", nil)
 		}
 		epoch := h.Feed.Epoch()
 		good := feed.Token{Epoch: epoch, Pos: h.Feed.Stamp()}.String()
@@ -43,11 +38,11 @@ func TestTokensOfTheFuture(t *testing.T) {
 			a := sync(token)
 			require.Contains(t, a.Body, sent, "everything, for %s", token)
 			require.Equal(t, good, a.At("next_batch"), "the epoch stays as it is")
-			page := h.ok("GET", at(room, "messages?dir=b&from="+token), "alice", nil)
+			page := h.OK("GET", roomtest.At(room, "messages?dir=b&from="+token), "alice", nil)
 			require.Contains(t, page.At("chunk"), sent)
-			page = h.ok("GET", at(room, "messages?dir=f&to="+token), "alice", nil)
+			page = h.OK("GET", roomtest.At(room, "messages?dir=f&to="+token), "alice", nil)
 			require.Contains(t, page.At("chunk"), `"m.room.create"`)
-			members := names(t, h.ok("GET", at(room, "members?at="+token), "alice", nil).At("chunk"))
+			members := roomtest.Names(t, h.OK("GET", roomtest.At(room, "members?at="+token), "alice", nil).At("chunk"))
 			require.Equal(t, []string{"alice join", "bob join"}, members)
 		}
 		require.Equal(t, good, sync(good).At("next_batch"))
@@ -60,9 +55,9 @@ func TestTokensOfTheFuture(t *testing.T) {
 // be told without is refused for a moment; who has no token gets what there is.
 func TestReadsWhileTheStreamIsHeldUp(t *testing.T) {
 	url := storagetest.PostgresURL(t)
-	h := newHouse(t, storagetest.OpenURL(t, url))
-	room := h.public()
-	h.send("alice", room, "before")
+	h := newFixture(t, storagetest.OpenURL(t, url))
+	room := h.Public()
+	h.Send("alice", room, "before")
 
 	other := storagetest.OpenURL(t, url)
 	group := run.NewGroup(context.WithoutCancel(t.Context()), nil)
@@ -74,16 +69,9 @@ func TestReadsWhileTheStreamIsHeldUp(t *testing.T) {
 		group.Stop()
 		require.NoError(t, group.Wait())
 	}()
-	router := h.Router(t, api.Config{Auth: slicetest.Tokens()})
-	deps := h.deps
-	deps.DB, deps.Feed = other, follow
-	clientapi.MountSync(router, clientsync.New(clientsync.Deps{
-		DB: other, Feed: follow, Env: h.Env, Log: h.Log, Stopping: t.Context(), Parts: []syncpart.Part{push.SyncPart{Push: push.New(push.Deps{DB: other, Feed: follow})}},
-	}))
-	slow := rooms.New(deps)
-	clientapi.MountMessagePagination(router, slow)
-	clientapi.MountRooms(router, slow)
-	clientapi.MountRoomSend(router, slow)
+	router := h.another(func(d *roomtest.Deps) {
+		d.Rooms.DB, d.Rooms.Feed, d.Messages.DB, d.Messages.Feed = other, follow, other, follow
+	}).Handler
 
 	writer, err := pgx.Connect(t.Context(), url)
 	require.NoError(t, err)
@@ -101,7 +89,7 @@ func TestReadsWhileTheStreamIsHeldUp(t *testing.T) {
 	require.Equal(t, token, a.At("next_batch"))
 	require.Empty(t, a.At("rooms"))
 	for _, path := range []string{
-		at(room, "messages?dir=b&from=") + token, at(room, "members?at=") + token,
+		roomtest.At(room, "messages?dir=b&from=") + token, roomtest.At(room, "members?at=") + token,
 	} {
 		a = slicetest.Do(t, router, "GET", path, "alice", nil)
 		require.Equal(t, 503, a.Status, a)
@@ -109,10 +97,10 @@ func TestReadsWhileTheStreamIsHeldUp(t *testing.T) {
 	}
 	a = slicetest.Do(t, router, "GET", slicetest.Path("v3/sync?full_state=true")+slicetest.Query("since", token), "alice", nil)
 	require.Equal(t, 503, a.Status, a)
-	for _, path := range []string{slicetest.Path("v3/sync"), at(room, "messages?dir=b")} {
+	for _, path := range []string{slicetest.Path("v3/sync"), roomtest.At(room, "messages?dir=b")} {
 		require.Contains(t, slicetest.OK(t, router, "GET", path, "alice", nil).Body, "before")
 	}
-	sent := slicetest.OK(t, router, "PUT", at(room, "send/m.room.message/1"), "alice", slicetest.O{"msgtype": "m.text", "body": "meanwhile"})
+	sent := slicetest.OK(t, router, "PUT", roomtest.At(room, "send/m.room.message/1"), "alice", slicetest.O{"msgtype": "m.text", "body": "meanwhile"})
 	require.NotEmpty(t, sent.At("event_id"), "it is committed, and its sender does not wait for the end of the stall")
 	require.NoError(t, tx.Rollback(t.Context()))
 }

@@ -50,22 +50,22 @@ func (r *Rooms) admitGuest(ctx context.Context, h *head, guest bool) error {
 //
 // Spec: client-server "Guest Access", "Server behaviour": "the server MUST set
 // those users' m.room.member state to leave".
-func (r *Rooms) dismissGuests(ctx context.Context, h *head, events []*Planned) (leaves []*Planned, rest Also, err error) {
-	if shuts, err := r.shutsToGuests(ctx, h, events[0]); err != nil || !shuts {
+func (r *Rooms) removeGuests(ctx context.Context, h *head, events []*Planned) (leaves []*Planned, rest ExtraWrites, err error) {
+	if shuts, err := r.revokesGuestAccess(ctx, h, events[0]); err != nil || !shuts {
 		return nil, nil, err
 	}
 	guests, err := r.guestsIn(ctx, h)
 	if err != nil || len(guests) == 0 {
 		return nil, nil, err
 	}
-	if len(guests) > leavesAtOnce {
-		guests, rest = guests[:leavesAtOnce], r.dismissLater(h.room.NID)
+	if len(guests) > maxGuestLeaves {
+		guests, rest = guests[:maxGuestLeaves], r.removeGuestsLater(h.room.NID)
 	}
 	ahead := h.cloneForBatch()
 	for _, p := range events {
 		ahead.applyPlanned(p)
 	}
-	leaves, err = r.leavesOf(ctx, ahead, guests)
+	leaves, err = r.guestLeaves(ctx, ahead, guests)
 	return leaves, rest, err
 }
 
@@ -74,7 +74,7 @@ func (r *Rooms) dismissGuests(ctx context.Context, h *head, events []*Planned) (
 //
 // Spec: client-server "Redactions": "state events behave as though their
 // properties were simply not specified".
-func (r *Rooms) shutsToGuests(ctx context.Context, h *head, p *Planned) (bool, error) {
+func (r *Rooms) revokesGuestAccess(ctx context.Context, h *head, p *Planned) (bool, error) {
 	switch {
 	case p.StateKey != nil:
 		return p.Key() == keyGuestAccess && !guestsMayJoin(p.Event), nil
@@ -92,10 +92,10 @@ func (r *Rooms) shutsToGuests(ctx context.Context, h *head, p *Planned) (bool, e
 const JobGuests = "guests"
 
 // leavesAtOnce bounds the leaves of one transaction.
-const leavesAtOnce = 20
+const maxGuestLeaves = 20
 
 // dismissLater puts the job for a room.
-func (r *Rooms) dismissLater(roomNID int64) Also {
+func (r *Rooms) removeGuestsLater(roomNID int64) ExtraWrites {
 	return func(ctx context.Context, tx *storage.Writer) error {
 		return tx.PutJob(ctx, JobGuests, strconv.FormatInt(roomNID, 10), nil, 0, r.env.NowTS())
 	}
@@ -103,25 +103,25 @@ func (r *Rooms) dismissLater(roomNID int64) Also {
 
 // dismissAfter puts the job for a room whose state was changed in a way that shuts
 // it, by an event of another server or by state resolution.
-func (r *Rooms) dismissAfter(ctx context.Context, tx *storage.Writer, roomNID int64, moves []stateChange) error {
+func (r *Rooms) removeGuestsAfter(ctx context.Context, tx *storage.Writer, roomNID int64, moves []stateChange) error {
 	shut := slices.ContainsFunc(moves, func(m stateChange) bool {
 		return m.key == keyGuestAccess && (m.new == nil || !guestsMayJoin(m.new.Event))
 	})
 	if !shut {
 		return nil
 	}
-	return r.dismissLater(roomNID)(ctx, tx)
+	return r.removeGuestsLater(roomNID)(ctx, tx)
 }
 
 // CloseToGuests is the handler of JobGuests. It looks whether the room is shut when
 // it runs.
-func (r *Rooms) CloseToGuests(ctx context.Context, j *jobs.Job) (done bool, err error) {
+func (r *Rooms) RemoveGuests(ctx context.Context, j *jobs.Job) (done bool, err error) {
 	nid, err := strconv.ParseInt(j.Key(), 10, 64)
 	if err != nil {
 		return false, fmt.Errorf("room of a job: %w", err)
 	}
 	save := func(ctx context.Context, tx *storage.Writer) error { return j.Save(ctx, tx, nil) }
-	_, err = r.add(ctx, nid, func(ctx context.Context, h *head) (*Plan, error) {
+	_, err = r.runJob(ctx, nid, func(ctx context.Context, h *head) (*Plan, error) {
 		done = true
 		if err := h.ensure(ctx, r.db, keyGuestAccess); err != nil {
 			return nil, err
@@ -133,21 +133,21 @@ func (r *Rooms) CloseToGuests(ctx context.Context, j *jobs.Job) (done bool, err 
 		if err != nil {
 			return nil, err
 		}
-		if len(guests) > leavesAtOnce {
-			guests, done = guests[:leavesAtOnce], false
+		if len(guests) > maxGuestLeaves {
+			guests, done = guests[:maxGuestLeaves], false
 		}
-		leaves, err := r.leavesOf(ctx, h.cloneForBatch(), guests)
-		return &Plan{Events: leaves, Also: save, Alone: true}, err
+		leaves, err := r.guestLeaves(ctx, h.cloneForBatch(), guests)
+		return &Plan{Events: leaves, ExtraWrites: save, Alone: true}, err
 	})
 	return done, err
 }
 
 // leavesOf builds the leaves of guests, each behind the one before.
-func (r *Rooms) leavesOf(ctx context.Context, ahead *head, guests []id.UserID) ([]*Planned, error) {
+func (r *Rooms) guestLeaves(ctx context.Context, ahead *head, guests []id.UserID) ([]*Planned, error) {
 	var leaves []*Planned
 	for _, guest := range guests {
 		key := string(guest)
-		leave, err := r.extend(ctx, ahead, Draft{
+		leave, err := r.buildEvent(ctx, ahead, Draft{
 			Sender: guest, Type: event.TypeMember, StateKey: &key, Content: raw.Object{"membership": "leave"}.Encode(),
 		})
 		if err != nil {

@@ -19,7 +19,7 @@ import (
 
 // withGuests is a room shared with another server, open to guests, which is in
 // there by its user bob.
-func (h *house) withGuests(names ...string) (m *model, access func(content string) event.Draft) {
+func (h *fixture) withGuests(names ...string) (m *model, access func(content string) event.Draft) {
 	m = h.shared("12", bob)
 	h.accepted(m.build(levelsDraft(m, 100, 0), m.tips...))
 	access = func(content string) event.Draft {
@@ -28,21 +28,21 @@ func (h *house) withGuests(names ...string) (m *model, access func(content strin
 	h.accepted(m.build(access(`{"guest_access":"can_join"}`), m.tips...))
 	for _, name := range names {
 		h.guest(name)
-		h.act(name, string(m.id), "join", slicetest.O{})
+		h.Act(name, string(m.id), "join", slicetest.O{})
 	}
 	h.learn()
 	return m, access
 }
 
-func (h *house) guest(name string) {
-	h.t.Helper()
-	require.NoError(h.t, h.DB.Write(h.t.Context(), func(tx *storage.Writer) error {
-		return tx.InsertUser(h.t.Context(), &storage.User{ID: slicetest.User(name), Kind: "guest"})
+func (h *fixture) guest(name string) {
+	h.T.Helper()
+	require.NoError(h.T, h.DB.Write(h.T.Context(), func(tx *storage.Writer) error {
+		return tx.InsertUser(h.T.Context(), &storage.User{ID: slicetest.User(name), Kind: "guest"})
 	}))
 }
 
 func TestGuestsLeaveARoomThatAnotherServerShuts(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m, access := h.withGuests("guest1")
 		h.accepted(m.build(access(`{"guest_access":"can_join","x":1}`), m.tips...))
 		h.WaitForJobs(t)
@@ -56,7 +56,7 @@ func TestGuestsLeaveARoomThatAnotherServerShuts(t *testing.T) {
 }
 
 func TestGuestsLeaveARoomWhoseGuestAccessAnotherServerRedacts(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m, access := h.withGuests("guest1")
 		open := m.build(access(`{"guest_access":"can_join","x":1}`), m.tips...)
 		h.accepted(open)
@@ -68,7 +68,7 @@ func TestGuestsLeaveARoomWhoseGuestAccessAnotherServerRedacts(t *testing.T) {
 
 // TestGuestsLeaveARoomThatAnEventShutsThatWasRejected, once it is not any more.
 func TestGuestsLeaveARoomThatAnEventShutsThatWasRejected(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m, join := h.restricted()
 		access := func(by id.UserID, content string) event.Draft {
 			return event.Draft{Type: "m.room.guest_access", Sender: by, StateKey: text(""), Content: []byte(content)}
@@ -83,7 +83,7 @@ func TestGuestsLeaveARoomThatAnEventShutsThatWasRejected(t *testing.T) {
 		before := m.tips
 		h.accepted(m.build(open, m.tips...))
 		h.guest("guest1")
-		h.act("guest1", string(m.id), "join", slicetest.O{})
+		h.Act("guest1", string(m.id), "join", slicetest.O{})
 
 		// A branch of before, on which eve joins by a signature that nobody can check yet.
 		h.world.keys["hs2"] = rooms.VerifyKey{Key: signerOf("hs2").Key.Public().(ed25519.PublicKey), ExpiredTS: 1}
@@ -96,16 +96,16 @@ func TestGuestsLeaveARoomThatAnEventShutsThatWasRejected(t *testing.T) {
 		delete(h.world.keys, "hs2")
 		require.True(t, h.sends(join).Known)
 		h.WaitForJobs(t)
-		require.Equal(t, "forbidden", h.state("alice", string(m.id), "m.room.guest_access", "").At("guest_access"))
+		require.Equal(t, "forbidden", h.State("alice", string(m.id), "m.room.guest_access", "").At("guest_access"))
 		require.Equal(t, "leave", h.membershipOf(slicetest.User("guest1")))
 	})
 }
 
 // TestGuestsLeaveThoughTheProcessDied that received the event which shuts the room.
 func TestGuestsLeaveThoughTheProcessDied(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m, access := h.withGuests("guest1")
-		h.stopJobs()
+		h.StopJobs()
 		h.accepted(m.build(access(`{"guest_access":"forbidden"}`), m.tips...))
 		require.Equal(t, "join", h.membershipOf(slicetest.User("guest1")))
 		h.RunJobs(t) // those of the next process
@@ -116,16 +116,16 @@ func TestGuestsLeaveThoughTheProcessDied(t *testing.T) {
 
 // TestManyGuestsLeaveInSeveralTransactions: the answer waits for the first ones.
 func TestManyGuestsLeaveInSeveralTransactions(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		room := h.create("alice", slicetest.O{"preset": "public_chat", "initial_state": slicetest.L{
+	each(t, func(t *testing.T, h *fixture) {
+		room := h.Create("alice", slicetest.O{"preset": "public_chat", "initial_state": slicetest.L{
 			slicetest.O{"type": "m.room.guest_access", "content": slicetest.O{"guest_access": "can_join"}}}})
 		for i := range 50 {
 			name := fmt.Sprint("guest", i)
 			h.guest(name)
-			h.act(name, room, "join", slicetest.O{})
+			h.Act(name, room, "join", slicetest.O{})
 		}
-		h.stopJobs()
-		h.set("alice", room, "m.room.guest_access", "", slicetest.O{"guest_access": "forbidden"})
+		h.StopJobs()
+		h.Set("alice", room, "m.room.guest_access", "", slicetest.O{"guest_access": "forbidden"})
 		in := func() (in []id.UserID) {
 			require.NoError(t, h.DB.Read(t.Context(), func(tx *storage.Reader) error {
 				r, err := tx.Room(t.Context(), id.RoomID(room))

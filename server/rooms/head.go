@@ -216,6 +216,9 @@ func (h *head) root() string {
 
 // applyPlanned moves the head past an event that is planned.
 func (h *head) applyPlanned(p *Planned) {
+	if h.room.ID == "" {
+		h.room.ID = p.RoomID // of the create event
+	}
 	h.extremities = []*stored{p.stored}
 	if p.branch != nil {
 		h.extremities = append(slices.Clone(p.branch.others), p.stored)

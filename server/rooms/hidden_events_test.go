@@ -10,6 +10,7 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/rooms"
+	"touchstone.example/tests/roomtest"
 	"touchstone.example/tests/slicetest"
 )
 
@@ -18,15 +19,15 @@ import (
 //
 // Spec: server-server "Rejection" and "Soft failure".
 func TestEventsThatAreNotRelayedCannotBeAskedFor(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m := h.shared("1", bob, carol)
 		h.accepted(m.build(levelsDraft(m, 60, 50), m.tips...))
 		fork := m.tips
 		seen := func(eventID id.EventID) int {
-			return h.do("GET", at(string(m.id), "event/{}", eventID), "alice", nil).Status
+			return h.Do("GET", roomtest.At(string(m.id), "event/{}", eventID), "alice", nil).Status
 		}
 		redact := func(eventID id.EventID) int {
-			return h.do("PUT", at(string(m.id), "redact/{}/{}", eventID, eventID), "alice", slicetest.O{}).Status
+			return h.Do("PUT", roomtest.At(string(m.id), "redact/{}/{}", eventID, eventID), "alice", slicetest.O{}).Status
 		}
 		ban := h.accepted(m.build(memberDraft(bob, carol, "ban"), fork...))
 		message, topic := m.build(messageDraft(carol, "evaded"), fork...), m.build(topicDraft(carol, "evaded"), fork...)

@@ -40,41 +40,41 @@ func authOf(ctx context.Context, t testing.TB, tx *storage.Reader, m *model, roo
 
 // crowd puts many members into the room at once, straight into the database:
 // receiving them one by one would take longer than what is measured.
-func (h *house) crowd(n int) {
-	h.t.Helper()
+func (h *fixture) crowd(n int) {
+	h.T.Helper()
 	m := h.world.model
 	last := m.list[len(m.list)-1]
 	tip := h.row(last.ID)
 	for from := 0; from < n; from += 1000 {
-		err := h.DB.Write(h.t.Context(), func(tx *storage.Writer) error {
-			ctx := h.t.Context()
+		err := h.DB.Write(h.T.Context(), func(tx *storage.Writer) error {
+			ctx := h.T.Context()
 			room, err := tx.Room(ctx, m.id)
-			require.NoError(h.t, err)
+			require.NoError(h.T, err)
 			var sets []storage.StateSet
 			for i := from; i < min(n, from+1000); i++ {
 				user := id.UserID(fmt.Sprintf("@member%d:hs3", i))
 				d := memberDraft(user, user, "join")
 				d.RoomID, d.PrevEvents, d.Depth, d.OriginServerTS = m.id, []id.EventID{last.ID}, last.Depth+1, 1_767_323_000_000
-				d.AuthEvents = authOf(ctx, h.t, tx.Reader, m, tip.StateAfter, d)
+				d.AuthEvents = authOf(ctx, h.T, tx.Reader, m, tip.StateAfter, d)
 				e, err := event.Build(m.rules, d, signerOf("hs3"))
-				require.NoError(h.t, err)
+				require.NoError(h.T, err)
 				row := &storage.Event{
 					ID: e.ID, RoomNID: room.NID, Type: e.Type, StateKey: e.StateKey, Sender: user, Depth: e.Depth,
 					OriginServerTS: e.OriginServerTS, PDU: e.PDU(), Client: e.SyncJSON(), StateBefore: room.StateRoot,
 				}
 				auth, err := tx.EventsByID(ctx, e.AuthEvents)
-				require.NoError(h.t, err)
+				require.NoError(h.T, err)
 				for _, a := range auth {
 					row.AuthNIDs = append(row.AuthNIDs, a.NID)
 				}
 				row.NID, err = tx.NextID(ctx, "events")
-				require.NoError(h.t, err)
+				require.NoError(h.T, err)
 				sets = append(sets, storage.StateSet{StateKey: storage.StateKey{Type: e.Type, Key: string(user)}, NID: row.NID})
-				require.NoError(h.t, tx.InsertEvent(ctx, row))
+				require.NoError(h.T, tx.InsertEvent(ctx, row))
 				for _, nid := range row.AuthNIDs {
-					require.NoError(h.t, tx.InsertAuthEdge(ctx, nid, row.NID))
+					require.NoError(h.T, tx.InsertAuthEdge(ctx, nid, row.NID))
 				}
-				require.NoError(h.t, tx.PutMembership(ctx, &storage.Membership{
+				require.NoError(h.T, tx.PutMembership(ctx, &storage.Membership{
 					RoomNID: room.NID, UserID: user, Membership: "join", EventNID: row.NID, Sender: user, Pos: tip.Pos,
 				}))
 			}
@@ -82,9 +82,9 @@ func (h *house) crowd(n int) {
 				return err
 			}
 			tip.StateAfter = room.StateRoot
-			require.NoError(h.t, tx.PutVerdict(ctx, tip))
+			require.NoError(h.T, tx.PutVerdict(ctx, tip))
 			return tx.CommitRoom(ctx, room)
 		})
-		require.NoError(h.t, err)
+		require.NoError(h.T, err)
 	}
 }

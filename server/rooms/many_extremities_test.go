@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/server/event"
+	"touchstone.example/tests/roomtest"
 	"touchstone.example/tests/seedrand"
 	"touchstone.example/tests/slicetest"
 )
@@ -17,7 +18,7 @@ import (
 // TestARoomWithMoreExtremitiesThanAnEventCanName goes on, and has fewer with
 // each event of ours.
 func TestARoomWithMoreExtremitiesThanAnEventCanName(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		for _, version := range []string{"1", "12"} {
 			m := h.shared(version, bob, carol)
 			h.accepted(m.build(levelsDraft(m, 50, 50), m.tips...))
@@ -31,20 +32,20 @@ func TestARoomWithMoreExtremitiesThanAnEventCanName(t *testing.T) {
 			}
 			require.Len(t, m.tips, 50)
 			room := string(m.id)
-			first := h.send("alice", room, "first")
+			first := h.Send("alice", room, "first")
 			h.learn()
 			require.Len(t, m.tips, 31)
 			h.agrees()
-			path := at(room, "send/m.room.message/again")
-			said := h.ok("PUT", path, "alice", slicetest.O{"body": "once", "msgtype": "m.text"}).At("event_id")
-			require.Equal(t, said, h.ok("PUT", path, "alice", slicetest.O{"body": "once", "msgtype": "m.text"}).At("event_id"))
+			path := roomtest.At(room, "send/m.room.message/again")
+			said := h.OK("PUT", path, "alice", slicetest.O{"body": "once", "msgtype": "m.text"}).At("event_id")
+			require.Equal(t, said, h.OK("PUT", path, "alice", slicetest.O{"body": "once", "msgtype": "m.text"}).At("event_id"))
 			h.learn()
 			require.Len(t, m.tips, 12)
-			h.set("alice", room, "m.room.topic", "", slicetest.O{"topic": "last"})
+			h.Set("alice", room, "m.room.topic", "", slicetest.O{"topic": "last"})
 			h.learn()
 			require.Len(t, m.tips, 1)
 			h.agrees()
-			require.Equal(t, "last", h.state("alice", room, "m.room.topic", "").At("topic"))
+			require.Equal(t, "last", h.State("alice", room, "m.room.topic", "").At("topic"))
 			require.Contains(t, h.timeline(), "first")
 			require.NotEmpty(t, first)
 		}
@@ -54,7 +55,7 @@ func TestARoomWithMoreExtremitiesThanAnEventCanName(t *testing.T) {
 // TestManySendIntoAWideRoom at once: the jobs that queue up find it less wide
 // one after the other.
 func TestManySendIntoAWideRoom(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m := h.shared("12", bob, carol)
 		fork := m.tips
 		for n := range 45 { // wide still when those come that queued up behind the first
@@ -63,7 +64,7 @@ func TestManySendIntoAWideRoom(t *testing.T) {
 		var all sync.WaitGroup
 		for n := range 12 {
 			all.Go(func() {
-				a := h.do("PUT", at(string(m.id), "send/m.room.message/{}", n), "alice", slicetest.O{"body": "x", "msgtype": "m.text"})
+				a := h.Do("PUT", roomtest.At(string(m.id), "send/m.room.message/{}", n), "alice", slicetest.O{"body": "x", "msgtype": "m.text"})
 				if a.Status != 200 {
 					t.Error(a)
 				}
@@ -78,9 +79,9 @@ func TestManySendIntoAWideRoom(t *testing.T) {
 
 // TestAWideRoomRefuses what one of its branches, or all together, do not allow.
 func TestAWideRoomRefuses(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m := h.shared("12", bob, carol)
-		h.act("dora", string(m.id), "join", slicetest.O{})
+		h.Act("dora", string(m.id), "join", slicetest.O{})
 		h.learn()
 		h.accepted(m.build(levelsDraft(m, 50, 50), m.tips...))
 		fork := m.tips
@@ -88,10 +89,10 @@ func TestAWideRoomRefuses(t *testing.T) {
 			h.accepted(m.build(messageDraft(carol, strconv.Itoa(n)), fork...))
 		}
 		h.accepted(m.build(memberDraft(bob, slicetest.User("dora"), "ban"), fork...))
-		a := h.do("PUT", at(string(m.id), "send/m.room.message/x"), "dora", slicetest.O{"body": "x", "msgtype": "m.text"})
+		a := h.Do("PUT", roomtest.At(string(m.id), "send/m.room.message/x"), "dora", slicetest.O{"body": "x", "msgtype": "m.text"})
 		require.Equal(t, 403, a.Status, a)
 		require.Equal(t, "M_FORBIDDEN", a.At("errcode"))
-		h.send("alice", string(m.id), "alice may")
+		h.Send("alice", string(m.id), "alice may")
 		h.learn()
 		h.agrees()
 		require.Equal(t, "ban", m.events[m.current()[event.StateKey{Type: event.TypeMember, Key: string(slicetest.User("dora"))}]].Event.Membership())
@@ -102,13 +103,13 @@ func TestAWideRoomRefuses(t *testing.T) {
 // rooms whose many extremities disagree. After each request, all that is kept of
 // the room must be what the model says, by which whatever was let pass is allowed.
 func TestActsInWideRoomsAgreeWithTheText(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		passed, refused := 0, 0
 		for i := range max(3, *manyRooms/4) {
 			d := seedrand.Dice(100 + i)
 			m := h.shared(strconv.Itoa(12-i%12), bob, carol)
 			room := string(m.id)
-			h.act("dora", room, "join", slicetest.O{})
+			h.Act("dora", room, "join", slicetest.O{})
 			h.learn()
 			h.accepted(m.build(levelsDraft(m, 60, 60), m.tips...))
 			fork := m.tips
@@ -123,7 +124,7 @@ func TestActsInWideRoomsAgreeWithTheText(t *testing.T) {
 			for n := range 8 {
 				who := seedrand.Pick(&d, "alice", "alice", "dora")
 				method, path, body := act(&d, room, n)
-				if a := h.do(method, path, who, body); a.Status == 200 {
+				if a := h.Do(method, path, who, body); a.Status == 200 {
 					passed++
 				} else {
 					refused++
@@ -144,14 +145,14 @@ func act(d *seedrand.Dice, room string, n int) (method, path string, body any) {
 	someone := seedrand.Pick(d, bob, carol, dan, eve, slicetest.User("dora"))
 	switch d.Roll(7) {
 	case 0:
-		return "POST", at(room, seedrand.Pick(d, "ban", "kick", "invite", "unban")), slicetest.O{"user_id": someone}
+		return "POST", roomtest.At(room, seedrand.Pick(d, "ban", "kick", "invite", "unban")), slicetest.O{"user_id": someone}
 	case 1:
-		return "POST", at(room, seedrand.Pick(d, "join", "join", "leave")), slicetest.O{}
+		return "POST", roomtest.At(room, seedrand.Pick(d, "join", "join", "leave")), slicetest.O{}
 	case 2:
-		return "PUT", at(room, "state/m.room.join_rules/"), slicetest.O{"join_rule": seedrand.Pick(d, "public", "invite")}
+		return "PUT", roomtest.At(room, "state/m.room.join_rules/"), slicetest.O{"join_rule": seedrand.Pick(d, "public", "invite")}
 	case 3, 4:
-		return "PUT", at(room, "state/m.room.topic/"), slicetest.O{"topic": strconv.Itoa(n)}
+		return "PUT", roomtest.At(room, "state/m.room.topic/"), slicetest.O{"topic": strconv.Itoa(n)}
 	default:
-		return "PUT", at(room, "send/m.room.message/{}", n), slicetest.O{"body": "x", "msgtype": "m.text"}
+		return "PUT", roomtest.At(room, "send/m.room.message/{}", n), slicetest.O{"body": "x", "msgtype": "m.text"}
 	}
 }

@@ -30,7 +30,7 @@ func (m *model) authorisedAt(d event.Draft, other id.EventID) (ids []id.EventID)
 // members only two are known at first. When all are, the verdicts and the states
 // around each event must be those of a model that has known them from the start.
 func TestCompletingAStateAgreesWithTheText(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		wrong := 0
 		for i := range *manyRooms / 2 {
 			d := seedrand.Dice(9000 + i)
@@ -57,7 +57,7 @@ func TestCompletingAStateAgreesWithTheText(t *testing.T) {
 			for n := range 15 {
 				fights(n, func() []id.EventID { return m.tips[:min(len(m.tips), 10)] })
 			}
-			h.send("alice", string(m.id), "we join here")
+			h.Send("alice", string(m.id), "we join here")
 			h.learn()
 			last := m.events[m.tips[0]].Event
 			require.Len(t, m.tips, 1)
@@ -86,7 +86,7 @@ func TestCompletingAStateAgreesWithTheText(t *testing.T) {
 					sent = append(sent, e)
 				}
 			}
-			require.NoError(t, h.rooms.CompleteState(t.Context(), "hs2", m.id, last.ID, state, auth))
+			require.NoError(t, h.Rooms.CompleteState(t.Context(), "hs2", m.id, last.ID, state, auth))
 			h.agreesAround(sent)
 		}
 		require.NotZero(t, wrong, "verdicts that had to change")

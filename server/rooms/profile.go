@@ -22,7 +22,7 @@ import (
 const JobProfile = "profile"
 
 // roomsAtOnce bounds the rooms that are read at once.
-const roomsAtOnce = 100
+const roomsPerStep = 100
 
 // A profileProgress is how far a user's rooms show the profile.
 type profileProgress struct {
@@ -46,16 +46,16 @@ func (r *Rooms) UpdateProfile(ctx context.Context, j *jobs.Job) (done bool, err 
 	var fresh raw.Object
 	var rooms []int64
 	err = r.db.Read(ctx, func(tx *storage.Reader) error {
-		if fresh, err = shownOf(ctx, tx, user); err != nil {
+		if fresh, err = profileMembers(ctx, tx, user); err != nil {
 			return err
 		}
-		rooms, err = tx.RoomsAfter(ctx, user, "join", at.After, roomsAtOnce)
+		rooms, err = tx.RoomsAfter(ctx, user, "join", at.After, roomsPerStep)
 		return err
 	})
 	if err != nil {
 		return false, fmt.Errorf("profile and rooms of %s: %w", user, err)
 	}
-	done = len(rooms) < roomsAtOnce
+	done = len(rooms) < roomsPerStep
 	for i, nid := range rooms {
 		if i > 0 && spent() > jobs.Slice {
 			done = false
@@ -93,7 +93,7 @@ func (r *Rooms) saveProgress(ctx context.Context, j *jobs.Job, progress []byte) 
 // shownOf is what rooms show of a profile.
 //
 // Spec: client-server "Profiles", "Events on Change of Profile Information".
-func shownOf(ctx context.Context, tx *storage.Reader, user id.UserID) (raw.Object, error) {
+func profileMembers(ctx context.Context, tx *storage.Reader, user id.UserID) (raw.Object, error) {
 	fields, err := tx.Profile(ctx, user)
 	shown := raw.Object{}
 	for _, f := range fields {
@@ -117,7 +117,7 @@ func (r *Rooms) readProfile(ctx context.Context, user id.UserID) (p profile, err
 		if p.version, err = tx.ProfileVersion(ctx, user); err != nil {
 			return err
 		}
-		p.shown, err = shownOf(ctx, tx, user)
+		p.shown, err = profileMembers(ctx, tx, user)
 		return err
 	})
 	if err != nil {
@@ -128,7 +128,7 @@ func (r *Rooms) readProfile(ctx context.Context, user id.UserID) (p profile, err
 
 // hold has a commit that shows the profile planned again if the profile is another
 // one by now. If it changes later, the job for that sees what was committed here.
-func (p profile) hold(ctx context.Context, tx *storage.Writer) error {
+func (p *profile) checkUnchanged(ctx context.Context, tx *storage.Writer) error {
 	now, err := tx.HoldProfile(ctx, p.user)
 	if err == nil && now != p.version {
 		err = storage.ErrConflict
@@ -140,10 +140,10 @@ func (p profile) hold(ctx context.Context, tx *storage.Writer) error {
 // follows the join must not say it again: nobody vouches for it.
 //
 // Spec: client-server m.room.member.
-var ofTheJoin = []string{"reason", "third_party_invite", "join_authorised_via_users_server"}
+var joinOnlyMembers = []string{"reason", "third_party_invite", "join_authorised_via_users_server"}
 
 // show makes content show a profile, and reports whether it did not yet.
-func show(o, profile raw.Object) (changed bool) {
+func applyProfile(o, profile raw.Object) (changed bool) {
 	for _, name := range []string{"displayname", "avatar_url"} {
 		was, had := o[name].(raw.Raw)
 		is, has := profile[name].(raw.Raw)
@@ -170,7 +170,7 @@ func sameText(a, b raw.Raw) bool {
 // same transaction how far the job has come.
 func (r *Rooms) updateMember(ctx context.Context, roomNID int64, user id.UserID, fresh raw.Object, j *jobs.Job, at profileProgress) error {
 	key := event.StateKey{Type: event.TypeMember, Key: string(user)}
-	_, err := r.add(ctx, roomNID, func(ctx context.Context, h *head) (*Plan, error) {
+	_, err := r.runJob(ctx, roomNID, func(ctx context.Context, h *head) (*Plan, error) {
 		if err := h.ensure(ctx, r.db, key); err != nil {
 			return nil, err
 		}
@@ -182,18 +182,18 @@ func (r *Rooms) updateMember(ctx context.Context, roomNID int64, user id.UserID,
 		if err != nil {
 			return nil, err
 		}
-		if !show(content, fresh) {
+		if !applyProfile(content, fresh) {
 			return &Plan{}, nil
 		}
-		for _, name := range ofTheJoin {
+		for _, name := range joinOnlyMembers {
 			delete(content, name)
 		}
-		p, err := r.extend(ctx, h, Draft{Sender: user, Type: key.Type, StateKey: &key.Key, Content: content.Encode()})
+		p, err := r.buildEvent(ctx, h, Draft{Sender: user, Type: key.Type, StateKey: &key.Key, Content: content.Encode()})
 		if err != nil {
 			return nil, err
 		}
 		save := func(ctx context.Context, tx *storage.Writer) error { return j.Save(ctx, tx, at.encode()) }
-		return &Plan{Events: []*Planned{p}, Also: save, Alone: true}, nil
+		return &Plan{Events: []*Planned{p}, ExtraWrites: save, Alone: true}, nil
 	})
 	if Refused(err) {
 		return nil

@@ -113,7 +113,7 @@ func (r *Rooms) commitReceived(ctx context.Context, a *inbound) error {
 	if err != nil {
 		return err
 	}
-	return r.published(ctx, last)
+	return r.waitPublished(ctx, last)
 }
 
 // A receivedCommit is an event that gets its place in a room.
@@ -279,7 +279,7 @@ func (p *receivedCommit) write(ctx context.Context) error {
 		if err := p.writeGraph(ctx, tx); err != nil {
 			return err
 		}
-		if err := p.r.dismissAfter(ctx, tx, room.NID, p.delta); err != nil {
+		if err := p.r.removeGuestsAfter(ctx, tx, room.NID, p.delta); err != nil {
 			return err
 		}
 		for _, red := range p.redacts {

@@ -16,8 +16,8 @@ import (
 
 // foreign builds an event of the model's room that refers to whatever it is
 // told to; the model hears of it, but judges nothing.
-func (h *house) foreign(d event.Draft, prevs ...id.EventID) *event.Event {
-	h.t.Helper()
+func (h *fixture) foreign(d event.Draft, prevs ...id.EventID) *event.Event {
+	h.T.Helper()
 	m := h.world.model
 	d.RoomID, d.PrevEvents, d.Depth, d.OriginServerTS = m.id, prevs, 100, 1_767_323_045_000
 	if m.rules.ReferencesCarryHashes {
@@ -27,7 +27,7 @@ func (h *house) foreign(d event.Draft, prevs ...id.EventID) *event.Event {
 		}
 	}
 	e, err := event.Build(m.rules, d, signerOf(d.Sender.Server()))
-	require.NoError(h.t, err)
+	require.NoError(h.T, err)
 	m.events[e.ID] = stateres.Entry{Event: e}
 	return e
 }
@@ -37,7 +37,7 @@ func (h *house) foreign(d event.Draft, prevs ...id.EventID) *event.Event {
 //
 // Spec: server-server "PDUs": prev_events link events "within the room".
 func TestAnEventOfAnotherRoomIsNoPreviousEvent(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		for _, versions := range [][2]string{{"12", "12"}, {"1", "1"}, {"1", "12"}} {
 			own := h.shared(versions[0], bob)
 			h.accepted(own.build(levelsDraft(own, 100, 0), own.tips...))
@@ -57,7 +57,7 @@ func TestAnEventOfAnotherRoomIsNoPreviousEvent(t *testing.T) {
 
 // Spec: room version 1, rule 2.5; room version 12, rule 3.4.
 func TestAnEventOfAnotherRoomAuthorisesNothing(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		for _, versions := range [][3]string{{"12", "12", "3.4"}, {"11", "10", "2.5"}, {"1", "12", "3.4"}, {"1", "1", "2.5"}} {
 			own := h.shared(versions[0], bob)
 			levels := own.current()[event.StateKey{Type: event.TypePowerLevels}]
@@ -76,7 +76,7 @@ func TestAnEventOfAnotherRoomAuthorisesNothing(t *testing.T) {
 
 // Spec: room version 1, rule 2.1; room version 12, rule 3.1.
 func TestTheSameAuthEventTwiceIsADuplicate(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		for version, rule := range map[string]string{"1": "2.1", "11": "2.1", "12": "3.1"} {
 			m := h.shared(version, bob)
 			draft := messageDraft(bob, "twice")
@@ -92,7 +92,7 @@ func TestTheSameAuthEventTwiceIsADuplicate(t *testing.T) {
 
 // Spec: server-server "Checks performed on receipt of a PDU", 4, comes before 5.
 func TestWhatAuthEventsRejectIsRejectedWhateverItFollows(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m := h.shared("12", bob)
 		gap := m.build(messageDraft(bob, "never to be had"), m.tips...)
 		m.know(gap)
@@ -116,7 +116,7 @@ func TestWhatAuthEventsRejectIsRejectedWhateverItFollows(t *testing.T) {
 // Spec: room version 1, "Event format", depth: "If the room's depth is already at
 // the limit, the depth must be set to the limit."
 func TestDepthStopsAtItsLimit(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		for _, version := range []string{"1", "5", "6", "12"} {
 			m := h.shared(version, bob)
 			first := m.build(messageDraft(bob, "never sent"), m.tips...)
@@ -130,7 +130,7 @@ func TestDepthStopsAtItsLimit(t *testing.T) {
 			require.Equal(t, rooms.Accepted, h.sends(e).Outcome)
 			h.world.silent = false
 			require.Equal(t, m.rules.MaxDepth, h.row(e.ID).Depth)
-			own := h.row(id.EventID(h.send("alice", string(m.id), "ours")))
+			own := h.row(id.EventID(h.Send("alice", string(m.id), "ours")))
 			require.Equal(t, m.rules.MaxDepth, own.Depth)
 			pdu, err := event.Trusted(m.rules, own.ID, own.PDU)
 			require.NoError(t, err)

@@ -17,18 +17,18 @@ import (
 )
 
 // redactsRightly looks at the target of a redaction that clients see.
-func (h *house) redactsRightly(by *event.Event) {
-	h.t.Helper()
+func (h *fixture) redactsRightly(by *event.Event) {
+	h.T.Helper()
 	m := h.world.model
 	target, levels := m.events[by.Redacts()], eventauth.PowerLevelsOf(m.rules, m.authState(values(m.before[by.ID])))
 	row := h.row(by.Redacts())
-	require.Equal(h.t, levels.MayRedact(by, target.Event) && !target.Rejected, row.RedactedBy != 0, "%s by %s", row.ID, by.ID)
+	require.Equal(h.T, levels.MayRedact(by, target.Event) && !target.Rejected, row.RedactedBy != 0, "%s by %s", row.ID, by.ID)
 }
 
 // TestTheOrderOfArrivalChangesNoVerdict has events of a fight arrive in any order,
 // so that gaps are closed, or the state behind them is asked for.
 func TestTheOrderOfArrivalChangesNoVerdict(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		for i := range *manyRooms / 2 {
 			d := seedrand.Dice(5000 + i)
 			m := h.shared(strconv.Itoa(1+i%12), bob, carol)
@@ -66,7 +66,7 @@ func TestTheOrderOfArrivalChangesNoVerdict(t *testing.T) {
 // TestAForkMayComeBeforeWhatIsHere: of two events at one depth the one that
 // arrived last may have the lower row, and so the place before the other's.
 func TestAForkMayComeBeforeWhatIsHere(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m := h.shared("12", bob)
 		outOfOrder := func() (is bool) {
 			h.read(func(ctx context.Context, tx *storage.Reader) error {

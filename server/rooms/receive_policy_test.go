@@ -17,7 +17,7 @@ import (
 // An event that was stored before its policy server was asked, as one of an auth
 // chain, may come with its signature, or have the server asked.
 func TestCheck7AsksAboutOutliersToo(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		policy := event.Signer{Name: "hs3", KeyID: "ed25519:policy_server", Key: signerOf("policy").Key}
 		public := event.EncodeBase64(policy.Key.Public().(ed25519.PublicKey))
 		sign := func(ev *event.Event) *event.Event {
@@ -27,7 +27,7 @@ func TestCheck7AsksAboutOutliersToo(t *testing.T) {
 		}
 		for _, asked := range []bool{false, true} {
 			m := h.shared("12", bob, carol)
-			h.set("alice", string(m.id), "m.room.policy", "", slicetest.O{"via": "hs3", "public_keys": slicetest.O{"ed25519": public}})
+			h.Set("alice", string(m.id), "m.room.policy", "", slicetest.O{"via": "hs3", "public_keys": slicetest.O{"ed25519": public}})
 			h.learn()
 			side := m.build(memberDraft(eve, eve, "join"), m.tips...)
 			m.know(side)
@@ -52,12 +52,12 @@ func TestCheck7AsksAboutOutliersToo(t *testing.T) {
 
 // A redaction that clients do not see may be what takes soft-failed state in.
 func TestAHiddenRedactionChangesTheState(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		policy := event.Signer{Name: "hs3", KeyID: "ed25519:policy_server", Key: signerOf("policy").Key}
 		m := h.shared("12", bob, carol)
 		kept := h.accepted(m.build(messageDraft(bob, "kept"), m.tips...))
 		public := event.EncodeBase64(policy.Key.Public().(ed25519.PublicKey))
-		h.set("alice", string(m.id), "m.room.policy", "", slicetest.O{"via": "hs3", "public_keys": slicetest.O{"ed25519": public}})
+		h.Set("alice", string(m.id), "m.room.policy", "", slicetest.O{"via": "hs3", "public_keys": slicetest.O{"ed25519": public}})
 		h.learn()
 		client := h.syncing("&use_state_after=true", "state_after")
 		client.next()
@@ -79,7 +79,7 @@ func TestAHiddenRedactionChangesTheState(t *testing.T) {
 //
 // Spec: server-server "Validating hashes and signatures on received events".
 func TestCheck2SkipsThePolicyServersKey(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		policy := event.Signer{Name: "hs3", KeyID: "ed25519:policy_server", Key: signerOf("policy").Key}
 		m := h.shared("12", bob, carol)
 		// Whatever is asked for, hs3 says that it is its key.

@@ -24,7 +24,7 @@ var manyRooms = flag.Int("rooms", 12, "how many rooms other servers fight over")
 // be what a model says that follows the text without a thought of cost. Clients
 // with filters know the room's state after every answer.
 func TestReceivingAgreesWithTheText(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		outcomes := map[rooms.Outcome]int{}
 		for i := range *manyRooms {
 			version := strconv.Itoa(1 + i%12)
@@ -37,7 +37,7 @@ func TestReceivingAgreesWithTheText(t *testing.T) {
 					seedrand.Pick(&turn, clients...).knows(m)
 				}
 				if d.OneIn(8) {
-					h.send("alice", string(m.id), strconv.Itoa(n))
+					h.Send("alice", string(m.id), strconv.Itoa(n))
 					h.learn()
 				}
 				e := m.build(fight(&d, m, n), recent(&d, m)...)
@@ -64,7 +64,7 @@ func TestReceivingAgreesWithTheText(t *testing.T) {
 }
 
 // filtering are clients that follow one room, each with a filter of its own.
-func (h *house) filtering(room id.RoomID) (clients []*syncing) {
+func (h *fixture) filtering(room id.RoomID) (clients []*syncing) {
 	for _, timeline := range []string{`{}`, `{"limit":2}`, `{"types":["m.room.message"]}`, `{"not_types":["m.room.topic","m.room.member"]}`,
 		`{"senders":["@alice:hs1","` + string(bob) + `"]}`, `{"not_senders":["` + string(carol) + `"],"limit":5}`} {
 		f := slicetest.Query("filter", `{"room":{"rooms":["`+string(room)+`"],"timeline":`+timeline+`}}`)
@@ -76,10 +76,10 @@ func (h *house) filtering(room id.RoomID) (clients []*syncing) {
 // knows has the client take an answer, and compares its state with the room's.
 // What resolution takes out of the state no answer can tell.
 func (s *syncing) knows(m *model) {
-	s.h.t.Helper()
+	s.h.T.Helper()
 	s.next()
 	for key, want := range m.current() {
-		require.Equal(s.h.t, want, s.state[key], "%v for %s of %s", key, s.query, s.member)
+		require.Equal(s.h.T, want, s.state[key], "%v for %s of %s", key, s.query, s.member)
 	}
 }
 

@@ -126,7 +126,7 @@ func (p *receivedCommit) writeRedaction(ctx context.Context, tx *storage.Writer,
 		p.unread = unread{} // it is redacted as it arrives
 	}
 	if red.target.IsState() && red.target.Key() == keyGuestAccess { // what is left lets no guest in
-		if err := p.r.dismissLater(p.room.NID)(ctx, tx); err != nil {
+		if err := p.r.removeGuestsLater(p.room.NID)(ctx, tx); err != nil {
 			return 0, err
 		}
 	}

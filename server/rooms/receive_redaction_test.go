@@ -15,7 +15,7 @@ import (
 )
 
 func TestRedactionsWaitForWhatTheyAreAbout(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		for _, version := range []string{"1", "2", "3", "10", "11", "12"} {
 			m := h.shared(version, bob, carol)
 			fork := m.tips
@@ -38,7 +38,7 @@ func TestRedactionsWaitForWhatTheyAreAbout(t *testing.T) {
 }
 
 func TestWhoMayNotRedactIsNotShown(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m := h.shared("11", bob, carol)
 		target := h.accepted(m.build(messageDraft(bob, "kept"), m.tips...))
 		by := m.build(event.Draft{Type: event.TypeRedaction, Sender: carol, Content: []byte(`{}`), Redacts: target.ID}, m.tips...)
@@ -47,7 +47,7 @@ func TestWhoMayNotRedactIsNotShown(t *testing.T) {
 		require.Equal(t, []string{"kept"}, h.timeline())
 		require.True(t, h.row(by.ID).SoftFailed)
 		// The room goes on behind it.
-		h.send("alice", string(m.id), "next")
+		h.Send("alice", string(m.id), "next")
 		h.learn()
 		require.Equal(t, []string{"next", "kept"}, h.timeline())
 		require.Len(t, m.tips, 1)
@@ -56,7 +56,7 @@ func TestWhoMayNotRedactIsNotShown(t *testing.T) {
 
 // late has eve, whose join is rejected as long as the key is not known that let
 // her in, say something; what is said with it is the test's.
-func (h *house) late() (m *model, join, said *event.Event, mended func()) {
+func (h *fixture) late() (m *model, join, said *event.Event, mended func()) {
 	m, join = h.restricted()
 	h.world.keys["hs2"] = rooms.VerifyKey{Key: signerOf("hs2").Key.Public().(ed25519.PublicKey), ExpiredTS: 1}
 	h.refused(rooms.Rejected, 4, "5.2.1", join.PDU())
@@ -66,15 +66,15 @@ func (h *house) late() (m *model, join, said *event.Event, mended func()) {
 	m.know(said)
 	return m, join, said, func() {
 		delete(h.world.keys, "hs2")
-		require.Equal(h.t, rooms.ReceiveResult{EventID: join.ID, Outcome: rooms.Accepted, Known: true}, h.sends(join))
-		require.Equal(h.t, "join", h.membershipOf(eve))
+		require.Equal(h.T, rooms.ReceiveResult{EventID: join.ID, Outcome: rooms.Accepted, Known: true}, h.sends(join))
+		require.Equal(h.T, "join", h.membershipOf(eve))
 	}
 }
 
 // Spec: room version 3 "Handling redactions": "until both the redaction event and
 // the event the redaction affects have been received, and can be validated".
 func TestARedactionWaitsForAnEventThatWasRejected(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m, _, said, mended := h.late()
 		levels := m.build(event.Draft{Type: event.TypePowerLevels, Sender: slicetest.User("alice"), StateKey: text(""), Content: []byte(
 			`{"users":{"` + string(bob) + `":50,"` + string(carol) + `":50}}`)}, m.tips...)
@@ -91,7 +91,7 @@ func TestARedactionWaitsForAnEventThatWasRejected(t *testing.T) {
 }
 
 func TestARedactionThatWasRejectedTakesEffect(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m, _, said, mended := h.late()
 		kept := h.accepted(m.build(messageDraft(carol, "kept"), m.tips...))
 		redact := func(target id.EventID) *event.Event {

@@ -26,7 +26,7 @@ type VerifyKey struct {
 }
 
 // Keys finds the keys of servers. It may ask the network.
-type Keys interface {
+type KeyRing interface {
 	// VerifyKey returns a key of a server, storage.ErrNotFound if nobody knows it.
 	// It should have been valid at a time, in milliseconds, if that can be had.
 	VerifyKey(ctx context.Context, server id.ServerName, keyID id.KeyID, ts int64) (VerifyKey, error)

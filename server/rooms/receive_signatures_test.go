@@ -21,7 +21,7 @@ import (
 //
 // Spec: server-server "Validating hashes and signatures on received events".
 func TestAThirdPartyInviteThatIsRedactedIsNone(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		for version, rule := range map[string]string{"1": "5.3.1.5", "3": "5.3.1.5", "10": "4.4.1.5", "11": "4.4.1.5", "12": "5.4.1.5"} {
 			m := h.shared(version, bob)
 			forge := func(token string) *event.Event {
@@ -55,7 +55,7 @@ func TestAThirdPartyInviteThatIsRedactedIsNone(t *testing.T) {
 // valid_until_ts and 7 days into the future"; server-server "Validating hashes and
 // signatures on received events": keys that expired "prior to" the event.
 func TestKeysCountUpToTheirEnd(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		const week = 7 * 24 * 3600 * 1000
 		key := signerOf("hs2").Key.Public().(ed25519.PublicKey)
 		now := h.Clock.Now().UnixMilli()

@@ -14,29 +14,30 @@ import (
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
 	"touchstone.example/server/rooms"
+	"touchstone.example/tests/roomtest"
 	"touchstone.example/tests/slicetest"
 )
 
 // refused sees that an event is refused at a check, by a rule if one is named.
-func (h *house) refused(outcome rooms.Outcome, check int, rule string, pdu []byte) rooms.ReceiveResult {
-	h.t.Helper()
-	receipt, err := h.rooms.Receive(h.t.Context(), "hs2", h.world.model.id, pdu)
-	require.NoError(h.t, err)
-	require.Equal(h.t, []any{outcome, check}, []any{receipt.Outcome, receipt.Check}, "%v", receipt.Reason)
+func (h *fixture) refused(outcome rooms.Outcome, check int, rule string, pdu []byte) rooms.ReceiveResult {
+	h.T.Helper()
+	receipt, err := h.Rooms.Receive(h.T.Context(), "hs2", h.world.model.id, pdu)
+	require.NoError(h.T, err)
+	require.Equal(h.T, []any{outcome, check}, []any{receipt.Outcome, receipt.Check}, "%v", receipt.Reason)
 	var rejection *eventauth.Rejection
 	if errors.As(receipt.Reason, &rejection) {
-		require.Equal(h.t, rule, rejection.Rule, rejection.Reason)
+		require.Equal(h.T, rule, rejection.Rule, rejection.Reason)
 	} else {
-		require.Empty(h.t, rule, "%v", receipt.Reason)
+		require.Empty(h.T, rule, "%v", receipt.Reason)
 	}
 	return receipt
 }
 
 // timeline lists the bodies of the messages that alice sees, latest first.
-func (h *house) timeline() (bodies []string) {
-	h.t.Helper()
-	chunk := h.ok("GET", at(string(h.world.model.id), "messages")+"?dir=b&limit=100", "alice", nil).At("chunk")
-	for _, e := range list(h.t, chunk) {
+func (h *fixture) timeline() (bodies []string) {
+	h.T.Helper()
+	chunk := h.OK("GET", roomtest.At(string(h.world.model.id), "messages")+"?dir=b&limit=100", "alice", nil).At("chunk")
+	for _, e := range roomtest.List(h.T, chunk) {
 		if body, ok := e.Content["body"].(string); ok && e.Type == "m.room.message" {
 			bodies = append(bodies, body)
 		}
@@ -45,7 +46,7 @@ func (h *house) timeline() (bodies []string) {
 }
 
 func TestCheck1DropsWhatIsNoEvent(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m := h.shared("12", bob)
 		good := m.build(messageDraft(bob, "x"), m.tips...)
 		for name, pdu := range map[string]string{
@@ -58,7 +59,7 @@ func TestCheck1DropsWhatIsNoEvent(t *testing.T) {
 		} {
 			t.Run(name, func(t *testing.T) { h.in(t).refused(rooms.Dropped, 1, "", []byte(pdu)) })
 		}
-		receipt, err := h.rooms.Receive(t.Context(), "hs2", "!unknown:hs2", good.PDU())
+		receipt, err := h.Rooms.Receive(t.Context(), "hs2", "!unknown:hs2", good.PDU())
 		require.NoError(t, err)
 		require.Equal(t, rooms.Dropped, receipt.Outcome)
 		h.accepted(good)
@@ -69,7 +70,7 @@ func TestCheck1DropsWhatIsNoEvent(t *testing.T) {
 }
 
 func TestCheck2DropsWhatIsNotSigned(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		for version, enforced := range map[string]bool{"4": false, "5": true} {
 			m := h.shared(version, bob)
 			key := signerOf("hs2").Key.Public().(ed25519.PublicKey)
@@ -105,10 +106,10 @@ func TestCheck2DropsWhatIsNotSigned(t *testing.T) {
 }
 
 func TestCheck3RedactsWhatItsHashDoesNotCover(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m := h.shared("12", bob)
 		e := m.build(messageDraft(bob, "honest"), m.tips...)
-		receipt, err := h.rooms.Receive(t.Context(), "hs2", m.id, unlike(t, e, "honest", "forged"))
+		receipt, err := h.Rooms.Receive(t.Context(), "hs2", m.id, unlike(t, e, "honest", "forged"))
 		require.NoError(t, err)
 		require.Equal(t, rooms.ReceiveResult{EventID: e.ID, Outcome: rooms.Accepted}, receipt)
 		m.receive(e.Redact())
@@ -119,7 +120,7 @@ func TestCheck3RedactsWhatItsHashDoesNotCover(t *testing.T) {
 }
 
 func TestCheck4RejectsByAuthEvents(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m := h.shared("12", bob, carol)
 		tips := m.tips
 		find := func(typ, key string) id.EventID { return m.current()[event.StateKey{Type: typ, Key: key}] }
@@ -150,7 +151,7 @@ func TestCheck4RejectsByAuthEvents(t *testing.T) {
 }
 
 func TestCheck4AsksForAuthEvents(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m := h.shared("12", bob)
 		side := m.build(memberDraft(carol, carol, "join"), m.tips...)
 		m.know(side)
@@ -177,7 +178,7 @@ func TestCheck4AsksForAuthEvents(t *testing.T) {
 }
 
 func TestCheck5RejectsByTheStateBefore(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m := h.shared("12", bob)
 		h.accepted(m.build(levelsDraft(m, 50, 0), m.tips...))
 		joined := h.accepted(m.build(memberDraft(carol, carol, "join"), m.tips...))
@@ -196,7 +197,7 @@ func TestCheck5RejectsByTheStateBefore(t *testing.T) {
 //
 // Spec: server-server "Soft failure", "Example".
 func TestCheck6SoftFails(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		for version, rule := range map[string]string{"1": "6", "11": "5"} {
 			m := h.shared(version, bob, carol)
 			levels := levelsDraft(m, 60, 50)
@@ -208,15 +209,15 @@ func TestCheck6SoftFails(t *testing.T) {
 			m.receive(c)
 			require.Equal(t, []id.EventID{b.ID}, m.tips)
 			h.agrees()
-			require.Equal(t, 404, h.do("GET", at(string(m.id), "state/m.room.topic/"), "alice", nil).Status)
+			require.Equal(t, 404, h.Do("GET", roomtest.At(string(m.id), "state/m.room.topic/"), "alice", nil).Status)
 			// An event of ours does not follow it.
-			h.send("alice", string(m.id), "ours")
+			h.Send("alice", string(m.id), "ours")
 			h.learn()
 			h.agrees()
 			d := h.accepted(m.build(messageDraft(bob, "D"), b.ID, c.ID))
 			h.agrees()
 			require.Equal(t, "D", h.timeline()[0])
-			topic := h.do("GET", at(string(m.id), "state/m.room.topic/"), "alice", nil)
+			topic := h.Do("GET", roomtest.At(string(m.id), "state/m.room.topic/"), "alice", nil)
 			if version == "1" {
 				require.Equal(t, "evaded", topic.At("topic"), "in the original algorithm, the topic would be in the state")
 			} else {
@@ -228,12 +229,12 @@ func TestCheck6SoftFails(t *testing.T) {
 }
 
 func TestCheck7AsksThePolicyServer(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m := h.shared("12", bob)
 		policy := event.Signer{Name: "hs3", KeyID: "ed25519:policy_server", Key: signerOf("policy").Key}
 		set := func(via string) {
 			public := event.EncodeBase64(policy.Key.Public().(ed25519.PublicKey))
-			h.set("alice", string(m.id), "m.room.policy", "", slicetest.O{"via": via, "public_keys": slicetest.O{"ed25519": public}})
+			h.Set("alice", string(m.id), "m.room.policy", "", slicetest.O{"via": via, "public_keys": slicetest.O{"ed25519": public}})
 			h.learn()
 		}
 		set("hs3")
@@ -283,7 +284,7 @@ func TestCheck7AsksThePolicyServer(t *testing.T) {
 }
 
 func TestGapsAreClosed(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m := h.shared("12", bob)
 		tip := m.tips
 		one := m.build(messageDraft(bob, "one"), tip...)
@@ -299,12 +300,12 @@ func TestGapsAreClosed(t *testing.T) {
 			require.True(t, h.sends(e).Known)
 		}
 		require.Equal(t, []id.EventID{three.ID}, m.tips[:1])
-		require.Equal(t, "two", h.state("alice", string(m.id), "m.room.topic", "").At("topic"))
+		require.Equal(t, "two", h.State("alice", string(m.id), "m.room.topic", "").At("topic"))
 	})
 }
 
 func TestTheStateBehindAGapIsAskedFor(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m := h.shared("12", bob)
 		var last id.EventID
 		prev := m.tips
@@ -320,13 +321,13 @@ func TestTheStateBehindAGapIsAskedFor(t *testing.T) {
 		delete(h.world.hidden, last)
 		require.Equal(t, rooms.Accepted, h.sends(e).Outcome)
 		require.Equal(t, "behind the gap", h.timeline()[0])
-		require.Equal(t, "29", h.state("alice", string(m.id), "m.room.topic", "").At("topic"))
+		require.Equal(t, "29", h.State("alice", string(m.id), "m.room.topic", "").At("topic"))
 		require.Contains(t, h.world.asked, "state")
 	})
 }
 
 func TestARejectedOutlierIsJudgedAnew(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m := h.shared("12", bob)
 		// B is dropped as long as A, which it follows, is nowhere to be had.
 		a := m.build(messageDraft(bob, "A"), m.tips...)

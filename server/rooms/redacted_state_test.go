@@ -11,17 +11,18 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/rooms"
+	"touchstone.example/tests/roomtest"
 	"touchstone.example/tests/slicetest"
 )
 
 // redacts has alice redact a state event of the model's room, here or from afar.
-func (h *house) redacts(typ, key string, here bool) {
-	h.t.Helper()
+func (h *fixture) redacts(typ, key string, here bool) {
+	h.T.Helper()
 	m := h.world.model
 	target := m.current()[event.StateKey{Type: typ, Key: key}]
-	require.NotEmpty(h.t, target)
+	require.NotEmpty(h.T, target)
 	if here {
-		h.ok("PUT", at(string(m.id), "redact/{}/{}", target, target), "alice", slicetest.O{})
+		h.OK("PUT", roomtest.At(string(m.id), "redact/{}/{}", target, target), "alice", slicetest.O{})
 		h.learn()
 		return
 	}
@@ -32,7 +33,7 @@ func (h *house) redacts(typ, key string, here bool) {
 // their properties were simply not specified, except those protected by the
 // redaction algorithm."
 func TestRedactedStateIsJudgedByAsItIsLeft(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		for _, here := range []bool{true, false} {
 			for version, outcome := range map[string]rooms.Outcome{"1": rooms.Accepted, "10": rooms.Accepted, "11": rooms.Rejected, "12": rooms.Rejected} {
 				m := h.shared(version, bob, carol)
@@ -53,12 +54,12 @@ func TestRedactedStateIsJudgedByAsItIsLeft(t *testing.T) {
 }
 
 func TestARedactedPolicyIsNone(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		for _, here := range []bool{true, false} {
 			m := h.shared("12", bob, carol)
 			h.accepted(m.build(levelsDraft(m, 100, 0), m.tips...))
 			public := event.EncodeBase64(signerOf("policy").Key.Public().(ed25519.PublicKey))
-			h.set("alice", string(m.id), "m.room.policy", "", slicetest.O{"via": "hs3", "public_keys": slicetest.O{"ed25519": public}})
+			h.Set("alice", string(m.id), "m.room.policy", "", slicetest.O{"via": "hs3", "public_keys": slicetest.O{"ed25519": public}})
 			h.learn()
 			h.refused(rooms.SoftFailed, 7, "", m.build(messageDraft(carol, "spam"), m.tips...).PDU())
 			target := m.current()[event.StateKey{Type: "m.room.policy"}]

@@ -60,7 +60,7 @@ func (r *Rooms) reevaluate(ctx context.Context, room *storage.Room, from int64, 
 	if err != nil {
 		return err
 	}
-	return r.published(ctx, last)
+	return r.waitPublished(ctx, last)
 }
 
 // findSigners finds out who has signed the rejected events from one on.

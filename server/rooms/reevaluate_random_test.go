@@ -22,7 +22,7 @@ import (
 // event must be those of a model that has had the key from the start.
 func TestTakingRejectionsBackAgreesWithTheText(t *testing.T) {
 	const frank = id.UserID("@frank:hs5")
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		back := 0
 		for i := range *manyRooms / 2 {
 			d := seedrand.Dice(1000 + i)

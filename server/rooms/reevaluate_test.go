@@ -18,7 +18,7 @@ import (
 
 // restricted makes a room whose members come from another one, in which bob may
 // let them in; dan's join is signed by bob's server, eve's says so only.
-func (h *house) restricted() (m *model, join *event.Event) {
+func (h *fixture) restricted() (m *model, join *event.Event) {
 	m = h.shared("12", bob, carol)
 	h.accepted(m.build(levelsDraft(m, 50, 0), m.tips...))
 	rule := event.Draft{
@@ -29,14 +29,14 @@ func (h *house) restricted() (m *model, join *event.Event) {
 	draft := memberDraft(eve, eve, "join")
 	draft.Content = []byte(`{"join_authorised_via_users_server":"` + string(bob) + `","membership":"join"}`)
 	join, err := m.build(draft, m.tips...).Sign(signerOf("hs2"))
-	require.NoError(h.t, err)
+	require.NoError(h.T, err)
 	return m, join
 }
 
 // TestARejectionIsTakenBack has the key of the server that let eve in turn up
 // late: what was rejected because of it is in the room after all.
 func TestARejectionIsTakenBack(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m, join := h.restricted()
 		tips := m.tips
 		h.world.keys["hs2"] = rooms.VerifyKey{Key: signerOf("hs2").Key.Public().(ed25519.PublicKey), ExpiredTS: 1}
@@ -67,7 +67,7 @@ func TestARejectionIsTakenBack(t *testing.T) {
 			require.Equal(t, rooms.Accepted, m.receive(e))
 		}
 		h.agrees()
-		h.send("alice", string(m.id), "on it goes")
+		h.Send("alice", string(m.id), "on it goes")
 		h.learn()
 		h.agrees()
 	})
@@ -75,7 +75,7 @@ func TestARejectionIsTakenBack(t *testing.T) {
 
 // TestARejectedOutlierComesIn has the same happen to an event of an auth chain.
 func TestARejectedOutlierComesIn(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m, join := h.restricted()
 		tips := m.tips
 		m.know(join)
@@ -98,7 +98,7 @@ func TestARejectedOutlierComesIn(t *testing.T) {
 	})
 }
 
-func (h *house) room() (room *storage.Room) {
+func (h *fixture) room() (room *storage.Room) {
 	h.read(func(ctx context.Context, tx *storage.Reader) (err error) {
 		room, err = tx.Room(ctx, h.world.model.id)
 		return err
@@ -107,7 +107,7 @@ func (h *house) room() (room *storage.Room) {
 }
 
 // membershipOf is what a user is to the model's room, "" if nothing.
-func (h *house) membershipOf(user id.UserID) (membership string) {
+func (h *fixture) membershipOf(user id.UserID) (membership string) {
 	room := h.room()
 	h.read(func(ctx context.Context, tx *storage.Reader) error {
 		members, err := tx.Members(ctx, room.NID, "join", "invite", "knock", "leave", "ban")
@@ -123,7 +123,7 @@ func (h *house) membershipOf(user id.UserID) (membership string) {
 
 // TestAPartialStateIsCompleted has a room whose state lacked who was banned.
 func TestAPartialStateIsCompleted(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m := h.shared("12", bob, carol, dan)
 		h.accepted(m.build(levelsDraft(m, 50, 0), m.tips...))
 		joined := m.current()[event.StateKey{Type: event.TypeMember, Key: string(carol)}]
@@ -146,7 +146,7 @@ func TestAPartialStateIsCompleted(t *testing.T) {
 		require.Equal(t, []string{"welcome", "I am back"}, h.timeline()[:2])
 		require.True(t, h.row(evading.ID).Partial && h.row(honest.ID).Partial)
 
-		require.NoError(t, h.rooms.CompleteState(t.Context(), "hs2", m.id, last.ID, state, auth))
+		require.NoError(t, h.Rooms.CompleteState(t.Context(), "hs2", m.id, last.ID, state, auth))
 		require.Equal(t, "welcome", h.timeline()[0])
 		require.NotContains(t, h.timeline(), "I am back")
 		require.False(t, h.room().Partial)
@@ -168,12 +168,12 @@ func TestAPartialStateIsCompleted(t *testing.T) {
 
 // forgetMembers makes the room one that was joined at an event without the
 // members but some.
-func (h *house) forgetMembers(joinedAt *event.Event, but ...id.UserID) {
-	h.t.Helper()
-	require.NoError(h.t, h.DB.Write(h.t.Context(), func(tx *storage.Writer) error {
-		ctx := h.t.Context()
+func (h *fixture) forgetMembers(joinedAt *event.Event, but ...id.UserID) {
+	h.T.Helper()
+	require.NoError(h.T, h.DB.Write(h.T.Context(), func(tx *storage.Writer) error {
+		ctx := h.T.Context()
 		room, err := tx.Room(ctx, h.world.model.id)
-		require.NoError(h.t, err)
+		require.NoError(h.T, err)
 		var gone []storage.StateSet
 		for key := range h.world.model.current() {
 			known := key.Type != event.TypeMember
@@ -186,11 +186,11 @@ func (h *house) forgetMembers(joinedAt *event.Event, but ...id.UserID) {
 		}
 		room.Partial = true
 		room.StateRoot, err = tx.StateApply(ctx, room.StateRoot, gone...)
-		require.NoError(h.t, err)
+		require.NoError(h.T, err)
 		row, err := tx.Event(ctx, joinedAt.ID)
-		require.NoError(h.t, err)
+		require.NoError(h.T, err)
 		row.Partial, row.StateBefore, row.StateAfter = true, room.StateRoot, room.StateRoot
-		require.NoError(h.t, tx.PutVerdict(ctx, row))
+		require.NoError(h.T, tx.PutVerdict(ctx, row))
 		return tx.CommitRoom(ctx, room)
 	}))
 }

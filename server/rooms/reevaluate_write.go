@@ -104,7 +104,7 @@ func (c *reevaluation) write(ctx context.Context, tx *storage.Writer, room *stor
 		}
 	}
 	if len(moves) > 0 {
-		if err := c.r.dismissAfter(ctx, tx, room.NID, moves); err != nil {
+		if err := c.r.removeGuestsAfter(ctx, tx, room.NID, moves); err != nil {
 			return 0, err
 		}
 		if at.Pos == 0 {

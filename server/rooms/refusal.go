@@ -36,6 +36,7 @@ const (
 	RuleRedaction   = "redaction"          // client-server "Redactions"
 	RuleThirdParty  = "third_party_invite" // client-server "Third-party Invites"
 	RuleFederation  = "federation"         // what needs another server
+	RuleMembership  = "membership"         // MemberChange.From
 )
 
 func (r *Refusal) Error() string { return "rooms: refused by rule " + r.Rule + ": " + r.Reason }

@@ -2,8 +2,8 @@
 
 // Package rooms is the one way into a room: it builds events, has them judged
 // by the room's rules and commits them with everything that must change in the
-// same instant. It also answers what clients ask about one room. Other slices
-// stand on it; it imports none of them.
+// same instant. Slices stand on it; it imports none of them, and knows no operation
+// and no status code.
 package rooms
 
 import (
@@ -16,7 +16,6 @@ import (
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
 	"touchstone.example/server/feed"
-	"touchstone.example/server/idclient"
 	"touchstone.example/server/pushrules"
 	"touchstone.example/storage"
 )
@@ -29,13 +28,13 @@ type Deps struct {
 	Log    *slog.Logger
 	Name   id.ServerName
 	Signer event.Signer
-	// DefaultVersion is the version of rooms that nobody chose one for.
-	DefaultVersion string
-	Departures     Departures
+	// StateIdempotent is the strictness rule of that name: setting state to what it is
+	// makes no event.
+	StateIdempotent bool
 	// Verify tells whether a server has signed an event.
 	Verify eventauth.Verifier
 	// Keys finds the keys of other servers. Nil knows none.
-	Keys Keys
+	Keys KeyRing
 	// Remote asks other servers. Nil asks nobody, so that what is missing stays
 	// missing.
 	Remote Remote
@@ -44,20 +43,14 @@ type Deps struct {
 	// MemberRules decides for members with push rules of their own. Nil: there are
 	// none.
 	MemberRules MemberRules
-	// Identity asks the identity servers that clients name.
-	Identity *idclient.Client
+	// Identity asks the identity servers of third-party invites.
+	Identity Identity
 }
 
-// Departures from the letter of the specification that deployed clients lean
-// on, each a strictness rule of that name.
-type Departures struct {
-	JoinExtraContent bool // members of a join's body go into the event
-	JoinedProfile    bool // joined_members always has both members of a profile
-	StateIdempotent  bool // setting state to what it is makes no event
-
-	// CreatorPowerLevel notes that a new room's power levels name a creator where
-	// they may not, and reports whether that is left out of them. Nil: it is not.
-	CreatorPowerLevel func(context.Context) bool
+// Identity asks identity servers.
+type Identity interface {
+	// ConfirmAnyKey says why none of some keys is still valid, nil if one is.
+	ConfirmAnyKey(ctx context.Context, keys []eventauth.InviteKey) error
 }
 
 // Rooms holds the rooms that this server is in.
@@ -69,17 +62,15 @@ type Rooms struct {
 	name   id.ServerName
 	signer event.Signer
 	verify eventauth.Verifier
-	keys   Keys
+	keys   KeyRing
 	remote Remote
 
-	identity *idclient.Client
+	identity        Identity
+	stateIdempotent bool
+	predefined      *pushrules.Predefined
+	memberRules     MemberRules
 
-	defaultVersion string
-	departs        Departures
-	predefined     *pushrules.Predefined
-	memberRules    MemberRules
-
-	births births
+	createTimes createTimes
 
 	queues roomQueues
 	heads  heads
@@ -94,8 +85,8 @@ func New(d Deps) *Rooms {
 	}
 	return &Rooms{
 		db: d.DB, feed: d.Feed, env: d.Env, log: d.Log, name: d.Name,
-		signer: d.Signer, verify: d.Verify, defaultVersion: d.DefaultVersion,
-		departs: d.Departures, keys: d.Keys, remote: d.Remote, identity: d.Identity,
+		signer: d.Signer, verify: d.Verify, stateIdempotent: d.StateIdempotent,
+		keys: d.Keys, remote: d.Remote, identity: d.Identity,
 		predefined: d.Predefined, memberRules: d.MemberRules,
 	}
 }

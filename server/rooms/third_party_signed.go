@@ -6,16 +6,22 @@ import (
 	"context"
 	"maps"
 
-	"touchstone.example/api"
 	"touchstone.example/api/id"
 	"touchstone.example/api/raw"
-	"touchstone.example/generated/clientapi"
 	"touchstone.example/server/event"
 	"touchstone.example/server/eventauth"
 )
 
 // maxSigners bounds how many keys of one invitation are asked about.
 const maxSigners = 4
+
+// ThirdPartySigned is what an identity server signs for somebody who has proved to
+// have an address.
+type ThirdPartySigned struct {
+	Sender id.UserID // who sent the invitation
+	Token  string    // of the invitation
+	Signed raw.Raw   // the whole object with its signatures
+}
 
 // signedInvite checks that a user has the address that a third-party invite was
 // sent to, and returns what builds the invitation that takes its place. Whether
@@ -24,23 +30,23 @@ const maxSigners = 4
 //
 // Spec: client-server joinRoomById, "third_party_signed"; server-server
 // "Third-party invites".
-func (r *Rooms) signedInvite(ctx context.Context, nid int64, who api.Caller, signed *clientapi.ThirdPartySigned) (func(context.Context, *head) (*Planned, error), error) {
-	content, _, err := r.memberContent(ctx, who.User, "invite", raw.Opt[string]{})
+func (r *Rooms) signedInvite(ctx context.Context, nid int64, user id.UserID, signed *ThirdPartySigned) (func(context.Context, *head) (*Planned, error), error) {
+	content, _, err := r.memberContent(ctx, user, "invite", raw.Opt[string]{})
 	if err != nil {
 		return nil, err
 	}
 	build := func(ctx context.Context, h *head) (*Planned, *event.Event, error) {
-		pending, err := r.pendingInvite(ctx, h, who.User, signed)
+		pending, err := r.pendingInvite(ctx, h, user, signed)
 		if err != nil {
 			return nil, nil, err
 		}
 		name, _ := pending.ContentText("display_name")
 		content := maps.Clone(content) // it may run again
 		content["third_party_invite"] = map[string]any{
-			"display_name": name, "signed": raw.Raw(signed.AppendJSON(nil)),
+			"display_name": name, "signed": signed.Signed,
 		}
-		key := string(who.User)
-		p, err := r.extend(ctx, h, Draft{
+		key := string(user)
+		p, err := r.buildEvent(ctx, h, Draft{
 			Sender: pending.Sender, Type: event.TypeMember, StateKey: &key, Content: content.Encode(),
 		})
 		return p, pending, err
@@ -49,14 +55,14 @@ func (r *Rooms) signedInvite(ctx context.Context, nid int64, who api.Caller, sig
 	if err != nil {
 		return nil, err
 	}
-	if in, err := r.isIn(ctx, h, who.User); in || err != nil {
+	if was, err := r.membership(ctx, h, user); was == "join" || err != nil {
 		return nil, err
 	}
 	p, looked, err := build(ctx, h)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.confirm(ctx, looked, p.Event); err != nil {
+	if err := r.checkKeys(ctx, looked, p.Event); err != nil {
 		return nil, err
 	}
 	return func(ctx context.Context, h *head) (*Planned, error) {
@@ -68,17 +74,10 @@ func (r *Rooms) signedInvite(ctx context.Context, nid int64, who api.Caller, sig
 	}, nil
 }
 
-func (r *Rooms) isIn(ctx context.Context, h *head, user id.UserID) (bool, error) {
-	if err := h.ensure(ctx, r.db, event.StateKey{Type: event.TypeMember, Key: string(user)}); err != nil {
-		return false, err
-	}
-	return eventauth.MembershipOf(h, user) == "join", nil
-}
-
 // pendingInvite finds the third-party invite that a signature takes up. It is
 // answered once the user is out of the room after it, of own will or another's:
 // else nobody could be kept out who has once had such an invitation.
-func (r *Rooms) pendingInvite(ctx context.Context, h *head, user id.UserID, signed *clientapi.ThirdPartySigned) (*event.Event, error) {
+func (r *Rooms) pendingInvite(ctx context.Context, h *head, user id.UserID, signed *ThirdPartySigned) (*event.Event, error) {
 	key := event.StateKey{Type: event.TypeThirdPartyInvite, Key: signed.Token}
 	if err := h.ensure(ctx, r.db, key, event.StateKey{Type: event.TypeMember, Key: string(user)}); err != nil {
 		return nil, err
@@ -103,15 +102,11 @@ func (r *Rooms) pendingInvite(ctx context.Context, h *head, user id.UserID, sign
 //
 // Spec: client-server joinRoomById, "perform key validity checking if required
 // by the event".
-func (r *Rooms) confirm(ctx context.Context, pending, invite *event.Event) error {
+func (r *Rooms) checkKeys(ctx context.Context, pending, invite *event.Event) error {
 	signed := event.Member(invite.ContentMember("third_party_invite"), "signed")
-	err := refuse(RuleThirdParty, "No key of the third-party invite has signed")
-	return patiently(ctx, func(ctx context.Context) error {
-		for _, key := range eventauth.SignedBy(pending, signed, maxSigners) {
-			if err = r.identity.ConfirmKey(ctx, key); err == nil {
-				return nil
-			}
-		}
-		return err
-	})
+	keys := eventauth.SignedBy(pending, signed, maxSigners)
+	if len(keys) == 0 {
+		return refuse(RuleThirdParty, "No key of the third-party invite has signed")
+	}
+	return r.identity.ConfirmAnyKey(ctx, keys)
 }

@@ -12,6 +12,7 @@ import (
 	"touchstone.example/api/id"
 	"touchstone.example/server/event"
 	"touchstone.example/server/rooms"
+	"touchstone.example/tests/roomtest"
 	"touchstone.example/tests/seedrand"
 	"touchstone.example/tests/slicetest"
 )
@@ -20,7 +21,7 @@ import (
 // same events at the same time, while alice sends on one of them: each event is
 // in the room once, and both see one room.
 func TestProcessesReceiveTheSame(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
+	each(t, func(t *testing.T, h *fixture) {
 		m := h.shared("12", bob, carol)
 		h.accepted(m.build(levelsDraft(m, 50, 50), m.tips...))
 		d := seedrand.Dice(7)
@@ -38,9 +39,9 @@ func TestProcessesReceiveTheSame(t *testing.T) {
 			m.know(e)
 			events = append(events, e)
 		}
-		other := rooms.New(h.deps)
+		other := rooms.New(h.Deps.Rooms)
 		var all sync.WaitGroup
-		for _, r := range []*rooms.Rooms{h.rooms, other} {
+		for _, r := range []*rooms.Rooms{h.Rooms, other} {
 			all.Go(func() {
 				for _, e := range events {
 					receipt, err := r.Receive(t.Context(), "hs2", m.id, e.PDU())
@@ -56,7 +57,7 @@ func TestProcessesReceiveTheSame(t *testing.T) {
 		}
 		all.Go(func() {
 			for n := range 10 {
-				a := h.do("PUT", at(string(m.id), "send/m.room.message/{}", n), "alice", slicetest.O{"body": "alice " + strconv.Itoa(n), "msgtype": "m.text"})
+				a := h.Do("PUT", roomtest.At(string(m.id), "send/m.room.message/{}", n), "alice", slicetest.O{"body": "alice " + strconv.Itoa(n), "msgtype": "m.text"})
 				if a.Status != 200 {
 					t.Error(a)
 				}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"touchstone.example/tests/roomtest"
 	"touchstone.example/tests/slicetest"
 )
 
@@ -17,16 +18,16 @@ const unreadThreads = `{"room":{"timeline":{"unread_thread_notifications":true}}
 
 // counts are what a user has not read of a room, as an answer to an initial
 // sync tells it.
-func (h *house) counts(name, room, filter string) func(path ...string) string {
-	h.t.Helper()
-	a := h.ok("GET", "/_matrix/client/v3/sync?timeout=0"+slicetest.Query("filter", filter), name, nil)
+func (h *fixture) counts(name, room, filter string) func(path ...string) string {
+	h.T.Helper()
+	a := h.OK("GET", "/_matrix/client/v3/sync?timeout=0"+slicetest.Query("filter", filter), name, nil)
 	return func(path ...string) string {
 		return a.At(append([]string{"rooms", "join", room}, path...)...)
 	}
 }
 
-func (h *house) notified(name, room string) string {
-	h.t.Helper()
+func (h *fixture) notified(name, room string) string {
+	h.T.Helper()
 	return h.counts(name, room, "{}")("unread_notifications", "notification_count")
 }
 
@@ -34,25 +35,25 @@ func (h *house) notified(name, room string) string {
 //
 // Spec: client-server "Receiving notifications".
 func TestUnreadCounts(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		room := h.public("bob", "carol")
-		root := h.send("alice", room, "one")
-		h.send("alice", room, "two")
+	each(t, func(t *testing.T, h *fixture) {
+		room := h.Public("bob", "carol")
+		root := h.Send("alice", room, "one")
+		h.Send("alice", room, "two")
 		require.Equal(t, "0", h.notified("alice", room), "one's own messages are read")
 		require.Equal(t, "2", h.notified("bob", room))
 
-		h.send("bob", room, "three")
+		h.Send("bob", room, "three")
 		require.Equal(t, "0", h.notified("bob", room), "who sends has read what came before")
 		require.Equal(t, "1", h.notified("alice", room))
 		require.Equal(t, "3", h.notified("carol", room))
 
-		h.txns++
-		h.ok("PUT", at(room, "send/m.room.message/{}", h.txns), "alice", slicetest.O{
+		h.Txns++
+		h.OK("PUT", roomtest.At(room, "send/m.room.message/{}", h.Txns), "alice", slicetest.O{
 			"msgtype": "m.text", "body": "Carol?", "m.mentions": slicetest.O{"user_ids": slicetest.L{slicetest.User("carol")}},
 		})
 		for range 2 {
-			h.txns++
-			h.ok("PUT", at(room, "send/m.room.message/{}", h.txns), "bob", slicetest.O{
+			h.Txns++
+			h.OK("PUT", roomtest.At(room, "send/m.room.message/{}", h.Txns), "bob", slicetest.O{
 				"msgtype": "m.text", "body": "aside", "m.relates_to": slicetest.O{"rel_type": "m.thread", "event_id": root},
 			})
 		}
@@ -63,11 +64,11 @@ func TestUnreadCounts(t *testing.T) {
 		require.Equal(t, `{"highlight_count":1,"notification_count":4}`, apart("unread_notifications"))
 		require.Equal(t, fmt.Sprintf(`{%q:{"highlight_count":0,"notification_count":2}}`, root), apart("unread_thread_notifications"))
 
-		h.act("dora", room, "join", slicetest.O{})
+		h.Act("dora", room, "join", slicetest.O{})
 		require.Equal(t, "0", h.notified("dora", room), "what was before one joined is not unread")
-		h.set("alice", room, "m.room.topic", "", slicetest.O{"topic": "quiet"})
+		h.Set("alice", room, "m.room.topic", "", slicetest.O{"topic": "quiet"})
 		require.Equal(t, "0", h.notified("dora", room), "the default rules do not notify of a topic")
-		h.send("alice", room, "four")
+		h.Send("alice", room, "four")
 		require.Equal(t, "1", h.notified("dora", room))
 	})
 }
@@ -77,20 +78,20 @@ func TestUnreadCounts(t *testing.T) {
 //
 // Spec: client-server "Receiving notifications"; decision 0042.
 func TestWhatIsRedactedIsNotUnread(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		room := h.public("bob", "carol")
+	each(t, func(t *testing.T, h *fixture) {
+		room := h.Public("bob", "carol")
 		say := func(more slicetest.O) string {
-			h.txns++
+			h.Txns++
 			body := slicetest.O{"msgtype": "m.text", "body": "hello"}
 			maps.Copy(body, more)
-			return h.ok("PUT", at(room, "send/m.room.message/{}", h.txns), "alice", body).At("event_id")
+			return h.OK("PUT", roomtest.At(room, "send/m.room.message/{}", h.Txns), "alice", body).At("event_id")
 		}
 		redact := func(eventID string) {
-			h.txns++
-			h.ok("PUT", at(room, "redact/{}/{}", eventID, h.txns), "alice", slicetest.O{})
+			h.Txns++
+			h.OK("PUT", roomtest.At(room, "redact/{}/{}", eventID, h.Txns), "alice", slicetest.O{})
 		}
 		root := say(nil)
-		h.send("carol", room, "carol has read so far")
+		h.Send("carol", room, "carol has read so far")
 		plain := say(nil)
 		mention := say(slicetest.O{"m.mentions": slicetest.O{"user_ids": slicetest.L{slicetest.User("bob")}}})
 		everybody := say(slicetest.O{"m.mentions": slicetest.O{"room": true}})
@@ -120,15 +121,15 @@ func TestWhatIsRedactedIsNotUnread(t *testing.T) {
 //
 // Spec: client-server "Threaded read receipts", "Threading".
 func TestThreadsOfUnread(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		room, other := h.public("bob"), h.public("bob")
+	each(t, func(t *testing.T, h *fixture) {
+		room, other := h.Public("bob"), h.Public("bob")
 		say := func(kind, to string) string {
-			h.txns++
+			h.Txns++
 			body := slicetest.O{"msgtype": "m.text", "body": "hello"}
 			if kind != "" {
 				body["m.relates_to"] = slicetest.O{"rel_type": kind, "event_id": to}
 			}
-			return h.ok("PUT", at(room, "send/m.room.message/{}", h.txns), "alice", body).At("event_id")
+			return h.OK("PUT", roomtest.At(room, "send/m.room.message/{}", h.Txns), "alice", body).At("event_id")
 		}
 		want := map[string]int{}
 		main := 0
@@ -151,7 +152,7 @@ func TestThreadsOfUnread(t *testing.T) {
 		count(1, "")
 		say("m.reference", root)
 		count(1, "") // related to the root, and not by a thread
-		say("m.thread", h.send("alice", other, "elsewhere"))
+		say("m.thread", h.Send("alice", other, "elsewhere"))
 		count(1, "")
 		say("m.thread", "$nowhere")
 		count(1, "")

@@ -32,10 +32,8 @@ func (r *Rooms) writeBatch(ctx context.Context, tx *storage.Writer, room *storag
 		return err
 	}
 	for _, p := range plans {
-		if p.Also != nil {
-			if err := p.Also(ctx, tx); err != nil {
-				return err
-			}
+		if err := p.writeExtra(ctx, tx); err != nil {
+			return err
 		}
 	}
 	positions, err := tx.ReservePositions(ctx, len(events))
@@ -128,7 +126,7 @@ func (r *Rooms) writeEvent(ctx context.Context, tx *storage.Writer, p *Planned, 
 	root := row.StateAfter
 	if p.branch != nil { // resolution may have changed more than the event says
 		root = p.branch.root
-		if err := r.dismissAfter(ctx, tx, row.RoomNID, p.delta); err != nil {
+		if err := r.removeGuestsAfter(ctx, tx, row.RoomNID, p.delta); err != nil {
 			return err
 		}
 	}
