@@ -17,6 +17,7 @@ import (
 	"touchstone.example/server/membership"
 	"touchstone.example/server/messages"
 	"touchstone.example/server/openid"
+	"touchstone.example/server/presence"
 	"touchstone.example/server/profiles"
 	"touchstone.example/server/push"
 	"touchstone.example/server/receipts"
@@ -36,6 +37,7 @@ type features struct {
 	membership  *membership.Membership
 	messages    *messages.Messages
 	openid      *openid.OpenID
+	presence    *presence.Presence
 	profiles    *profiles.Profiles
 	push        *push.Push
 	receipts    *receipts.Receipts
@@ -66,9 +68,12 @@ func (s *Server) wire(signer event.Signer) *features {
 	out.receipts = receipts.New(receipts.Deps{DB: s.db, Feed: s.feed, Env: s.env})
 	out.typing = typing.New(typing.Deps{DB: s.db, Feed: s.feed, Env: s.env, Log: s.log})
 	s.work.Go("typing", out.typing.Run)
+	out.presence = presence.New(presence.Deps{DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Off: !s.cfg.Presence.Enabled})
+	s.work.Go("presence", out.presence.Run)
 	out.sync = clientsync.New(clientsync.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log,
-		Parts:          []syncpart.Part{push.SyncPart{Push: out.push}, accountdata.SyncPart{}, receipts.SyncPart{}, typing.SyncPart{}},
+		Parts:          []syncpart.Part{push.SyncPart{Push: out.push}, accountdata.SyncPart{}, receipts.SyncPart{}, typing.SyncPart{}, presence.SyncPart{}},
+		Polls:          out.presence.Polls,
 		Stopping:       s.waiting,
 		Turn:           s.limits.Sync,
 		ForgottenLeave: s.judge.Lenient(strict.ForgottenLeave),

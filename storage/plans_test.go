@@ -51,6 +51,7 @@ var reads = map[string][]string{
 	},
 	"it has happened in a window of positions, and is the answer": {
 		"account_data_since account_data(user_id, pos..)",
+		"presence_since presence(pos..)",
 		"typing_since typing(room_nid, pos..)",
 		"typing_in typing(room_nid, until..) WHERE until > 0",
 		"receipts_in receipts(room_nid, pos..)",
@@ -77,6 +78,8 @@ var reads = map[string][]string{
 		"first_members_in sort for a LIMIT",
 		"has_successors backward_extremities(room_nid, event_id)",
 		"free_jobs jobs() WHERE holder = ''",
+		"next_presence presence() WHERE due_at > 0",
+		"presence_due presence(due_at..) WHERE due_at > 0",
 		"next_typing typing() WHERE until > 0",
 		"typing_until typing(until..) WHERE until > 0",
 		"insert_unread unread(room_nid, thread_nid)",

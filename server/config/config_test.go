@@ -119,6 +119,7 @@ log: {level: debug, format: json}
 	want.AppServices = []string{"a.yaml", "b.yaml"}
 	want.ReadyFile = "b.yaml"
 	want.Notes = []string{"appservices has no effect yet"}
+	want.Presence.Enabled = false
 	want.RateLimits.Enabled = false
 	want.Strictness = config.Strictness{Profile: "synapse", Rules: map[string]string{"request-type": "off", "request-enum": "report"}}
 	want.Log = config.Log{Level: slog.LevelDebug, Format: "json"}
