@@ -59,6 +59,7 @@ type poll struct {
 // reports are what requests said of a user since the last batch.
 type reports struct {
 	onlineAt, idleAt, activeAt int64
+	came                       bool    // by a request that begins
 	reset                      bool    // what was said before does not count any more
 	status                     *string // nil: as before
 }
@@ -98,6 +99,9 @@ func (p *Presence) Polls(ctx context.Context, who api.Caller, state clientapi.Pr
 	p.mu.Lock()
 	p.polls[of]++
 	b := p.see(of)
+	if b != nil {
+		p.of(of.user).came = true
+	}
 	p.mu.Unlock()
 	if b != nil {
 		_ = b.wait(ctx) // which Run logs
@@ -239,7 +243,7 @@ func take(row *storage.Presence, r *reports, now int64) {
 		row.StatusMsg = *r.status
 	}
 	row.IdleAt = max(row.IdleAt, r.idleAt)
-	if r.onlineAt > 0 && now-row.OnlineAt >= goneAfter.Milliseconds() { // it has come just now
+	if r.came && r.onlineAt > 0 && now-row.OnlineAt >= goneAfter.Milliseconds() { // it has come just now
 		r.activeAt = max(r.activeAt, r.onlineAt)
 	}
 	row.OnlineAt = max(row.OnlineAt, r.onlineAt)

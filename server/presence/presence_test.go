@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ type fixture struct {
 	t      *testing.T
 	router *api.Router
 	tokens map[string]string // of the last answers
+	polls  atomic.Int64      // how many requests were noted
 }
 
 func each(t *testing.T, off bool, fn func(t *testing.T, f *fixture)) {
@@ -47,7 +49,10 @@ func each(t *testing.T, off bool, fn func(t *testing.T, f *fixture)) {
 		roomtest.Mount(f.router, s, nil)
 		clientapi.MountSync(f.router, clientsync.New(clientsync.Deps{
 			DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Stopping: t.Context(), Parts: []syncpart.Part{presence.SyncPart{}},
-			Polls: slice.Polls,
+			Polls: func(ctx context.Context, who api.Caller, state clientapi.PresenceState) func() {
+				defer f.polls.Add(1)
+				return slice.Polls(ctx, who, state)
+			},
 		}))
 		room := f.ok("alice", "POST", slicetest.Path("v3/createRoom"), slicetest.O{"preset": "public_chat"}).At("room_id")
 		f.ok("bob", "POST", slicetest.Path("v3/rooms/{}/join", room), slicetest.O{})
@@ -138,12 +143,14 @@ func TestPresenceByTime(t *testing.T) {
 		f.sync("bob", "offline")
 		f.sync("alice", "online")
 		require.Contains(t, f.sync("bob", "offline"), `"currently_active":true`)
+		before := f.polls.Load()
 		waiting, stop := context.WithCancel(t.Context())
 		group := run.NewGroup(waiting, f.Log)
 		group.Go("alice", func(ctx context.Context) error {
 			f.poll(ctx)
 			return nil
 		})
+		require.Eventually(t, func() bool { return f.polls.Load() > before }, 10*time.Second, time.Millisecond)
 		f.ahead("bob", time.Minute, `"currently_active":false`)
 		for range 3 {
 			f.Clock.Advance(time.Minute)
