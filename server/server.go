@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -189,6 +190,22 @@ var legacy = map[string]string{
 	"/_matrix/media/v3/":  "/_matrix/media/r0/",
 }
 
+// twins are operations of the specification under the paths that they had while
+// they were proposed, which deployed clients still try (rule unstable-twins).
+var twins = map[string]string{
+	"/_matrix/client/v3/keys/device_signing/upload": "/_matrix/client/unstable/keys/device_signing/upload",
+	"/_matrix/client/v3/keys/signatures/upload":     "/_matrix/client/unstable/keys/signatures/upload",
+}
+
+// aliases are the further paths of operations.
+func (s *Server) aliases() map[string]string {
+	all := maps.Clone(legacy)
+	if s.judge.Lenient(strict.UnstableTwins) {
+		maps.Copy(all, twins)
+	}
+	return all
+}
+
 // router is everything that the client listener answers.
 func (s *Server) router(parts *features) *api.Router {
 	r := api.NewRouter(api.Config{
@@ -196,7 +213,7 @@ func (s *Server) router(parts *features) *api.Router {
 		Permit:    parts.accounts.Permit,
 		Checks:    s.judge.Checks(),
 		Bounds:    s.limits,
-		Aliases:   legacy,
+		Aliases:   s.aliases(),
 		Failure:   s.failure,
 		Log:       s.log,
 		RequestID: func() string { return s.env.Rand.Token("request id", "", 12) },

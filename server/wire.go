@@ -11,6 +11,7 @@ import (
 	"touchstone.example/server/accounts"
 	"touchstone.example/server/clientsync"
 	"touchstone.example/server/discovery"
+	"touchstone.example/server/e2ee"
 	"touchstone.example/server/event"
 	"touchstone.example/server/idclient"
 	"touchstone.example/server/keybackup"
@@ -25,6 +26,7 @@ import (
 	"touchstone.example/server/rooms"
 	"touchstone.example/server/strict"
 	"touchstone.example/server/syncpart"
+	"touchstone.example/server/todevice"
 	"touchstone.example/server/typing"
 )
 
@@ -33,6 +35,7 @@ type features struct {
 	accountdata *accountdata.AccountData
 	accounts    *accounts.Accounts
 	discovery   *discovery.Discovery
+	e2ee        *e2ee.E2EE
 	keybackup   *keybackup.KeyBackup
 	membership  *membership.Membership
 	messages    *messages.Messages
@@ -44,6 +47,7 @@ type features struct {
 	roomcreate  *roomcreate.RoomCreate
 	sync        *clientsync.Sync
 	typing      *typing.Typing
+	todevice    *todevice.ToDevice
 }
 
 // wire builds the features, each from those before it.
@@ -61,6 +65,15 @@ func (s *Server) wire(signer event.Signer) *features {
 		EmptyAvatar: s.judge.Lenient(strict.ProfileAvatarEmpty), UnsetIsEmpty: s.judge.Lenient(strict.ProfileUnset),
 	}
 	out.accountdata = accountdata.New(accountdata.Deps{DB: s.db, Feed: s.feed, PushRules: out.push.Content})
+	out.e2ee = e2ee.New(e2ee.Deps{
+		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Name: s.cfg.ServerName, Confirm: out.accounts,
+		Departures: e2ee.Departures{
+			UnsignedDevice: s.judge.Departed(strict.DeviceKeysSigned, "/device_keys/signatures"),
+			OtherIdentity:  s.judge.Departed(strict.DeviceKeysSame, "/device_keys/keys"),
+		},
+	})
+	out.todevice = todevice.New(todevice.Deps{DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Name: s.cfg.ServerName})
+	s.work.Go("acknowledged messages", out.todevice.Run)
 	out.keybackup = keybackup.New(keybackup.Deps{
 		DB: s.db, OpaqueAuthData: s.judge.Departed(strict.BackupAuthData, "/auth_data"),
 	})
@@ -72,7 +85,11 @@ func (s *Server) wire(signer event.Signer) *features {
 	s.work.Go("presence", out.presence.Run)
 	out.sync = clientsync.New(clientsync.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log,
-		Parts:          []syncpart.Part{push.SyncPart{Push: out.push}, accountdata.SyncPart{}, receipts.SyncPart{}, typing.SyncPart{}, presence.SyncPart{}},
+		Parts: []syncpart.Part{
+			push.SyncPart{Push: out.push}, accountdata.SyncPart{}, receipts.SyncPart{}, typing.SyncPart{}, presence.SyncPart{},
+			out.todevice, out.e2ee,
+		},
+		Standing:       out.e2ee.Counts(),
 		Polls:          out.presence.Polls,
 		Stopping:       s.waiting,
 		Turn:           s.limits.Sync,
@@ -84,6 +101,7 @@ func (s *Server) wire(signer event.Signer) *features {
 		DB: s.db, Writable: s.writable, WellKnown: s.cfg.WellKnown, Program: s.build.Version, RoomVersion: s.cfg.Rooms.DefaultVersion,
 	}
 	s.jobs.Handle(accounts.JobDevices, out.accounts.ForgetDevices)
+	s.jobs.Handle(todevice.JobBound, out.todevice.Bound)
 	s.jobs.Handle(rooms.JobProfile, engine.UpdateProfile)
 	s.jobs.Handle(rooms.JobGuests, engine.RemoveGuests)
 	return out

@@ -11,25 +11,14 @@ import (
 var (
 	qPutDeviceList = q("put_device_list", `INSERT INTO device_lists (user_id, pos) VALUES ($1, $2)
 		ON CONFLICT (user_id) DO UPDATE SET pos = excluded.pos`)
-	// By position, then by what the few who have changed are in: the other way round
-	// it would read all members of all rooms.
-	qDeviceListsChanged = q("device_lists_changed", `SELECT d.user_id FROM device_lists d WHERE d.pos > $2 AND d.pos <= $3
-		AND (d.user_id = $1 OR EXISTS (SELECT 1 FROM memberships m JOIN memberships o ON o.room_nid = m.room_nid
-			WHERE m.user_id = d.user_id AND m.membership = 'join' AND o.user_id = $1 AND o.membership = 'join'))
-		ORDER BY d.user_id`)
-	qSharing = q("sharing", `SELECT DISTINCT m.user_id FROM memberships m JOIN memberships o ON o.room_nid = m.room_nid
-		WHERE m.user_id = ANY($2) AND m.membership = 'join' AND m.pos <= $3
-			AND o.user_id = $1 AND o.membership = 'join' AND o.pos <= $3
-		ORDER BY m.user_id`)
+	qDeviceListsChanged = q("device_lists_changed", `SELECT user_id FROM device_lists WHERE pos > $1 AND pos <= $2 ORDER BY user_id`)
+	qRoomsOf            = q("rooms_of", `SELECT user_id, room_nid, pos FROM memberships
+		WHERE user_id = ANY($1) AND membership = ANY($2) ORDER BY user_id, room_nid`)
 	qPutSignedUser = q("put_signed_user", `INSERT INTO signed_users (user_id, signed, pos) VALUES ($1, $2, $3)
 		ON CONFLICT (user_id, signed) DO UPDATE SET pos = excluded.pos`)
-	qSignedUsers = q("signed_users", `SELECT signed FROM signed_users WHERE user_id = $1 AND pos > $2 AND pos <= $3 ORDER BY signed`)
-	// What users have become to rooms after a position, in the rooms that one of
-	// them is in, or was in until after it.
-	qMembershipsAfter = q("memberships_after", `SELECT m.room_nid, m.user_id, m.membership, m.event_nid, m.sender, m.pos, m.local, m.forgotten
-		FROM memberships o JOIN memberships m ON m.room_nid = o.room_nid
-		WHERE o.user_id = $1 AND (o.membership = 'join' OR o.pos > $2)
-			AND m.membership = ANY($3) AND m.pos > $2 ORDER BY m.room_nid, m.user_id`)
+	qSignedUsers  = q("signed_users", `SELECT signed FROM signed_users WHERE user_id = $1 AND pos > $2 AND pos <= $3 ORDER BY signed`)
+	qMembersSince = q("members_since", `SELECT `+membershipColumns+` FROM memberships
+		WHERE room_nid = ANY($1) AND membership = $2 AND pos > $3 ORDER BY room_nid, membership, pos`)
 )
 
 // PutDeviceList notes when a user's list of devices, or the keys in it, last changed.
@@ -38,21 +27,28 @@ func (w *Writer) PutDeviceList(ctx context.Context, userID id.UserID, pos int64)
 }
 
 // DeviceListsChanged lists the users whose list of devices last changed in (after,
-// upTo]: of one user and of those who share a room with that one.
-func (r *Reader) DeviceListsChanged(ctx context.Context, userID id.UserID, after, upTo int64) ([]id.UserID, error) {
-	return r.userIDs(ctx, qDeviceListsChanged, userID, after, upTo)
+// upTo].
+func (r *Reader) DeviceListsChanged(ctx context.Context, after, upTo int64) ([]id.UserID, error) {
+	return r.userIDs(ctx, qDeviceListsChanged, after, upTo)
 }
 
-// Sharing lists those of some users who share a room with one, and have done so
-// since a position.
-func (r *Reader) Sharing(ctx context.Context, userID id.UserID, others []id.UserID, since int64) ([]id.UserID, error) {
-	return r.userIDs(ctx, qSharing, userID, others, since)
+// RoomsOf calls each for the rooms that some users are in, with the position at
+// which they came.
+func (r *Reader) RoomsOf(ctx context.Context, users []id.UserID, each func(user id.UserID, roomNID, pos int64)) error {
+	return r.rows(ctx, qRoomsOf, []any{users, []string{"join"}}, func(scan scanFunc) error {
+		var userID Text
+		var roomNID, pos int64
+		err := scan(&userID, &roomNID, &pos)
+		if err == nil {
+			each(id.UserID(userID), roomNID, pos)
+		}
+		return err
+	})
 }
 
-// MembershipsAfter lists what users have become after a position, in the rooms
-// that one of them is in or was in at that position.
-func (r *Reader) MembershipsAfter(ctx context.Context, userID id.UserID, after int64) ([]*Membership, error) {
-	return r.memberships(ctx, qMembershipsAfter, userID, after, []string{"join", "leave", "ban", "invite", "knock"})
+// MembersSince lists those who became this to some rooms after a position.
+func (r *Reader) MembersSince(ctx context.Context, roomNIDs []int64, membership string, after int64) ([]*Membership, error) {
+	return r.memberships(ctx, qMembersSince, roomNIDs, membership, after)
 }
 
 // PutSignedUser notes when a user last signed another's master key.

@@ -36,6 +36,22 @@ key_backups user_id, version, algorithm, auth_data, etag, keys, deleted
 	5000 '@' || (i % 1000) || ':t', i, '', BYTES, 0, 0, i % 2 = 0
 backed_up_keys user_id, version, room_id, session_id, first_message_index, forwarded_count, is_verified, session_data
 	20000 '@' || (i % 10) || ':t', 1, '!' || (i % 100), 's' || i, 0, 0, FALSE, BYTES
+device_keys user_id, device_id, keys
+	10000 '@' || (i % 5000) || ':t', 'D' || i, BYTES
+one_time_keys user_id, device_id, algorithm, key_id, key, pos, claimed_at
+	20000 '@' || (i % 100) || ':t', 'D' || (i % 100), 'signed_curve25519', 'K' || i, BYTES, i, CASE WHEN i % 2 = 0 THEN 0 ELSE i END
+fallback_keys user_id, device_id, algorithm, key_id, key, used
+	10000 '@' || (i % 5000) || ':t', 'D' || i, 'signed_curve25519', 'F', BYTES, FALSE
+cross_signing_keys user_id, usage, key_id, key
+	5000 '@' || i || ':t', 'master', 'M' || i, BYTES
+key_signatures user_id, key_id, signer, signed_by, signature
+	10000 '@' || (i % 5000) || ':t', 'D' || i, '@' || (i % 5000) || ':t', 'ed25519:S' || i, ''
+device_lists user_id, pos
+	5000 '@' || i || ':t', 10 * i
+signed_users user_id, signed, pos
+	5000 '@' || (i % 500) || ':t', '@' || i || ':t', i
+to_device user_id, device_id, pos, sender, type, content
+	20000 '@' || (i % 10) || ':t', 'D' || (i % 10), i, '@1:t', 'm.room.encrypted', BYTES
 openid_tokens token_hash, user_id, expires_at
 	5000 'o' || i, '@' || i || ':t', i
 filters user_id, filter_id, hash, filter

@@ -62,6 +62,9 @@ var preparations = map[string]func(t *testing.T, w *operationFixture){
 	"register": func(t *testing.T, w *operationFixture) {
 		w.body[""] = map[string]any{"username": w.alice.Server.Unique("new"), "password": harness.Password}
 	},
+	"getKeysChanges": func(t *testing.T, w *operationFixture) {
+		w.query["from"], w.query["to"] = w.alice.Since(t), w.alice.Since(t)
+	},
 	"getRoomStateWithKey": func(_ *testing.T, w *operationFixture) { w.paths["eventType"] = "m.room.create" },
 	"getProfileField":     setName,
 	"deleteProfileField":  setName,

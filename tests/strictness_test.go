@@ -38,6 +38,21 @@ var departures = map[string]func(t *testing.T, s *harness.Server, letter bool){
 			require.Equal(t, "M_NOT_JSON", answer.JSON().At("errcode").String())
 		}
 	},
+	"device-keys-same": func(t *testing.T, s *harness.Server, letter bool) {
+		alice := newKeyOwner(s.User(t, "alice"))
+		alice.upload(t)
+		alice.key = signingKey("another")
+		answer := alice.Do(t, "POST", harness.Path("v3/keys/upload"), harness.O{
+			"device_keys": signed(t, alice.identity(), alice.ID, alice.Device, alice.key)})
+		require.Equal(t, pick(letter, 400, 200), answer.Status)
+	},
+	"device-keys-signed": func(t *testing.T, s *harness.Server, letter bool) {
+		alice := newKeyOwner(s.User(t, "alice"))
+		keys := alice.identity()
+		keys["signatures"] = harness.O{}
+		answer := alice.Do(t, "POST", harness.Path("v3/keys/upload"), harness.O{"device_keys": keys})
+		require.Equal(t, pick(letter, 400, 200), answer.Status)
+	},
 	"event-fields": func(t *testing.T, s *harness.Server, letter bool) {
 		alice := s.User(t, "alice")
 		room := alice.CreateRoom(t, nil)
@@ -133,6 +148,12 @@ var departures = map[string]func(t *testing.T, s *harness.Server, letter bool){
 		again := alice.SetState(t, room, "m.room.topic", "", harness.O{"topic": "same"})
 		require.Equal(t, letter, first != again)
 		require.NotEqual(t, again, alice.SetState(t, room, "m.room.topic", "", harness.O{"topic": "other"}))
+	},
+	"unstable-twins": func(t *testing.T, s *harness.Server, letter bool) {
+		alice := s.User(t, "alice")
+		for _, path := range []string{"unstable/keys/device_signing/upload", "unstable/keys/signatures/upload"} {
+			require.Equal(t, pick(letter, 404, 200), alice.Do(t, "POST", harness.Path(path), harness.O{}).Status)
+		}
 	},
 }
 

@@ -87,6 +87,9 @@ func (g *newLogin) write(ctx context.Context, tx *storage.Writer, now int64) (po
 		if _, err := tx.DeleteRowsOfDevice(ctx, g.user, g.device, math.MaxInt32); err != nil { // what deleteRowsOfDevice has left
 			return 0, err
 		}
+		if err := g.isNoKey(ctx, tx); err != nil {
+			return 0, err
+		}
 		err = tx.PutDevice(ctx, &storage.Device{
 			UserID: g.user, ID: g.device, DisplayName: g.name, CreatedAt: now, SeenAt: now, SeenIP: g.address,
 		})
@@ -101,6 +104,23 @@ func (g *newLogin) write(ctx context.Context, tx *storage.Writer, now int64) (po
 		return 0, err
 	}
 	return revoke(ctx, tx, g.user)
+}
+
+// isNoKey refuses a device that would have the name of a cross-signing key.
+//
+// Spec: client-server "Cross-signing": "Servers therefore must ensure that device
+// IDs will not collide with cross-signing public keys."
+func (g *newLogin) isNoKey(ctx context.Context, tx *storage.Writer) error {
+	if g.generatedID {
+		return nil
+	}
+	keys, err := tx.CrossSigningKeys(ctx, []id.UserID{g.user})
+	for _, k := range keys {
+		if k.ID == string(g.device) {
+			return api.Forbidden("device_id is the name of a cross-signing key")
+		}
+	}
+	return err
 }
 
 // logIn gives a device access to an account that is as it was when it was

@@ -75,7 +75,8 @@ func texts(users []id.UserID) []string {
 // Rooms count whether they are encrypted or not: see
 // docs/decisions/0100-device-lists-by-shared-rooms.md.
 func deviceLists(ctx context.Context, tx *storage.Reader, user id.UserID, since, upTo int64, moved bool) (*syncpart.DeviceLists, error) {
-	changed, err := tx.DeviceListsChanged(ctx, user, since, upTo)
+	m := &moves{user: user, since: since, tx: tx}
+	changed, err := tx.DeviceListsChanged(ctx, since, upTo)
 	if err != nil {
 		return nil, err
 	}
@@ -83,9 +84,14 @@ func deviceLists(ctx context.Context, tx *storage.Reader, user id.UserID, since,
 	if err != nil {
 		return nil, err
 	}
+	if err := m.readRooms(ctx); err != nil {
+		return nil, err
+	}
+	if changed, err = m.sharing(ctx, changed, math.MaxInt64); err != nil {
+		return nil, err
+	}
 	out := &syncpart.DeviceLists{Changed: append(changed, signed...)}
 	if moved {
-		m := &moves{user: user, since: since, tx: tx}
 		if err := m.read(ctx); err != nil {
 			return nil, err
 		}
@@ -103,11 +109,11 @@ type moves struct {
 	user   id.UserID
 	since  int64
 	tx     *storage.Reader
-	joined map[int64]*storage.Membership // the rooms that the user is in
-	rows   []*storage.Membership         // that changed, in rooms of the user's
-	was    map[member]bool               // who of them was joined
-	met    []id.UserID                   // shares a room now and did not all the time
-	parted []id.UserID                   // shared a room and does not now
+	joined map[int64]int64       // the rooms that the user is in, and since when
+	rows   []*storage.Membership // that changed, in rooms of the user's
+	was    map[member]bool       // who of them was joined
+	met    []id.UserID           // shares a room now and did not all the time
+	parted []id.UserID           // shared a room and does not now
 }
 
 type member struct {
@@ -115,17 +121,47 @@ type member struct {
 	user id.UserID
 }
 
-func (m *moves) read(ctx context.Context) (err error) {
-	if m.rows, err = m.tx.MembershipsAfter(ctx, m.user, m.since); err != nil || len(m.rows) == 0 {
-		return err
+func (m *moves) readRooms(ctx context.Context) error {
+	m.joined = map[int64]int64{}
+	return m.tx.RoomsOf(ctx, []id.UserID{m.user}, func(_ id.UserID, room, pos int64) { m.joined[room] = pos })
+}
+
+// sharing returns those of some users who share a room with the user, in which both
+// have been since a position. The user is one of them.
+func (m *moves) sharing(ctx context.Context, users []id.UserID, since int64) ([]id.UserID, error) {
+	if len(users) == 0 {
+		return nil, nil
 	}
-	own, err := m.tx.MembershipsOf(ctx, m.user, "join")
+	with := map[id.UserID]bool{m.user: true}
+	err := m.tx.RoomsOf(ctx, users, func(user id.UserID, room, pos int64) {
+		if own, in := m.joined[room]; in && own <= since && pos <= since {
+			with[user] = true
+		}
+	})
+	return slices.DeleteFunc(users, func(u id.UserID) bool { return !with[u] }), err
+}
+
+func (m *moves) read(ctx context.Context) (err error) {
+	left, err := m.tx.MembershipsSince(ctx, m.user, m.since)
 	if err != nil {
 		return err
 	}
-	m.joined = make(map[int64]*storage.Membership, len(own))
-	for _, o := range own {
-		m.joined[o.RoomNID] = o
+	rooms := slices.Collect(maps.Keys(m.joined))
+	for _, o := range left {
+		if o.Membership != "join" {
+			rooms = append(rooms, o.RoomNID)
+		}
+	}
+	slices.Sort(rooms)
+	for _, membership := range []string{"join", "leave", "ban"} {
+		rows, err := m.tx.MembersSince(ctx, rooms, membership, m.since)
+		if err != nil {
+			return err
+		}
+		m.rows = append(m.rows, rows...)
+	}
+	if len(m.rows) == 0 {
+		return nil
 	}
 	if err = m.readBefore(ctx); err != nil {
 		return err
@@ -180,7 +216,7 @@ func (m *moves) candidates(ctx context.Context) (met, parted []id.UserID, err er
 	}
 	for _, row := range m.rows {
 		is, was := row.Membership == "join", m.was[member{row.RoomNID, row.UserID}]
-		in := m.joined[row.RoomNID] != nil
+		_, in := m.joined[row.RoomNID]
 		wasIn := m.was[member{row.RoomNID, m.user}] || in && !own[row.RoomNID]
 		switch {
 		case row.UserID != m.user:
@@ -226,7 +262,7 @@ func (m *moves) without(ctx context.Context, users []id.UserID, since int64) ([]
 	if len(users) == 0 {
 		return nil, nil
 	}
-	sharing, err := m.tx.Sharing(ctx, m.user, users, since)
+	sharing, err := m.sharing(ctx, slices.Clone(users), since)
 	return slices.DeleteFunc(users, func(u id.UserID) bool {
 		_, found := slices.BinarySearch(sharing, u)
 		return found

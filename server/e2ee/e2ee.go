@@ -46,12 +46,14 @@ type Deps struct {
 // one and says whether it is accepted; nil accepts none.
 type Departures struct {
 	// UnsignedDevice is a device that has not signed its keys (rule device-keys-signed).
-	UnsignedDevice func() bool
+	UnsignedDevice func(context.Context) bool
 	// OtherIdentity is a device that changes its identity keys (rule device-keys-same).
-	OtherIdentity func() bool
+	OtherIdentity func(context.Context) bool
 }
 
-func accepts(departure func() bool) bool { return departure != nil && departure() }
+func accepts(ctx context.Context, departure func(context.Context) bool) bool {
+	return departure != nil && departure(ctx)
+}
 
 // A Confirmer goes through user-interactive authentication.
 type Confirmer interface {

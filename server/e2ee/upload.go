@@ -44,7 +44,7 @@ func (e *E2EE) UploadKeys(ctx context.Context, who api.Caller, req *clientapi.Up
 	if who.Device == "" {
 		return nil, api.Forbidden("The access token is that of no device")
 	}
-	u, err := e.readUpload(who, &req.Body)
+	u, err := e.readUpload(ctx, who, &req.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -61,11 +61,11 @@ func (e *E2EE) UploadKeys(ctx context.Context, who api.Caller, req *clientapi.Up
 }
 
 // readUpload checks what can be checked of keys by themselves.
-func (e *E2EE) readUpload(who api.Caller, body *clientapi.UploadKeysBody) (*upload, error) {
+func (e *E2EE) readUpload(ctx context.Context, who api.Caller, body *clientapi.UploadKeysBody) (*upload, error) {
 	u := &upload{user: who.User, device: who.Device, oneTime: map[string][]*devicekeys.OneTime{}}
 	if body.DeviceKeys != nil {
 		var err error
-		if u.identity, err = e.readIdentity(who, body.DeviceKeys); err != nil {
+		if u.identity, err = e.readIdentity(ctx, who, body.DeviceKeys); err != nil {
 			return nil, err
 		}
 	}
@@ -93,18 +93,18 @@ func (e *E2EE) readUpload(who api.Caller, body *clientapi.UploadKeysBody) (*uplo
 // kept: others have none to give there.
 //
 // Spec: client-server "Uploading keys".
-func (e *E2EE) readIdentity(who api.Caller, keys *clientapi.DeviceKeys) (*devicekeys.Device, error) {
+func (e *E2EE) readIdentity(ctx context.Context, who api.Caller, keys *clientapi.DeviceKeys) (*devicekeys.Device, error) {
 	keys.Signatures = onlyOf(keys.Signatures, who.User)
 	delete(keys.Extra, "unsigned")
 	d, err := devicekeys.ParseDevice(keys.AppendJSON(nil), who.User, who.Device)
 	if err == nil {
 		err = d.Signed(who.User)
 	}
-	if errors.Is(err, devicekeys.ErrUnsigned) && accepts(e.UnsignedDevice) {
+	if errors.Is(err, devicekeys.ErrUnsigned) && accepts(ctx, e.UnsignedDevice) {
 		err = nil
 	}
-	if err != nil {
-		return nil, refusal("device_keys", err)
+	if err != nil { // the operation names no code for signatures
+		return nil, api.InvalidParam("device_keys: %s", err)
 	}
 	return d, nil
 }
@@ -191,7 +191,7 @@ func (e *E2EE) writeIdentity(ctx context.Context, tx *storage.Writer, u *upload)
 		}
 	}
 	if known && !bytes.Equal(event.Member(old, "keys"), event.Member(u.identity.JSON, "keys")) {
-		if !accepts(e.OtherIdentity) {
+		if !accepts(ctx, e.OtherIdentity) {
 			return false, api.InvalidParam("device_keys: the device has other identity keys already")
 		}
 		// What the old keys have signed is of no use with the new ones.

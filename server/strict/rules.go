@@ -49,6 +49,8 @@ const (
 	EventContent       = "event-content"
 	MemberDeprecated   = "member-deprecated"
 	CreatorPowerLevel  = "creator-power-level"
+	DeviceKeysSame     = "device-keys-same"
+	DeviceKeysSigned   = "device-keys-signed"
 	EventFields        = "event-fields"
 	ForgottenLeave     = "forgotten-leave"
 	GuestJoinByName    = "guest-join-by-name"
@@ -60,6 +62,7 @@ const (
 	ProfileAvatarURL   = "profile-avatar-url"
 	ProfileUnset       = "profile-unset"
 	StateIdempotent    = "state-idempotent"
+	UnstableTwins      = "unstable-twins"
 )
 
 // Rules returns the table of all rules, in order of their ids.
@@ -94,6 +97,8 @@ var schemaRules = []Rule{
 	{"content-type-missing", "a JSON body should be labelled as one", apiStandards, Report, Off, Off},
 	{"content-type-not-json", "a JSON body should not be labelled as something else", apiStandards, Report, Off, Off},
 	{CreatorPowerLevel, "power_level_content_override names no creator where creators are above all levels", "client-server-api/#post_matrixclientv3createroom", Enforce, Report, Enforce},
+	{DeviceKeysSame, "a device keeps the identity keys that it has uploaded; off, others take their place and are told as a change", "client-server-api/#device-keys", Enforce, Off, Off},
+	{DeviceKeysSigned, "a device has signed the identity keys that it uploads", "client-server-api/#uploading-keys", Enforce, Off, Off},
 	{EventContent, "an event's content follows the schema of its type", "client-server-api/#types-of-room-events", Enforce, Report, Report},
 	{EventFields, "an event has its required members, whatever event_fields of a filter lists", "client-server-api/#filtering", Enforce, Off, Off},
 	{"federation-event", "a PDU or EDU follows its format", "server-server-api/#pdus", Report, Off, Off},
@@ -115,6 +120,7 @@ var schemaRules = []Rule{
 	{"request-type", "a request's value has its JSON type", apiStandards, Enforce, Off, Off},
 	{"request-unknown-member", "a request's object has no members but those described; others are ignored", apiStandards, Report, Off, Off},
 	{StateIdempotent, "each request to set state makes an event, also one that changes nothing", "client-server-api/#put_matrixclientv3roomsroomidstateeventtypestatekey", Enforce, Off, Off},
+	{UnstableTwins, "operations of the specification are not there under the unstable paths of their proposals", "client-server-api/#api-standards", Enforce, Off, Off},
 }
 
 // Settings holds the setting of every rule.

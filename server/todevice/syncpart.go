@@ -14,7 +14,7 @@ import (
 	"touchstone.example/storage"
 )
 
-var _ syncpart.Part = (*ToDevice)(nil)
+var _ syncpart.Receiver = (*ToDevice)(nil)
 
 const (
 	// pageLimit is how many messages one answer has.
@@ -74,7 +74,7 @@ func (t *ToDevice) deliver(d device, pos int64) {
 	t.delivered[d] = max(t.delivered[d], pos)
 }
 
-// Acknowledged is told up to where a device has its messages.
+// Acknowledged implements syncpart.Receiver.
 func (t *ToDevice) Acknowledged(user id.UserID, deviceID id.DeviceID, pos int64) {
 	d := device{user, deviceID}
 	t.mu.Lock()
