@@ -99,6 +99,8 @@ var reads = map[string][]string{
 		"has_successors backward_extremities(room_nid, event_id)",
 		"free_jobs jobs() WHERE holder = ''",
 		"next_presence presence() WHERE due_at > 0",
+		"next_presence presence(due_at..) WHERE due_at > 0",
+		"next_typing typing(until..) WHERE until > 0",
 		"presence_due presence(due_at..) WHERE due_at > 0",
 		"next_typing typing() WHERE until > 0",
 		"typing_until typing(until..) WHERE until > 0",
@@ -137,6 +139,9 @@ var reads = map[string][]string{
 		"delete_forward_extremities forward_extremities(room_nid)",
 		"epochs epochs()",
 		"unread_in receipts(room_nid, user_id, thread_nid)", // public and private
+		"presence_since memberships(user_id, membership)",   // the rooms of one user
+		"shares_room memberships(user_id, membership)",
+		"typing_in typing(until..) WHERE until > 0", // all who type now
 		"device_seen_from devices(user_id)",
 		"backward_extremities backward_extremities(room_nid)",
 		"backward_extremities sort for a LIMIT",
@@ -157,6 +162,8 @@ var reads = map[string][]string{
 		"memberships_in memberships(user_id)",
 		"memberships_of memberships(user_id)",
 		"memberships_since memberships(user_id)",
+		"presence_since memberships(user_id)",
+		"shares_room memberships(user_id)",
 		"account_data_of account_data(user_id, room_nid)",
 		"one_time_keys one_time_keys(user_id, device_id, algorithm)",
 		"unread_in memberships(user_id)",

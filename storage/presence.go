@@ -24,9 +24,11 @@ type Presence struct {
 
 const presenceColumns = `p.user_id, p.state, p.status_msg, p.currently_active, p.last_active_at, p.online_at, p.idle_at, p.due_at, p.pos`
 
-// sharesRoom holds where $1 is the user of the row, or in a room with them.
-const sharesRoom = `(p.user_id = $1 OR EXISTS (SELECT 1 FROM memberships a JOIN memberships b ON b.room_nid = a.room_nid
-	WHERE a.user_id = $1 AND a.membership = 'join' AND b.user_id = p.user_id AND b.membership = 'join'))`
+// sharesRoom holds where $1 is the user of the row, or in a room with them. One
+// membership is an expression so that it is looked up by the primary key; LIMIT keeps PostgreSQL from
+// reading all members of all rooms first.
+const sharesRoom = `(p.user_id = $1 OR (SELECT a.room_nid FROM memberships a JOIN memberships b ON b.room_nid = a.room_nid
+	WHERE a.user_id = $1 AND a.membership = 'join' AND b.user_id = p.user_id AND b.membership || '' = 'join' LIMIT 1) IS NOT NULL)`
 
 var (
 	qPutPresence = q("put_presence", `INSERT INTO presence
@@ -42,7 +44,7 @@ var (
 	qPresenceSince = q("presence_since", `SELECT `+presenceColumns+` FROM presence p
 		WHERE p.pos > $2 AND p.pos <= $3 AND (p.state <> 'offline' OR $2 > 0) AND `+sharesRoom+` ORDER BY p.user_id`)
 	qSharesRoom = q("shares_room", `SELECT a.room_nid FROM memberships a JOIN memberships b ON b.room_nid = a.room_nid
-		WHERE a.user_id = $1 AND a.membership = 'join' AND b.user_id = $2 AND b.membership = 'join' LIMIT 1`)
+		WHERE a.user_id = $1 AND a.membership = 'join' AND b.user_id = $2 AND b.membership || '' = 'join' LIMIT 1`)
 )
 
 // PutPresence sets a user's presence.

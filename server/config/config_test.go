@@ -102,6 +102,7 @@ passwords: {memory_kib: 1024, passes: 3, threads: 2, concurrency: 4}
 federation: {trusted_ca_file: ca.pem, allow_private: true}
 appservices: [a.yaml, &b b.yaml]
 ready_file: *b
+presence: {enabled: off}
 rate_limits: {enabled: off}
 strictness: {profile: synapse, rules: {request-type: off, request-enum: report}}
 log: {level: debug, format: json}
@@ -148,6 +149,7 @@ log: {level: debug, format: json}
 		"TOUCHSTONE_FEDERATION_ALLOW_PRIVATE=TRUE",
 		"TOUCHSTONE_APPSERVICES=a.yaml, b.yaml",
 		"TOUCHSTONE_READY_FILE=b.yaml",
+		"TOUCHSTONE_PRESENCE_ENABLED=false",
 		"TOUCHSTONE_RATE_LIMITS_ENABLED=false",
 		"TOUCHSTONE_STRICTNESS_PROFILE=synapse",
 		"TOUCHSTONE_STRICTNESS_RULES=request-type=off, request-enum=report",
