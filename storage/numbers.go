@@ -31,12 +31,12 @@ func (w *Writer) NextID(ctx context.Context, name string) (int64, error) {
 type PositionWatcher interface {
 	// Drawing is called before a transaction draws its first position, which is greater
 	// than any position drawn so far.
-	Drawing() (ticket any)
+	Drawing() (handle any)
 	// Drawn is called with the positions drawn, in rising order.
-	Drawn(ticket any, positions []int64)
+	Drawn(handle any, positions []int64)
 	// Ended is called once, when the transaction's effects are visible or never will
 	// be, or when that is not known, with the changes it inserted.
-	Ended(ticket any, o Outcome, changes []Change)
+	Ended(handle any, o Outcome, changes []Change)
 }
 
 // WatchPositions sets the watcher. Set it before the first position is drawn.
