@@ -4,7 +4,6 @@ package api
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"math/bits"
 	"strconv"
@@ -213,15 +212,6 @@ func DecodeMap[K ~string, V any](v *map[K]V, dec *jsontext.Decoder, key func(str
 	return err
 }
 
-// wrongKey is the fault of a member's name.
-func wrongKey(dec *jsontext.Decoder, err error) error {
-	var bad *id.Error
-	if errors.As(err, &bad) {
-		return fault(dec, RuleIdentifier, "a name that is "+an(bad.Type), err)
-	}
-	return fault(dec, RuleEnum, "another name", err)
-}
-
 // AnyKey parses the keys of a map whose member names have no grammar.
 func AnyKey(s string) (string, error) { return s, nil }
 
@@ -232,16 +222,6 @@ func DecodeCount(dec *jsontext.Decoder, err error, n, least, most int) error {
 		return fault(dec, RuleLimits, elements(least, most), BadJSON("Wrong number of values (%d)", n))
 	}
 	return err
-}
-
-func elements(least, most int) string {
-	switch {
-	case least == 0:
-		return fmt.Sprintf("at most %d elements", most)
-	case most == math.MaxInt:
-		return fmt.Sprintf("at least %d elements", least)
-	}
-	return fmt.Sprintf("%d to %d elements", least, most)
 }
 
 // DecodeID reads an identifier, by its grammar.
@@ -375,17 +355,6 @@ func DecodeRawObject(v *Raw, dec *jsontext.Decoder) error {
 		return err
 	}
 	return DecodeRaw(v, dec)
-}
-
-// kindNames lists kinds of values in words.
-func kindNames(kinds string) string {
-	var names []string
-	for _, k := range []byte(kinds) {
-		if k != 'f' { // goes with t
-			names = append(names, an(kind(jsontext.Kind(k))))
-		}
-	}
-	return strings.Join(names, " or ")
 }
 
 // ParseEnum parses a path or query parameter that must be one of a closed set.

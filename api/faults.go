@@ -4,6 +4,8 @@ package api
 
 import (
 	"errors"
+	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -107,8 +109,39 @@ func an(name string) string {
 	return "a " + name
 }
 
-// all returns a refusal with everything that is wrong with the request, which again
-// reads once more.
+// kindNames lists kinds of values in words.
+func kindNames(kinds string) string {
+	var names []string
+	for _, k := range []byte(kinds) {
+		if k != 'f' { // goes with t
+			names = append(names, an(kind(jsontext.Kind(k))))
+		}
+	}
+	return strings.Join(names, " or ")
+}
+
+// elements says how many there may be.
+func elements(least, most int) string {
+	switch {
+	case least == 0:
+		return fmt.Sprintf("at most %d elements", most)
+	case most == math.MaxInt:
+		return fmt.Sprintf("at least %d elements", least)
+	}
+	return fmt.Sprintf("%d to %d elements", least, most)
+}
+
+// wrongKey is the fault of a member's name.
+func wrongKey(dec *jsontext.Decoder, err error) error {
+	var bad *id.Error
+	if errors.As(err, &bad) {
+		return fault(dec, RuleIdentifier, "a name that is "+an(bad.Type), err)
+	}
+	return fault(dec, RuleEnum, "another name", err)
+}
+
+// all returns a refusal with everything that is wrong with the request: it is
+// read once more. again reads it.
 func (x *Exchange) all(err error, again func() error) error {
 	var e *Error
 	if x.router.cfg.Checks.Settle == nil || x.bodyErr != nil || !errors.As(err, &e) || e.Status >= http.StatusInternalServerError {
