@@ -45,14 +45,19 @@ func (p *Params) Path(i int) (string, error) {
 // Named returns a parameter by its name, decoded; empty if there is none or it cannot
 // be decoded.
 func (p *Params) Named(name string) string {
-	for i := range p.n {
-		if p.name(i) == name {
-			v, err := url.PathUnescape(p.raw[i])
-			if err != nil {
-				return ""
-			}
+	if p.op == nil {
+		return ""
+	}
+	i := 0
+	for seg := range strings.SplitSeq(p.op.Path, "/") {
+		if !strings.HasPrefix(seg, "{") {
+			continue
+		}
+		if seg[1:len(seg)-1] == name && i < p.n {
+			v, _ := url.PathUnescape(p.raw[i]) // empty where it fails
 			return v
 		}
+		i++
 	}
 	return ""
 }

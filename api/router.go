@@ -98,6 +98,7 @@ const (
 	RuleContentTypeNotJSON = "content-type-not-json"
 	RuleTokenInQuery       = "access-token-in-query"
 	RuleDeprecated         = "operation-deprecated"
+	RuleParameterUnknown   = "parameter-unknown"
 	// A request that departs from one of these is refused, unless Settle is set and
 	// allows it.
 	RuleBodyMissing  = "body-missing"

@@ -33,7 +33,7 @@ var kinds = map[string][]string{
 	"answers":  {"server/roomerrors"},
 	"slice": {
 		"server/accountdata", "server/accounts", "server/clientsync", "server/discovery", "server/e2ee", "server/keybackup",
-		"server/membership", "server/messages", "server/openid", "server/profiles", "server/push", "server/roomcreate",
+		"server/membership", "server/messages", "server/openid", "server/presence", "server/profiles", "server/push", "server/roomcreate",
 		"server/receipts", "server/todevice", "server/typing",
 	},
 	"lab":    {"server/lab"},

@@ -49,7 +49,7 @@ func (s *features) mountClient(r *api.Router) {
 	clientapi.MountPasswordManagement(r, nil)
 	clientapi.MountPeekingEvents(r, nil)
 	clientapi.MountPolicyServer(r, s.discovery)
-	clientapi.MountPresence(r, nil)
+	clientapi.MountPresence(r, s.presence)
 	clientapi.MountProfile(r, s.profiles)
 	clientapi.MountPusher(r, nil)
 	clientapi.MountPushrules(r, s.push)

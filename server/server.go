@@ -62,6 +62,7 @@ type Server struct {
 
 // build makes a server from the settings. It answers when it is passed to serve.
 func (l *Listeners) build(ctx context.Context, from beginning) (*Server, error) {
+	l.judge.Forget()
 	s := &Server{cfg: l.cfg, log: l.log, judge: l.judge, build: obs.ReadBuild(spec.Version), env: from.env}
 	if l.lab != nil {
 		s.served = l.lab.Coverage.Note

@@ -19,6 +19,7 @@ import (
 	"touchstone.example/server/membership"
 	"touchstone.example/server/messages"
 	"touchstone.example/server/openid"
+	"touchstone.example/server/presence"
 	"touchstone.example/server/profiles"
 	"touchstone.example/server/push"
 	"touchstone.example/server/pushrules"
@@ -41,6 +42,7 @@ type features struct {
 	membership  *membership.Membership
 	messages    *messages.Messages
 	openid      *openid.OpenID
+	presence    *presence.Presence
 	profiles    *profiles.Profiles
 	push        *push.Push
 	receipts    *receipts.Receipts
@@ -64,6 +66,7 @@ func (s *Server) wire(signer event.Signer) *features {
 		DB: s.db, Env: s.env, Jobs: s.jobs, Name: s.cfg.ServerName, AnyAvatar: s.judge.Lenient(strict.ProfileAvatarURL),
 		EmptyAvatar: s.judge.Lenient(strict.ProfileAvatarEmpty), UnsetIsEmpty: s.judge.Lenient(strict.ProfileUnset),
 	}
+	out.accountdata = accountdata.New(accountdata.Deps{DB: s.db, Feed: s.feed, PushRules: out.push.Content})
 	out.e2ee = e2ee.New(e2ee.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Name: s.cfg.ServerName, Confirm: out.accounts,
 		Departures: e2ee.Departures{
@@ -73,7 +76,6 @@ func (s *Server) wire(signer event.Signer) *features {
 	})
 	out.todevice = todevice.New(todevice.Deps{DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Name: s.cfg.ServerName})
 	s.work.Go("acknowledged messages", out.todevice.Run)
-	out.accountdata = accountdata.New(accountdata.Deps{DB: s.db, Feed: s.feed, PushRules: out.push.Content})
 	out.keybackup = keybackup.New(keybackup.Deps{
 		DB: s.db, OpaqueAuthData: s.judge.Departed(strict.BackupAuthData, "/auth_data"),
 	})
@@ -81,12 +83,16 @@ func (s *Server) wire(signer event.Signer) *features {
 	out.receipts = receipts.New(receipts.Deps{DB: s.db, Feed: s.feed, Env: s.env})
 	out.typing = typing.New(typing.Deps{DB: s.db, Feed: s.feed, Env: s.env, Log: s.log})
 	s.work.Go("typing", out.typing.Run)
+	out.presence = presence.New(presence.Deps{DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Off: !s.cfg.Presence.Enabled})
+	s.work.Go("presence", out.presence.Run)
 	out.sync = clientsync.New(clientsync.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log,
 		Parts: []syncpart.Part{
-			push.SyncPart{Push: out.push}, accountdata.SyncPart{}, receipts.SyncPart{}, typing.SyncPart{}, out.todevice, out.e2ee,
+			push.SyncPart{Push: out.push}, accountdata.SyncPart{}, receipts.SyncPart{}, typing.SyncPart{}, presence.SyncPart{},
+			out.todevice, out.e2ee,
 		},
 		Standing:       out.e2ee.Counts(),
+		Polls:          out.presence.Polls,
 		Stopping:       s.waiting,
 		Turn:           s.limits.Sync,
 		ForgottenLeave: s.judge.Lenient(strict.ForgottenLeave),

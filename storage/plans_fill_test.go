@@ -96,6 +96,8 @@ receipts room_nid, user_id, thread_nid, kind, thread, event_id, event_pos, ts, p
 	5000 1, '@' || i || ':t', -1, CASE WHEN i % 2 = 0 THEN 'm.read' ELSE 'm.read.private' END, '', '$' || i, i, i, 10 * i
 receipts room_nid, user_id, thread_nid, kind, thread, event_id, event_pos, ts, pos
 	5000 2 + i % 1900, '@1:t', i, 'm.read', '$' || i, '$' || i, i, i, 50000 + i
+presence user_id, state, status_msg, currently_active, last_active_at, online_at, idle_at, due_at, pos
+	5000 '@' || i || ':t', 'offline', '', FALSE, i, i, i, CASE WHEN i % 500 = 0 THEN i ELSE 0 END, i
 typing room_nid, user_id, until, pos
 	5000 1, '@' || i || ':t', CASE WHEN i % 1000 = 0 THEN i ELSE 0 END, 10 * i
 typing room_nid, user_id, until, pos

@@ -21,13 +21,14 @@ var (
 	qPutTyping = q("put_typing", `INSERT INTO typing (room_nid, user_id, until, pos) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (room_nid, user_id) DO UPDATE SET until = excluded.until, pos = excluded.pos`)
 	qExtendTyping = q("extend_typing", `UPDATE typing SET until = $3 WHERE room_nid = $1 AND user_id = $2 AND until > $4`)
-	qEndTyping    = q("end_typing", `UPDATE typing SET until = 0 WHERE room_nid = $1 AND user_id = $2 AND until > 0 AND until <= $3`)
+	qEndTyping    = q("end_typing", `UPDATE typing SET until = 0 WHERE room_nid = $1 AND user_id = $2 AND NOT (until = 0 OR until > $3)`)
 	qTyping       = q("typing", `SELECT room_nid, user_id, until, pos FROM typing WHERE room_nid = $1 AND user_id = $2`)
 	qTypingSince  = q("typing_since", `SELECT room_nid, user_id, until, pos FROM typing
-		WHERE room_nid = ANY($1) AND pos > $2 AND pos <= $3 ORDER BY room_nid, user_id`)
+		WHERE room_nid = ANY($1) AND pos > $2 AND pos <= $3 ORDER BY room_nid, pos`)
+	// The membership is an expression so that no index but the primary key is used.
 	qTypingIn = q("typing_in", `SELECT t.room_nid, t.user_id, t.until, t.pos FROM typing t
-		JOIN memberships m ON m.room_nid = t.room_nid AND m.user_id = t.user_id
-		WHERE t.room_nid = ANY($1) AND t.until > 0 AND t.until > $2 AND m.membership = 'join' ORDER BY t.room_nid, t.user_id`)
+		WHERE t.room_nid = ANY($1) AND t.until > 0 AND t.until > $2 AND EXISTS (SELECT 1 FROM memberships m
+			WHERE m.room_nid = t.room_nid AND m.user_id = t.user_id AND m.membership || '' = 'join') ORDER BY t.room_nid, t.until`)
 	qTypingUntil = q("typing_until", `SELECT room_nid, user_id, until, pos FROM typing
 		WHERE until > 0 AND until <= $1 ORDER BY until LIMIT $2`)
 	qNextTyping = q("next_typing", `SELECT until FROM typing WHERE until > 0 ORDER BY until LIMIT 1`)

@@ -50,6 +50,9 @@ type Deps struct {
 	Turn func(ctx context.Context, user string) (done func(), err error)
 	// Parts are what slices add to the answer besides the rooms, in that order.
 	Parts []syncpart.Part
+	// Polls hears of each request while it is answered, with the presence that it
+	// sets; nil: nobody does.
+	Polls func(ctx context.Context, who api.Caller, state clientapi.PresenceState) (done func())
 	// Standing is what every answer to a device contains; nil: nothing.
 	Standing syncpart.Standing
 }
@@ -58,6 +61,7 @@ type Deps struct {
 type Sync struct {
 	Deps
 	roomKinds    []feed.Kind // the kinds of changes of the parts that concern rooms
+	lateKinds    []feed.Kind // those that wake nobody
 	keys         wakeKeyCache
 	roomIDs      roomIDCache
 	recentEvents roomCache[*storage.Event]
@@ -80,7 +84,14 @@ func New(d Deps) *Sync {
 			s.roomKinds = append(s.roomKinds, k)
 		}
 	}
-	s.keys.kinds = append(kinds, feed.KindEvent, feed.KindState, feed.KindAccess)
+	for _, k := range kinds {
+		if k.Wakes() {
+			s.keys.kinds = append(s.keys.kinds, k)
+		} else {
+			s.lateKinds = append(s.lateKinds, k)
+		}
+	}
+	s.keys.kinds = append(s.keys.kinds, feed.KindEvent, feed.KindState, feed.KindAccess)
 	return s
 }
 
@@ -117,6 +128,9 @@ func (s *Sync) Sync(ctx context.Context, who api.Caller, req *clientapi.SyncRequ
 	var err error
 	if w.filter, err = s.loadFilter(ctx, who.User, req.Filter); err != nil {
 		return nil, err
+	}
+	if s.Polls != nil {
+		defer s.Polls(ctx, who, req.SetPresence.Or(clientapi.PresenceStateOnline))()
 	}
 	timeout := min(max(req.Timeout.Or(0), 0), maxWait.Milliseconds())
 	upTo, err := s.reach(ctx, w, req.Since, time.Duration(timeout)*time.Millisecond)
@@ -214,6 +228,9 @@ func (s *Sync) wait(ctx context.Context, w *request, upTo int64, timeout time.Du
 			upTo, timedOut = s.Feed.Wait(waiting, w.since, keys...)
 			if err := ctx.Err(); err != nil {
 				return nil, err
+			}
+			if timedOut != nil && len(s.lateKinds) > 0 && s.Feed.Changed(w.since, feed.KeysOf(s.lateKinds, w.who.User, nil)...) {
+				return s.answer(ctx, w, upTo)
 			}
 			if timedOut != nil {
 				w.upTo = upTo

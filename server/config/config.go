@@ -35,6 +35,7 @@ type Config struct {
 	Rooms        Rooms         `yaml:"rooms"`
 	Federation   Federation    `yaml:"federation"`
 	AppServices  []string      `yaml:"appservices"`
+	Presence     Presence      `yaml:"presence"`
 	RateLimits   RateLimits    `yaml:"rate_limits"`
 	Strictness   Strictness    `yaml:"strictness"`
 	Unstable     []string      `yaml:"unstable"`
@@ -176,6 +177,11 @@ type Federation struct {
 	AllowPrivate  bool   `yaml:"allow_private"`
 }
 
+// Presence says whether users are told who is there.
+type Presence struct {
+	Enabled bool `yaml:"enabled"`
+}
+
 // RateLimits turns the limits on requests on and off.
 type RateLimits struct {
 	Enabled bool `yaml:"enabled"`
@@ -209,6 +215,7 @@ func Default() *Config {
 		},
 		Passwords:  Passwords{MemoryKiB: 19456, Passes: 2, Threads: 1},
 		Rooms:      Rooms{DefaultVersion: roomver.Default},
+		Presence:   Presence{Enabled: true},
 		RateLimits: RateLimits{Enabled: true},
 		Strictness: Strictness{Profile: "lenient"},
 		Log:        Log{Format: "auto"},
@@ -228,6 +235,7 @@ func LabDefault() *Config {
 	c.Registration.Guests = true
 	c.Passwords = Passwords{MemoryKiB: 8, Passes: 1, Threads: 1}
 	c.Federation.AllowPrivate = true
+	c.Presence.Enabled = false
 	c.RateLimits.Enabled = false
 	c.Strictness = Strictness{Profile: "strict", Answers: true}
 	return c

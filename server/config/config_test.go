@@ -102,6 +102,7 @@ passwords: {memory_kib: 1024, passes: 3, threads: 2, concurrency: 4}
 federation: {trusted_ca_file: ca.pem, allow_private: true}
 appservices: [a.yaml, &b b.yaml]
 ready_file: *b
+presence: {enabled: off}
 rate_limits: {enabled: off}
 unstable: [msc3930]
 strictness: {profile: synapse, rules: {request-type: off, request-enum: report}}
@@ -120,6 +121,7 @@ log: {level: debug, format: json}
 	want.AppServices = []string{"a.yaml", "b.yaml"}
 	want.ReadyFile = "b.yaml"
 	want.Notes = []string{"appservices has no effect yet"}
+	want.Presence.Enabled = false
 	want.RateLimits.Enabled = false
 	want.Unstable = []string{config.MSC3930}
 	want.Strictness = config.Strictness{Profile: "synapse", Rules: map[string]string{"request-type": "off", "request-enum": "report"}}
@@ -149,6 +151,7 @@ log: {level: debug, format: json}
 		"TOUCHSTONE_FEDERATION_ALLOW_PRIVATE=TRUE",
 		"TOUCHSTONE_APPSERVICES=a.yaml, b.yaml",
 		"TOUCHSTONE_READY_FILE=b.yaml",
+		"TOUCHSTONE_PRESENCE_ENABLED=false",
 		"TOUCHSTONE_RATE_LIMITS_ENABLED=false",
 		"TOUCHSTONE_UNSTABLE=msc3930",
 		"TOUCHSTONE_STRICTNESS_PROFILE=synapse",

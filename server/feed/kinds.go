@@ -27,6 +27,7 @@ const (
 	TopicReads                        // how far the user has read
 	TopicToDevice                     // messages to the user's devices
 	TopicOneTimeKeys                  // how many keys of the user's devices are left
+	TopicPresence                     // anybody's presence: it wakes nobody
 	endOfTopics
 )
 
@@ -65,6 +66,10 @@ var (
 	// KindTyping is that a user began to type in a room, or stopped. Written by typing;
 	// Ref is 0. Read by sync, for the part typing.
 	KindTyping = NewKind("typing", TopicEphemeral)
+	// KindPresence is that the presence of some users changed. Written by presence, one
+	// row for all of them; Ref is 0. Read by sync, for the part presence, with whatever
+	// a client is answered next.
+	KindPresence = NewKind("presence", TopicPresence)
 	// KindDevices is a change of a user's devices that have keys, of their keys, or of
 	// the user's cross-signing keys. Written by devicelists, for accounts and e2ee: a
 	// row for each room that UserID is in, and one without a room for the user's own
@@ -78,6 +83,10 @@ var (
 	// Read by sync, for the part todevice.
 	KindToDevice = NewKind("to_device", TopicToDevice)
 )
+
+// Wakes reports whether clients wait for a kind; else they hear of it with their
+// next answer.
+func (k Kind) Wakes() bool { return !slices.Contains(topics[k], TopicPresence) }
 
 // topics are those of each kind.
 var topics = map[Kind][]Topic{}
@@ -121,6 +130,8 @@ type Key struct {
 // keyOf returns the key of a topic that a change concerns, the zero Key if none.
 func keyOf(t Topic, c *storage.Change) Key {
 	switch {
+	case t == TopicPresence:
+		return Key{topic: t}
 	case t.ofRoom() && c.RoomNID != 0:
 		return Key{topic: t, room: c.RoomNID}
 	case !t.ofRoom() && c.UserID != "":
@@ -155,6 +166,8 @@ func KeysOf(kinds []Kind, user id.UserID, roomNIDs []int64) []Key {
 			for _, nid := range roomNIDs {
 				keys = append(keys, Key{topic: t, room: nid})
 			}
+		case user != "" && t == TopicPresence:
+			keys = append(keys, Key{topic: t})
 		case user != "":
 			keys = append(keys, Key{topic: t, user: string(user)})
 		}

@@ -57,5 +57,8 @@ func (SyncPart) Read(ctx context.Context, tx *storage.Reader, w *syncpart.Window
 			out.Typing[row.RoomNID] = t
 		}
 	}
+	for _, t := range out.Typing {
+		slices.Sort(t.Users)
+	}
 	return nil
 }
