@@ -66,7 +66,7 @@ func membershipName(m *storage.Membership) string {
 }
 
 func appendMemberChange(list []syncpart.MemberChange, nid int64, user id.UserID, was, is string) []syncpart.MemberChange {
-	if was == is {
+	if was == is && is != "join" { // who is joined may have been away in between
 		return list
 	}
 	return append(list, syncpart.MemberChange{RoomNID: nid, User: user, Was: was, Is: is})

@@ -100,6 +100,12 @@ func TestDeviceListsInSync(t *testing.T) {
 			"ed25519:"+public(keyOf("aliceuser_signing")), keyOf("aliceuser_signing"))}})
 		next(list(bob), "") // for alice's other devices
 		require.Empty(t, bob.sync(since).At("device_lists"), "bob does not see whom alice trusts")
+		bob.leave(room)
+		keys := bob.unsigned()
+		keys["algorithms"] = slicetest.L{"m.other"}
+		bob.upload(slicetest.O{"device_keys": sign(t, keys, bob.user, "ed25519:BOB", bob.key)})
+		bob.join(room)
+		next(list(bob), "") // the change was made while alice shared no room with bob
 		slicetest.Table(t, f.router, []slicetest.Row{
 			{Name: "no token", Method: "GET", Path: slicetest.Path("v3/keys/changes?from=s&to=s"), Status: 401, ErrCode: "M_MISSING_TOKEN"},
 			{Name: "no position", Method: "GET", Path: slicetest.Path("v3/keys/changes?from=s&to=s"), Token: alice.token, Status: 400, ErrCode: "M_INVALID_PARAM"},

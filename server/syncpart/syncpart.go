@@ -37,7 +37,8 @@ type Window struct {
 }
 
 // A MemberChange is a user's membership of a room at the window's start and end; "" is
-// none. For a room that the window's user was in at only one of them, only that user's
+// none. A user who is joined at both may have been away in between, or has another
+// profile. For a room that the window's user was in at only one of them, only that user's
 // own change is listed.
 type MemberChange struct {
 	RoomNID int64
