@@ -112,3 +112,19 @@ func TestPollRulesHaveASwitch(t *testing.T) {
 	require.False(t, off.Do(t, harness.Request{Method: http.MethodGet, Path: "/_matrix/client/versions"}).JSON().At("unstable_features").Exists())
 	off.User(t, "alice").Fails(t, 404, "M_NOT_FOUND", http.MethodGet, rule, nil)
 }
+
+// TestIgnoredSendersAreNotCounted by whoever ignores them, and push rules read the
+// same as account data.
+func TestIgnoredSendersAreNotCounted(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *harness.Server) {
+		alice, bob := s.User(t, "alice"), s.User(t, "bob")
+		room := alice.PublicRoom(t, bob)
+		bob.Put(t, harness.Path("v3/user/{}/account_data/m.ignored_user_list", bob.ID), harness.O{"ignored_users": harness.O{alice.ID: harness.O{}}})
+		alice.Send(t, room, "ignored")
+		bob.Put(t, harness.Path("v3/user/{}/account_data/m.ignored_user_list", bob.ID), harness.O{"ignored_users": harness.O{}})
+		alice.Send(t, room, "not ignored")
+		require.Equal(t, "1", bob.Sync(t).At("rooms", "join", room, "unread_notifications", "notification_count").Raw())
+		rules := bob.Get(t, harness.Path("v3/user/{}/account_data/m.push_rules", bob.ID))
+		require.JSONEq(t, bob.Get(t, "/_matrix/client/v3/pushrules/").Raw(), rules.Raw())
+	})
+}
