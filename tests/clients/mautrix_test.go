@@ -23,8 +23,6 @@ import (
 	"touchstone.example/tests/harness"
 )
 
-func TestMain(m *testing.M) { harness.Main(m) }
-
 // TestEncryptedConversation is two people with two devices each, who encrypt,
 // verify, back their keys up, and come with a device more.
 func TestEncryptedConversation(t *testing.T) {
