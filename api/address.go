@@ -13,12 +13,11 @@ import (
 	"sync"
 )
 
-// ClientAddresses makes RemoteAddr the address of the client where a request
-// came through proxies. Each proxy appends to X-Forwarded-For whom it had the
-// request from, and only what proxies of the settings have written is believed:
-// the client is the right-most address that is none of theirs. The first time
-// that the header is not believed, the log says so: a proxy may be missing there,
-// and all its clients would be one.
+// ClientAddresses sets RemoteAddr to the client's address if a request came through
+// trusted proxies. Each proxy appends to X-Forwarded-For the address of its own client,
+// and only entries of trusted proxies count: the client is the right-most address that
+// is not one of theirs. The first ignored header is logged: a proxy may be missing in
+// the settings, and all its clients would count as one.
 func ClientAddresses(next http.Handler, proxies []netip.Prefix, log *slog.Logger) http.Handler {
 	var once sync.Once
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -42,11 +41,11 @@ func ClientAddresses(next http.Handler, proxies []netip.Prefix, log *slog.Logger
 	})
 }
 
-// AddressOf is the address that a request came from.
+// AddressOf is a request's client address.
 func AddressOf(r *http.Request) (netip.Addr, bool) { return parseAddress(r.RemoteAddr) }
 
-// forwardedClient walks from the server towards the client. It stops at the
-// first who is no proxy of ours, and where a proxy wrote what is no address.
+// forwardedClient reads the entries from the server towards the client. It stops at the
+// first address that is not a trusted proxy, and at an entry that is not an address.
 func forwardedClient(peer netip.Addr, forwarded []string, proxies []netip.Prefix) netip.Addr {
 	client := peer
 	ours := func(a netip.Addr) bool {
@@ -75,9 +74,8 @@ func parseAddress(text string) (netip.Addr, bool) {
 
 type addressKey struct{}
 
-// withAddress puts into the context of a public operation where its request came
-// from: nothing else tells one caller from another. Callers who are known are
-// parameters.
+// withAddress puts the client address into the context of a public operation, whose
+// callers are not otherwise known. Known callers are parameters.
 func withAddress(ctx context.Context, r *http.Request) context.Context {
 	a, ok := AddressOf(r)
 	if !ok {
@@ -86,8 +84,8 @@ func withAddress(ctx context.Context, r *http.Request) context.Context {
 	return context.WithValue(ctx, addressKey{}, a.String())
 }
 
-// ClientAddress is where the request of a public operation came from, as text;
-// empty where that is not known.
+// ClientAddress is the client address of a public operation's request as text, empty if
+// not known.
 func ClientAddress(ctx context.Context) string {
 	address, _ := ctx.Value(addressKey{}).(string)
 	return address

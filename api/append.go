@@ -9,8 +9,8 @@ import (
 	"touchstone.example/api/raw"
 )
 
-// This file writes JSON for the generated types. Nothing here reflects, and
-// raw values are copied without being parsed again: what is stored is trusted.
+// This file writes JSON for the generated types. It uses no reflection, and raw values
+// are copied without being parsed again: stored values are trusted.
 
 // AppendKey appends a quoted member name with its colon, after a comma unless
 // an object has just been opened.
@@ -51,7 +51,7 @@ func AppendFloat(b []byte, f float64) []byte {
 // AppendBool appends true or false.
 func AppendBool(b []byte, v bool) []byte { return strconv.AppendBool(b, v) }
 
-// AppendRaw appends a value that is JSON already. No value reads as null.
+// AppendRaw appends a JSON value. An empty one is written as null.
 func AppendRaw(b []byte, r Raw) []byte {
 	if len(r) == 0 {
 		return append(b, "null"...)
@@ -59,7 +59,7 @@ func AppendRaw(b []byte, r Raw) []byte {
 	return append(b, r...)
 }
 
-// AppendObject appends an open object. No value reads as an empty one.
+// AppendObject appends a JSON object. An empty value is written as {}.
 func AppendObject(b []byte, r Raw) []byte {
 	if len(r) == 0 {
 		return append(b, "{}"...)
@@ -76,7 +76,7 @@ func AppendStrings[S ~string](b []byte, list []S) []byte {
 	return append(b, ']')
 }
 
-// AppendRaws appends an array of values that are JSON already.
+// AppendRaws appends an array of JSON values.
 func AppendRaws(b []byte, list []Raw) []byte {
 	b = append(b, '[')
 	for _, r := range list {
@@ -97,8 +97,7 @@ func AppendList[T any, P interface {
 	return append(b, ']')
 }
 
-// AppendMembers appends the members of a map, sorted by name, to an object that
-// is open.
+// AppendMembers appends the members of a map, sorted by name, to an open object.
 func AppendMembers[K ~string, V any](b []byte, m map[K]V, value func([]byte, V) []byte) []byte {
 	var keys [keysOnStack]K
 	for _, k := range Keys(keys[:0], m) {

@@ -19,14 +19,13 @@ import (
 // MaxDepth is how deeply the arrays and objects of a request may nest.
 const MaxDepth = 128
 
-// Body decodes the JSON body into dst, a pointer to a generated type or to a
-// Raw. Where the body is optional and absent, dst stays as it is.
+// Body decodes the JSON body into dst, a pointer to a generated type or to a Raw. If
+// the body is optional and absent, dst is not changed.
 //
-// What is no JSON text is M_NOT_JSON: syntax (RFC 8259), and what RFC 7493
-// takes from it, that is bytes that are not UTF-8, lone surrogates and repeated
-// members. What is JSON but not what the operation takes is M_BAD_JSON: a
-// member that is missing or has a wrong type or value, and nesting deeper than
-// MaxDepth. A string may hold U+0000.
+// M_NOT_JSON is for errors of syntax (RFC 8259) and for what RFC 7493 excludes: bytes
+// that are not UTF-8, lone surrogates and repeated members. M_BAD_JSON is for valid
+// JSON that the operation does not accept: a member that is missing or has a wrong type
+// or value, and nesting deeper than MaxDepth. A string may contain U+0000.
 //
 // The Content-Type decides nothing: clients "should supply a Content-Type
 // header of application/json …, but this is not required". Departures from the
@@ -68,7 +67,7 @@ func (x *Exchange) Body(dst any, required bool) error {
 	return refusal
 }
 
-// refusedBy is the answer to a body that the judge refuses.
+// refusedBy is the answer to a body that the strictness check refuses.
 func refusedBy(v Violation) *Error {
 	e := Errorf(http.StatusBadRequest, v.ErrCode, "%s (rule %s, see %s)", capital(v.Where.String()+": "+v.Says()), v.Rule, v.Section)
 	e.Violations = []Violation{v}
@@ -98,8 +97,8 @@ func (x *Exchange) Stream() (io.Reader, string, error) {
 	return &upload{x: x, r: http.MaxBytesReader(connection(x.W), x.R.Body, limit)}, x.R.Header.Get("Content-Type"), nil
 }
 
-// An upload is a body whose failures are already what the client is told. Its
-// deadline moves with what arrives.
+// An upload is a body whose errors are the ones for the client. Its deadline is
+// extended as data arrives.
 type upload struct {
 	x   *Exchange
 	r   io.Reader
@@ -135,8 +134,8 @@ func (x *Exchange) readAll() ([]byte, error) {
 	if err := x.hold(announced); err != nil {
 		return nil, err
 	}
-	// What a client announces is believed up to 64 KiB; more has to arrive
-	// before memory is set aside for it.
+	// The announced length is trusted up to 64 KiB; memory for more is allocated only
+	// as data arrives.
 	buf := bytes.NewBuffer(make([]byte, 0, min(max(x.R.ContentLength, 512), 64<<10)+1))
 	if _, err := buf.ReadFrom(http.MaxBytesReader(connection(x.W), x.R.Body, limit)); err != nil {
 		return nil, readError(err)
@@ -167,9 +166,8 @@ func (x *Exchange) limit() int64 {
 	return x.router.cfg.MaxBody
 }
 
-// deadline bounds how long the body may take, whoever reads it: what no handler
-// reads, net/http does, before it goes on to the next request. It lifts the
-// deadline then.
+// deadline bounds how long the body may take, whether a handler reads it or, before the
+// next request, net/http. net/http then removes the deadline.
 func (x *Exchange) deadline() {
 	if f := x.router.cfg.BodyDeadline; f != nil && x.R.ContentLength != 0 {
 		if t := f(x.Op); !t.Equal(time.Time{}) {
@@ -177,8 +175,8 @@ func (x *Exchange) deadline() {
 			_ = http.NewResponseController(x.W).SetReadDeadline(t)
 			if x.R.ProtoMajor == 1 {
 				x.rec.unread = t
-				// net/http writes "100 Continue" by itself, under the deadline
-				// that the answer before left behind.
+				// net/http writes "100 Continue" itself, and the previous answer's
+				// deadline is still set.
 				x.rec.extend()
 			}
 		}
@@ -189,7 +187,7 @@ func tooLarge(limit int64) *Error {
 	return TooLarge("The request body is larger than %d bytes", limit)
 }
 
-// readError says what a body that could not be read means to the client.
+// readError converts an error of reading the body to the client's error.
 func readError(err error) error {
 	var large *http.MaxBytesError
 	switch {
@@ -207,13 +205,13 @@ func readError(err error) error {
 	case errors.Is(err, http.ErrBodyReadAfterClose):
 		return err // a bug in our own code
 	}
-	// What is left is the client's: chunks that are none, a connection that broke.
+	// Other errors are the client's: invalid chunks, a lost connection.
 	e := Errorf(http.StatusBadRequest, "M_NOT_JSON", "The request body cannot be read")
 	e.Err = err
 	return e
 }
 
-// reportContentType tells of bodies that are not labelled as JSON.
+// reportContentType reports bodies whose Content-Type is not JSON.
 func (x *Exchange) reportContentType() error {
 	if x.router.cfg.Checks.Settle == nil {
 		return nil
@@ -233,14 +231,14 @@ func (x *Exchange) reportContentType() error {
 	return x.report(v)
 }
 
-// isJSON says whether a content type is that of JSON in UTF-8.
+// isJSON reports whether a content type is JSON in UTF-8.
 func isJSON(contentType string) bool {
 	media, params, err := mime.ParseMediaType(contentType)
 	charset := params["charset"]
 	return err == nil && media == "application/json" && (charset == "" || strings.EqualFold(charset, "utf-8"))
 }
 
-// when says whether an operation that shares its route is the one meant.
+// when reports whether a request is for this one of the operations on a route.
 func (x *Exchange) when(op *Operation) (bool, error) {
 	kind, name, _ := strings.Cut(op.When, ":")
 	switch kind {
@@ -259,8 +257,8 @@ func (x *Exchange) when(op *Operation) (bool, error) {
 	return hasMember(body, name), nil
 }
 
-// hasMember says whether body is an object with the member name. What is not
-// JSON has none: the operation that is chosen then says so.
+// hasMember reports whether body is an object with the member name. If it is not JSON,
+// the answer is false, and the chosen operation reports the error.
 func hasMember(body []byte, name string) bool {
 	dec := jsontext.NewDecoder(bytes.NewReader(body))
 	if tok, err := dec.ReadToken(); err != nil || tok.Kind() != '{' {

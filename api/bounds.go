@@ -10,27 +10,27 @@ import (
 	"time"
 )
 
-// Bounds keep one caller from taking what is everybody's. A caller is a user or
-// a server, or the address of a request that names neither. A method may be
-// called by many goroutines.
+// Bounds limit how much of the server one caller may use. A caller is a user or a
+// server, or the address of a request without either. The methods may be called by many
+// goroutines.
 type Bounds interface {
 	// Body is how large the body of an operation may be, in bytes.
 	Body(op *Operation) int64
-	// Admit is asked before anything else is done for a request. The function
-	// that it returns, which may be nil, is told how the request ended.
+	// Admit is called before anything else is done for a request. It returns a
+	// function, which may be nil, that is called with the request's result.
 	Admit(op *Operation, r *http.Request) (ended func(*Error), err error)
-	// Turn waits until the caller may be given another large answer, where the
-	// operation has such ones. done, which may be nil, ends the turn.
+	// Turn waits until the caller may have another large answer, if the operation has
+	// large answers. done, which may be nil, ends the turn.
 	Turn(ctx context.Context, op *Operation, caller string) (done func(), err error)
-	// Hold counts bytes that are kept in memory for a caller, until done is
-	// called. It refuses with false what would be too many at once.
+	// Hold counts bytes in memory for a caller, until done is called. It returns false
+	// if they would be too many.
 	Hold(caller string, bytes int64) (done func(), ok bool)
 }
 
 // holdFrom is the size from which bodies and answers are counted.
 const holdFrom = 16 << 10
 
-// heldRetry is when to come again after too much was asked for at once.
+// heldRetry is the retry time in the answer if Hold refuses.
 const heldRetry = time.Second
 
 // hold counts bytes until the exchange is over.
@@ -69,13 +69,13 @@ func (x *Exchange) end() {
 	}
 }
 
-// identified notes who calls, for the bounds and for the log.
+// identified records the caller, for the bounds and for the log.
 func (x *Exchange) identified(caller string) {
 	x.caller = caller
 	x.rec.note(slog.String("user", caller))
 }
 
-// callerKey names who is asking: a user or server, else an address.
+// callerKey names the caller: a user or server, else an address.
 func (x *Exchange) callerKey() string {
 	if x.caller != "" {
 		return x.caller
@@ -86,7 +86,7 @@ func (x *Exchange) callerKey() string {
 	return x.R.RemoteAddr
 }
 
-// admit asks whether the request may go on.
+// admit asks Bounds whether the request may continue.
 func (x *Exchange) admit() (ended func(error), err error) {
 	bounds := x.router.cfg.Bounds
 	if bounds == nil {
@@ -98,12 +98,12 @@ func (x *Exchange) admit() (ended func(error), err error) {
 			return
 		}
 		var e *Error
-		_ = errors.As(err, &e) // nil where it went well, or failed for reasons of ours
+		_ = errors.As(err, &e) // nil if it succeeded, or failed through a fault of the server
 		tell(e)
 	}, err
 }
 
-// refused notes why a request was refused, for the log.
+// refused records why a request was refused, for the log.
 func (x *Exchange) refused(e *Error) {
 	x.rec.note(slog.String("errcode", e.ErrCode))
 	switch {

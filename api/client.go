@@ -18,10 +18,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A Doer sends one request and returns the whole answer. It knows the
-// destination, signs or adds a token, and bounds time and size. path is
-// escaped already and has no query. An answer that is an error is not an error
-// of the Doer.
+// A Doer sends one request and returns the whole answer. It knows the destination,
+// signs or adds a token, and bounds time and size. path is escaped and has no query. An
+// answer with an error status is not an error of the Doer.
 type Doer interface {
 	Do(ctx context.Context, method, path string, query url.Values, header http.Header, body []byte) (status int, answer http.Header, answerBody []byte, err error)
 }
@@ -34,7 +33,7 @@ type Outgoing struct {
 	Body   []byte
 }
 
-// Incoming is the answer to it: a success.
+// Incoming is the successful answer to it.
 type Incoming struct {
 	Op     *Operation
 	Status int
@@ -42,8 +41,8 @@ type Incoming struct {
 	Body   []byte
 }
 
-// Call makes a request and returns its success. Any other answer becomes an
-// *Error with its status and what it has of an error object; that of
+// Call makes a request and returns its successful answer. Any other answer becomes an
+// *Error with its status and error object, as far as it has one; that of
 // user-interactive authentication has no errcode. write may be nil.
 func Call(ctx context.Context, d Doer, op *Operation, write func(*Outgoing) error) (*Incoming, error) {
 	out := Outgoing{Query: url.Values{}, Header: http.Header{}}
@@ -65,7 +64,7 @@ func Call(ctx context.Context, d Doer, op *Operation, write func(*Outgoing) erro
 	return &Incoming{op, status, header, body}, nil
 }
 
-// CallJSON makes a request whose success is one JSON value.
+// CallJSON makes a request whose successful answer is one JSON value.
 func CallJSON[T any, P interface {
 	*T
 	json.UnmarshalerFrom
@@ -96,7 +95,7 @@ func fillPath(path string, params []string) string {
 	return b.String()
 }
 
-// readErrorObject turns an answer into the error that it is.
+// readErrorObject converts an error answer to an *Error.
 func readErrorObject(status int, header http.Header, body []byte) *Error {
 	e := &Error{Status: status}
 	var members map[string]Raw
@@ -142,7 +141,7 @@ func (in *Incoming) Unexpected() error {
 	return fmt.Errorf("the answer to %s has the status %d", in.Op.ID, in.Status)
 }
 
-// Redirection reads an answer that names another place.
+// Redirection reads a redirect.
 func (in *Incoming) Redirection() Redirection {
 	return Redirection{Status: in.Status, Location: in.Header.Get("Location")}
 }
@@ -185,8 +184,8 @@ func (in *Incoming) FederatedMedia() (m FederatedMedia, err error) {
 	return m, nil
 }
 
-// ReadBody reads a body that is bytes. Their type is what the header says, or
-// not known.
+// ReadBody reads a body of bytes. Their type is that of the header, empty if it has
+// none.
 func (o *Outgoing) ReadBody(r io.Reader) (err error) {
 	if o.Header.Get("Content-Type") == "" {
 		o.Header.Set("Content-Type", "application/octet-stream")

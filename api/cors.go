@@ -7,10 +7,9 @@ import (
 	"strings"
 )
 
-// allowOrigins sets the headers that let scripts of any origin read the
-// answer. Every answer has them, errors and media too: a browser hides an
-// answer without them from the script that asked. Of our own header fields they
-// show those that say what became of the request.
+// allowOrigins sets the headers that let scripts of any origin read the answer. Every
+// answer has them, errors and media too: a browser hides an answer without them from
+// the script that asked. Scripts may also read our own header fields about the request.
 //
 // Spec: client-server "Web Browser Clients"; identity "Web browser clients".
 func allowOrigins(h http.Header, r *http.Request) {

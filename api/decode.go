@@ -16,10 +16,10 @@ import (
 	"touchstone.example/api/id"
 )
 
-// This file reads JSON for the generated types: one function a kind of value,
-// each refusing what the kind does not allow (null above all) as M_BAD_JSON.
-// Syntax errors come back as the decoder makes them, so that the caller can
-// tell M_NOT_JSON from M_BAD_JSON, and who calls the decoder knows the place.
+// This file reads JSON for the generated types, with one function for each kind of
+// value. A value of another kind, null in particular, is M_BAD_JSON. Syntax errors are
+// returned unchanged, so that the caller can distinguish M_NOT_JSON from M_BAD_JSON and
+// add the place.
 
 // Null is a member that may be null. The zero Null is null.
 type Null[T any] struct {
@@ -34,8 +34,8 @@ func DecodeObject(dec *jsontext.Decoder, names []string, required int, member fu
 	return decodeObject(dec, names, required, member, func([]byte) error { return dec.SkipValue() })
 }
 
-// DecodeOpenObject is DecodeObject for types that keep the members they do not
-// know in extra, by their names.
+// DecodeOpenObject is DecodeObject for types that keep unknown members, by name, in
+// extra.
 func DecodeOpenObject[T any](dec *jsontext.Decoder, names []string, required int, extra *map[string]T, value func(*T, *jsontext.Decoder) error, member func(i int) error) error {
 	return decodeObject(dec, names, required, member, func(name []byte) error {
 		key := string(name) // the decoder reuses the bytes
@@ -88,7 +88,7 @@ func decodeObject(dec *jsontext.Decoder, names []string, required int, member fu
 	return nil
 }
 
-// missingFrom tells of required members that an object has not.
+// missingFrom returns the error for missing required members of an object.
 func missingFrom(dec *jsontext.Decoder, required []string, seen uint64) error {
 	for i, name := range required {
 		if seen&(1<<i) == 0 {
@@ -128,8 +128,8 @@ func open(dec *jsontext.Decoder, kind jsontext.Kind, what string) (ok bool, err 
 	return err == nil, err
 }
 
-// expect reports whether the next value is of the kind. It consumes nothing of
-// a right one, and passes over a wrong one, which is a fault.
+// expect reports whether the next value is of the kind. It consumes nothing if so;
+// otherwise it skips the value and returns a fault.
 func expect(dec *jsontext.Decoder, kind jsontext.Kind, what string) (ok bool, err error) {
 	switch got := dec.PeekKind(); got {
 	case kind:
@@ -148,7 +148,7 @@ func wrong(dec *jsontext.Decoder, what string) error {
 	return fault(dec, RuleType, what, BadJSON("Expected %s", what))
 }
 
-// DecodeOpt reads a member that may be absent, and is not.
+// DecodeOpt reads an optional member that is present.
 func DecodeOpt[T any](v *Opt[T], dec *jsontext.Decoder, value func(*T, *jsontext.Decoder) error) error {
 	v.Set = true
 	return value(&v.Value, dec)
@@ -180,8 +180,8 @@ func DecodeList[T any](v *[]T, dec *jsontext.Decoder, value func(*T, *jsontext.D
 	return err
 }
 
-// DecodeMap reads an object whose member names are data, parsed by key. An
-// empty one is not nil.
+// DecodeMap reads an object whose member names are data, parsed with key. An empty one
+// is not nil.
 func DecodeMap[K ~string, V any](v *map[K]V, dec *jsontext.Decoder, key func(string) (K, error), value func(*V, *jsontext.Decoder) error) error {
 	if ok, err := open(dec, '{', "an object"); !ok {
 		return err
@@ -222,11 +222,11 @@ func wrongKey(dec *jsontext.Decoder, err error) error {
 	return fault(dec, RuleEnum, "another name", err)
 }
 
-// AnyKey is the key of a map whose member names have no grammar.
+// AnyKey parses the keys of a map whose member names have no grammar.
 func AnyKey(s string) (string, error) { return s, nil }
 
-// DecodeCount refuses a container of n things where fewer than least or more
-// than most are allowed.
+// DecodeCount refuses a container of n elements if n is less than least or more than
+// most.
 func DecodeCount(dec *jsontext.Decoder, err error, n, least, most int) error {
 	if err == nil && (n < least || n > most) {
 		return fault(dec, RuleLimits, elements(least, most), BadJSON("Wrong number of values (%d)", n))
@@ -347,7 +347,7 @@ func DecodeFloat(v *float64, dec *jsontext.Decoder) error {
 	return nil
 }
 
-// DecodeRaw keeps any value as it is.
+// DecodeRaw returns any value unchanged.
 func DecodeRaw(v *Raw, dec *jsontext.Decoder) error {
 	raw, err := dec.ReadValue()
 	if err != nil {
@@ -357,8 +357,8 @@ func DecodeRaw(v *Raw, dec *jsontext.Decoder) error {
 	return nil
 }
 
-// DecodeRawOf keeps a value as it is, if it is of one of the kinds: a string of
-// the kinds' bytes.
+// DecodeRawOf returns a value unchanged, if it is of one of the kinds, given as a
+// string of their bytes.
 func DecodeRawOf(v *Raw, dec *jsontext.Decoder, kinds string) error {
 	if k := dec.PeekKind(); k != jsontext.KindInvalid && strings.IndexByte(kinds, byte(k)) < 0 {
 		if err := dec.SkipValue(); err != nil {
@@ -369,7 +369,7 @@ func DecodeRawOf(v *Raw, dec *jsontext.Decoder, kinds string) error {
 	return DecodeRaw(v, dec)
 }
 
-// DecodeRawObject keeps an object as it is.
+// DecodeRawObject returns an object unchanged.
 func DecodeRawObject(v *Raw, dec *jsontext.Decoder) error {
 	if ok, err := expect(dec, '{', "an object"); !ok {
 		return err
@@ -401,7 +401,7 @@ func ParseEnum[T interface {
 
 var errUnknownValue = errors.New("unknown value")
 
-// RequiredList returns the values of a query parameter that must be there.
+// RequiredList returns the values of a required query parameter.
 func RequiredList[T any](q *Query, name string, list []T) []T {
 	if len(list) == 0 {
 		q.fail(RuleQueryMissing, name, "the parameter", MissingParam("Missing query parameter %q", name))

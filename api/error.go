@@ -13,9 +13,8 @@ import (
 	oaerrors "github.com/go-openapi/errors"
 )
 
-// Error is what a client is meant to see: an HTTP status and a Matrix error
-// object. It also is a go-openapi error. Every answer that is neither 2xx nor
-// 3xx is one.
+// Error is an error for the client: an HTTP status and a Matrix error object. It also
+// is a go-openapi error. Every answer that is neither 2xx nor 3xx is one.
 //
 // Spec: client-server "Standard error response".
 type Error struct {
@@ -25,8 +24,8 @@ type Error struct {
 	Extra   map[string]any    // further members of the error object, such as flows or soft_logout
 	Header  map[string]string // further headers, such as Retry-After
 	Err     error             // the cause, for the log only
-	// Violations are why the request is refused, the first of them what Msg
-	// says. Without any, the cause or the code names the rule.
+	// Violations are the reasons of the refusal; Msg is about the first. Without any,
+	// the cause or the code names the rule.
 	Violations []Violation
 }
 
@@ -105,8 +104,8 @@ func MissingToken() *Error {
 	return Errorf(http.StatusUnauthorized, "M_MISSING_TOKEN", "Missing access token")
 }
 
-// UnknownToken is the answer to an access token that is not, or no longer,
-// valid. softLogout tells the client to keep its keys and log in again.
+// UnknownToken is the answer to an invalid or expired access token. softLogout tells
+// the client to keep its keys and log in again.
 func UnknownToken(softLogout bool) *Error {
 	e := Errorf(http.StatusUnauthorized, "M_UNKNOWN_TOKEN", "Unknown access token")
 	e.Extra = map[string]any{"soft_logout": softLogout}
@@ -122,16 +121,16 @@ func LimitExceeded(wait time.Duration) *Error {
 	return e
 }
 
-// Unavailable is the answer where the server cannot do now what it can at other
-// times; the client is to ask again after the wait.
+// Unavailable is the answer if the server temporarily cannot serve a request; the
+// client should repeat it after the wait.
 func Unavailable(wait time.Duration, format string, args ...any) *Error {
 	e := Errorf(http.StatusServiceUnavailable, "M_UNKNOWN", format, args...)
 	e.Header = map[string]string{"Retry-After": fmt.Sprint(int64((wait + time.Second - 1) / time.Second))}
 	return e
 }
 
-// Unfinished is the whole body of an operation that is not written yet. The
-// writer adds the header Touchstone-Unfinished with the operation's id.
+// Unfinished is the answer of an operation that is not implemented yet. The writer adds
+// the header Touchstone-Unfinished with the operation's id.
 func Unfinished() *Error {
 	return &Error{Status: http.StatusNotFound, ErrCode: "M_UNRECOGNIZED", Msg: "This server does not serve this operation yet", Err: errUnfinished}
 }

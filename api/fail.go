@@ -15,16 +15,14 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// ErrStopping is why the context of a request ends that takes too long while the
-// server stops. Its client is still there, and hears of it.
+// ErrStopping is the cause with which the context of a request ends if it takes too
+// long while the server stops. Its client is still connected and gets an answer.
 var ErrStopping = errors.New("the server is stopping")
 
-// fail is the border: what a handler returned becomes what the client sees.
-// An *Error becomes its body. Where the request has ended, nobody is there to
-// hear, and the connection is dropped without an answer. Anything else is an
-// opaque 500, with its text in the log only. An answer that had begun cannot
-// be taken back: the connection is dropped, so that the client does not take a
-// part for the whole.
+// fail converts a handler's error to the answer. An *Error becomes the body. If the
+// client has gone, the connection is dropped without an answer. Any other error is a
+// 500 without details; its text is only logged. If the answer had begun, the connection
+// is dropped, so that the client does not take it for complete.
 func (rt *Router) fail(x *Exchange, err error) {
 	e := rt.clientError(x, err)
 	if e == nil || x.rec.status != 0 {
@@ -48,11 +46,11 @@ func (rt *Router) fail(x *Exchange, err error) {
 			rt.log(x, slog.LevelError, "the error does not pass the check", err)
 		}
 	}
-	// Whoever cannot be written to is gone.
+	// The client has gone.
 	_ = x.writeJSON(e.Status, body)
 }
 
-// clientError returns what the client is told, or nil for nothing.
+// clientError returns the error for the client, nil for none.
 func (rt *Router) clientError(x *Exchange, err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {

@@ -15,10 +15,10 @@ import (
 	"touchstone.example/api/raw"
 )
 
-// maxViolations bounds what one request is told of.
+// maxViolations bounds the violations in one answer.
 const maxViolations = 100
 
-// Rules of what decoders read. They hold in every profile.
+// Rules that the decoders check, the same in every profile.
 const (
 	RuleJSON              = "request-json"
 	RuleDepth             = "request-depth"
@@ -33,14 +33,14 @@ const (
 	RuleParameterEncoding = "parameter-encoding"
 )
 
-// faults are what is wrong with one request. A decoder stops at the first
-// fault, which is the answer's error; the request is then read once more, and
-// each fault is noted here and passed over.
+// faults collects everything that is wrong with one request. A decoder stops at the
+// first fault, which is the answer's error. The request is then read once more; this
+// time each fault is recorded here and skipped.
 type faults struct{ list []Violation }
 
 var errEnough = errors.New("more is wrong than is told")
 
-// add notes a fault, once for each rule and place.
+// add records a fault, once for each rule and place.
 func (f *faults) add(v Violation) error {
 	if len(f.list) == maxViolations {
 		return errEnough
@@ -52,13 +52,13 @@ func (f *faults) add(v Violation) error {
 	return nil
 }
 
-// has reports whether a fault at a place of the body is noted already.
+// has reports whether a fault at a place of the body is recorded already.
 func (f *faults) has(w Where) bool {
 	return slices.ContainsFunc(f.list, func(o Violation) bool { return o.Where == w })
 }
 
-// option hands the faults to decoders. A json decoder has no place for values
-// of ours, but its options can hold a function, which stands for them.
+// option passes the faults to decoders. A json decoder cannot carry our values, but its
+// options can carry a function that returns them.
 func (f *faults) option() json.Options {
 	return json.WithUnmarshalers(json.UnmarshalFunc(func(_ []byte, to *faultsOf) error {
 		to.faults = f
@@ -68,20 +68,20 @@ func (f *faults) option() json.Options {
 
 type faultsOf struct{ faults *faults }
 
-// faultsIn returns the faults that a decoder notes, or nil where it stops at
-// the first. Only what has found a fault asks.
+// faultsIn returns the faults that a decoder records, nil if it stops at the first. It
+// is called only for a fault.
 func faultsIn(dec *jsontext.Decoder) *faults {
 	u, ok := json.GetOption(dec.Options(), json.WithUnmarshalers)
 	if !ok || u == nil {
 		return nil
 	}
 	var of faultsOf
-	_ = json.Unmarshal([]byte("null"), &of, json.WithUnmarshalers(u)) // another's function leaves it nil
+	_ = json.Unmarshal([]byte("null"), &of, json.WithUnmarshalers(u)) // a function of other code leaves it nil
 	return of.faults
 }
 
-// fault is what a decoder returns for the value that it has just read: an error
-// with its place, or nil where faults are noted and passed over.
+// fault is what a decoder returns for an invalid value: an error with its place, or nil
+// if faults are recorded and skipped.
 func fault(dec *jsontext.Decoder, rule, expected string, e error) error {
 	at := dec.StackPointer()
 	if f := faultsIn(dec); f != nil {
@@ -90,7 +90,7 @@ func fault(dec *jsontext.Decoder, rule, expected string, e error) error {
 	return &json.SemanticError{JSONPointer: at, Err: e}
 }
 
-// missing is the fault of an object that has just been read.
+// missing is the fault of an object without a required member.
 func missing(dec *jsontext.Decoder, name string) error {
 	at := dec.StackPointer()
 	if f := faultsIn(dec); f != nil {
@@ -107,8 +107,8 @@ func an(name string) string {
 	return "a " + name
 }
 
-// all returns a refusal with everything that is wrong with the request: it is
-// read once more. again reads it.
+// all returns a refusal with everything that is wrong with the request, which again
+// reads once more.
 func (x *Exchange) all(err error, again func() error) error {
 	var e *Error
 	if x.router.cfg.Checks.Settle == nil || x.bodyErr != nil || !errors.As(err, &e) || e.Status >= http.StatusInternalServerError {
@@ -116,7 +116,7 @@ func (x *Exchange) all(err error, again func() error) error {
 	}
 	f := &faults{}
 	x.faults, x.Params.faults = f, f
-	_ = again() // the first failure is told; what stops this pass is in it
+	_ = again() // the first failure is the answer; an error of this pass is one of the faults
 	x.faults, x.Params.faults = nil, nil
 	if len(f.list) == 0 {
 		return err
@@ -126,7 +126,7 @@ func (x *Exchange) all(err error, again func() error) error {
 	return &out
 }
 
-// note reads a body that has a fault, or may have, for all of them.
+// note reads a body to record all its faults.
 func (x *Exchange) note(body []byte, dst any) error {
 	f := x.faults
 	before := len(f.list)
@@ -137,7 +137,7 @@ func (x *Exchange) note(body []byte, dst any) error {
 		var value Raw
 		var syntax *jsontext.SyntacticError
 		if errors.As(json.Unmarshal(body, &value), &syntax) {
-			f.list = f.list[:before] // of what is no JSON, nothing else can be said
+			f.list = f.list[:before] // if it is not JSON, there is nothing else to report
 			return f.add(Violation{Rule: RuleJSON, Where: InBody(string(syntax.JSONPointer)), Expected: "a JSON text", Found: "not JSON: " + reason(syntax.Err)})
 		}
 		if v, ok := handWritten(err); ok {
@@ -162,7 +162,7 @@ func (x *Exchange) note(body []byte, dst any) error {
 	return nil
 }
 
-// handWritten is the fault that a type tells whose decoder is not generated.
+// handWritten is the fault of a type whose decoder is not generated.
 func handWritten(err error) (v Violation, ok bool) {
 	var semantic *json.SemanticError
 	if errors.As(err, &semantic) {
@@ -183,7 +183,7 @@ func handWritten(err error) (v Violation, ok bool) {
 	return v, true
 }
 
-// judged asks the judge about a body.
+// judged lets the strictness check look at a body.
 func (x *Exchange) judged(body []byte) []Violation {
 	if check := x.router.cfg.Checks.Request; check != nil {
 		return check(x, body)

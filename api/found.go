@@ -12,8 +12,8 @@ import (
 	"strconv"
 )
 
-// This file gathers what is found in a request, from whoever finds it, and tells
-// it: in the answer's header and body, in the log, and to the store.
+// This file collects the violations found in a request, by whatever part finds them,
+// and reports them: in the answer's header and body, in the log, and to the store.
 
 // HeaderViolations counts in an answer what was found in its request.
 const HeaderViolations = "Touchstone-Violations"

@@ -15,14 +15,14 @@ import (
 	"touchstone.example/api/id"
 )
 
-// An Authenticator says who makes a request. named is false where the request
-// names nobody.
+// An Authenticator returns the caller of a request. named is false if the request names
+// none.
 type Authenticator[T any] func(r *http.Request) (who T, named bool, err error)
 
 var _ runtime.Authenticator = Authenticator[Caller](nil)
 
-// Authenticate implements go-openapi's Authenticator, for code that has only that
-// contract; on this side of it a caller keeps its type.
+// Authenticate implements go-openapi's Authenticator, for code that knows only that
+// contract; our code keeps the caller's type.
 func (f Authenticator[T]) Authenticate(params any) (bool, any, error) {
 	return security.HTTPAuthenticator(func(r *http.Request) (bool, any, error) {
 		who, named, err := f(r)
@@ -30,15 +30,15 @@ func (f Authenticator[T]) Authenticate(params any) (bool, any, error) {
 	}).Authenticate(params)
 }
 
-// Authenticators are the ways to name the caller of an operation, by what its
-// Auth asks for. Operations whose way is nil are answered with an error.
+// Authenticators authenticate the callers of operations, by the operation's Auth. If
+// one is nil, its operations are answered with an error.
 type Authenticators struct {
 	User       Authenticator[Caller] // AuthUser and AuthOptional
 	AppService Authenticator[Caller]
 	Identity   Authenticator[Caller]
 	Homeserver Authenticator[struct{}]
-	// Server finds the whole body in the request's Body, since the signature
-	// covers it.
+	// Server is given the whole body as the request's Body, since the signature covers
+	// it.
 	Server Authenticator[id.ServerName]
 }
 
@@ -54,8 +54,8 @@ func (x *Exchange) User(ctx context.Context) (Caller, error) {
 	return c, nil
 }
 
-// OptionalUser returns the caller, or nil where the request names none. A
-// token that is not valid is an error here too.
+// OptionalUser returns the caller, nil if the request names none. An invalid token is
+// an error here too.
 func (x *Exchange) OptionalUser(ctx context.Context) (*Caller, error) {
 	c, named, err := authenticate(ctx, x, AuthOptional, x.router.cfg.Auth.User)
 	if err != nil || !named {
@@ -67,7 +67,7 @@ func (x *Exchange) OptionalUser(ctx context.Context) (*Caller, error) {
 	return &c, nil
 }
 
-// known notes who the caller is, who may still be refused.
+// known records the caller, who may still be refused.
 func (x *Exchange) known(c Caller) error {
 	x.sender = Sender{User: string(c.User), Device: string(c.Device), Service: c.AppService}
 	x.identified(string(c.User))
@@ -77,7 +77,7 @@ func (x *Exchange) known(c Caller) error {
 	return nil
 }
 
-// AppService returns the application service that calls.
+// AppService returns the calling application service.
 func (x *Exchange) AppService(ctx context.Context) (Caller, error) {
 	c, err := required(ctx, x, AuthAppService, x.router.cfg.Auth.AppService)
 	x.sender = Sender{User: string(c.User), Device: string(c.Device), Service: c.AppService}
@@ -95,8 +95,8 @@ func (x *Exchange) Homeserver(ctx context.Context) error {
 	return err
 }
 
-// Server returns the server that signed the request. Since the signature
-// covers the body, that is read first.
+// Server returns the server that signed the request. The body is read first, since the
+// signature covers it.
 //
 // Spec: server-server "Request Authentication".
 func (x *Exchange) Server(ctx context.Context) (id.ServerName, error) {
@@ -120,7 +120,7 @@ func (x *Exchange) Server(ctx context.Context) (id.ServerName, error) {
 	return name, nil
 }
 
-// required is who must be named.
+// required returns the caller, or an error if there is none.
 func required[T any](ctx context.Context, x *Exchange, kind Auth, f Authenticator[T]) (T, error) {
 	who, named, err := authenticate(ctx, x, kind, f)
 	if err == nil && !named {

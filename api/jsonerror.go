@@ -14,8 +14,8 @@ import (
 	"touchstone.example/api/raw"
 )
 
-// deeper says whether JSON nests deeper than max. It reads no further than it
-// must, and does not mind what is no JSON.
+// deeper reports whether JSON nests deeper than max. It reads no further than needed,
+// and accepts invalid JSON.
 func deeper(body []byte, max int) bool {
 	depth := 0
 	for i := 0; i < len(body); i++ {
@@ -39,8 +39,8 @@ func deeper(body []byte, max int) bool {
 
 var errMore = errors.New("more than one value")
 
-// depthError says what is wrong with a body that has more brackets than may
-// nest: that they do, or that something before them is not JSON.
+// depthError returns the error for a body that opens too many brackets: too deep, or
+// not JSON if there is a syntax error before them.
 func depthError(body []byte) error {
 	dec := jsontext.NewDecoder(bytes.NewReader(body))
 	for {
@@ -56,10 +56,9 @@ func depthError(body []byte) error {
 	}
 }
 
-// bodyError turns a failure to decode body into M_NOT_JSON or M_BAD_JSON. A
-// decoder stops at the first wrong value; whether the rest is JSON is looked
-// up here, so that the code depends on the body alone and not on what comes
-// first in it.
+// bodyError converts an error of decoding body to M_NOT_JSON or M_BAD_JSON. A decoder
+// stops at the first wrong value; this checks whether the rest is JSON, so that the
+// code depends on the whole body and not on what comes first in it.
 func bodyError(body []byte, err error) error {
 	var syntax *jsontext.SyntacticError
 	if !errors.As(err, &syntax) {
@@ -90,7 +89,7 @@ func bodyError(body []byte, err error) error {
 	return BadJSON("Invalid value%s: a JSON %s does not belong here", pointer, kind(semantic.JSONKind))
 }
 
-// at names the place of a value, unless that is the whole body.
+// at describes the place of a value, unless that is the whole body.
 func at(p jsontext.Pointer) string {
 	if p == "" {
 		return ""

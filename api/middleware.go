@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Handler returns the router behind its middleware, in the order in which a
-// request meets it: the client's address, a name, one line in the log and one
-// observation, and a guard against panics. The router itself adds CORS headers.
+// Handler returns the router with its middleware. A request passes in this order: the
+// client's address, the request ID, the log line and the observation, and the recovery
+// from panics. The router itself adds CORS headers.
 func (rt *Router) Handler() http.Handler {
 	c := &rt.cfg
 	h := Recover(rt, c.Log)
@@ -23,8 +23,8 @@ func (rt *Router) Handler() http.Handler {
 	return ClientAddresses(h, c.TrustedProxies, c.Log)
 }
 
-// Paced hangs up on clients that do not take their answers: each piece must be
-// taken by the deadline of the moment at which it is written.
+// Paced closes connections whose clients do not read their answers: each piece has a
+// deadline, set when it is written.
 func Paced(next http.Handler, deadline func() time.Time) http.Handler {
 	if deadline == nil {
 		return next
@@ -36,10 +36,9 @@ func Paced(next http.Handler, deadline func() time.Time) http.Handler {
 	})
 }
 
-// RequestIDs names every request. The name goes into the log and, as
-// Request-Id, into the answer, where a user can find it to report a fault. What
-// a client sends in its place is not believed. name, which may be nil, puts it
-// into the context.
+// RequestIDs gives every request an ID. It is in the log and, as Request-Id, in the
+// answer, where a user can find it to report a fault. An ID sent by the client is
+// ignored. name, which may be nil, puts the ID into the context.
 func RequestIDs(next http.Handler, source func() string, name func(context.Context, string) context.Context) http.Handler {
 	if source == nil {
 		return next
@@ -56,14 +55,13 @@ func RequestIDs(next http.Handler, source func() string, name func(context.Conte
 	})
 }
 
-// statusAborted stands in logs and metrics for a connection that was dropped
-// without a whole answer. It never goes out.
+// statusAborted is the status in logs and metrics for a connection that was dropped
+// without a complete answer. It is never sent.
 const statusAborted = 499
 
-// AccessLog writes one line for each request: who made it, what it did and how
-// it ended, with the error code and the rule of a refusal.
-// Neither the query nor a header is in it, since either may hold a token; a
-// path only where no operation has it.
+// AccessLog writes one line for each request: the caller, the operation and the result,
+// with the error code and the rule of a refusal. It never contains the query or a
+// header, which may hold a token, and the path only if no operation has it.
 func AccessLog(next http.Handler, now func() time.Time, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rec := recorderOf(w)
@@ -94,7 +92,7 @@ func AccessLog(next http.Handler, now func() time.Time, log *slog.Logger) http.H
 	})
 }
 
-// Observe tells observe how each request ended.
+// Observe calls observe with each request's result.
 func Observe(next http.Handler, now func() time.Time, observe func(op *Operation, status int, d time.Duration)) http.Handler {
 	if observe == nil {
 		return next
@@ -120,8 +118,8 @@ func read(now func() time.Time) time.Time {
 	return now()
 }
 
-// outcome returns the status of an answer. Recover lets one panic pass, the
-// one that drops the connection.
+// outcome returns the status of an answer. http.ErrAbortHandler, which drops the
+// connection, is the only panic that Recover lets pass.
 func (rec *recorder) outcome(panicked any) int {
 	switch {
 	case panicked != nil:
@@ -132,8 +130,8 @@ func (rec *recorder) outcome(panicked any) int {
 	return rec.status
 }
 
-// Recover turns a panic into an opaque 500, with its stack in the log. Where
-// the answer had begun, the connection is dropped.
+// Recover converts a panic to a 500 without details, with its stack in the log. If the
+// answer had begun, the connection is dropped.
 func Recover(next http.Handler, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rec := recorderOf(w)

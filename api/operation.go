@@ -21,15 +21,15 @@ type Operation struct {
 	Deprecated  bool
 	Added       string // Matrix version, empty if always there
 	Statuses    []int  // declared statuses; 300 and 400 stand for 3XX and 4XX
-	// When tells apart operations that share a route: "body:user_id" (the
-	// body has this member) or "query:room_id". Empty otherwise.
+	// When distinguishes operations on one route: "body:user_id" (the body has this
+	// member) or "query:room_id". Empty otherwise.
 	When string
 }
 
-// Name is the operation's id below its API's: clientapi.sendMessage.
+// Name is the API and the operation's ID: clientapi.sendMessage.
 func (op *Operation) Name() string { return op.API + "." + op.ID }
 
-// Auth says who may call an operation.
+// Auth is the kind of authentication of an operation.
 type Auth uint8
 
 const (
@@ -42,15 +42,15 @@ const (
 	AuthIdentity        // an identity server's token (identity API)
 )
 
-// Caller is who makes a client-server request, as its access token says.
+// Caller is the caller of a client-server request, by its access token.
 type Caller struct {
 	User       id.UserID
-	Device     id.DeviceID // empty for application services without one
+	Device     id.DeviceID // empty for an application service without a device
 	Token      int64       // the row of the access token; scopes transaction ids
 	Guest      bool
 	Admin      bool
-	Locked     bool   // may do nothing but log out
-	AppService string // id of the application service that speaks, if one does
+	Locked     bool   // may only log out
+	AppService string // ID of the calling application service, if it is one
 }
 
 // An Appender writes itself as JSON. Generated responses do so without
@@ -59,7 +59,7 @@ type Appender interface {
 	AppendJSON(b []byte) []byte
 }
 
-// A Responder is a success that is not one JSON object with status 200: media,
+// A Responder is a successful answer other than a JSON object with status 200: media,
 // redirects, other statuses. It has the shape of go-openapi's Responder.
 type Responder interface {
 	Respond(x *Exchange) error
@@ -77,16 +77,16 @@ type Exchange struct {
 	Params Params
 
 	rec     *recorder
-	caller  string   // whom the request names, once that is known
+	caller  string   // the caller, when known
 	sender  Sender   // the same for violations
-	done    []func() // what to do when the exchange is over
+	done    []func() // functions to call when the exchange is over
 	query   Query
 	body    []byte
 	bodyErr error
 	read    bool
 	router  *Router
 
-	faults     *faults     // where the request is read again for all that is wrong with it
+	faults     *faults     // set while the request is read again for all its faults
 	violations []Violation // found so far
-	announced  int         // how many of them have been told
+	announced  int         // how many of them are reported
 }

@@ -4,9 +4,9 @@ package api
 
 import "touchstone.example/api/raw"
 
-// What is JSON and not HTTP, under the names that generated code has for it.
+// Types of api/raw under the names that generated code uses.
 type (
-	// Raw is one JSON value kept byte for byte.
+	// Raw is one JSON value, stored byte for byte.
 	Raw = raw.Raw
 	// Opt is an optional scalar: a member or parameter that may be absent.
 	Opt[T any] = raw.Opt[T]

@@ -14,17 +14,16 @@ import (
 // maxParams is how many parameters a path may have.
 const maxParams = 6
 
-// Params are the path parameters of a request, in path order. They are kept
-// as they were sent and decoded when read, each exactly once.
+// Params are the path parameters of a request, in path order. They are stored as sent
+// and decoded once, when read.
 type Params struct {
 	raw    [maxParams]string
 	n      int
 	op     *Operation
-	faults *faults // where all of them are gathered
+	faults *faults // set to collect all faults
 }
 
-// Path returns the i'th parameter, decoded. A parameter that the request left
-// out, which only the last may be, is empty.
+// Path returns the i'th parameter, decoded. The last may be absent, and is then empty.
 func (p *Params) Path(i int) (string, error) {
 	raw := p.raw[i]
 	if i >= p.n {
@@ -43,17 +42,22 @@ func (p *Params) Path(i int) (string, error) {
 	return v, nil
 }
 
-// Named returns a parameter by its name, decoded; empty where there is none or
-// it cannot be decoded.
+// Named returns a parameter by its name, decoded; empty if there is none or it cannot
+// be decoded.
 func (p *Params) Named(name string) string {
-	for i := range p.n {
-		if p.name(i) == name {
-			v, err := url.PathUnescape(p.raw[i])
-			if err != nil {
-				return ""
-			}
+	if p.op == nil {
+		return ""
+	}
+	i := 0
+	for seg := range strings.SplitSeq(p.op.Path, "/") {
+		if !strings.HasPrefix(seg, "{") {
+			continue
+		}
+		if seg[1:len(seg)-1] == name && i < p.n {
+			v, _ := url.PathUnescape(p.raw[i]) // empty where it fails
 			return v
 		}
+		i++
 	}
 	return ""
 }
@@ -77,7 +81,7 @@ func PathID[T any](p *Params, i int, parse func(string) (T, error)) (T, error) {
 	return zero, p.fail(i, rule, expected, e)
 }
 
-// fail is the fault of a parameter, or nil where all of them are gathered.
+// fail is the fault of a parameter, or nil if all faults are collected.
 func (p *Params) fail(i int, rule, expected string, e *Error) error {
 	if p.faults == nil {
 		return e
@@ -89,10 +93,10 @@ func (p *Params) fail(i int, rule, expected string, e *Error) error {
 	return p.faults.add(v)
 }
 
-// notFoundOnly tells whether the operation declares 404 and no 400. Then a
-// value that its closed list does not have names something that is not there.
+// notFoundOnly reports whether the operation declares 404 and no 400. Then a value that
+// is not in the closed list is answered with 404.
 //
-// Spec: client-server getPushRule, of whose kinds there may be more one day.
+// Spec: client-server getPushRule, whose list of kinds may grow.
 func (op *Operation) notFoundOnly() bool {
 	return op != nil && slices.Contains(op.Statuses, http.StatusNotFound) && !slices.Contains(op.Statuses, http.StatusBadRequest)
 }

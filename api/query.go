@@ -13,10 +13,9 @@ import (
 	"touchstone.example/api/id"
 )
 
-// A Query reads query parameters. It finds them in the raw query, without a
-// map. The first failure sticks and is what Err returns, so that a generated
-// decoder reads all of its parameters and asks once. Where a parameter that
-// holds one value is repeated, the first one counts.
+// A Query reads query parameters from the raw query, without a map. It keeps the first
+// failure for Err, so that a generated decoder reads all its parameters and then checks
+// once. If a parameter with one value is repeated, the first counts.
 type Query struct {
 	raw string
 	err error
@@ -32,7 +31,7 @@ func (x *Exchange) Query() *Query {
 // Err returns the first failure.
 func (q *Query) Err() error { return q.err }
 
-// fail notes a fault of a parameter; where all faults are gathered, none sticks.
+// fail records a fault of a parameter. If all faults are collected, Err stays nil.
 func (q *Query) fail(rule, name, expected string, err *Error) {
 	if q.x != nil && q.x.faults != nil {
 		v := Violation{Rule: rule, Where: InQuery(name), Expected: expected, ErrCode: err.ErrCode}
@@ -44,7 +43,7 @@ func (q *Query) fail(rule, name, expected string, err *Error) {
 		case rule == RuleQueryMissing:
 			v.Found = "absent"
 		}
-		_ = q.x.faults.add(v) // beyond the bound nothing is told
+		_ = q.x.faults.add(v) // beyond maxViolations none is reported
 		return
 	}
 	if q.err == nil {
@@ -56,8 +55,8 @@ func (q *Query) invalid(rule, name, expected, why string) {
 	q.fail(rule, name, expected, InvalidParam("Query parameter %q %s", name, why))
 }
 
-// next cuts the first pair off a raw query. A pair that cannot be decoded is
-// a failure, whatever its name: nobody can say what the client meant by it.
+// next removes the first pair from a raw query. A pair that cannot be decoded is a
+// failure, whatever its name.
 func (q *Query) next(raw string) (name, value, rest string) {
 	pair, rest, _ := strings.Cut(raw, "&")
 	name, value, _ = strings.Cut(pair, "=")
@@ -161,14 +160,14 @@ func (q *Query) Strings(name string) (vs []string) {
 	return vs
 }
 
-// Has says whether a parameter is there.
+// Has reports whether a parameter is present.
 func (q *Query) Has(name string) bool {
 	_, ok := q.lookup(name)
 	return ok
 }
 
-// Others returns every parameter that is not one of the known: the fields of a
-// third-party lookup, which the specification leaves open.
+// Others returns every parameter that is not one of the known ones: the fields of a
+// third-party lookup, which the specification does not define.
 func (q *Query) Others(known ...string) map[string]string {
 	var m map[string]string
 	for raw := q.raw; raw != ""; {
@@ -201,13 +200,13 @@ func QueryID[T any](q *Query, name string, parse func(string) (T, error)) (o Opt
 	return Some(v)
 }
 
-// unparsed is the fault of a parameter that is no identifier or listed value.
+// unparsed is the fault of a parameter that is not a valid identifier or listed value.
 func (q *Query) unparsed(name string, err error) {
 	rule, expected := parseFault(err)
 	q.fail(rule, name, expected, InvalidParam("Query parameter %q: %v", name, err))
 }
 
-// parseFault is the rule that a parameter breaks which could not be parsed.
+// parseFault is the rule that an unparsable parameter violates.
 func parseFault(err error) (rule, expected string) {
 	var bad *id.Error
 	if errors.As(err, &bad) {
@@ -229,8 +228,8 @@ func QueryIDs[T any](q *Query, name string, parse func(string) (T, error)) (out 
 	return out
 }
 
-// Required returns the value of a parameter that must be there. Where the
-// departure is let pass, an absent one is its zero value.
+// Required returns the value of a required parameter. If a departure is allowed, an
+// absent one has the zero value.
 func Required[T any](q *Query, name string, o Opt[T]) T {
 	if o.Set {
 		return o.Value

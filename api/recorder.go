@@ -9,36 +9,36 @@ import (
 	"time"
 )
 
-// A recorder is the ResponseWriter of an exchange. It remembers what has been
-// answered, for the log, the metrics and the error writer.
+// A recorder is the ResponseWriter of an exchange. It records the answer for the log,
+// the metrics and the error writer.
 type recorder struct {
 	http.ResponseWriter
-	outer  *recorder // the middleware's, where another writer stands between
+	outer  *recorder // the middleware's recorder, if another writer wraps it
 	op     *Operation
 	x      *Exchange // nil outside of the router
 	status int       // 0 until the answer has begun
 	bytes  int64
 	id     string // the request's name
-	quiet  bool   // log records get the name from the context
-	// notes are what the log line says besides.
+	quiet  bool   // log records get the ID from the context
+	// notes are additional attributes of the log line.
 	notes []slog.Attr
-	// deadline returns until when the client must have taken what is written
-	// next; nil: it may take as long as it likes.
+	// deadline returns by when the client must have read what is written next; nil: no
+	// deadline.
 	deadline func() time.Time
-	// unread is until when a body may arrive that nobody has read. net/http
-	// reads it first, and sends what is written then.
+	// unread is the deadline of a body that no handler has read. net/http reads it
+	// before it sends what is written then.
 	unread time.Time
-	logged bool // why the request failed is in the log already
+	logged bool // the reason of the failure is logged already
 }
 
 // writeAtOnce is how much of an answer has one deadline.
 const writeAtOnce = 64 << 10
 
-// lastWrite is how long it may take to send an answer once the body has been
-// waited for in vain.
+// lastWrite is how long it may take to send an answer after the body has not arrived in
+// time.
 const lastWrite = 5 * time.Second
 
-// recorderOf returns w where that is a recorder, else a new one on w.
+// recorderOf returns w if it is a recorder, else a new one on w.
 func recorderOf(w http.ResponseWriter) *recorder {
 	if rec, ok := w.(*recorder); ok {
 		return rec
@@ -57,21 +57,21 @@ func recorderOf(w http.ResponseWriter) *recorder {
 	}
 }
 
-// serves notes the operation, also for the middleware.
+// serves records the operation, also for the middleware.
 func (rec *recorder) serves(op *Operation) {
 	for ; rec != nil; rec = rec.outer {
 		rec.op = op
 	}
 }
 
-// told notes that the log has the reason of a failure, also for the middleware.
+// told records that the reason of a failure was logged, also for the middleware.
 func (rec *recorder) told() {
 	for ; rec != nil; rec = rec.outer {
 		rec.logged = true
 	}
 }
 
-// name is the request's name for a log record, once.
+// name returns the request's ID for a log record, once.
 func (rec *recorder) name() slog.Attr {
 	if rec.quiet || rec.id == "" {
 		return slog.Attr{}
@@ -82,15 +82,15 @@ func (rec *recorder) name() slog.Attr {
 // Unwrap is for http.ResponseController.
 func (rec *recorder) Unwrap() http.ResponseWriter { return rec.ResponseWriter }
 
-// note adds to the log line, also for the middleware.
+// note adds attributes to the log line, also for the middleware.
 func (rec *recorder) note(a slog.Attr) {
 	for ; rec != nil; rec = rec.outer {
 		rec.notes = append(rec.notes, a)
 	}
 }
 
-// extend gives the client time to take more. Who takes nothing is hung up on,
-// and holds nothing any longer.
+// extend gives the client more time to read. The connection of a client that reads
+// nothing is closed.
 func (rec *recorder) extend() {
 	if rec.deadline == nil {
 		return
@@ -155,7 +155,7 @@ func (rec *recorder) begin() {
 	}
 }
 
-// announce tells what was found in the request, before its answer begins.
+// announce reports the violations found in the request, before its answer begins.
 func (rec *recorder) announce() {
 	if rec.x != nil {
 		rec.x.announce()

@@ -14,7 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Empty is the answer that says nothing but that it is one: {}.
+// Empty is the empty answer {}.
 type Empty struct{}
 
 // AppendJSON appends an empty object.
@@ -30,7 +30,7 @@ func (*Empty) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// maxPooled bounds what an answer leaves behind in the pool.
+// maxPooled bounds the size of a buffer that is returned to the pool.
 const maxPooled = 1 << 20
 
 // Reply answers with one JSON value.
@@ -66,7 +66,7 @@ func (x *Exchange) writeJSON(status int, body []byte) error {
 
 var contentJSON = []string{"application/json"}
 
-// Redirect answers with another place. The location goes out as it is.
+// Redirect answers with a redirect. The location is sent unchanged.
 //
 // Spec: client-server "API Standards": all answers but media are JSON objects.
 func (x *Exchange) Redirect(status int, location string) error {
@@ -74,9 +74,8 @@ func (x *Exchange) Redirect(status int, location string) error {
 	return x.writeJSON(status, []byte("{}"))
 }
 
-// Send answers with media and closes the body if it can be closed. The header
-// fields that go with it are set on x.W.Header() beforehand. A size that is
-// not known is negative.
+// Send answers with media and closes the body if it can be closed. Set its header
+// fields on x.W.Header() before. An unknown size is negative.
 func (x *Exchange) Send(status int, contentType string, size int64, body io.Reader) error {
 	if c, ok := body.(io.Closer); ok {
 		defer c.Close()

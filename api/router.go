@@ -14,61 +14,60 @@ import (
 	"time"
 )
 
-// Limits of request bodies, where the Config says nothing.
+// Limits of request bodies, if the Config sets none.
 const (
-	// DefaultMaxBody holds the largest body that the specification speaks of:
-	// a federation transaction of 50 PDUs and 100 EDUs of 65,536 bytes each.
+	// DefaultMaxBody is enough for the largest body in the specification: a federation
+	// transaction of 50 PDUs and 100 EDUs of 65,536 bytes each.
 	DefaultMaxBody = 10 << 20
-	// DefaultMaxPublicBody is for operations that anyone may call.
+	// DefaultMaxPublicBody is for operations without authentication.
 	DefaultMaxPublicBody = 256 << 10
 	// DefaultMaxUpload is for media.
 	DefaultMaxUpload = 50 << 20
 )
 
-// Config is what a Router needs from its surroundings. Its zero value serves
-// public operations.
+// Config is what a Router needs from the server. Its zero value serves public
+// operations.
 type Config struct {
 	Auth Authenticators
-	// Permit may refuse an operation to a user, whatever the request holds. It
-	// is asked after each AuthUser and AuthOptional caller is identified; nil
-	// permits everything.
+	// Permit may refuse an operation to a user, whatever the request contains. It is
+	// called after an AuthUser or AuthOptional caller is identified; nil permits
+	// everything.
 	Permit func(op *Operation, who Caller) error
 	Checks Checks
-	// Bounds keep one caller from taking what is everybody's; nil sets no
-	// bounds but those below.
+	// Bounds limit how much one caller may use; nil sets no bounds except those below.
 	Bounds Bounds
-	// TrustedProxies are the addresses whose X-Forwarded-For is believed.
+	// TrustedProxies are the addresses whose X-Forwarded-For is trusted.
 	TrustedProxies []netip.Prefix
 
-	// Aliases are further prefixes of paths: an operation below a key is also
-	// served below its value.
+	// Aliases are additional path prefixes: an operation below a key is also served
+	// below its value.
 	Aliases map[string]string
 
 	MaxBody       int64
 	MaxPublicBody int64
 	MaxUpload     int64
-	// BodyDeadline returns when a body must have arrived. Without it, the
-	// server's own time-outs hold.
+	// BodyDeadline returns when a body must have arrived. Without it, the HTTP server's
+	// timeouts apply.
 	BodyDeadline func(op *Operation) time.Time
-	// WriteDeadline returns until when a client must have taken what is
-	// written next of its answer. Without it, it may take for ever.
+	// WriteDeadline returns by when a client must have read the next piece of its
+	// answer. Without it there is no deadline.
 	WriteDeadline func() time.Time
 
-	// Failure may answer an error that is no *Error, and has then logged what
-	// needs to be: those of the surroundings, which all requests meet at once.
-	// What it returns nil for is an opaque 500.
+	// Failure may convert an error that is not an *Error, and then logs it: for errors
+	// that affect all requests, such as a failing database. If it returns nil, the
+	// answer is a 500 without details.
 	Failure func(ctx context.Context, err error) *Error
 
 	Log       *slog.Logger
-	RequestID func() string // names a request; without it requests have no names
-	// Context puts a request's name where other packages' log records find it.
+	RequestID func() string // makes request IDs; without it requests have none
+	// Context puts a request's ID into the context, for log records of other packages.
 	Context  func(ctx context.Context, requestID string) context.Context
 	Boundary func() string    // separates the parts of multipart answers
 	Now      func() time.Time // for durations
 	Clock    func() time.Time // what time it is for clients
-	// Observe is told of every answer; op is nil where no route matched.
+	// Observe is called for every answer; op is nil if no route matched.
 	Observe func(op *Operation, status int, d time.Duration)
-	// Served, if there is one, is told of every request that has an operation.
+	// Served, if set, is called for every request that has an operation.
 	Served func(Served)
 }
 
@@ -99,14 +98,15 @@ const (
 	RuleContentTypeNotJSON = "content-type-not-json"
 	RuleTokenInQuery       = "access-token-in-query"
 	RuleDeprecated         = "operation-deprecated"
-	// A request that departs in one of these is refused, unless Settle is there
-	// and lets it pass.
+	RuleParameterUnknown   = "parameter-unknown"
+	// A request that departs from one of these is refused, unless Settle is set and
+	// allows it.
 	RuleBodyMissing  = "body-missing"
 	RuleQueryMissing = "query-missing"
 )
 
-// departs decides about a request that the specification does not allow: the
-// refusal, or nil where the departure is let pass.
+// departs decides about a request that the specification does not allow: it returns the
+// refusal, or nil if the departure is allowed.
 func (x *Exchange) departs(rule string, where Where, expected string, refusal *Error) *Error {
 	if x.router.cfg.Checks.Settle == nil {
 		return refusal
@@ -123,8 +123,8 @@ func (x *Exchange) departs(rule string, where Where, expected string, refusal *E
 	return &out
 }
 
-// A Router finds the operation of a request and runs its handler. It answers
-// every request in Matrix JSON with CORS headers, and redirects none.
+// A Router finds the operation of a request and runs its handler. It answers every
+// request with Matrix JSON and CORS headers, and never redirects.
 type Router struct {
 	cfg  Config
 	root node
@@ -147,8 +147,8 @@ func NewRouter(cfg Config) *Router {
 	return &Router{cfg: cfg}
 }
 
-// Add mounts an operation. It panics where two operations claim one route and
-// nothing tells them apart, since that is a bug in our own code.
+// Add mounts an operation. It panics if two operations have one route and no condition
+// distinguishes them, since that is a bug in our own code.
 func (rt *Router) Add(op *Operation, h Handler) {
 	if n := strings.Count(op.Path, "{"); n > maxParams {
 		panic(fmt.Sprintf("api: %s has %d parameters", op.Path, n))
@@ -172,7 +172,7 @@ func (rt *Router) mount(path string, op *Operation, h Handler) {
 		}
 	}
 	n.ops = append(n.ops, route{op, h})
-	// Whoever has no condition is asked last.
+	// An operation without a condition comes last.
 	slices.SortStableFunc(n.ops, func(a, b route) int {
 		switch {
 		case a.op.When != "" && b.op.When == "":
@@ -222,7 +222,7 @@ func (rt *Router) serve(x *Exchange) (err error) {
 	return nil
 }
 
-// errNoAnswer is a bug in a handler: every endpoint answers something.
+// errNoAnswer is a bug in a handler: it returned neither an answer nor an error.
 var errNoAnswer = errors.New("the handler has not answered")
 
 // match finds the handler of a request.
@@ -245,8 +245,8 @@ func (rt *Router) match(x *Exchange) (Handler, error) {
 	return r.handle, nil
 }
 
-// choose finds the one that is meant among the operations of a route. Where no
-// condition holds, it is the first: that one then says what is missing.
+// choose returns the operation of a request among those of a route. If no condition
+// holds, it is the first, which then reports what is missing.
 func (x *Exchange) choose(routes []route) (*route, error) {
 	var first *route
 	for i := range routes {
@@ -265,8 +265,8 @@ func (x *Exchange) choose(routes []route) (*route, error) {
 	return first, nil
 }
 
-// rawPath returns the path as it was sent. URL.EscapedPath encodes anew what
-// net/url would have encoded otherwise, and thereby turns %2F into a slash.
+// rawPath returns the path as it was sent. URL.EscapedPath re-encodes a path that
+// net/url would have encoded differently, which turns %2F into a slash.
 func rawPath(r *http.Request) string {
 	if r.URL.RawPath != "" {
 		return r.URL.RawPath

@@ -14,8 +14,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// ServeJSON makes the handler of an operation with one JSON answer: find out
-// who calls, read the request, call, answer. read may be nil.
+// ServeJSON makes the handler of an operation with a JSON answer: authenticate, read
+// the request, call the method, answer. read may be nil.
 func ServeJSON[W, Q any, R Appender](who func(*Exchange, context.Context) (W, error), read func(*Q, *Exchange) error, call func(context.Context, W, *Q) (R, error)) Handler {
 	return func(ctx context.Context, x *Exchange) error {
 		res, err := serve(ctx, x, who, read, call)
@@ -26,7 +26,7 @@ func ServeJSON[W, Q any, R Appender](who func(*Exchange, context.Context) (W, er
 	}
 }
 
-// ServeResult is ServeJSON for operations that answer in several ways.
+// ServeResult is ServeJSON for operations with several kinds of answers.
 func ServeResult[W, Q any, R Responder](who func(*Exchange, context.Context) (W, error), read func(*Q, *Exchange) error, call func(context.Context, W, *Q) (R, error)) Handler {
 	return func(ctx context.Context, x *Exchange) error {
 		res, err := serve(ctx, x, who, read, call)
@@ -60,9 +60,9 @@ func serve[W, Q, R any](ctx context.Context, x *Exchange, who func(*Exchange, co
 	return call(x.reporting(ctx), caller, req)
 }
 
-// ServeUnfinished makes the handler of an operation that is not written yet. It
-// finds out who calls and reads the request, as ServeJSON does, so that a wrong
-// request gets the answer that it will always get.
+// ServeUnfinished makes the handler of an operation that is not implemented yet. It
+// authenticates and reads the request like ServeJSON, so that an invalid request
+// already gets its final answer.
 func ServeUnfinished[W, Q any](who func(*Exchange, context.Context) (W, error), read func(*Q, *Exchange) error) Handler {
 	return func(ctx context.Context, x *Exchange) error {
 		_, err := serve(ctx, x, who, read, func(context.Context, W, *Q) (struct{}, error) {
@@ -75,9 +75,9 @@ func ServeUnfinished[W, Q any](who func(*Exchange, context.Context) (W, error), 
 // ReadNothing reads a request that has no input.
 func ReadNothing(*struct{}, *Exchange) error { return nil }
 
-// Serves reports whether there is a server behind a generated interface. A nil
-// pointer in the interface is a mistake in the wiring, which shows at start and
-// not with the first request.
+// Serves reports whether a generated interface has an implementation. It panics for a
+// nil pointer in the interface, so that this mistake shows at start and not with the
+// first request.
 func Serves(server any, name string) bool {
 	if server == nil {
 		return false
@@ -96,12 +96,12 @@ func AnyHomeserver(x *Exchange, ctx context.Context) (struct{}, error) {
 	return struct{}{}, x.Homeserver(ctx)
 }
 
-// Anyone adapts a method that is not told who calls.
+// Anyone adapts a method without a caller parameter.
 func Anyone[Q, R any](call func(context.Context, *Q) (R, error)) func(context.Context, struct{}, *Q) (R, error) {
 	return func(ctx context.Context, _ struct{}, req *Q) (R, error) { return call(ctx, req) }
 }
 
-// Into returns what Body decodes into, where the body is no generated struct.
+// Into returns the destination for Body, if the body is not a generated struct.
 func Into[T any](v *T, read func(*T, *jsontext.Decoder) error) any { return &into[T]{v, read} }
 
 type into[T any] struct {
@@ -111,7 +111,7 @@ type into[T any] struct {
 
 func (i *into[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error { return i.read(i.v, dec) }
 
-// OptionalBody reads a body that may be absent; v is nil then.
+// OptionalBody reads a body that may be absent; then v is nil.
 func OptionalBody[T any](x *Exchange, v **T) error {
 	body, err := x.RawBody()
 	if err != nil || len(body) == 0 {
@@ -129,8 +129,8 @@ func Header(x *Exchange, name string) (o Opt[string]) {
 	return o
 }
 
-// Media is an answer that is bytes with a type. Where Body can be closed, it
-// is, once it has been sent.
+// Media is an answer of bytes with a type. If Body can be closed, it is closed after it
+// was sent.
 type Media struct {
 	ContentType        string
 	ContentDisposition string // left out when empty
@@ -150,7 +150,7 @@ func (m *Media) Respond(x *Exchange) error {
 	return x.Send(http.StatusOK, m.ContentType, size, m.Body)
 }
 
-// Redirection is an answer that names another place.
+// Redirection is a redirect.
 type Redirection struct {
 	Status   int // 0 for the first that the operation declares
 	Location string
@@ -170,8 +170,8 @@ func (r *Redirection) Respond(x *Exchange) error {
 	return x.Redirect(status, r.Location)
 }
 
-// FederatedMedia is media as servers give it to one another: a part that
-// describes it, and a part with the bytes or with the place to find them.
+// FederatedMedia is media between servers: a part with metadata, and a part with the
+// bytes or with a redirect.
 //
 // Spec: server-server "Content Repository".
 type FederatedMedia struct {

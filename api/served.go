@@ -2,10 +2,10 @@
 
 package api
 
-// A Served is a request that some operation has answered, and how.
+// A Served is a request that was answered, and its answer.
 type Served struct {
 	Op         *Operation
-	Caller     string // the user or server whom the request names, if one is known
+	Caller     string // the calling user or server, if known
 	Agent      string // its User-Agent
 	Status     int
 	Violations int // departures from the specification

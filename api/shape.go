@@ -12,8 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// Shape says what a JSON value is without repeating it: its type, and how much
-// of it there is.
+// Shape describes a JSON value without its contents: its type and size.
 func Shape(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -46,8 +45,8 @@ func count(n int, format string) string {
 	return s
 }
 
-// shownMembers is how many names of members a shape lists, shownName how long
-// they may be: longer ones are data.
+// shownMembers is how many member names a shape lists, shownName how long they may be:
+// longer ones may be data.
 const shownMembers, shownName = 8, 40
 
 func object(m map[string]any) string {
@@ -74,8 +73,7 @@ func unusual(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("_-.:", r)
 }
 
-// Describe says what was found at the place of a violation in a body, and what
-// is usually behind it.
+// Describe adds to a violation what the body has at its place, and the usual cause.
 func Describe(v *Violation, body any) {
 	value, ok := Lookup(body, v.Where.Pointer)
 	if !ok {
@@ -120,7 +118,7 @@ func missingHint(v *Violation) string {
 	return ""
 }
 
-// sigils are how identifiers begin, and how a whole one looks.
+// sigils are the sigils of identifiers, with an example of each.
 var sigils = map[string][2]string{
 	"a user ID":    {"@", "@alice:example.org"},
 	"a room ID":    {"!", "!room:example.org"},
@@ -128,8 +126,7 @@ var sigils = map[string][2]string{
 	"a room alias": {"#", "#room:example.org"},
 }
 
-// Hint names a fault as people know it, by what was expected and what was there.
-// It knows the faults that clients are seen to make.
+// Hint names a common mistake of clients, from what was expected and what was found.
 func Hint(expected string, value any) string {
 	if value == nil {
 		if expected == "an array" {

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// AccessToken returns the access token of a request: from an Authorization
-// header with the scheme Bearer, or from the query, which is deprecated and
-// which homeservers must support. Where there is a header, it alone counts,
-// so that a header of another scheme means that there is no token.
+// AccessToken returns the access token of a request: from an Authorization header with
+// the scheme Bearer, or from the query, which is deprecated and which homeservers must
+// support. If there is a header, the query is ignored, so that a header of another
+// scheme means no token.
 //
 // Spec: client-server "Using access tokens"; application-service
 // "Authorization".
@@ -36,9 +36,8 @@ func accessToken(r *http.Request) (token string, inQuery, ok bool) {
 	return token, true, token != ""
 }
 
-// TokenAuthenticator is an authenticator for the kinds of Auth that use a
-// token. It asks find whose token it is; a request without a token names no
-// caller.
+// TokenAuthenticator is an authenticator for the kinds of Auth that use a token. find
+// returns the caller of a token; a request without a token has no caller.
 func TokenAuthenticator[T any](find func(r *http.Request, token string) (T, error)) Authenticator[T] {
 	return func(r *http.Request) (who T, named bool, err error) {
 		token, ok := AccessToken(r)

@@ -14,11 +14,10 @@ import (
 // Spec: client-server PUT /rooms/{roomId}/state/{eventType}/{stateKey}.
 const emptyLast = "{stateKey}"
 
-// A node is one segment of the routes. Literals win over parameters; where
-// the rest of a path does not fit behind a literal, the parameter is tried
-// after it, and likewise where only the method does not fit. A parameter takes
-// one segment that is not empty, and no request is ever redirected: a path
-// either is a route, byte for byte, or it is not.
+// A node is one segment of the routes. Literals are preferred to parameters. If the
+// rest of a path or the method does not match behind a literal, the parameter is tried.
+// A parameter matches one segment that is not empty. No request is redirected: a path
+// matches a route byte for byte, or it does not.
 type node struct {
 	literal map[string]*node
 	param   *node // a parameter that must not be empty
@@ -32,7 +31,7 @@ type route struct {
 	handle Handler
 }
 
-// add finds or makes the node of a path and returns it.
+// add returns the node of a path, creating it if needed.
 func (n *node) add(path string) *node {
 	segments := strings.Split(strings.TrimPrefix(path, "/"), "/")
 	for i, seg := range segments {
@@ -101,7 +100,7 @@ func (n *node) find(path string, s *search) *node {
 	return nil
 }
 
-// behind goes on with what follows n's segment.
+// behind continues with the segments after n's.
 func (n *node) behind(rest string, more bool, s *search) *node {
 	if more {
 		return n.find(rest, s)

@@ -10,41 +10,41 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// A Violation is one thing in which traffic departs from the specification, as
-// decoders, the judge and the rules of behaviour find it. It says types and
-// shapes and never repeats a value, which may be a secret or somebody's words.
+// A Violation is one departure of a request, an answer or an event from the
+// specification, found by decoders, schema checks or rules of behaviour. It has types
+// and shapes but never a value, which may be a secret or private.
 type Violation struct {
 	Seq       int64     `json:"seq,omitzero"` // in the order in which they were stored, from 1
 	Rule      string    `json:"rule"`
-	Setting   Setting   `json:"setting"` // enforce: it was refused; report: it was served all the same
+	Setting   Setting   `json:"setting"` // enforce: it was refused; report: it was served
 	Direction Direction `json:"direction"`
 	Operation string    `json:"operation,omitzero"` // its API and id: clientapi.sendMessage
-	Event     string    `json:"event,omitzero"`     // the type of the event that was judged
+	Event     string    `json:"event,omitzero"`     // the type of the checked event
 	Status    int       `json:"status,omitzero"`    // of an answer
-	ErrCode   string    `json:"errcode,omitzero"`   // what the refusal of this violation has as its code
+	ErrCode   string    `json:"errcode,omitzero"`   // the errcode of its refusal
 	Where     Where     `json:"where"`
 	Expected  string    `json:"expected"`
 	Found     string    `json:"found,omitzero"`   // its type and shape: "string of 12 characters"
-	Hint      string    `json:"hint,omitzero"`    // what is usually behind it
+	Hint      string    `json:"hint,omitzero"`    // the usual cause
 	Keyword   string    `json:"keyword,omitzero"` // of JSON Schema
-	Schema    string    `json:"schema,omitzero"`  // where the keyword stands
-	Section   string    `json:"section"`          // the address of the section that asks for it
+	Schema    string    `json:"schema,omitzero"`  // the place of the keyword
+	Section   string    `json:"section"`          // URL of the section that requires it
 	Who       Sender    `json:"who,omitzero"`     // sent the request
 	Time      int64     `json:"time"`             // in milliseconds, by the server's clock
-	Request   string    `json:"request,omitzero"` // the name of the request, as Request-Id has it
+	Request   string    `json:"request,omitzero"` // the request's ID, as in Request-Id
 }
 
-// A Direction says which way the judged bytes went.
+// A Direction says where the checked bytes came from.
 type Direction string
 
 const (
-	DirectionRequest Direction = "request" // somebody sent them to this server
-	DirectionAnswer  Direction = "answer"  // this server answered with them
-	DirectionEvent   Direction = "event"   // they are an event of another server
+	DirectionRequest Direction = "request" // a request to this server
+	DirectionAnswer  Direction = "answer"  // an answer of this server
+	DirectionEvent   Direction = "event"   // an event of another server
 )
 
-// A Sender is who sent a request, as far as its token or signature says. The
-// zero Sender is nobody known.
+// A Sender is the sender of a request, by its token or signature. The zero Sender is an
+// unknown one.
 type Sender struct {
 	User    string `json:"user,omitzero"`
 	Device  string `json:"device,omitzero"`
@@ -86,7 +86,7 @@ func InPath(name string) Where { return Where{In: "path", Name: name} }
 // InHeader is a header field.
 func InHeader(name string) Where { return Where{In: "header", Name: name} }
 
-// InRequest is the request as a whole: what no part of it is wrong by itself.
+// InRequest is the request as a whole: no single part of it is wrong.
 func InRequest() Where { return Where{In: "request"} }
 
 // String names the place in a line of text.
@@ -153,7 +153,7 @@ func (v *Violation) Error() string {
 	return b.String()
 }
 
-// Says tells what was expected, what was there, and what is usually behind it.
+// Says returns what was expected, what was found, and the usual cause.
 func (v *Violation) Says() string {
 	s := "expected " + v.Expected
 	if v.Found != "" {
@@ -168,23 +168,23 @@ func (v *Violation) Says() string {
 // RuleID names the rule, for the log.
 func (v *Violation) RuleID() string { return v.Rule }
 
-// A Setting says what becomes of a violation of a rule.
+// A Setting is what happens to a violation of a rule.
 type Setting uint8
 
 const (
 	SettingOff     Setting = iota // nobody looks
-	SettingReport                 // it is written down
-	SettingEnforce                // it is written down and refused
-	// SettingNote is of refusals that are no departure, such as of what is not
-	// there. It names the rule in the answer and the log; nothing stores it, and
-	// no rule is set to it.
+	SettingReport                 // it is recorded
+	SettingEnforce                // it is recorded, and the request is refused
+	// SettingNote is for refusals that are no departure from the specification, such as
+	// 404. It names the rule in the answer and the log; it is not stored, and no rule
+	// can be set to it.
 	SettingNote
 )
 
 var settingNames = [...]string{"off", "report", "enforce", "note"}
 
-// weight orders violations in an answer: why it was refused, then what is noted
-// of it, then what was let pass.
+// weight orders violations in an answer: first the enforced ones, then notes, then the
+// reported ones.
 func (s Setting) weight() int { return [...]int{0, 1, 3, 2}[s] }
 
 func (s Setting) String() string { return settingNames[s] }

@@ -12,9 +12,8 @@ import (
 	"touchstone.example/api/id"
 )
 
-// An XMatrix is what one Authorization header of a server says: who signed the
-// request, for whom, with which key. It proves nothing until the signature has
-// been verified.
+// An XMatrix is one Authorization header of a server: origin, destination, key and
+// signature of the request. It proves nothing until the signature has been verified.
 type XMatrix struct {
 	Origin      id.ServerName
 	Destination id.ServerName // empty where the header has none
@@ -28,11 +27,10 @@ func (m XMatrix) String() string {
 	return fmt.Sprintf(`X-Matrix origin="%s",destination="%s",key="%s",sig="%s"`, m.Origin, m.Destination, quote(string(m.Key)), quote(m.Sig))
 }
 
-// ParseXMatrix reads the value of an Authorization header with the scheme
-// X-Matrix: parameters in any order, their names in any case, values as tokens
-// or quoted strings, white space around commas and equals signs. Colons may
-// stand in values without quotes. A parameter that is not known is ignored,
-// one that is repeated is an error.
+// ParseXMatrix reads the value of an Authorization header with the scheme X-Matrix:
+// parameters in any order, their names in any case, values as tokens or quoted strings,
+// white space around commas and equals signs. Values without quotes may contain colons.
+// An unknown parameter is ignored, a repeated one is an error.
 //
 // Spec: server-server "Request Authentication"; RFC 9110, section 11.4.
 func ParseXMatrix(header string) (XMatrix, error) {
@@ -68,7 +66,7 @@ const schemeXMatrix = "X-Matrix"
 
 var errScheme = errors.New("the scheme is not X-Matrix")
 
-// isSigned says whether a request claims to be signed by a server.
+// isSigned reports whether a request has a signature of a server.
 func isSigned(r *http.Request) bool {
 	return slices.ContainsFunc(r.Header["Authorization"], func(header string) bool {
 		scheme, _, _ := strings.Cut(header, " ")
@@ -93,7 +91,7 @@ func (m *XMatrix) set(name, value string) (err error) {
 // A paramReader reads a list of authentication parameters.
 type paramReader struct{ s string }
 
-const maxEmpty = 16 // list elements that hold nothing
+const maxEmpty = 16 // empty list elements
 
 // next returns the next parameter, its name in lower case, or an empty name at
 // the end.
@@ -133,7 +131,7 @@ func (p *paramReader) next() (name, value string, err error) {
 
 func (p *paramReader) space() { p.s = strings.TrimLeft(p.s, " \t") }
 
-// token takes the longest token, with colons where they are let pass.
+// token reads the longest token, which may contain colons if colons is set.
 //
 // Spec: RFC 9110, section 5.6.2.
 func (p *paramReader) token(colons bool) string {
@@ -150,7 +148,7 @@ func isTokenChar(c byte) bool {
 	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || c != 0 && strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
 }
 
-// quoted takes a quoted string and returns what it stands for.
+// quoted reads a quoted string and returns its value.
 //
 // Spec: RFC 9110, section 5.6.4.
 func (p *paramReader) quoted() (string, error) {
@@ -175,13 +173,12 @@ func (p *paramReader) quoted() (string, error) {
 	return "", errors.New("a quoted value has no end")
 }
 
-// maxSignatures is how many headers, one a key, a request may carry.
+// maxSignatures is how many headers, one for each key, a request may have.
 const maxSignatures = 8
 
-// SignatureAuthenticator is the authenticator for AuthServer. It reads the
-// headers and leaves it to verify to check destination and signatures. A
-// request that is signed with several keys has several headers, all of the same
-// origin and destination.
+// SignatureAuthenticator is the authenticator for AuthServer. It reads the headers;
+// verify checks destination and signatures. A request signed with several keys has
+// several headers, all with the same origin and destination.
 func SignatureAuthenticator(verify func(r *http.Request, signed []XMatrix) (id.ServerName, error)) Authenticator[id.ServerName] {
 	return func(r *http.Request) (id.ServerName, bool, error) {
 		var signed []XMatrix

@@ -33,6 +33,24 @@ func TestStrictnessTable(t *testing.T) {
 		fmt.Fprintf(&b, "| [%s](%s) | %s | %s | %s | %s |\n", r.ID, r.Link(), r.Says, r.Strict, r.Lenient, r.Synapse)
 	}
 	between(t, "docs/strictness.md", "rules", b.String())
+
+	b.Reset()
+	b.WriteString("| rule | what it says |\n|---|---|\n")
+	for _, r := range strict.DecoderRules() {
+		fmt.Fprintf(&b, "| [%s](%s) | %s |\n", r.ID, r.Link(), r.Says)
+	}
+	between(t, "docs/strictness.md", "decoders", b.String())
+
+	b.Reset()
+	b.WriteString("| code | expects | departure |\n|---|---|---|\n")
+	for _, r := range strict.CodeRules() {
+		departure := "no"
+		if r.Strict == strict.Enforce {
+			departure = "yes"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", r.ID, r.Says, departure)
+	}
+	between(t, "docs/strictness.md", "codes", b.String())
 }
 
 // between sees that a document has a table between its marks.

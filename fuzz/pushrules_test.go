@@ -20,15 +20,15 @@ import (
 // and evaluates them for any event.
 func FuzzPushRules(f *testing.F) {
 	event := `{"type":"m.room.message","sender":"@b:x","room_id":"!r:x","content":{"body":"tea time","m.mentions":{"user_ids":["@a:x","",7],"room":true}}}`
-	f.Add(pushrules.Defaults("@a:x").AppendJSON(nil), []byte(event), []byte(`{"actions":["notify",{"set_tweak":"sound","value":"x"}],"pattern":"t*a"}`), "a")
+	f.Add(pushrules.Standard.Defaults("@a:x").AppendJSON(nil), []byte(event), []byte(`{"actions":["notify",{"set_tweak":"sound","value":"x"}],"pattern":"t*a"}`), "a")
 	f.Add([]byte(`{"override":[{"rule_id":"o","enabled":true,"actions":[],"conditions":[{"kind":"event_property_is","key":"content.a\\.b","value":1e1},{"kind":"contains_display_name"}]}]}`),
 		[]byte(`{"content":{"a.b":10,"body":"@a:x"}}`), []byte(`{"actions":[],"conditions":[{"kind":"room_member_count","is":"<=2"}]}`), "!r:x")
 	f.Add([]byte(`{"room":[{"rule_id":"!r:x","enabled":false,"actions":["dont_notify"]}],"sender":[{"rule_id":"@b:x","enabled":true,"actions":["notify"]}]}`),
 		[]byte(`{"type":"m.room.member","state_key":"@a:x","content":{"membership":"invite"}}`), []byte(`{}`), "@b:x")
 	f.Fuzz(func(t *testing.T, rules, event, body []byte, ruleID string) {
-		s, err := pushrules.Parse("@a:x", rules)
+		s, err := pushrules.Standard.Parse("@a:x", rules)
 		if err != nil {
-			s = pushrules.Defaults("@a:x")
+			s = pushrules.Standard.Defaults("@a:x")
 		}
 		for _, kind := range []pushrules.Kind{pushrules.Override, pushrules.Content, pushrules.Room, pushrules.Sender, pushrules.Underride} {
 			if s.Put(kind, ruleID, body, "", "") == nil {
@@ -40,7 +40,7 @@ func FuzzPushRules(f *testing.F) {
 		all := s.AppendJSON(nil)
 		require.True(t, jsontext.Value(all).IsValid(), "%s", all)
 		for _, data := range [][]byte{all, s.AppendChanges(nil)} {
-			again, err := pushrules.Parse("@a:x", data)
+			again, err := pushrules.Standard.Parse("@a:x", data)
 			require.NoError(t, err, "%s", data)
 			require.Equal(t, string(all), string(again.AppendJSON(nil)))
 			require.Equal(t, s.IsDefault(), again.IsDefault())
@@ -57,10 +57,10 @@ func FuzzPushRules(f *testing.F) {
 
 // agree compares the shared evaluation with the evaluation for single users.
 func agree(t *testing.T, ev *pushrules.Event, room *pushrules.RoomInfo, name string) {
-	shared := pushrules.Share(ev, room)
+	shared := pushrules.Standard.Share(ev, room)
 	users := append(shared.Exceptions(), "@a:x", "@b:x", id.UserID(name))
 	for _, user := range users {
-		alone := pushrules.Defaults(user)
+		alone := pushrules.Standard.Defaults(user)
 		require.NoError(t, alone.Put(pushrules.Sender, "@nobody:x", jsontext.Value(`{"actions":[]}`), "", ""))
 		require.Equal(t, pushrules.Compile(alone).Evaluate(ev, room, "").RuleID, shared.For(user).RuleID, "for %q", user)
 	}
@@ -107,7 +107,7 @@ func matchesWords(re *regexp.Regexp, s string) bool {
 func globMatches(t *testing.T, key, glob, value string) bool {
 	body, err := json.Marshal(map[string]any{"actions": []any{}, "conditions": []any{map[string]any{"kind": "event_match", "key": "content." + key, "pattern": glob}}})
 	require.NoError(t, err)
-	s := pushrules.Defaults("@a:x")
+	s := pushrules.Standard.Defaults("@a:x")
 	require.NoError(t, s.Put(pushrules.Override, "it", body, "", ""))
 	text, err := json.Marshal(map[string]any{"content": map[string]any{key: value}})
 	require.NoError(t, err)

@@ -9,7 +9,7 @@ import (
 	"touchstone.example/api/id"
 )
 
-// authenticators say who makes a request, for each kind of operation.
+// authenticators are the authenticators for each kind of operation.
 func (s *features) authenticators() api.Authenticators {
 	return api.Authenticators{
 		User: api.TokenAuthenticator(s.accounts.Caller),

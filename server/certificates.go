@@ -13,15 +13,15 @@ import (
 	"touchstone.example/server/config"
 )
 
-// A certificate is that of one listener. It can be read again while connections
-// are open: handshakes from then on get the new one.
+// A certificate is a listener's TLS certificate. It can be reloaded while connections
+// are open: later handshakes use the new one.
 type certificate struct {
 	at      config.TLSListener
 	name    string // of the listener
 	current atomic.Pointer[tls.Certificate]
 }
 
-// read loads the files. If they are wrong, the certificate stays as it was.
+// read loads the files. If they are invalid, the certificate is not changed.
 func (c *certificate) read() error {
 	pair, err := tls.LoadX509KeyPair(c.at.TLSCertFile, c.at.TLSKeyFile)
 	if err != nil {
@@ -31,12 +31,12 @@ func (c *certificate) read() error {
 	return nil
 }
 
-// config is what a listener's handshakes follow.
+// config is a listener's TLS configuration.
 func (c *certificate) config() *tls.Config {
 	return &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current.Load(), nil }}
 }
 
-// ReloadOn reads the certificates again at each signal, until the server stops.
+// ReloadOn reloads the certificates at each signal, until the server stops.
 func (l *Listeners) ReloadOn(signals <-chan os.Signal) {
 	l.serving.Go("reload certificates", func(ctx context.Context) error {
 		for {
@@ -56,8 +56,8 @@ func (l *Listeners) ReloadOn(signals <-chan os.Signal) {
 	})
 }
 
-// reloadCertificates reads the certificates of all listeners again. A listener
-// whose files are wrong keeps the certificate that it has.
+// reloadCertificates reloads the certificates of all listeners. A listener with invalid
+// files keeps its certificate.
 func (l *Listeners) reloadCertificates() error {
 	var errs []error
 	for _, c := range l.certificates {

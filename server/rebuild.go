@@ -15,25 +15,25 @@ import (
 	"touchstone.example/storage"
 )
 
-// behind is the server behind the listeners, and how it is replaced.
+// behind holds the server behind the listeners, and replaces it.
 type behind struct {
 	rebuilding sync.Mutex // one rebuild or stop at a time
 
 	mu     sync.RWMutex
 	server *Server
-	// held is there while requests wait for a server, and closed when they go on.
+	// held is set while requests wait for a new server, and closed when it is there.
 	held chan struct{}
 }
 
-// now is the server that answers, or has answered last.
+// now is the server that answers, or the last one that did.
 func (b *behind) now() *Server {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	return b.server
 }
 
-// enter counts a request at the server that is to answer it: nil when ctx ends
-// before there is one. A server that has been replaced gets none any more.
+// enter adds a request to the count of the current server and returns it; nil if ctx
+// ends before there is one. A replaced server gets no more requests.
 func (b *behind) enter(ctx context.Context) *Server {
 	for {
 		b.mu.RLock()
@@ -52,14 +52,14 @@ func (b *behind) enter(ctx context.Context) *Server {
 	}
 }
 
-// hold lets the requests that come from now on wait.
+// hold makes new requests wait.
 func (b *behind) hold() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.held = make(chan struct{})
 }
 
-// use gives requests to a server, those that wait first.
+// use directs requests to a server, waiting ones first.
 func (b *behind) use(s *Server) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -70,7 +70,7 @@ func (b *behind) use(s *Server) {
 	}
 }
 
-// handler gives each request to what the server of the moment has for it.
+// handler passes each request to the current server's handler.
 func (b *behind) handler(part func(*Server) http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s := b.enter(r.Context())
@@ -84,38 +84,38 @@ func (b *behind) handler(part func(*Server) http.Handler) http.Handler {
 	})
 }
 
-// Rebuild puts a new server, made from the same settings, behind the listeners,
-// and stops the one that was there: what that one remembered is gone. Requests
-// under way finish where they began; those who wait for news are answered, and
-// ask the new one next. After an error the old server goes on.
+// Rebuild replaces the server behind the listeners with a new one, made from the same
+// settings, and stops the old one, with all its caches. Running requests finish on the
+// old server; requests that wait for news are answered at once. After an error the old
+// server continues.
 //
-// An SQLite file serves one server at a time. There the old one stops first, and
-// requests wait meanwhile; if the new one cannot start then, all stops.
+// Only one server at a time can use an SQLite file. There the old server stops first,
+// and requests wait meanwhile; if the new one cannot start then, everything stops.
 func (l *Listeners) Rebuild(ctx context.Context) error {
 	l.rebuilding.Lock()
 	defer l.rebuilding.Unlock()
 	return l.rebuild(ctx, beginning{}, l.oneAtATime())
 }
 
-// A beginning is what a server begins with, where that is not what the settings
-// say. The zero beginning is that of a start.
+// A beginning is how a server starts, where that differs from the settings. The zero
+// value is a normal start.
 type beginning struct {
-	env       *env.Env          // its clock and chance
-	empty     bool              // it forgets what the database has
-	snapshot  *storage.Snapshot // what the database is to be
-	lastEpoch int64             // of the history that the snapshot cuts off
-	// soon leaves it to the background to close the database of the server that
-	// was there, once its requests are answered.
+	env       *env.Env          // its clock and randomness
+	empty     bool              // empty the database
+	snapshot  *storage.Snapshot // the database's new contents
+	lastEpoch int64             // last epoch before the snapshot was restored
+	// soon closes the old server's database in the background, when its requests are
+	// answered.
 	soon bool
 }
 
-// oneAtATime reports whether the database serves one server at a time.
+// oneAtATime reports whether only one server at a time can use the database.
 func (l *Listeners) oneAtATime() bool {
 	url, err := l.cfg.DatabaseURL()
 	return err == nil && strings.HasPrefix(url, "sqlite:") && !l.Temporary()
 }
 
-// rebuild is Rebuild, for who has locked rebuilding. With stopFirst the old server
+// rebuild is Rebuild; the caller has locked rebuilding. With stopFirst the old server
 // stops before the new one starts.
 func (l *Listeners) rebuild(ctx context.Context, from beginning, stopFirst bool) error {
 	select {
@@ -135,7 +135,7 @@ func (l *Listeners) rebuild(ctx context.Context, from beginning, stopFirst bool)
 		l.serve(next)
 	case stopFirst:
 		err = errors.Join(fmt.Errorf("rebuild: %w", err), stopped)
-		l.use(old) // which says to those who wait that it stops
+		l.use(old) // which also answers requests that wait for news
 		l.main.Go("rebuild", func(context.Context) error { return err })
 		return err
 	default:
@@ -160,7 +160,7 @@ func (l *Listeners) rebuild(ctx context.Context, from beginning, stopFirst bool)
 	return nil
 }
 
-// serve gives requests to a server. When it fails, all stops.
+// serve directs requests to a server. If the server fails, everything stops.
 func (l *Listeners) serve(s *Server) {
 	l.use(s)
 	l.main.Go("watch", func(ctx context.Context) error {
@@ -176,8 +176,8 @@ func (l *Listeners) serve(s *Server) {
 		case l.now() != s: // it was replaced
 		case errors.Is(s.failedWith(), storage.ErrHistory):
 			l.log.WarnContext(ctx, "the server begins anew with the history that the database has now")
-			s.requests.cut(api.ErrStopping)       // no write of theirs is seen any more
-			_ = l.rebuild(ctx, beginning{}, true) // an error stops all, and Wait returns it
+			s.requests.cut(api.ErrStopping)       // their later writes are not seen
+			_ = l.rebuild(ctx, beginning{}, true) // an error stops everything, and Wait returns it
 		default:
 			l.main.Stop()
 		}

@@ -9,8 +9,8 @@ import (
 	"touchstone.example/generated/fedapi"
 )
 
-// mountClient is the table of contents of the client-server API: one line for
-// each file of the specification. Those that say nil are not served yet.
+// mountClient is the table of contents of the client-server API: one line for each file
+// of the specification. Files with nil are not implemented yet.
 func (s *features) mountClient(r *api.Router) {
 	clientapi.MountAccountData(r, s.accountdata)
 	clientapi.MountAccountDeactivation(r, nil)
@@ -86,8 +86,8 @@ func (s *features) mountClient(r *api.Router) {
 	clientapi.MountWhoami(r, s.accounts)
 }
 
-// mountFederation is the table of contents of the server-server API. What only
-// policy servers serve is not in it.
+// mountFederation is the table of contents of the server-server API. Operations of
+// policy servers are left out.
 func (s *features) mountFederation(r *api.Router) {
 	fedapi.MountBackfill(r, nil)
 	fedapi.MountContentRepository(r, nil)
@@ -114,7 +114,7 @@ func (s *features) mountFederation(r *api.Router) {
 	fedapi.MountWellknown(r, s.discovery)
 }
 
-// mountExtra holds the routes that the specification's documents do not have.
+// mountExtra mounts the routes that are not in the specification's documents.
 func (s *features) mountExtra(r *api.Router) {
 	extraapi.MountHealth(r, s.discovery)
 	extraapi.MountSynapseRegister(r, s.accounts)

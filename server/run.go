@@ -25,16 +25,16 @@ import (
 	"touchstone.example/storage"
 )
 
-// Time-outs of connections. Answers have none: a long poll takes its time.
+// Timeouts of connections. Answers have none, because of long polls.
 const (
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
-	// maxHeader bounds the header of a request, its path and query included.
-	// The largest that is of use names some thousand rooms in a filter.
+	// maxHeader bounds the header of a request with its path and query. The largest
+	// useful one has a filter with a thousand rooms.
 	maxHeader = 128 << 10
 )
 
-// A front is one listener and who answers on it.
+// A front is one listener and its HTTP server.
 type front struct {
 	name   string
 	url    string
@@ -42,18 +42,17 @@ type front struct {
 	unused unused
 }
 
-// Listeners are a running homeserver: where it answers, and the server behind
-// that.
+// Listeners is a running homeserver: its listeners and the server behind them.
 type Listeners struct {
 	cfg          *config.Config
 	log          *slog.Logger
-	judge        *strict.Judge // its counts go on when the server is rebuilt
+	judge        *strict.Judge // its counts continue when the server is rebuilt
 	fronts       []*front
 	certificates []*certificate // of the listeners that have one
-	// announced is whether the ready file is ours.
+	// announced says that this process has written the ready file.
 	announced bool
 
-	lab      *lab.Lab          // nil where lab mode is off
+	lab      *lab.Lab          // nil if lab mode is off
 	template *storage.Snapshot // an empty database, for a lab whose data is temporary
 	labs     context.Context   // of requests to the lab
 	endLab   context.CancelFunc
@@ -64,8 +63,8 @@ type Listeners struct {
 	behind
 }
 
-// Start opens everything and returns once the server answers. A nil log is
-// silent. The server stops when ctx ends or Close is called.
+// Start opens everything and returns when the server answers. A nil log discards. The
+// server stops when ctx ends or Close is called.
 func Start(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Listeners, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -138,14 +137,13 @@ func (l *Listeners) open(name string, at config.TLSListener, handler http.Handle
 		Handler: handler, ConnState: f.unused.state,
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		HTTP2: &http.HTTP2Config{
-			// What one connection may ask for at once, and may send before it
-			// is read.
+			// Concurrent requests of one connection, and bytes it may send ahead.
 			MaxConcurrentStreams: 100, MaxReceiveBufferPerConnection: 1 << 20, MaxReceiveBufferPerStream: 256 << 10,
-			// A peer that is gone, or takes nothing at all.
+			// Detect a peer that has gone or reads nothing.
 			SendPingTimeout: idleTimeout, PingTimeout: time.Duration(l.cfg.Listeners.WriteTimeout),
 			WriteByteTimeout: time.Duration(l.cfg.Listeners.WriteTimeout),
 		},
-		// "OPTIONS *" gets the CORS headers that each other answer has.
+		// "OPTIONS *" gets CORS headers like every other request.
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     slog.NewLogLogger(l.log.Handler(), slog.LevelWarn),
 	}
@@ -174,8 +172,8 @@ func (l *Listeners) open(name string, at config.TLSListener, handler http.Handle
 	return nil
 }
 
-// reachable is where this machine reaches a listener: one on every address also
-// by the loopback one.
+// reachable is the address at which this machine reaches a listener: loopback, if it
+// listens on all addresses.
 func reachable(at net.Addr) string {
 	if tcp, ok := at.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
 		return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
@@ -183,8 +181,8 @@ func reachable(at net.Addr) string {
 	return at.String()
 }
 
-// announce writes where the server answers into the file of the settings, for
-// programs that started it on a port of its own choice.
+// announce writes the server's URLs into the ready file, for programs that started it
+// with port 0.
 func (l *Listeners) announce() error {
 	if l.cfg.ReadyFile == "" {
 		return nil
@@ -217,17 +215,17 @@ func (l *Listeners) url(name string) string {
 	return ""
 }
 
-// ClientURL is where clients reach the server.
+// ClientURL is the server's URL for clients.
 func (l *Listeners) ClientURL() string { return l.url("client") }
 
-// LabURL is where the control plane of lab mode answers, empty if nowhere.
+// LabURL is the URL of lab mode's control plane, empty if there is none.
 func (l *Listeners) LabURL() string { return l.url(labListener) }
 
-// Lab is the control plane of lab mode, for programs that start the server
-// themselves; nil where lab mode is off.
+// Lab is the control plane of lab mode, for programs that start the server in their
+// process; nil if lab mode is off.
 func (l *Listeners) Lab() *lab.Lab { return l.lab }
 
-// MetricsURL is where Prometheus reaches the server, empty if nowhere.
+// MetricsURL is the URL of the metrics, empty if there is none.
 func (l *Listeners) MetricsURL() string {
 	if url := l.url("metrics"); url != "" {
 		return url + "/metrics"
@@ -239,7 +237,7 @@ func (l *Listeners) MetricsURL() string {
 // answers that the strictness settings forbid, since it started.
 func (l *Listeners) Violations() []strict.Count { return l.judge.Log().Enforced(strict.Answer) }
 
-// DatabaseName says where the data is, without secrets.
+// DatabaseName names the database, without secrets.
 func (l *Listeners) DatabaseName() string {
 	url, err := l.cfg.DatabaseURL()
 	if err != nil {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package server puts the homeserver together and runs it: wire.go builds
-// everything, routes.go is the table of contents, run.go listens, rebuild.go
-// replaces what is behind the listeners, stop.go stops it.
+// Package server builds and runs the homeserver: wire.go builds the slices, routes.go
+// lists the routes, run.go opens the listeners, rebuild.go replaces the server behind
+// them, stop.go stops it.
 package server
 
 import (
@@ -38,8 +38,8 @@ import (
 	"touchstone.example/storage"
 )
 
-// Server is what stands behind the listeners: a database, and what works with
-// it. Another may take its place, see Rebuild.
+// Server is the server behind the listeners: a database and everything that uses it. It
+// can be replaced, see Rebuild.
 type Server struct {
 	cfg     *config.Config
 	log     *slog.Logger
@@ -53,15 +53,16 @@ type Server struct {
 	limits  *limits.Limits
 	parts   *features
 	failed  *obs.Failures
-	roots   *x509.CertPool   // whom to trust when calling others; nil: whom the machine trusts
+	roots   *x509.CertPool   // trusted CAs for outbound connections; nil: those of the system
 	matrix  http.Handler     // of the listeners for clients and servers
 	numbers http.Handler     // of the one for metrics
-	served  func(api.Served) // hears of every request
+	served  func(api.Served) // is called for every request
 	stages
 }
 
-// build makes a server of the settings. It answers once it is given to serve.
+// build makes a server from the settings. It answers when it is passed to serve.
 func (l *Listeners) build(ctx context.Context, from beginning) (*Server, error) {
+	l.judge.Forget()
 	s := &Server{cfg: l.cfg, log: l.log, judge: l.judge, build: obs.ReadBuild(spec.Version), env: from.env}
 	if l.lab != nil {
 		s.served = l.lab.Coverage.Note
@@ -82,7 +83,7 @@ func (l *Listeners) build(ctx context.Context, from beginning) (*Server, error) 
 	return s, nil
 }
 
-// start starts what works with the database.
+// start starts the goroutines that use the database.
 func (s *Server) start(ctx context.Context) (err error) {
 	if s.env == nil {
 		if s.env, err = newEnv(s.cfg); err != nil {
@@ -112,7 +113,7 @@ func (s *Server) start(ctx context.Context) (err error) {
 	return nil
 }
 
-// newEnv is the real clock and chance, or what the settings put in their place.
+// newEnv is the real clock and randomness, or those of the settings.
 func newEnv(cfg *config.Config) (*env.Env, error) {
 	out := env.Real()
 	if cfg.Clock != "" {
@@ -121,7 +122,7 @@ func newEnv(cfg *config.Config) (*env.Env, error) {
 			return nil, fmt.Errorf("settings: clock: %w", err)
 		}
 		out.Clock = clock
-	} else if cfg.Lab { // which can move it
+	} else if cfg.Lab { // lab mode can change it
 		out.Clock = env.RunningFrom(out.Now())
 	}
 	if cfg.Seed != "" {
@@ -130,7 +131,7 @@ func newEnv(cfg *config.Config) (*env.Env, error) {
 	return out, nil
 }
 
-// trusted are the machine's certificate authorities and those of a file.
+// trusted returns the system's certificate authorities and those of a file.
 func trusted(file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil
@@ -171,8 +172,8 @@ func (s *Server) openDatabase(ctx context.Context, from beginning) error {
 	return nil
 }
 
-// whereToWrite adds to an error about a folder that cannot be written what to do
-// about it. Containers are the usual cause.
+// whereToWrite adds advice to an error about a folder that is not writable, which is
+// common in containers.
 func whereToWrite(err error, url string) error {
 	cannot := errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 	switch {
@@ -184,7 +185,7 @@ func whereToWrite(err error, url string) error {
 	return err
 }
 
-// legacy are the prefixes of before v1.1, which deployed clients still use.
+// legacy are the path prefixes from before v1.1, which deployed clients still use.
 var legacy = map[string]string{
 	"/_matrix/client/v3/": "/_matrix/client/r0/",
 	"/_matrix/media/v3/":  "/_matrix/media/r0/",
@@ -243,13 +244,12 @@ func (s *Server) router(parts *features) *api.Router {
 	return r
 }
 
-// writeDeadline is until when a client must take more of its answer.
+// writeDeadline is by when a client must read the next piece of its answer.
 func (s *Server) writeDeadline() time.Time {
 	return env.Real().Now().Add(time.Duration(s.cfg.Listeners.WriteTimeout))
 }
 
-// dated says in the Date header what time it is for clients, where that is not
-// the real time.
+// dated sets the Date header to the clients' clock, if that is not the real one.
 func (s *Server) dated(next http.Handler) http.Handler {
 	if s.cfg.Clock == "" && !s.cfg.Lab {
 		return next
@@ -260,7 +260,7 @@ func (s *Server) dated(next http.Handler) http.Handler {
 	})
 }
 
-// failure is what clients hear when the database fails, which no request can help.
+// failure converts database failures, which affect all requests, to the client's error.
 func (s *Server) failure(ctx context.Context, err error) *api.Error {
 	if !s.failed.Seen(ctx, err) {
 		return nil
@@ -272,7 +272,7 @@ func (s *Server) failure(ctx context.Context, err error) *api.Error {
 	return api.Errorf(http.StatusServiceUnavailable, "M_UNKNOWN", "%s", text)
 }
 
-// infoProbe is the server's own value that is written to see whether that works.
+// infoProbe is the value that is written to test whether the database is writable.
 const infoProbe = "write_probe"
 
 // writable returns why the database cannot be written, or nil.
@@ -282,15 +282,14 @@ func (s *Server) writable(ctx context.Context) error {
 	})
 }
 
-// newStopwatch is a clock for durations: real time, whatever the time that
-// clients see.
+// newStopwatch is a clock for durations in real time, whatever time clients see.
 func newStopwatch() func() time.Time {
 	since, start := env.Stopwatch(), time.Time{}
 	return func() time.Time { return start.Add(since()) }
 }
 
-// postgresName says which database of which PostgreSQL a URL names, and whose
-// it is, without the password.
+// postgresName describes a PostgreSQL URL: user, host and database, without the
+// password.
 func postgresName(url string) string {
 	c, err := pgconn.ParseConfig(url)
 	if err != nil {

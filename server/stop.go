@@ -18,23 +18,24 @@ import (
 	"touchstone.example/server/run"
 )
 
-// What a stop waits for. A request that waits for news is answered at once.
+// Timeouts of a stop. Requests that wait for news are answered at once.
 const (
-	// stopPatience is how long requests may still take.
+	// stopPatience is how long running requests may take.
 	stopPatience = 5 * time.Second
-	// cutPatience is how long they may take to answer once their context has ended.
+	// cutPatience is how long requests may take to answer after their context was
+	// cancelled.
 	cutPatience = time.Second
-	// hungPatience is how long each stage may take once it has been told to end.
-	// What a database that does not answer holds up longer is left behind: the
-	// process ends.
+	// hungPatience is how long each stage may take after it was told to end. A stage
+	// that takes longer, because a database does not answer, is abandoned: the process
+	// ends.
 	hungPatience = 5 * time.Second
-	// newPatience is how long a connection on which nothing has come yet stays
-	// open: a request may be on its way.
+	// newPatience is how long a new connection without a request stays open: one may be
+	// on its way.
 	newPatience = 200 * time.Millisecond
 )
 
-// stages are the server's goroutines. All stops from the outside in, each stage
-// when those before it have ended:
+// stages are the server's goroutines. They stop from the outside in, each when those
+// before it have ended:
 //
 //  1. the listeners; then those who wait for news are answered
 //  2. the requests under way
@@ -42,13 +43,13 @@ const (
 //  4. the feed, without which no write is answered
 //  5. the database, which has no goroutine here
 //
-// A goroutine that fails stops all, in the same order. A server that is replaced
-// stops so too, but for the listeners.
+// A goroutine that fails stops everything, in the same order. A replaced server stops
+// in the same way, without the listeners.
 type stages struct {
-	work   *run.Group // what goes on without a request
+	work   *run.Group // background work
 	stream *run.Group // the feed
 
-	// waiting ends when those who wait for news are to be answered.
+	// waiting ends when requests that wait for news must be answered.
 	waiting   context.Context
 	endWaits  context.CancelFunc
 	requests  requests
@@ -56,7 +57,7 @@ type stages struct {
 	stopError error // once it has stopped
 }
 
-// begin makes the groups. Only main ends with ctx: it stops the others.
+// begin makes the groups. Only main ends with ctx; it then stops the others.
 func (l *Listeners) begin(ctx context.Context) {
 	l.labs, l.endLab = context.WithCancel(context.WithoutCancel(ctx))
 	l.main = run.NewGroup(ctx, l.log)
@@ -83,7 +84,7 @@ func (s *Server) begin(ctx context.Context) {
 	s.work, s.stream = run.NewGroup(inner, s.log), run.NewGroup(inner, s.log)
 }
 
-// Wait returns when the server has stopped: nil when it was asked to.
+// Wait returns when the server has stopped: nil if it was told to.
 func (l *Listeners) Wait() error {
 	<-l.main.Done()
 	return l.stop()
@@ -109,14 +110,14 @@ func (l *Listeners) stopInOrder() error {
 	l.serving.Stop()
 	err = errors.Join(err, within(hungPatience, l.log, l.serving))
 	if l.announced { // else the file may be another server's
-		_ = os.Remove(l.cfg.ReadyFile) // whoever read it may have deleted it
+		_ = os.Remove(l.cfg.ReadyFile) // its reader may have deleted it
 	}
 	return errors.Join(err, s.stop(), l.closeLab())
 }
 
-// stopRequests closes the listeners, answers those who wait for news, and lets
-// the other requests finish. Those that take too long are answered with 503,
-// and at last their connections are closed.
+// stopRequests closes the listeners, answers requests that wait for news, and lets the
+// others finish. Requests that take too long are answered with 503; finally their
+// connections are closed.
 func (l *Listeners) stopRequests(s *Server) error {
 	ctx, done := context.WithTimeout(context.Background(), stopPatience+cutPatience)
 	defer done()
@@ -128,27 +129,26 @@ func (l *Listeners) stopRequests(s *Server) error {
 		closed.Add(1)
 		closing.Go("close "+f.name, func(context.Context) error { return f.shutdown(ctx, sync.OnceFunc(closed.Done)) })
 	}
-	closed.Wait() // a client that is answered before would ask again at once
+	closed.Wait() // else a client that was answered would reconnect at once
 	s.endWaits()
 	err := closing.Wait()
 	s.requests.cut(api.ErrStopping)
 	return errors.Join(err, within(hungPatience, l.log, &s.requests))
 }
 
-// retire stops a server whose requests go to another now, or wait. The
-// connections are not its own: what reads from a client that does nothing is left
-// behind, until the listener's deadlines end it.
+// retire stops a server whose requests now go to another, or wait. The connections
+// belong to the listeners: a read from a client that sends nothing continues until the
+// listener's deadline.
 func (s *Server) retire() error { return errors.Join(s.leave(), s.stop()) }
 
-// leave returns when the requests of a server are answered to which none come any
-// more.
+// leave returns when all requests of a replaced server are answered.
 func (s *Server) leave() error {
 	defer time.AfterFunc(stopPatience, func() { s.requests.cut(api.ErrStopping) }).Stop()
 	s.endWaits()
 	return within(stopPatience+hungPatience, s.log, &s.requests)
 }
 
-// stop ends what goes on behind the requests.
+// stop ends the background work.
 func (s *Server) stop() error {
 	s.stopOnce.Do(func() {
 		s.endWaits()
@@ -164,10 +164,10 @@ func (s *Server) stop() error {
 	return s.stopError
 }
 
-// failedWith is what the server's goroutines have failed with so far.
+// failedWith returns the errors of the server's goroutines so far.
 func (s *Server) failedWith() error { return errors.Join(s.work.Err(), s.stream.Err()) }
 
-// A stage is something that ends, and says what of it has not.
+// A stage is something to wait for, with the names of what has not ended.
 type stage interface {
 	Wait() error
 	Running() []string
@@ -179,7 +179,7 @@ type closing struct{ close func() error }
 func (c closing) Wait() error     { return c.close() }
 func (closing) Running() []string { return []string{"the database"} }
 
-// within waits for one stage to end, but not for ever.
+// within waits for one stage to end, with a timeout.
 func within(patience time.Duration, log *slog.Logger, what stage) error {
 	result := make(chan error, 1)
 	run.NewGroup(context.Background(), log).Go("stop", func(context.Context) error {
@@ -196,8 +196,8 @@ func within(patience time.Duration, log *slog.Logger, what stage) error {
 	}
 }
 
-// shutdown closes one listener and its connections, each once its requests are
-// answered. closed is called when nobody can connect any more.
+// shutdown closes one listener and its connections, each when its requests are
+// answered. closed is called when no more connections are accepted.
 func (f *front) shutdown(ctx context.Context, closed func()) error {
 	defer closed()
 	f.server.RegisterOnShutdown(closed)
@@ -208,21 +208,21 @@ func (f *front) shutdown(ctx context.Context, closed func()) error {
 	return f.server.Close()
 }
 
-// requests are those under way.
+// requests are the running requests.
 type requests struct {
 	base context.Context // theirs
 	cut  context.CancelCauseFunc
 
 	mu    sync.Mutex
 	open  int
-	ended chan struct{} // closed when none is left, once somebody waits for that
+	ended chan struct{} // closed when none is left; nil if nothing waits
 }
 
-// context is that of one request, which ends with its connection's or when it is
-// cut. done frees what it holds.
+// context returns a request's context, which ends with its connection's or when
+// requests are cut. done releases it.
 func (r *requests) context(parent context.Context) (ctx context.Context, done func()) {
 	ctx, cancel := context.WithCancelCause(parent)
-	if r.base.Err() != nil { // AfterFunc would say so a little later
+	if r.base.Err() != nil { // AfterFunc would run a little later
 		cancel(context.Cause(r.base))
 	}
 	stop := context.AfterFunc(r.base, func() { cancel(context.Cause(r.base)) })
@@ -259,8 +259,8 @@ func (r *requests) Wait() error {
 	return nil
 }
 
-// unused are connections on which nothing has come yet. net/http waits for them
-// as for requests, and browsers open them in advance.
+// unused are connections without a request yet. net/http waits for them as for
+// requests, and browsers open them in advance.
 type unused struct {
 	mu     sync.Mutex
 	conns  map[net.Conn]struct{}
@@ -284,7 +284,7 @@ func (u *unused) state(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// close closes them, and those that come yet.
+// close closes them, and later ones.
 func (u *unused) close() {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 	"touchstone.example/server/accountdata"
 	"touchstone.example/server/accounts"
 	"touchstone.example/server/clientsync"
+	"touchstone.example/server/config"
 	"touchstone.example/server/discovery"
 	"touchstone.example/server/e2ee"
 	"touchstone.example/server/event"
@@ -21,6 +22,7 @@ import (
 	"touchstone.example/server/presence"
 	"touchstone.example/server/profiles"
 	"touchstone.example/server/push"
+	"touchstone.example/server/pushrules"
 	"touchstone.example/server/receipts"
 	"touchstone.example/server/roomcreate"
 	"touchstone.example/server/rooms"
@@ -30,7 +32,7 @@ import (
 	"touchstone.example/server/typing"
 )
 
-// features are the slices, each by its package's name.
+// features are the slices, by package name.
 type features struct {
 	accountdata *accountdata.AccountData
 	accounts    *accounts.Accounts
@@ -46,11 +48,11 @@ type features struct {
 	receipts    *receipts.Receipts
 	roomcreate  *roomcreate.RoomCreate
 	sync        *clientsync.Sync
-	typing      *typing.Typing
 	todevice    *todevice.ToDevice
+	typing      *typing.Typing
 }
 
-// wire builds the features, each from those before it.
+// wire builds the features in order: each may use those before it.
 func (s *Server) wire(signer event.Signer) *features {
 	out := &features{}
 	out.accounts = accounts.New(accounts.Deps{
@@ -58,13 +60,12 @@ func (s *Server) wire(signer event.Signer) *features {
 		Registration: s.cfg.Registration, Passwords: s.cfg.Passwords, WellKnown: s.cfg.WellKnown.Client,
 		Limits: s.cfg.RateLimits.Enabled, GuestJoinByName: s.judge.Lenient(strict.GuestJoinByName), Address: api.ClientAddress,
 	})
-	out.push = push.New(push.Deps{DB: s.db, Feed: s.feed})
+	out.push = push.New(push.Deps{DB: s.db, Feed: s.feed, Predefined: s.predefined()})
 	engine := s.wireRooms(out, signer)
 	out.profiles = &profiles.Profiles{
 		DB: s.db, Env: s.env, Jobs: s.jobs, Name: s.cfg.ServerName, AnyAvatar: s.judge.Lenient(strict.ProfileAvatarURL),
 		EmptyAvatar: s.judge.Lenient(strict.ProfileAvatarEmpty), UnsetIsEmpty: s.judge.Lenient(strict.ProfileUnset),
 	}
-	out.accountdata = accountdata.New(accountdata.Deps{DB: s.db, Feed: s.feed, PushRules: out.push.Content})
 	out.e2ee = e2ee.New(e2ee.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Name: s.cfg.ServerName, Confirm: out.accounts,
 		Departures: e2ee.Departures{
@@ -74,6 +75,7 @@ func (s *Server) wire(signer event.Signer) *features {
 	})
 	out.todevice = todevice.New(todevice.Deps{DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Name: s.cfg.ServerName})
 	s.work.Go("acknowledged messages", out.todevice.Run)
+	out.accountdata = accountdata.New(accountdata.Deps{DB: s.db, Feed: s.feed, PushRules: out.push.Content})
 	out.keybackup = keybackup.New(keybackup.Deps{
 		DB: s.db, OpaqueAuthData: s.judge.Departed(strict.BackupAuthData, "/auth_data"),
 	})
@@ -98,7 +100,7 @@ func (s *Server) wire(signer event.Signer) *features {
 		JoinedLimited:  s.judge.Lenient(strict.JoinedLimited),
 	})
 	out.discovery = &discovery.Discovery{
-		DB: s.db, Writable: s.writable, WellKnown: s.cfg.WellKnown, Program: s.build.Version, RoomVersion: s.cfg.Rooms.DefaultVersion,
+		DB: s.db, Writable: s.writable, WellKnown: s.cfg.WellKnown, Program: s.build.Version, RoomVersion: s.cfg.Rooms.DefaultVersion, Unstable: s.cfg.Unstable,
 	}
 	s.jobs.Handle(accounts.JobDevices, out.accounts.ForgetDevices)
 	s.jobs.Handle(todevice.JobBound, out.todevice.Bound)
@@ -113,7 +115,7 @@ func (s *Server) wireRooms(out *features, signer event.Signer) *rooms.Rooms {
 	own := signer.Key.Public().(ed25519.PublicKey)
 	engine := rooms.New(rooms.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Name: s.cfg.ServerName, Signer: signer,
-		StateIdempotent: s.judge.Lenient(strict.StateIdempotent), MemberRules: out.push,
+		StateIdempotent: s.judge.Lenient(strict.StateIdempotent), MemberRules: out.push, Predefined: s.predefined(),
 		Verify: func(ev *event.Event, server id.ServerName) bool {
 			return server == signer.Name && ev.VerifySignature(server, signer.KeyID, own) == nil
 		},
@@ -131,4 +133,12 @@ func (s *Server) wireRooms(out *features, signer event.Signer) *rooms.Rooms {
 		CreatorPowerLevel: s.judge.Departed(strict.CreatorPowerLevel, "/power_level_content_override/users"),
 	})
 	return engine
+}
+
+// predefined are the push rules that every user has.
+func (s *Server) predefined() *pushrules.Predefined {
+	if s.cfg.Proposed(config.MSC3930) {
+		return pushrules.WithPolls
+	}
+	return pushrules.Standard
 }

@@ -31,9 +31,9 @@ var (
 		WHERE user_id = $1 AND pos > $2 AND pos <= $3 ORDER BY room_nid, type`)
 )
 
-// PutAccountData sets one kind of data. Deleted data stays as an empty row, so
-// that clients hear of it. Whom a user ignores decides about notifications as the
-// push rules do.
+// PutAccountData sets the account data of one type. Deleted data stays as an empty row,
+// so that clients are told of the deletion. Whom a user ignores decides about
+// notifications as the push rules do.
 func (w *Writer) PutAccountData(ctx context.Context, d *AccountData) error {
 	content := d.Content
 	if content == nil {

@@ -48,9 +48,9 @@ func (r *Reader) User(ctx context.Context, userID id.UserID) (*User, error) {
 	return r.user(ctx, qUser, userID)
 }
 
-// LockUser returns one account, and keeps other writers that lock it waiting
-// until this transaction ends. Whoever gives access to an account or takes it
-// away locks it first: two who do so at once would not see each other's rows.
+// LockUser returns one account and locks it until this transaction ends. A transaction
+// that gives or takes away access locks the account first: two at once would not see
+// each other's rows.
 func (w *Writer) LockUser(ctx context.Context, userID id.UserID) (*User, error) {
 	return w.user(ctx, qLockUser, userID)
 }
@@ -65,7 +65,7 @@ func (r *Reader) user(ctx context.Context, q *query, userID id.UserID) (*User, e
 	return &u, nil
 }
 
-// UsersAmong lists those of some users that have an account.
+// UsersAmong lists those of the users that have an account.
 func (r *Reader) UsersAmong(ctx context.Context, users []id.UserID) ([]id.UserID, error) {
 	return r.userIDs(ctx, qUsersAmong, users)
 }
@@ -81,12 +81,12 @@ func (w *Writer) UpgradeGuest(ctx context.Context, userID id.UserID, kind, hash 
 	return w.execOne(ctx, qUpgradeGuest, userID, kind, hash)
 }
 
-// PutUserFlags changes what an account may do at all.
+// PutUserFlags sets whether an account is an administrator's, locked or suspended.
 func (w *Writer) PutUserFlags(ctx context.Context, userID id.UserID, admin, locked, suspended bool) error {
 	return w.execOne(ctx, qPutUserFlags, userID, admin, locked, suspended)
 }
 
-// DeactivateUser closes an account for good. Its name stays taken.
+// DeactivateUser closes an account for good. Its user ID stays taken.
 func (w *Writer) DeactivateUser(ctx context.Context, userID id.UserID, at int64, erase bool) error {
 	return w.execOne(ctx, qDeactivate, userID, at, erase)
 }
@@ -123,8 +123,7 @@ func (d *Device) scan(scan scanFunc) error {
 	return err
 }
 
-// PutDevice makes a device; of one that exists it renews only when and from
-// where it was last seen.
+// PutDevice makes a device. If it exists, only its last-seen time and address change.
 func (w *Writer) PutDevice(ctx context.Context, d *Device) error {
 	return w.enqueue(ctx, qPutDevice, d.UserID, d.ID, d.DisplayName, d.CreatedAt, d.SeenAt, d.SeenIP, d.SeenAgent)
 }
@@ -157,19 +156,18 @@ func (r *Reader) DeviceSeenFrom(ctx context.Context, userID id.UserID, ip string
 	return n > 0, err
 }
 
-// TouchDevice notes when and from where a device was seen, if it is still there.
+// TouchDevice sets when and from where a device was last seen, if it still exists.
 func (w *Writer) TouchDevice(ctx context.Context, d *Device) error {
 	return w.enqueue(ctx, qTouchDevice, d.UserID, d.ID, d.SeenAt, d.SeenIP, d.SeenAgent)
 }
 
-// RenameDevice changes a device's display name. ErrNotFound when there is none.
+// RenameDevice changes a device's display name. ErrNotFound if there is no such device.
 func (w *Writer) RenameDevice(ctx context.Context, userID id.UserID, deviceID id.DeviceID, name string) error {
 	return w.execOne(ctx, qRenameDevice, userID, deviceID, name)
 }
 
-// DeleteDevices removes devices and all that gives access as them. Their
-// transaction ids and the messages to them may be many, and stay: see
-// [Writer.DeleteRowsOfDevice].
+// DeleteDevices removes devices and their tokens. Their transaction IDs and the
+// messages to them may be many; they are deleted later by [Writer.DeleteRowsOfDevice].
 func (w *Writer) DeleteDevices(ctx context.Context, userID id.UserID, devices []id.DeviceID) error {
 	for _, q := range []*query{qDeleteAccessTokensOf, qDeleteRefreshTokensOf, qDeleteDevices} {
 		if err := w.enqueue(ctx, q, userID, devices); err != nil {
@@ -179,9 +177,8 @@ func (w *Writer) DeleteDevices(ctx context.Context, userID id.UserID, devices []
 	return nil
 }
 
-// DeviceWithRows returns the first device after one by name that a user's
-// transaction ids are of, or to which there are messages, whether it exists or not;
-// ErrNotFound when there is none.
+// DeviceWithRows returns the next device ID, in order, that has transaction IDs or
+// messages, whether the device exists or not; ErrNotFound if there is none.
 func (r *Reader) DeviceWithRows(ctx context.Context, userID id.UserID, after id.DeviceID) (id.DeviceID, error) {
 	sent, err := r.TxnDevice(ctx, userID, after)
 	noneSent := err == ErrNotFound
@@ -198,9 +195,8 @@ func (r *Reader) DeviceWithRows(ctx context.Context, userID id.UserID, after id.
 	return waiting, err
 }
 
-// DeleteRowsOfDevice deletes what is left of a device that does not exist: its
-// transaction ids and the messages to it, no more than limit of each at once. It
-// returns fewer than limit when nothing is left.
+// DeleteRowsOfDevice deletes the transaction IDs of a deleted device and the messages
+// to it, at most limit of each. It returns fewer than limit when nothing is left.
 func (w *Writer) DeleteRowsOfDevice(ctx context.Context, userID id.UserID, deviceID id.DeviceID, limit int) (int64, error) {
 	sent, err := w.DeleteTxnsOf(ctx, userID, deviceID, limit)
 	if err != nil {

@@ -7,13 +7,13 @@ import (
 	"slices"
 )
 
-// A Change is a row of the one log: something clients can see has changed.
+// A Change is a row of the log of changes: something that clients can see has changed.
 type Change struct {
 	Pos     int64
-	Kind    string // which feature wrote it, and so what Ref means
-	RoomNID int64  // whose members may see it; 0 when no room's
-	UserID  string // who else may see it; "" when nobody
-	Ref     int64  // what changed, an event's NID for one
+	Kind    string // says which feature wrote it and what Ref means
+	RoomNID int64  // the room whose members may see it; 0 for none
+	UserID  string // the user who may see it; "" for none
+	Ref     int64  // what changed, for example an event's NID
 }
 
 func (c *Change) scan(scan scanFunc) error {
@@ -54,9 +54,9 @@ func (w *Writer) InsertChange(ctx context.Context, c Change) error {
 	return w.enqueue(ctx, qInsertChange, c.Pos, n, c.Kind, c.RoomNID, c.UserID, c.Ref)
 }
 
-// Changes reads the log in (after, upTo], oldest first. When there is more than
-// limit it stops after the position of row limit, so that the last row's
-// position is where to go on.
+// Changes reads the log in (after, upTo], oldest first. If there are more rows than
+// limit, it stops after all rows of the position of row number limit: the next call
+// continues after the last row's position.
 func (r *Reader) Changes(ctx context.Context, after, upTo int64, limit int) (list []Change, err error) {
 	err = r.rows(ctx, qChanges, []any{after, upTo, int64(limit - 1)}, func(scan scanFunc) error {
 		var c Change
@@ -75,20 +75,21 @@ func (r *Reader) LastChange(ctx context.Context, upTo int64) (pos int64, err err
 	return pos, err
 }
 
-// CompactChanges deletes what is before a position, the oldest positions first
-// and whole, and says how many rows: fewer than limit when nothing is left. The
-// newest row always stays: SQLite counts on from it.
+// CompactChanges deletes rows before a position, the oldest first and all rows of a
+// position together. It returns how many: fewer than limit when nothing is left. The
+// newest row always stays, since SQLite continues its positions from it.
 func (w *Writer) CompactChanges(ctx context.Context, before int64, limit int) (int64, error) {
 	return w.exec(ctx, qCompactChanges, before, int64(limit-1))
 }
 
-// Cursor returns how far a reader of the log has come, ErrNotFound before its start.
+// Cursor returns the position that a reader of the log has reached, ErrNotFound before
+// its start.
 func (r *Reader) Cursor(ctx context.Context, name string) (pos int64, err error) {
 	err = r.row(ctx, qCursor, []any{name}, &pos)
 	return pos, err
 }
 
-// PutCursor notes how far a reader of the log has come.
+// PutCursor sets the position that a reader of the log has reached.
 func (w *Writer) PutCursor(ctx context.Context, name string, pos int64) error {
 	return w.enqueue(ctx, qPutCursor, name, pos)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// connect makes a connection outside of the pool, set up as those in it.
+// connect makes a connection outside the pool, configured like those in it.
 func (e *postgresEngine) connect(ctx context.Context) (*pgx.Conn, error) {
 	conn, err := pgx.ConnectConfig(ctx, e.pool.Config().ConnConfig)
 	if err != nil {
@@ -26,11 +26,10 @@ func (e *postgresEngine) connect(ctx context.Context) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-// checkConnection looks at a new connection. It has none to another cluster than the
-// one that was opened, nor to that one after it was put back to an earlier time
-// or its tables were made anew: what is in memory is of another history. A commit is on the disk when it is
-// answered, whatever the cluster's default: what is lost after clients have
-// heard of it is lost silently.
+// checkConnection refuses a new connection to another cluster than the one that was
+// opened, or to the same one after it was restored or its tables were recreated: what
+// is in memory would not match. It also makes commits wait for the disk, whatever the
+// cluster's default, since an acknowledged change must not be lost.
 func (e *postgresEngine) checkConnection(ctx context.Context, conn *pgx.Conn) error {
 	var cluster string
 	err := conn.QueryRow(ctx, dPgCluster.text).Scan(&cluster)
@@ -44,7 +43,7 @@ func (e *postgresEngine) checkConnection(ctx context.Context, conn *pgx.Conn) er
 	if e.cluster == "" {
 		e.cluster = cluster
 	}
-	// The right to ask may have been granted or revoked since.
+	// The permission to read it may have been granted or revoked since.
 	if e.cluster != cluster && e.cluster != unknownCluster && cluster != unknownCluster {
 		return ErrHistory
 	}
@@ -59,14 +58,15 @@ func (e *postgresEngine) checkConnection(ctx context.Context, conn *pgx.Conn) er
 	return err
 }
 
-// unknownCluster is the cluster of a service that does not tell.
+// unknownCluster stands for the cluster of a service that does not permit asking for
+// it.
 const unknownCluster = "cluster"
 
-// A connection is one that a single task keeps for itself, outside of the pool:
-// made when it is first used, and made anew when it broke.
+// A connection is a connection outside the pool, for one task. It is made when first
+// used and again when it was lost.
 type connection struct {
 	e    *postgresEngine
-	slot chan struct{} // holds one token; whoever has it uses conn
+	slot chan struct{} // holds one token; the goroutine that has it uses conn
 	conn *pgx.Conn
 }
 
@@ -109,8 +109,8 @@ func (c *connection) use(ctx context.Context, fn func(*pgx.Conn) error) error {
 	return postgresError(err)
 }
 
-// borrow runs fn on a connection of the pool, as long as PostgreSQL has no room for
-// another one: without these tasks nobody hears of anything.
+// borrow runs fn on a connection of the pool, if PostgreSQL has no room for another
+// one: without this task no client would get any news.
 func (c *connection) borrow(ctx context.Context, fn func(*pgx.Conn) error) error {
 	conn, err := c.e.pool.Acquire(ctx)
 	if err != nil {
@@ -120,14 +120,14 @@ func (c *connection) borrow(ctx context.Context, fn func(*pgx.Conn) error) error
 	return postgresError(fn(conn.Conn()))
 }
 
-// close waits for whoever uses the connection, and ends it.
+// close waits until the connection is free, and closes it.
 func (c *connection) close() {
 	c.slot <- struct{}{}
 	defer func() { <-c.slot }()
 	if c.conn != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
-		_ = c.conn.Close(ctx) // one that was lost is closed too
+		_ = c.conn.Close(ctx) // a lost connection is closed already
 		c.conn = nil
 	}
 }

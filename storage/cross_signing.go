@@ -18,10 +18,10 @@ type CrossSigningKey struct {
 
 // A KeySignature is a row of key_signatures.
 type KeySignature struct {
-	UserID    id.UserID // whose key is signed
-	KeyID     string    // a device, or a public key of the user's
-	Signer    id.UserID // who has signed it
-	SignedBy  string    // with which key: ed25519:…
+	UserID    id.UserID // owner of the signed key
+	KeyID     string    // device ID, or public key of the user's cross-signing key
+	Signer    id.UserID // user who signed it
+	SignedBy  string    // ID of the signing key: ed25519:…
 	Signature string
 }
 
@@ -34,14 +34,14 @@ var (
 
 	qPutKeySignature = q("put_key_signature", `INSERT INTO key_signatures (user_id, key_id, signer, signed_by, signature) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (user_id, key_id, signer, signed_by) DO UPDATE SET signature = excluded.signature`)
-	// The owner's own signatures, and those of who asks.
+	// The owner's own signatures, and those of the viewer.
 	qKeySignatures = q("key_signatures", `SELECT user_id, key_id, signer, signed_by, signature FROM key_signatures
 		WHERE user_id = ANY($1) AND (signer = user_id OR signer = $2) ORDER BY user_id, key_id, signer, signed_by`)
 	qDeleteKeySignatures = q("delete_key_signatures", `DELETE FROM key_signatures WHERE user_id = $1 AND key_id = ANY($2)`)
 )
 
-// PutCrossSigningKey sets a user's key of one usage. The signatures on the key
-// that was there before are forgotten.
+// PutCrossSigningKey sets a user's key of one usage. Signatures on the previous key are
+// deleted.
 func (w *Writer) PutCrossSigningKey(ctx context.Context, old *CrossSigningKey, k *CrossSigningKey) error {
 	if old != nil {
 		if err := w.enqueue(ctx, qDeleteKeySignatures, k.UserID, []string{old.ID}); err != nil {

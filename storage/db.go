@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package storage keeps everything the server must remember, in SQLite or
-// PostgreSQL, behind one set of queries. It knows bytes and columns, not
-// Matrix: it never parses an event, never decides who may do what, and never
-// imports the server.
+// Package storage stores all of the server's data, in SQLite or PostgreSQL, with one
+// set of queries. It knows bytes and columns, not Matrix: it never parses an event,
+// never decides what a user may do, and never imports the server.
 //
 // Work happens inside [DB.Read] (one consistent snapshot) or [DB.Write] (one
-// transaction). Each feature has a file of that name holding its queries,
-// registered with q and written once, in the portable core of PostgreSQL's
-// dialect; what an engine needs differently is in dialect.go and nowhere else.
+// transaction). Each feature has a file of that name with its queries. A query is
+// registered with q and written once, in the part of PostgreSQL's dialect that both
+// engines can run; queries that need two texts are in dialect.go.
 package storage
 
 import (
@@ -30,31 +29,30 @@ type DB struct {
 	jobs     func()
 	nodes    nodeCache
 	closing  sync.Once
-	insideTx sync.Map // goroutine number → what it is inside of; only with Options.Checks
+	insideTx sync.Map // goroutine number → kind of transaction it is in; only with Options.Checks
 }
 
-// Options are the settings of a database that its URL does not carry. The
-// zero value is good for production.
+// Options are the settings of a database that are not in its URL. The zero value suits
+// production.
 type Options struct {
-	// Checks makes a transaction opened inside another one panic, instead of
-	// perhaps waiting for ever. Tests set it; it costs a microsecond.
+	// Checks makes it panic to open a transaction inside another one, which might wait
+	// for ever. Tests set it; it costs a microsecond.
 	Checks bool
-	// MaxReaders bounds the snapshots open at once. Zero means 16. PostgreSQL's
-	// pool has half as many connections more, for writers; a URL that sets
-	// pool_max_conns leaves readers two thirds of them.
+	// MaxReaders bounds the snapshots open at once. Zero means 16. PostgreSQL's pool
+	// has half as many more connections for writers; with pool_max_conns in the URL,
+	// readers get two thirds of that.
 	MaxReaders int
-	// StatementTimeout ends a statement, and IdleTimeout a transaction that
-	// does nothing, on PostgreSQL. Zero means 30 and 3 seconds. A process that
-	// stands still inside a transaction holds all others up for IdleTimeout, and
-	// no transaction of ours waits for anything but the database.
+	// StatementTimeout ends a statement, and IdleTimeout a transaction that does
+	// nothing, on PostgreSQL. Zero means 30 and 3 seconds. A process that hangs inside
+	// a transaction delays all others for IdleTimeout; our transactions wait for
+	// nothing but the database.
 	StatementTimeout time.Duration
 	IdleTimeout      time.Duration
 	// StateNodes bounds the cache of room state nodes, counted in nodes.
 	// Zero means 32768, some 12 MB when full.
 	StateNodes int
-	// Snapshot is what an SQLite database begins as, in place of what it was.
-	// LastEpoch is the epoch in which the history went on that the snapshot cuts
-	// off; 0 for none.
+	// Snapshot replaces the contents of an SQLite database when it is opened. LastEpoch
+	// is the epoch whose later changes are lost by this; 0 for none.
 	Snapshot  *Snapshot
 	LastEpoch int64
 }
@@ -82,14 +80,14 @@ type engine interface {
 	write(ctx context.Context, w *Writer, fn func() error) error
 	// retry reports whether a failed write may succeed when run again.
 	retry(err error) bool
-	// nextID and reserve draw numbers; see numbers.go.
+	// nextID and reserve draw numbers, see numbers.go.
 	nextID(ctx context.Context, w *Writer, name string) (int64, error)
 	reserve(ctx context.Context, w *Writer, n int) ([]int64, error)
-	// identity says where the database is, so that a copy is recognised; beside
-	// is how far it had come by what is kept outside of it.
+	// identity says where the database is, so that a copy is recognised. storedMark is
+	// how far the database had come by a record outside it.
 	identity(ctx context.Context) (string, error)
 	storedMark() mark
-	// describe names a query's parameter types, preparing it on the way.
+	// describe prepares a query and returns the types of its parameters.
 	describe(ctx context.Context, q *query) ([]string, error)
 	close() error
 }
@@ -105,7 +103,7 @@ type session interface {
 
 type scanFunc = func(dst ...any) error
 
-// Open opens the database a URL names, creating its tables when it has none:
+// Open opens the database at a URL and creates its tables if it has none:
 //
 //	sqlite:///var/lib/touchstone/data.db   a file
 //	sqlite::memory:                        a temporary database, gone on Close
@@ -128,7 +126,7 @@ func Open(ctx context.Context, dsn string, opts Options) (*DB, error) {
 	return db, nil
 }
 
-// redactURL leaves out what may be a password.
+// redactURL removes what may be a password.
 func redactURL(dsn string) string {
 	u, err := url.Parse(dsn)
 	if err != nil {
@@ -165,11 +163,10 @@ func (db *DB) Read(ctx context.Context, fn func(*Reader) error) error {
 
 const maxAttempts = 8
 
-// Write runs fn in one transaction and commits it when fn returns nil. After
-// a conflict that another try may resolve, fn runs again from the start: it
-// must have no effect besides those on its Writer. Each statement sees what is
-// committed when it starts; lock with FOR UPDATE or compare in the UPDATE
-// where that is not enough. When Write returns nil the commit is durable.
+// Write runs fn in one transaction and commits it when fn returns nil. After a conflict
+// fn may run again from the start: it must have no effects except on its Writer. Each
+// statement sees what is committed when it starts. If that is not enough, lock with FOR
+// UPDATE or compare in the UPDATE. When Write returns nil the commit is durable.
 func (db *DB) Write(ctx context.Context, fn func(*Writer) error) error {
 	defer db.markInside("Write")()
 	for attempt := 1; ; attempt++ {
@@ -202,8 +199,8 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// markInside notes that this goroutine is inside a transaction and panics when it
-// already was: on SQLite the inner one could wait for the outer one for ever.
+// markInside records that this goroutine is in a transaction, and panics if it already
+// was: on SQLite the inner one could wait for the outer one for ever.
 func (db *DB) markInside(what string) (leave func()) {
 	if !db.opts.Checks {
 		return func() {}
@@ -215,8 +212,8 @@ func (db *DB) markInside(what string) (leave func()) {
 	return func() { db.insideTx.Delete(id) }
 }
 
-// Outside panics in a transaction, with Options.Checks: what waits for others'
-// commits must not hold a snapshot or a lock meanwhile.
+// With Options.Checks, Outside panics if the goroutine is in a transaction: code that
+// waits for commits of others must hold no snapshot and no lock.
 func (db *DB) Outside(what string) {
 	if !db.opts.Checks {
 		return
@@ -230,11 +227,11 @@ type counters struct {
 	reads, writes, queries, retries atomic.Int64
 }
 
-// Stats counts what the database was asked since it was opened.
+// Stats counts transactions and statements since the database was opened.
 type Stats struct {
 	Reads   int64 // snapshots
-	Writes  int64 // write transactions, tries included
-	Queries int64 // statements, those of a batch one by one
+	Writes  int64 // write transactions, repeated ones included
+	Queries int64 // statements, each of a batch counted
 	Retries int64 // write transactions run again
 }
 
@@ -248,7 +245,7 @@ func (db *DB) Stats() Stats {
 	}
 }
 
-// Since returns what was added after an earlier count.
+// Since returns the difference to an earlier count.
 func (s Stats) Since(earlier Stats) Stats {
 	return Stats{
 		Reads:   s.Reads - earlier.Reads,

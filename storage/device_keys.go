@@ -47,8 +47,8 @@ var (
 		ON CONFLICT (user_id, device_id, algorithm, key_id) DO UPDATE SET key = excluded.key, pos = excluded.pos, claimed_at = 0`)
 	qOneTimeKeys = q("one_time_keys", `SELECT algorithm, key_id, key, claimed_at FROM one_time_keys
 		WHERE user_id = $1 AND device_id = $2 AND algorithm = $3 AND key_id = ANY($4) ORDER BY key_id`)
-	// Who finds the oldest locked takes the next one: each claimer has a key of its
-	// own, and none waits for another.
+	// SKIP LOCKED: if the oldest key is locked by another claim, take the next. Each
+	// claim gets its own key and none waits.
 	qClaimOneTimeKey = q("claim_one_time_key", `UPDATE one_time_keys SET claimed_at = $4
 		WHERE user_id = $1 AND device_id = $2 AND algorithm = $3 AND key_id = (SELECT k.key_id FROM one_time_keys k
 			WHERE k.user_id = $1 AND k.device_id = $2 AND k.algorithm = $3 AND k.claimed_at = 0
@@ -81,7 +81,7 @@ func (r *Reader) DeviceKeys(ctx context.Context, userID id.UserID, deviceID id.D
 	return keys, err
 }
 
-// DeviceKeysOf lists the devices of some of our users that have identity keys.
+// DeviceKeysOf lists the devices of several users that have identity keys.
 func (r *Reader) DeviceKeysOf(ctx context.Context, users []id.UserID) (list []*DeviceKeys, err error) {
 	err = r.rows(ctx, qDeviceKeysOf, []any{users}, func(scan scanFunc) error {
 		d := new(DeviceKeys)
@@ -115,8 +115,8 @@ func (w *Writer) DeleteDeviceKeys(ctx context.Context, userID id.UserID, devices
 	return nil
 }
 
-// DeleteOneTimeKeys deletes the one-time and fallback keys of a device, and the
-// signatures on its identity keys: all that its old identity keys vouched for.
+// DeleteOneTimeKeys deletes the one-time and fallback keys of a device and the
+// signatures on its identity keys: all that depended on its old identity keys.
 func (w *Writer) DeleteOneTimeKeys(ctx context.Context, userID id.UserID, deviceID id.DeviceID) error {
 	for _, q := range []*query{qDeleteOneTimeKeys, qDeleteFallbackKeys, qDeleteKeySignatures} {
 		if err := w.enqueue(ctx, q, userID, []id.DeviceID{deviceID}); err != nil {
@@ -131,8 +131,8 @@ func (w *Writer) PutOneTimeKey(ctx context.Context, userID id.UserID, deviceID i
 	return w.enqueue(ctx, qPutOneTimeKey, userID, deviceID, k.Algorithm, k.ID, k.Key, pos)
 }
 
-// OneTimeKeys returns those of some one-time keys of a device that are known,
-// claimed ones too.
+// OneTimeKeys returns those of the one-time keys of a device that are stored, claimed
+// ones too.
 func (r *Reader) OneTimeKeys(ctx context.Context, userID id.UserID, deviceID id.DeviceID, algorithm string, ids []string) (list []*OneTimeKey, err error) {
 	err = r.rows(ctx, qOneTimeKeys, []any{userID, deviceID, algorithm, ids}, func(scan scanFunc) error {
 		k := new(OneTimeKey)
@@ -145,8 +145,8 @@ func (r *Reader) OneTimeKeys(ctx context.Context, userID id.UserID, deviceID id.
 	return list, err
 }
 
-// ClaimOneTimeKey takes the oldest one-time key of a device: nobody gets it again.
-// ErrNotFound when none is left.
+// ClaimOneTimeKey takes the oldest one-time key of a device, which is then never given
+// out again. ErrNotFound if none is left.
 func (w *Writer) ClaimOneTimeKey(ctx context.Context, userID id.UserID, deviceID id.DeviceID, algorithm string, now int64) (*OneTimeKey, error) {
 	k := &OneTimeKey{Algorithm: algorithm, ClaimedAt: now}
 	var keyID Text
@@ -172,8 +172,8 @@ func (r *Reader) CountOneTimeKeys(ctx context.Context, userID id.UserID, deviceI
 	return counts, err
 }
 
-// DeleteClaimedKeys forgets the one-time keys of a device that were claimed
-// before a time.
+// DeleteClaimedKeys deletes the one-time keys of a device that were claimed before a
+// time.
 func (w *Writer) DeleteClaimedKeys(ctx context.Context, userID id.UserID, deviceID id.DeviceID, before int64) error {
 	return w.enqueue(ctx, qDeleteClaimedKeys, userID, deviceID, before)
 }

@@ -21,7 +21,7 @@ var (
 		WHERE room_nid = ANY($1) AND membership = $2 AND pos > $3 ORDER BY room_nid, membership, pos`)
 )
 
-// PutDeviceList notes when a user's list of devices, or the keys in it, last changed.
+// PutDeviceList sets the position at which a user's devices or their keys last changed.
 func (w *Writer) PutDeviceList(ctx context.Context, userID id.UserID, pos int64) error {
 	return w.enqueue(ctx, qPutDeviceList, userID, pos)
 }
@@ -51,12 +51,12 @@ func (r *Reader) MembersSince(ctx context.Context, roomNIDs []int64, membership 
 	return r.memberships(ctx, qMembersSince, roomNIDs, membership, after)
 }
 
-// PutSignedUser notes when a user last signed another's master key.
+// PutSignedUser sets the position at which a user last signed another's master key.
 func (w *Writer) PutSignedUser(ctx context.Context, userID, signed id.UserID, pos int64) error {
 	return w.enqueue(ctx, qPutSignedUser, userID, signed, pos)
 }
 
-// SignedUsers lists those whose master key a user last signed in (after, upTo].
+// SignedUsers lists the users whose master key a user last signed in (after, upTo].
 func (r *Reader) SignedUsers(ctx context.Context, userID id.UserID, after, upTo int64) ([]id.UserID, error) {
 	return r.userIDs(ctx, qSignedUsers, userID, after, upTo)
 }

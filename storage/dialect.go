@@ -2,13 +2,13 @@
 
 package storage
 
-// What only one engine can say. Each entry has its reason; everything else is
-// written once, for both.
+// Queries that only one engine can run, each with its reason. All others are written
+// once for both.
 
-// postgresOnly makes what stands in for SQLite's counters in memory.
+// postgresOnly creates the sequences; SQLite has counters in memory instead.
 //
-// CACHE 1: a connection that kept positions for later would draw them in its
-// own order, and the fence would pass by those it has not used yet.
+// CACHE 1: a connection that cached positions would use them out of order, and a fence
+// would not wait for those it has not used yet.
 const postgresOnly = `
 CREATE SEQUENCE positions CACHE 1;
 CREATE SEQUENCE id_numbers INCREMENT BY 256 CACHE 1;
@@ -22,21 +22,22 @@ var (
 	// Row numbers, idBlock at a time: the sequence's increment is that block.
 	dPgTakeIDs = engineOnly("pg_take_ids", `SELECT nextval('id_numbers')`)
 
-	// The three statements of Reserve. A transaction gets its id when it first
-	// writes; one that draws before is invisible to the fence. Its lock on
-	// changes tells it from a stranger's when the fence has waited for long.
+	// The three statements of ReservePosition. A transaction gets its ID with its first
+	// write; without one, a fence would not see it. Its lock on changes distinguishes
+	// it from other programs' transactions when a fence has waited for long.
 	dPgLockChanges = engineOnly("pg_lock_changes", `LOCK TABLE changes IN ROW EXCLUSIVE MODE`)
 	dPgForceID     = engineOnly("pg_force_id", `SELECT pg_current_xact_id()`)
 	dPgPositions   = engineOnly("pg_positions", `SELECT nextval('positions') FROM generate_series(1, $1)`)
 
-	// The fence. A sequence's last value is what anybody drew, committed or not.
+	// The fence. A sequence's last value is the last one drawn, committed or not.
 	dPgLastPosition = engineOnly("pg_last_position", `SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM positions`)
 	dPgFenceID      = engineOnly("pg_fence_id", `SELECT CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)`)
 	dPgOldestID     = engineOnly("pg_oldest_id", `SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT)`)
 
 	dPgNewChanges = engineOnly("pg_new_changes", `SELECT pos, kind, room_nid, user_id, ref FROM changes WHERE pos > $1 ORDER BY pos, n LIMIT $2`)
 
-	// The ids of the transactions that hold the lock Reserve takes on changes.
+	// The IDs of the transactions that hold the lock on changes which ReservePosition
+	// takes.
 	dPgWriters = engineOnly("pg_writers", `SELECT CAST(CAST(own.transactionid AS TEXT) AS BIGINT)
 		FROM pg_locks AS held JOIN pg_locks AS own ON own.virtualtransaction = held.virtualtransaction
 		WHERE held.locktype = 'relation' AND held.mode = 'RowExclusiveLock'
@@ -56,7 +57,7 @@ var (
 	dPgSynchronous = engineOnly("pg_synchronous", `SELECT set_config('synchronous_commit', 'on', FALSE)
 		WHERE current_setting('synchronous_commit') = 'off'`)
 
-	// What the loop looks at while nothing happens.
+	// What the feed polls while it is idle.
 	dPgProgress = engineOnly("pg_progress", `SELECT CASE WHEN is_called THEN last_value ELSE 0 END,
 		(SELECT COALESCE(MAX(epoch), 1) FROM epochs) FROM positions`)
 

@@ -8,8 +8,8 @@ import (
 	"fmt"
 )
 
-// An Epoch is a history of the database, from a cut on. Up to FromPos it has
-// the same changes as the epochs before it.
+// An Epoch is a history of the database since it was last restored. Up to FromPos it
+// has the same changes as the epoch before it.
 type Epoch struct {
 	Number  int64
 	FromPos int64
@@ -21,7 +21,7 @@ var (
 	qInsertEpoch = q("insert_epoch", `INSERT INTO epochs (epoch, from_pos, origin) VALUES ($1, $2, $3)`)
 )
 
-// Epochs lists the histories, oldest first.
+// Epochs lists the epochs, oldest first.
 func (r *Reader) Epochs(ctx context.Context) (list []Epoch, err error) {
 	err = r.rows(ctx, qEpochs, nil, func(scan scanFunc) error {
 		var e Epoch
@@ -34,7 +34,7 @@ func (r *Reader) Epochs(ctx context.Context) (list []Epoch, err error) {
 	return list, err
 }
 
-// Epoch returns the epoch of stream tokens.
+// Epoch returns the current epoch, which stream tokens contain.
 func (r *Reader) Epoch(ctx context.Context) (int64, error) {
 	list, err := r.Epochs(ctx)
 	if err != nil || len(list) == 0 {
@@ -43,10 +43,10 @@ func (r *Reader) Epoch(ctx context.Context) (int64, error) {
 	return list[len(list)-1].Number, nil
 }
 
-// OpenHistory returns the histories of the database, the one that goes on last.
-// It begins a new one where the database shows that it may have lost the end of
-// the old one: it is in another place than it was, or a file beside it knows of
-// more. Call it before the first position is drawn.
+// OpenHistory returns the epochs of the database, the current one last. It begins a new
+// one if the database may have lost its last changes: it is in another place than
+// before, or the file beside it records a later position. Call it before the first
+// position is drawn.
 func (db *DB) OpenHistory(ctx context.Context) (list []Epoch, cut bool, err error) {
 	origin, err := db.engine.identity(ctx)
 	if err != nil {
@@ -76,8 +76,8 @@ func (db *DB) OpenHistory(ctx context.Context) (list []Epoch, cut bool, err erro
 	return list, cut, err
 }
 
-// RaiseEpoch begins a new history after known, unless another process has done
-// so. How far it goes with the old one is not known.
+// RaiseEpoch begins a new epoch after known, unless another process has done so. How
+// many changes it shares with the old one is not known.
 func (db *DB) RaiseEpoch(ctx context.Context, known int64) error {
 	origin, err := db.engine.identity(ctx)
 	if err != nil {
@@ -95,7 +95,7 @@ func (db *DB) RaiseEpoch(ctx context.Context, known int64) error {
 // maxPosition is after every position.
 const maxPosition = 1<<63 - 1
 
-// lockEpochs reads the epochs, and lets no other process add one meanwhile.
+// lockEpochs reads the epochs, and keeps other processes from adding one.
 func (w *Writer) lockEpochs(ctx context.Context) ([]Epoch, error) {
 	if w.db.Engine() == "postgres" {
 		if err := w.enqueue(ctx, dPgLockEpochs, int64(epochLock)); err != nil {
@@ -111,8 +111,8 @@ func (w *Writer) insertEpoch(ctx context.Context, e Epoch) error {
 	return w.enqueue(ctx, qInsertEpoch, e.Number, e.FromPos, e.origin)
 }
 
-// NoteHistory writes beside an SQLite file how far it has come, so that an older
-// copy which is put in its place is recognised.
+// NoteHistory writes the last position into a file beside an SQLite database, so that
+// an older copy of the database is recognised.
 func (db *DB) NoteHistory(ctx context.Context) error {
 	e, ok := db.engine.(*sqliteEngine)
 	if !ok || e.markPath == "" {
@@ -131,14 +131,14 @@ func (db *DB) NoteHistory(ctx context.Context) error {
 	return m.write(e.markPath)
 }
 
-// noteLast notes down where the database stops, if it has a history. What was
-// noted before does no harm where it fails.
+// noteLast writes the last position when the database is closed. An error is ignored:
+// the earlier record does no harm.
 func (db *DB) noteLast() {
 	if db.engine.storedMark() != (mark{}) {
 		_ = db.NoteHistory(context.Background())
 	}
 }
 
-// ErrHistory: the database is not the one that was opened any more: another
-// cluster, or one that was put back to an earlier time.
+// ErrHistory: the database is no longer the one that was opened: it is another cluster,
+// or it was restored to an earlier time.
 var ErrHistory = errors.New("the database was replaced, or put back to an earlier time, while this server ran; start it again")

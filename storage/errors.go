@@ -17,27 +17,27 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// The errors that callers tell apart. Test with errors.Is.
+// The errors that callers distinguish, with errors.Is.
 var (
 	// ErrNotFound: no such row.
 	ErrNotFound = errors.New("not found")
-	// ErrExists: a row with that key is already there. The transaction is lost.
+	// ErrExists: there is already a row with that key. The transaction is rolled back.
 	ErrExists = errors.New("already exists")
-	// ErrConflict: another transaction got there first; read again and decide.
+	// ErrConflict: another transaction was first; read again and decide.
 	ErrConflict = errors.New("conflict")
-	// ErrUnwritable: the database can be read and not written, since its disk is
-	// full or fails, or it is a read-only copy.
+	// ErrUnwritable: the database can be read but not written: its disk is full or
+	// fails, or it is a read-only copy.
 	ErrUnwritable = errors.New("the database cannot be written")
-	// ErrUnavailable: the database cannot be reached, or the connection to it was
-	// lost. A commit that ends so may have happened.
+	// ErrUnavailable: the database cannot be reached, or the connection was lost. A
+	// commit that returns it may have succeeded.
 	ErrUnavailable = errors.New("the database does not answer")
-	// ErrBusy: the database is locked by another program or out of time.
+	// ErrBusy: the database is locked by another program, or a timeout was reached.
 	ErrBusy = errors.New("database busy")
 	// ErrClosed: the database is closed, or the transaction is over.
 	ErrClosed = errors.New("closed")
 )
 
-// sqliteError gives SQLite's errors their sentinel.
+// sqliteError wraps SQLite's errors with their sentinel.
 func sqliteError(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
@@ -86,10 +86,11 @@ const (
 // resources, shutdowns.
 var pgGone = []string{"08", "53", "57P"}
 
-// pgUnsupported are the answers to questions that a service does not allow or know.
+// pgUnsupported are the errors for queries that a database service does not permit or
+// know.
 var pgUnsupported = []string{"42501", "0A000", "42883"}
 
-// postgresError gives PostgreSQL's errors their sentinel.
+// postgresError wraps PostgreSQL's errors with their sentinel.
 func postgresError(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
@@ -122,7 +123,7 @@ func postgresError(err error) error {
 	return err
 }
 
-// connectionLost tells errors of the connection from those of its use.
+// connectionLost reports whether an error is of the connection, not of a statement.
 func connectionLost(err error) bool {
 	var connect *pgconn.ConnectError
 	var network net.Error

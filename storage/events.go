@@ -10,9 +10,9 @@ import (
 	"touchstone.example/api/id"
 )
 
-// An Event is a row of events. Its bytes and header never change; the fields
-// from Rejected on are verdicts, and do. Queries for clients leave out what
-// those do not see: Redacts, AuthNIDs, PDU, SoftFailed, Partial and StateAfter.
+// An Event is a row of events. Its bytes and header never change; the fields from
+// Rejected on are verdicts and may change. Queries for clients leave out Redacts,
+// AuthNIDs, PDU, SoftFailed, Partial and StateAfter.
 type Event struct {
 	NID            int64
 	ID             id.EventID
@@ -20,11 +20,11 @@ type Event struct {
 	Type           string
 	StateKey       *string
 	Sender         id.UserID
-	Depth          int64 // clamped; with NID, the place in the room
-	Pos            int64 // arrival; 0 for outliers and backfill
+	Depth          int64 // clamped; with NID, the topological position
+	Pos            int64 // stream position of its stream position of its stream position of its arrival; 0 for outliers and backfill
 	OriginServerTS int64
-	Redacts        id.EventID // "" when it redacts nothing
-	ReplacesNID    int64      // the state event that it took the place of, 0 for none
+	Redacts        id.EventID // "" if it redacts nothing
+	ReplacesNID    int64      // the state event that it replaced, 0 for none
 	AuthNIDs       []int64
 	PDU            []byte
 	Client         []byte // client form without room_id and unsigned
@@ -33,23 +33,23 @@ type Event struct {
 	SoftFailed  bool
 	Outlier     bool
 	Partial     bool
-	Forked      bool  // the state before it was not the room's current one when it arrived
-	RedactedBy  int64 // NID of the redaction in force, 0 for none
+	Forked      bool  // on arrival, the state before it was not the room's current state
+	RedactedBy  int64 // NID of the redaction that applies, 0 for none
 	StateBefore string
 	StateAfter  string
 }
 
-// A TopoPos is a point in a room's order of events. The zero Place is before
-// all of them.
+// A TopoPos is a topological position: a point in a room's order of events. The zero
+// TopoPos is before all events.
 type TopoPos struct{ Depth, NID int64 }
 
-// TopoPos is where the event is in its room.
+// TopoPos is the event's position in its room's order.
 func (e *Event) TopoPos() TopoPos { return TopoPos{e.Depth, e.NID} }
 
 const eventColumns = `nid, event_id, room_nid, type, state_key, sender, depth, pos, origin_server_ts, redacts, replaces_nid, auth_nids,
 	pdu, client, rejected, soft_failed, outlier, partial, forked, redacted_by, state_before, state_after`
 
-// viewColumns are what it takes to show an event to a client.
+// viewColumns are the columns needed to show an event to a client.
 const viewColumns = `nid, event_id, room_nid, type, state_key, sender, depth, pos, origin_server_ts, replaces_nid,
 	client, rejected, outlier, forked, redacted_by, state_before`
 
@@ -107,8 +107,8 @@ var (
 	qPageForward = q("page_forward", `SELECT `+viewColumns+` FROM events
 		WHERE room_nid = $1 AND (depth, nid) > ($2, $3) AND COALESCE(pos, 0) <= $4
 			AND NOT outlier AND NOT rejected AND NOT soft_failed ORDER BY depth, nid LIMIT $5`)
-	qPlaceAt = q("place_at", `SELECT depth, nid FROM events
-		WHERE room_nid = $1 AND +pos <= $2 ORDER BY depth DESC, nid DESC LIMIT 1`)  // + : walk the places, not the positions
+	qLastTopoPosAt = q("last_topo_pos_at", `SELECT depth, nid FROM events
+		WHERE room_nid = $1 AND +pos <= $2 ORDER BY depth DESC, nid DESC LIMIT 1`)  // + : use the topological index, not that by position
 	qTopoPosAt = q("topo_pos_at", `SELECT e.depth, e.nid, r.out_of_order FROM rooms r CROSS JOIN events e
 		WHERE r.nid = $1 AND e.room_nid = r.nid AND e.pos <= $2 AND NOT e.rejected AND NOT e.soft_failed ORDER BY e.pos DESC LIMIT 1`)
 	qMemberEvents = q("member_events", `SELECT `+viewColumns+` FROM events
@@ -122,15 +122,15 @@ var (
 const putVerdict = `UPDATE events SET rejected = $2, soft_failed = $3, outlier = $4, partial = $5,
 	state_before = $6, state_after = $7, pos = $8, depth = $9, replaces_nid = $10, forked = $11 WHERE nid = $1`
 
-// InsertEvent stores a new event. ErrExists when there is one with that id:
-// perhaps from a later call, since the statement may travel with others.
+// InsertEvent stores a new event. ErrExists if there is one with that ID. The error may
+// come from a later call, since statements are sent together.
 func (w *Writer) InsertEvent(ctx context.Context, e *Event) error {
 	return w.enqueue(ctx, qInsertEvent, e.NID, e.ID, e.RoomNID, e.Type, e.StateKey, e.Sender, e.Depth, nullable(e.Pos),
 		e.OriginServerTS, e.Redacts, e.ReplacesNID, packNIDs(e.AuthNIDs), e.PDU, e.Client, e.Rejected, e.SoftFailed, e.Outlier, e.Partial, e.Forked,
 		e.RedactedBy, e.StateBefore, e.StateAfter)
 }
 
-// nullable is NULL for what is not there.
+// nullable returns NULL for 0.
 func nullable(n int64) any {
 	if n == 0 {
 		return nil
@@ -153,8 +153,7 @@ func (r *Reader) EventsByNID(ctx context.Context, nids []int64) ([]*Event, error
 	return r.events(ctx, qEventsByNID, nids)
 }
 
-// ViewsByNID is EventsByNID with only what it takes to show the events to
-// clients.
+// ViewsByNID is EventsByNID with only the columns needed to show the events to clients.
 func (r *Reader) ViewsByNID(ctx context.Context, nids []int64) ([]*Event, error) {
 	return r.views(ctx, qViewsByNID, nids)
 }
@@ -200,57 +199,55 @@ func (r *Reader) EventIDs(ctx context.Context, nids []int64) (map[int64]id.Event
 	return ids, err
 }
 
-// Timeline returns the last events that arrived in (after, upTo], newest
-// first: what /sync shows of a room. Rejected and soft-failed ones are left out.
+// Timeline returns the last events that arrived in (after, upTo], newest first, as
+// /sync shows a room. Rejected and soft-failed ones are left out.
 func (r *Reader) Timeline(ctx context.Context, roomNID, after, upTo int64, limit int) ([]*Event, error) {
 	return r.views(ctx, qTimelineNewest, roomNID, after, upTo, int64(limit))
 }
 
-// PageBack returns events before a place, latest first, of those that had
-// arrived by a position. It is what /messages shows with dir=b.
+// PageBack returns events before a topological position, latest first, of those that
+// had arrived by a stream position. It serves /messages with dir=b.
 func (r *Reader) PageBack(ctx context.Context, roomNID int64, before TopoPos, upTo int64, limit int) ([]*Event, error) {
 	return r.views(ctx, qPageBack, roomNID, before.Depth, before.NID, upTo, int64(limit))
 }
 
-// PageForward returns events after a place, earliest first, of those that had
-// arrived by a position.
+// PageForward returns events after a topological position, earliest first, of those
+// that had arrived by a stream position.
 func (r *Reader) PageForward(ctx context.Context, roomNID int64, after TopoPos, upTo int64, limit int) ([]*Event, error) {
 	return r.views(ctx, qPageForward, roomNID, after.Depth, after.NID, upTo, int64(limit))
 }
 
-// TopoPosAt returns the last place that an event has which had arrived by a
-// position, ErrNotFound when none had. It is that of the newest event, but in a
-// room in which events have arrived for places before another's: there it is
-// looked for from the room's end.
+// TopoPosAt returns the highest topological position of the events that had arrived by
+// a stream position, ErrNotFound if none had. That is the newest event's, except in a
+// room with events out of order, where it is searched for from the room's end.
 func (r *Reader) TopoPosAt(ctx context.Context, roomNID, pos int64) (p TopoPos, err error) {
 	var outOfOrder bool
 	err = r.row(ctx, qTopoPosAt, []any{roomNID, pos}, &p.Depth, &p.NID, &outOfOrder)
 	if err == nil && outOfOrder {
-		err = r.row(ctx, qPlaceAt, []any{roomNID, pos}, &p.Depth, &p.NID)
+		err = r.row(ctx, qLastTopoPosAt, []any{roomNID, pos}, &p.Depth, &p.NID)
 	}
 	return p, err
 }
 
-// MemberEvents lists the events that made a user's memberships of a room, in
-// the order of the room.
+// MemberEvents lists a user's membership events in a room, in topological order.
 func (r *Reader) MemberEvents(ctx context.Context, roomNID int64, userID id.UserID) ([]*Event, error) {
 	return r.views(ctx, qMemberEvents, roomNID, userID)
 }
 
-// PutRedaction puts a redaction in force: clients see the event's new form.
+// PutRedaction applies a redaction: clients see the event's redacted form.
 func (w *Writer) PutRedaction(ctx context.Context, eventNID, redactionNID int64, client []byte) error {
 	return w.enqueue(ctx, qPutRedaction, eventNID, redactionNID, client)
 }
 
-// PutVerdict stores what is now thought of an event: its fields Rejected,
-// SoftFailed, Outlier, Partial, Forked, StateBefore, StateAfter and ReplacesNID, and for
-// an outlier that becomes part of the room, Pos and Depth.
+// PutVerdict stores an event's verdicts: its fields Rejected, SoftFailed, Outlier,
+// Partial, Forked, StateBefore, StateAfter and ReplacesNID, and for an outlier that
+// becomes part of the room, Pos and Depth.
 func (w *Writer) PutVerdict(ctx context.Context, e *Event) error {
 	return w.enqueue(ctx, qPutVerdict, e.verdict()...)
 }
 
-// PutOutlier is PutVerdict for an event that is thought to be an outlier. It
-// reports whether it still was one; if not, nothing is stored.
+// PutOutlier is PutVerdict for an outlier. It reports whether the event still was one;
+// if not, nothing is stored.
 func (w *Writer) PutOutlier(ctx context.Context, e *Event) (still bool, err error) {
 	n, err := w.exec(ctx, qPutOutlier, e.verdict()...)
 	return n > 0, err
@@ -262,8 +259,8 @@ func (e *Event) verdict() []any {
 	}
 }
 
-// packNIDs writes row numbers into one column: auth events are read together
-// with their event, never looked for, so they need no rows of their own.
+// packNIDs encodes row numbers into one column. Auth events are read with their event
+// and never searched for, so they need no rows of their own.
 func packNIDs(nids []int64) []byte {
 	b := make([]byte, 0, 3*len(nids))
 	for _, nid := range nids {

@@ -14,23 +14,23 @@ var (
 	qOldFailures    = q("old_failures", `SELECT subject FROM failures WHERE forgiven_at <= $1 ORDER BY forgiven_at LIMIT $2 FOR UPDATE SKIP LOCKED`)
 )
 
-// Failures returns when the last failure of a subject is forgiven, in
-// milliseconds; ErrNotFound when it has none.
+// Failures returns when the last failed attempt of a subject expires, in milliseconds;
+// ErrNotFound if it has none.
 func (r *Reader) Failures(ctx context.Context, subject string) (forgivenAt int64, err error) {
 	err = r.row(ctx, qFailures, []any{Text(subject)}, &forgivenAt)
 	return forgivenAt, err
 }
 
-// AddFailure counts one more failure of a subject and returns when it is
-// forgiven: each milliseconds after the one before, or after now. A time past
-// latest comes from a clock that was ahead and does not count.
+// AddFailure adds a failed attempt of a subject and returns when it expires: `each`
+// milliseconds after the previous one, or after now. A stored time after latest was
+// written by a clock that was ahead and is ignored.
 func (w *Writer) AddFailure(ctx context.Context, subject string, now, each, latest int64) (forgivenAt int64, err error) {
 	err = w.row(ctx, qAddFailure, []any{Text(subject), now, now + each, latest, each}, &forgivenAt)
 	return forgivenAt, err
 }
 
-// DeleteFailures removes at most limit subjects whose failures are forgiven. It
-// waits for nobody who is about to add one.
+// DeleteFailures removes at most limit subjects whose failed attempts have expired. It
+// does not wait for a transaction that is adding one.
 func (w *Writer) DeleteFailures(ctx context.Context, now int64, limit int) (int64, error) {
 	var subjects []string
 	err := w.rows(ctx, qOldFailures, []any{now, limit}, func(scan scanFunc) error {

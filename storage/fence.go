@@ -14,30 +14,30 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// How several servers on one PostgreSQL find out which stream positions are
-// decided. Package feed calls this; on SQLite, where there is one server, only
-// LastPosition has an answer. It goes over connections of its own, so that no
-// number of slow snapshots in the pool holds the stream up.
+// How several servers on one PostgreSQL find out up to which stream position all
+// transactions have ended. Package feed calls this; on SQLite, which has one server,
+// only LastPosition is supported. It uses connections of its own, so that slow
+// snapshots in the pool do not delay the stream.
 
 // A Fence separates the transactions that may have drawn a position up to
 // Position from later ones: the former have an id below ID.
 type Fence struct {
 	Position int64
 	ID       int64
-	// Oldest is the id of the oldest transaction of the cluster, when last looked.
+	// Oldest is the ID of the oldest transaction of the cluster at the last check.
 	Oldest int64
-	// Changes are those up to Position, if the fence was passed as it was put
-	// up and All of them could be read.
+	// Changes are the changes up to Position; IncludesAll says that the fence was
+	// passed when it was taken and that all of them were read.
 	Changes     []Change
 	IncludesAll bool
 	passed      bool
 }
 
-// queryTimeout bounds a question on the connection that many share. One who gives
-// up sooner does not break it for the others.
+// queryTimeout bounds a query on the shared connection. A caller that gives up sooner
+// does not break the connection for others.
 const queryTimeout = 5 * time.Second
 
-// LastPosition returns the last position anybody drew.
+// LastPosition returns the last position that any server drew.
 func (db *DB) LastPosition(ctx context.Context) (pos int64, err error) {
 	e, ok := db.engine.(*postgresEngine)
 	if !ok {
@@ -52,7 +52,7 @@ func (db *DB) LastPosition(ctx context.Context) (pos int64, err error) {
 	return pos, err
 }
 
-// Progress returns the last position that anybody drew, and the epoch.
+// Progress returns the last position that any server drew, and the epoch.
 func (db *DB) Progress(ctx context.Context) (pos, epoch int64, err error) {
 	e, err := db.postgres()
 	if err != nil {
@@ -64,12 +64,12 @@ func (db *DB) Progress(ctx context.Context) (pos, epoch int64, err error) {
 	return pos, epoch, err
 }
 
-// TakeFence puts up a fence behind the positions drawn so far. The order of its
-// statements is what makes it right: first the position, then the id, and what
-// the transactions before it have written when they are seen to have ended. The
-// changes after a position come along, unless there are limit or more. While the
-// oldest transaction of the cluster is the foreign one of this id, known to write
-// nothing to changes, the locks on changes decide.
+// TakeFence takes a fence after the positions drawn so far. The order of its statements
+// matters: first the position, then the transaction ID, and the changes only when the
+// transactions before it have ended. It also returns the changes after a position,
+// unless there are limit or more. While the oldest transaction of the cluster is the
+// given one, which is known not to write to changes, only transactions with a lock on
+// changes are waited for.
 func (db *DB) TakeFence(ctx context.Context, after int64, limit int, foreign int64) (f Fence, err error) {
 	e, err := db.postgres()
 	if err != nil {
@@ -103,9 +103,9 @@ func (db *DB) TakeFence(ctx context.Context, after int64, limit int, foreign int
 	return f, err
 }
 
-// FencePassed says whether every transaction before the fence has ended. Any
-// transaction of the whole cluster counts, until patience is over: then those
-// do that hold the lock on changes which Reserve takes.
+// FencePassed reports whether every transaction before the fence has ended: all
+// transactions of the cluster, or, after the feed's timeout, only those that hold the
+// lock on changes which ReservePosition takes.
 func (db *DB) FencePassed(ctx context.Context, f *Fence, patient bool) (passed bool, err error) {
 	if f.passed {
 		return true, nil
@@ -129,11 +129,12 @@ func (db *DB) FencePassed(ctx context.Context, f *Fence, patient bool) (passed b
 	return passed, err
 }
 
-// writersGone says whether none of the writers' transactions is before the fence.
+// writersGone reports whether no transaction with a lock on changes is before the
+// fence.
 func (f *Fence) writersGone(rows pgx.Rows) (bool, error) {
 	writers, err := pgx.CollectRows(rows, pgx.RowTo[int64])
 	gone := !slices.ContainsFunc(writers, func(id int64) bool {
-		// Locks carry the low 32 bits of an id, which wrap around.
+		// Locks have the low 32 bits of a transaction ID, which wrap around.
 		return int32(uint32(id)-uint32(f.ID)) < 0
 	})
 	return gone, err
@@ -171,19 +172,20 @@ func (db *DB) postgres() (*postgresEngine, error) {
 
 const (
 	doorbellChannel = "touchstone_positions"
-	// exclusiveLock is held exclusively by a server that counts on being alone.
+	// exclusiveLock is held exclusively by a server that must be the only one.
 	exclusiveLock = 0x736f6c6f // "solo"
 )
 
-// A Doorbell is a connection that hears of others' commits, and that keeps
-// servers which count on being alone from running beside others.
+// A Doorbell is a connection that receives notifications of other servers' commits. It
+// also holds a lock that keeps a server which must be the only one from running beside
+// others.
 type Doorbell struct {
 	conn *pgx.Conn
 	name string
 }
 
-// OpenDoorbell connects. With alone set, ErrBusy means that another server
-// uses the database; without, that one does which counts on being alone.
+// OpenDoorbell connects. ErrBusy means, with alone set, that another server uses the
+// database; without, that a server uses it which must be the only one.
 func (db *DB) OpenDoorbell(ctx context.Context, alone bool) (*Doorbell, error) {
 	e, err := db.postgres()
 	if err != nil {
@@ -212,8 +214,8 @@ func (db *DB) OpenDoorbell(ctx context.Context, alone bool) (*Doorbell, error) {
 	return d, nil
 }
 
-// Wait returns when another server has committed something, or with an error
-// when the connection is lost.
+// Wait returns when another server has committed a change, or with an error when the
+// connection is lost.
 func (d *Doorbell) Wait(ctx context.Context) error {
 	for {
 		n, err := d.conn.WaitForNotification(ctx)
@@ -235,11 +237,11 @@ func (d *Doorbell) Close() error {
 	if errors.As(err, &refused) {
 		return postgresError(err)
 	}
-	return nil // a connection that was lost is closed too
+	return nil // a lost connection is closed already
 }
 
-// Ring tells the other servers' doorbells. It may get lost, and is never part
-// of a transaction: NOTIFY makes commits wait for each other.
+// Ring notifies the other servers. A notification may get lost. It is never sent in a
+// transaction with changes, since NOTIFY makes commits wait for each other.
 func (db *DB) Ring(ctx context.Context, from *Doorbell) error {
 	e, err := db.postgres()
 	if err != nil {

@@ -14,8 +14,8 @@ var (
 	qFilter = q("filter", `SELECT filter FROM filters WHERE user_id = $1 AND filter_id = $2`)
 )
 
-// InsertFilter stores a filter and returns its number: the old one when the
-// user has stored a filter with that hash before.
+// InsertFilter stores a filter and returns its number: the existing one if the user has
+// stored a filter with that hash before.
 func (w *Writer) InsertFilter(ctx context.Context, userID id.UserID, hash string, filter []byte) (filterID int64, err error) {
 	next, err := w.NextID(ctx, "filters")
 	if err != nil {

@@ -11,13 +11,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// A mark is how far a database had come, kept in a file beside it.
+// A mark is the epoch and last position of a database, stored in a file beside it.
 type mark struct{ epoch, position int64 }
 
-// historySuffix is that of the file beside an SQLite database.
+// historySuffix is the suffix of that file's name.
 const historySuffix = ".history"
 
-// readMarkFile returns the zero mark when there is no file, or one that says nothing.
+// readMarkFile returns the zero mark if there is no file, or an unreadable one.
 func readMarkFile(path string) (m mark) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -38,7 +38,7 @@ func (m mark) write(path string) error {
 }
 
 func (e *sqliteEngine) storedMark() mark {
-	if e.db.opts.Snapshot != nil { // whatever it is that went on from the snapshot
+	if e.db.opts.Snapshot != nil { // opened from a snapshot: later changes exist, how many is not known
 		return mark{epoch: e.db.opts.LastEpoch, position: maxPosition}
 	}
 	if e.markPath == "" {
@@ -47,7 +47,7 @@ func (e *sqliteEngine) storedMark() mark {
 	return readMarkFile(e.markPath)
 }
 
-// identity is the file itself: a copy that is put in its place is another one.
+// identity is the file's inode: a copy that replaces it has another one.
 func (e *sqliteEngine) identity(context.Context) (string, error) {
 	if e.markPath == "" {
 		return "memory", nil
@@ -61,8 +61,8 @@ func (e *sqliteEngine) identity(context.Context) (string, error) {
 
 func (e *postgresEngine) storedMark() mark { return mark{} }
 
-// identity is the cluster with its timeline, the database and its tables: a dump
-// that is restored makes new ones.
+// identity is the cluster with its timeline, the database and its tables: restoring a
+// dump makes new ones.
 func (e *postgresEngine) identity(ctx context.Context) (string, error) {
 	conn, err := e.pool.Acquire(ctx)
 	if err != nil {

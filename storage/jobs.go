@@ -8,8 +8,8 @@ import (
 	"slices"
 )
 
-// A Job is a row of jobs: work to be done after the answer. At most one job
-// has a kind and a key.
+// A Job is a row of jobs: work to be done after the answer. Kind and key are unique
+// together.
 type Job struct {
 	ID         int64
 	Kind       string
@@ -18,18 +18,18 @@ type Job struct {
 	Progress   []byte // empty at the start
 	Generation int64
 	RunAt      int64 // milliseconds; 0 for at once
-	Attempts   int64 // that have failed in a row
+	Attempts   int64 // failed attempts in a row
 	Holder     string
 	Held       int64
 	LastError  string
 	CreatedAt  int64 // milliseconds
 }
 
-// ErrLeaseLost: the job is done by another process by now, or was done. The
-// transaction is lost.
+// ErrLeaseLost: another process has taken over or finished the job. The transaction is
+// rolled back.
 var ErrLeaseLost = errors.New("the job is another's by now")
 
-// FailingAttempts is from how many failed attempts on a job counts as failing.
+// FailingAttempts is how many failed attempts make a job count as failing.
 const FailingAttempts = 10
 
 const jobColumns = `job_id, kind, key, payload, progress, generation, run_at, attempts, holder, held, last_error, created_at`
@@ -46,8 +46,8 @@ var (
 	qTakeJob = q("take_job", `UPDATE jobs SET holder = $4, held = held + 1, attempts = attempts + $5
 		WHERE job_id = $1 AND holder = $2 AND held = $3
 		RETURNING `+jobColumns)
-	// How far a job has come is said of the generation that its holder has read:
-	// whoever takes a job that was caused again since begins at the start.
+	// Progress belongs to the generation that the holder has read. If the job was put
+	// again since, the next holder begins at the start.
 	qHoldJob = q("hold_job", `UPDATE jobs SET held = held + 1, progress = CASE WHEN generation = $5 THEN $4 ELSE progress END
 		WHERE job_id = $1 AND holder = $2 AND held = $3`)
 	qFreeJob = q("free_job", `UPDATE jobs SET holder = '', held = held + 1, run_at = $4, attempts = $5, last_error = $6
@@ -66,14 +66,13 @@ func (j *Job) scan(scan scanFunc) error {
 	return err
 }
 
-// WatchJobs sets what is called when a transaction of this process has, or may
-// have, put a job. It must not block.
+// WatchJobs sets a function that is called when a transaction of this process has, or
+// may have, put a job. It must not block.
 func (db *DB) WatchJobs(fn func()) { db.jobs = fn }
 
-// PutJob has work done once this transaction is committed: not before a time, or
-// at once for 0. Where that job waits already, or is being done, it is done once
-// more from the start. key says what to look at, never what to write: the job
-// reads what there is when it runs.
+// PutJob adds a job that runs after this transaction is committed: not before runAt, 0
+// for at once. If the job exists already, it will run once more from the start. key
+// says what to look at, never what to write: the job reads the data when it runs.
 func (w *Writer) PutJob(ctx context.Context, kind, key string, payload []byte, runAt, now int64) error {
 	nid, err := w.NextID(ctx, "jobs")
 	if err != nil {
@@ -90,7 +89,7 @@ func (w *Writer) PutJob(ctx context.Context, kind, key string, payload []byte, r
 	return w.enqueue(ctx, qPutJob, nid, kind, key, payload, []byte{}, runAt, now)
 }
 
-// Job returns one job, ErrNotFound when it is done.
+// Job returns one job, ErrNotFound if it is done.
 func (r *Reader) Job(ctx context.Context, kind, key string) (*Job, error) {
 	return r.job(ctx, qJob, kind, key)
 }
@@ -103,19 +102,18 @@ func (r *Reader) job(ctx context.Context, q *query, args ...any) (*Job, error) {
 	return &j, nil
 }
 
-// FreeJobs lists jobs that nobody does and that are of these kinds, of the limit
-// that are earliest.
+// FreeJobs lists, of the earliest limit jobs without a holder, those of these kinds.
 func (r *Reader) FreeJobs(ctx context.Context, kinds []string, limit int) ([]*Job, error) {
 	return r.jobs(ctx, kinds, qFreeJobs, int64(limit))
 }
 
-// HeldJobs lists the jobs of these kinds that somebody does.
+// HeldJobs lists the jobs of these kinds that have a holder.
 func (r *Reader) HeldJobs(ctx context.Context, kinds []string) ([]*Job, error) {
 	return r.jobs(ctx, kinds, qHeldJobs)
 }
 
-// jobs leaves out other kinds here: with a kind to compare, the engines would look
-// by that, and sort.
+// jobs filters by kind here, not in SQL: there the engines would search by kind, and
+// sort.
 func (r *Reader) jobs(ctx context.Context, kinds []string, q *query, args ...any) (list []*Job, err error) {
 	err = r.rows(ctx, q, args, func(scan scanFunc) error {
 		j := new(Job)
@@ -128,9 +126,8 @@ func (r *Reader) jobs(ctx context.Context, kinds []string, q *query, args ...any
 	return list, err
 }
 
-// TakeJob makes a holder the one who does a job, if the job is as it was read.
-// ErrNotFound when it is not. Taking it from another holder counts as an attempt
-// that has failed.
+// TakeJob sets a job's holder, if the job is unchanged since it was read; else
+// ErrNotFound. Taking it from another holder counts as a failed attempt.
 func (w *Writer) TakeJob(ctx context.Context, j *Job, holder string) (*Job, error) {
 	failed := int64(0)
 	if j.Holder != "" {
@@ -139,10 +136,10 @@ func (w *Writer) TakeJob(ctx context.Context, j *Job, holder string) (*Job, erro
 	return w.job(ctx, qTakeJob, j.ID, j.Holder, j.Held, holder, failed)
 }
 
-// HoldJob says how far a job has come, in each transaction of whoever does it. It
-// fails with ErrLeaseLost, with a later statement or when the transaction would
-// commit, if the job has got another holder. Once committed, j is as stored, but
-// that no progress is stored of a job which was caused again since j was read.
+// HoldJob stores a job's progress, in each transaction of its holder. If the job has
+// another holder by then, it fails with ErrLeaseLost, perhaps only with a later
+// statement or the commit. Afterwards j is as stored; if the job was put again since j
+// was read, no progress is stored.
 func (w *Writer) HoldJob(ctx context.Context, j *Job, progress []byte) error {
 	if progress == nil {
 		progress = []byte{}
@@ -155,15 +152,15 @@ func (w *Writer) HoldJob(ctx context.Context, j *Job, progress []byte) error {
 	return w.enqueueMust(ctx, qHoldJob, ErrLeaseLost, j.ID, j.Holder, j.Held, progress, j.Generation)
 }
 
-// FreeJob gives a job back, to be done not before a time. ErrLeaseLost if it
-// has got another holder.
+// FreeJob releases a job, to be run not before runAt. ErrLeaseLost if it has another
+// holder.
 func (w *Writer) FreeJob(ctx context.Context, j *Job, runAt, attempts int64, why string) error {
 	return w.enqueueMust(ctx, qFreeJob, ErrLeaseLost, j.ID, j.Holder, j.Held, runAt, attempts, why)
 }
 
-// FinishJob deletes a job that is done. If something has caused it again since j
-// was read, it stays with its holder and starts anew: it is returned as it then
-// is. ErrLeaseLost if it has got another holder.
+// FinishJob deletes a job that is done. If it was put again since j was read, it stays
+// with its holder, starts from the beginning, and is returned. ErrLeaseLost if it has
+// another holder.
 func (w *Writer) FinishJob(ctx context.Context, j *Job) (again *Job, err error) {
 	n, err := w.exec(ctx, qDeleteJob, j.ID, j.Holder, j.Held, j.Generation)
 	if err != nil || n > 0 {

@@ -14,8 +14,8 @@ type KeyBackup struct {
 	Version   int64
 	Algorithm string
 	AuthData  []byte // JSON
-	Etag      int64  // counts the changes of its keys
-	Keys      int64  // how many there are
+	Etag      int64  // incremented with each change of its keys
+	Keys      int64  // number of keys
 	Deleted   bool
 }
 
@@ -87,8 +87,8 @@ func (r *Reader) CurrentKeyBackup(ctx context.Context, userID id.UserID) (*KeyBa
 	return r.keyBackup(ctx, qCurrentKeyBackup, userID)
 }
 
-// LockKeyBackup is KeyBackup for a transaction that changes it or its keys: it
-// comes first, and such transactions come one after the other.
+// LockKeyBackup is KeyBackup for a transaction that changes it or its keys. Called
+// first, it lets only one such transaction run at a time.
 func (w *Writer) LockKeyBackup(ctx context.Context, userID id.UserID, version int64) (*KeyBackup, error) {
 	return w.keyBackup(ctx, qLockKeyBackup, userID, version)
 }
@@ -104,7 +104,7 @@ func (r *Reader) keyBackup(ctx context.Context, q *query, args ...any) (*KeyBack
 	return &b, nil
 }
 
-// PutKeyBackupAuthData changes what a version's clients know it by.
+// PutKeyBackupAuthData sets a version's auth_data.
 func (w *Writer) PutKeyBackupAuthData(ctx context.Context, userID id.UserID, version int64, authData []byte) error {
 	return w.enqueue(ctx, qPutKeyBackupAuthData, userID, version, authData)
 }
@@ -123,8 +123,7 @@ func (w *Writer) PutBackedUpKey(ctx context.Context, userID id.UserID, version i
 		k.FirstMessageIndex, k.ForwardedCount, k.Verified, k.SessionData)
 }
 
-// PutKeyBackupKeys counts a change of a version's keys, of which there are more
-// now.
+// PutKeyBackupKeys counts a change of a version's keys and adds to their number.
 func (w *Writer) PutKeyBackupKeys(ctx context.Context, userID id.UserID, version, more int64) error {
 	return w.enqueue(ctx, qPutKeyBackupKeys, userID, version, more)
 }
@@ -139,7 +138,7 @@ func (r *Reader) BackedUpKeysOfRoom(ctx context.Context, userID id.UserID, versi
 	return r.backedUpKeys(ctx, qBackedUpKeysOfRoom, userID, version, roomID)
 }
 
-// BackedUpKeysIn lists those of some sessions of a room whose key a version has.
+// BackedUpKeysIn lists the keys of those sessions of a room that a version has.
 func (r *Reader) BackedUpKeysIn(ctx context.Context, userID id.UserID, version int64, roomID id.RoomID, sessionIDs []string) ([]*BackedUpKey, error) {
 	return r.backedUpKeys(ctx, qBackedUpKeysIn, userID, version, roomID, sessionIDs)
 }

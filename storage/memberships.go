@@ -8,15 +8,15 @@ import (
 	"touchstone.example/api/id"
 )
 
-// A Membership is a row of memberships: what one user is to one room now.
+// A Membership is a row of memberships: a user's current membership of a room.
 type Membership struct {
 	RoomNID    int64
 	UserID     id.UserID
 	Membership string
 	EventNID   int64
-	Sender     id.UserID // who made it so
-	Pos        int64     // when it became so
-	Local      bool      // the user is one of ours
+	Sender     id.UserID // sender of the membership event
+	Pos        int64     // position at which it became so
+	Local      bool      // the user is on this server
 	Forgotten  bool
 }
 
@@ -58,20 +58,20 @@ func (m *Membership) scan(scan scanFunc) error {
 	return err
 }
 
-// PutMembership sets what a user is to a room. Until the transaction ends, the user's
-// rules do not change: a change that comes later finds the row. See ChangeRules.
+// PutMembership sets a user's membership of a room. Until the transaction ends, the
+// user's rules do not change: a change that comes later finds the row. See ChangeRules.
 func (w *Writer) PutMembership(ctx context.Context, m *Membership) error {
 	return w.enqueue(ctx, qPutMembership, m.RoomNID, m.UserID, m.Membership, m.EventNID, m.Sender, m.Pos, m.Local, m.Forgotten,
 		m.UserID.Server())
 }
 
-// ForgetRoom makes a room that a user has left forgotten, until the user's next
-// membership. ErrNotFound when the user is not gone, or has come back meanwhile.
+// ForgetRoom marks a room that a user has left as forgotten, until the user's next
+// membership. ErrNotFound if the user has not left, or has come back.
 func (w *Writer) ForgetRoom(ctx context.Context, roomNID int64, userID id.UserID) error {
 	return w.execOne(ctx, qForgetRoom, roomNID, userID)
 }
 
-// Membership returns what a user is to a room, ErrNotFound when it never was anything.
+// Membership returns a user's membership of a room, ErrNotFound if there never was any.
 func (r *Reader) Membership(ctx context.Context, roomNID int64, userID id.UserID) (*Membership, error) {
 	var m Membership
 	err := m.scan(func(dst ...any) error { return r.row(ctx, qMembership, []any{roomNID, userID}, dst...) })
@@ -81,29 +81,29 @@ func (r *Reader) Membership(ctx context.Context, roomNID int64, userID id.UserID
 	return &m, nil
 }
 
-// MembershipsOf lists the rooms to which a user is one of these, and which it has not forgotten.
+// MembershipsOf lists a user's memberships that are one of these and not forgotten.
 func (r *Reader) MembershipsOf(ctx context.Context, userID id.UserID, memberships ...string) ([]*Membership, error) {
 	return r.memberships(ctx, qMembershipsOf, userID, memberships)
 }
 
-// MembershipsSince lists what a user has become to rooms after a position, forgotten
+// MembershipsSince lists a user's memberships that changed after a position, forgotten
 // ones too.
 func (r *Reader) MembershipsSince(ctx context.Context, userID id.UserID, after int64) ([]*Membership, error) {
 	return r.memberships(ctx, qMembershipsSince, userID, after)
 }
 
-// RoomsAfter lists rooms to which a user is this, in the order of their numbers and
-// from one on.
+// RoomsAfter lists the rooms in which a user has a membership, in the order of their
+// numbers, after one.
 func (r *Reader) RoomsAfter(ctx context.Context, userID id.UserID, membership string, after int64, limit int) ([]int64, error) {
 	return r.numbers(ctx, qRoomsAfter, userID, membership, after, int64(limit))
 }
 
-// MembershipsIn returns what a user is to several rooms, forgotten ones too.
+// MembershipsIn returns a user's memberships of several rooms, forgotten ones too.
 func (r *Reader) MembershipsIn(ctx context.Context, userID id.UserID, roomNIDs []int64) ([]*Membership, error) {
 	return r.memberships(ctx, qMembershipsIn, userID, roomNIDs)
 }
 
-// Members lists the users who are one of these to a room.
+// Members lists the users with one of these memberships of a room.
 func (r *Reader) Members(ctx context.Context, roomNID int64, memberships ...string) ([]*Membership, error) {
 	return r.memberships(ctx, qMembers, roomNID, memberships)
 }
@@ -117,13 +117,13 @@ func (r *Reader) memberships(ctx context.Context, q *query, args ...any) (list [
 	return list, err
 }
 
-// LocalMembers lists those of our users who are something to a room.
+// LocalMembers lists the users of this server with a membership of a room.
 func (r *Reader) LocalMembers(ctx context.Context, roomNID int64, membership string) ([]id.UserID, error) {
 	return r.userIDs(ctx, qLocalMembers, roomNID, membership)
 }
 
-// LocalMembersOfKind lists those of our users who are something to a room and
-// have an account of this kind.
+// LocalMembersOfKind lists the users of this server with a membership of a room and an
+// account of this kind.
 func (r *Reader) LocalMembersOfKind(ctx context.Context, roomNID int64, membership, kind string) ([]id.UserID, error) {
 	return r.userIDs(ctx, qLocalMembersOfKind, roomNID, membership, kind)
 }
@@ -149,7 +149,7 @@ func (w *Writer) MarkRead(ctx context.Context, roomNID int64, userID id.UserID, 
 	return w.enqueue(ctx, qMarkRead, roomNID, userID, pos)
 }
 
-// CountMembers counts the users who are each of these to several rooms:
+// CountMembers counts the users with each of these memberships in several rooms:
 // counts[roomNID][membership].
 func (r *Reader) CountMembers(ctx context.Context, roomNIDs []int64, memberships ...string) (map[int64]map[string]int64, error) {
 	counts := make(map[int64]map[string]int64, len(roomNIDs))

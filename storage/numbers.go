@@ -9,15 +9,15 @@ import (
 	"sync"
 )
 
-// Two kinds of numbers are given out here. Row numbers (NIDs) only have to be
-// unique: they come in blocks, so that most cost no query. Stream positions
-// order what clients can see, and package feed decides up to which position
-// everything is decided; a PositionWatcher keeps its books.
+// Two kinds of numbers are given out here. Row numbers (NIDs) only have to be unique:
+// they are taken in blocks, so that most need no query. Stream positions order what
+// clients can see; package feed, as the PositionWatcher, follows which of them belong
+// to open transactions.
 
-// idBlock is how many row numbers are taken at once.
+// idBlock is how many row numbers are taken at a time.
 const idBlock = 256
 
-// An idRange is what is left of a block: the numbers after next, up to last.
+// An idRange is the rest of a block: the numbers after next, up to last.
 type idRange struct{ next, last int64 }
 
 // NextID returns a row number not used for this name before. Numbers of a
@@ -26,24 +26,25 @@ func (w *Writer) NextID(ctx context.Context, name string) (int64, error) {
 	return w.db.engine.nextID(ctx, w, name)
 }
 
-// A PositionWatcher hears of every stream position while it is undecided.
+// A PositionWatcher is told of every stream position from before it is drawn until its
+// transaction ends.
 type PositionWatcher interface {
-	// Drawing comes before a transaction draws its first position: whatever
-	// it draws is greater than any position drawn so far.
+	// Drawing is called before a transaction draws its first position, which is greater
+	// than any position drawn so far.
 	Drawing() (ticket any)
-	// Drawn tells what it drew, in rising order.
+	// Drawn is called with the positions drawn, in rising order.
 	Drawn(ticket any, positions []int64)
-	// Ended comes once, when the transaction's effects are visible or never
-	// will be (or when neither is known), with the changes it inserted.
+	// Ended is called once, when the transaction's effects are visible or never will
+	// be, or when that is not known, with the changes it inserted.
 	Ended(ticket any, o Outcome, changes []Change)
 }
 
 // WatchPositions sets the watcher. Set it before the first position is drawn.
 func (db *DB) WatchPositions(pw PositionWatcher) { db.watcher = pw }
 
-// ReservePosition draws a stream position for a change that clients must hear of.
-// Draw it last, right before the inserts that carry it: until the transaction
-// ends, no client hears of anything later. A change must be inserted at it.
+// ReservePosition draws a stream position for a change that clients must hear of. Draw
+// it last, right before the inserts that use it: until the transaction ends, no client
+// is told of any later change. A change must be inserted at it.
 func (w *Writer) ReservePosition(ctx context.Context) (int64, error) {
 	positions, err := w.ReservePositions(ctx, 1)
 	if err != nil {
@@ -71,8 +72,8 @@ func (w *Writer) ReservePositions(ctx context.Context, n int) ([]int64, error) {
 	return positions, nil
 }
 
-// sqliteNumbers counts in memory: SQLite has one writer, and the file one
-// server. A rollback takes the count back, so runs repeat exactly.
+// sqliteNumbers counts in memory: SQLite has one writer, and the file one server. A
+// rollback resets the count, so that runs repeat exactly.
 type sqliteNumbers struct {
 	position int64
 	ids      map[string]idRange
@@ -118,8 +119,8 @@ func (e *sqliteEngine) reserve(_ context.Context, w *Writer, n int) ([]int64, er
 	return positions, nil
 }
 
-// postgresNumbers shares sequences with other processes: nextval is outside of any
-// transaction, so a block is taken without holding a lock.
+// postgresNumbers takes blocks from sequences shared with other processes. nextval is
+// not transactional, so no lock is held.
 type postgresNumbers struct {
 	mu  sync.Mutex
 	ids map[string]idRange
@@ -139,8 +140,8 @@ func (e *postgresEngine) nextID(ctx context.Context, w *Writer, name string) (in
 	return first, nil
 }
 
-// take draws from the block in hand. The lock is never held over a query: the
-// statement may wait for a transaction that waits for the lock.
+// take draws from the current block. mu is never held during a query: the statement may
+// wait for a transaction that waits for mu.
 func (n *postgresNumbers) take(name string) (int64, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -153,8 +154,8 @@ func (n *postgresNumbers) take(name string) (int64, bool) {
 	return block.next, true
 }
 
-// reserve makes the transaction visible to the fence before it draws: its
-// lock on changes, then its id, each in a statement of its own.
+// reserve makes the transaction visible to the fence before it draws: first its lock on
+// changes, then its ID, each in a statement of its own.
 func (e *postgresEngine) reserve(ctx context.Context, w *Writer, n int) ([]int64, error) {
 	if !w.hasXID {
 		w.hasXID = true

@@ -16,14 +16,14 @@ var (
 		AND expires_at <= COALESCE((SELECT o.expires_at FROM openid_tokens o ORDER BY o.expires_at LIMIT 1 OFFSET $2), $1)`)
 )
 
-// InsertOpenIDToken makes a token, by its hash, that proves who a user is until a
+// InsertOpenIDToken stores a token's hash. The token proves a user's identity until a
 // time in milliseconds.
 func (w *Writer) InsertOpenIDToken(ctx context.Context, hash string, userID id.UserID, expiresAt int64) error {
 	return w.enqueue(ctx, qInsertOpenIDToken, hash, userID, expiresAt)
 }
 
-// OpenIDUser returns whose token this is, ErrNotFound where it is nobody's now:
-// it is unknown, has expired, or its user's account is no more.
+// OpenIDUser returns a token's user. ErrNotFound if the token is unknown or has
+// expired, or if the account was closed.
 func (r *Reader) OpenIDUser(ctx context.Context, hash string, now int64) (userID id.UserID, err error) {
 	err = r.row(ctx, qOpenIDUser, []any{hash, now}, &userID)
 	return userID, err

@@ -64,12 +64,12 @@ var reads = map[string][]string{
 	"it has happened in a window of positions, and is the answer": {
 		"account_data_since account_data(user_id, pos..)",
 		"presence_since presence(pos..)",
+		"device_lists_changed device_lists(pos..)",
+		"members_since memberships(room_nid, membership, pos..)",
 		"typing_since typing(room_nid, pos..)",
 		"typing_in typing(room_nid, until..) WHERE until > 0",
 		"receipts_in receipts(room_nid, pos..)",
 		"receipts_of receipts(user_id, pos..)",
-		"device_lists_changed device_lists(pos..)",
-		"members_since memberships(room_nid, membership, pos..)",
 		"resolved_in room_state(room_nid, by_resolution, pos..) WHERE by_resolution",
 		"resolved_in room_state(room_nid, pos..) WHERE by_resolution",
 		"signed_users signed_users(user_id, pos..)",
@@ -143,8 +143,6 @@ var reads = map[string][]string{
 		"shares_room memberships(user_id, membership)",
 		"typing_in typing(until..) WHERE until > 0", // all who type now
 		"device_seen_from devices(user_id)",
-		"backward_extremities backward_extremities(room_nid)",
-		"backward_extremities sort for a LIMIT",
 		"oldest_cursor cursors()",
 		"oldest_cursor sort for a LIMIT",
 		"oldest_ui_auth sort for a LIMIT",                      // of 10,000 at most, once in a while
@@ -161,11 +159,11 @@ var reads = map[string][]string{
 		"delete_refresh_tokens_of refresh_tokens(user_id)",
 		"memberships_in memberships(user_id)",
 		"memberships_of memberships(user_id)",
+		"one_time_keys one_time_keys(user_id, device_id, algorithm)",
 		"memberships_since memberships(user_id)",
 		"presence_since memberships(user_id)",
 		"shares_room memberships(user_id)",
 		"account_data_of account_data(user_id, room_nid)",
-		"one_time_keys one_time_keys(user_id, device_id, algorithm)",
 		"unread_in memberships(user_id)",
 	},
 	"only once: counts are remembered, and a member list is asked for seldom": {
@@ -175,7 +173,7 @@ var reads = map[string][]string{
 		"members memberships(room_nid)",
 	},
 	"how far it goes back from the room's end is as much as the client has missed, and only in a room with events out of order": {
-		"place_at events(room_nid)",
+		"last_topo_pos_at events(room_nid)",
 	},
 }
 

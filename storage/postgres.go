@@ -23,20 +23,19 @@ type postgresEngine struct {
 	db      *DB
 	pool    *pgxpool.Pool
 	numbers postgresNumbers
-	// Where the database was when it was opened: the cluster with its timeline,
-	// and the tables, once they are there.
+	// Identity of the database when it was opened: the cluster with its timeline, and
+	// the tables once they exist.
 	cluster string
 	tables  atomic.Pointer[string]
-	// snapshots holds a token for each that is open. There are fewer than
-	// connections, so that slow readers leave some to writers.
+	// snapshots holds a token for each open snapshot. There are fewer than connections,
+	// so that slow readers leave some for writers.
 	snapshots chan struct{}
-	// The feed's own: its fences, and short questions beside them.
+	// Connections of the feed: for fences, and for short queries.
 	fencing, queryConn *connection
 }
 
-// oldestPostgres is the first version with everything we rely on (13 brought
-// pg_current_xact_id); 14 is the oldest that its makers still looked after
-// when this was written.
+// oldestPostgres is the oldest supported version. pg_current_xact_id needs 13; 14 was
+// the oldest still maintained when this was written.
 const oldestPostgres = 14
 
 func openPostgres(ctx context.Context, db *DB, dsn string) (engine, error) {
@@ -60,7 +59,7 @@ func openPostgres(ctx context.Context, db *DB, dsn string) (engine, error) {
 		params[name] = value
 	}
 	cfg.ConnConfig.StatementCacheCapacity = 2048 // never evict: the registry is finite
-	// Where there are too few for all servers, one that is idle leaves some to others.
+	// An idle server leaves connections to others if there are too few for all.
 	cfg.MaxConnIdleTime = idleConnection
 	e := &postgresEngine{db: db, numbers: postgresNumbers{ids: map[string]idRange{}}, snapshots: make(chan struct{}, readers)}
 	cfg.AfterConnect = e.checkConnection
@@ -81,26 +80,26 @@ func openPostgres(ctx context.Context, db *DB, dsn string) (engine, error) {
 	return e, nil
 }
 
-// plannerSettings has PostgreSQL look up by index from the first minute on. Every query
-// has an index that is right for it, however large the tables are (a test
-// explains all of them). A plan is made when a connection first runs a query,
-// which may be while the tables are empty, and kept until they are analyzed.
+// plannerSettings make PostgreSQL use indexes from the start. Every query has an index
+// that suits it, however large the tables are (a test checks all plans). A plan is made
+// when a connection first runs a query, perhaps while the tables are empty, and kept
+// until they are analyzed.
 var plannerSettings = map[string]string{
-	"plan_cache_mode":  "force_generic_plan", // planned once a connection
-	"random_page_cost": "1.1",                // a few look-ups rather than all of what looks small
+	"plan_cache_mode":  "force_generic_plan", // one plan for each connection
+	"random_page_cost": "1.1",                // index look-ups even for tables that look small
 	"enable_seqscan":   "off",
-	"enable_hashjoin":  "off", // these two read the whole of a table
+	"enable_hashjoin":  "off", // these two read a whole table
 	"enable_mergejoin": "off",
-	"jit":              "off", // the cost of a plan without a way around these would start it
+	"jit":              "off", // else the high cost of a plan that needs these would start the compiler
 }
 
-// idleConnection is how long a connection of the pool may do nothing.
+// idleConnection is how long a connection of the pool may be idle.
 const idleConnection = time.Minute
 
 func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
-// check refuses a database on which the queries would mean something else.
-// The collation needs no check: every TEXT column is made with "C".
+// check refuses a database on which the queries would not behave as intended. The
+// collation needs no check: every TEXT column is made with "C".
 func (e *postgresEngine) check(ctx context.Context) error {
 	var version int
 	var encoding string
@@ -180,7 +179,7 @@ func (e *postgresEngine) write(ctx context.Context, w *Writer, fn func() error) 
 		return err
 	}
 	outcome := RolledBack
-	defer func() { // on a panic of fn too
+	defer func() { // also if fn panics
 		s.abandon()
 		w.finish(outcome)
 	}()
@@ -194,20 +193,19 @@ func (e *postgresEngine) write(ctx context.Context, w *Writer, fn func() error) 
 	return err
 }
 
-// A postgresSession is a transaction whose statements without an interesting result
-// wait in a queue, BEGIN itself the first of them, and travel together with
-// the next statement that has one.
+// A postgresSession is a transaction. Statements whose result is not needed wait in a
+// queue, BEGIN first, and are sent together with the next statement that has a result.
 type postgresSession struct {
 	conn    *pgxpool.Conn
 	queue   pgx.Batch
-	queued  []queuedStatement // what is in the queue
+	queued  []queuedStatement // the queued statements' checks
 	txBegun bool              // the server has seen BEGIN
 }
 
 // queuedStatement is a statement in the queue.
 type queuedStatement struct {
 	*query       // nil: BEGIN
-	must   error // what it means when it touches no row; nil: nothing
+	must   error // the error if it changes no row; nil for none
 }
 
 func (e *postgresEngine) begin(ctx context.Context, begin string) (*postgresSession, error) {
@@ -223,11 +221,11 @@ func (e *postgresEngine) begin(ctx context.Context, begin string) (*postgresSess
 	return s, nil
 }
 
-// endTimeout bounds the end of a transaction, which the caller's context does not.
+// endTimeout bounds the end of a transaction, which does not use the caller's context.
 const endTimeout = 30 * time.Second
 
-// abandon rolls back what is still open and gives the connection back. The
-// pool drops a connection that is then not idle.
+// abandon rolls back an open transaction and releases the connection. The pool closes a
+// connection that is not idle then.
 func (s *postgresSession) abandon() {
 	if s.txBegun && s.conn.Conn().PgConn().TxStatus() != 'I' && !s.conn.Conn().IsClosed() {
 		ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
@@ -239,9 +237,9 @@ func (s *postgresSession) abandon() {
 	s.conn.Release()
 }
 
-// commit sends what waits and COMMIT together. Only PostgreSQL's own answer
-// says how it ended: an ERROR is a rollback, but a connection that ends first,
-// even with a FATAL message, may have committed.
+// commit sends the queue and COMMIT together. Only PostgreSQL's answer says how it
+// ended: an ERROR means a rollback, but if the connection ends first, even with a FATAL
+// message, it may have committed.
 func (s *postgresSession) commit(ctx context.Context) (Outcome, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
@@ -299,7 +297,7 @@ func (s *postgresSession) flush(ctx context.Context) (pgx.BatchResults, error) {
 	return results, nil
 }
 
-// noteFound notes that a statement found rows. It does nothing for BEGIN.
+// noteFound records that a statement found rows. It does nothing for BEGIN.
 func (q *query) noteFound(tag pgconn.CommandTag) {
 	if q != nil && tag.RowsAffected() > 0 {
 		q.found[1].Store(true)
@@ -342,7 +340,7 @@ func (s *postgresSession) enqueueMust(ctx context.Context, q *query, otherwise e
 	return postgresError(err)
 }
 
-// maxQueue bounds the statements that wait.
+// maxQueue bounds the queued statements.
 const maxQueue = 1000
 
 func (s *postgresSession) row(ctx context.Context, q *query, args []any, dst []any) error {

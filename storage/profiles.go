@@ -35,20 +35,20 @@ func (w *Writer) DeleteProfileField(ctx context.Context, userID id.UserID, name 
 	return w.enqueue(ctx, qDeleteProfileField, userID, name)
 }
 
-// ChangeProfile counts a change of what rooms show of a profile. It comes first in
-// its transaction: such changes of one user are made one after the other.
+// ChangeProfile increments the profile's version, for a change that rooms show. Call it
+// first in the transaction: it lets only one such change of a user run at a time.
 func (w *Writer) ChangeProfile(ctx context.Context, userID id.UserID) error {
 	return w.enqueue(ctx, qChangeProfile, userID)
 }
 
-// ProfileVersion counts the changes of what rooms show of a profile; 0 for a user
-// without an account.
+// ProfileVersion returns the profile's version, which counts the changes that rooms
+// show; 0 for a user without an account.
 func (r *Reader) ProfileVersion(ctx context.Context, userID id.UserID) (version int64, err error) {
 	return r.profileVersion(ctx, qProfileVersion, userID)
 }
 
-// HoldProfile is ProfileVersion for a transaction that writes what the profile is:
-// until it ends, the profile does not change.
+// HoldProfile is ProfileVersion with a lock: the profile does not change until this
+// transaction ends.
 func (w *Writer) HoldProfile(ctx context.Context, userID id.UserID) (version int64, err error) {
 	return w.profileVersion(ctx, qHoldProfile, userID)
 }

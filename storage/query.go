@@ -11,20 +11,21 @@ import (
 	"sync/atomic"
 )
 
-// A query is one SQL text, known by name, that runs on both engines.
+// A query is a named SQL text that runs on both engines.
 type query struct {
 	name   string
 	text   string // PostgreSQL's, as written
-	sqlite string // SQLite's, made from it
+	sqlite string // the text for SQLite, made from text
 	any    []int  // the numbers of the parameters that hold arrays
-	// found notes that rows came back (or were touched): [0] on SQLite, [1] on PostgreSQL.
+	// found records that rows were returned or changed: [0] on SQLite, [1] on
+	// PostgreSQL.
 	found [2]atomic.Bool
 }
 
 var registry = map[string]*query{}
 
-// q registers a query. It is called by package variables beside the methods
-// that run them, so that one test can prepare all of them on both engines.
+// q registers a query. It is called in package variables beside the methods that run
+// them. A test prepares all of them on both engines.
 func q(name, text string) *query {
 	if registry[name] != nil {
 		panic("storage: two queries are named " + name)
@@ -34,8 +35,8 @@ func q(name, text string) *query {
 	return query
 }
 
-// anySQL matches a comparison with an array parameter, the one construct that
-// needs another text on SQLite.
+// anySQL matches a comparison with an array parameter, which needs another text on
+// SQLite.
 var anySQL = regexp.MustCompile(`=\s*ANY\s*\(\s*\$(\d+)\s*\)`)
 
 func arrayParams(text string) (params []int) {
@@ -56,7 +57,7 @@ type QueryInfo struct {
 	Name    string
 	SQL     string
 	Batched bool            // compares a column with an array
-	Found   map[string]bool // by engine: it has found, or changed, rows since the program started
+	Found   map[string]bool // by engine: it has found or changed rows since the program started
 }
 
 // Queries lists every registered query by name.

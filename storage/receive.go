@@ -8,8 +8,8 @@ import (
 	"touchstone.example/api/id"
 )
 
-// What it takes to receive events of other servers: the graph of auth events,
-// extremities one by one, and the events whose verdicts may change.
+// Queries for receiving events of other servers: the graph of auth events, extremities,
+// and the events whose verdicts may change.
 
 var (
 	qAuthNIDs           = q("auth_nids", `SELECT nid, auth_nids FROM events WHERE nid = ANY($1)`)
@@ -25,12 +25,12 @@ var (
 		WHERE nid IN (SELECT event_nid FROM waiting_redactions WHERE waiting_redactions.redacts = $1) ORDER BY nid`)
 )
 
-// InsertWaitingRedaction notes that a redaction waits for the event it is about.
+// InsertWaitingRedaction stores that a redaction waits for its target.
 func (w *Writer) InsertWaitingRedaction(ctx context.Context, redacts id.EventID, eventNID int64) error {
 	return w.enqueue(ctx, qInsertWaitingRedaction, redacts, eventNID)
 }
 
-// DeleteWaitingRedaction notes that a redaction waits no longer.
+// DeleteWaitingRedaction stores that a redaction no longer waits.
 func (w *Writer) DeleteWaitingRedaction(ctx context.Context, redacts id.EventID, eventNID int64) error {
 	return w.enqueue(ctx, qDeleteWaitingRedaction, redacts, eventNID)
 }
@@ -57,19 +57,19 @@ func (r *Reader) AuthNIDs(ctx context.Context, nids []int64) (map[int64][]int64,
 	return auth, err
 }
 
-// InsertAuthEdge notes that an event authorises a state event.
+// InsertAuthEdge stores that an event is an auth event of a state event.
 func (w *Writer) InsertAuthEdge(ctx context.Context, authNID, eventNID int64) error {
 	return w.enqueue(ctx, qInsertAuthEdge, authNID, eventNID)
 }
 
-// An Entry is what a state may have under one key.
+// A StateEntry is a state event by its key.
 type StateEntry struct {
 	StateKey
 	NID int64
 }
 
-// EventsAuthorisedBy lists the state events that an event authorises, latest first, of
-// those stored before one.
+// EventsAuthorisedBy lists the state events that have an event as auth event, latest
+// first, of those stored before a given one.
 func (r *Reader) EventsAuthorisedBy(ctx context.Context, authNID, before int64, limit int) (list []StateEntry, err error) {
 	err = r.rows(ctx, qEventsAuthorisedBy, []any{authNID, before, int64(limit)}, func(scan scanFunc) error {
 		var e StateEntry
@@ -83,27 +83,25 @@ func (r *Reader) EventsAuthorisedBy(ctx context.Context, authNID, before int64, 
 	return list, err
 }
 
-// InsertForwardExtremity makes an event one that the room's next event will follow.
+// InsertForwardExtremity makes an event a forward extremity of its room.
 func (w *Writer) InsertForwardExtremity(ctx context.Context, roomNID, eventNID int64) error {
 	return w.enqueue(ctx, qInsertForwardExtremity, roomNID, eventNID)
 }
 
-// DeleteForwardExtremity takes an event off those that the room's next event will
-// follow.
+// DeleteForwardExtremity makes an event no longer a forward extremity.
 func (w *Writer) DeleteForwardExtremity(ctx context.Context, roomNID, eventNID int64) error {
 	return w.enqueue(ctx, qDeleteForwardExtremity, roomNID, eventNID)
 }
 
-// HasSuccessors reports whether a stored event follows one that is not part of the
-// room yet.
+// HasSuccessors reports whether a stored event has a missing event as prev_event.
 func (r *Reader) HasSuccessors(ctx context.Context, roomNID int64, missing id.EventID) (bool, error) {
 	list, err := r.numbers(ctx, qHasSuccessors, roomNID, missing)
 	return len(list) > 0, err
 }
 
 // EventNIDsFrom lists a room's events from one on, outliers and rejected ones too, in
-// the order in which they were stored. It reads the room's places once: do not
-// ask for them page by page.
+// the order in which they were stored. It scans the room's index: do not call it for
+// pages.
 func (r *Reader) EventNIDsFrom(ctx context.Context, roomNID, nid int64) ([]int64, error) {
 	return r.numbers(ctx, qEventNIDsFrom, roomNID, nid)
 }

@@ -13,8 +13,8 @@ type Room struct {
 	NID            int64
 	ID             id.RoomID
 	RoomVersion    string
-	Version        int64  // counts commits; CommitRoom compares and sets it
-	StateRoot      string // current state; "" when nothing is known
+	Version        int64  // incremented by each commit; CommitRoom compares it
+	StateRoot      string // root of the current state; "" if not known
 	MaxDepth       int64
 	Public         bool
 	Partial        bool
@@ -99,9 +99,9 @@ func (r *Reader) RoomsByNID(ctx context.Context, nids []int64) (map[int64]*Room,
 	return rooms, err
 }
 
-// CommitRoom sets what changed in a room if nobody else has committed to it
-// since room was read; else the transaction fails with ErrConflict, with a later
-// statement or when it would commit. The room's version is then one more.
+// CommitRoom updates a room's row and increments its version. If another transaction
+// has committed to the room since it was read, this one fails with ErrConflict, perhaps
+// only with a later statement or the commit.
 func (w *Writer) CommitRoom(ctx context.Context, room *Room) error {
 	return w.enqueueMust(ctx, qCommitRoom, ErrConflict,
 		room.NID, room.Version, room.StateRoot, room.MaxDepth, room.Partial, room.ReevaluateFrom, room.OutOfOrder)
@@ -145,12 +145,14 @@ func (r *Reader) PublicRooms(ctx context.Context) ([]int64, error) {
 	return r.numbers(ctx, qPublicRooms)
 }
 
-// ForwardExtremities lists the events that the room's next one will follow.
+// ForwardExtremities lists the events that will be prev_events of the room's next
+// event.
 func (r *Reader) ForwardExtremities(ctx context.Context, roomNID int64) ([]int64, error) {
 	return r.numbers(ctx, qForwardExtremities, roomNID)
 }
 
-// ReplaceForwardExtremities makes one event an extremity in place of those it follows.
+// ReplaceForwardExtremities makes an event the forward extremity in place of its
+// prev_events.
 func (w *Writer) ReplaceForwardExtremities(ctx context.Context, roomNID int64, followed []int64, by int64) error {
 	if len(followed) == 1 { // nearly always
 		return w.enqueue(ctx, qReplaceForwardExtremity, roomNID, followed[0], by)
@@ -163,13 +165,13 @@ func (w *Writer) ReplaceForwardExtremities(ctx context.Context, roomNID int64, f
 	return w.enqueue(ctx, qInsertForwardExtremity, roomNID, by)
 }
 
-// InsertBackwardExtremity notes that a stored event follows one that we do not have.
+// InsertBackwardExtremity stores that a stored event has a missing event as prev_event.
 func (w *Writer) InsertBackwardExtremity(ctx context.Context, roomNID int64, missing id.EventID, eventNID int64) error {
 	return w.enqueue(ctx, qInsertBackwardExtremity, roomNID, missing, eventNID)
 }
 
-// DeleteBackwardExtremity notes that an event has arrived. It reports whether a stored one
-// follows it, so that it is no extremity.
+// DeleteBackwardExtremity stores that a missing event has arrived. It reports whether a
+// stored event has it as prev_event, so that it is no forward extremity.
 func (w *Writer) DeleteBackwardExtremity(ctx context.Context, roomNID int64, arrived id.EventID) (followed bool, err error) {
 	n, err := w.exec(ctx, qDeleteBackwardExtremity, roomNID, arrived)
 	return n > 0, err

@@ -61,7 +61,7 @@ func TestARoomCommitComparesTheVersion(t *testing.T) {
 	})
 }
 
-func TestExtremitiesAndGaps(t *testing.T) {
+func TestForwardAndBackwardExtremities(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		write(t, db, func(ctx context.Context, w *storage.Writer) error {
 			require.NoError(t, w.ReplaceForwardExtremities(ctx, 1, nil, 10))

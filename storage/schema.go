@@ -16,14 +16,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Until the first release the schema is one baseline: the files in name order.
-// There is nothing to migrate from, so a database made from other files is
-// refused.
+// Until the first release the schema is one baseline: the files in name order. There
+// are no migrations, so a database with another schema is refused.
 //
 //go:embed schema/*.sql
 var schemaFiles embed.FS
 
-// schemaVersion is the newest version this program knows.
+// schemaVersion is the newest version that this program knows.
 const schemaVersion = 1
 
 // baseline reads the schema and its fingerprint.
@@ -51,7 +50,8 @@ const (
 	schemaInsert = `INSERT INTO schema_info (version, fingerprint) VALUES ($1, $2)`
 )
 
-// ready says whether the database has the schema already, or cannot be used.
+// ready reports whether the database already has the schema; an error says that it has
+// another one.
 func schemaReady(version int64, found, fingerprint string) error {
 	switch {
 	case version > schemaVersion:
@@ -100,7 +100,7 @@ func (e *sqliteEngine) migrate(ctx context.Context) (err error) {
 	return sqliteError(err)
 }
 
-// schemaLock lets one of several servers that start together make the tables.
+// schemaLock lets only one of several starting servers create the tables.
 const schemaLock = 0x746f756368 // "touch"
 
 func (e *postgresEngine) migrate(ctx context.Context) error {

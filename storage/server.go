@@ -24,8 +24,8 @@ func (w *Writer) PutServerInfo(ctx context.Context, name, value string) error {
 	return w.enqueue(ctx, qPutServerInfo, name, value)
 }
 
-// EnsureServerInfo sets one of the server's own values if it has none yet, and
-// returns what it then is.
+// EnsureServerInfo sets one of the server's own values if it is not set yet, and
+// returns it.
 func (w *Writer) EnsureServerInfo(ctx context.Context, name, value string) (string, error) {
 	if err := w.enqueue(ctx, qEnsureServerInfo, name, value); err != nil {
 		return "", err

@@ -15,14 +15,14 @@ import (
 
 var lockSQL = regexp.MustCompile(`(?i)\s+FOR\s+(NO\s+KEY\s+)?(UPDATE|SHARE)(\s+OF\s+\w+)?(\s+SKIP\s+LOCKED|\s+NOWAIT)?`)
 
-// sqliteSQL turns PostgreSQL's text into SQLite's: arrays arrive as JSON, and
-// there is one writer, so rows need no locks.
+// sqliteSQL converts PostgreSQL's text to SQLite's: arrays are passed as JSON, and row
+// locks are removed, since there is one writer.
 func sqliteSQL(text string) string {
 	text = anySQL.ReplaceAllString(text, `IN (SELECT value FROM json_each($$$1))`)
 	return lockSQL.ReplaceAllString(text, "")
 }
 
-// postgresArgs makes arguments fit for pgx: text escaped, arrays as plain slices.
+// postgresArgs converts arguments for pgx: text is escaped, arrays become plain slices.
 func postgresArgs(q *query, args []any) []any {
 	out := make([]any, len(args))
 	for i, arg := range args {
@@ -40,7 +40,7 @@ func postgresArgs(q *query, args []any) []any {
 	return out
 }
 
-// sqliteArgs makes arguments fit for SQLite: as pgArgs does, then arrays as JSON.
+// sqliteArgs converts arguments for SQLite: like postgresArgs, and arrays become JSON.
 func sqliteArgs(q *query, args []any) []any {
 	out := postgresArgs(q, args)
 	for i, arg := range out {
@@ -54,8 +54,8 @@ func sqliteArgs(q *query, args []any) []any {
 	return out
 }
 
-// reflectArg handles the arguments that are neither plain nor frequent: named
-// string types, nullable pointers, slices.
+// reflectArg converts the less common arguments: named string types, nullable pointers,
+// slices.
 func reflectArg(q *query, arg any) any {
 	switch v := arg.(type) {
 	case Text:
@@ -96,7 +96,7 @@ func reflectArg(q *query, arg any) any {
 	panic(fmt.Sprintf("storage: query %s: an argument is a %T, which no column holds", q.name, arg))
 }
 
-// escapeAll escapes batched keys, which are looked up as they would be stored.
+// escapeAll escapes the keys of a batch, which are compared with stored, escaped ones.
 func escapeAll(list []string) []string {
 	out := make([]string, len(list))
 	for i, s := range list {
@@ -117,7 +117,7 @@ func jsonStrings(list []string) string {
 		}
 		var err error
 		if b, err = jsontext.AppendQuote(b, s); err != nil {
-			panic("storage: " + err.Error()) // escapeText left invalid UTF-8
+			panic("storage: " + err.Error()) // escapeText leaves invalid UTF-8 as it is
 		}
 	}
 	return string(append(b, ']'))
@@ -152,8 +152,8 @@ func statements(file string) (list []string) {
 	return list
 }
 
-// sqliteDDL types columns as strictly as PostgreSQL does, makes a single number
-// the row's own key, and clusters tables with a compound key by it.
+// sqliteDDL converts the schema: strict column types as in PostgreSQL, a single integer
+// key as the rowid, and tables with a compound key WITHOUT ROWID.
 func sqliteDDL(stmt string) string {
 	if !strings.HasPrefix(stmt, "CREATE TABLE") {
 		return stmt

@@ -29,12 +29,12 @@ type Snapshot struct {
 // logSuffix is that of SQLite's write-ahead log, and indexSuffix of its index.
 const logSuffix, indexSuffix = "-wal", "-shm"
 
-// Snapshot copies the database as it is between two commits; writers wait
-// meanwhile. PostgreSQL's answer is ErrUnsupported.
+// Snapshot copies the database between two commits; writers wait meanwhile. On
+// PostgreSQL it returns ErrUnsupported.
 //
-// Nothing but a commit writes to the file and its log, so that copies of both
-// belong together while the turn to write is held. The log is emptied into the
-// file first: where no reader holds that up, the file alone is whole.
+// Only a commit writes to the file and its log, so that copies of both match while no
+// write is running. The log is first checkpointed into the file; if no reader prevents
+// that, the file alone is complete.
 func (db *DB) Snapshot(ctx context.Context) (*Snapshot, error) {
 	e, ok := db.engine.(*sqliteEngine)
 	if !ok {
@@ -58,8 +58,8 @@ func (db *DB) Snapshot(ctx context.Context) (*Snapshot, error) {
 	return s, nil
 }
 
-// file has the name of a temporary database, so that what a killed process leaves
-// behind is found as one.
+// file has the name of a temporary database, so that the file of a killed process is
+// found and removed as one.
 func (s *Snapshot) file() string { return filepath.Join(s.dir, "memory.db") }
 
 // Delete removes the snapshot's files.
@@ -84,7 +84,7 @@ func (e *sqliteEngine) copyTo(ctx context.Context, path string) error {
 	return copyFile(e.path+logSuffix, path+logSuffix)
 }
 
-// putInto makes a database file of the snapshot, in place of what it was.
+// putInto replaces a database file with the snapshot.
 func (s *Snapshot) putInto(path string) error {
 	for _, suffix := range []string{logSuffix, indexSuffix} {
 		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -117,7 +117,7 @@ func copyFile(from, to string) error {
 
 var createTable = regexp.MustCompile(`^CREATE (TABLE|SEQUENCE)(?: IF NOT EXISTS)? (\w+)`)
 
-// Erase empties a database that no server uses, so that opening it makes it anew.
+// Erase empties a database that no server uses, so that opening it creates it again.
 func Erase(ctx context.Context, dsn string) error {
 	rest, isSQLite := strings.CutPrefix(dsn, "sqlite:")
 	switch {

@@ -16,9 +16,8 @@ import (
 	_ "modernc.org/sqlite" // the driver
 )
 
-// sqliteEngine is SQLite: one connection that writes, several that read snapshots
-// beside it (WAL). Connections are held for good, so that each prepares a
-// query once.
+// sqliteEngine is SQLite in WAL mode: one connection writes, several read snapshots.
+// Connections stay open, so that each prepares a query once.
 type sqliteEngine struct {
 	db       *DB
 	pool     *sql.DB
@@ -27,7 +26,7 @@ type sqliteEngine struct {
 	cleanup  func() error
 	numbers  sqliteNumbers
 	path     string // the file
-	markPath string // the file beside it that says how far it has come; empty when it is temporary
+	markPath string // the file beside it with its epoch and last position; empty for a temporary database
 }
 
 // A sqliteConn is one connection with its prepared statements.
@@ -51,7 +50,7 @@ func openSQLite(ctx context.Context, db *DB, where string) (engine, error) {
 	if err != nil {
 		return nil, errors.Join(err, cleanup())
 	}
-	pool.SetMaxIdleConns(0) // what is closed here is closed
+	pool.SetMaxIdleConns(0) // nothing can be done about an error here
 	e := &sqliteEngine{db: db, pool: pool, cleanup: cleanup, path: path}
 	if where != ":memory:" {
 		if e.path, err = filepath.EvalSymlinks(path); err != nil {
@@ -72,7 +71,7 @@ func openSQLite(ctx context.Context, db *DB, where string) (engine, error) {
 	return e, nil
 }
 
-// openSQLiteFile finds the file, and how durable its commits are to be.
+// openSQLiteFile returns the file of a URL, and how durable its commits must be.
 func openSQLiteFile(where string) (path string, cleanup func() error, sync string, err error) {
 	if where == ":memory:" {
 		dir, cleanup, err := temporaryDir()
@@ -89,8 +88,8 @@ func openSQLiteFile(where string) (path string, cleanup func() error, sync strin
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", nil, "", err
 	}
-	// SQLite gives its log the file's mode: nobody else reads the accounts and
-	// the signing key.
+	// SQLite gives its log the same mode as the file: only this user may read the
+	// accounts and the signing key.
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return "", nil, "", err
@@ -127,7 +126,7 @@ func (e *sqliteEngine) connect(ctx context.Context) (*sqliteConn, error) {
 func (e *sqliteEngine) close() error {
 	var err error
 	close(e.writer.closed)
-	e.writer.slot <- struct{}{} // waits for the writer, and lets no other in
+	e.writer.slot <- struct{}{} // waits for the writer, and admits no other
 	if e.writer.group != nil {
 		e.commit()
 	}
@@ -141,7 +140,7 @@ func (e *sqliteEngine) close() error {
 	if c := e.writer.conn; c != nil { // last, so that the file is whole without its log
 		_, logErr := c.conn.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
 		if errors.Is(sqliteError(logErr), ErrUnwritable) {
-			logErr = nil // nothing is lost: the log stays, and is read at the next start
+			logErr = nil // no data is lost: the log stays and is read at the next start
 		}
 		err = errors.Join(err, logErr, c.conn.Close())
 	}
@@ -157,7 +156,7 @@ func (e *sqliteEngine) read(ctx context.Context, r *Reader, fn func() error) err
 	defer func() {
 		r.s = nil
 		if err != nil || c.run("ROLLBACK") != nil {
-			c.conn.Close() // what broke it has reached the caller, or will
+			c.conn.Close() // the caller is given the error that broke it
 			c = nil
 		}
 		e.releaseReader(c)
@@ -169,10 +168,10 @@ func (e *sqliteEngine) read(ctx context.Context, r *Reader, fn func() error) err
 	return fn()
 }
 
-// sqliteReaders are the connections that read. The one used last is used next,
-// so that a quiet server has few.
+// sqliteReaders are the connections for reading. The one used last is used next, so
+// that an idle server has few.
 type sqliteReaders struct {
-	slots  chan struct{} // a token for each in use
+	slots  chan struct{} // a token for each connection in use
 	closed chan struct{}
 	mu     sync.Mutex
 	idle   []*sqliteConn
@@ -209,7 +208,7 @@ func (e *sqliteEngine) acquireReader(ctx context.Context) (*sqliteConn, error) {
 	return c, err
 }
 
-// releaseReader takes a connection back, or its place when it broke.
+// releaseReader returns a connection, or frees its slot if it is broken.
 func (e *sqliteEngine) releaseReader(c *sqliteConn) {
 	if c != nil {
 		e.readers.mu.Lock()
@@ -219,7 +218,7 @@ func (e *sqliteEngine) releaseReader(c *sqliteConn) {
 	<-e.readers.slots
 }
 
-func (e *sqliteEngine) retry(error) bool { return false } // one writer: nobody to conflict with
+func (e *sqliteEngine) retry(error) bool { return false } // one writer: there are no conflicts
 
 func (e *sqliteEngine) describe(ctx context.Context, q *query) ([]string, error) {
 	conn, err := e.connect(ctx)
@@ -234,7 +233,7 @@ func (e *sqliteEngine) describe(ctx context.Context, q *query) ([]string, error)
 	return nil, stmt.Close()
 }
 
-// stmt prepares a text once on this connection.
+// stmt returns the prepared statement of a text, prepared once for this connection.
 func (c *sqliteConn) stmt(text string) (*sql.Stmt, error) {
 	if s := c.prepared[text]; s != nil {
 		return s, nil
@@ -247,7 +246,7 @@ func (c *sqliteConn) stmt(text string) (*sql.Stmt, error) {
 	return s, nil
 }
 
-// run executes a statement about transactions.
+// run executes a transaction statement, such as BEGIN.
 func (c *sqliteConn) run(text string) error {
 	s, err := c.stmt(text)
 	if err != nil {
@@ -257,9 +256,8 @@ func (c *sqliteConn) run(text string) error {
 	return sqliteError(err)
 }
 
-// The methods of session look at the caller's context between statements and
-// rows, not within: an interrupted statement costs a goroutine to watch for
-// and saves microseconds.
+// The methods of session check the caller's context between statements and rows, not
+// within: interrupting a statement would need a goroutine and save microseconds.
 
 func (c *sqliteConn) exec(_ context.Context, q *query, args []any) (int64, error) {
 	s, err := c.stmt(q.sqlite)
@@ -332,7 +330,7 @@ func (c *sqliteConn) rows(ctx context.Context, q *query, args []any, each func(s
 	return sqliteError(rows.Err())
 }
 
-// start creates the tables and reads what numbers were given out.
+// start creates the tables and reads which numbers were given out.
 func (e *sqliteEngine) start(ctx context.Context) error {
 	if err := e.migrate(ctx); err != nil {
 		return err

@@ -6,8 +6,8 @@ package storage
 
 import "os"
 
-// lockDatabase does nothing where there is no flock: that only one server uses a
-// file is then up to the operator.
+// lockDatabase does nothing where there is no flock: the operator must make sure that
+// only one server uses a file.
 func lockDatabase(f *os.File) (unlock func() error, err error) {
 	return func() error { return nil }, f.Close()
 }

@@ -13,15 +13,15 @@ import (
 	"syscall"
 )
 
-// lockDatabase takes an open database file for this process; it is free again
-// when the process ends, however it ends. Stream positions on SQLite are counted
-// in memory, so two servers on one file would give out the same ones.
+// lockDatabase locks an open database file for this process, until the process ends in
+// whatever way. Stream positions on SQLite are counted in memory, so two servers on one
+// file would give out the same ones.
 //
-// The lock is on the file itself, whatever name it was opened by: a second name
-// (a symbolic or hard link) or a deleted lock file does not get around it. SQLite
-// locks byte ranges with fcntl, which Linux keeps apart from flock. Elsewhere the
-// two exclude each other, and the lock is a file beside the database. The file
-// stays open: closing it would release SQLite's own locks.
+// The lock is on the file itself, under whatever name it was opened: a symbolic or hard
+// link or a deleted lock file does not bypass it. SQLite locks byte ranges with fcntl,
+// which Linux keeps apart from flock. Elsewhere the two exclude each other, and the
+// lock is a file beside the database. The file stays open: closing it would release
+// SQLite's own locks.
 func lockDatabase(f *os.File) (unlock func() error, err error) {
 	if runtime.GOOS == "linux" {
 		if err := flock(f); err != nil {
@@ -36,7 +36,7 @@ func lockDatabase(f *os.File) (unlock func() error, err error) {
 	return lockFile(path + ".lock")
 }
 
-// lockFile takes a file that only one process may hold.
+// lockFile locks a file for one process.
 func lockFile(path string) (unlock func() error, err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -48,7 +48,7 @@ func lockFile(path string) (unlock func() error, err error) {
 	return f.Close, nil
 }
 
-// inode numbers a file in its file system.
+// inode returns a file's number in its file system.
 func inode(info os.FileInfo) uint64 {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		return st.Ino
@@ -66,8 +66,8 @@ func flock(f *os.File) error {
 
 const temporaryPrefix = "touchstone-memory-"
 
-// temporaryDir makes a private folder, in memory where that has room, and
-// removes those of processes that were killed.
+// temporaryDir makes a private folder, in memory if there is room, and removes the
+// folders of processes that were killed.
 func temporaryDir() (dir string, remove func() error, err error) {
 	parent := os.TempDir()
 	if freeSpace("/dev/shm") >= 1<<30 {
@@ -93,7 +93,7 @@ func freeSpace(dir string) uint64 {
 	return st.Bavail * uint64(st.Bsize)
 }
 
-// removeStaleDirs removes folders whose lock nobody holds. One without a lock yet is
+// removeStaleDirs removes folders whose lock is free. A folder without a lock file is
 // being made.
 func removeStaleDirs(parent string) {
 	locks, err := filepath.Glob(filepath.Join(parent, temporaryPrefix+"*", "lock"))
@@ -102,7 +102,7 @@ func removeStaleDirs(parent string) {
 	}
 	for _, path := range locks {
 		if info, err := os.Stat(filepath.Join(filepath.Dir(path), "memory.db")); err != nil || info.IsDir() {
-			continue // no database in it: not ours, or made this instant
+			continue // no database in it: not ours, or being made
 		}
 		if unlock, err := lockFile(path); err == nil {
 			os.RemoveAll(filepath.Dir(path))

@@ -11,28 +11,28 @@ import (
 	"sync/atomic"
 )
 
-// sqliteWriter lets one Write at a time at the writing connection. Writes that
-// queued up meanwhile join its transaction, each in a savepoint, and share one
-// commit and its wait for the disk: a Write that finds others waiting passes
-// the open transaction on and queues behind them to commit it, unless one of
-// them has done so by then. No Write returns before its commit, nor a failed
-// one before the commit of those whose effects it saw.
+// sqliteWriter gives the writing connection to one Write at a time. Writes that have
+// queued up join its transaction, each in a savepoint, and share one commit and its
+// wait for the disk. A Write that finds others waiting leaves the transaction open for
+// them and queues again behind them; then it commits, unless one of them has done so. A
+// Write returns after its commit. A failed one returns after the commit of the Writes
+// whose effects it saw.
 type sqliteWriter struct {
 	conn   *sqliteConn
-	slot   chan struct{} // holds one token; its queue is first come, first served
-	queued atomic.Int32  // Writes waiting for their first turn
+	slot   chan struct{} // holds one token; waiters are served in order
+	queued atomic.Int32  // Writes that wait to run their function
 	closed chan struct{}
-	group  *sqliteGroup // the open transaction, nil when there is none; whoever has the turn owns it
+	group  *sqliteGroup // the open transaction, nil if there is none; owned by the holder of the slot
 }
 
 // A sqliteGroup is one transaction of several Writes.
 type sqliteGroup struct {
 	members []*Writer
-	done    chan struct{} // closed once it is committed or lost
-	err     error         // why it was lost
+	done    chan struct{} // closed when it is committed or aborted
+	err     error         // why it was aborted
 }
 
-// maxGroup bounds how long the first of a group may wait for the last.
+// maxGroup bounds the members of a group, and so how long the first waits for the last.
 const maxGroup = 64
 
 func (e *sqliteEngine) write(ctx context.Context, w *Writer, fn func() error) error {
@@ -52,7 +52,7 @@ func (e *sqliteEngine) write(ctx context.Context, w *Writer, fn func() error) er
 	if err != nil && (open == nil || lw.group != open) {
 		return err
 	}
-	if err != nil { // perhaps over what others of the group have written, which may yet be lost
+	if err != nil { // perhaps because of other members' writes, which may still be aborted
 		lw.release()
 		held = false
 		<-open.done
@@ -116,7 +116,7 @@ func (e *sqliteEngine) runMember(ctx context.Context, w *Writer, fn func() error
 	group = lw.group
 	w.s = lw.conn
 	joined := false
-	defer func() { // on an error and on a panic of fn
+	defer func() { // on an error and if fn panics
 		if !joined {
 			e.rollBackMember(w, first, err)
 		}
@@ -135,13 +135,13 @@ func (e *sqliteEngine) runMember(ctx context.Context, w *Writer, fn func() error
 	return group, nil
 }
 
-// rollBackMember takes one Write back out of the open transaction. Some errors, a full
-// disk for one, make SQLite give up the whole transaction: then all are lost.
+// rollBackMember rolls back one Write within the open transaction. After some errors,
+// such as a full disk, SQLite rolls back the whole transaction: then all members fail.
 func (e *sqliteEngine) rollBackMember(w *Writer, first bool, why error) {
 	lw := &e.writer
 	w.finish(RolledBack)
 	if first {
-		e.abortGroup(nil) // nobody else was in it
+		e.abortGroup(nil) // no other member was in it
 		return
 	}
 	err := lw.conn.run("ROLLBACK TO member")
@@ -156,7 +156,7 @@ func (e *sqliteEngine) rollBackMember(w *Writer, first bool, why error) {
 	}
 }
 
-// abortGroup ends the open transaction without its effects.
+// abortGroup rolls back the open transaction.
 func (e *sqliteEngine) abortGroup(why error) {
 	lw := &e.writer
 	group := lw.group
@@ -172,7 +172,7 @@ func (e *sqliteEngine) abortGroup(why error) {
 	close(group.done)
 }
 
-// commit ends the open transaction with its effects.
+// commit commits the open transaction.
 func (e *sqliteEngine) commit() {
 	lw := &e.writer
 	group := lw.group

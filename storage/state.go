@@ -15,13 +15,13 @@ import (
 // shared nodes (package statetrie), "" for no state. Roots are compared with ==:
 // equal states have equal roots.
 
-// A StateKey is what state is kept by: an event's type and state key.
+// A StateKey is the key of a state event: its type and state key.
 type StateKey struct{ Type, Key string }
 
-// A StateClass says which part of a state is meant.
+// A StateClass is a part of a room's state.
 type StateClass int
 
-// The classes: members are most of a big room and seldom all needed.
+// The classes. Members are most of a large room's state and seldom needed.
 const (
 	StateAll StateClass = iota
 	StateMembers
@@ -73,8 +73,8 @@ func (r *Reader) StateGet(ctx context.Context, root string, keys ...StateKey) (m
 	return events, nil
 }
 
-// StateLoad returns the events of a state, or of a part of it, in an order that
-// depends on the state only.
+// StateLoad returns the events of a state or of a part of it, in an order that depends
+// only on the state.
 func (r *Reader) StateLoad(ctx context.Context, root string, class StateClass) ([]int64, error) {
 	id, err := statetrie.ParseNodeID(root)
 	if err != nil {
@@ -91,12 +91,12 @@ func (r *Reader) StateLoad(ctx context.Context, root string, class StateClass) (
 	return nids, nil
 }
 
-// A StateChange is a difference of two states under one key. Old or New is 0
-// where there was or is no event.
+// A StateChange is the difference of two states at one key. Old or New is 0 for no
+// event.
 type StateChange struct{ Old, New int64 }
 
-// StateDiff returns what differs between two states, at a cost in proportion to
-// that. Its order depends on the states only.
+// StateDiff returns the differences of two states, at a cost in proportion to their
+// number. Its order depends only on the states.
 func (r *Reader) StateDiff(ctx context.Context, a, b string) ([]StateChange, error) {
 	if a == b {
 		return nil, nil
@@ -120,13 +120,13 @@ func (r *Reader) StateDiff(ctx context.Context, a, b string) ([]StateChange, err
 	return changes, nil
 }
 
-// A StateSet puts an event into a state, or with NID 0 takes away what is there.
+// A StateSet sets the event at a key of a state; NID 0 removes it.
 type StateSet struct {
 	StateKey
 	NID int64
 }
 
-// StateApply changes a state and returns the new one's root.
+// StateApply changes a state and returns the new state's root.
 func (w *Writer) StateApply(ctx context.Context, root string, set ...StateSet) (string, error) {
 	id, err := statetrie.ParseNodeID(root)
 	if err != nil {
@@ -142,8 +142,8 @@ func (w *Writer) StateApply(ctx context.Context, root string, set ...StateSet) (
 	}
 	nodes := make(map[statetrie.NodeID]*statetrie.Node, len(fresh))
 	for _, f := range fresh {
-		// Also those in the cache: another transaction may have put them
-		// there that was, or will be, rolled back.
+		// Nodes in the cache are inserted too: the transaction that put them there may
+		// have been, or may be, rolled back.
 		if err := w.enqueue(ctx, qInsertStateNode, f.ID.String(), f.Body); err != nil {
 			return "", err
 		}
@@ -153,8 +153,8 @@ func (w *Writer) StateApply(ctx context.Context, root string, set ...StateSet) (
 	return id.String(), nil
 }
 
-// PutRoomState notes that a room's current state has a root from a position on,
-// and whether more has changed than the event at this position tells.
+// PutRoomState stores the root of a room's current state from a position on.
+// byResolution says that state resolution changed more than the event at this position.
 func (w *Writer) PutRoomState(ctx context.Context, roomNID, pos int64, root string, byResolution bool) error {
 	return w.enqueue(ctx, qPutRoomState, roomNID, pos, root, byResolution)
 }
@@ -185,9 +185,8 @@ func (r *Reader) RoomStatesAt(ctx context.Context, roomNIDs []int64, pos int64) 
 // nodesAtOnce bounds the nodes of one query.
 const nodesAtOnce = 2000
 
-// loader fetches nodes from the cache and the database. A walk through all
-// members of a room would drive everything else out of the cache: it only
-// takes from it.
+// loader reads nodes from the cache and the database. A walk through all members of a
+// room would evict everything else from the cache, so it only reads the cache.
 func (r *Reader) loader(ctx context.Context, keep bool) statetrie.Loader {
 	return func(ids []statetrie.NodeID) (map[statetrie.NodeID]*statetrie.Node, error) {
 		nodes, missing := r.db.nodes.get(ids)

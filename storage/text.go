@@ -9,13 +9,12 @@ import (
 	"unicode/utf8"
 )
 
-// Text is text from others in a TEXT column. JSON strings may hold U+0000 and
-// TEXT may not, so it is stored escaped and comes back as it was. Escaping
-// keeps the order of strings and leaves ordinary text alone.
+// Text is a string from clients or other servers in a TEXT column. JSON strings may
+// contain U+0000 and TEXT may not, so it is stored escaped. Escaping keeps the order of
+// strings and does not change ordinary text.
 //
-// A plain string argument is escaped in the same way, so that a lookup by a
-// string that cannot exist finds nothing instead of failing; but only Text
-// scans back what went in.
+// A plain string argument is escaped in the same way, so that a look-up by a string
+// with U+0000 works; but only a Text is unescaped when it is scanned.
 type Text string
 
 const escapeByte = '\x01'
@@ -25,7 +24,7 @@ var (
 	unescaper = strings.NewReplacer("\x010", "\x00", "\x011", "\x01")
 )
 
-// escapeText is s as a TEXT column can hold it.
+// escapeText escapes s for a TEXT column.
 func escapeText(s string) string {
 	if strings.IndexByte(s, 0) < 0 && strings.IndexByte(s, escapeByte) < 0 {
 		if utf8.ValidString(s) {

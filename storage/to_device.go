@@ -84,14 +84,14 @@ func (w *Writer) ForgetToDevice(ctx context.Context, userID id.UserID, deviceID 
 	return w.exec(ctx, qForgetToDevice, userID, deviceID, int64(limit-1), int64(math.MaxInt64))
 }
 
-// ToDeviceBound returns the position of the message to a device after which come
-// n newer ones, ErrNotFound when there are not so many.
+// ToDeviceBound returns the position of the message to a device that has n newer ones,
+// ErrNotFound if there are not so many.
 func (r *Reader) ToDeviceBound(ctx context.Context, userID id.UserID, deviceID id.DeviceID, n int) (pos int64, err error) {
 	err = r.row(ctx, qToDeviceBound, []any{userID, deviceID, int64(n)}, &pos)
 	return pos, err
 }
 
-// TrimToDevice deletes all messages of a type to a device but the newest n.
+// TrimToDevice deletes all messages of a type to a device except the newest n.
 func (w *Writer) TrimToDevice(ctx context.Context, userID id.UserID, deviceID id.DeviceID, typ string, n int) (int64, error) {
 	var pos int64
 	err := w.row(ctx, qToDeviceBoundOf, []any{userID, deviceID, typ, int64(n)}, &pos)

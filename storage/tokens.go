@@ -12,9 +12,9 @@ import (
 type AccessToken struct {
 	Hash      string
 	UserID    id.UserID
-	DeviceID  id.DeviceID // "" for a token of no device
+	DeviceID  id.DeviceID // "" for a token without a device
 	ClientID  string      // the OAuth client, "" for the login API
-	Scopes    string      // OAuth scopes with a space between, "" for everything
+	Scopes    string      // OAuth scopes separated by spaces, "" for all
 	Refresh   string      // hash of the refresh token it came with, "" for none
 	CreatedAt int64       // milliseconds
 	ExpiresAt int64       // milliseconds; 0 for never
@@ -28,7 +28,7 @@ type RefreshToken struct {
 	DeviceID  id.DeviceID
 	ClientID  string
 	Scopes    string
-	Successor string // hash of the token it was exchanged for, "" while in use
+	Successor string // hash of the token it was exchanged for, "" if it was not
 	CreatedAt int64  // milliseconds
 	ExpiresAt int64  // milliseconds; 0 for never
 }
@@ -63,7 +63,7 @@ func (w *Writer) InsertAccessToken(ctx context.Context, t *AccessToken) error {
 		t.CreatedAt, t.ExpiresAt, t.UsedAt)
 }
 
-// AccessToken returns whom a token is for, by its hash. It may have expired.
+// AccessToken returns a token by its hash. It may have expired.
 func (r *Reader) AccessToken(ctx context.Context, hash string) (*AccessToken, error) {
 	var t AccessToken
 	var deviceID Text
@@ -76,17 +76,17 @@ func (r *Reader) AccessToken(ctx context.Context, hash string) (*AccessToken, er
 	return &t, nil
 }
 
-// TouchAccessToken notes when a token was used.
+// TouchAccessToken sets when a token was last used.
 func (w *Writer) TouchAccessToken(ctx context.Context, hash string, at int64) error {
 	return w.enqueue(ctx, qTouchAccessToken, hash, at)
 }
 
-// DeleteAccessToken takes one token's access away. ErrNotFound when it gave none.
+// DeleteAccessToken deletes a token. ErrNotFound if there is none.
 func (w *Writer) DeleteAccessToken(ctx context.Context, hash string) error {
 	return w.execOne(ctx, qDeleteAccessToken, hash)
 }
 
-// DeleteDeviceAccess removes the tokens of one device, and leaves the device.
+// DeleteDeviceAccess deletes the tokens of one device, but not the device.
 func (w *Writer) DeleteDeviceAccess(ctx context.Context, userID id.UserID, deviceID id.DeviceID) error {
 	devices := []id.DeviceID{deviceID}
 	if err := w.enqueue(ctx, qDeleteAccessTokensOf, userID, devices); err != nil {
@@ -95,8 +95,8 @@ func (w *Writer) DeleteDeviceAccess(ctx context.Context, userID id.UserID, devic
 	return w.enqueue(ctx, qDeleteRefreshTokensOf, userID, devices)
 }
 
-// DeleteOtherAccess removes all of a user's devices and tokens but these: ""
-// spares none.
+// DeleteOtherAccess deletes all of a user's devices and tokens except these; "" excepts
+// none.
 func (w *Writer) DeleteOtherAccess(ctx context.Context, userID id.UserID, keepToken string, keepDevice id.DeviceID) error {
 	if err := w.enqueue(ctx, qDeleteAccessTokensAll, userID, keepToken); err != nil {
 		return err
@@ -115,7 +115,7 @@ func (w *Writer) InsertRefreshToken(ctx context.Context, t *RefreshToken) error 
 		t.CreatedAt, t.ExpiresAt)
 }
 
-// RefreshToken returns whom a refresh token is for, by its hash.
+// RefreshToken returns a refresh token by its hash.
 func (r *Reader) RefreshToken(ctx context.Context, hash string) (*RefreshToken, error) {
 	var t RefreshToken
 	var deviceID Text
@@ -128,13 +128,13 @@ func (r *Reader) RefreshToken(ctx context.Context, hash string) (*RefreshToken, 
 	return &t, nil
 }
 
-// PutSuccessor notes what a refresh token was exchanged for.
+// PutSuccessor stores which token a refresh token was exchanged for.
 func (w *Writer) PutSuccessor(ctx context.Context, hash, successor string) error {
 	return w.execOne(ctx, qPutSuccessor, hash, successor)
 }
 
-// DeletePredecessors ends the refresh tokens that were exchanged for one, now
-// that it is known to have arrived.
+// DeletePredecessors deletes the refresh tokens that were exchanged for this one: the
+// client has used it, so it has arrived.
 func (w *Writer) DeletePredecessors(ctx context.Context, hash string) error {
 	return w.enqueue(ctx, qDeletePredecessors, hash)
 }

@@ -8,8 +8,8 @@ import (
 	"touchstone.example/api/id"
 )
 
-// A TxnKey is a request with a transaction id: the same one again is the same
-// request, and is answered as before.
+// A TxnKey identifies a request with a transaction ID: a repeated one is the same
+// request and gets the same answer.
 type TxnKey struct {
 	UserID    id.UserID
 	DeviceID  id.DeviceID
@@ -19,8 +19,8 @@ type TxnKey struct {
 
 // A TxnResult is what a request with a transaction id led to.
 type TxnResult struct {
-	EventNID int64  // the event it made; 0 for none
-	Answer   []byte // the body it was answered with; empty when it is made from the event
+	EventNID int64  // the event it sent; 0 for none
+	Answer   []byte // the body it was answered with; empty if it is made from the event
 }
 
 var (
@@ -28,7 +28,8 @@ var (
 		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (user_id, device_id, operation, txn_id) DO NOTHING`)
 	qTxn = q("txn", `SELECT event_nid, answer FROM transactions
 		WHERE user_id = $1 AND device_id = $2 AND operation = $3 AND txn_id = $4`)
-	// By event alone: PostgreSQL would look through all that the device has sent.
+	// Search by event only: with the device PostgreSQL would read all that the device
+	// has sent.
 	qTxnIDs = q("txn_ids", `SELECT event_nid, user_id, device_id, txn_id FROM transactions
 		WHERE event_nid = ANY($1) AND event_nid <> 0`)
 	qTxnDevice      = q("txn_device", `SELECT device_id FROM transactions WHERE user_id = $1 AND device_id > $2 ORDER BY device_id LIMIT 1`)
@@ -42,9 +43,8 @@ var (
 		(SELECT created_at FROM transactions WHERE created_at < $1 ORDER BY created_at LIMIT 1 OFFSET $2), $1)`)
 )
 
-// ClaimTxn remembers what a request was answered with. When a request had its
-// transaction id before, the transaction fails with ErrExists, with a later
-// statement or when it would commit.
+// ClaimTxn stores a request's answer. If an earlier request has the transaction ID, the
+// transaction fails with ErrExists, perhaps only with a later statement or the commit.
 func (w *Writer) ClaimTxn(ctx context.Context, k TxnKey, res TxnResult, now int64) error {
 	answer := res.Answer
 	if answer == nil {
@@ -53,14 +53,14 @@ func (w *Writer) ClaimTxn(ctx context.Context, k TxnKey, res TxnResult, now int6
 	return w.enqueueMust(ctx, qClaimTxn, ErrExists, k.UserID, k.DeviceID, k.Operation, k.TxnID, res.EventNID, answer, now)
 }
 
-// Txn returns what a request led to, ErrNotFound when it is new.
+// Txn returns a request's result, ErrNotFound if the request is new.
 func (r *Reader) Txn(ctx context.Context, k TxnKey) (res TxnResult, err error) {
 	err = r.row(ctx, qTxn, []any{k.UserID, k.DeviceID, k.Operation, k.TxnID}, &res.EventNID, &res.Answer)
 	return res, err
 }
 
-// TxnIDs returns the transaction ids that a device gave to events: what its
-// own sync shows as unsigned.transaction_id.
+// TxnIDs returns the transaction IDs with which a device sent events; they are shown to
+// that device as unsigned.transaction_id.
 func (r *Reader) TxnIDs(ctx context.Context, userID id.UserID, deviceID id.DeviceID, eventNIDs []int64) (map[int64]string, error) {
 	ids := map[int64]string{}
 	err := r.rows(ctx, qTxnIDs, []any{eventNIDs}, func(scan scanFunc) error {

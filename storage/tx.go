@@ -8,45 +8,45 @@ import (
 	"slices"
 )
 
-// A Reader asks questions of one snapshot. It is valid inside the function it
-// was given to, for one goroutine at a time.
+// A Reader runs queries on one snapshot. It is valid inside the function that it is
+// passed to, for one goroutine at a time.
 type Reader struct {
 	db       *DB
 	s        session
-	abortErr error // what ended the transaction before its function did
-	inRows   bool  // inside the callback of rows
+	abortErr error // the error that ended the transaction early
+	inRows   bool  // in the callback of rows
 }
 
-// A Writer is a Reader that may also write. Its effects appear to others all
-// at once when the transaction commits, or never.
+// A Writer is a Reader that may also write. Its effects become visible together when
+// the transaction commits, or never.
 type Writer struct {
 	*Reader
 	endHooks  []func(Outcome)
-	undo      []func() // what a rollback takes back in memory, newest last
-	watched   any      // the watcher's, from the first reserved position on
-	hasXID    bool     // PostgreSQL's fence knows of this transaction
-	reserved  []int64  // positions drawn that have no change row yet
+	undo      []func() // functions that undo changes in memory after a rollback, newest last
+	watched   any      // the watcher's handle, set with the first position drawn
+	hasXID    bool     // the transaction has an ID, which PostgreSQL's fence sees
+	reserved  []int64  // drawn positions without a change row yet
 	changes   []Change
-	changesAt map[int64]int64 // how many of them are at a position
+	changesAt map[int64]int64 // number of changes at each position
 }
 
 // An Outcome is how a transaction ended.
 type Outcome int
 
-// The outcomes. Unknown means that the connection broke while PostgreSQL was
-// committing: the transaction may be visible now, later or never.
+// The outcomes. Unknown means that the connection was lost during the commit: the
+// transaction may become visible now, later or never.
 const (
 	RolledBack Outcome = iota
 	Committed
 	Unknown
 )
 
-// OnEnd asks for fn to be called once when the transaction is over, after
-// everybody can see its effects and before Write returns. A transaction that
-// runs again calls the hooks of its first try with RolledBack.
+// OnEnd registers fn to be called once when the transaction has ended: after its
+// effects are visible and before Write returns. If the transaction runs again, the
+// functions of the first run are called with RolledBack.
 func (w *Writer) OnEnd(fn func(Outcome)) { w.endHooks = append(w.endHooks, fn) }
 
-// finish closes the transaction's books.
+// finish calls the hooks and the position watcher at the end of the transaction.
 func (w *Writer) finish(o Outcome) {
 	w.s = nil
 	if o == RolledBack {
@@ -77,7 +77,8 @@ func (w *Writer) beforeCommit() error {
 	return nil
 }
 
-// ready refuses what cannot work on one of the engines, so that it fails on both.
+// ready refuses calls that would fail on only one of the engines, so that they fail on
+// both.
 func (r *Reader) ready(ctx context.Context, q *query) error {
 	switch {
 	case r.abortErr != nil:
@@ -91,8 +92,8 @@ func (r *Reader) ready(ctx context.Context, q *query) error {
 	return ctx.Err()
 }
 
-// abort remembers an error that PostgreSQL answers by refusing all further
-// statements of the transaction, and says which query it was.
+// abort stores an error after which PostgreSQL refuses further statements of the
+// transaction, and adds the query's name.
 func (r *Reader) abort(q *query, err error) error {
 	if err == nil || err == ErrNotFound {
 		return err
@@ -111,8 +112,8 @@ func (r *Reader) row(ctx context.Context, q *query, args []any, dst ...any) erro
 	return r.abort(q, r.s.row(ctx, q, args, dst))
 }
 
-// rows calls each for every row of a query. An error from each ends the
-// reading and is returned as it is; each must not run another query.
+// rows calls each for every row of a query. An error of each ends the reading and is
+// returned unchanged; each must not run another query.
 func (r *Reader) rows(ctx context.Context, q *query, args []any, each func(scan scanFunc) error) error {
 	if err := r.ready(ctx, q); err != nil {
 		return err
@@ -130,7 +131,7 @@ func (r *Reader) rows(ctx context.Context, q *query, args []any, each func(scan 
 	return r.abort(q, err)
 }
 
-// exec runs a statement and says how many rows it touched.
+// exec runs a statement and returns how many rows it changed.
 func (w *Writer) exec(ctx context.Context, q *query, args ...any) (int64, error) {
 	if err := w.ready(ctx, q); err != nil {
 		return 0, err
@@ -139,10 +140,10 @@ func (w *Writer) exec(ctx context.Context, q *query, args ...any) (int64, error)
 	return n, w.abort(q, err)
 }
 
-// enqueue runs a statement whose result nobody needs, before the next statement
-// that has one and at the latest with the commit. On PostgreSQL such
-// statements share a round trip, so a loop of them is the bulk insert. An
-// error may come from a later call.
+// enqueue runs a statement whose result is not needed, at the latest with the next
+// statement that has a result or with the commit. On PostgreSQL such statements share a
+// round trip, so that a loop of them is a bulk insert. An error may come from a later
+// call.
 func (w *Writer) enqueue(ctx context.Context, q *query, args ...any) error {
 	if err := w.ready(ctx, q); err != nil {
 		return err
@@ -150,8 +151,8 @@ func (w *Writer) enqueue(ctx context.Context, q *query, args ...any) error {
 	return w.abort(q, w.s.enqueue(ctx, q, args))
 }
 
-// enqueueMust is later for a statement that is to touch a row: none is the error
-// otherwise, at the latest when the transaction would commit.
+// enqueueMust is enqueue for a statement that must change a row. If it changes none,
+// the transaction fails with the error none, at the latest at the commit.
 func (w *Writer) enqueueMust(ctx context.Context, q *query, otherwise error, args ...any) error {
 	if err := w.ready(ctx, q); err != nil {
 		return err
@@ -172,7 +173,7 @@ func (r *Reader) numbers(ctx context.Context, q *query, args ...any) (list []int
 	return list, err
 }
 
-// execOne is exec for a statement that is meant to find a row: ErrNotFound when it does not.
+// execOne is exec for a statement that must change a row: ErrNotFound if it does not.
 func (w *Writer) execOne(ctx context.Context, q *query, args ...any) error {
 	n, err := w.exec(ctx, q, args...)
 	if err == nil && n == 0 {

@@ -11,12 +11,12 @@ import (
 
 // A UIAuthSession is a row of ui_auth_sessions.
 type UIAuthSession struct {
-	ID        string    // a hash of what the client knows
-	Operation string    // what it authorises, and nothing else
+	ID        string    // hash of the session ID that the client has
+	Operation string    // the operation that it authorises
 	UserID    id.UserID // "" before there is one
-	Request   []byte    // parameters to remember, encrypted
-	Completed string    // stages, with a space between
-	Result    string    // what completing it made, "" until then
+	Request   []byte    // request parameters, encrypted
+	Completed string    // completed stages, separated by spaces
+	Result    string    // result of its completion, "" before
 	CreatedAt int64     // milliseconds
 }
 
@@ -35,8 +35,8 @@ var (
 	qTrimUIAuth = q("trim_ui_auth", `DELETE FROM ui_auth_sessions WHERE user_id = $1 AND created_at < $2`)
 )
 
-// TrimUIAuthSessions removes all but the newest sessions of a user, or of nobody.
-// It walks over those that are kept.
+// TrimUIAuthSessions removes all but the newest sessions of a user, or of those without
+// a user. It reads the sessions that stay.
 func (w *Writer) TrimUIAuthSessions(ctx context.Context, user id.UserID, keep int) error {
 	var oldest int64
 	err := w.row(ctx, qOldestUIAuth, []any{user, keep - 1}, &oldest)
@@ -54,7 +54,7 @@ func (w *Writer) InsertUIAuthSession(ctx context.Context, s *UIAuthSession) erro
 	return w.enqueue(ctx, qInsertUIAuth, s.ID, s.Operation, s.UserID, insertedSession(s.Request), s.Completed, s.Result, s.CreatedAt)
 }
 
-// insertedSession is bytes that are not NULL.
+// insertedSession returns bytes that are not NULL.
 func insertedSession(b []byte) []byte {
 	if b == nil {
 		return []byte{}
@@ -67,8 +67,7 @@ func (r *Reader) UIAuthSession(ctx context.Context, sessionID string) (*UIAuthSe
 	return r.uiAuthSession(ctx, qUIAuth, sessionID)
 }
 
-// LockUIAuthSession returns a session and keeps others from changing it until
-// this transaction ends.
+// LockUIAuthSession returns a session and locks it until this transaction ends.
 func (w *Writer) LockUIAuthSession(ctx context.Context, sessionID string) (*UIAuthSession, error) {
 	return w.uiAuthSession(ctx, qLockUIAuth, sessionID)
 }
@@ -82,14 +81,13 @@ func (r *Reader) uiAuthSession(ctx context.Context, q *query, sessionID string) 
 	return &s, nil
 }
 
-// PutUIAuthSession stores how far a session has come: its user, parameters,
-// stages and result.
+// PutUIAuthSession stores a session's user, parameters, stages and result.
 func (w *Writer) PutUIAuthSession(ctx context.Context, s *UIAuthSession) error {
 	return w.execOne(ctx, qPutUIAuth, s.ID, s.UserID, insertedSession(s.Request), s.Completed, s.Result)
 }
 
-// DeleteUIAuthSessions removes those begun before a time, and those begun after
-// another, by a clock that was ahead.
+// DeleteUIAuthSessions removes sessions begun before a time, and sessions begun after
+// another: these were written by a clock that was ahead.
 func (w *Writer) DeleteUIAuthSessions(ctx context.Context, before, after int64) (int64, error) {
 	return w.exec(ctx, qDeleteUIAuth, before, after)
 }

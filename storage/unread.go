@@ -17,8 +17,8 @@ type Unread struct {
 	Pos       int64
 }
 
-// An UnreadException is what one user's own rules make of an event, as a
-// difference to the default.
+// An UnreadException is how one user's own push rules count an event, as a difference
+// to the default rules.
 type UnreadException struct {
 	UserID    id.UserID
 	RoomNID   int64
@@ -28,7 +28,7 @@ type UnreadException struct {
 	Highlight int64
 }
 
-// An UnreadCount is how much a user has not read.
+// An UnreadCount is the number of unread events and highlights of a user.
 type UnreadCount struct{ Notify, Highlight int64 }
 
 var (
@@ -58,9 +58,9 @@ var (
 		FROM events e WHERE e.nid = $1 AND e.pos IS NOT NULL ON CONFLICT (room_nid, pos) DO NOTHING`)
 )
 
-// unreadFrom is where the window that a membership leaves open begins, as one
-// value, which an index is searched by. Memberships come first on SQLite, with
-// statistics too, because of CROSS JOIN.
+// unreadFrom is the position after which events are unread for a member, as one value,
+// so that an index can be searched by it. CROSS JOIN makes SQLite read memberships
+// first, whatever its statistics.
 const unreadFrom = `CASE WHEN m.pos > m.read_pos THEN m.pos ELSE m.read_pos END`
 
 // unreadFromIn is where it begins in a thread, of which the user may have read more
@@ -96,15 +96,14 @@ func (w *Writer) InsertUnreadException(ctx context.Context, x UnreadException) e
 	return w.enqueue(ctx, qInsertUnreadException, x.UserID, x.RoomNID, x.ThreadNID, x.Pos, x.Notify, x.Highlight)
 }
 
-// InsertUnreadRedacted makes an event, which was counted with this thread, count
-// for nobody.
+// InsertUnreadRedacted removes an event, which was counted with this thread, from all
+// counts.
 func (w *Writer) InsertUnreadRedacted(ctx context.Context, eventNID, threadNID int64) error {
 	return w.enqueue(ctx, qInsertUnreadRedacted, eventNID, threadNID)
 }
 
-// UnreadIn counts what a user has not read since joining and since what the
-// user read last, up to a position, in several rooms:
-// counts[roomNID][threadNID].
+// UnreadIn counts a user's unread events up to a position in several rooms, since the
+// join and since what the user has read: counts[roomNID][threadNID].
 func (r *Reader) UnreadIn(ctx context.Context, userID id.UserID, roomNIDs []int64, upTo int64) (map[int64]map[int64]UnreadCount, error) {
 	counts := make(map[int64]map[int64]UnreadCount, len(roomNIDs))
 	err := r.rows(ctx, qUnreadIn, []any{userID, roomNIDs, upTo}, func(scan scanFunc) error {
@@ -122,7 +121,7 @@ func (r *Reader) UnreadIn(ctx context.Context, userID id.UserID, roomNIDs []int6
 	})
 	for _, threads := range counts {
 		maps.DeleteFunc(threads, func(_ int64, c UnreadCount) bool {
-			return c.Notify <= 0 && c.Highlight == 0 // below 0: read past upTo
+			return c.Notify <= 0 && c.Highlight == 0 // negative if the user has read beyond upTo
 		})
 	}
 	return counts, err

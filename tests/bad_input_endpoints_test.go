@@ -9,9 +9,10 @@ import (
 	"touchstone.example/tests/harness"
 )
 
-// withNUL is U+0000 wherever a string may stand. JSON has it, PostgreSQL's text
-// does not, and no identifier may hold it: it is either kept or refused, and
-// never the cause of a 5xx. TestUncommonStringsRoundTrip sees that it is kept.
+// withNUL sends U+0000 in every place that takes a string. JSON allows it,
+// PostgreSQL's text type does not, and no identifier may contain it: the server
+// must store it or refuse it, and never answer 5xx. TestUncommonStringsRoundTrip
+// checks that it is stored.
 func (w fixture) withNUL() []badInput {
 	const nul = "a\x00"
 	public := func(method, path, body string) harness.Request {

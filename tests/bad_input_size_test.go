@@ -17,8 +17,8 @@ import (
 	"touchstone.example/tests/harness"
 )
 
-// TestEventSizeLimit finds the longest text that a message may have, to the
-// byte, and holds it against the limit of 65,536 bytes an event.
+// TestEventSizeLimit finds the longest text that a message may have, and checks
+// that the event is then exactly as large as the limit of 65,536 bytes.
 func TestEventSizeLimit(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *harness.Server) {
 		w := newFixture(t, s)
@@ -55,8 +55,8 @@ func TestEventSizeLimit(t *testing.T) {
 	})
 }
 
-// TestOversizedBodies: bodies past the limits of the server are refused,
-// whether they say how long they are or not, before they have arrived.
+// TestOversizedBodies: bodies beyond the server's limits are refused before they
+// have been sent completely, with and without a Content-Length.
 func TestOversizedBodies(t *testing.T) {
 	s := harness.Start(t, harness.Options{})
 	w := newFixture(t, s)
@@ -78,7 +78,7 @@ func TestOversizedBodies(t *testing.T) {
 	}
 }
 
-// TestSlowBodies: a body that does not come holds no connection for long.
+// TestSlowBodies: a connection whose body does not arrive is closed soon.
 func TestSlowBodies(t *testing.T) {
 	s := harness.Start(t, harness.Options{Settings: []string{"TOUCHSTONE_LISTENERS_BODY_TIMEOUT=300ms"}})
 	w := newFixture(t, s)
@@ -88,7 +88,7 @@ func TestSlowBodies(t *testing.T) {
 	require.Equal(t, "M_UNKNOWN", harness.Parse([]byte(body)).At("errcode").String(), body)
 }
 
-// TestShortBodies: a body that ends before it should is not taken.
+// TestShortBodies: a body that is shorter than its Content-Length is refused.
 func TestShortBodies(t *testing.T) {
 	s := harness.Start(t, harness.Options{})
 	w := newFixture(t, s)

@@ -13,7 +13,7 @@ import (
 	"touchstone.example/tests/harness"
 )
 
-// A badInput is a request that must be refused, or taken, in exactly one way.
+// A badInput is a request that has exactly one right answer, an error or not.
 type badInput struct {
 	name    string
 	request harness.Request
@@ -151,7 +151,7 @@ func (w fixture) badNumbers() []badInput {
 	return append(rows, badInput{"a float in initial state", w.post(harness.Path("v3/createRoom"), initial), 400, "M_BAD_JSON"})
 }
 
-// badMembers is JSON that is not what the operation takes.
+// badMembers are JSON bodies that do not fit the operation.
 func (w fixture) badMembers() []badInput {
 	create, login := harness.Path("v3/createRoom"), harness.Path("v3/login")
 	invite := harness.Path("v3/rooms/{}/invite", w.room)
@@ -212,7 +212,7 @@ func (w fixture) badIDs() []badInput {
 	}
 }
 
-// badRoutes are paths and methods that nobody serves.
+// badRoutes are paths and methods that no operation has.
 func (w fixture) badRoutes() []badInput {
 	request := func(method, path string) harness.Request {
 		return harness.Request{Method: method, Path: path, Token: w.alice.Token}
@@ -259,8 +259,7 @@ func (w fixture) badQueries() []badInput {
 	}
 }
 
-// contentTypes decide nothing: clients should say application/json, but need
-// not.
+// contentTypes have no effect: clients should send application/json, but need not.
 func (w fixture) contentTypes() []badInput {
 	var rows []badInput
 	for _, ct := range []string{"text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-8", "nonsense", ""} {

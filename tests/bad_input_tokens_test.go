@@ -82,8 +82,8 @@ func TestTokensOfAnotherServer(t *testing.T) {
 	here.On(there.Server).Fails(t, 401, "M_UNKNOWN_TOKEN", "GET", harness.Path("v3/account/whoami"), nil)
 }
 
-// TestExpiredTokens: a token that may be refreshed ends by itself, and the
-// client is told to keep its keys.
+// TestExpiredTokens: a token that can be refreshed expires, and the error says that
+// it is a soft logout, so that the client keeps its encryption keys.
 func TestExpiredTokens(t *testing.T) {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	s := harness.Start(t, harness.Options{Clock: start.Format(time.RFC3339), Seed: "s", Process: true})

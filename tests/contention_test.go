@@ -14,9 +14,9 @@ import (
 	"touchstone.example/tests/harness"
 )
 
-// TestServersSendToOneRoom has people on four servers of one database talk in one
-// room without a pause: each commit to the room is another's conflict, and none
-// is refused for that.
+// TestServersSendToOneRoom lets users on four servers of one database send to one
+// room without a pause: each commit conflicts with others, and none is refused for
+// that.
 func TestServersSendToOneRoom(t *testing.T) {
 	servers := harness.StartSeveral(t, 4)
 	creator := servers[0].User(t, "creator")

@@ -17,8 +17,8 @@ import (
 	"touchstone.example/tests/harness"
 )
 
-// TestConversation is two people who talk through a client library that knows
-// nothing of this server.
+// TestConversation lets two users exchange messages through a client library that
+// was not written for this server.
 func TestConversation(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *harness.Server) {
 		ctx := t.Context()
@@ -46,7 +46,7 @@ func TestConversation(t *testing.T) {
 	})
 }
 
-// talk exchanges messages both ways, each awaited by the other's long poll.
+// talk exchanges messages both ways; the other user's long poll receives each.
 func talk(t *testing.T, room id.RoomID, alice, bob *person) {
 	for _, line := range []struct {
 		from, to *person

@@ -69,7 +69,7 @@ func (cov *coverage) text() string {
 	return b.String()
 }
 
-// markdown is the table for people who read the README.
+// markdown is the table in the README.
 func (cov *coverage) markdown() string {
 	var b strings.Builder
 	names := map[string]string{"clientapi": "client-server", "fedapi": "server-server"}

@@ -109,9 +109,11 @@ func TestKeyExchange(t *testing.T) {
 			require.True(t, claimed.At("one_time_keys", bob.ID, bob.Device, "signed_curve25519:"+want).Exists(), claimed)
 		}
 		alice.Put(t, harness.Path("v3/sendToDevice/m.room.encrypted/{}", harness.Txn()), harness.O{
-			"messages": harness.O{bob.ID: harness.O{bob.Device: harness.O{"ciphertext": "the room's key"}}}})
+			"messages": harness.O{bob.ID: harness.O{bob.Device: harness.O{
+				"algorithm": "m.olm.v1.curve25519-aes-sha2", "sender_key": "a key",
+				"ciphertext": harness.O{"a key": harness.O{"type": 0, "body": "the room's key"}}}}}})
 		got := bob.SyncUntil(t, bobSince, func(v harness.Value) bool { return len(v.At("to_device", "events").List()) > 0 })
-		require.Equal(t, "the room's key", got.At("to_device", "events", 0, "content", "ciphertext").String())
+		require.Equal(t, "the room's key", got.At("to_device", "events", 0, "content", "ciphertext", "a key", "body").String())
 		require.Equal(t, alice.ID, got.At("to_device", "events", 0, "sender").String())
 		require.Empty(t, got.At("device_unused_fallback_key_types").List())
 		again := bob.Sync(t, "since", got.At("next_batch").String())

@@ -34,8 +34,8 @@ func answer(t *testing.T, r *bufio.Reader, method string) (*http.Response, strin
 	return resp, string(body)
 }
 
-// TestUncommonRequests: whatever a client makes of HTTP, it hears Matrix JSON
-// that a script in a browser may read.
+// TestUncommonRequests: whatever HTTP request a client sends, the response is
+// Matrix JSON with CORS headers.
 func TestUncommonRequests(t *testing.T) {
 	s := harness.Start(t, harness.Options{})
 	const (
@@ -87,8 +87,8 @@ func TestUncommonRequests(t *testing.T) {
 	}
 }
 
-// TestExpectContinue: a client that asks first is told to go on, once it is known
-// that its body is wanted.
+// TestExpectContinue: a client that sends Expect: 100-continue is asked for the
+// body only if the server wants it.
 func TestExpectContinue(t *testing.T) {
 	s := harness.Start(t, harness.Options{})
 	conn := dial(t, s)

@@ -24,18 +24,16 @@ const (
 // four people send. What was acknowledged is there afterwards, once; what was
 // not may be there, once. On PostgreSQL the server dies, not the database.
 func TestKill(t *testing.T) {
-	for _, e := range harness.Engines() {
-		t.Run(string(e), func(t *testing.T) {
-			s := harness.Start(t, harness.Options{Engine: e, Process: true})
-			k := newKillTest(t, s)
-			moments := rand.New(rand.NewPCG(2, 19))
-			for round := range kills {
-				k.round(t, round, moments.IntN(40))
-			}
-			k.settle(t)
-			t.Logf("%d messages acknowledged, %d cut off", len(k.acked), len(k.tried)-len(k.acked))
-		})
-	}
+	harness.EachEngine(t, func(t *testing.T, e harness.Engine) {
+		s := harness.Start(t, harness.Options{Engine: e, Process: true})
+		k := newKillTest(t, s)
+		moments := rand.New(rand.NewPCG(2, 19))
+		for round := range kills {
+			k.round(t, round, moments.IntN(40))
+		}
+		k.settle(t)
+		t.Logf("%d messages acknowledged, %d cut off", len(k.acked), len(k.tried)-len(k.acked))
+	})
 }
 
 type killTest struct {
@@ -166,7 +164,7 @@ func readSince(t *testing.T, u *harness.User, room, since string) (events []harn
 	return append(events, part.At("timeline", "events").List()...), v.At("next_batch").String()
 }
 
-// settle sends what is to be sent again, and compares four ways of reading.
+// settle repeats what was not acknowledged, and compares four ways of reading.
 func (k *killTest) settle(t *testing.T) {
 	for _, a := range k.retry {
 		require.True(t, k.send(t.Context(), a, make(chan struct{}, 1)))
@@ -192,7 +190,8 @@ func (k *killTest) settle(t *testing.T) {
 	}
 }
 
-// compare holds a reading of the room against what was acknowledged and tried.
+// compare compares the events of one way of reading with what was acknowledged and
+// what was sent.
 func (k *killTest) compare(t *testing.T, name string, events []harness.Value) {
 	t.Helper()
 	found := map[string]string{}

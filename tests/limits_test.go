@@ -30,8 +30,8 @@ func from(t *testing.T, s *harness.Server, address, path, body string) (*http.Re
 	return answer(t, bufio.NewReader(conn), "POST")
 }
 
-// TestFailedLoginsAreLimitedByAddress: passwords, registration tokens and HMACs are
-// tried only some twenty times from one address, and others are not held up.
+// TestFailedLoginsAreLimitedByAddress: one address has some twenty attempts with
+// wrong passwords, registration tokens and HMACs; other addresses are not affected.
 func TestFailedLoginsAreLimitedByAddress(t *testing.T) {
 	each(t, harness.Options{Settings: []string{
 		"TOUCHSTONE_RATE_LIMITS_ENABLED=true", "TOUCHSTONE_REGISTRATION_TOKEN=right", "TOUCHSTONE_REGISTRATION_SHARED_SECRET=right",
@@ -108,8 +108,8 @@ func TestDevicesHaveTheClientsAddress(t *testing.T) {
 // largeBodies are the operations whose bodies may have more than a megabyte.
 var largeBodies = []*api.Operation{&ops.ClientSendToDevice, &ops.ClientPutRoomKeys, &ops.ClientPutRoomKeysByRoomID}
 
-// TestBodiesOfEveryOperation: each operation refuses a body that is larger than
-// it can use as soon as the body is announced, whoever asks.
+// TestBodiesOfEveryOperation: each operation refuses a body that is larger than its
+// limit as soon as the Content-Length is known, also without a token.
 func TestBodiesOfEveryOperation(t *testing.T) {
 	docs, err := bodygen.Load("../spec")
 	require.NoError(t, err)
@@ -143,8 +143,9 @@ func TestBodiesOfEveryOperation(t *testing.T) {
 	require.Greater(t, n, 50)
 }
 
-// TestEventSizeIsCanonicalSize: what an event may hold it may, however the
-// client wrote it, and nothing is done for what it cannot.
+// TestEventSizeIsCanonicalSize: the size of the canonical JSON decides whether an
+// event is too large, however the client wrote it; a larger one is refused before
+// anything else is done.
 func TestEventSizeIsCanonicalSize(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *harness.Server) {
 		w := newFixture(t, s)

@@ -23,10 +23,9 @@ func eachDurable(t *testing.T, test func(t *testing.T, s *harness.Server)) {
 }
 
 func each(t *testing.T, o harness.Options, test func(t *testing.T, s *harness.Server)) {
-	for _, e := range harness.Engines() {
-		t.Run(string(e), func(t *testing.T) {
-			o.Engine = e
-			test(t, harness.Start(t, o))
-		})
-	}
+	harness.EachEngine(t, func(t *testing.T, e harness.Engine) {
+		o := o
+		o.Engine = e
+		test(t, harness.Start(t, o))
+	})
 }

@@ -35,8 +35,8 @@ import (
 // asking for what it does not read.
 const maxFlood = 200
 
-// startMemoryServer is a process whose answers nobody judges, since that takes memory
-// too, with a room of large messages.
+// startMemoryServer starts a process with a room of large messages. Its responses
+// are not validated, since that takes memory too.
 func startMemoryServer(t *testing.T, messages, size int, settings ...string) (*harness.Server, *harness.User, string) {
 	t.Helper()
 	s := harness.Start(t, harness.Options{Process: true, Settings: append([]string{
@@ -78,7 +78,7 @@ func memory(t *testing.T, s *harness.Server, name string) int {
 	return 0
 }
 
-// taken is how much more memory the server took at most, since resetPeak.
+// taken returns by how much the server's memory has grown at most since resetPeak.
 func taken(t *testing.T, s *harness.Server, before int) int {
 	t.Helper()
 	peak := memory(t, s, "VmHWM")
@@ -88,7 +88,7 @@ func taken(t *testing.T, s *harness.Server, before int) int {
 
 func resetPeak(t *testing.T, s *harness.Server) int {
 	t.Helper()
-	// Where this is not allowed, the peak is that of the server's whole life.
+	// Where this is not allowed, the peak is since the server's start.
 	_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", s.Pid()), []byte("5"), 0)
 	return memory(t, s, "VmRSS")
 }
@@ -190,7 +190,8 @@ func TestMemoryOfOneLargeResponse(t *testing.T) {
 	require.Equal(t, 1000, messages, "pages are shorter, and nothing is lost")
 }
 
-// awaitQuiet waits until the server takes no more memory and works no more.
+// awaitQuiet waits until the server's memory no longer grows and it uses no
+// processor time.
 func awaitQuiet(t *testing.T, s *harness.Server) {
 	t.Helper()
 	quiet, last := 0, int64(-1)

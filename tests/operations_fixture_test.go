@@ -12,8 +12,8 @@ import (
 	"touchstone.example/tests/harness"
 )
 
-// An operationWorld is what the requests of one operation speak of: alice, who
-// makes them, bob and carol, and rooms in which something has happened.
+// An operationFixture is the data that the requests of one operation refer to:
+// alice, who sends them, bob and carol, and rooms with some events.
 type operationFixture struct {
 	alice, bob, carol *harness.User
 	room              string // alice's; bob is in it, carol is not
@@ -23,7 +23,8 @@ type operationFixture struct {
 	want              int            // the status, where success is another
 }
 
-// newOperationFixture makes what all operations need, and what this one needs beside it.
+// newOperationFixture makes the data that all operations need, and then what this
+// one needs in addition.
 func newOperationFixture(t *testing.T, s *harness.Server, is *fakeidentity.Server, operation string) *operationFixture {
 	u := s.Users(t, "alice", "bob", "carol")
 	w := &operationFixture{alice: u[0], bob: u[1], carol: u[2]}
@@ -52,7 +53,7 @@ func newOperationFixture(t *testing.T, s *harness.Server, is *fakeidentity.Serve
 	return w
 }
 
-// preparations make what an operation needs beside the common fixture.
+// preparations make what an operation needs in addition to the common data.
 var preparations = map[string]func(t *testing.T, w *operationFixture){
 	"login": func(t *testing.T, w *operationFixture) {
 		w.body["type"], w.body["password"] = "m.login.password", harness.Password
@@ -100,6 +101,10 @@ var preparations = map[string]func(t *testing.T, w *operationFixture){
 	},
 	"setPushRule": func(_ *testing.T, w *operationFixture) { w.paths["ruleId"] = "mine" },
 
+	"deletePushRule": func(t *testing.T, w *operationFixture) {
+		w.paths["ruleId"] = "mine"
+		w.alice.Put(t, harness.Path("v3/pushrules/global/override/mine"), harness.O{"actions": []any{}})
+	},
 	"deleteRoomKeys":            backup,
 	"deleteRoomKeysByRoomId":    backup,
 	"deleteRoomKeyBySessionId":  backup,

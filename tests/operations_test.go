@@ -26,11 +26,10 @@ var coverageTable = flag.String("coverage-table", "", "write the table of operat
 // that a homeserver does not serve.
 var servedElsewhere = map[string]string{"askPolicyServerToSign": "policy servers serve it"}
 
-// TestOperations calls every operation that a homeserver serves: as nobody,
-// with a wrong token, by a wrong method, with bodies and parameters with one
-// fault each, and then as it is meant. Operations that are not written yet are
-// reported UNFINISHED: what the generated code does for them is tested all the
-// same.
+// TestOperations calls every operation that a homeserver serves: without a token,
+// with a wrong token, with a wrong method, with bodies and parameters that have one
+// fault each, and then with a valid request. Operations that are not written yet
+// are reported as UNFINISHED: what the generated code does for them is tested too.
 func TestOperations(t *testing.T) {
 	docs, err := bodygen.Load("../spec")
 	require.NoError(t, err)
@@ -313,8 +312,8 @@ func (c *operationCase) wrongType(t *testing.T) {
 	}
 }
 
-// allMembers sends every member that the schema knows. The server may refuse
-// what they say, but not how.
+// allMembers sends every member that the schema has. The server may refuse their
+// values, but must not find the body malformed.
 func (c *operationCase) allMembers(t *testing.T) {
 	c.w = newOperationFixture(t, c.s, c.is, c.op.ID)
 	c.alice = c.w.alice
@@ -324,7 +323,7 @@ func (c *operationCase) allMembers(t *testing.T) {
 	}
 }
 
-// valid calls the operation as it is meant.
+// valid sends a valid request.
 func (c *operationCase) valid(t *testing.T) {
 	c.w = newOperationFixture(t, c.s, c.is, c.op.ID)
 	c.alice = c.w.alice

@@ -15,10 +15,9 @@ import (
 	"touchstone.example/tests/seedrand"
 )
 
-// TestRandomActionsOnThreeServers has people do all kinds of things at once, in the same
-// rooms and on three servers of one database. No answer is an error of the
-// server's, nor departs from the specification, and in the end all servers tell
-// the same.
+// TestRandomActionsOnThreeServers lets users do random things at once, in the same
+// rooms and on three servers of one database. No response is a 5xx or departs from
+// the specification, and in the end all servers return the same messages.
 func TestRandomActionsOnThreeServers(t *testing.T) {
 	b := &actors{servers: harness.StartSeveral(t, 3)}
 	b.users = b.servers[0].Users(t, "alice", "bob", "carol", "dora", "emil", "fritz")
@@ -77,7 +76,7 @@ var actions = map[string]func(o string, n int) (method, path string, body any){
 	"members":  func(string, int) (string, string, any) { return "GET", "members", nil },
 }
 
-// act has somebody do something, which may be refused.
+// act lets a random user do something that the server may refuse.
 func (b *actors) act(t *testing.T, d *seedrand.Dice, n int, since map[*harness.User]string) error {
 	user, room := seedrand.Pick(d, b.users...), seedrand.Pick(d, b.rooms...)
 	u := user.On(seedrand.Pick(d, b.servers...))

@@ -14,10 +14,10 @@ import (
 	"touchstone.example/tests/seedrand"
 )
 
-// TestRandomServers is TestSyncMatchesModel with three servers on one
-// database and a client whose every request, and every request of the others in
-// the room, goes to any of them. Meanwhile people write elsewhere by each server,
-// so that the servers hear of each other's changes with some delay.
+// TestRandomServers is TestSyncMatchesModel with three servers on one database:
+// every request, of the client and of the other users in the room, goes to a random
+// server. Meanwhile users write in other rooms on each server, so that the servers
+// learn of each other's changes with some delay.
 func TestRandomServers(t *testing.T) {
 	defer replay(t)
 	servers := harness.StartSeveral(t, 3)
@@ -33,8 +33,8 @@ func TestRandomServers(t *testing.T) {
 	}
 }
 
-// writeElsewhere has somebody talk in a room of their own by each server, until
-// the test ends.
+// writeElsewhere lets a user on each server send to a room of their own, until the
+// test ends.
 func writeElsewhere(t *testing.T, servers []*harness.Server) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var writing sync.WaitGroup

@@ -34,7 +34,7 @@ type load struct {
 	again, repeated, unavailable int
 }
 
-// A hold keeps those that a server did not answer from sending again.
+// A hold stops senders whose request got no response from repeating it.
 type hold struct {
 	server  *harness.Server
 	release chan struct{}
@@ -131,7 +131,7 @@ func (l *load) untilAcknowledged(t *testing.T, ctx context.Context, u *harness.U
 // try sends once. A server that is there answers with 200, or with 503 when its
 // database fails.
 func (l *load) try(t *testing.T, ctx context.Context, u *harness.User, m message) (id string, retry bool, err error) {
-	// What is under way when the test ends is waited for: it counts.
+	// A request that is running when the test ends is completed, and counts.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestBound)
 	defer cancel()
 	path := harness.Path("v3/rooms/{}/send/m.room.message/{}", m.room, m.txn)
@@ -158,7 +158,7 @@ func (l *load) count(n *int) {
 	*n++
 }
 
-// hold has those that the server does not answer wait for release.
+// hold makes senders that get no response from the server wait for release.
 func (l *load) hold(server *harness.Server) (release func()) {
 	h := &hold{server: server, release: make(chan struct{})}
 	l.holding.Store(h)
@@ -180,7 +180,7 @@ func (l *load) held(server *harness.Server, text string) {
 	<-h.release
 }
 
-// heldBack are the texts of those on hold.
+// heldBack returns the texts of the waiting senders.
 func (l *load) heldBack() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

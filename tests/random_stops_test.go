@@ -15,11 +15,11 @@ import (
 	"touchstone.example/tests/seedrand"
 )
 
-// TestRandomStops stops, kills and pauses servers under load, fills their disk,
-// and kills their PostgreSQL: one server on SQLite, three on a PostgreSQL of the
-// test's own. What was acknowledged is there afterwards, once; a transaction ID
-// means one event, whichever server is asked; whoever got no answer because a
-// server was stopped by SIGTERM has written nothing; every server comes back.
+// TestRandomStops stops, kills and pauses servers under load, fills their disk, and
+// kills their PostgreSQL: one server on SQLite, three on a PostgreSQL of the test's
+// own. Afterwards each acknowledged message exists exactly once; a transaction ID
+// stands for one event on every server; a request that SIGTERM left without a
+// response has written nothing; every server is ready again.
 func TestRandomStops(t *testing.T) {
 	if harness.CannotPause != "" {
 		t.Skip("NOT RUN: " + harness.CannotPause)
@@ -34,7 +34,7 @@ func TestRandomStops(t *testing.T) {
 	}
 }
 
-// Bounds, generous ones: what takes longer hangs.
+// These bounds are generous: what takes longer hangs.
 const (
 	stopBound    = 10 * time.Second
 	requestBound = time.Minute
@@ -237,8 +237,8 @@ func (s *stops) killBoth(t *testing.T) {
 	victim.Restart(t)
 }
 
-// compare holds what the readers saw, and what all servers tell now, against
-// what was acknowledged.
+// compare compares what the readers have seen, and what all servers return now,
+// with what was acknowledged.
 func (s *stops) compare(t *testing.T) {
 	last := map[string]string{}
 	for _, room := range s.rooms {

@@ -47,7 +47,7 @@ func TestPagingContinuesWithAnotherServersToken(t *testing.T) {
 	require.Zero(t, wrong, "rounds of %d in which messages were left out", hopRounds)
 }
 
-// full_state tells everything again, and goes on from since all the same.
+// full_state sends the whole state again, and the timeline still begins at since.
 //
 // Spec: client-server sync, "full_state".
 func TestFullStateIsNotOlderThanToken(t *testing.T) {
@@ -78,8 +78,7 @@ func TestFullStateIsNotOlderThanToken(t *testing.T) {
 	require.Zero(t, twice, "rounds of %d in which messages came twice", hopRounds)
 }
 
-// What one server has acknowledged, the next one shows to who comes without a
-// token.
+// A request without a token shows on every server what any server has acknowledged.
 func TestReadsShowAcknowledgedWrites(t *testing.T) {
 	servers := harness.StartSeveral(t, 2)
 	alice := servers[0].User(t, "alice")

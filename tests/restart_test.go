@@ -10,7 +10,7 @@ import (
 	"touchstone.example/tests/harness"
 )
 
-// TestRestart: everything that a client holds means the same after the server
+// TestRestart: every token and ID that a client has means the same after the server
 // was stopped and started.
 func TestRestart(t *testing.T) {
 	eachDurable(t, func(t *testing.T, s *harness.Server) {

@@ -10,8 +10,8 @@ import (
 	"touchstone.example/tests/harness"
 )
 
-// TestUncommonStringsRoundTrip: what is odd but allowed comes back as it was sent,
-// NUL included, which PostgreSQL cannot hold in a text.
+// TestUncommonStringsRoundTrip: uncommon but allowed strings are returned as they
+// were sent, including NUL, which PostgreSQL cannot store as text.
 func TestUncommonStringsRoundTrip(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *harness.Server) {
 		alice := s.User(t, "alice")

@@ -243,8 +243,8 @@ func sceneLongPolls(t *testing.T, alice, bob *harness.User, room string) {
 
 func sceneErrors(t *testing.T, alice *harness.User, room string) {
 	w := fixture{alice, room}
-	// badJSON's rows come in the order of a map; only their answers are told
-	// apart here, so they are sent by name.
+	// The rows of badJSON come in the order of a map, so they are sent by name: a
+	// transcript must not depend on that order.
 	for _, body := range []string{`{"a":1,"a":2}`, "{\"a\":\"\xff\"}", `{"a":"\ud800"}`, `{"a":1.5}`, `{"a":9007199254740992}`, `[]`, ``, `nul`} {
 		alice.Server.Do(t, w.put(harness.Path("v3/rooms/{}/send/m.room.message/{}", room, "bad"), body))
 	}

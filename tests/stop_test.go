@@ -16,12 +16,12 @@ import (
 	"touchstone.example/tests/harness"
 )
 
-// quick is far longer than a stop takes when nobody hangs, and shorter than what
-// requests are given at most.
+// quick is far longer than a stop takes when no client hangs, and shorter than the
+// time that requests are given.
 const quick = 4 * time.Second
 
-// TestStopUnderWrites stops a server by SIGTERM while eight people send. The stop
-// takes no time, and whoever got no answer has sent nothing.
+// TestStopUnderWrites stops a server by SIGTERM while eight users send. The stop is
+// quick, and a request without a response has written nothing.
 func TestStopUnderWrites(t *testing.T) {
 	for _, e := range harness.Engines() {
 		t.Run(string(e), func(t *testing.T) {
@@ -80,8 +80,8 @@ func (w *writers) send(ctx context.Context, i int) {
 	}
 }
 
-// TestStopAnswersLongPolls: long polls are answered when the server stops, and
-// connections that nobody uses do not hold it up.
+// TestStopAnswersLongPolls: long polls are answered when the server stops, and idle
+// connections do not delay it.
 func TestStopAnswersLongPolls(t *testing.T) {
 	for _, e := range harness.Engines() {
 		t.Run(string(e), func(t *testing.T) {

@@ -10,9 +10,9 @@ import (
 	"touchstone.example/tests/harness"
 )
 
-// TestStrictnessRules holds the strictness rules that change behaviour to both of
-// their sides: the letter under the profile strict, and what Complement and
-// deployed clients want under synapse.
+// TestStrictnessRules shows both sides of each strictness rule that changes
+// behaviour: the specification's under the profile strict, and what Complement and
+// deployed clients need under synapse.
 func TestStrictnessRules(t *testing.T) {
 	for _, profile := range []struct {
 		name   string
@@ -164,9 +164,9 @@ func pick(letter bool, strict, otherwise int) int {
 	return otherwise
 }
 
-// TestCreatorPowerLevel: lenient leaves creators out of a new room's power levels
-// and writes that down, the other profiles refuse them, and nobody may set the
-// levels of a room so that they name one.
+// TestCreatorPowerLevel: the profile lenient removes creators from a new room's
+// power levels and logs that, the other profiles refuse them, and in no profile can
+// the power levels of an existing room name a creator.
 func TestCreatorPowerLevel(t *testing.T) {
 	for profile, status := range map[string]int{"strict": 400, "lenient": 200, "synapse": 400} {
 		t.Run(profile, func(t *testing.T) {

@@ -258,8 +258,8 @@ func filteredUnreadCount(t *testing.T, s *harness.Server) {
 	require.EqualValues(t, 2, joined(v, room).At("unread_notifications", "notification_count").Int())
 }
 
-// filteredState: a bot that asks for messages hears of the power levels all the
-// same, wherever the messages are.
+// filteredState: a bot that filters for messages still gets the power levels,
+// wherever the messages are.
 func filteredState(t *testing.T, s *harness.Server) {
 	alice := s.User(t, "alice")
 	room := alice.CreateRoom(t, harness.O{"topic": "old"})
@@ -283,7 +283,7 @@ func filteredState(t *testing.T, s *harness.Server) {
 	}
 }
 
-// filteredReplacement: a client ends with what the timeline tells of last.
+// filteredReplacement: a client ends with the state that the timeline shows last.
 func filteredReplacement(t *testing.T, s *harness.Server) {
 	alice, bob := s.User(t, "alice"), s.User(t, "bob")
 	room := alice.CreateRoom(t, harness.O{"preset": "public_chat", "power_level_content_override": harness.O{"users": harness.O{bob.ID: 100}}})

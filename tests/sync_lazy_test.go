@@ -32,7 +32,7 @@ func lazy(limit int, redundant bool) string {
 	}})
 }
 
-// members returns the users whose membership a list of events tells, sorted.
+// members returns the users whose membership events are in a list, sorted.
 func members(lists ...harness.Value) []string {
 	out := []string{}
 	for _, events := range lists {
@@ -169,7 +169,8 @@ func lazyMessages(t *testing.T, s *harness.Server) {
 	require.False(t, dora.Messages(t, room, "dir", "b", "limit", 3).At("state", 0).Exists())
 }
 
-// TestAnotherServerRepeatsLazyMembers: each server believes what it told itself.
+// TestAnotherServerRepeatsLazyMembers: a server omits only members that it has sent
+// itself.
 func TestAnotherServerRepeatsLazyMembers(t *testing.T) {
 	servers := harness.StartSeveral(t, 2)
 	_, bob, _, dora, room := fourMemberRoom(t, servers[0])
@@ -182,8 +183,8 @@ func TestAnotherServerRepeatsLazyMembers(t *testing.T) {
 }
 
 // TestLazyTokensOfAnotherServerAreIgnored: two servers answer at the same position,
-// one of them in vain. It must not take the other one's token for its own, by
-// which it told more members.
+// and one of the responses is lost. A server must not take the other's token for
+// its own, with which it sent more members.
 func TestLazyTokensOfAnotherServerAreIgnored(t *testing.T) {
 	servers := harness.StartSeveral(t, 2)
 	_, bob, carol, dora, room := fourMemberRoom(t, servers[0])

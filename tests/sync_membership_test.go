@@ -200,7 +200,8 @@ func joinedAndLeft(t *testing.T, s *harness.Server) {
 	require.Contains(t, part.At("timeline", "events").Pluck("event_id"), during)
 }
 
-// joinedAndLeftKnown: who was in the room knows it, and anybody else does not.
+// joinedAndLeftKnown: a user who was in the room before is sent the leave, another
+// is not.
 func joinedAndLeftKnown(t *testing.T, s *harness.Server) {
 	alice, bob := s.User(t, "alice"), s.User(t, "bob")
 	room := alice.CreateRoom(t, harness.O{"preset": "public_chat", "name": "here"})

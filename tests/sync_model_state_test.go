@@ -56,7 +56,7 @@ func (l *syncModel) chooseFilter() filter {
 	)
 }
 
-// filter is the filter as the query takes it; without a limit where it is 0.
+// filter encodes the filter as a query parameter; limit 0 is no limit.
 func (l *syncModel) filter(limit int) string {
 	timeline, state := harness.O{}, harness.O{"lazy_load_members": l.lazy, "include_redundant_members": l.redundant}
 	for k, v := range l.timeline.is {
@@ -77,8 +77,9 @@ func keyOf(ev harness.Value) [2]string {
 
 func memberKey(user string) [2]string { return [2]string{"m.room.member", user} }
 
-// compareState looks at the room's state. Who loads members lazily need not know
-// all of them; what the filter keeps out of the state need not be known.
+// compareState compares the client's state with the room's. With lazy loading the
+// client need not have all members, and it need not have what the state filter
+// excludes.
 func (l *syncModel) compareState(t *testing.T) {
 	answer := l.at(l.bob).Do(t, "GET", harness.Path("v3/rooms/{}/state", l.room), nil)
 	if answer.Status == 403 || l.entry == "" && l.done[0] == "world_readable" {
@@ -105,8 +106,8 @@ func (l *syncModel) compareState(t *testing.T) {
 	require.Equal(t, wanted, known, "%v", l.done)
 }
 
-// compareMembers looks for the members whom the client needs to show a part of an
-// answer.
+// compareMembers checks that the client has the members that it needs to show a
+// part of a response.
 func (l *syncModel) compareMembers(t *testing.T, part harness.Value) {
 	if !l.lazy || len(l.stateOnly.is) > 0 {
 		return
@@ -129,8 +130,8 @@ func (l *syncModel) compareMembers(t *testing.T, part harness.Value) {
 	}
 }
 
-// notRedundant: what the client has been told it is not told again, but of what
-// happened in a gap.
+// notRedundant: members that the client already has are not sent again, except
+// those in a gap.
 func (l *syncModel) notRedundant(t *testing.T, part harness.Value, whole bool) {
 	if !l.lazy || l.redundant || whole || part.At("timeline", "limited").Bool() || len(l.servers) > 1 {
 		return // another server does not know what this one told

@@ -13,10 +13,10 @@ import (
 	"touchstone.example/tests/seedrand"
 )
 
-// TestSyncMatchesModel: in a random life of a room, a client that believes
-// what sync tells and fills gaps with messages always knows the room's state and
-// its history, as far back as it has seen it and its filter lets it. Some answers
-// do not arrive.
+// TestSyncMatchesModel: random things happen in a room. A client that applies what
+// /sync returns and fills gaps by /messages always has the room's state, and its
+// history as far back as it has seen it and its filter allows. Some responses are
+// lost.
 func TestSyncMatchesModel(t *testing.T) {
 	const lives, moments = 32, 16
 	eachEngine(t, func(t *testing.T, s *harness.Server) {
@@ -29,8 +29,8 @@ func TestSyncMatchesModel(t *testing.T) {
 	})
 }
 
-// A syncModel is a room, in which alice may do everything, and bob, who comes and
-// goes, with the client that he has.
+// A syncModel is a room with alice, who may do everything, and bob, who joins and
+// leaves, and what bob's client has.
 type syncModel struct {
 	dice       seedrand.Dice
 	servers    []*harness.Server // of one database; each request goes to any of them
@@ -108,7 +108,7 @@ func (l *syncModel) randomAction(t *testing.T) {
 		other.Put(t, harness.Path("v3/profile/{}/displayname", other.ID), harness.O{"displayname": fmt.Sprint("name ", n)})
 	case "redact":
 		ev := l.at(l.alice).Messages(t, l.room, "dir", "b", "limit", 1).At("chunk", 0)
-		// What is redacted has no URL any more, and may pass another filter than before.
+		// A redacted event no longer has a URL, and may pass another filter than before.
 		if slices.Contains([]string{"m.room.message", "org.example"}, ev.At("type").String()) && !ev.At("content", "url").Exists() {
 			l.at(l.alice).Redact(t, l.room, ev.At("event_id").String())
 		}
@@ -144,8 +144,8 @@ func (l *syncModel) sync(t *testing.T) {
 		require.False(t, part.Exists(), l.done)
 		if part = left(v, l.room); part.Exists() {
 			l.takeState(part, full || l.entry == "")
-			// Who leaves from an invitation has seen what came with it, but may read the
-			// state of before only.
+			// A user who leaves after an invitation has seen the stripped state, but may
+			// read only the state from before.
 			member := l.alice.Get(t, harness.Path("v3/rooms/{}/state/m.room.member/{}?format=event", l.room, l.bob.ID))
 			if member.At("unsigned", "prev_content", "membership").String() == "join" {
 				l.compareState(t)
@@ -179,7 +179,7 @@ func (l *syncModel) catchUp(t *testing.T, u *harness.User) {
 	}
 }
 
-// told are the events by which a part of an answer changes the client's state.
+// told returns the events by which a part of a response changes the client's state.
 func (l *syncModel) told(part harness.Value) []harness.Value {
 	if l.stateAfter {
 		return part.At("state_after", "events").List()
@@ -187,8 +187,8 @@ func (l *syncModel) told(part harness.Value) []harness.Value {
 	return slices.Concat(part.At("state", "events").List(), part.At("timeline", "events").List())
 }
 
-// takeState believes an answer about the room's state. whole says that it tells
-// all of it.
+// takeState applies the state of a response. whole says that it is the complete
+// state.
 func (l *syncModel) takeState(part harness.Value, whole bool) {
 	if whole {
 		l.state = map[[2]string]string{}
@@ -207,12 +207,16 @@ func (l *syncModel) takeTimeline(t *testing.T, part harness.Value, cameIn bool) 
 	if cameIn {
 		l.history = nil
 	}
-	// Who comes in may have a timeline without an event, where the filter leaves out
-	// the newest state: older state of its key would come after it.
+	// The timeline of a newly joined room may be empty: where the filter excludes the
+	// newest state, older state of the same key may not follow it.
 	if timeline.At("limited").Bool() && (!cameIn || len(shown) == 0) {
 		var gap []string
 		for from := timeline.At("prev_batch").String(); from != ""; {
-			page := l.at(l.bob).Messages(t, l.room, "dir", "b", "limit", 2, "from", from, "to", l.since, "filter", harness.Filter(l.timeline.is))
+			query := []any{"dir", "b", "limit", 2, "from", from, "filter", harness.Filter(l.timeline.is)}
+			if l.since != "" {
+				query = append(query, "to", l.since)
+			}
+			page := l.at(l.bob).Messages(t, l.room, query...)
 			gap = append(gap, harness.IDs(page.At("chunk").List())...)
 			from = page.At("end").String()
 		}

@@ -15,14 +15,14 @@ import (
 	"touchstone.example/tests/harness"
 )
 
-// A syncCase is one behaviour of /sync, told with users and rooms of its own.
+// A syncCase is one behaviour of /sync, shown with users and rooms of its own.
 type syncCase struct {
 	name string
 	run  func(t *testing.T, s *harness.Server)
 }
 
-// TestSync runs all cases on every engine, at the same time, so that each also
-// proves that it is not disturbed by strangers.
+// TestSync runs all cases on every engine at the same time, so that each also shows
+// that other users do not disturb it.
 func TestSync(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *harness.Server) {
 		for _, c := range slices.Concat(timelineCases, stateCases, filterCases, membershipCases, lazyCases, visibilityCases, departedCases, unsignedCases, pollCases) {

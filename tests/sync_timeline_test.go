@@ -79,7 +79,7 @@ func incrementalInOrder(t *testing.T, s *harness.Server) {
 	require.Equal(t, want, got)
 }
 
-// gap makes more news than a timeline of five holds, state among it.
+// gap makes more events than a timeline of five can hold, some of them state.
 func gap(t *testing.T, s *harness.Server) (bob *harness.User, room, since string, want []string, part harness.Value) {
 	alice, bob := s.User(t, "alice"), s.User(t, "bob")
 	room = alice.PublicRoom(t, bob)

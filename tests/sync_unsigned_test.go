@@ -73,7 +73,7 @@ func transactionScope(t *testing.T, s *harness.Server) {
 	}
 	require.Len(t, ids, 4)
 
-	// The same device, logged in anew, is the same device.
+	// A device that logs in again under its ID is the same device.
 	first := alice.Put(t, harness.Path("v3/rooms/{}/send/c/{}", one, txn), harness.O{}).At("event_id").String()
 	again := alice.Login(t, alice.Device)
 	require.Equal(t, first, again.Put(t, harness.Path("v3/rooms/{}/send/c/{}", one, txn), harness.O{}).At("event_id").String())

@@ -21,7 +21,7 @@ var visibilityCases = []syncCase{
 	{"prev_content of what one may not see stays hidden", previousContentIsHidden},
 }
 
-// times are the times of a member's life, each with a message.
+// times are the phases of a membership, each with a message.
 var times = []string{"before the invite", "while invited", "while joined", "after the leave", "while joined again"}
 
 // visible says which messages are seen in the end, under each visibility.
@@ -135,7 +135,7 @@ func accountsAreApart(t *testing.T, s *harness.Server) {
 	require.Equal(t, []string{his}, bob.Sync(t).At("rooms", "join").Keys())
 	require.Equal(t, []string{his}, bob.Get(t, harness.Path("v3/joined_rooms")).At("joined_rooms").Strings())
 
-	// A token of hers tells him nothing more.
+	// With her token he sees nothing more.
 	require.Empty(t, bob.Sync(t, "since", alice.Since(t)).At("rooms", "join").Keys())
 	devices := bob.Get(t, harness.Path("v3/devices")).At("devices").Pluck("device_id")
 	require.Equal(t, []string{bob.Device}, devices)
@@ -174,9 +174,9 @@ func hiddenHistory(t *testing.T, alice *harness.User) string {
 	}})
 }
 
-// stateOfHiddenHistory: the first events of a room may be seen, since there is
-// no history visibility yet, and what follows them not. State that changed in
-// between is told before the timeline.
+// stateOfHiddenHistory: the first events of a room are visible, since there is no
+// history visibility yet, and later ones are not. State that changed in between is
+// sent before the timeline.
 func stateOfHiddenHistory(t *testing.T, s *harness.Server) {
 	alice, bob := s.User(t, "alice"), s.User(t, "bob")
 	room := hiddenHistory(t, alice)

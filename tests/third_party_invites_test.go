@@ -13,20 +13,17 @@ import (
 	"touchstone.example/tests/harness"
 )
 
-// eachWithIdentity runs a test on every engine, with an identity server beside
-// the server.
+// eachWithIdentity runs a test on every engine, with a fake identity server.
 func eachWithIdentity(t *testing.T, test func(t *testing.T, s *harness.Server, is *fakeidentity.Server)) {
-	for _, e := range harness.Engines() {
-		t.Run(string(e), func(t *testing.T) {
-			is := fakeidentity.New(t)
-			test(t, harness.Start(t, harness.Options{Engine: e, Settings: []string{"TOUCHSTONE_FEDERATION_TRUSTED_CA_FILE=" + is.CAFile(t)}}), is)
-		})
-	}
+	harness.EachEngine(t, func(t *testing.T, e harness.Engine) {
+		is := fakeidentity.New(t)
+		test(t, harness.Start(t, harness.Options{Engine: e, Settings: []string{"TOUCHSTONE_FEDERATION_TRUSTED_CA_FILE=" + is.CAFile(t)}}), is)
+	})
 }
 
-// TestThirdPartyInvites goes the whole way: alice invites by address, one who
-// has an account and one who has not; that one makes an account, proves to have
-// the address, joins and is heard.
+// TestThirdPartyInvites: alice invites one address that has an account and one that
+// has none; the owner of the second registers, proves to own the address, joins and
+// sends a message.
 func TestThirdPartyInvites(t *testing.T) {
 	eachWithIdentity(t, func(t *testing.T, s *harness.Server, is *fakeidentity.Server) {
 		alice, bob := s.User(t, "alice"), s.User(t, "bob")
@@ -64,8 +61,8 @@ func TestThirdPartyInvites(t *testing.T) {
 	})
 }
 
-// TestThirdPartyInvitesRefused: what is wrong is said, and the identity server
-// hears nothing of it.
+// TestThirdPartyInvitesRefused: the error says what is wrong, and the identity
+// server gets no request.
 func TestThirdPartyInvitesRefused(t *testing.T) {
 	eachWithIdentity(t, func(t *testing.T, s *harness.Server, is *fakeidentity.Server) {
 		w, bob := newFixture(t, s), s.User(t, "bob")
@@ -110,8 +107,8 @@ func TestThirdPartyInvitesRefused(t *testing.T) {
 	})
 }
 
-// TestIdentityServersOfThisNetwork: nobody reaches them without the operator's
-// leave, and nobody learns of them.
+// TestIdentityServersOfThisNetwork: private addresses are reached only with the
+// operator's setting, and errors do not reveal whether a server is there.
 func TestIdentityServersOfThisNetwork(t *testing.T) {
 	is := fakeidentity.New(t)
 	s := harness.Start(t, harness.Options{Settings: []string{

@@ -109,7 +109,7 @@ func describe(q harness.Request, body []byte, a *harness.Answer) string {
 }
 
 // playRest calls the operations that the scenario did not. None of them may be
-// served: whoever writes an operation adds it to the scenario.
+// served: a new operation is added to the scenario.
 func playRest(t *testing.T, s *harness.Server, is *fakeidentity.Server, touched map[string]bool) {
 	docs, err := bodygen.Load("../spec")
 	require.NoError(t, err)

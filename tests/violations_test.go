@@ -176,6 +176,39 @@ func TestHints(t *testing.T) {
 	}
 }
 
+// TestRefusalsNameAuthorizationRules: the number in the document of the room's
+// version. They are no departures, and are neither counted nor stored.
+func TestRefusalsNameAuthorizationRules(t *testing.T) {
+	s := harness.Start(t, harness.Options{})
+	alice, bob, carol := s.User(t, "alice"), s.User(t, "bob"), s.User(t, "carol")
+	room := alice.PublicRoom(t, bob)
+	for _, c := range []struct {
+		by            *harness.User
+		method, path  string
+		body          harness.O
+		status        int
+		rule, section string
+	}{
+		{bob, "POST", harness.Path("v3/rooms/{}/kick", room), harness.O{"user_id": alice.ID}, 403, "auth/", "rooms/v12/#authorization-rules"},
+		{bob, "PUT", harness.Path("v3/rooms/{}/state/m.room.name/", room), harness.O{"name": "x"}, 403, "auth/", "rooms/v12/#authorization-rules"},
+		{carol, "GET", harness.Path("v3/rooms/{}/state", room), nil, 403, "M_FORBIDDEN", "#get_matrixclientv3roomsroomidstate"},
+		{carol, "GET", harness.Path("v3/nothing"), nil, 404, "M_UNRECOGNIZED", "#common-error-codes"},
+	} {
+		var body any
+		if c.body != nil {
+			body = c.body
+		}
+		a := c.by.Do(t, c.method, c.path, body)
+		require.Equal(t, c.status, a.Status, a)
+		v := a.JSON().At("org.touchstone.violations", 0)
+		require.Contains(t, v.At("rule").String(), c.rule, a)
+		require.Contains(t, v.At("section").String(), c.section, a)
+		require.Equal(t, "note", v.At("setting").String())
+		require.Empty(t, a.Header.Get("Touchstone-Violations"))
+	}
+	require.Empty(t, s.Violations(0))
+}
+
 // TestProseRulesOverHTTP breaks the rows of spec/rules that are about parameters and
 // about more than one request, and does not.
 func TestProseRulesOverHTTP(t *testing.T) {
@@ -185,7 +218,7 @@ func TestProseRulesOverHTTP(t *testing.T) {
 	long := strings.Repeat("x", 256)
 	text := `{"msgtype":"m.text","body":"one"}`
 	send := harness.Path("v3/rooms/{}/send/m.room.message/same", room)
-	filter := harness.Query("filter", `{"room":{"timeline":{"limit":1}}}`, "timeout", "0")
+	filter := harness.Query("filter", `{"room":{"timeline":{"limit":77}}}`, "timeout", "0")
 	first := alice.Since(t)
 	alice.Send(t, room, "something new")
 	second := alice.Since(t)
@@ -207,6 +240,8 @@ func TestProseRulesOverHTTP(t *testing.T) {
 		{"GET", harness.Path("v1/rooms/{}/timestamp_to_event", room) + "?dir=f&ts=1767323045", "", `timestamp-in-seconds query parameter "ts"`},
 		{"GET", harness.Path("v1/rooms/{}/timestamp_to_event", room) + "?dir=f&ts=1767323045000", "", ""},
 		{"GET", harness.Path("v3/initialSync"), "", "operation-deprecated the request"},
+		{"GET", harness.Path("v3/account/whoami") + "?verbose=1", "", `parameter-unknown query parameter "verbose"`},
+		{"GET", harness.Path("v3/account/whoami") + "?user_id=" + alice.ID, "", ""},
 		{"POST", harness.Path("v3/login"), `{"type":"m.login.password","user":"alice","password":"x","identifier":{"type":"m.id.user","user":"x"}}`, "member-deprecated /user"},
 		{"PUT", send, text, ""},
 		{"PUT", send, text, ""},

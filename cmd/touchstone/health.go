@@ -15,7 +15,8 @@ import (
 	"touchstone.example/server/config"
 )
 
-// health is for container engines, whose images have no shell to ask with.
+// health is the health check for container engines: the images have no shell or HTTP
+// client.
 func health(ctx context.Context, args []string) error {
 	fs := flags("health")
 	settings := config.BindFlags(fs, "listen")
@@ -35,12 +36,12 @@ func health(ctx context.Context, args []string) error {
 	return call(ctx, client, http.MethodGet, *at+"/health", nil, &answer)
 }
 
-// ownServer is where the server of the settings answers on this machine, and a
-// client for it. Its ready file is believed over the settings, since the server
-// may have been started with flags that this command was not given.
+// ownServer returns the URL of the server on this machine and an HTTP client for it.
+// The ready file has precedence over the settings, since the server may have been
+// started with other flags.
 //
-// On the loopback interface the certificate is not verified: it does not name
-// that address, and nobody stands in between.
+// On the loopback interface the certificate is not verified: it does not name that
+// address, and the connection stays on this machine.
 func ownServer(cfg *config.Config) (string, *http.Client) {
 	base := baseURL(cfg.Listeners.Client)
 	if text, err := os.ReadFile(cfg.ReadyFile); err == nil {
@@ -56,7 +57,7 @@ func ownServer(cfg *config.Config) (string, *http.Client) {
 	return base, &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 }
 
-// baseURL is where a listener answers on this machine.
+// baseURL is a listener's URL on this machine.
 func baseURL(l config.TLSListener) string {
 	scheme := "http"
 	if l.TLSCertFile != "" {

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"syscall"
 
-	_ "golang.org/x/crypto/x509roots/fallback" // certificate authorities for images that have none
+	_ "golang.org/x/crypto/x509roots/fallback" // embeds certificate authorities, for images without them
 )
 
 // about says what each subcommand does.
@@ -82,7 +82,7 @@ func run(ctx context.Context, args []string) int {
 
 func isHelp(arg string) bool { return arg == "-h" || arg == "-help" || arg == "--help" }
 
-// A usageError was already explained on the terminal.
+// A usageError has already been printed.
 type usageError struct{ error }
 
 // A missingFlag is a required flag that is not on the command line.
@@ -90,7 +90,7 @@ type missingFlag string
 
 func (f missingFlag) Error() string { return "missing required flag --" + string(f) }
 
-// An exitCode is that of a subcommand which has said all itself.
+// An exitCode is the exit status of a subcommand that has printed its own messages.
 type exitCode int
 
 func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
@@ -117,7 +117,7 @@ func flags(name string) *flag.FlagSet {
 
 func parse(fs *flag.FlagSet, args []string) error {
 	if slices.ContainsFunc(args, isHelp) {
-		fs.SetOutput(os.Stdout) // what was asked for is no error
+		fs.SetOutput(os.Stdout) // help was requested: no error
 	}
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

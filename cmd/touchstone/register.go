@@ -24,7 +24,7 @@ import (
 
 const registerPath = "/_synapse/admin/v1/register"
 
-// maxLine bounds the line that is read as a password. Servers take less.
+// maxLine bounds the line that is read as a password. Servers accept less.
 const maxLine = 1 << 16
 
 // registerUser creates an account with the shared secret of the settings, on a
@@ -92,7 +92,7 @@ func readPassword(file string) (string, error) {
 	return password, nil
 }
 
-// typePassword asks for a password twice, since nobody sees what is typed.
+// typePassword asks for a password twice, since it is not shown.
 func typePassword(read func() ([]byte, error)) (string, error) {
 	var typed [2]string
 	for i, prompt := range [...]string{"Password: ", "Once more: "} {

@@ -10,7 +10,7 @@ import (
 	"touchstone.example/server/roomtool"
 )
 
-// room is the room engine on the terminal.
+// room runs the tools of the room engine.
 func room(_ context.Context, args []string) error {
 	code := roomtool.Run(args, roomtool.Streams{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,

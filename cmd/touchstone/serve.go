@@ -16,7 +16,7 @@ import (
 	"touchstone.example/spec"
 )
 
-// load reads the settings from the command line and what it points to.
+// load reads the settings from the command line, the file and the environment.
 func load(name string, args []string) (*config.Config, error) {
 	fs := flags(name)
 	settings := config.BindFlags(fs)
@@ -31,7 +31,8 @@ func load(name string, args []string) (*config.Config, error) {
 }
 
 func serve(ctx context.Context, args []string) error {
-	// How programs that renew certificates tell servers, those that start included.
+	// Signals by which programs tell servers to reload certificates; caught also during
+	// the start.
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
@@ -52,7 +53,7 @@ func serve(ctx context.Context, args []string) error {
 	return s.Wait()
 }
 
-// greet says what runs, where, and what to try next.
+// greet prints what runs, where, and what to try next.
 func greet(w io.Writer, cfg *config.Config, s *server.Listeners) {
 	fmt.Fprintf(w, "Touchstone, a Matrix homeserver for Matrix %s\n\n", spec.Version)
 	fmt.Fprintf(w, "  server name   %s\n", cfg.ServerName)
@@ -72,7 +73,7 @@ func greet(w io.Writer, cfg *config.Config, s *server.Listeners) {
 	fmt.Fprint(w, "Stop with Ctrl-C.\n")
 }
 
-// labData says what becomes of the data in lab mode, which may use a real
+// labData describes what happens to the data in lab mode, which may use a real
 // database.
 func labData(s *server.Listeners) string {
 	if s.Temporary() {

@@ -116,6 +116,8 @@ appservices:
   - {complement}/appservice/b.yaml
 rate_limits:
   enabled: false
+unstable:
+  - msc3930
 strictness:
   profile: synapse
 log:

@@ -37,6 +37,7 @@ type settings struct {
 	RateLimits  struct {
 		Enabled bool `yaml:"enabled"`
 	} `yaml:"rate_limits"`
+	Unstable   []string `yaml:"unstable"`
 	Strictness struct {
 		Profile string `yaml:"profile"`
 	} `yaml:"strictness"`
@@ -60,6 +61,7 @@ func contract() settings {
 	s.Registration.SharedSecret = "complement" // how Complement registers administrators
 	s.Passwords.MemoryKiB = 8                  // tests register hundreds of accounts
 	s.Passwords.Passes = 1
+	s.Unstable = []string{"msc3930"} // the packages of tests of proposals
 	s.Rooms.DefaultVersion = "11"    // many tests name the creator in power levels, which 12 forbids
 	s.Federation.AllowPrivate = true // all servers of a run have private addresses
 	s.RateLimits.Enabled = false     // tests send many requests quickly

@@ -19,23 +19,24 @@ import (
 	"touchstone.example/storage"
 )
 
-// hashOf is how a token is stored: whoever reads the database can use none.
+// hashOf is the form in which a token is stored, so that reading the database gives no
+// usable token.
 func hashOf(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:])
 }
 
-// An access is what a token gives, as it was read at a position of the stream.
+// An access is what a token permits, as read at a stream position.
 type access struct {
 	who        api.Caller
 	hash       string
 	stamp      int64
 	expires    int64        // milliseconds; 0 for never
-	lastSeenAt atomic.Int64 // when its use was last written down
+	lastSeenAt atomic.Int64 // when its use was last stored
 }
 
-// Caller finds whose access token a request carries. What the caller may do is
-// for Permit to say.
+// Caller returns the caller of a request by its access token. Permit decides what the
+// caller may do.
 //
 // Spec: client-server "Using access tokens", "Soft logout".
 func (a *Accounts) Caller(r *http.Request, token string) (api.Caller, error) {
@@ -58,8 +59,8 @@ func (a *Accounts) Caller(r *http.Request, token string) (api.Caller, error) {
 	return t.who, nil
 }
 
-// access reads what a token gives. The position is taken first, so that a
-// change which the reading misses comes after it.
+// access reads what a token permits. It takes the position before it reads, so that any
+// change the read misses has a later position.
 func (a *Accounts) access(ctx context.Context, hash string) (*access, error) {
 	//house:allow stamp the token is read after it
 	t := &access{hash: hash, stamp: a.Feed.Stamp()}
@@ -87,11 +88,12 @@ func (a *Accounts) access(ctx context.Context, hash string) (*access, error) {
 	return t, nil
 }
 
-// lastSeenInterval is how often the use of a token is written down, in milliseconds.
+// lastSeenInterval is the least time between two stored uses of a token, in
+// milliseconds.
 const lastSeenInterval = 60 * 1000
 
-// recordLastSeen writes down when and from where a token is used, at most once a minute
-// for each token.
+// recordLastSeen stores when and from where a token is used, at most once a minute for
+// each token.
 //
 // Spec: client-server getDevices, "last_seen_ts": "may be a few minutes out of
 // date".
@@ -116,7 +118,7 @@ func (a *Accounts) recordLastSeen(r *http.Request, t *access, now int64) error {
 	})
 }
 
-// truncate shortens text to a number of bytes, at the border of a character.
+// truncate shortens text to a number of bytes, between two characters.
 func truncate(s string, bytes int) string {
 	if len(s) <= bytes {
 		return s
@@ -124,8 +126,8 @@ func truncate(s string, bytes int) string {
 	return strings.ToValidUTF8(s[:bytes], "")
 }
 
-// tokenCache remembers what tokens give. An entry holds as long as its user's
-// access has not changed since it was read, in any process.
+// tokenCache caches what tokens permit. An entry is valid until its user's access
+// changes, in any process.
 type tokenCache struct {
 	mu      sync.RWMutex
 	entries map[string]*access
@@ -151,7 +153,7 @@ func (c *tokenCache) put(t *access) {
 		c.entries = map[string]*access{}
 	}
 	if len(c.entries) >= maxTokens && c.entries[t.hash] == nil {
-		for other := range c.entries { // any will do: it is read again
+		for other := range c.entries { // any entry: it can be read again
 			delete(c.entries, other)
 			break
 		}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package accounts is who people are here and how they prove it: registration,
-// passwords, logging in and out, access tokens, devices and user-interactive
-// authentication. It must not know what anybody does in a room.
+// Package accounts is the server's users and their authentication: registration,
+// passwords, login and logout, access tokens, devices and user-interactive
+// authentication. It must not know what users do in rooms.
 package accounts
 
 import (
@@ -41,11 +41,11 @@ type Deps struct {
 	Passwords    config.Passwords
 	// WellKnown is the base URL to tell clients at login, empty for none.
 	WellKnown string
-	// Limits has wrong guesses at passwords and tokens limited.
+	// Limits turns on the limits on wrong passwords and tokens.
 	Limits bool
-	// GuestJoinByName is a departure from the letter: guests may call joinRoom.
+	// GuestJoinByName is a departure from the specification: guests may call joinRoom.
 	GuestJoinByName bool
-	// Address is where a request comes from, empty if nobody knows. It may be nil.
+	// Address is a request's client address, empty if not known. It may be nil.
 	Address func(ctx context.Context) string
 }
 
@@ -62,9 +62,8 @@ func New(d Deps) *Accounts {
 	return &Accounts{Deps: d, hasher: newHasher(d.Passwords, d.Limits)}
 }
 
-// revoke writes the change that makes every process forget what it remembers
-// of a user's tokens, and returns its position. It is the last of a
-// transaction's writes.
+// revoke writes the change that makes every process drop the user's tokens from its
+// cache, and returns its position. Call it last in a transaction.
 func revoke(ctx context.Context, tx *storage.Writer, user id.UserID) (int64, error) {
 	pos, err := tx.ReservePosition(ctx)
 	if err != nil {
@@ -73,9 +72,9 @@ func revoke(ctx context.Context, tx *storage.Writer, user id.UserID) (int64, err
 	return pos, tx.InsertChange(ctx, storage.Change{Pos: pos, Kind: string(feed.KindAccess), UserID: string(user)})
 }
 
-// revoking runs a write that takes access from a user and returns the devices that
-// it deletes, whose keys go with them. When revoking returns, this process gives no
-// access any more, and the others have been told.
+// revoking runs a write that takes away a user's access and returns the devices that it
+// deletes; their keys are deleted too. When revoking returns, no process accepts the
+// tokens any more.
 func (a *Accounts) revoking(ctx context.Context, user id.UserID, write func(tx *storage.Writer) ([]id.DeviceID, error)) error {
 	var pos int64
 	err := a.DB.Write(ctx, func(tx *storage.Writer) (err error) {

@@ -11,9 +11,9 @@ import (
 	"touchstone.example/storage"
 )
 
-// Confirm has the caller of an operation of another slice prove to be the user,
-// with the password. done is part of the transaction that does what was confirmed,
-// which a session is good for once.
+// Confirm asks the caller of another slice's operation for user-interactive
+// authentication with the password. done must be called in the transaction that does
+// the operation: a session can be used once.
 func (a *Accounts) Confirm(ctx context.Context, who api.Caller, operation string, auth *clientapi.AuthData) (done func(context.Context, *storage.Writer) error, err error) {
 	c := challenge{operation: operation, user: who.User, device: who.Device, flow: []string{stagePassword}}
 	s, err := a.authenticate(ctx, c, auth)

@@ -17,14 +17,14 @@ type registration struct {
 	kind        string
 	localpart   string // empty: the server chooses
 	password    string // empty: none
-	displayName string // empty: the localpart, but for guests
+	displayName string // empty: the localpart, except for guests
 	admin       bool
-	upgrade     bool // there is an account with this name already, a guest's
+	upgrade     bool // the name is a guest's, whose account is upgraded
 	login       bool
 	device      requestedDevice
-	session     *session // that is completed by this, if one was begun
+	session     *session // the session that this completes, if there is one
 
-	chosen bool // by the client: the localpart
+	chosen bool // chosen by the client, so its localpart is known
 }
 
 // createAccount creates the account, and its first device if it logs in at once.
@@ -64,8 +64,8 @@ func (a *Accounts) createAccount(ctx context.Context, n *registration) (user id.
 	return user, g, a.Feed.WaitFor(ctx, pos)
 }
 
-// write stores the account with all that it begins with, and returns the position
-// of the change that ends what is remembered of an earlier one, 0 for none.
+// write stores the account with its profile and first device. It returns the position
+// of the change that invalidates caches of an earlier account, 0 for none.
 func (n *registration) write(ctx context.Context, tx *storage.Writer, row *storage.User, g *newLogin) (int64, error) {
 	made := string(row.ID)
 	if g != nil {
@@ -98,8 +98,8 @@ func (n *registration) write(ctx context.Context, tx *storage.Writer, row *stora
 	return g.write(ctx, tx, row.CreatedAt) // a new account has no earlier tokens
 }
 
-// writeUpgrade makes a user of a guest, who keeps what the guest has: the name
-// shown, rooms, devices and tokens.
+// writeUpgrade makes a guest's account a user's. It keeps the guest's display name,
+// rooms, devices and tokens.
 func (n *registration) writeUpgrade(ctx context.Context, tx *storage.Writer, row *storage.User, g *newLogin) (int64, error) {
 	err := tx.UpgradeGuest(ctx, row.ID, row.Kind, row.PasswordHash)
 	if errors.Is(err, storage.ErrNotFound) {

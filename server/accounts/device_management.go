@@ -33,8 +33,8 @@ func (a *Accounts) GetDevices(ctx context.Context, who api.Caller, _ *clientapi.
 	return out, nil
 }
 
-// clientDevice is a device as clients see it. None was seen in the future,
-// whatever a clock has said that was ahead for a moment.
+// clientDevice converts a device for clients. A last-seen time in the future, from a
+// clock that was ahead, is replaced by now.
 func (a *Accounts) clientDevice(d *storage.Device) clientapi.ClientDevice {
 	out := clientapi.ClientDevice{DeviceID: string(d.ID), LastSeenTS: api.Some(min(d.SeenAt, a.Env.NowTS()))}
 	if d.DisplayName != "" {
@@ -62,7 +62,7 @@ func (a *Accounts) GetDevice(ctx context.Context, who api.Caller, req *clientapi
 	return &out, nil
 }
 
-// noDevice is the answer to a device that is not the caller's.
+// noDevice is the answer for a device that is not the caller's.
 func noDevice(deviceID string, err error) error {
 	if errors.Is(err, storage.ErrNotFound) {
 		return api.NotFound("You have no device %q", deviceID)
@@ -72,8 +72,8 @@ func noDevice(deviceID string, err error) error {
 
 // UpdateDevice renames one of the caller's devices.
 //
-// Spec: client-server updateDevice. The status 201 is for application
-// services, which make devices in this way.
+// Spec: client-server updateDevice. Status 201 is for application services, which
+// create devices with it.
 func (a *Accounts) UpdateDevice(ctx context.Context, who api.Caller, req *clientapi.UpdateDeviceRequest) (clientapi.UpdateDeviceResult, error) {
 	name := req.Body.DisplayName
 	if err := checkName(name); err != nil {
@@ -89,7 +89,7 @@ func (a *Accounts) UpdateDevice(ctx context.Context, who api.Caller, req *client
 		if err = tx.RenameDevice(ctx, who.User, device, name.Value); err != nil {
 			return err
 		}
-		pos, err = devicelists.Renamed(ctx, tx, who.User, device) // keys are shown with the name
+		pos, err = devicelists.Renamed(ctx, tx, who.User, device) // the name is part of the answer to key queries
 		return err
 	})
 	if err != nil {
@@ -127,7 +127,7 @@ func (a *Accounts) DeleteDevices(ctx context.Context, who api.Caller, req *clien
 	return done(a.deleteDevices(ctx, who.User, s, devices...))
 }
 
-// deleteDevices deletes devices with all that gives access as them, once for a session.
+// deleteDevices deletes devices and their tokens, once for each session.
 func (a *Accounts) deleteDevices(ctx context.Context, user id.UserID, s *session, devices ...id.DeviceID) error {
 	err := a.revoking(ctx, user, func(tx *storage.Writer) ([]id.DeviceID, error) {
 		if err := s.recordResult(ctx, tx, "deleted"); err != nil {
@@ -136,7 +136,7 @@ func (a *Accounts) deleteDevices(ctx context.Context, user id.UserID, s *session
 		return devices, tx.DeleteDevices(ctx, user, devices)
 	})
 	if errors.Is(err, errSessionUsed) {
-		return nil // the answer of the first time
+		return nil // the session was used already: the same answer
 	}
 	if err != nil {
 		return fmt.Errorf("delete devices of %s: %w", user, err)

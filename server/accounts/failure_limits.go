@@ -14,11 +14,10 @@ import (
 	"touchstone.example/storage"
 )
 
-// failureLimit are how many wrong guesses there may be at something: so many at
-// once, and one more each time that one is forgiven. The counts are in the
-// database, so that all processes of a server have one.
+// A failureLimit limits wrong guesses at one secret: a burst, and one more each
+// interval. The counts are in the database, shared by all processes of a server.
 type failureLimit struct {
-	key      string // what is guessed at, for all who guess at it
+	key      string // names the secret; all guesses at it are counted together
 	burst    int64
 	interval time.Duration
 }
@@ -26,8 +25,8 @@ type failureLimit struct {
 // passwordFailureLimits bounds guesses at a password: some 1,450 a day.
 func passwordFailureLimits(at string) failureLimit { return failureLimit{at, 10, time.Minute} }
 
-// tokenFailureLimits bounds guesses at the registration token: by the session, and for
-// those who begin a new session each time, by the server.
+// tokenFailureLimits bounds guesses at the registration token: for each session, and
+// for the whole server, since a client can begin a new session each time.
 func tokenFailureLimits(s *session) []failureLimit {
 	all := []failureLimit{{"registration token", 100, time.Second}}
 	if s.stored {
@@ -36,10 +35,9 @@ func tokenFailureLimits(s *session) []failureLimit {
 	return all
 }
 
-// loginFailureLimits bounds guesses at a password by people who are not logged in.
-// An address from which a device of the account was seen has a count of its
-// own: whoever guesses from elsewhere does not shut the owner out at home.
-// Devices that are logged in have one of their own, too.
+// loginFailureLimits bounds guesses at a password before login. An address from which a
+// device of the account was seen has its own count, so that guesses from elsewhere do
+// not lock the owner out. So has each device that is logged in.
 func (a *Accounts) loginFailureLimits(ctx context.Context, tx *storage.Reader, user id.UserID) (failureLimit, error) {
 	at := "account " + string(user)
 	from := a.clientAddress(ctx)
@@ -53,7 +51,7 @@ func (a *Accounts) loginFailureLimits(ctx context.Context, tx *storage.Reader, u
 	return passwordFailureLimits(at), err
 }
 
-// clientAddress is where a request comes from, empty if nobody knows.
+// clientAddress is a request's client address, empty if not known.
 func (a *Accounts) clientAddress(ctx context.Context) string {
 	if a.Address == nil {
 		return ""
@@ -61,17 +59,17 @@ func (a *Accounts) clientAddress(ctx context.Context) string {
 	return a.Address(ctx)
 }
 
-// last is the latest time at which failures that count are forgiven.
+// last is the latest possible expiry of a failure.
 func (g failureLimit) last(now int64) int64 { return now + g.burst*g.interval.Milliseconds() }
 
-// limited is the answer while there may be no guess.
+// limited is the answer while no guess is permitted.
 func (g failureLimit) limited(now, forgivenAt int64) error {
 	wait := forgivenAt + g.interval.Milliseconds() - g.last(now)
 	return api.LimitExceeded(time.Duration(max(wait, 1)) * time.Millisecond)
 }
 
-// checkFailures refuses guesses for the time being, right ones too: else one could
-// be told from a wrong one.
+// checkFailures refuses guesses while the limit is reached, correct ones too: otherwise
+// the answer would show which one is correct.
 func (a *Accounts) checkFailures(ctx context.Context, tx *storage.Reader, g failureLimit) error {
 	if !a.Limits {
 		return nil
@@ -90,16 +88,16 @@ func (a *Accounts) checkFailures(ctx context.Context, tx *storage.Reader, g fail
 	return g.limited(now, forgivenAt)
 }
 
-// future is past any time that a clock can have written that was not ahead, but
-// for the difference between two processes.
+// future is later than any time that a correct clock can have written, even with the
+// difference between two processes' clocks.
 func (g failureLimit) future(now int64) int64 { return now + 2*g.burst*g.interval.Milliseconds() }
 
-// errSecretKnown ends the transaction of a guess that was right: it leaves no trace.
+// errSecretKnown rolls back the transaction of a correct guess: it is not counted.
 var errSecretKnown = errors.New("the guess is right")
 
-// recordAttempt counts a guess if it is wrong, and refuses it if there were too many,
-// right or wrong. Guesses at one thing wait for each other, so that many at
-// once are not more than there may be.
+// recordAttempt counts a wrong guess, and refuses any guess if there were too many.
+// Guesses at one secret run one after the other, so that concurrent ones do not exceed
+// the limit.
 func (a *Accounts) recordAttempt(ctx context.Context, right bool, all ...failureLimit) error {
 	if !a.Limits {
 		return nil
@@ -122,7 +120,7 @@ func (a *Accounts) recordAttempt(ctx context.Context, right bool, all ...failure
 		if right {
 			return errSecretKnown
 		}
-		_, err := tx.DeleteFailures(ctx, now, 8) // last, so that it holds nobody up
+		_, err := tx.DeleteFailures(ctx, now, 8) // last, to hold its lock for a short time
 		return err
 	})
 	if errors.Is(err, errSecretKnown) {

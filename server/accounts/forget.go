@@ -13,16 +13,16 @@ import (
 	"touchstone.example/storage"
 )
 
-// JobDevices is the kind of the jobs that delete what is left of a user's devices
-// that do not exist any more: the transaction IDs of a month, and messages that the
-// devices have not fetched. The key is the user.
+// JobDevices is the kind of the jobs that delete the rows of a user's deleted devices:
+// the transaction IDs of a month, and messages that the devices have not fetched. The
+// key is the user.
 const JobDevices = "devices"
 
 // deleteBatch bounds the rows of one transaction.
 const deleteBatch = 1000
 
-// ForgetDevices is the handler of JobDevices. Its progress is the last device that
-// nothing is left of.
+// ForgetDevices is the handler of JobDevices. Its progress is the last device whose
+// rows are all deleted.
 func (a *Accounts) ForgetDevices(ctx context.Context, j *jobs.Job) (done bool, err error) {
 	user, spent := id.UserID(j.Key()), env.Stopwatch()
 	for !done && spent() < jobs.Slice {
@@ -39,7 +39,7 @@ func (a *Accounts) ForgetDevices(ctx context.Context, j *jobs.Job) (done bool, e
 			if err != nil {
 				return err
 			}
-			if n < deleteBatch { // all of them, or none of a device that exists
+			if n < deleteBatch { // all its rows are deleted, or the device exists
 				at = device
 			}
 			return j.Save(ctx, tx, []byte(at))
@@ -51,8 +51,8 @@ func (a *Accounts) ForgetDevices(ctx context.Context, j *jobs.Job) (done bool, e
 	return done, nil
 }
 
-// deleteRowsOfDevice deletes what is left of a device before another one gets its name. It is
-// what the answer promises, so it does not wait for the job.
+// deleteRowsOfDevice deletes the rows of an earlier device before a new one gets its
+// ID. The new device must not see them, so this cannot be left to the job.
 func (a *Accounts) deleteRowsOfDevice(ctx context.Context, user id.UserID, device id.DeviceID) error {
 	for n := int64(deleteBatch); n == deleteBatch; {
 		err := a.DB.Write(ctx, func(tx *storage.Writer) (err error) {

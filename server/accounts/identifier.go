@@ -22,8 +22,8 @@ const (
 	idPhone      = "m.id.phone"
 )
 
-// LocalUser is the user of a server whom somebody names by a localpart or a
-// whole user ID, in capitals or not: no account here has capitals in its name.
+// LocalUser returns the user ID for a localpart or a whole user ID, in upper or lower
+// case: no account here has upper-case letters in its ID.
 //
 // Spec: client-server "Matrix User ID"; appendices "User Identifiers",
 // rationale.
@@ -41,8 +41,8 @@ func LocalUser(name string, server id.ServerName) (id.UserID, error) {
 	return id.UserID("@" + lower(user.Localpart()) + ":" + string(server)), nil
 }
 
-// lower makes the letters A to Z small. Other capitals stay: what they become
-// is not for a server to guess, and names do not have them.
+// lower converts the letters A to Z to lower case. Other upper-case letters are not
+// valid in user IDs and stay.
 //
 // Spec: appendices "Mapping from other character sets", step 2.
 func lower(s string) string {
@@ -54,8 +54,8 @@ func lower(s string) string {
 	}, s)
 }
 
-// resolveIdentifier finds whom a user identifier means. No account has third-party
-// identifiers, so they mean nobody.
+// resolveIdentifier returns the user of a user identifier. Accounts have no third-party
+// identifiers, so none of these has a user.
 //
 // Spec: client-server "Identifier types"; "the homeserver must respond with
 // 403 Forbidden".
@@ -77,8 +77,7 @@ func unknownThirdParty() *api.Error {
 	return api.Forbidden("Nobody here is known by that third-party identifier")
 }
 
-// local is LocalUser where a name that no account can have is answered like
-// one that none has.
+// local is LocalUser with the same error for an invalid name as for an unknown one.
 func (a *Accounts) local(name string) (id.UserID, error) {
 	user, err := LocalUser(name, a.Name)
 	if err != nil {
@@ -87,8 +86,8 @@ func (a *Accounts) local(name string) (id.UserID, error) {
 	return user, nil
 }
 
-// identifierOf reads the identifier in the data of a stage: the present form,
-// or the one before it, a bare name.
+// identifierOf reads the identifier in the data of a stage: the current form, or a bare
+// name as in older versions.
 //
 // Spec: client-server "Password-based"; r0.3.0 for the bare name.
 func (a *Accounts) identifierOf(auth *clientapi.AuthData) (id.UserID, error) {

@@ -14,14 +14,14 @@ import (
 	"touchstone.example/storage"
 )
 
-// GetLoginFlows lists how one can log in.
+// GetLoginFlows lists the login types.
 //
 // Spec: client-server getLoginFlows.
 func (a *Accounts) GetLoginFlows(context.Context, *clientapi.GetLoginFlowsRequest) (*clientapi.GetLoginFlowsResponse, error) {
 	return &clientapi.GetLoginFlowsResponse{Flows: []clientapi.LoginFlow{{Type: stagePassword}}}, nil
 }
 
-// Login gives a device access for a password.
+// Login logs in a device with a password.
 //
 // Spec: client-server login.
 func (a *Accounts) Login(ctx context.Context, req *clientapi.LoginRequest) (*clientapi.LoginResponse, error) {
@@ -57,8 +57,8 @@ func (a *Accounts) Login(ctx context.Context, req *clientapi.LoginRequest) (*cli
 	return out, nil
 }
 
-// loginUser finds who wants to log in, in the present form or the two that are
-// deprecated.
+// loginUser reads the user of a login request, in the current form or the two
+// deprecated ones.
 func (a *Accounts) loginUser(body *clientapi.LoginBody) (id.UserID, error) {
 	switch {
 	case body.Identifier != nil:
@@ -71,11 +71,11 @@ func (a *Accounts) loginUser(body *clientapi.LoginBody) (id.UserID, error) {
 	return "", api.BadJSON("identifier is missing, which logins of type %s need", stagePassword)
 }
 
-// wrongPassword is one answer for all that is wrong with a login, so that
-// nobody learns who has an account.
+// wrongPassword is the answer for any error in a login, so that it does not show which
+// accounts exist.
 func wrongPassword() *api.Error { return api.Forbidden("The user or the password is wrong") }
 
-// verifyLogin is verify for somebody who is not logged in.
+// verifyLogin is verify for a caller who is not logged in.
 func (a *Accounts) verifyLogin(ctx context.Context, user id.UserID, password string) (*storage.User, error) {
 	var g failureLimit
 	if a.Limits {
@@ -90,9 +90,8 @@ func (a *Accounts) verifyLogin(ctx context.Context, user id.UserID, password str
 	return a.verify(ctx, user, password, g)
 }
 
-// verify checks that a password opens an account, and returns it as it was
-// then. It takes as long for a user who does not exist, or has no password, as
-// for one who has.
+// verify checks the password of an account, and returns the account as it was then. It
+// takes equally long for a user who does not exist or has no password.
 //
 // Spec: client-server login, 403; "Account locking".
 func (a *Accounts) verify(ctx context.Context, user id.UserID, password string, g failureLimit) (*storage.User, error) {
@@ -106,7 +105,7 @@ func (a *Accounts) verify(ctx context.Context, user id.UserID, password string, 
 		return nil, err
 	}
 	defer release()
-	// Others may have guessed while this one waited; so may those who hash now.
+	// The limit is checked again: other guesses may have failed while this one waited.
 	row, err := a.guessable(ctx, user, g)
 	if err != nil {
 		return nil, err
@@ -129,8 +128,8 @@ func (a *Accounts) verify(ctx context.Context, user id.UserID, password string, 
 	return row, mayLogIn(row)
 }
 
-// guessable returns an account, nil if there is none, unless too many guesses at
-// its password were wrong.
+// guessable returns an account, nil if there is none, or an error if there were too
+// many wrong guesses at its password.
 func (a *Accounts) guessable(ctx context.Context, user id.UserID, g failureLimit) (row *storage.User, err error) {
 	err = a.DB.Read(ctx, func(tx *storage.Reader) (err error) {
 		if err := a.checkFailures(ctx, tx, g); err != nil {
@@ -149,7 +148,8 @@ func (a *Accounts) guessable(ctx context.Context, user id.UserID, g failureLimit
 	return row, err
 }
 
-// mayLogIn refuses accounts that are not open, to whoever knows the password.
+// mayLogIn refuses logins to closed and suspended accounts, after the password was
+// checked.
 func mayLogIn(user *storage.User) error {
 	switch {
 	case user.DeactivatedAt != 0:

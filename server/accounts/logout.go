@@ -12,14 +12,14 @@ import (
 	"touchstone.example/storage"
 )
 
-// Logout ends the access of the device that asks, and deletes it.
+// Logout deletes the caller's device and its tokens.
 //
 // Spec: client-server logout.
 func (a *Accounts) Logout(ctx context.Context, who api.Caller, _ *clientapi.LogoutRequest) (*api.Empty, error) {
 	return done(a.deleteDevices(ctx, who.User, nil, who.Device))
 }
 
-// LogoutAll ends the access of all the caller's devices, and deletes them.
+// LogoutAll deletes all the caller's devices and tokens.
 //
 // Spec: client-server logout_all.
 func (a *Accounts) LogoutAll(ctx context.Context, who api.Caller, _ *clientapi.LogoutAllRequest) (*api.Empty, error) {

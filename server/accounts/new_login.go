@@ -16,13 +16,13 @@ import (
 // limit.
 const maxName = 256
 
-// A requestedDevice is the device that a client asks to log in as.
+// A requestedDevice is the device in a login or registration request.
 type requestedDevice struct {
 	device id.DeviceID // empty: the server chooses
-	name   string      // of a device that is new
+	name   string      // display name, if the device is new
 }
 
-// newRequestedDevice reads what a client says of its device.
+// newRequestedDevice reads the device of a request.
 //
 // Spec: client-server login and register, "device_id",
 // "initial_device_display_name".
@@ -44,7 +44,7 @@ func checkName(name api.Opt[string]) error {
 	return nil
 }
 
-// A newLogin is a device that may act for a user, and its new access token.
+// A newLogin is a device and its new access token.
 type newLogin struct {
 	user   id.UserID
 	device id.DeviceID
@@ -52,11 +52,11 @@ type newLogin struct {
 
 	name        string
 	generatedID bool   // the server chose the device's ID
-	address     string // of the client, empty if nobody knows
+	address     string // of the client, empty if not known
 }
 
-// generateLogin makes the access token of a login, and the device's ID where the
-// client names none.
+// generateLogin generates the access token of a login, and the device ID if the client
+// names none.
 func (a *Accounts) generateLogin(ctx context.Context, user id.UserID, w requestedDevice) *newLogin {
 	g := &newLogin{user: user, device: w.device, name: w.name, generatedID: w.device == "", address: a.clientAddress(ctx)}
 	if g.generatedID {
@@ -66,10 +66,10 @@ func (a *Accounts) generateLogin(ctx context.Context, user id.UserID, w requeste
 	return g
 }
 
-// write stores a login and returns the position of the change by which caches
-// drop the device's earlier tokens, or 0 if it can have none. It is the last of a
-// transaction's writes. It fails with ErrExists when a generated value exists
-// already, which happens under the seed of an earlier run.
+// write stores a login. It returns the position of the change that removes the device's
+// earlier tokens from caches, 0 if it can have none. Call it last in a transaction. It
+// fails with ErrExists if a generated value exists already, which happens with the seed
+// of an earlier run.
 //
 // Spec: client-server "Relationship between access tokens and devices".
 func (g *newLogin) write(ctx context.Context, tx *storage.Writer, now int64) (pos int64, err error) {
@@ -84,7 +84,7 @@ func (g *newLogin) write(ctx context.Context, tx *storage.Writer, now int64) (po
 			err = tx.DeleteDeviceAccess(ctx, g.user, g.device)
 		}
 	case errors.Is(err, storage.ErrNotFound):
-		if _, err := tx.DeleteRowsOfDevice(ctx, g.user, g.device, math.MaxInt32); err != nil { // what deleteRowsOfDevice has left
+		if _, err := tx.DeleteRowsOfDevice(ctx, g.user, g.device, math.MaxInt32); err != nil { // rows that deleteRowsOfDevice has left
 			return 0, err
 		}
 		if err := g.isNoKey(ctx, tx); err != nil {
@@ -123,8 +123,8 @@ func (g *newLogin) isNoKey(ctx context.Context, tx *storage.Writer) error {
 	return err
 }
 
-// logIn gives a device access to an account that is as it was when it was
-// verified: a login is before a change of the password, or it fails.
+// logIn stores a login if the account has not changed since it was verified: a login
+// comes before a change of the password, or it fails.
 func (a *Accounts) logIn(ctx context.Context, verified *storage.User, w requestedDevice) (*newLogin, error) {
 	var g *newLogin
 	var pos int64
@@ -156,11 +156,12 @@ func (a *Accounts) logIn(ctx context.Context, verified *storage.User, w requeste
 	return g, a.Feed.WaitFor(ctx, pos)
 }
 
-// maxTaken bounds retryIfTaken. Under the seed of an earlier run a server
-// generates the values of that run again; otherwise the first one is free.
+// maxTaken bounds retryIfTaken. With the seed of an earlier run a server generates that
+// run's values again; otherwise the first value is free.
 const maxTaken = 1 << 16
 
-// retryIfTaken runs do, which generates names and stores them, until they are free.
+// retryIfTaken calls do, which generates values and stores them, until they are not
+// taken.
 func retryIfTaken(do func() error) error {
 	err := do()
 	for n := 1; n < maxTaken && errors.Is(err, storage.ErrExists); n++ {

@@ -19,8 +19,8 @@ import (
 	"touchstone.example/server/config"
 )
 
-// A hasher makes and checks argon2id hashes, a few at a time, so that a crowd
-// at the door cannot starve those inside of processors and memory.
+// A hasher makes and checks argon2id hashes, a few at a time, so that many logins leave
+// processors and memory for users who are logged in.
 type hasher struct {
 	cost      config.Passwords
 	slots     chan struct{}
@@ -34,15 +34,15 @@ const (
 	hashBytes = 32
 	// maxPassword bounds what is hashed. The specification names no limit.
 	maxPassword = 4096
-	// queued is how many may wait for each slot: a few seconds' work. Who would
-	// wait longer is told to come again.
+	// queued is how many may wait for each slot: a few seconds' work. Further requests
+	// are answered with an error and a time to retry.
 	queued = 64
 )
 
 func newHasher(cost config.Passwords, limited bool) *hasher {
 	n := cost.Concurrency
 	if n == 0 {
-		n = max(1, runtime.GOMAXPROCS(0)/2) // the other half is for those who are inside
+		n = max(1, runtime.GOMAXPROCS(0)/2) // the other half is for users who are logged in
 	}
 	h := &hasher{cost: cost, slots: make(chan struct{}, n), derive: argon2.IDKey}
 	if limited {
@@ -52,7 +52,7 @@ func newHasher(cost config.Passwords, limited bool) *hasher {
 	return h
 }
 
-// withKey is a hash of the present cost.
+// withKey returns a hash with the current cost.
 func (h *hasher) withKey(salt, key []byte) *PasswordHash {
 	return &PasswordHash{
 		MemoryKiB: uint32(h.cost.MemoryKiB), Passes: uint32(h.cost.Passes), Threads: uint8(h.cost.Threads),
@@ -60,7 +60,7 @@ func (h *hasher) withKey(salt, key []byte) *PasswordHash {
 	}
 }
 
-// acquire waits for a slot, in which hashes may be computed until it is released.
+// acquire waits for a slot. Its holder may compute hashes until it is released.
 func (h *hasher) acquire(ctx context.Context) (release func(), err error) {
 	if h.waiting != nil {
 		select {
@@ -83,8 +83,7 @@ func (h *hasher) acquire(ctx context.Context) (release func(), err error) {
 	return func() { <-h.slots; leave() }, nil
 }
 
-// key computes the key that a password has under a hash's parameters. The caller
-// has a slot.
+// key computes a password's key with the parameters of a hash. The caller has a slot.
 func (h *hasher) key(p *PasswordHash, password string) []byte {
 	return h.derive([]byte(password), p.Salt, p.Passes, p.MemoryKiB, p.Threads, uint32(len(p.Key)))
 }
@@ -115,8 +114,8 @@ func (h *hasher) check(stored, password string) (bool, error) {
 	return subtle.ConstantTimeCompare(h.key(p, password), p.Key) == 1, nil
 }
 
-// checkNewPassword refuses what cannot become a password. How good one is, is
-// for clients to say.
+// checkNewPassword refuses invalid passwords. Judging their strength is left to
+// clients.
 //
 // Spec: client-server "Password management", M_WEAK_PASSWORD.
 func checkNewPassword(password string) error {
@@ -144,8 +143,8 @@ func (p *PasswordHash) String() string {
 		b64.EncodeToString(p.Salt), b64.EncodeToString(p.Key))
 }
 
-// Bounds of stored parameters, so that no row of the database can stop the
-// server: 4 GiB, and keys that are worth comparing.
+// Bounds of stored parameters, so that no row of the database can exhaust the server:
+// at most 4 GiB, and keys that are long enough.
 const (
 	maxMemoryKiB = 4 << 20
 	minKey       = 16
@@ -154,7 +153,7 @@ const (
 
 var errHash = errors.New("accounts: the stored password hash is not one of argon2id that this program writes")
 
-// ParsePasswordHash reads what String writes, and nothing else.
+// ParsePasswordHash reads the form that String writes, and no other.
 func ParsePasswordHash(s string) (*PasswordHash, error) {
 	p := &PasswordHash{}
 	rest, ok := strings.CutPrefix(s, fmt.Sprintf("$argon2id$v=%d$", argon2.Version))

@@ -9,9 +9,8 @@ import (
 	"touchstone.example/generated/ops"
 )
 
-// Permit says which operations a user may call at all. It is the one place
-// that keeps locked accounts and guests from the others; what depends on a
-// request's values stays with the operation.
+// Permit decides which operations a user may call at all. All limits of locked accounts
+// and guests are here, except those that depend on a request's values.
 //
 // Spec: client-server "Account locking", "Guest Access".
 func (a *Accounts) Permit(op *api.Operation, who api.Caller) error {
@@ -19,15 +18,15 @@ func (a *Accounts) Permit(op *api.Operation, who api.Caller) error {
 	case who.Locked && op != &ops.ClientLogout && op != &ops.ClientLogoutAll:
 		return locked()
 	case who.Guest && op == &ops.ClientJoinRoom && a.GuestJoinByName:
-		return nil // whether guests may join the room, the room says
+		return nil // the room's state decides whether guests may join
 	case who.Guest && op.Auth == api.AuthUser && !forGuests[op]:
 		return api.Errorf(http.StatusForbidden, "M_GUEST_ACCESS_FORBIDDEN", "Guests may not do this")
 	}
 	return nil
 }
 
-// locked is what the owner of a locked account hears: keep what you have, the
-// lock may be taken off again.
+// locked is the answer for a locked account. soft_logout tells clients to keep their
+// data, since the account may be unlocked.
 func locked() *api.Error {
 	e := api.Errorf(http.StatusUnauthorized, "M_USER_LOCKED", "This account has been locked")
 	e.Extra = map[string]any{"soft_logout": true}
@@ -36,8 +35,8 @@ func locked() *api.Error {
 
 // forGuests lists what guests may call, in the order of the specification.
 //
-// Spec: client-server "Guest Access", "Client behaviour". A guest's profile
-// is limited further where it is changed.
+// Spec: client-server "Guest Access", "Client behaviour". Profiles limits further which
+// fields a guest may set.
 var forGuests = map[*api.Operation]bool{
 	&ops.ClientGetRoomState:                 true,
 	&ops.ClientGetEventContext:              true,

@@ -59,7 +59,7 @@ func (a *Accounts) Register(ctx context.Context, req *clientapi.RegisterRequest)
 		err = a.checkAvailable(ctx, n.localpart)
 	}
 	if err != nil {
-		// Another request of this very session may have taken the name just now.
+		// Another request of this session may just have created the account.
 		if again, lost := a.resumeSession(ctx, c, req.Body.Auth); lost == nil && again.registeredBy(n, a.Name) {
 			return a.registerAgain(ctx, again, n, &req.Body)
 		}
@@ -79,8 +79,8 @@ func (a *Accounts) Register(ctx context.Context, req *clientapi.RegisterRequest)
 	return a.registered(user, g, err)
 }
 
-// parameters are those of a registration: the request's, which its session then
-// remembers, or where it has none those that the session remembers.
+// parameters returns a registration's parameters: those of the request, which the
+// session then stores, or else the stored ones.
 //
 // Spec: client-server "User-interactive API in the REST API".
 func (s *session) parameters(body *clientapi.RegisterBody) (*clientapi.RegisterBody, error) {
@@ -97,7 +97,7 @@ func (s *session) parameters(body *clientapi.RegisterBody) (*clientapi.RegisterB
 	return &own, err
 }
 
-// newUser reads who wants to have an account.
+// newUser reads the user of a registration.
 func newUser(body *clientapi.RegisterBody) (n *registration, err error) {
 	n = &registration{kind: kindUser, localpart: lower(body.Username.Value), password: body.Password.Value, login: !body.InhibitLogin.Value}
 	if n.device, err = newRequestedDevice(body.DeviceID, body.InitialDeviceDisplayName); err == nil && body.Password.Set {
@@ -106,7 +106,7 @@ func newUser(body *clientapi.RegisterBody) (n *registration, err error) {
 	return n, err
 }
 
-// checkGuest refuses what is not the token of the guest with this name.
+// checkGuest refuses a token that is not that of the guest with this name.
 //
 // Spec: client-server "Guest Access": who upgrades has "to specify the username
 // parameter to the value of the local part of their username".
@@ -126,8 +126,8 @@ func (a *Accounts) checkGuest(ctx context.Context, token, localpart string) erro
 	return nil
 }
 
-// registerGuest makes an account without a name or a password. All that the
-// request holds but the name of the device is ignored.
+// registerGuest creates a guest account. Everything in the request except the device's
+// display name is ignored.
 //
 // Spec: client-server register, "When registering a guest account".
 func (a *Accounts) registerGuest(ctx context.Context, body *clientapi.RegisterBody) (*clientapi.RegisterResponse, error) {
@@ -143,8 +143,7 @@ func (a *Accounts) registerGuest(ctx context.Context, body *clientapi.RegisterBo
 
 func registrationOff() *api.Error { return api.Forbidden("Registration is off on this server") }
 
-// registered is the answer to a registration; without a grant, nobody is
-// logged in.
+// registered is the answer to a registration; without a login, it has no token.
 func (a *Accounts) registered(user id.UserID, g *newLogin, err error) (*clientapi.RegisterResponse, error) {
 	if err != nil {
 		return nil, err
@@ -157,7 +156,8 @@ func (a *Accounts) registered(user id.UserID, g *newLogin, err error) (*clientap
 	return out, nil
 }
 
-// registeredBy reports whether a session has made the account that a request asks for.
+// registeredBy reports whether a session has created the account that a request asks
+// for.
 func (s *session) registeredBy(n *registration, server id.ServerName) bool {
 	user, _, _ := strings.Cut(s.Result, " ")
 	return user != "" && (n.localpart == "" || user == "@"+n.localpart+":"+string(server))
@@ -190,7 +190,7 @@ func (a *Accounts) registerAgain(ctx context.Context, s *session, n *registratio
 	return a.registered(user, g, err)
 }
 
-// CheckUsernameAvailability tells whether a name can still be registered.
+// CheckUsernameAvailability reports whether a name can be registered.
 //
 // Spec: client-server checkUsernameAvailability.
 func (a *Accounts) CheckUsernameAvailability(ctx context.Context, req *clientapi.CheckUsernameAvailabilityRequest) (*clientapi.CheckUsernameAvailabilityResponse, error) {
@@ -203,7 +203,7 @@ func (a *Accounts) CheckUsernameAvailability(ctx context.Context, req *clientapi
 	return &clientapi.CheckUsernameAvailabilityResponse{Available: api.Some(true)}, nil
 }
 
-// checkAvailable refuses a name that is not valid or taken.
+// checkAvailable refuses a name that is invalid or taken.
 func (a *Accounts) checkAvailable(ctx context.Context, localpart string) error {
 	user, err := a.newUserID(localpart)
 	if err != nil {

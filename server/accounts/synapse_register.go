@@ -5,7 +5,7 @@ package accounts
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/sha1" // the algorithm is the protocol's
+	"crypto/sha1" // the protocol requires SHA-1
 	"encoding/hex"
 	"errors"
 	"slices"
@@ -19,18 +19,19 @@ import (
 // nonceLife is how long a nonce can be used, in milliseconds.
 const nonceLife = 60 * 1000
 
-// useNonce is what a nonce is for, among the sessions of user-interactive
-// authentication: every process of a server must know it, and use it once.
+// useNonce is the operation under which nonces are stored, in the table of
+// user-interactive authentication: all processes share it, and each nonce can be used
+// once.
 const useNonce = "registerWithSharedSecret"
 
-// userTypes are the kinds of account that a script may ask for.
+// userTypes are the kinds of account that a request may name.
 var userTypes = []string{"bot", "support"}
 
 func secretOff() *api.Error {
 	return api.Unknown("Registration with a shared secret is off on this server")
 }
 
-// GetRegisterNonce begins a shared-secret registration.
+// GetRegisterNonce returns a nonce for a shared-secret registration.
 func (a *Accounts) GetRegisterNonce(ctx context.Context, _ *extraapi.GetRegisterNonceRequest) (*extraapi.GetRegisterNonceResponse, error) {
 	if a.Registration.SharedSecret == "" {
 		return nil, secretOff()
@@ -42,7 +43,7 @@ func (a *Accounts) GetRegisterNonce(ctx context.Context, _ *extraapi.GetRegister
 	return &extraapi.GetRegisterNonceResponse{Nonce: nonce.id}, nil
 }
 
-// checkNonce uses a nonce up, whatever becomes of the request.
+// checkNonce checks and deletes a nonce, whatever the result of the request.
 func (a *Accounts) checkNonce(ctx context.Context, nonce string) error {
 	unknown := api.Unknown("The nonce is unknown, used or too old")
 	err := a.DB.Write(ctx, func(tx *storage.Writer) error {
@@ -62,8 +63,8 @@ func (a *Accounts) checkNonce(ctx context.Context, nonce string) error {
 	return err
 }
 
-// RegisterWithSharedSecret makes an account for whoever knows the secret of
-// the settings: the request carries an HMAC-SHA1 of its values.
+// RegisterWithSharedSecret creates an account. The request proves with an HMAC-SHA1 of
+// its values that its sender knows the shared secret of the settings.
 func (a *Accounts) RegisterWithSharedSecret(ctx context.Context, req *extraapi.RegisterWithSharedSecretRequest) (*extraapi.RegisterWithSharedSecretResponse, error) {
 	if a.Registration.SharedSecret == "" {
 		return nil, secretOff()

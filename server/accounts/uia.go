@@ -32,20 +32,19 @@ const (
 	stageToken    = "m.login.registration_token"
 )
 
-// sessionLife is how long a session can be gone on with, in milliseconds.
+// sessionLife is how long a session can be continued, in milliseconds.
 const sessionLife = 15 * 60 * 1000
 
-// A challenge is what must be proved before an operation goes on: the stages
-// of its one flow, in order. A session that answers it is good for the same
-// operation of the same user only.
+// A challenge is what an operation requires: the stages of its one flow, in order. A
+// session that completes it is valid only for the same operation of the same user.
 type challenge struct {
-	operation string      // with what it is about
+	operation string      // with the values it is about
 	user      id.UserID   // whose password; empty at registration
 	device    id.DeviceID // that asks
 	flow      []string
 }
 
-// digest stands for the values that a session is good for.
+// digest is a hash of the operation and values for which a session is valid.
 func digest(values ...string) string {
 	b, err := json.Marshal(values)
 	if err != nil {
@@ -55,13 +54,13 @@ func digest(values ...string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// A session is how far a client has come with a challenge. Whoever knows its ID
-// can go on with it, so the database has a hash of that only.
+// A session is a client's progress with a challenge. Its ID permits continuing it, so
+// the database stores only a hash of the ID.
 type session struct {
 	storage.UIAuthSession
-	id       string // what the client knows
+	id       string // the ID that the client has
 	stored   bool
-	remember []byte // parameters of the request, for a later one that has none
+	remember []byte // request parameters, for a later request without them
 }
 
 // Limits of unfinished sessions, so that unauthenticated requests cannot fill
@@ -69,13 +68,13 @@ type session struct {
 const (
 	maxAnonymousSessions = 10_000
 	maxSessionsOfUser    = 100
-	// trimInterval is how many may be begun by nobody before the oldest are thrown
-	// away, which walks over all that are kept.
+	// trimInterval is how many sessions without a user may be begun before the oldest
+	// are deleted, which reads all that stay.
 	trimInterval = 64
 )
 
-// isCurrent reports whether something from then is not too old to go on with. What
-// a clock has made that was ahead for a moment is not, either.
+// isCurrent reports whether something made at a time is still valid: neither too old
+// nor in the future, which would be from a clock that was ahead.
 func isCurrent(now, then, life int64) bool { return then-life <= now && now <= then+life }
 
 func (s *session) completed() []string { return strings.Fields(s.Completed) }
@@ -156,8 +155,8 @@ func (a *Accounts) resumeSession(ctx context.Context, c challenge, auth *clienta
 	return &session{UIAuthSession: *row, id: auth.Session.Value, stored: true}, nil
 }
 
-// storeSession stores how far a session has come. What another request has completed
-// meanwhile stays completed.
+// storeSession stores a session's progress. Stages that another request has completed
+// meanwhile stay completed.
 func (a *Accounts) storeSession(ctx context.Context, s *session) error {
 	if !s.stored {
 		return a.beginSession(ctx, s)
@@ -187,7 +186,7 @@ func (a *Accounts) storeSession(ctx context.Context, s *session) error {
 	return nil
 }
 
-// beginSession stores a new session, and throws those away that are over.
+// beginSession stores a new session, and deletes expired ones.
 func (a *Accounts) beginSession(ctx context.Context, s *session) error {
 	s.CreatedAt = a.Env.NowTS()
 	most, trim := maxSessionsOfUser, true
@@ -219,8 +218,8 @@ func (a *Accounts) beginSession(ctx context.Context, s *session) error {
 	return nil
 }
 
-// sealer encrypts what a session remembers, a password among it, with its ID as
-// the key: the database alone does not give it away.
+// sealer encrypts a session's parameters, which may contain a password, with the
+// session ID as key: the database alone does not reveal them.
 func sealer(sessionID string) cipher.AEAD {
 	key, err := hkdf.Key(sha256.New, []byte(sessionID), nil, "touchstone ui auth request", 32)
 	if err != nil {
@@ -243,7 +242,7 @@ func (a *Accounts) seal(sessionID string, plain []byte) []byte {
 	return aead.Seal(nonce, nonce, plain, nil)
 }
 
-// remembered is what a session remembers, nil for nothing.
+// remembered returns a session's stored parameters, nil for none.
 func (s *session) remembered() ([]byte, error) {
 	if len(s.Request) == 0 {
 		return nil, nil
@@ -257,11 +256,11 @@ func (s *session) remembered() ([]byte, error) {
 	return plain, nil
 }
 
-// errSessionUsed says that a session has done already what it is for.
+// errSessionUsed says that a session was used already.
 var errSessionUsed = errors.New("the session has been used")
 
-// recordResult makes a result that of a session, which can have one: it is part of the
-// transaction that does what the session is for, so that this is done once.
+// recordResult stores the result of a session, which can have only one. It is part of
+// the transaction that does the operation, so that it is done once.
 func (s *session) recordResult(ctx context.Context, tx *storage.Writer, result string) error {
 	if s == nil || !s.stored {
 		return nil
@@ -281,8 +280,8 @@ func (s *session) recordResult(ctx context.Context, tx *storage.Writer, result s
 	return tx.PutUIAuthSession(ctx, row)
 }
 
-// stage checks what a client offers for one stage. again says why it was not
-// enough, where the client may make a second attempt.
+// stage checks a client's data for one stage. again says why it failed, if the client
+// may try again.
 func (a *Accounts) stage(ctx context.Context, c challenge, s *session, auth *clientapi.AuthData) (again *api.Error, err error) {
 	switch auth.Type.Value {
 	case stageToken:
@@ -303,8 +302,8 @@ func (a *Accounts) stage(ctx context.Context, c challenge, s *session, auth *cli
 	return nil, nil // stageDummy: "always succeeds"
 }
 
-// passwordStage checks that it is still the caller who asks. Another user's
-// password is no attempt at that.
+// passwordStage checks the caller's password. The password of another user is refused
+// without counting as a guess.
 //
 // Spec: client-server "Password-based".
 func (a *Accounts) passwordStage(ctx context.Context, c challenge, auth *clientapi.AuthData) (again *api.Error, err error) {
@@ -327,8 +326,8 @@ func (a *Accounts) passwordStage(ctx context.Context, c challenge, auth *clienta
 	return nil, err
 }
 
-// askForStages is the 401 that names the flows and what is completed so far, and why an
-// attempt has failed if one has.
+// askForStages returns the 401 with the flows, the completed stages, and the reason of
+// a failed attempt.
 //
 // Spec: client-server "User-interactive API in the REST API".
 func (a *Accounts) askForStages(ctx context.Context, c challenge, s *session, refused *api.Error) error {

@@ -12,11 +12,11 @@ import (
 	"touchstone.example/storage"
 )
 
-// A NewAccount is one that is made without asking anybody, by the control plane
-// of lab mode.
+// A NewAccount is an account that the control plane of lab mode creates without
+// authentication.
 type NewAccount struct {
 	Localpart   string
-	Password    string // empty: none, so that nobody can log in with one
+	Password    string // empty: no password, and no login with one
 	DisplayName string // empty: the localpart
 	Admin       bool
 	DeviceID    api.Opt[string]
@@ -30,8 +30,8 @@ type Access struct {
 	Token  string
 }
 
-// CreateAll makes accounts and logs each in, all of them or none. An error about
-// one of them is a BadAccount.
+// CreateAll creates accounts and logs each in, all or none. An error about one of them
+// is a BadAccount.
 func (a *Accounts) CreateAll(ctx context.Context, list []NewAccount) ([]Access, error) {
 	all := make([]*registration, len(list))
 	rows := make([]*storage.User, len(list))
@@ -60,7 +60,7 @@ func (a *Accounts) CreateAll(ctx context.Context, list []NewAccount) ([]Access, 
 	return out, err
 }
 
-// prepare does what needs no transaction.
+// prepare does the work that needs no transaction.
 func (a *Accounts) prepare(ctx context.Context, n *NewAccount) (*registration, *storage.User, error) {
 	device, err := newRequestedDevice(n.DeviceID, n.DeviceName)
 	if err != nil {
@@ -85,7 +85,7 @@ func (a *Accounts) prepare(ctx context.Context, n *NewAccount) (*registration, *
 	}, row, nil
 }
 
-// A BadAccount says which account of a list cannot be made.
+// A BadAccount says which account of a list cannot be created.
 type BadAccount struct {
 	Index int
 	Err   error
@@ -96,7 +96,7 @@ func (b BadAccount) Error() string { return fmt.Sprintf("account %d: %s", b.Inde
 // Unwrap returns why.
 func (b BadAccount) Unwrap() error { return b.Err }
 
-// LogInAs gives a device access to an account, whatever its password.
+// LogInAs logs a device in to an account without a password.
 func (a *Accounts) LogInAs(ctx context.Context, user id.UserID, device, name api.Opt[string]) (Access, error) {
 	w, err := newRequestedDevice(device, name)
 	if err != nil {

@@ -16,29 +16,28 @@ import (
 	"touchstone.example/storage"
 )
 
-// An answerBuilder puts one answer together, on one snapshot.
+// An answerBuilder makes one answer from one snapshot.
 type answerBuilder struct {
 	*Sync
 	*request
 	tx   *storage.Reader
 	out  *clientapi.SyncResponse
 	view *roomview.View
-	// order lists the rooms that the answer may be about, by row; ids are their
-	// names and memberships what the user was to them as of upTo.
+	// order lists the rooms that the answer may be about, by row; ids are their room
+	// IDs, memberships the user's memberships as of upTo.
 	order       []int64
 	ids         map[int64]id.RoomID
 	memberships map[int64]*storage.Membership
 	prefers     *preferences
 	size        int // of all timelines, in bytes
-	// newEvents lists by room the events of the window in order; nil: nobody has
-	// looked yet.
+	// newEvents lists by room the events of the window in order; nil: not read yet.
 	newEvents map[int64][]int64
-	// resolvedAt says of rooms whose state resolution changed where it last did;
-	// nil: nobody has looked yet.
+	// resolvedAt is the last position at which state resolution changed a room's state,
+	// by room; nil: not read yet.
 	resolvedAt map[int64]int64
 }
 
-// answer tells what changed in the window.
+// answer makes the answer with what changed in (since, upTo].
 func (s *Sync) answer(ctx context.Context, w *request, upTo int64) (*clientapi.SyncResponse, error) {
 	done, err := s.Turn(ctx, string(w.who.User))
 	if err != nil {
@@ -99,8 +98,8 @@ func (a *answerBuilder) build(ctx context.Context) error {
 	return nil
 }
 
-// membershipAt is what the user was to a room at an earlier position, nil for
-// nothing yet.
+// membershipAt is the user's membership of a room at an earlier position, nil if there
+// was none yet.
 func (a *answerBuilder) membershipAt(ctx context.Context, now *storage.Membership, pos int64) (*storage.Membership, error) {
 	if now.Pos <= pos {
 		return now, nil
@@ -127,7 +126,7 @@ func (a *answerBuilder) membershipAt(ctx context.Context, now *storage.Membershi
 	return m, nil
 }
 
-// addInvites tells of invitations and knocks that are new in the window.
+// addInvites adds the invitations and knocks that are new in the window.
 func (a *answerBuilder) addInvites(ctx context.Context, all *clientapi.SyncRooms) error {
 	for _, nid := range a.order {
 		m := a.memberships[nid]
@@ -147,7 +146,7 @@ func (a *answerBuilder) addInvites(ctx context.Context, all *clientapi.SyncRooms
 	return nil
 }
 
-// strippedTypes are the state events of an invitation.
+// strippedTypes are the types of the state events in an invitation.
 //
 // Spec: client-server "Stripped state".
 var strippedTypes = []string{
@@ -155,9 +154,9 @@ var strippedTypes = []string{
 	"m.room.join_rules", "m.room.canonical_alias", "m.room.encryption",
 }
 
-// stripped is the state that lets a user who is not in a room know it, as it
-// was at the invitation, which comes last, and who invited, so that a client can
-// show the name.
+// stripped is the stripped state of an invitation or a knock: the state by which a
+// client can show the room, the member event of the sender, whose name it shows, and
+// last the user's own member event. All are as of that event.
 func (a *answerBuilder) stripped(ctx context.Context, m *storage.Membership) ([]api.Raw, error) {
 	root, err := a.tx.RoomStateAt(ctx, m.RoomNID, m.Pos)
 	if err != nil {

@@ -8,12 +8,12 @@ import (
 	"touchstone.example/server/feed"
 )
 
-// A roomCache remembers facts about rooms, each until anything changes in its room:
-// all members are told of a change at about the same time, and what is the same
-// for all of them is read once. Nobody changes a value that is in it.
+// A roomCache holds values about rooms, each valid until anything changes in its room.
+// All members sync at about the same time after a change, so that what is the same for
+// all of them is read once. Values in it are not modified.
 type roomCache[V any] struct {
 	mu      sync.Mutex
-	entries map[int64]cacheEntry[V] // by the row of what they are about
+	entries map[int64]cacheEntry[V] // by the row of the value's subject
 }
 
 type cacheEntry[V any] struct {
@@ -22,10 +22,10 @@ type cacheEntry[V any] struct {
 	asOf  int64
 }
 
-// maxEntries bounds the memory that a memo takes.
+// maxEntries bounds the memory of a cache.
 const maxEntries = 2048
 
-// get returns the facts that still hold, and what there is none of.
+// get returns the valid values, and the rows for which there is none.
 func (m *roomCache[V]) get(f *feed.Feed, nids []int64) (known map[int64]V, unknown []int64) {
 	known = make(map[int64]V, len(nids))
 	m.mu.Lock()
@@ -40,7 +40,7 @@ func (m *roomCache[V]) get(f *feed.Feed, nids []int64) (known map[int64]V, unkno
 	return known, unknown
 }
 
-// put remembers what was read on a snapshot in which all up to asOf is there.
+// put stores a value that was read from a snapshot with all changes up to asOf.
 func (m *roomCache[V]) put(nid int64, value V, room, asOf int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

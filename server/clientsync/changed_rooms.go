@@ -14,7 +14,7 @@ import (
 	"touchstone.example/storage"
 )
 
-// checkDevice ends the wait of a device that was logged out meanwhile.
+// checkDevice refuses the request of a device that was logged out while it waited.
 func (a *answerBuilder) checkDevice(ctx context.Context) error {
 	if a.who.Device == "" {
 		return nil
@@ -26,12 +26,12 @@ func (a *answerBuilder) checkDevice(ctx context.Context) error {
 	return err
 }
 
-// maxChanges is how many of the newest changes are looked through for those of
-// the user's rooms. Who is further behind asks the topics of these rooms.
+// maxChanges is how many of the newest changes are searched for the user's rooms. For a
+// client that is further behind, each room's topics are asked.
 const maxChanges = 1000
 
-// changedMemberships lists the user's memberships of the rooms that the room part of
-// the answer may be about.
+// changedMemberships lists the user's memberships of the rooms that may have new
+// events, state or membership.
 func (a *answerBuilder) changedMemberships(ctx context.Context) ([]*storage.Membership, error) {
 	if a.initial || a.full {
 		return a.allMemberships(ctx)
@@ -61,8 +61,9 @@ func (a *answerBuilder) allMemberships(ctx context.Context) ([]*storage.Membersh
 	return a.tx.MembershipsOf(ctx, a.who.User, "join", "invite", "knock", "leave", "ban")
 }
 
-// unchangedJoins returns the rooms that the user is in, where it is remembered that
-// nothing has changed in that since: then no other room has news. Else nil.
+// unchangedJoins returns the rooms that the user has joined, if they are cached and the
+// user's memberships have not changed after since: then no other room has news.
+// Otherwise it returns nil.
 func (a *answerBuilder) unchangedJoins() map[int64]*storage.Membership {
 	known := a.keys.get(a.Feed, a.who.User)
 	if known == nil || a.Feed.Changed(a.since, feed.Memberships(a.who.User)) {
@@ -71,9 +72,8 @@ func (a *answerBuilder) unchangedJoins() map[int64]*storage.Membership {
 	return known.joined
 }
 
-// readChanges lists the rooms of some changes, which are all of the window, and
-// notes the events that arrived there and where state resolution changed the
-// state. Where joined is not nil, other rooms are left out.
+// readChanges lists the rooms of the window's changes, and fills newEvents and
+// resolvedAt from them. If joined is not nil, other rooms are left out.
 func (a *answerBuilder) readChanges(changes []storage.Change, joined map[int64]*storage.Membership) (nids []int64) {
 	a.resolvedAt, a.newEvents = map[int64]int64{}, map[int64][]int64{}
 	seen := map[int64]bool{}
@@ -97,8 +97,8 @@ func (a *answerBuilder) readChanges(changes []storage.Change, joined map[int64]*
 	return nids
 }
 
-// membershipsIn returns what the user is to some rooms: the joined ones of them,
-// where these are known.
+// membershipsIn returns the user's memberships of some rooms: from joined, if that is
+// known, else from the database.
 func (a *answerBuilder) membershipsIn(ctx context.Context, joined map[int64]*storage.Membership, nids []int64) (list []*storage.Membership, err error) {
 	if joined == nil {
 		return a.tx.MembershipsIn(ctx, a.who.User, nids)
@@ -111,8 +111,8 @@ func (a *answerBuilder) membershipsIn(ctx context.Context, joined map[int64]*sto
 	return list, nil
 }
 
-// addRooms adds rooms to those that the answer may be about, by what the user was
-// to them as of upTo.
+// addRooms adds rooms to those that the answer may be about, with the user's membership
+// as of upTo.
 func (a *answerBuilder) addRooms(ctx context.Context, list []*storage.Membership) error {
 	var added []int64
 	for _, m := range list {

@@ -19,7 +19,7 @@ const (
 	maxTimeline     = 1000
 )
 
-// write puts the parts into the answer.
+// write puts the rooms into the answer.
 func (a *answerBuilder) write(ctx context.Context, all *clientapi.SyncRooms, parts []*roomUpdate) error {
 	threads, err := a.threads(ctx, parts)
 	if err != nil {
@@ -44,7 +44,7 @@ func (a *answerBuilder) write(ctx context.Context, all *clientapi.SyncRooms, par
 	return nil
 }
 
-// rememberMembers notes the membership events that a part tells.
+// rememberMembers records the membership events that are sent for a room.
 func (a *answerBuilder) rememberMembers(p *roomUpdate) {
 	if !a.remembersMembers() {
 		return
@@ -65,8 +65,8 @@ func (a *answerBuilder) rememberMembers(p *roomUpdate) {
 
 func (p *roomUpdate) timelineBatch() *clientapi.TimelineBatch {
 	batch := &clientapi.TimelineBatch{Events: p.events(p.timeline), Limited: api.Some(p.limited)}
-	// The token's place is before the timeline; its position is that of
-	// this answer, at which /members?at shows the members that go with it.
+	// The token's TopoPos is right before the timeline. Its position is that of this
+	// answer, so that /members?at returns the members as of it.
 	token := feed.Token{Epoch: p.Feed.Epoch(), Pos: p.answerBuilder.upTo}
 	if len(p.timeline) > 0 {
 		token.Room, token.TopoPos = true, p.prevBatch
@@ -75,7 +75,7 @@ func (p *roomUpdate) timelineBatch() *clientapi.TimelineBatch {
 	return batch
 }
 
-// events are written as the filter wants them to look.
+// events encodes events, with the fields that the filter selects.
 func (p *roomUpdate) events(list []*storage.Event) []api.Raw {
 	out := make([]api.Raw, len(list))
 	for i, e := range list {
@@ -87,7 +87,7 @@ func (p *roomUpdate) events(list []*storage.Event) []api.Raw {
 	return out
 }
 
-// stateBatches puts the state where the client wants it.
+// stateBatches returns the state as `state` or, with use_state_after, as `state_after`.
 func (p *roomUpdate) stateBatches() (state, after *clientapi.StateEventBatch) {
 	batch := &clientapi.StateEventBatch{Events: p.events(p.state)}
 	if p.stateAfter {
@@ -105,8 +105,8 @@ func (p *roomUpdate) summary() *clientapi.SyncRoomSummary {
 	}
 }
 
-// threads names the roots of the threads that have unread events, where the
-// filter wants threads counted apart.
+// threads returns the root event IDs of threads with unread events, if the filter asks
+// for counts by thread.
 func (a *answerBuilder) threads(ctx context.Context, parts []*roomUpdate) (map[int64]id.EventID, error) {
 	var roots []int64
 	for _, p := range parts {
@@ -122,8 +122,8 @@ func (a *answerBuilder) threads(ctx context.Context, parts []*roomUpdate) (map[i
 	return a.tx.EventIDs(ctx, roots)
 }
 
-// countsChanged is what the user has not read: in the whole room, or apart for the
-// main timeline and each thread that has a name.
+// countsChanged returns the unread counts: of the whole room, or of the main timeline
+// and each thread in threads.
 func (p *roomUpdate) countsChanged(threads map[int64]id.EventID) (*clientapi.UnreadCounts, map[id.EventID]clientapi.UnreadCounts) {
 	var main storage.UnreadCount
 	var apart map[id.EventID]clientapi.UnreadCounts

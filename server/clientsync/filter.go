@@ -84,8 +84,8 @@ func (s *Sync) storedFilter(ctx context.Context, user id.UserID, filterID string
 	return stored, nil
 }
 
-// loadFilter reads the filter of a sync: none, one that stands in the query,
-// or one that was stored.
+// loadFilter returns the filter of a sync: none, one given as JSON in the query, or a
+// stored one.
 func (s *Sync) loadFilter(ctx context.Context, user id.UserID, given api.Opt[string]) (*filter.Filter, error) {
 	if !given.Set || given.Value == "" {
 		return &filter.Filter{}, nil

@@ -32,7 +32,7 @@ type fixture struct {
 }
 
 func each(t *testing.T, fn func(t *testing.T, w *fixture), more ...syncpart.Part) {
-	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+	storagetest.EachInTurn(t, func(t *testing.T, db *storage.DB) { // parts count for the test
 		s := slicetest.New(t, db)
 		w := &fixture{Fixture: s, t: t, router: s.Router(t, api.Config{Auth: slicetest.Tokens()})}
 		w.parts = append([]syncpart.Part{push.SyncPart{Push: push.New(push.Deps{DB: db, Feed: w.Feed})}, accountdata.SyncPart{}}, more...)

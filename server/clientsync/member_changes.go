@@ -16,9 +16,9 @@ import (
 	"touchstone.example/storage"
 )
 
-// memberChanges lists the memberships that changed in the window: the user's own,
-// and those of others in the rooms in which the user was all the while. They are
-// the difference of two states, so that it does not matter how they changed.
+// memberChanges lists the memberships that changed in the window: the user's own, and
+// those of others in rooms of which the user was a member for the whole window. They
+// are the difference of two states, whatever happened in between.
 func (a *answerBuilder) memberChanges(ctx context.Context) ([]syncpart.MemberChange, error) {
 	out := []syncpart.MemberChange{}
 	if a.Feed.Changed(a.since, feed.Memberships(a.who.User)) {
@@ -72,8 +72,8 @@ func appendMemberChange(list []syncpart.MemberChange, nid int64, user id.UserID,
 	return append(list, syncpart.MemberChange{RoomNID: nid, User: user, Was: was, Is: is})
 }
 
-// roomsWithNewMembers lists the rooms that the user has been in all the while and
-// in which memberships may have changed.
+// roomsWithNewMembers lists the rooms of which the user was a member for the whole
+// window and whose memberships may have changed.
 func (a *answerBuilder) roomsWithNewMembers(ctx context.Context) (nids []int64, err error) {
 	changes, all := a.Feed.Recent(a.since, a.upTo)
 	touched := map[int64]bool{}

@@ -11,19 +11,18 @@ import (
 	"touchstone.example/api/id"
 )
 
-// lazyMembers remembers which membership events a device has been told by the
-// answers up to a token, so that they are not told again. What the answer to a
-// token told is believed only when that token comes back: an answer that was
-// lost tells its members again, and so does another process, or this one after
-// a restart.
+// lazyMembers remembers which membership events the answers up to a token have sent to
+// a device, so that they are not sent again. An answer counts only if the client comes
+// back with its token. Members of an answer that was lost are sent again; so are all
+// members by another process, or by this one after a restart.
 //
 // Spec: client-server "Lazy-loading room members".
 type lazyMembers struct {
 	mu      sync.Mutex
 	devices map[device]*knownMembers
 	size    int
-	// forgotten is the last position of a token of which there was a record that
-	// is gone: what another answer told with it is not known.
+	// forgotten is the last position of a token whose record was evicted: which members
+	// were sent with it is not known.
 	forgotten int64
 }
 
@@ -39,22 +38,22 @@ type knownMembers struct {
 	forgotten int64 // as in lazyMembers
 }
 
-// A memberToken says which membership events who has the token knows: their rows,
-// sorted. Nobody changes the list.
+// A memberToken lists the membership events that a holder of the token has, by row,
+// sorted. The list is not modified.
 type memberToken struct {
 	pos     int64
 	members []int64
 }
 
 const (
-	maxMemberTokens = 4       // of a device: what it has, what it is given, and what was lost
-	maxKnownMembers = 8192    // by a token; who is told more is told all of it again
+	maxMemberTokens = 4       // of a device: the current one, the next one, and some of lost answers
+	maxKnownMembers = 8192    // of a token; with more, all of them are sent again
 	maxKnownSize    = 500_000 // rows and tokens in all
 )
 
 func deviceOf(who api.Caller) device { return device{who.User, string(who.Device)} }
 
-// get returns what who comes with the token of a position has been told.
+// get returns the membership events that a device with the token of a position has.
 func (l *lazyMembers) get(d device, pos int64) []int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -66,9 +65,9 @@ func (l *lazyMembers) get(d device, pos int64) []int64 {
 	return nil
 }
 
-// put remembers what who gets the token of a position has been told. Of answers
-// with the same token nobody knows which one arrives, so that only what all of
-// them told counts.
+// put stores the membership events that a device with the token of a position has. Of
+// several answers with the same token, any may be the one that arrived, so that only
+// members in all of them count.
 func (l *lazyMembers) put(d device, pos int64, members []int64) {
 	if len(members) > maxKnownMembers {
 		members = nil

@@ -18,7 +18,7 @@ import (
 	"touchstone.example/storage"
 )
 
-// addParts asks the parts and puts their news into the answer.
+// addParts reads the parts and adds their news to the answer.
 func (a *answerBuilder) addParts(ctx context.Context, all *clientapi.SyncRooms) error {
 	rooms, err := a.partRooms(ctx)
 	if err != nil {
@@ -44,7 +44,7 @@ func (a *answerBuilder) addParts(ctx context.Context, all *clientapi.SyncRooms) 
 	return a.addRoomParts(ctx, all, news, slices.Compact(nids))
 }
 
-// partRooms lists the joined rooms of which parts may have news.
+// partRooms lists the joined rooms for which parts may have news.
 func (a *answerBuilder) partRooms(ctx context.Context) (list []syncpart.Room, err error) {
 	for _, nid := range a.order {
 		if m := a.memberships[nid]; m.Membership == "join" && (a.initial || m.Pos > a.since) {
@@ -106,8 +106,8 @@ func (a *answerBuilder) addGlobalParts(news *syncpart.News) {
 	}
 }
 
-// addRoomParts puts the news of rooms into those that are joined and that the
-// filter lets pass.
+// addRoomParts adds the news of rooms that the user has joined and that pass the
+// filter.
 func (a *answerBuilder) addRoomParts(ctx context.Context, all *clientapi.SyncRooms, news *syncpart.News, nids []int64) error {
 	if err := a.addRoomUpdate(ctx, nids); err != nil {
 		return err
@@ -119,7 +119,7 @@ func (a *answerBuilder) addRoomParts(ctx context.Context, all *clientapi.SyncRoo
 			continue
 		}
 		j, told := all.Join[roomID]
-		recount := news.Recounted[nid] && !told // else it is counted already
+		recount := news.Recounted[nid] && !told // else the room's update has the counts
 		placed, err := a.addRoomPart(&j, news, nid, roomID)
 		if err != nil {
 			return err
@@ -138,8 +138,7 @@ func (a *answerBuilder) addRoomParts(ctx context.Context, all *clientapi.SyncRoo
 	return a.recount(ctx, all, recounted)
 }
 
-// addRoomPart puts the news of one room into it, and reports whether any passed the
-// filter.
+// addRoomPart adds the news of one room, and reports whether any passed the filter.
 func (a *answerBuilder) addRoomPart(j *clientapi.SyncJoinedRoom, news *syncpart.News, nid int64, roomID id.RoomID) (placed bool, err error) {
 	passes := func(typ string) bool {
 		return a.filter.Room.AccountData.Match(&filter.Header{Type: typ, RoomID: roomID, Sender: a.who.User})
@@ -154,7 +153,7 @@ func (a *answerBuilder) addRoomPart(j *clientapi.SyncJoinedRoom, news *syncpart.
 	return placed, err
 }
 
-// addRoomUpdate adds the rooms of news that the answer is not about yet.
+// addRoomUpdate adds to the answer's rooms those that only parts have news of.
 func (a *answerBuilder) addRoomUpdate(ctx context.Context, nids []int64) error {
 	var more []int64
 	for _, nid := range nids {
@@ -172,7 +171,7 @@ func (a *answerBuilder) addRoomUpdate(ctx context.Context, nids []int64) error {
 	return a.addRooms(ctx, list)
 }
 
-// emptyRoom is a room in which nothing has happened.
+// emptyRoom fills in an empty timeline and state.
 func (a *answerBuilder) emptyRoom(j *clientapi.SyncJoinedRoom) {
 	j.Timeline = &clientapi.TimelineBatch{Events: []api.Raw{}}
 	if batch := (&clientapi.StateEventBatch{Events: []api.Raw{}}); a.stateAfter {
@@ -182,7 +181,7 @@ func (a *answerBuilder) emptyRoom(j *clientapi.SyncJoinedRoom) {
 	}
 }
 
-// recount tells what the user has not read of rooms in which only that changed.
+// recount adds the unread counts of rooms in which only these changed.
 func (a *answerBuilder) recount(ctx context.Context, all *clientapi.SyncRooms, parts []*roomUpdate) error {
 	if err := a.loadUnread(ctx, parts); err != nil {
 		return err
@@ -251,7 +250,7 @@ func receiptContent(list []syncpart.Receipt) ([]byte, error) {
 	return json.Marshal(content, json.Deterministic(true))
 }
 
-// accountEvents writes those of some account data that pass; nil for none.
+// accountEvents encodes the account data that passes the filter; nil for none.
 func accountEvents(list []syncpart.Typed, passes func(typ string) bool) (events []api.Raw) {
 	for _, t := range list {
 		if passes(t.Type) {
@@ -267,7 +266,7 @@ func accountEvent(typ string, content []byte) api.Raw {
 	return append(b, '}')
 }
 
-// presenceEvent is an event with a sender.
+// presenceEvent encodes an event with a sender.
 func presenceEvent(s *syncpart.Sent) api.Raw {
 	b := api.AppendString([]byte(`{"sender":`), s.Sender)
 	return append(append(b, ','), accountEvent(s.Type, s.Content)[1:]...)

@@ -9,10 +9,10 @@ import (
 	"touchstone.example/storage"
 )
 
-// maxCachedEvent bounds the events that are remembered; larger ones are read again.
+// maxCachedEvent is the size, in bytes, of the largest event that is cached.
 const maxCachedEvent = 4096
 
-// readNewEvents returns those of some events that may be in a timeline.
+// readNewEvents returns those of the events that are neither rejected nor soft-failed.
 func (a *answerBuilder) readNewEvents(ctx context.Context, nids []int64) (map[int64]*storage.Event, error) {
 	known, unknown := a.recentEvents.get(a.Feed, nids)
 	if len(unknown) == 0 {
@@ -28,9 +28,8 @@ func (a *answerBuilder) readNewEvents(ctx context.Context, nids []int64) (map[in
 	return known, err
 }
 
-// loadNewEvents takes the timelines of the parts whose whole window is in the
-// changes that were looked at, and returns the other parts. At most limit events
-// of a room are read, the newest ones.
+// loadNewEvents reads the timelines of those rooms whose whole window is in newEvents,
+// and returns the other rooms. It reads the newest events of a room, at most limit.
 func (a *answerBuilder) loadNewEvents(ctx context.Context, parts []*roomUpdate, limit int, into map[int64][]*storage.Event) ([]*roomUpdate, error) {
 	if a.newEvents == nil {
 		return parts, nil
@@ -58,7 +57,7 @@ func (a *answerBuilder) loadNewEvents(ctx context.Context, parts []*roomUpdate, 
 				timeline = append(timeline, e)
 			}
 		}
-		if !known(p) || len(timeline) < len(last(p)) { // or a verdict has changed
+		if !known(p) || len(timeline) < len(last(p)) { // an event was rejected or soft-failed meanwhile
 			others = append(others, p)
 			continue
 		}

@@ -14,8 +14,8 @@ import (
 	"touchstone.example/storage"
 )
 
-// A roomUpdate is what an answer says of one room. The parts of an answer are
-// filled together, each question asked once for all of them.
+// A roomUpdate is the answer's news of one room. All updates of an answer are filled
+// together, with one query for all rooms where possible.
 type roomUpdate struct {
 	*answerBuilder
 	nid          int64
@@ -23,25 +23,25 @@ type roomUpdate struct {
 	membership   *storage.Membership
 	since        int64 // 0: the timeline may start anywhere
 	upTo         int64
-	wholeState   bool // all of the state, not what changed
+	wholeState   bool // send all of the state, not only what changed
 	joined       bool
 	access       *roomview.Access
-	readableUpTo *int64 // how far who is not in the room may read its state; nil: nobody has asked
+	readableUpTo *int64 // for a user who is not in the room: the last position whose state they may read; nil: not read yet
 
 	timeline        []*storage.Event // earliest first
-	sizedEvents     int              // how many of its events are counted in size
+	sizedEvents     int              // number of timeline events that are counted in size
 	size            int              // in bytes
-	prevBatch       storage.TopoPos  // where /messages goes on before the timeline
+	prevBatch       storage.TopoPos  // where /messages continues before the timeline
 	limited         bool
-	skipped         bool                      // something of the window is not in the timeline
-	filteredState   bool                      // the filter kept state events out of the timeline
-	filteredKeys    map[storage.StateKey]bool // what of the state those say that the state may tell
-	filteredMembers []*storage.Event          // kept out too: by them the number of members may be news
-	resolved        bool                      // the state changed by more than the timeline tells
-	endEvents       map[int64]bool            // the state at the timeline's end where it is not that of its start, by row
-	startEvents     map[int64]bool            // and what was there at the start
+	skipped         bool                      // the window has events that are not in the timeline
+	filteredState   bool                      // the filter removed state events from the timeline
+	filteredKeys    map[storage.StateKey]bool // the state keys of those that pass the state filter
+	filteredMembers []*storage.Event          // member events among them: the member count may have changed
+	resolved        bool                      // state resolution changed the state without a timeline event
+	endEvents       map[int64]bool            // events in the state at the timeline's end that are not in that at its start, by row
+	startEvents     map[int64]bool            // and the reverse
 	root            storage.RoomRoot
-	wanted          []int64 // the state to tell, by row
+	wanted          []int64 // state events to send, by row
 	state           []*storage.Event
 	hasName         bool
 	heroes          []id.UserID
@@ -49,7 +49,7 @@ type roomUpdate struct {
 	unread          map[int64]storage.UnreadCount
 }
 
-// roomUpdates chooses the rooms that the answer may tell of.
+// roomUpdates chooses the rooms that may be in the answer.
 func (a *answerBuilder) roomUpdates(ctx context.Context) ([]*roomUpdate, error) {
 	var out []*roomUpdate
 	for _, nid := range a.order {
@@ -63,7 +63,7 @@ func (a *answerBuilder) roomUpdates(ctx context.Context) ([]*roomUpdate, error) 
 		switch m.Membership {
 		case "join":
 			p.joined = true
-			if fresh { // from the start, as if it were new
+			if fresh { // newly joined: send it as a new room
 				p.wholeState, p.since = true, 0
 			}
 		case "leave", "ban":
@@ -84,8 +84,9 @@ func (a *answerBuilder) roomUpdates(ctx context.Context) ([]*roomUpdate, error) 
 	return out, nil
 }
 
-// showLeftRoom makes a part about a room that was left tell all of it to who was not
-// in it at the last answer, and so knows nothing of it.
+// showLeftRoom prepares the update of a room that the user has left. If the user was
+// not in it at the last answer, the client knows nothing of it and is sent the whole
+// state; if the user joined in between, also the timeline from the start.
 func (a *answerBuilder) showLeftRoom(ctx context.Context, p *roomUpdate) error {
 	events, err := a.tx.MemberEvents(ctx, p.nid, a.who.User)
 	before, within := "", false
@@ -104,7 +105,7 @@ func (a *answerBuilder) showLeftRoom(ctx context.Context, p *roomUpdate) error {
 	return err
 }
 
-// fill reads what all the parts need.
+// fill reads what all the updates need.
 func (a *answerBuilder) fill(ctx context.Context, parts []*roomUpdate) ([]*roomUpdate, error) {
 	if err := a.loadTimelines(ctx, parts); err != nil {
 		return nil, err
@@ -162,14 +163,14 @@ func (a *answerBuilder) fill(ctx context.Context, parts []*roomUpdate) ([]*roomU
 	return parts, nil
 }
 
-// noEvents reports whether no event of a part is for the client.
+// noEvents reports whether the update has no event for the client.
 func (p *roomUpdate) noEvents() bool {
 	return p.joined && !p.wholeState && len(p.timeline) == 0 && len(p.state) == 0 && !p.limited
 }
 
-// findCountChanges leaves to the parts that tell no event those of the events kept
-// out by which somebody came or went: the number of members is news though
-// nothing else is. What is unread is told with the next news of the room.
+// findCountChanges keeps, for updates without events, only those filtered member events
+// that changed a membership: the member count is then news though nothing else is.
+// Unread counts wait for the room's next news.
 //
 // Spec: client-server sync, "m.joined_member_count": "If this field has not
 // changed since the last sync, it may be omitted. Required otherwise."
@@ -198,8 +199,8 @@ func (a *answerBuilder) findCountChanges(ctx context.Context, parts []*roomUpdat
 	return err
 }
 
-// loadTimelines reads the last events of each window that pass the filter and
-// may be seen, in the order of their arrival.
+// loadTimelines reads the last events of each room's window that pass the filter and
+// are visible to the user, in the order of their arrival.
 //
 // Spec: client-server "Syncing": the order is that of arrival.
 func (a *answerBuilder) loadTimelines(ctx context.Context, parts []*roomUpdate) error {
@@ -234,8 +235,8 @@ func (a *answerBuilder) loadTimelines(ctx context.Context, parts []*roomUpdate) 
 	return nil
 }
 
-// takeTimeline chooses from a first batch of events, newest first, and reads on
-// where the filter leaves too few of them.
+// takeTimeline takes events from a first batch, newest first, and reads more batches if
+// the filter leaves too few.
 func (p *roomUpdate) takeTimeline(ctx context.Context, batch []*storage.Event, limit int) error {
 	p.access = roomview.NewAccess(p.tx, p.who.User, p.membership)
 	for asked, looked := firstBatch(limit), 0; ; {
@@ -259,12 +260,12 @@ func (p *roomUpdate) takeTimeline(ctx context.Context, batch []*storage.Event, l
 	return nil
 }
 
-// takeBatch adds a batch to the timeline, and reports whether the timeline begins
-// there: it is full, or what comes before may not be seen, or would leave the
-// client with state that a later event, which the filter keeps out, has replaced.
-// State that changed out of sight would be told neither before a timeline that
-// goes on beyond nor in it. Who was in the room earlier has a gap there, though
-// the limit did not make it.
+// takeBatch adds a batch to the timeline and reports whether the timeline is complete:
+// it is full; or the next event is hidden from the user; or the next event is state
+// that a later event, removed by the filter, has replaced. The timeline stops at the
+// first hidden event, so that state which changed there is sent in `state`. For a user
+// who was joined before, that is a gap: limited is set though the limit was not
+// reached.
 func (p *roomUpdate) takeBatch(ctx context.Context, batch []*storage.Event, limit int) (done bool, err error) {
 	for _, e := range batch {
 		if p.full() {
@@ -285,8 +286,8 @@ func (p *roomUpdate) takeBatch(ctx context.Context, batch []*storage.Event, limi
 		switch {
 		case !sees || roomview.Ignores(p.prefers.ignored, e) || !p.filter.Room.Timeline.Match(&h):
 			p.skipped = true
-			// Whoever was in the room may know its state at the leave, also what
-			// changed while they were out of it.
+			// A former member may read the room's state as of the leave, including what
+			// changed while they were not in the room.
 			p.recordFiltered(e, (sees || !p.joined) && p.filter.Room.State.Match(&h))
 		case len(p.timeline) == limit || e.StateKey != nil && p.filteredKeys[storage.StateKey{Type: e.Type, Key: *e.StateKey}]:
 			p.limited, p.skipped = true, true
@@ -299,8 +300,8 @@ func (p *roomUpdate) takeBatch(ctx context.Context, batch []*storage.Event, limi
 	return false, nil
 }
 
-// recordFiltered notes what is not told of an event that is kept out of the timeline. told
-// says that its state is.
+// recordFiltered records an event that is not in the timeline. told says whether it may
+// be sent in the state.
 func (p *roomUpdate) recordFiltered(e *storage.Event, told bool) {
 	if e.StateKey == nil {
 		return
@@ -317,15 +318,16 @@ func (p *roomUpdate) recordFiltered(e *storage.Event, told bool) {
 	}
 }
 
-// isOwn reports whether an event is about the user's own membership. Sync
-// always tells of those, of the one too that ends an invitation.
+// isOwn reports whether an event is the user's own membership. Sync always sends these,
+// including one that ends an invitation.
 func (p *roomUpdate) isOwn(e *storage.Event) bool {
 	return e.Type == "m.room.member" && e.StateKey != nil && *e.StateKey == string(p.who.User)
 }
 
-// loadPrevBatches finds the places before the timelines. That is where the timeline
-// begins, but in rooms in which forks arrived late: something that came before
-// it may have a later place, and is not to be skipped.
+// loadPrevBatches finds the topological positions before the timelines. It is that of
+// the first event, except in rooms with events out of order: an event that arrived
+// before the timeline may have a higher topological position, and /messages must not
+// skip it.
 func (a *answerBuilder) loadPrevBatches(ctx context.Context, parts []*roomUpdate) error {
 	var nids []int64
 	for _, p := range parts {
@@ -361,7 +363,7 @@ func (a *answerBuilder) loadPrevBatches(ctx context.Context, parts []*roomUpdate
 	return nil
 }
 
-// timelineStart is the position right before the timeline.
+// timelineStart is the stream position right before the timeline.
 func (p *roomUpdate) timelineStart() int64 {
 	if len(p.timeline) == 0 {
 		return p.upTo

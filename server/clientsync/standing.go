@@ -13,8 +13,7 @@ import (
 	"touchstone.example/storage"
 )
 
-// standing remembers what every answer to a device tells, until a change for its
-// user.
+// standing caches what every answer to a device contains, until a change for its user.
 type standing struct {
 	mu      sync.Mutex
 	devices map[device]standingEntry
@@ -25,8 +24,8 @@ type standingEntry struct {
 	asOf   int64
 }
 
-// addStanding puts what every answer tells into one. tx is a snapshot in which all
-// up to the window's end is there; nil: one is taken if it is needed.
+// addStanding adds to an answer what every answer to the device contains. tx is a
+// snapshot with all changes up to the window's end; nil: one is opened if needed.
 //
 // Spec: client-server sync, "device_one_time_keys_count",
 // "device_unused_fallback_key_types".

@@ -12,15 +12,14 @@ import (
 	"touchstone.example/storage"
 )
 
-// needsState reports whether a part has to look at the state: for a room whose
-// whole timeline since the last answer is in this one, there is no state
-// between the two.
+// needsState reports whether the update may need state events. A room whose timeline
+// continues the last answer's without a gap needs none.
 func (p *roomUpdate) needsState() bool {
 	return p.wholeState || p.stateAfter || p.skipped || p.resolved
 }
 
-// loadResolved finds the rooms in whose windows state resolution changed what no
-// event of the timeline tells.
+// loadResolved finds the rooms whose state was changed in the window by state
+// resolution, without a timeline event.
 func (a *answerBuilder) loadResolved(ctx context.Context, parts []*roomUpdate) error {
 	if a.resolvedAt == nil {
 		nids := make([]int64, len(parts))
@@ -41,8 +40,8 @@ func (a *answerBuilder) loadResolved(ctx context.Context, parts []*roomUpdate) e
 	return nil
 }
 
-// stateKnownAt is the position up to which the client knows the state, or is told it
-// before the timeline.
+// stateKnownAt is the position whose state the client has when it starts to apply the
+// timeline.
 func (p *roomUpdate) stateKnownAt() int64 {
 	if p.wholeState {
 		return p.timelineStart()
@@ -50,8 +49,8 @@ func (p *roomUpdate) stateKnownAt() int64 {
 	return p.since
 }
 
-// stateAt is the position whose state the client is told: where the timeline
-// ends, or where it starts.
+// stateAt is the position whose state is sent: the timeline's end with use_state_after,
+// else its start.
 func (p *roomUpdate) stateAt() int64 {
 	if p.stateAfter {
 		return p.upTo
@@ -59,7 +58,7 @@ func (p *roomUpdate) stateAt() int64 {
 	return p.timelineStart()
 }
 
-// loadRoots reads the current states that the parts look at.
+// loadRoots reads the current states that the updates need.
 func (a *answerBuilder) loadRoots(ctx context.Context, parts []*roomUpdate) error {
 	var nids []int64
 	for _, p := range parts {
@@ -88,8 +87,8 @@ func (a *answerBuilder) loadRoots(ctx context.Context, parts []*roomUpdate) erro
 	return nil
 }
 
-// rootAt is the room's state at a position of the window, or, for who is not in
-// the room, the last before it that the user may read: empty for none.
+// rootAt is the room's state at a position of the window; for a user who is not in the
+// room, the last state up to it that the user may read, empty for none.
 //
 // Spec: client-server "Room History Visibility": "no events received after they
 // left", and a user has to join to see any.
@@ -110,8 +109,7 @@ func (p *roomUpdate) rootAt(ctx context.Context, pos int64) (string, error) {
 	return p.tx.RoomStateAt(ctx, p.nid, pos)
 }
 
-// readableUntil is the position up to which who has left the room may read its
-// state.
+// readableUntil is the last position whose state a user who has left the room may read.
 func (p *roomUpdate) readableUntil(ctx context.Context) (int64, error) {
 	if p.readableUpTo != nil {
 		return *p.readableUpTo, nil
@@ -125,9 +123,8 @@ func (p *roomUpdate) readableUntil(ctx context.Context) (int64, error) {
 	return until, err
 }
 
-// chooseState decides which state events the client must be told besides the
-// timeline: the difference of two states of the room, never something derived
-// from the events between them.
+// chooseState decides which state events are sent besides the timeline: the difference
+// of two states of the room, never something derived from the events between them.
 func (p *roomUpdate) chooseState(ctx context.Context) error {
 	if !p.needsState() {
 		return nil
@@ -145,7 +142,7 @@ func (p *roomUpdate) chooseState(ctx context.Context) error {
 			return err
 		}
 	}
-	if to != "" && (!p.wholeState || p.lazy() && p.since > 0) { // members whom the client knows may have changed
+	if to != "" && (!p.wholeState || p.lazy() && p.since > 0) { // members that the client has may have changed
 		from, err := p.rootAt(ctx, p.since)
 		if err != nil {
 			return err
@@ -163,14 +160,14 @@ func (p *roomUpdate) chooseState(ctx context.Context) error {
 	return p.chooseEndState(ctx, to)
 }
 
-// endStateDiffers reports whether the state at the end of the timeline may differ
-// from what its events make of the state at its start: the filter kept state
-// events out, or state resolution changed more.
+// endStateDiffers reports whether applying the timeline's events to the state at its
+// start may give another state than the one at its end: the filter removed state
+// events, or state resolution changed the state.
 func (p *roomUpdate) endStateDiffers() bool { return !p.stateAfter && (p.resolved || p.filteredState) }
 
-// chooseEndState adds what the state became within the timeline without an event
-// there that tells. Clients take the state first and then the timeline, so that
-// it holds for entries that have no event in the timeline.
+// chooseEndState adds the state changes within the window that have no timeline event.
+// Clients apply the state first and then the timeline, so that these changes hold for
+// all keys without an event in the timeline.
 //
 // Spec: server-server "Soft failure": "it is possible for such events to appear
 // in the current state of the room. In that case the client should be told …
@@ -184,7 +181,7 @@ func (p *roomUpdate) chooseEndState(ctx context.Context, start string) error {
 		return err
 	}
 	p.startEvents, p.endEvents = map[int64]bool{}, map[int64]bool{}
-	if p.lazy() && p.wholeState && p.since == 0 { // no members but those whom addMembers adds
+	if p.lazy() && p.wholeState && p.since == 0 { // members are added by addMembers
 		others, err := p.tx.StateLoad(ctx, end, storage.StateOther)
 		p.recordDifference(p.wanted, others)
 		return err
@@ -196,8 +193,8 @@ func (p *roomUpdate) chooseEndState(ctx context.Context, start string) error {
 	return err
 }
 
-// recordDifference notes what two states have instead of each other, of which those in
-// both are left out, and 0 is nothing.
+// recordDifference records the events of which only one of two states has; 0 is no
+// event.
 func (p *roomUpdate) recordDifference(start, end []int64) {
 	for _, nid := range start {
 		p.startEvents[nid] = true
@@ -214,7 +211,7 @@ func (p *roomUpdate) recordDifference(start, end []int64) {
 
 func (p *roomUpdate) lazy() bool { return p.filter.Room.State.LazyLoadMembers }
 
-// loadStates reads the state events of all parts.
+// loadStates reads the state events of all updates.
 func (a *answerBuilder) loadStates(ctx context.Context, parts []*roomUpdate) error {
 	var nids []int64
 	for _, p := range parts {
@@ -242,9 +239,8 @@ func (a *answerBuilder) loadStates(ctx context.Context, parts []*roomUpdate) err
 	return nil
 }
 
-// addMembers adds the membership events of those who sent the timeline, of the
-// heroes that the summary names, and in a whole state the user's own, but for
-// those that the client knows.
+// addMembers adds the membership events of the timeline's senders, of the heroes in the
+// summary and, with the whole state, of the user, except those that the client has.
 //
 // Spec: client-server "Lazy-loading room members"; sync, "m.heroes": "the
 // membership events for the heroes MUST be included in the state, unless they
@@ -274,8 +270,7 @@ func (p *roomUpdate) addMembers(ctx context.Context) error {
 	return err
 }
 
-// membersAt reads members at a position, and adds those whom the client does not
-// know.
+// membersAt reads members at a position, and adds those that the client does not have.
 func (p *roomUpdate) membersAt(ctx context.Context, pos int64, keys []storage.StateKey) (map[storage.StateKey]int64, error) {
 	root, err := p.rootAt(ctx, pos)
 	if err != nil || root == "" {
@@ -290,8 +285,7 @@ func (p *roomUpdate) membersAt(ctx context.Context, pos int64, keys []storage.St
 	return found, err
 }
 
-// takeState keeps the state events that the filter lets pass, in the order of
-// their rows.
+// takeState takes the state events that pass the filter, in the order of their rows.
 func (p *roomUpdate) takeState(byNID map[int64]*storage.Event) {
 	slices.Sort(p.wanted)
 	p.wanted = slices.Compact(p.wanted)
@@ -304,8 +298,8 @@ func (p *roomUpdate) takeState(byNID map[int64]*storage.Event) {
 		tells := inTimeline[storage.StateKey{Type: e.Type, Key: *e.StateKey}]
 		switch {
 		case slices.Contains(tells, nid):
-		case p.endEvents[nid] && tells != nil: // the timeline has the last word
-		case p.startEvents[nid] && tells == nil: // and here what is later
+		case p.endEvents[nid] && tells != nil: // the timeline sets this key
+		case p.startEvents[nid] && tells == nil: // the state at the end replaces it
 		default:
 			h := roomview.FilterHeader(e, p.id)
 			if p.filter.Room.State.Match(&h) {
@@ -315,9 +309,8 @@ func (p *roomUpdate) takeState(byNID map[int64]*storage.Event) {
 	}
 }
 
-// timelineKeys are the entries of the state of which the timeline tells, each
-// with its events, earliest first. With the state after the timeline it tells of
-// none.
+// timelineKeys are the state keys that the timeline sets, each with its events,
+// earliest first. With use_state_after the timeline sets none.
 func (p *roomUpdate) timelineKeys() map[storage.StateKey][]int64 {
 	keys := map[storage.StateKey][]int64{}
 	for _, e := range p.timeline {
@@ -329,12 +322,12 @@ func (p *roomUpdate) timelineKeys() map[storage.StateKey][]int64 {
 	return keys
 }
 
-// dropOverruled has a timeline begin after the last event in it whose state is not
-// the room's in the end, since state resolution overruled it: a client that takes
-// the state first and then the timeline would end with it.
+// dropOverruled lets the timeline begin after its last state event that state
+// resolution has overruled. A client that applies the state and then the timeline would
+// otherwise end with that event in its state.
 func (p *roomUpdate) dropOverruled(ctx context.Context) error {
 	keys := p.timelineKeys()
-	if len(keys) == 0 || !p.joined { // who has left is told of their own membership beyond the state
+	if len(keys) == 0 || !p.joined { // a user who left is sent their own membership though it is after the state
 		return nil
 	}
 	root, err := p.rootAt(ctx, p.upTo)
@@ -363,8 +356,8 @@ func (p *roomUpdate) dropOverruled(ctx context.Context) error {
 	return nil
 }
 
-// passesStateFilter reports whether the filter lets the state tell of an event, 0 for
-// that there is none any more.
+// passesStateFilter reports whether an event passes the state filter. 0 means that the
+// key has no event any more.
 func (p *roomUpdate) passesStateFilter(ctx context.Context, nid int64) (bool, error) {
 	if nid == 0 {
 		return true, nil

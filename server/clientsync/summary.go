@@ -12,11 +12,11 @@ import (
 	"touchstone.example/storage"
 )
 
-// maxHeroes is how many members may stand for a room without a name.
+// maxHeroes is how many members are listed for a room without a name.
 const maxHeroes = 5
 
-// changesSummary reports whether what describes the room may have changed: its
-// members, or whether it has a name.
+// changesSummary reports whether the room's summary may have changed: its members, or
+// whether it has a name.
 func (p *roomUpdate) changesSummary() bool {
 	return p.wholeState || p.skipped || p.resolved || slices.ContainsFunc(p.timeline, func(e *storage.Event) bool {
 		switch e.Type {
@@ -27,8 +27,8 @@ func (p *roomUpdate) changesSummary() bool {
 	})
 }
 
-// loadSummaries describes the rooms of which that may have changed: how many
-// members there are, and who stands for a room without a name.
+// loadSummaries reads the summaries that may have changed: the member counts, and the
+// heroes of rooms without a name.
 //
 // Spec: client-server sync, "RoomSummary".
 func (a *answerBuilder) loadSummaries(ctx context.Context, parts []*roomUpdate) error {
@@ -54,7 +54,7 @@ func (a *answerBuilder) loadSummaries(ctx context.Context, parts []*roomUpdate) 
 	}
 	for _, p := range described {
 		if !p.hasName {
-			p.heroes = []id.UserID{} // also where nobody else is there
+			p.heroes = []id.UserID{} // an empty list if there are no other members
 		}
 	}
 	for _, memberships := range [][2]string{{"join", "invite"}, {"leave", "ban"}} {
@@ -65,7 +65,7 @@ func (a *answerBuilder) loadSummaries(ctx context.Context, parts []*roomUpdate) 
 	return nil
 }
 
-// countMembers counts who has joined rooms, and who is invited.
+// countMembers counts the joined and the invited members of rooms.
 func (a *answerBuilder) countMembers(ctx context.Context, nids []int64) (map[int64]map[string]int64, error) {
 	known, unknown := a.counts.get(a.Feed, nids)
 	if len(unknown) == 0 {
@@ -86,7 +86,7 @@ func (a *answerBuilder) countMembers(ctx context.Context, nids []int64) (map[int
 	return known, nil
 }
 
-// findNames finds out which rooms have a name or an alias that is not empty.
+// findNames finds the rooms that have a name or canonical alias that is not empty.
 func (a *answerBuilder) findNames(ctx context.Context, parts []*roomUpdate) error {
 	byNID := map[int64]*roomUpdate{}
 	var nids []int64
@@ -135,7 +135,7 @@ func (a *answerBuilder) findHeroes(ctx context.Context, parts []*roomUpdate, mem
 	return err
 }
 
-// loadUnread counts what the user has not read of the joined rooms.
+// loadUnread reads the unread counts of the joined rooms.
 func (a *answerBuilder) loadUnread(ctx context.Context, parts []*roomUpdate) error {
 	var nids []int64
 	for _, p := range parts {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package clientsync answers /sync: it waits until something that a user may
-// see has changed and puts the difference between two positions together from
-// one snapshot. It writes nothing.
+// Package clientsync answers /sync. It waits until something that the user may see has
+// changed, then reads what changed between two positions from one snapshot. It writes
+// nothing.
 package clientsync
 
 import (
@@ -24,8 +24,8 @@ import (
 
 var _ clientapi.Sync = (*Sync)(nil)
 
-// maxWait bounds a long poll, whatever the client asks for: connections that
-// stay open longer are cut by what lies between.
+// maxWait bounds a long poll, whatever the client asks for: proxies on the way cut
+// connections that stay idle for longer.
 const maxWait = 2 * time.Minute
 
 // Deps are what Sync works with.
@@ -34,33 +34,33 @@ type Deps struct {
 	Feed *feed.Feed
 	Env  *env.Env
 	Log  *slog.Logger
-	// ForgottenLeave shows the leave of a room that was forgotten at once,
-	// against the letter of the specification (rule forgotten-leave).
+	// ForgottenLeave sends the leave of a room that was forgotten before the next sync,
+	// which the specification does not allow (rule forgotten-leave).
 	ForgottenLeave bool
-	// OnlyFields leaves of events what event_fields lists, and nothing that events
-	// are required to have (rule event-fields).
+	// OnlyFields keeps only the fields of events that event_fields lists, without those
+	// that the specification requires of every event (rule event-fields).
 	OnlyFields bool
-	// JoinedLimited calls the timeline of a newly joined room limited (rule
+	// JoinedLimited marks the timeline of a newly joined room as limited (rule
 	// joined-limited), so that clients drop what they had of it.
 	JoinedLimited bool
-	// Stopping ends when those who wait must be answered.
+	// Stopping ends when the server stops: requests that wait are then answered.
 	Stopping context.Context
-	// Turn waits until another answer may be made for a user, of whose answers
-	// only a few are in memory at a time; nil: of any number.
+	// Turn waits until another answer may be made for a user: only a few answers of a
+	// user are in memory at a time. nil means no limit.
 	Turn func(ctx context.Context, user string) (done func(), err error)
-	// Parts are what slices tell besides the rooms, in the order of the answer.
+	// Parts are what slices add to the answer besides the rooms, in that order.
 	Parts []syncpart.Part
 	// Polls hears of each request while it is answered, with the presence that it
 	// sets; nil: nobody does.
 	Polls func(ctx context.Context, who api.Caller, state clientapi.PresenceState) (done func())
-	// Standing is what every answer to a device tells; nil: nothing.
+	// Standing is what every answer to a device contains; nil: nothing.
 	Standing syncpart.Standing
 }
 
 // Sync serves /sync.
 type Sync struct {
 	Deps
-	roomKinds    []feed.Kind // those of the parts' kinds that concern rooms
+	roomKinds    []feed.Kind // the kinds of changes of the parts that concern rooms
 	lateKinds    []feed.Kind // those that wake nobody
 	keys         wakeKeyCache
 	roomIDs      roomIDCache
@@ -95,25 +95,24 @@ func New(d Deps) *Sync {
 	return s
 }
 
-// A request is what one answer is about: what changed for a user in
-// (since, upTo], seen through a filter.
+// A request is one /sync: for a user, a filter and the changes in (since, upTo].
 type request struct {
 	who          api.Caller
 	filter       *filter.Filter
 	since        int64
-	toDevice     int64 // messages to the device are acknowledged up to here
-	paging       bool  // the last answer left some of those behind, before since
-	pageEnd      int64 // where this answer does; 0: it leaves none
+	toDevice     int64 // messages to the device are acknowledged up to this position
+	paging       bool  // the last answer left out some of those, before since
+	pageEnd      int64 // position of the last message in this answer, if others are left out; else 0
 	upTo         int64
 	initial      bool // no since: everything
 	full         bool // full_state
-	ownToken     bool // since is a token of this process that says which members were told
+	ownToken     bool // since is a token of this process, which knows the members sent with it
 	stateAfter   bool // use_state_after
 	now          int64
-	knownMembers []int64 // the membership events that the client knows, by row, sorted
+	knownMembers []int64 // membership events that the client has, by row, sorted
 }
 
-// remembersMembers reports whether the client is told of members but once.
+// remembersMembers reports whether members are lazy-loaded and sent only once.
 func (w *request) remembersMembers() bool {
 	return w.filter.Room.State.LazyLoadMembers && !w.filter.Room.State.IncludeRedundantMembers
 }
@@ -137,7 +136,7 @@ func (s *Sync) Sync(ctx context.Context, who api.Caller, req *clientapi.SyncRequ
 	upTo, err := s.reach(ctx, w, req.Since, time.Duration(timeout)*time.Millisecond)
 	if errors.Is(err, feed.ErrBehind) {
 		out := s.emptyAnswer(w, 0)
-		out.NextBatch = req.Since.Value // the client goes on from where it is
+		out.NextBatch = req.Since.Value // the client repeats its request
 		return out, nil
 	}
 	if err != nil {
@@ -160,11 +159,11 @@ func (s *Sync) Sync(ctx context.Context, who api.Caller, req *clientapi.SyncRequ
 	return out, err
 }
 
-// reach reads since and returns the position that the answer goes up to at
-// least. A token of a future that has not happened is none: its client is told
-// everything, as its position will come again and mean something else.
+// reach reads since and returns the position that the answer at least goes up to. A
+// token with a position that the database has not reached is ignored and the sync is an
+// initial one: the position will be drawn again for other changes.
 //
-// feed.ErrBehind says that since is still ahead when the time is up.
+// feed.ErrBehind says that since was not settled in time.
 func (s *Sync) reach(ctx context.Context, w *request, since api.Opt[string], timeout time.Duration) (upTo int64, err error) {
 	if since.Set {
 		token, err := feed.ParseToken(since.Value)
@@ -188,7 +187,7 @@ func (s *Sync) reach(ctx context.Context, w *request, since api.Opt[string], tim
 	return s.Feed.Reach(ctx, nil)
 }
 
-// reachToken waits for as long as the client does.
+// reachToken waits for the token's position, at most for the request's timeout.
 func (s *Sync) reachToken(ctx context.Context, token *feed.Token, timeout time.Duration) (int64, error) {
 	waiting, cancel := s.Env.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -201,7 +200,7 @@ func (s *Sync) reachToken(ctx context.Context, token *feed.Token, timeout time.D
 	}
 }
 
-// acknowledge tells parts what the client has by its token.
+// acknowledge tells the parts which messages the client has, by its token.
 func (s *Sync) acknowledge(w *request) {
 	if w.initial || w.toDevice == 0 || w.who.Device == "" {
 		return
@@ -213,9 +212,8 @@ func (s *Sync) acknowledge(w *request) {
 	}
 }
 
-// wait answers as soon as there is something to say, and at the latest when
-// the time is up. Messages to the device that the last answer left behind are
-// there already.
+// wait answers as soon as there is news, and at the latest when the time is up.
+// Messages to the device that the last answer left out are news at once.
 func (s *Sync) wait(ctx context.Context, w *request, upTo int64, timeout time.Duration) (*clientapi.SyncResponse, error) {
 	waiting, cancel := s.Env.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -244,7 +242,7 @@ func (s *Sync) wait(ctx context.Context, w *request, upTo int64, timeout time.Du
 		if err != nil || !isEmpty(out) {
 			return out, err
 		}
-		w.since, w.toDevice, w.paging = upTo, upTo, false // nothing in between is for this client
+		w.since, w.toDevice, w.paging = upTo, upTo, false // none of the changes was for this client
 	}
 }
 
@@ -256,8 +254,7 @@ func (s *Sync) token(pos, pageEnd int64) string {
 	return feed.Token{Epoch: s.Feed.Epoch(), Pos: pos, ToDevice: pageEnd}.String()
 }
 
-// isEmpty reports whether an answer tells nothing, so that the client can go on
-// waiting.
+// isEmpty reports whether an answer has no news, so that the request goes on waiting.
 func isEmpty(out *clientapi.SyncResponse) bool {
 	return out.Rooms == nil && out.AccountData == nil && out.Presence == nil &&
 		out.ToDevice == nil && out.DeviceLists == nil

@@ -11,10 +11,10 @@ import (
 	"touchstone.example/storage"
 )
 
-// wakeKeyCache remembers the rooms that users are in, and so what wakes their syncs.
-// An entry holds until the user's memberships change.
+// wakeKeyCache caches the rooms that users have joined, and the keys that wake their
+// syncs. An entry is valid until the user's memberships change.
 type wakeKeyCache struct {
-	kinds []feed.Kind // of the changes that are news
+	kinds []feed.Kind // kinds of changes that wake a sync
 	mu    sync.Mutex
 	users map[id.UserID]*userKeys
 }
@@ -27,7 +27,7 @@ type userKeys struct {
 
 const maxUsers = 16384
 
-// get returns what is remembered of a user, nil if that may be out of date.
+// get returns the entry of a user, nil if it may be out of date.
 func (c *wakeKeyCache) get(f *feed.Feed, user id.UserID) *userKeys {
 	c.mu.Lock()
 	entry := c.users[user]
@@ -66,7 +66,7 @@ func (c *wakeKeyCache) keysOf(ctx context.Context, db *storage.DB, f *feed.Feed,
 	return entry.keys, nil
 }
 
-// roomIDCache remembers what rooms are called, which never changes.
+// roomIDCache caches the room IDs of rows, which never change.
 type roomIDCache struct {
 	mu  sync.RWMutex
 	ids map[int64]id.RoomID

@@ -12,8 +12,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A registration is what check-config reads of an application service's file.
-// Pointers tell an absent key from an empty one.
+// A registration is the part of an application service's file that check-config reads.
+// Pointers distinguish an absent key from an empty one.
 //
 // Spec: application-service "Registration".
 type registration struct {
@@ -30,10 +30,9 @@ type rule struct {
 	Exclusive *bool   `yaml:"exclusive"`
 }
 
-// appServices reads the registration files, which must describe application
-// services with IDs and tokens of their own.
+// appServices reads the registration files. Their IDs and tokens must differ.
 func (l *loader) appServices(src Sources) {
-	taken := map[string]string{} // an id or token to the file that has it
+	taken := map[string]string{} // ID or token → file that has it
 	for i, file := range l.cfg.AppServices {
 		if slices.Contains(l.cfg.AppServices[:i], file) {
 			l.bad("appservices", "%s is listed twice", file)
@@ -65,8 +64,7 @@ func (l *loader) appServices(src Sources) {
 	}
 }
 
-// check names every required key that is missing and every namespace that
-// cannot be used.
+// check reports every missing required key and every invalid namespace.
 func (r *registration) check() error {
 	var errs []error
 	for _, k := range []struct {

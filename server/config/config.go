@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package config is the server's settings: what they are, their defaults, and
-// how they come from one YAML file, the environment and the command line. It
-// opens no database and no listener, and nothing outside cmd reads flags.
+// Package config is the server's settings: their names, their defaults, and how they
+// are read from one YAML file, the environment and the command line. It opens no
+// database and no listener; only cmd reads flags.
 package config
 
 import (
@@ -20,9 +20,9 @@ import (
 	"touchstone.example/server/roomver"
 )
 
-// Config is every setting. The yaml tags name the keys; an environment
-// variable is TOUCHSTONE_ and the key path in capitals, such as
-// TOUCHSTONE_LISTENERS_CLIENT_ADDRESS. What each means stands in example.yaml.
+// Config is every setting. The yaml tags name the keys; an environment variable is
+// TOUCHSTONE_ and the key path in capitals, such as
+// TOUCHSTONE_LISTENERS_CLIENT_ADDRESS. example.yaml explains each of them.
 type Config struct {
 	ServerName   id.ServerName `yaml:"server_name"`
 	Database     Secret        `yaml:"database"`
@@ -38,19 +38,20 @@ type Config struct {
 	Presence     Presence      `yaml:"presence"`
 	RateLimits   RateLimits    `yaml:"rate_limits"`
 	Strictness   Strictness    `yaml:"strictness"`
+	Unstable     []string      `yaml:"unstable"`
 	Log          Log           `yaml:"log"`
 	Lab          bool          `yaml:"lab"`
 	Seed         string        `yaml:"seed"`
 	Clock        string        `yaml:"clock"`
 	ReadyFile    string        `yaml:"ready_file"`
 
-	// Notes are remarks about the settings that are no errors, such as an
-	// environment variable that means nothing.
+	// Notes are remarks about the settings that are not errors, such as an unknown
+	// environment variable.
 	Notes []string `yaml:"-"`
 }
 
-// Secret is a setting that must not be printed. It shows itself as asterisks;
-// convert it to a string to use it.
+// Secret is a setting that must not be printed. It is printed as asterisks; convert it
+// to a string to use it.
 type Secret string
 
 // String hides the secret.
@@ -67,8 +68,8 @@ func (s Secret) GoString() string { return s.String() }
 // LogValue hides the secret from logs.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// Listeners are the addresses, host:port, that the server answers on. An empty
-// address is a listener that does not exist.
+// Listeners are the addresses, host:port, that the server listens on. An empty address
+// means no such listener.
 type Listeners struct {
 	Client     TLSListener `yaml:"client"`
 	Federation TLSListener `yaml:"federation"`
@@ -79,11 +80,11 @@ type Listeners struct {
 	TrustedProxies []string `yaml:"trusted_proxies"`
 	// BodyTimeout is how long the body of a request may take to arrive.
 	BodyTimeout Duration `yaml:"body_timeout"`
-	// WriteTimeout is how long a client may take nothing of its answer.
+	// WriteTimeout is how long a client may read nothing of its answer.
 	WriteTimeout Duration `yaml:"write_timeout"`
 }
 
-// Proxies returns TrustedProxies as networks, without those that are none.
+// Proxies returns TrustedProxies as networks, without invalid ones.
 func (l *Listeners) Proxies() []netip.Prefix {
 	var out []netip.Prefix
 	for _, text := range l.TrustedProxies {
@@ -94,7 +95,7 @@ func (l *Listeners) Proxies() []netip.Prefix {
 	return out
 }
 
-// network reads an address or a network.
+// network parses an address or a network.
 func network(text string) (netip.Prefix, error) {
 	if a, err := netip.ParseAddr(text); err == nil {
 		return a.Prefix(a.BitLen())
@@ -147,7 +148,7 @@ type WellKnown struct {
 	Server string `yaml:"server"` // host:port
 }
 
-// Registration says who may make an account.
+// Registration is who may create an account.
 type Registration struct {
 	Enabled          bool   `yaml:"enabled"`
 	Token            Secret `yaml:"token"`
@@ -165,12 +166,12 @@ type Passwords struct {
 	Concurrency int `yaml:"concurrency"` // hashes at a time; 0 is one for every two processors
 }
 
-// Rooms is how new rooms are made.
+// Rooms are the settings of new rooms.
 type Rooms struct {
-	DefaultVersion string `yaml:"default_version"` // where the client names none
+	DefaultVersion string `yaml:"default_version"` // if the client names none
 }
 
-// Federation is how the server treats other servers.
+// Federation are the settings for other servers.
 type Federation struct {
 	TrustedCAFile string `yaml:"trusted_ca_file"`
 	AllowPrivate  bool   `yaml:"allow_private"`
@@ -186,12 +187,12 @@ type RateLimits struct {
 	Enabled bool `yaml:"enabled"`
 }
 
-// Strictness chooses how the specification is applied where deployed software
+// Strictness chooses how strictly the specification is applied where deployed software
 // departs from it.
 type Strictness struct {
 	Profile string            `yaml:"profile"` // strict, lenient or synapse
 	Rules   map[string]string `yaml:"rules"`   // rule id to enforce, report or off
-	Answers bool              `yaml:"answers"` // whether the server's own answers are judged
+	Answers bool              `yaml:"answers"` // whether the server's own answers are checked
 }
 
 // Log is what is logged, and how.
@@ -200,9 +201,8 @@ type Log struct {
 	Format string     `yaml:"format"` // auto, text or json
 }
 
-// Default returns the settings of a server that was told nothing: it answers
-// on this machine only, keeps its data in a folder of the working directory
-// and registers nobody.
+// Default returns the default settings: the server listens on this machine only, stores
+// its data in a folder of the working directory, and registration is closed.
 func Default() *Config {
 	return &Config{
 		ServerName: "localhost",
@@ -222,9 +222,9 @@ func Default() *Config {
 	}
 }
 
-// LabDefault returns the settings of lab mode where nothing else is set: data
-// is temporary, anyone can register, nothing is limited or costly, and requests
-// are checked strictly against the specification.
+// LabDefault returns the default settings of lab mode: data is temporary, anyone can
+// register, nothing is rate-limited, password hashes are cheap, and requests are
+// checked strictly against the specification.
 func LabDefault() *Config {
 	c := Default()
 	c.Lab = true
@@ -272,7 +272,7 @@ func isLoopback(address string) bool {
 	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
-// isPrivate reports whether the address is surely out of the internet's reach.
+// isPrivate reports whether the address certainly cannot be reached from the internet.
 func isPrivate(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -285,8 +285,8 @@ func isPrivate(address string) bool {
 //go:embed example.yaml
 var example string
 
-// Generate writes a file that names, explains and comments out every setting
-// with its default.
+// Generate writes a file with every setting: explained, commented out, with its
+// default.
 func Generate(w io.Writer) error {
 	_, err := io.WriteString(w, example)
 	return err

@@ -104,6 +104,7 @@ appservices: [a.yaml, &b b.yaml]
 ready_file: *b
 presence: {enabled: off}
 rate_limits: {enabled: off}
+unstable: [msc3930]
 strictness: {profile: synapse, rules: {request-type: off, request-enum: report}}
 log: {level: debug, format: json}
 `
@@ -122,6 +123,7 @@ log: {level: debug, format: json}
 	want.Notes = []string{"appservices has no effect yet"}
 	want.Presence.Enabled = false
 	want.RateLimits.Enabled = false
+	want.Unstable = []string{config.MSC3930}
 	want.Strictness = config.Strictness{Profile: "synapse", Rules: map[string]string{"request-type": "off", "request-enum": "report"}}
 	want.Log = config.Log{Level: slog.LevelDebug, Format: "json"}
 
@@ -151,6 +153,7 @@ log: {level: debug, format: json}
 		"TOUCHSTONE_READY_FILE=b.yaml",
 		"TOUCHSTONE_PRESENCE_ENABLED=false",
 		"TOUCHSTONE_RATE_LIMITS_ENABLED=false",
+		"TOUCHSTONE_UNSTABLE=msc3930",
 		"TOUCHSTONE_STRICTNESS_PROFILE=synapse",
 		"TOUCHSTONE_STRICTNESS_RULES=request-type=off, request-enum=report",
 		"TOUCHSTONE_LOG_LEVEL=DEBUG",

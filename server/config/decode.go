@@ -25,7 +25,7 @@ func (s setting) env() string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(s.path, ".", "_"))
 }
 
-// settings lists all leaves in the order of the struct.
+// settings lists all settings in the order of the struct.
 var settings = settingsOf(reflect.TypeFor[Config](), "", nil)
 
 func settingsOf(t reflect.Type, prefix string, index []int) []setting {
@@ -50,7 +50,8 @@ func isSection(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && !reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }
 
-// A loader lays settings over one another and remembers where each came from.
+// A loader applies the sources of settings in order and records the origin of each
+// setting.
 type loader struct {
 	cfg    *Config
 	origin map[string]string // path to "touchstone.yaml:3"
@@ -61,7 +62,7 @@ func (l *loader) fail(where, format string, args ...any) {
 	l.errs = append(l.errs, fmt.Errorf(where+": "+format, args...))
 }
 
-// file lays a YAML document over the settings.
+// file applies a YAML document to the settings.
 func (l *loader) file(name string, data io.Reader) {
 	dec := yaml.NewDecoder(data)
 	var doc, second yaml.Node
@@ -123,8 +124,8 @@ func (l *loader) section(file string, node *yaml.Node, to reflect.Value, prefix 
 	}
 }
 
-// recordOrigin notes where a setting came from. A value and its _file twin displace
-// each other, unless both come from the same layer.
+// recordOrigin records where a setting came from. A setting and its _file variant
+// replace each other, unless both are in the same source.
 func (l *loader) recordOrigin(path, where string) {
 	l.origin[path] = where
 	twin, isFile := strings.CutSuffix(path, "_file")
@@ -137,7 +138,7 @@ func (l *loader) recordOrigin(path, where string) {
 	}
 }
 
-// layer is the part of an origin before the line or the name.
+// layer is the source part of an origin, before the line or the name.
 func layer(origin string) string {
 	if i := strings.LastIndexAny(origin, ": "); i >= 0 {
 		return origin[:i]
@@ -162,7 +163,7 @@ func fieldByKey(v reflect.Value, key string) (reflect.Value, bool) {
 	return reflect.Value{}, false
 }
 
-// followed returns what an alias stands for.
+// followed returns the node that a YAML alias refers to.
 func followed(n *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.AliasNode {
 		return n.Alias
@@ -227,7 +228,7 @@ func setNode(field reflect.Value, n *yaml.Node) error {
 	return setText(field, n.Value)
 }
 
-// setText sets a field from its text, as flags and variables give it.
+// setText sets a field from text, as in flags and variables.
 func setText(field reflect.Value, text string) error {
 	if u, ok := field.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		if err := u.UnmarshalText([]byte(text)); err != nil {

@@ -46,6 +46,7 @@ func TestProblemsNameTheirPlace(t *testing.T) {
 		"a certificate without its key":         {yaml: "listeners: {federation: {address: ':8448', tls_cert_file: k}}", want: "listeners.federation.tls_cert_file: a certificate needs its key in tls_key_file"},
 		"a certificate without an address":      {yaml: "listeners: {federation: {tls_key_file: k, tls_cert_file: k}}", want: "listeners.federation.tls_cert_file: there is no address to use it on"},
 		"a certificate that is not there":       {yaml: "listeners: {client: {tls_key_file: gone, tls_cert_file: k}}", want: "t.yaml:1: listeners.client.tls_key_file: open gone: file does not exist"},
+		"a proposal that is none":               {yaml: "unstable: [msc1]", want: `unstable: "msc1"`},
 		"a base URL that is none":               {yaml: "well_known: {client: m.example.org}", want: `well_known.client: "m.example.org" is not a base URL`},
 		"a delegation that is none":             {yaml: "well_known: {server: 'https://a'}", want: `well_known.server: "https://a" is not a server name`},
 		"no passes":                             {yaml: "passwords: {passes: 0}", want: "passwords.passes: at least 1, not 0"},

@@ -18,8 +18,8 @@ import (
 
 const envPrefix = "TOUCHSTONE_"
 
-// Sources are where settings come from, the later over the earlier: a file,
-// the environment, the command line.
+// Sources are where settings come from, each overriding the one before: a file, the
+// environment, the command line.
 type Sources struct {
 	File     string                            // path of a YAML file; empty: TOUCHSTONE_CONFIG, or none
 	Env      []string                          // as os.Environ gives it
@@ -27,7 +27,7 @@ type Sources struct {
 	ReadFile func(path string) ([]byte, error) // nil: os.ReadFile
 }
 
-// flagKeys are the flags of the command line and the settings that they set.
+// flagKeys are the flags of the command line by the settings that they set.
 var flagKeys = []struct{ flag, key, usage string }{
 	{"listen", "listeners.client.address", "answer clients on this `address` (host:port)"},
 	{"server-name", "server_name", "the server's `name`, after the colon in user IDs"},
@@ -43,8 +43,8 @@ type Flags struct {
 	set    map[string]string
 }
 
-// BindFlags adds --config and the flags of the most used settings to fs, or of
-// those that are named. Parse fs before the result is given to Load.
+// BindFlags adds --config and the flags of the most used settings, or of the named
+// ones, to fs. Parse fs before passing the result to Load.
 func BindFlags(fs *flag.FlagSet, only ...string) *Flags {
 	f := &Flags{set: map[string]string{}}
 	fs.StringVar(&f.config, "config", "", "read settings from this YAML `file`")
@@ -62,8 +62,8 @@ func BindFlags(fs *flag.FlagSet, only ...string) *Flags {
 	return f
 }
 
-// Load reads all sources, fills in defaults and secrets and checks the result.
-// The error names every problem and the place where it was set.
+// Load reads all sources, fills in defaults and secrets and checks the result. The
+// error lists every problem with its origin.
 func Load(src Sources) (*Config, error) {
 	if src.ReadFile == nil {
 		src.ReadFile = os.ReadFile
@@ -77,7 +77,7 @@ func Load(src Sources) (*Config, error) {
 		}
 	}
 	l := loadLayers(Default(), name, data, src)
-	if l.cfg.Lab { // lab mode has other defaults, under the same settings
+	if l.cfg.Lab { // lab mode has other defaults for the same settings
 		l = loadLayers(LabDefault(), name, data, src)
 		l.labListener()
 	}
@@ -124,7 +124,7 @@ func (l *loader) text(path, text, where string) {
 	l.recordOrigin(path, where)
 }
 
-// environment returns the variables that are ours and not empty.
+// environment returns the variables with our prefix that are not empty.
 func environment(env []string) map[string]string {
 	ours := map[string]string{}
 	for _, kv := range env {
@@ -135,10 +135,10 @@ func environment(env []string) map[string]string {
 	return ours
 }
 
-// environment lays the environment over the settings. The flags' names are
-// variables too. In a container variables are the only way to set anything, so
-// one that is unknown is an error, as an unknown key of a file is. Those that an
-// orchestrator makes up from the name of a service are only noted.
+// environment applies the environment to the settings. The flags' names are variables
+// too. An unknown variable is an error, like an unknown key of a file, since in a
+// container variables may be the only settings. Variables that an orchestrator derives
+// from a service's name are only noted.
 func (l *loader) environment(env []string) {
 	ours := environment(env)
 	delete(ours, envPrefix+"CONFIG")
@@ -192,7 +192,7 @@ func (l *loader) labListener() {
 	l.cfg.Listeners.Lab.Address = net.JoinHostPort("127.0.0.1", strconv.FormatUint(n, 10))
 }
 
-// secrets reads the files that hold the value of a setting.
+// secrets reads the files with values of settings.
 func (l *loader) secrets(src Sources) {
 	root := reflect.ValueOf(l.cfg).Elem()
 	for _, s := range settings {

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// suggestKey proposes what was meant by an unknown key: the nearest key of the
-// same section, or the same key in another one.
+// suggestKey suggests a key for an unknown one: the most similar key of the same
+// section, or the same key in another section.
 func suggestKey(prefix, key string, section reflect.Type) string {
 	var siblings []string
 	for f := range section.Fields() {

@@ -17,7 +17,7 @@ import (
 	"touchstone.example/server/strict"
 )
 
-// bad reports that a setting's value cannot be.
+// bad reports an invalid value of a setting.
 func (l *loader) bad(path, format string, args ...any) {
 	where := path
 	if origin, ok := l.origin[path]; ok {
@@ -26,7 +26,7 @@ func (l *loader) bad(path, format string, args ...any) {
 	l.fail(where, format, args...)
 }
 
-// validate checks the settings by themselves and against each other.
+// validate checks each setting, and the settings against each other.
 func (l *loader) validate(src Sources) {
 	c := l.cfg
 	if _, err := id.ParseServerName(string(c.ServerName)); err != nil {
@@ -44,12 +44,13 @@ func (l *loader) validate(src Sources) {
 	l.oneOf("rooms.default_version", c.Rooms.DefaultVersion, versions...)
 	l.oneOf("log.format", c.Log.Format, "auto", "text", "json")
 	l.readable(src, "federation.trusted_ca_file", c.Federation.TrustedCAFile)
+	l.unstable()
 	l.appServices(src)
 	l.checkTestSettings()
 	l.noteUnusedSettings()
 }
 
-// noteUnusedSettings notes the settings that were chosen and that nothing reads yet.
+// noteUnusedSettings adds a note for each setting that is set and not used yet.
 func (l *loader) noteUnusedSettings() {
 	for _, path := range []string{"appservices"} {
 		s, _ := settingAt(path)
@@ -100,7 +101,7 @@ func (l *loader) database() {
 	if l.cfg.Database == "" {
 		return
 	}
-	// The URL may hold a password: say nothing of it but the scheme.
+	// The URL may contain a password: show only its scheme.
 	scheme, rest, _ := strings.Cut(string(l.cfg.Database), ":")
 	switch scheme {
 	case "sqlite":
@@ -197,7 +198,8 @@ func (l *loader) checkPasswordCost() {
 	}
 }
 
-// checkTestSettings refuses what would make a server that strangers can reach guessable.
+// checkTestSettings refuses settings that make secrets guessable on a server that
+// others can reach.
 func (l *loader) checkTestSettings() {
 	c := l.cfg
 	if _, err := env.ParseClock(c.Clock); err != nil {

@@ -32,12 +32,14 @@ var (
 // Discovery implements the endpoints about the server itself.
 type Discovery struct {
 	DB *storage.DB
-	// Writable returns why the database cannot be written, nil where it can or
-	// nobody has tried.
+	// Writable returns why the database cannot be written, nil if it can or if no write
+	// has been tried.
 	Writable    func(ctx context.Context) error
 	WellKnown   config.WellKnown
 	Program     string // version of the program
 	RoomVersion string // default version of new rooms
+	// Unstable are the proposals that are switched on, such as msc3930.
+	Unstable []string
 }
 
 // versions are the releases of the specification that the server supports:
@@ -47,11 +49,19 @@ var versions = []string{
 	"v1.11", "v1.12", "v1.13", "v1.14", "v1.15", "v1.16", "v1.17", "v1.18", "v1.19",
 }
 
-// GetVersions lists the supported releases of the specification.
+// GetVersions lists the supported releases of the specification, and the proposals
+// that are switched on.
 //
 // Spec: client-server getVersions.
 func (d *Discovery) GetVersions(context.Context, *api.Caller, *clientapi.GetVersionsRequest) (*clientapi.GetVersionsResponse, error) {
-	return &clientapi.GetVersionsResponse{Versions: versions}, nil
+	out := &clientapi.GetVersionsResponse{Versions: versions}
+	for _, name := range d.Unstable {
+		if out.UnstableFeatures == nil {
+			out.UnstableFeatures = map[string]bool{}
+		}
+		out.UnstableFeatures["org.matrix."+name] = true
+	}
+	return out, nil
 }
 
 // GetWellknown returns the URL of the server for clients.

@@ -3,6 +3,7 @@
 package e2ee_test
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
@@ -20,10 +21,10 @@ import (
 	"touchstone.example/server/config"
 	"touchstone.example/server/e2ee"
 	"touchstone.example/server/event"
-	"touchstone.example/server/rooms"
 	"touchstone.example/server/syncpart"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
+	"touchstone.example/tests/roomtest"
 	"touchstone.example/tests/slicetest"
 )
 
@@ -44,15 +45,10 @@ func each(t *testing.T, fn func(t *testing.T, f *fixture)) {
 
 func newFixture(t testing.TB, db *storage.DB) *fixture {
 	s := slicetest.New(t, db)
-	signer := s.Signer()
 	f := &fixture{Fixture: s, t: t}
 	acc := accounts.New(accounts.Deps{
 		DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Name: slicetest.Name,
 		Registration: config.Registration{Enabled: true}, Passwords: config.Passwords{MemoryKiB: 8, Passes: 1, Threads: 1},
-	})
-	r := rooms.New(rooms.Deps{
-		DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Name: slicetest.Name, Signer: signer, DefaultVersion: "12",
-		Verify: func(_ *event.Event, server id.ServerName) bool { return server == signer.Name },
 	})
 	departs := func(context.Context) bool { return f.lenient }
 	f.e2ee = e2ee.New(e2ee.Deps{
@@ -64,10 +60,7 @@ func newFixture(t testing.TB, db *storage.DB) *fixture {
 	clientapi.MountLogin(f.router, acc)
 	clientapi.MountLogout(f.router, acc)
 	clientapi.MountDeviceManagement(f.router, acc)
-	clientapi.MountCreateRoom(f.router, r)
-	clientapi.MountJoining(f.router, r)
-	clientapi.MountLeaving(f.router, r)
-	clientapi.MountKicking(f.router, r)
+	roomtest.Mount(f.router, s, nil)
 	clientapi.MountKeys(f.router, f.e2ee)
 	clientapi.MountCrossSigning(f.router, f.e2ee)
 	clientapi.MountSync(f.router, clientsync.New(clientsync.Deps{

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package feed knows up to which stream position everything is decided, and
-// wakes those who wait for something to change. Everything that a client can
-// see change has a position, drawn with storage.Writer.Reserve and written to
-// the log of changes in the same transaction.
+// Package feed knows up to which stream position every transaction has committed or
+// rolled back, and wakes requests that wait for a change. Each change that a client can
+// see has a position, drawn with storage.Writer.ReservePosition and written to the log
+// of changes in the same transaction.
 //
-// Positions are drawn before transactions commit, and commit in any order, so
-// the newest row says nothing about the ones before it: only the feed does. What
-// reads a stream first reaches a position, reads (since, position] and takes the
-// position as its next since. The feed remembers which keys changed last; what
-// has changed is in the database.
+// Positions are drawn before transactions commit, and transactions commit in any order.
+// The newest row therefore does not show that all earlier ones are there; only the feed
+// does. A reader of the stream first calls Reach, which returns a position, then reads
+// (since, position] and uses the position as its next since. The feed remembers when
+// each key last changed; the changes themselves are in the database.
 //
-// Two positions matter. Nothing at or before settled is undecided. safe is that
-// of the last committed change at or before settled: the one that clients hold,
-// since a position that was only drawn may be drawn again after a crash.
+// Two positions matter. All transactions that drew a position up to settled have ended.
+// safe is the position of the last committed change up to settled. Clients are given
+// safe, since a position without a committed change may be drawn again after a crash.
 package feed
 
 import (
@@ -39,17 +39,18 @@ type Options struct {
 	// Shared says that several servers use the same PostgreSQL database.
 	// Without it the feed refuses to run beside another server.
 	Shared bool
-	// Log hears of what holds the stream up. Nil means slog.Default.
+	// Log gets warnings about what delays the stream. Nil means slog.Default.
 	Log *slog.Logger
-	// Poll is how often to look for the other servers' commits when their
-	// doorbell may have been lost. Zero means a second.
+	// Poll is how often to look for commits of other servers whose notification may
+	// have been lost. Zero means a second.
 	Poll time.Duration
-	// TxTimeout is how long any transaction of the cluster may hold the stream
-	// up before only those count that write to it. Zero means a second.
+	// TxTimeout is how long the stream waits for every older transaction of the
+	// PostgreSQL cluster. After it, it waits only for those that write to the log of
+	// changes. Zero means a second.
 	TxTimeout time.Duration
-	// TokenTimeout is how long Reach waits for a token's position, and
-	// NewestPatience for what others have acknowledged, where there is no
-	// token. Zero means five and two seconds.
+	// TokenTimeout is how long Reach waits for a token's position. NewestTimeout is how
+	// long it waits, without a token, for the positions that other servers have
+	// acknowledged. Zero means five and two seconds.
 	TokenTimeout, NewestTimeout time.Duration
 }
 
@@ -70,21 +71,21 @@ type Feed struct {
 	lastDrawn    int64            // the highest position decided or drawn
 	pending      []storage.Change // committed, past settled
 	wakeList     []*waiter        // reused
-	reachWaiters []*reach         // who waits for a position to be settled
+	reachWaiters []*reach         // calls that wait for a position to be settled
 
 	ignoredTx int64        // see await
-	isStalled atomic.Bool  // somebody waited in vain, and nothing was settled since
-	timeouts  atomic.Int64 // how often somebody waited in vain
+	isStalled atomic.Bool  // a wait has timed out, and no position was settled since
+	timeouts  atomic.Int64 // number of waits that timed out
 
-	unknownOutcomes []unknownOutcome // commits that were not answered
+	unknownOutcomes []unknownOutcome // commits whose result is not known
 
 	warnings   warnings
 	doorbell   atomic.Pointer[storage.Doorbell]
-	wakeLoop   chan struct{} // something was committed, or is in doubt
-	wakeNotify chan struct{} // Shared: tell the others
+	wakeLoop   chan struct{} // a transaction was committed, or its outcome is unknown
+	wakeNotify chan struct{} // Shared: notify the other servers
 }
 
-// Open starts following. It returns once it is known what is safe.
+// Open starts the feed. It returns when the first safe position is known.
 func Open(ctx context.Context, db *storage.DB, group Group, opts Options) (*Feed, error) {
 	if opts.Log == nil {
 		opts.Log = slog.Default()
@@ -124,20 +125,19 @@ func (f *Feed) start(settled, safe int64) {
 	f.recent.floor = safe
 }
 
-// Stamp is what a cache notes down with what it is about to read: Changed tells
-// from it whether something has happened since. It may be behind what others
-// have acknowledged; who reads for a client calls Reach.
+// Stamp returns the position that a cache stores with a value it is about to read;
+// Changed then reports whether the value may be out of date. The position may be older
+// than what other servers have acknowledged: to read for a client, call Reach.
 func (f *Feed) Stamp() int64 { return f.safe.Load() }
 
-// SafeLag is how many positions are drawn and not settled yet, as far as this
+// SafeLag is the number of positions that are drawn and not yet settled, as far as this
 // server knows.
 func (f *Feed) SafeLag() int64 { return max(0, f.newest.Load()-f.settled.Load()) }
 
-// Wait waits until something changed after since for one of the keys, or for
-// anybody when there are none, and returns the safe position then. It may
-// return early: whoever finds nothing new in (since, safe] waits again from
-// safe. When ctx ends first, Wait returns its error and a safe position up to
-// which nothing has changed for the keys.
+// Wait waits until one of the keys, or with no keys anything at all, changed after
+// since, and returns the safe position then. It may return early: a caller that finds
+// nothing new in (since, safe] waits again from safe. When ctx ends first, Wait returns
+// its error and a safe position up to which nothing has changed for the keys.
 func (f *Feed) Wait(ctx context.Context, since int64, keys ...Key) (int64, error) {
 	if safe, changed := f.check(since, keys); changed {
 		return safe, nil
@@ -161,16 +161,17 @@ func (f *Feed) Wait(ctx context.Context, since int64, keys ...Key) (int64, error
 	}
 }
 
-// Changed reports whether something may have changed after since for one of
-// the keys: what was remembered at since holds as long as it is false.
+// Changed reports whether one of the keys may have changed after since. As long as it
+// is false, a value that was cached at since is valid.
 func (f *Feed) Changed(since int64, keys ...Key) bool {
 	_, changed := f.check(since, keys)
 	return changed
 }
 
-// check looks for changes after since, which may be another server's position
-// that is not safe here yet. A key's last change is noted before it becomes
-// safe; finding it so early, check lets the publication finish.
+// check looks for changes after since, which may be a position of another server that
+// is not safe here yet. publish records a key's last change before it stores safe. If
+// the change is newer than safe, a publish is in progress: check takes the lock to wait
+// for its end.
 func (f *Feed) check(since int64, keys []Key) (safe int64, changed bool) {
 	safe = f.safe.Load()
 	last := safe
@@ -185,8 +186,8 @@ func (f *Feed) check(since int64, keys []Key) (safe int64, changed bool) {
 	return max(safe, since), last > since
 }
 
-// publish settles a position and wakes those whom the changes up to it concern.
-// The caller holds mu.
+// publish marks a position as settled and wakes the waiters of the keys that changed up
+// to it. The caller holds mu.
 func (f *Feed) publish(settled int64, changes []storage.Change) {
 	f.recent.add(changes)
 	f.wakeList = f.wakeList[:0]
@@ -206,13 +207,13 @@ func (f *Feed) publish(settled int64, changes []storage.Change) {
 	for _, w := range f.wakeList {
 		select {
 		case w.wake <- struct{}{}:
-		default: // woken already
+		default: // already woken
 		}
 	}
 	clear(f.wakeList)
 }
 
-// publishPending publishes what is settled among the pending changes.
+// publishPending publishes the pending changes up to settled.
 func (f *Feed) publishPending(settled int64) {
 	if settled <= f.settled.Load() {
 		return

@@ -11,8 +11,8 @@ import (
 	"touchstone.example/storage"
 )
 
-// openPostgres takes the database's doorbell, waits until the positions of
-// whoever was here before are decided, and starts the goroutines.
+// openPostgres opens the doorbell connection, waits until all earlier transactions that
+// drew positions have ended, and starts the goroutines.
 func (f *Feed) openPostgres(ctx context.Context, group Group) error {
 	bell, err := f.takeDoorbell(ctx)
 	if err != nil {
@@ -44,8 +44,8 @@ func (f *Feed) openPostgres(ctx context.Context, group Group) error {
 	return nil
 }
 
-// takeoverTimeout is how long a server waits for the one before it to be gone:
-// PostgreSQL may notice a killed client late.
+// takeoverTimeout is how long a starting server waits for the connection of the
+// previous one to end: PostgreSQL may notice late that a client was killed.
 const takeoverTimeout = 15 * time.Second
 
 func (f *Feed) takeDoorbell(ctx context.Context) (*storage.Doorbell, error) {
@@ -59,7 +59,7 @@ func (f *Feed) takeDoorbell(ctx context.Context) (*storage.Doorbell, error) {
 		} else if err == nil || busy == nil || ctx.Err() == nil {
 			return bell, err
 		} else {
-			err = busy // the last try ran out of time; this is why it was made
+			err = busy // report why the last try was made, not that it timed out
 		}
 		if pause(ctx, 100*time.Millisecond) != nil {
 			return nil, fmt.Errorf("%w (let all of them share it, or stop the other)", err)
@@ -78,26 +78,27 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// waitForFence waits until a fence is passed. A transaction that has held it up for
-// longer than a patience is a foreign one, if it does not write to changes. It is
-// remembered: while it is the oldest of the cluster, no later fence waits for it.
+// waitForFence waits until a fence is passed. A transaction that delays it for longer
+// than TxTimeout and does not write to changes is not one of ours. It is remembered in
+// ignoredTx: as long as it is the oldest of the cluster, later fences do not wait for
+// it.
 func (f *Feed) waitForFence(ctx context.Context, fence *storage.Fence) error {
-	patience := time.NewTimer(f.opts.TxTimeout)
-	defer patience.Stop()
-	patient := true
+	timeout := time.NewTimer(f.opts.TxTimeout)
+	defer timeout.Stop()
+	waitForAll := true
 	for delay := time.Millisecond; ; delay = min(2*delay, 20*time.Millisecond) {
-		passed, err := f.db.FencePassed(ctx, fence, patient && fence.Oldest != f.ignoredTx)
+		passed, err := f.db.FencePassed(ctx, fence, waitForAll && fence.Oldest != f.ignoredTx)
 		if err != nil || passed {
 			return err
 		}
 		select {
-		case <-patience.C:
-			patient = false
-			f.opts.Log.WarnContext(ctx, "a long transaction holds the stream up; going by the locks on changes until it ends",
+		case <-timeout.C:
+			waitForAll = false
+			f.opts.Log.WarnContext(ctx, "a long transaction delays the stream; only transactions that lock the table changes are waited for until it ends",
 				"transaction", fence.Oldest, "settled", f.settled.Load(), "position", fence.Position)
 		default:
 		}
-		if !patient {
+		if !waitForAll {
 			f.ignoredTx = fence.Oldest
 		}
 		if err := pause(ctx, delay); err != nil {
@@ -106,8 +107,9 @@ func (f *Feed) waitForFence(ctx context.Context, fence *storage.Fence) error {
 	}
 }
 
-// listen hears of the others' commits. Its connection also holds the lock that
-// says how we share the database, and is replaced when it breaks.
+// listen receives the notifications of other servers' commits. Its connection also
+// holds the lock that says whether the database is shared. It is replaced when it
+// breaks.
 func (f *Feed) listen(ctx context.Context) error {
 	bell := f.doorbell.Load()
 	defer func() { bell.Close() }()
@@ -117,14 +119,14 @@ func (f *Feed) listen(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return nil
 			}
-			f.warn(ctx, "the doorbell was lost; taking a new one", err)
+			f.warn(ctx, "the doorbell connection was lost; opening a new one", err)
 			bell.Close()
 			var next *storage.Doorbell
 			if next, err = f.takeDoorbell(ctx); err == nil {
 				bell = next
 				f.doorbell.Store(bell)
 			} else if errors.Is(err, storage.ErrBusy) || errors.Is(err, storage.ErrHistory) {
-				return fmt.Errorf("feed: %w", err) // another server has taken the database over, or another database its place
+				return fmt.Errorf("feed: %w", err) // another server has taken over the database, or it is another database now
 			} else if pause(ctx, f.opts.Poll) != nil {
 				return nil
 			}
@@ -133,7 +135,7 @@ func (f *Feed) listen(ctx context.Context) error {
 	}
 }
 
-// notifyServers tells the others of our commits: many of them by one ring.
+// notifyServers notifies the other servers of our commits, many commits at a time.
 func (f *Feed) notifyServers(ctx context.Context) error {
 	for {
 		select {
@@ -142,12 +144,12 @@ func (f *Feed) notifyServers(ctx context.Context) error {
 			return nil
 		}
 		if err := f.db.Ring(ctx, f.doorbell.Load()); err != nil && ctx.Err() == nil {
-			f.warn(ctx, "the others were not told of a commit; they will see for themselves", err)
+			f.warn(ctx, "the other servers were not notified of a commit; they will find it when they poll", err)
 		}
 	}
 }
 
-// signal leaves a note that something is to be done, unless there is one.
+// signal puts a wake-up into a channel, unless one is already there.
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -155,7 +157,7 @@ func signal(c chan struct{}) {
 	}
 }
 
-// txEnded hears of the end of a transaction of ours; the caller holds mu.
+// txEnded is called when a transaction of this server has ended. The caller holds mu.
 func (f *Feed) txEnded(o storage.Outcome) {
 	if o != storage.RolledBack {
 		signal(f.wakeLoop)
@@ -163,8 +165,8 @@ func (f *Feed) txEnded(o storage.Outcome) {
 	}
 }
 
-// followFences settles positions by fences: behind what we or others committed, as soon as
-// everything drawn before is decided.
+// followFences takes a fence after each commit, ours or another server's, and settles
+// its position as soon as all transactions before it have ended.
 func (f *Feed) followFences(ctx context.Context) error {
 	poll := time.NewTicker(f.opts.Poll)
 	defer poll.Stop()
@@ -175,7 +177,7 @@ func (f *Feed) followFences(ctx context.Context) error {
 			if news, err := f.progress(ctx); err != nil {
 				return endOfLoop(ctx, err)
 			} else if !news {
-				continue // a fence costs a transaction id: none while nothing happens
+				continue // a fence uses a transaction id, so none is taken without a commit
 			}
 		case <-ctx.Done():
 			return nil
@@ -194,7 +196,7 @@ func (f *Feed) followFences(ctx context.Context) error {
 	}
 }
 
-// endOfLoop is the error that ends the loop; there is none when it was asked to end.
+// endOfLoop returns the error that ends the loop, nil if ctx has ended.
 func endOfLoop(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil
@@ -205,9 +207,9 @@ func endOfLoop(ctx context.Context, err error) error {
 // maxChanges is how many changes are read at once.
 const maxChanges = 1000
 
-// advance puts up one fence, waits for it, and publishes what is behind it. It
-// reads on from the last change and not from the last position that was settled:
-// those between may be drawn again after a crash.
+// advance takes one fence, waits for it and publishes the changes before it. It reads
+// on from the last change, not from the last settled position: the positions between
+// them may be drawn again after a crash.
 func (f *Feed) advance(ctx context.Context) error {
 	fence, err := f.db.TakeFence(ctx, f.safe.Load(), maxChanges, f.ignoredTx)
 	if err != nil {
@@ -248,14 +250,15 @@ func (f *Feed) advance(ctx context.Context) error {
 	return nil
 }
 
-// unknownOutcome is a transaction whose commit was not answered.
+// unknownOutcome is a transaction whose commit may have succeeded: the connection broke
+// before the answer.
 type unknownOutcome struct {
 	tx      *openTx
 	changes []storage.Change
 }
 
-// resolveUnknown settles doubtful transactions: their connections are gone, and what
-// becomes of them is decided behind the next fence.
+// resolveUnknown settles transactions of unknown outcome. Their connections are gone;
+// when the next fence is passed, they have ended.
 func (f *Feed) resolveUnknown(ctx context.Context) error {
 	for {
 		select {
@@ -279,12 +282,12 @@ func (f *Feed) resolveUnknown(ctx context.Context) error {
 			f.unknownOutcomes = append(f.unknownOutcomes, list...)
 		} else {
 			for _, d := range list {
-				f.txDecided(d.tx, true, d.changes) // waking somebody for nothing does no harm
+				f.txDecided(d.tx, true, d.changes) // as if committed: an unneeded wake-up does no harm
 			}
 		}
 		f.mu.Unlock()
 		if err != nil && ctx.Err() == nil {
-			f.warn(ctx, "a commit stays in doubt; trying again", err)
+			f.warn(ctx, "the outcome of a commit is still unknown; trying again", err)
 			signal(f.wakeLoop)
 			if pause(ctx, f.opts.Poll) != nil {
 				return nil

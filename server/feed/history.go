@@ -9,8 +9,9 @@ import (
 	"touchstone.example/storage"
 )
 
-// openHistory learns which tokens are of this database's history. A history that
-// was cut begins a new epoch: what has been lost of the old one is drawn again.
+// openHistory reads the database's epochs, by which tokens are judged. If the database
+// may have lost changes, a new epoch begins, since the lost positions will be drawn
+// again.
 func (f *Feed) openHistory(ctx context.Context) error {
 	epochs, cut, err := f.db.OpenHistory(ctx)
 	if err != nil {
@@ -26,11 +27,11 @@ func (f *Feed) openHistory(ctx context.Context) error {
 	return nil
 }
 
-// Epoch is the epoch that this server's tokens are of.
+// Epoch is the epoch that this server writes into tokens.
 func (f *Feed) Epoch() int64 { return f.epoch }
 
-// inHistory says whether a token's position is in this history as it was in the
-// token's epoch.
+// inHistory reports whether the changes up to a token's position are the same now as in
+// the token's epoch.
 func (f *Feed) inHistory(token *Token) bool {
 	if token.Epoch > f.epoch {
 		return false
@@ -43,10 +44,11 @@ func (f *Feed) inHistory(token *Token) bool {
 	return true
 }
 
-// saveHistoryInterval is how often an SQLite database's history is noted beside it.
+// saveHistoryInterval is how often the file beside an SQLite database is written.
 const saveHistoryInterval = time.Minute
 
-// saveHistoryLoop lets an older copy of the database be recognised.
+// saveHistoryLoop writes how far the database has come, so that an older copy is
+// recognised.
 func (f *Feed) saveHistoryLoop(ctx context.Context) error {
 	tick := time.NewTicker(saveHistoryInterval)
 	defer tick.Stop()
@@ -62,17 +64,16 @@ func (f *Feed) saveHistoryLoop(ctx context.Context) error {
 
 func (f *Feed) saveHistory(ctx context.Context) {
 	if err := f.db.NoteHistory(ctx); err != nil && ctx.Err() == nil {
-		f.warn(ctx, "how far the database has come is not noted beside it", err)
+		f.warn(ctx, "the file that says how far the database has come cannot be written", err)
 	}
 }
 
-// progress looks at the database while nothing happens, and says whether there is
-// something to fence. storage.ErrHistory means that another server has begun a
-// new history.
+// progress asks an idle database whether a position was drawn since the last fence.
+// storage.ErrHistory means that another server has begun a new epoch.
 func (f *Feed) progress(ctx context.Context) (news bool, err error) {
 	last, epoch, err := f.db.Progress(ctx)
 	if err != nil {
-		return true, nil // the fence says why
+		return true, nil // taking the fence will return the reason
 	}
 	if epoch != f.epoch {
 		return false, storage.ErrHistory
@@ -80,8 +81,8 @@ func (f *Feed) progress(ctx context.Context) (news bool, err error) {
 	return last != f.settled.Load(), nil
 }
 
-// checkHistory refuses a last position that is behind what was published: the history
-// has ended that this server knows. The others learn of it by the epoch.
+// checkHistory returns ErrHistory if the last position is before what was published:
+// the database was restored. A new epoch tells the other servers.
 func (f *Feed) checkHistory(ctx context.Context, last int64) error {
 	if last >= f.safe.Load() {
 		return nil

@@ -11,19 +11,19 @@ import (
 	"touchstone.example/storage"
 )
 
-// A Topic is what can change for those who wait, and what a cache depends on.
-// With the room or the user that a change names it makes a Key.
+// A Topic is something that requests wait for and that cached values depend on. A topic
+// with a room or a user is a Key.
 type Topic uint8
 
-// The topics. Those up to TopicEphemeral are of the room that a change names,
-// the others of the user.
+// The topics. Those before TopicMemberships belong to the change's room, the others to
+// its user.
 const (
 	TopicRoom        Topic = 1 + iota // a room's events, their verdicts, and its state
-	TopicEphemeral                    // what passes in a room: receipts and typing
+	TopicEphemeral                    // receipts and typing in a room
 	TopicDevices                      // the devices of a room's members, and their keys
-	TopicMemberships                  // what the user is to rooms
-	TopicAccess                       // what the user's tokens are worth
-	TopicOwnData                      // what the user keeps here: account data
+	TopicMemberships                  // the user's memberships
+	TopicAccess                       // what the user's access tokens permit
+	TopicOwnData                      // the user's account data
 	TopicReads                        // how far the user has read
 	TopicToDevice                     // messages to the user's devices
 	TopicOneTimeKeys                  // how many keys of the user's devices are left
@@ -33,27 +33,28 @@ const (
 
 func (t Topic) ofRoom() bool { return t <= TopicDevices }
 
-// A Kind says what a row of the log of changes tells.
+// A Kind is what a row of the log of changes is about.
 type Kind string
 
-// The kinds. Each is declared with its topics; the comment says who writes it,
-// what the row's Ref means and who reads it. A row wakes whoever waits for one
-// of its topics at once, and stays as long as the log (upkeep.KeptChanges).
+// The kinds. Each is declared with its topics; the comment says who writes it, what the
+// row's Ref means and who reads it. A row wakes requests that wait for one of its
+// topics, and is deleted with the old end of the log (upkeep.KeptChanges).
 var (
-	// KindEvent is an event that clients come to see at its position, or see
-	// differently from there on. Written by rooms; Ref is the event's row, UserID
-	// whose membership it is. Read by sync, for the timeline.
+	// KindEvent is an event that clients see from its position on, or see changed from
+	// there on. Written by rooms; Ref is the event's row; UserID is its state key for a
+	// membership event. Read by sync, for the timeline.
 	KindEvent = NewKind("event", TopicRoom, TopicMemberships)
-	// KindState is a change of a room's current state that no event of the
-	// timeline tells. Written by rooms; Ref is the row of the event that holds now,
-	// 0 for none, UserID whose membership it is. Read by sync, for the state.
+	// KindState is a change of a room's current state, made by state resolution, that
+	// no event of the timeline shows. Written by rooms; Ref is the row of the event
+	// that is now in the state, 0 for none; UserID is its state key for a membership
+	// event. Read by sync, for the state.
 	KindState = NewKind("state", TopicRoom, TopicMemberships)
-	// KindAccess is access that was taken away, or is worth something else.
-	// Written by accounts; Ref is 0. Read by the cache of tokens, and by sync, which
-	// ends the wait of a device that is gone: it is news for nobody.
+	// KindAccess says that a user's access tokens were deleted or now permit something
+	// else. Written by accounts; Ref is 0. Read by the cache of access tokens, and by
+	// sync, which ends the wait of a deleted device; sync tells clients nothing of it.
 	KindAccess = NewKind("access", TopicAccess)
-	// KindAccountData is account data, of RoomNID if that is not 0. To be written
-	// by what sets account data; Ref is 0. Read by sync, for the part accountdata.
+	// KindAccountData is account data, of RoomNID if that is not 0. Written by whatever
+	// sets account data; Ref is 0. Read by sync, for the part accountdata.
 	KindAccountData = NewKind("account_data", TopicOwnData)
 	// KindReceipt is how far a user says to have read a room or a thread. Written by
 	// receipts; Ref is the event's row. Read by sync, for the part receipts, which tells
@@ -69,14 +70,14 @@ var (
 	// row for all of them; Ref is 0. Read by sync, for the part presence, with whatever
 	// a client is answered next.
 	KindPresence = NewKind("presence", TopicPresence)
-	// KindDevices is a change of a user's devices that have keys, of these, or of the
-	// keys that sign them. Written by devicelists, for accounts and e2ee: a row for
-	// each room that UserID is in, and one of no room for the user's own devices; Ref
-	// is 0. Read by sync, for the part e2ee.
+	// KindDevices is a change of a user's devices that have keys, of their keys, or of
+	// the user's cross-signing keys. Written by devicelists, for accounts and e2ee: a
+	// row for each room that UserID is in, and one without a room for the user's own
+	// devices; Ref is 0. Read by sync, for the part e2ee.
 	KindDevices = NewKind("devices", TopicDevices, TopicOwnData)
-	// KindOneTimeKeys is a change of how many one-time keys a user's devices have
-	// left, or of whether a fallback key was used. Written by e2ee; Ref is 0. Read by
-	// sync, to remember the counts: it is news for nobody.
+	// KindOneTimeKeys is a change of how many one-time keys a user's devices have left,
+	// or of whether a fallback key was used. Written by e2ee; Ref is 0. Read by sync,
+	// which caches the counts; it wakes no request.
 	KindOneTimeKeys = NewKind("one_time_keys", TopicOneTimeKeys)
 	// KindToDevice is messages to a user's devices. Written by todevice; Ref is 0.
 	// Read by sync, for the part todevice.
@@ -102,8 +103,8 @@ func NewKind(name string, of ...Topic) Kind {
 // Kinds lists the declared kinds by name.
 func Kinds() []Kind { return slices.Sorted(maps.Keys(topics)) }
 
-// everyTopic are the topics of a kind that another version of the program
-// writes to the same database: whatever the change may concern.
+// everyTopic are the topics assumed for an unknown kind, which another version of the
+// program has written to the same database: all of them.
 var everyTopic = func() (all []Topic) {
 	for t := TopicRoom; t < endOfTopics; t++ {
 		all = append(all, t)
@@ -126,7 +127,7 @@ type Key struct {
 	user  string
 }
 
-// keyOf is what a change concerns in a topic, the zero Key for nothing.
+// keyOf returns the key of a topic that a change concerns, the zero Key if none.
 func keyOf(t Topic, c *storage.Change) Key {
 	switch {
 	case t == TopicPresence:
@@ -142,14 +143,14 @@ func keyOf(t Topic, c *storage.Change) Key {
 // Room is a room's events and state.
 func Room(roomNID int64) Key { return Key{topic: TopicRoom, room: roomNID} }
 
-// Memberships is what a user is to rooms.
+// Memberships is a user's memberships of rooms.
 func Memberships(user id.UserID) Key { return Key{topic: TopicMemberships, user: string(user)} }
 
-// Access is what a user's tokens are worth.
+// Access is what a user's access tokens permit.
 func Access(user id.UserID) Key { return Key{topic: TopicAccess, user: string(user)} }
 
-// KeysOf lists what has to be waited for to hear of all changes of some kinds
-// that concern a user, who is in some rooms; "" is no user.
+// KeysOf lists the keys to wait for in order to see all changes of these kinds that
+// concern a user and these rooms; "" is no user.
 func KeysOf(kinds []Kind, user id.UserID, roomNIDs []int64) []Key {
 	var wanted [endOfTopics]bool
 	for _, k := range kinds {

@@ -13,22 +13,22 @@ import (
 )
 
 var (
-	// ErrFuture is the answer to a token whose position this history of the
-	// database has not reached: it was restored from an older backup, or
-	// somebody made the token up. Whoever holds it starts anew.
+	// ErrFuture is returned for a token whose position the database has not reached: it
+	// was restored from an older backup, or the token is forged. Its client must start
+	// with an initial sync.
 	ErrFuture = errors.New("the token is of a future that has not happened")
-	// ErrBehind means that the feed did not get to a position in time: a
-	// transaction holds it up, or the database does not answer.
+	// ErrBehind means that a position was not settled in time: a transaction delays it,
+	// or the database does not answer.
 	ErrBehind = fmt.Errorf("the stream of changes is held up: %w", storage.ErrBusy)
 )
 
-// Reach returns the position up to which a read for a client goes: at or after
-// the token's. Without a token it is at or after whatever any server had
+// Reach returns the position up to which a read for a client goes: at or after the
+// token's. Without a token it is at or after the last position that any server had
 // acknowledged when Reach was called.
 //
-// Only other servers on the database can be ahead; then Reach waits for the one
-// loop that puts up fences and starts none itself, since each costs a
-// transaction id. Never call it inside a transaction, nor in a room's lane.
+// Only other servers on the database can be ahead. Then Reach waits for the loop that
+// takes fences; it takes none itself, since each uses a transaction id. Never call it
+// inside a transaction or in a room's queue.
 func (f *Feed) Reach(ctx context.Context, token *Token) (upTo int64, err error) {
 	f.db.Outside("feed.Reach")
 	if token == nil {
@@ -41,7 +41,7 @@ func (f *Feed) Reach(ctx context.Context, token *Token) (upTo int64, err error) 
 		return safe, nil
 	}
 	if !f.opts.Shared {
-		return 0, ErrFuture // this server has told of all positions there are
+		return 0, ErrFuture // no other server: this one has published all positions
 	}
 	waiting, cancel := context.WithTimeout(ctx, f.opts.TokenTimeout)
 	defer cancel()
@@ -57,13 +57,13 @@ func (f *Feed) Reach(ctx context.Context, token *Token) (upTo int64, err error) 
 	}
 	safe := f.safe.Load()
 	if token.Pos > safe {
-		return 0, ErrFuture // drawn, but no change was committed there: no token has it
+		return 0, ErrFuture // no change was committed at that position, so no token has it
 	}
 	return safe, nil
 }
 
-// reachNewest answers late rather than not at all: a login must not wait for a
-// transaction that somebody forgot.
+// reachNewest returns an older position rather than an error when the time is up: a
+// login must not wait for a transaction that was left open.
 func (f *Feed) reachNewest(ctx context.Context) (int64, error) {
 	if !f.opts.Shared {
 		return f.safe.Load(), nil
@@ -83,9 +83,9 @@ func (f *Feed) reachNewest(ctx context.Context) (int64, error) {
 	return f.safe.Load(), nil
 }
 
-// waitLastPosition returns the last position that anybody drew. If it is behind what
-// was settled before it was read, PostgreSQL has crashed and draws positions
-// again that had come to nothing: they are not settled any more.
+// waitLastPosition returns the last position that any server drew. If it is before what
+// was settled when it was read, PostgreSQL has crashed and will draw uncommitted
+// positions again: they are no longer settled.
 func (f *Feed) waitLastPosition(ctx context.Context) (int64, error) {
 	settled := f.settled.Load()
 	last, err := f.db.LastPosition(ctx)
@@ -97,24 +97,25 @@ func (f *Feed) waitLastPosition(ctx context.Context) (int64, error) {
 	return last, err
 }
 
-// reachFailed says what an error of waiting means, and notes the first of a stall.
+// reachFailed turns an error of waiting into ErrBehind where the time is up, and logs
+// the first of a series.
 func (f *Feed) reachFailed(ctx context.Context, err error, pos int64) error {
 	if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	f.timeouts.Add(1)
 	if !f.isStalled.Swap(true) {
-		f.opts.Log.WarnContext(ctx, "readers wait for the stream of changes in vain", "settled", f.settled.Load(), "position", pos)
+		f.opts.Log.WarnContext(ctx, "reads time out because the stream of changes does not advance", "settled", f.settled.Load(), "position", pos)
 	}
 	return ErrBehind
 }
 
-// Behind counts the reads that waited for a position in vain.
+// Behind counts the reads whose wait for a position timed out.
 func (f *Feed) Behind() int64 { return f.timeouts.Load() }
 
-// WaitFor waits until a position is settled: after a write of one's own, until
-// everybody can read it. ErrBehind says that this takes longer than TokenPatience;
-// what was written is committed all the same.
+// WaitFor waits until a position is settled: after a write, until all readers can see
+// it. ErrBehind says that this takes longer than TokenTimeout; the write is committed
+// all the same.
 func (f *Feed) WaitFor(ctx context.Context, pos int64) error {
 	if pos <= f.settled.Load() {
 		return nil
@@ -127,8 +128,8 @@ func (f *Feed) WaitFor(ctx context.Context, pos int64) error {
 	return nil
 }
 
-// Settle waits until nothing is undecided of what any server had drawn when it
-// was called, and returns up to where everything is decided.
+// Settle waits until all transactions of any server that had drawn a position when it
+// was called have ended, and returns the settled position.
 func (f *Feed) Settle(ctx context.Context) (settled int64, err error) {
 	for {
 		last := f.newest.Load()
@@ -147,14 +148,14 @@ func (f *Feed) Settle(ctx context.Context) (settled int64, err error) {
 	}
 }
 
-// A reach is one who waits for a position to be settled.
+// A reach is a call that waits for a position to be settled.
 type reach struct {
 	pos  int64
 	done chan struct{}
 }
 
-// waitForPosition waits for a position that another server may have drawn: its doorbell
-// may not have rung yet, so the loop is told to look.
+// waitForPosition waits for a position that another server may have drawn. Its
+// notification may not have arrived yet, so it wakes the loop that takes fences.
 func (f *Feed) waitForPosition(ctx context.Context, pos int64) error {
 	if pos <= f.settled.Load() {
 		return nil
@@ -183,9 +184,9 @@ func (f *Feed) wait(ctx context.Context, pos int64) error {
 	}
 }
 
-// setSettled moves settled, which is never before safe, and lets those go on who
-// wait for it. It may move back: positions that were drawn by transactions that
-// came to nothing are drawn again after a crash. The caller holds mu.
+// setSettled sets settled, which is never before safe, and wakes the calls that wait
+// for it. It may go back: after a crash PostgreSQL draws again the positions of
+// transactions that had not committed. The caller holds mu.
 func (f *Feed) setSettled(settled int64) {
 	settled = max(settled, f.safe.Load())
 	f.settled.Store(settled)

@@ -13,11 +13,11 @@ import (
 // are no further behind.
 const maxRecent = 4096
 
-// recent are the newest changes that are safe: the log's end, so that those who
-// follow it need not read it again, each for itself.
+// recent holds the newest safe changes, the end of the log, so that not every reader
+// has to query it.
 type recent struct {
 	mu    sync.RWMutex
-	list  []storage.Change // in order; all there are after floor
+	list  []storage.Change // in order: all changes after floor
 	floor int64
 }
 
@@ -30,14 +30,14 @@ func (r *recent) add(changes []storage.Change) {
 	}
 	cut := len(r.list) - maxRecent
 	r.floor = r.list[cut-1].Pos
-	for cut < len(r.list) && r.list[cut].Pos == r.floor { // a position is remembered whole
+	for cut < len(r.list) && r.list[cut].Pos == r.floor { // never drop some of the changes at one position
 		cut++
 	}
 	r.list = slices.Clone(r.list[cut:])
 }
 
-// Recent returns the changes in (since, upTo], oldest first, where this server
-// remembers all of them. upTo was reached; nobody may change the result.
+// Recent returns the changes in (since, upTo], oldest first, and whether this server
+// remembers all of them. The caller has reached upTo and does not modify the result.
 func (f *Feed) Recent(since, upTo int64) (changes []storage.Change, all bool) {
 	r := &f.recent
 	r.mu.RLock()

@@ -10,30 +10,30 @@ import (
 	"touchstone.example/storage"
 )
 
-// ErrToken is the answer to a token that this server never made.
+// ErrToken is returned for a token that this server cannot have made.
 var ErrToken = errors.New("not a token of this server")
 
-// A Token is what clients hold between requests: a stream position, and for pages
-// of a room also a place in it. Every operation that takes a token accepts both
-// kinds. Clients treat it as opaque.
+// A Token is what clients send back with their next request: a stream position, and for
+// pages of a room also a topological position. Every operation that takes a token
+// accepts both kinds. Clients treat it as opaque.
 //
-// ToDevice is where a page of messages to the device ended that left others behind
-// before Pos; 0: all of them up to Pos were told.
+// ToDevice is the position at which a page of messages to the device ended, if more
+// remain before Pos; 0: all of them up to Pos were sent.
 //
-// Place is a boundary: the events before it have been reached, those at or
-// after it have not.
+// TopoPos is a boundary in the room's order: between the events before it and
+// the event at it.
 //
-// Epoch changes when a backup or snapshot is restored, so that a token from a
-// future that never happened is recognised.
+// Epoch changes when a backup or snapshot is restored, so that tokens with positions
+// that were lost are recognised.
 type Token struct {
 	Epoch    int64
 	Pos      int64
 	ToDevice int64
-	// Server is the process that remembers which lazily loaded members it has
-	// told whoever holds the token; 0 for none. Another process may have given
-	// out the same position with an answer that told other members.
+	// Server is the process that remembers which lazily loaded members it has sent to
+	// the token's holder; 0 for none. Another process may have given out the same
+	// position with other members.
 	Server  int64
-	Room    bool // there is a Place
+	Room    bool // TopoPos is set
 	TopoPos storage.TopoPos
 }
 
@@ -70,8 +70,7 @@ func (t Token) String() string {
 	return string(b)
 }
 
-// ParseToken reads a token; anything that String cannot have written is
-// refused.
+// ParseToken reads a token. It refuses whatever String cannot have written.
 func ParseToken(s string) (Token, error) {
 	if len(s) < 2 || len(s) > 80 || s[0] != streamMark && s[0] != topoMark {
 		return Token{}, ErrToken

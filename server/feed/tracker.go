@@ -8,8 +8,8 @@ import (
 	"touchstone.example/storage"
 )
 
-// A openTx is a transaction of this server that draws positions. While it is
-// open, nothing from low on is settled.
+// An openTx is a transaction of this server that draws positions. While it is open, no
+// position from low on is settled.
 type openTx struct {
 	low   int64
 	drawn []int64
@@ -34,7 +34,7 @@ func (f *Feed) Drawn(handle any, positions []int64) {
 		t.low = first
 	}
 	t.drawn = append(t.drawn, positions...)
-	if first <= f.settled.Load() { // drawn once more, after PostgreSQL crashed
+	if first <= f.settled.Load() { // drawn again after PostgreSQL crashed
 		f.setSettled(first - 1)
 		f.lastDrawn = last
 	}
@@ -42,7 +42,7 @@ func (f *Feed) Drawn(handle any, positions []int64) {
 	f.raiseNewest(last)
 }
 
-// raiseNewest notes how far positions have been drawn, for SafeLag.
+// raiseNewest records the highest position drawn, for SafeLag.
 func (f *Feed) raiseNewest(pos int64) {
 	for old := f.newest.Load(); old < pos && !f.newest.CompareAndSwap(old, pos); old = f.newest.Load() {
 	}
@@ -66,14 +66,14 @@ func (f *Feed) Ended(handle any, o storage.Outcome, changes []storage.Change) {
 	f.txDecided(t, o == storage.Committed, changes)
 }
 
-// txDecided takes a decided transaction into account.
+// txDecided settles what it can after a transaction has ended with a known outcome.
 func (f *Feed) txDecided(t *openTx, committed bool, changes []storage.Change) {
 	f.closeTx(t)
 	if committed {
 		f.pending = append(f.pending, changes...)
 	} else if f.db.Engine() == "sqlite" && len(t.drawn) > 0 {
-		// SQLite takes the positions back and will draw them again: they must
-		// not be settled before.
+		// SQLite will draw the positions of the rollback again: they must not be
+		// settled before.
 		f.lastDrawn = min(f.lastDrawn, t.drawn[0]-1)
 		f.newest.Store(f.lastDrawn)
 	}

@@ -10,15 +10,15 @@ import (
 
 const (
 	shards = 64
-	// keysPerShard bounds what is remembered of keys nobody waits for.
+	// keysPerShard bounds the remembered keys that have no waiter.
 	keysPerShard = 1024
 )
 
-// waiters knows who waits for which keys, and when each key last changed.
+// waiters holds the waiters of each key and when each key last changed.
 type waiters struct {
 	seed   maphash.Seed
 	shards [shards]shard
-	all    shard // under the zero Key: those who wait for anything
+	all    shard // under the zero Key: waiters for any change
 }
 
 type shard struct {
@@ -28,8 +28,8 @@ type shard struct {
 	floor int64
 }
 
-// An entry is one key: its last change, as far as it is after the floor, and
-// the ring of those who wait.
+// An entry is one key: its last change, if that is after the floor, and the list of its
+// waiters.
 type entry struct {
 	last int64
 	head *link
@@ -41,7 +41,7 @@ type waiter struct {
 	links []link // one a key
 }
 
-// A link hangs a waiter into the list of one key.
+// A link is a waiter's element in the list of one key.
 type link struct {
 	key        Key
 	waiter     *waiter
@@ -116,8 +116,8 @@ func (s *shard) remove(l *link) {
 	}
 }
 
-// last returns a bound of the keys' last change: exact when it is after since,
-// or when nothing had to be forgotten.
+// last returns an upper bound of the keys' last change. It is exact if it is after
+// since, or if no key was evicted.
 func (t *waiters) last(keys []Key, since int64) (last int64) {
 	for _, k := range keys {
 		s := t.shard(k)
@@ -134,7 +134,7 @@ func (t *waiters) last(keys []Key, since int64) (last int64) {
 	return last
 }
 
-// recordChange remembers a change of a key and adds those who wait for it to the list.
+// recordChange records a change of a key and appends its waiters to the list.
 func (t *waiters) recordChange(k Key, pos int64, woken []*waiter) []*waiter {
 	s := t.shard(k)
 	s.mu.Lock()
@@ -154,7 +154,7 @@ func (t *waiters) recordChange(k Key, pos int64, woken []*waiter) []*waiter {
 	return woken
 }
 
-// allWaiters adds those who wait for anything to the list.
+// allWaiters appends the waiters for any change to the list.
 func (t *waiters) allWaiters(woken []*waiter) []*waiter {
 	t.all.mu.Lock()
 	defer t.all.mu.Unlock()
@@ -166,7 +166,8 @@ func (t *waiters) allWaiters(woken []*waiter) []*waiter {
 	return woken
 }
 
-// evict raises the floor over the older half of the keys that nobody waits for.
+// evict removes the older half of the keys without waiters and raises the floor above
+// their last changes.
 func (s *shard) evict() {
 	var idle []int64
 	for _, e := range s.keys {

@@ -10,11 +10,11 @@ import (
 	"touchstone.example/server/env"
 )
 
-// warnInterval is how often one warning is logged at most. While PostgreSQL is
-// away, each is due once a second or with each commit.
+// warnInterval is the least time between two logs of one warning. While PostgreSQL
+// cannot be reached, one is due each second or with each commit.
 const warnInterval = time.Minute
 
-// warnings are what has been logged lately, by message.
+// warnings are the recently logged warnings by message.
 type warnings struct {
 	mu   sync.Mutex
 	last map[string]*warning
@@ -25,8 +25,8 @@ type warning struct {
 	skipped int                  // times since then
 }
 
-// warn logs an error, unless it has done so in the last minute; the next one says
-// how often it did not.
+// warn logs an error, unless it has logged the same message in the last minute; the
+// next log has the number of those left out.
 func (f *Feed) warn(ctx context.Context, message string, err error) {
 	w := &f.warnings
 	w.mu.Lock()

@@ -14,7 +14,7 @@ import (
 // Spec: client-server "Filtering".
 type Fields struct {
 	all   bool
-	keep  bool // the object stays even if nothing of it does
+	keep  bool // keep the object even if it becomes empty
 	below map[string]*Fields
 	paths []string // of the whole list
 }
@@ -27,8 +27,8 @@ func newFields(paths []string) *Fields {
 	return root
 }
 
-// WithRequired adds the members that no event can be without, of which content
-// may be empty. The specification lets a server include more than was asked for.
+// WithRequired adds the members that every event must have; content may become empty.
+// The specification permits more fields than were asked for.
 //
 // Spec: client-server "Filtering", event_fields; "Room event format".
 func (f *Fields) WithRequired() *Fields {

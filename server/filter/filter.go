@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package filter parses filters and applies them to events. A filter is
-// compiled once and then used for many events, by many goroutines. It is pure:
-// where events come from and who may see them is not its business.
+// Package filter parses filters and applies them to events. A filter is compiled once
+// and then used for many events, by many goroutines. It is pure: it does not know where
+// events come from and who may see them.
 //
 // Spec: client-server "Filtering".
 package filter
@@ -15,8 +15,8 @@ import (
 	"touchstone.example/api/id"
 )
 
-// A Filter is what /sync takes. The zero Filter passes everything, in the
-// client format and with all fields.
+// A Filter is a filter of /sync. The zero Filter passes everything, in the client
+// format and with all fields.
 type Filter struct {
 	Fields      *Fields // nil: all of them
 	Federation  bool    // events in the federation format
@@ -25,8 +25,8 @@ type Filter struct {
 	Room        Room
 }
 
-// Room is the part of a filter about rooms. Its Rooms apply before those of
-// its parts.
+// Room is the part of a filter about rooms. Its Rooms are applied before those of its
+// parts.
 type Room struct {
 	Rooms        Rooms
 	IncludeLeave bool
@@ -36,8 +36,8 @@ type Room struct {
 	AccountData  RoomEvents
 }
 
-// RoomEvents is a RoomEventFilter: the parts of a room filter, and what
-// /messages, /context and search take.
+// RoomEvents is a RoomEventFilter: a part of a room filter, or the filter of /messages,
+// /context and search.
 type RoomEvents struct {
 	Events
 	Rooms                     Rooms
@@ -65,8 +65,8 @@ type Rooms struct {
 	not  *set[id.RoomID]
 }
 
-// A Header is what a filter looks at. Content is read only by filters that ask
-// for a URL.
+// A Header is the part of an event that filters read. Content is read only by filters
+// with contains_url.
 type Header struct {
 	Type    string
 	Sender  id.UserID // of ephemeral events whose they are, of account data its user
@@ -75,7 +75,7 @@ type Header struct {
 	Content jsontext.Value
 }
 
-// presence is a tri-state: a filter can ask for a key, against it, or not care.
+// presence says whether a filter requires a key, forbids it, or permits both.
 type presence uint8
 
 const (
@@ -111,7 +111,7 @@ func (r *Rooms) Match(room id.RoomID) bool { return !r.not.has(room) && r.only.a
 
 // hasURL reports whether an event's content has a key url, of whatever kind.
 func hasURL(content jsontext.Value) bool {
-	// Most content has none: escapes and the key itself decide quickly.
+	// Most content has none: a search for the key and for escapes decides quickly.
 	if !bytes.Contains(content, []byte(`"url"`)) && !bytes.ContainsRune(content, '\\') {
 		return false
 	}

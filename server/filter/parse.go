@@ -35,8 +35,8 @@ func Parse(data []byte) (*Filter, error) {
 	default:
 		return nil, fmt.Errorf("filter: event_format %q is neither client nor federation", format.value)
 	}
-	// An empty list asks for events without anything in them. A server may
-	// return more than was asked for, and nobody can use such events.
+	// An empty list asks for events without any fields, which are useless. It is
+	// ignored, since a server may return more than was asked for.
 	if len(w.EventFields.value) > 0 {
 		f.Fields = newFields(stringList(w.EventFields.value))
 	}
@@ -66,7 +66,7 @@ func decode(data []byte, dst any) error {
 	if jsontext.Value(data).Kind() != '{' {
 		return fmt.Errorf("filter: %w", errNoObject)
 	}
-	// The client reads this, and knows nothing of types and packages in Go.
+	// Clients read this error, so it names no Go types.
 	var semantic *json.SemanticError
 	var syntax *jsontext.SyntacticError
 	err := json.Unmarshal(data, dst)
@@ -227,8 +227,8 @@ func setOf[T ~string](list optional[[]T]) *set[T] {
 	return newSet(list.value)
 }
 
-// maxWildcards bounds the bytes of the types in one list that have wildcards.
-// Every event is held against each of them.
+// maxWildcards bounds the bytes of the types with wildcards in one list: every event is
+// compared with each of them.
 const maxWildcards = 1024
 
 // typeList is a list of event types, some with wildcards.

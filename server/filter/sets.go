@@ -10,8 +10,8 @@ import (
 // maxLinear is the size up to which a list is searched without an index.
 const maxLinear = 8
 
-// A set is a list that may be absent: a nil set admits everything and has
-// nothing, an empty one admits nothing.
+// A set is a list that may be absent. A nil set admits everything and contains nothing;
+// an empty one admits nothing.
 type set[T ~string] struct {
 	list  []T
 	index map[T]struct{}
@@ -70,8 +70,8 @@ func (p *patterns) match(typ string) bool {
 
 func (p *patterns) admits(typ string) bool { return p == nil || p.match(typ) }
 
-// glob reports whether s matches a pattern in which * stands for any sequence
-// of characters: what stands between two stars is taken where it comes first.
+// glob reports whether s matches a pattern in which * matches any sequence of
+// characters. The text between two stars is matched at its first occurrence.
 func glob(pattern, s string) bool {
 	start, rest, found := strings.Cut(pattern, "*")
 	s, ok := strings.CutPrefix(s, start)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package idclient asks identity servers: whose a third-party identifier is, to
-// keep an invitation for whoever will own it, and whether a key is still good.
-// Clients choose the servers, so their answers are looked at before they are
-// believed, and their errors become ones that this server's own clients can make
-// sense of. It must not decide what follows from an answer.
+// Package idclient is the client of identity servers: to look up the user of a
+// third-party identifier, to store an invitation for its future owner, and to ask
+// whether a key is still valid. Clients choose the servers, so their answers are
+// checked, and their errors are converted for this server's clients. It must not decide
+// what follows from an answer.
 package idclient
 
 import (
@@ -33,13 +33,13 @@ import (
 type Options struct {
 	// AllowPrivate lets the client connect to private and loopback addresses.
 	AllowPrivate bool
-	// RootCAs are whom to trust; nil: whom the machine trusts.
+	// RootCAs are the trusted CAs; nil: those of the system.
 	RootCAs *x509.CertPool
-	// Transport goes in place of the network.
+	// Transport replaces the network, for tests.
 	Transport http.RoundTripper
 	// Timeout bounds one request; zero: 10 seconds.
 	Timeout time.Duration
-	// Log is told why a server could not be asked, which clients are not.
+	// Log gets the reason why a request to a server failed, which clients are not told.
 	Log *slog.Logger
 }
 
@@ -63,13 +63,14 @@ func New(o Options) *Client {
 	}
 	return &Client{timeout: o.Timeout, log: o.Log, http: &http.Client{
 		Transport: o.Transport,
-		// The token is for this server, and a POST that moves is no POST.
+		// No redirects: the token is only for this server, and a redirected POST may
+		// become a GET.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
-// An Address is a third-party identifier, and whom to ask about it with what
-// token.
+// An Address is a third-party identifier, with the identity server to ask and the token
+// for it.
 type Address struct {
 	Server  id.ServerName
 	Token   string
@@ -77,7 +78,7 @@ type Address struct {
 	Address string
 }
 
-// Read reads what a client sends.
+// Read reads an address from a client's request.
 //
 // Spec: client-server inviteBy3PID, Invite3pid; appendices "3PID Types".
 func Read(p *clientapi.Invite3PID) (Address, error) {
@@ -102,7 +103,7 @@ func Read(p *clientapi.Invite3PID) (Address, error) {
 	return a, nil
 }
 
-// headerText is what can stand in an Authorization header.
+// headerText matches what may be in an Authorization header.
 var headerText = regexp.MustCompile(`^[!-~]+$`)
 
 // Lookup returns the user who has bound an address, or "".
@@ -140,9 +141,9 @@ func (c *Client) Lookup(ctx context.Context, a Address) (id.UserID, error) {
 	return user, nil
 }
 
-// StoreInvite has an identity server keep an invitation until somebody owns
-// the address, and tell who reads what is sent there. invite says what it is
-// to; its address is filled in.
+// StoreInvite asks an identity server to store an invitation until a user binds the
+// address, and to notify the address. invite describes the room and the sender; its
+// address is filled in.
 //
 // Spec: identity "Invitation storage".
 func (c *Client) StoreInvite(ctx context.Context, a Address, invite identityapi.StoreInviteV2Body) (*identityapi.StoreInviteV2Response, error) {
@@ -165,18 +166,18 @@ func (c *Client) StoreInvite(ctx context.Context, a Address, invite identityapi.
 		}
 	}
 	if first := []rune(a.Address); kept.DisplayName == "" && len(first) > 0 {
-		kept.DisplayName = string(first[:1]) + "..." // as others hide an address
+		kept.DisplayName = string(first[:1]) + "..." // redacted like other servers do
 	}
 	return kept, nil
 }
 
-// inviteToken is the grammar of the tokens of invitations.
+// inviteToken matches valid tokens of invitations.
 //
 // Spec: identity storeInviteV2, "token".
 var inviteToken = regexp.MustCompile(`^[0-9a-zA-Z.=_-]{1,255}$`)
 
-// ConfirmKey asks whether a key is still valid, where the m.room.third_party_invite
-// says that one can ask, and refuses it where that does not say so.
+// ConfirmKey asks whether a key is still valid, at the URL in the
+// m.room.third_party_invite. Without a URL it refuses the key.
 //
 // Spec: client-server m.room.third_party_invite, "key_validity_url"; joinRoomById,
 // "third_party_signed".

@@ -9,8 +9,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// nothing is what members of answers are that a server has nothing for. What
-// makes no sense without a value is refused where it is used.
+// nothing replaces null members of answers. A member that is required is refused where
+// it is used.
 var nothing = map[string]string{
 	"algorithms":       `[]`,
 	"display_name":     `""`,
@@ -23,8 +23,8 @@ var nothing = map[string]string{
 	"valid":            `false`,
 }
 
-// withoutNulls is an answer without null: some servers write it where they have
-// nothing, as for an address that nobody has. What is not JSON stays as it is.
+// withoutNulls removes null from an answer: some servers send it for an absent value,
+// as for an unknown address. An answer that is not JSON is returned unchanged.
 func withoutNulls(text []byte) []byte {
 	if !bytes.Contains(text, []byte("null")) {
 		return text
@@ -47,7 +47,7 @@ func withoutNulls(text []byte) []byte {
 			return text
 		}
 		if in == '{' && n%2 == 0 && token.Kind() == '"' {
-			token = token.Clone() // the next look makes it invalid
+			token = token.Clone() // the caller's decoder reports it
 			if dec.PeekKind() == 'n' {
 				value, ok := nothing[token.String()]
 				if dec.SkipValue() != nil {

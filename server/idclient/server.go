@@ -17,15 +17,15 @@ import (
 	"touchstone.example/api"
 )
 
-// maxAnswer bounds an answer. All that is asked about is one address, and what
-// is kept of the answer must fit into an event.
+// maxAnswer bounds an answer in bytes. A request is about one address, and what is used
+// of the answer must fit into an event.
 const maxAnswer = 16 << 10
 
-// A server is one identity server, to its client.
+// A server is the client of one identity server.
 type server struct {
 	client *Client
 	base   url.URL
-	fixed  bool // base is the whole address, whatever the operation's path
+	fixed  bool // base is the whole URL; the operation's path is not used
 	token  string
 }
 
@@ -69,15 +69,15 @@ func (s *server) Do(ctx context.Context, method, path string, query url.Values, 
 	return res.StatusCode, res.Header, withoutNulls(text), err
 }
 
-// fail says to the client what went wrong between this server and the identity
-// server. All that the network does has one answer, so that nobody learns from
-// it what is where in this server's network. A token that is refused there is
-// no token of ours: 401 would log the client out here.
+// fail converts an error of a request to an identity server for our client. All network
+// errors have the same answer, so that it reveals nothing about this server's network.
+// If the identity server refuses its token, the answer is not 401, which would log the
+// client out here.
 func (s *server) fail(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	theirs, ok := err.(*api.Error) // one that is wrapped is about a success that cannot be read
+	theirs, ok := err.(*api.Error) // a wrapped one is about a successful answer that cannot be read
 	if !ok {
 		s.note(ctx, err)
 		return &api.Error{Status: http.StatusBadRequest, ErrCode: "M_UNKNOWN", Err: err,
@@ -101,7 +101,7 @@ func (s *server) fail(ctx context.Context, err error) error {
 	return says(http.StatusBadRequest, "M_UNKNOWN")
 }
 
-// odd is fail for an answer that makes no sense.
+// odd is fail for an invalid answer.
 func (s *server) odd(ctx context.Context, why string) error {
 	s.note(ctx, errors.New(why))
 	return api.Unknown("The answer of the identity server %s makes no sense: %s", s.base.Host, why)

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package jobs does finite work after the answer: a job is a row that the
-// transaction which causes the work has written (storage.Writer.PutJob), and it
-// is done even if the client hangs up or the process dies. Of the processes that
-// share a database one does it, and another takes over when that one stands
-// still. It must not know what the jobs do.
+// Package jobs does finite work after the answer. A job is a row that is written in the
+// transaction that causes the work (storage.Writer.PutJob). It is done even if the
+// client disconnects or the process dies: one of the processes that share a database
+// does it, and another takes over if that one stops. The package must not know what the
+// jobs do.
 //
-// Not for jobs: what an answer promises, work for each message, and readers of
-// the log, which are cursors.
+// Not for jobs: work that must be finished before the answer, work for each message,
+// and readers of the log of changes, which use cursors.
 package jobs
 
 import (
@@ -32,17 +32,17 @@ type Deps struct {
 	DB      *storage.DB
 	Log     *slog.Logger
 	Metrics *obs.Metrics // nil counts nothing
-	// Lease is how long another process must have seen a job's holder stand
-	// still before it takes over. Zero means 15 s.
+	// Lease is how long a job's holder must have made no progress before another
+	// process takes over. Zero means 15 s.
 	Lease time.Duration
 	// Retry is how long to wait after the first failed attempt; each further one
 	// doubles it, up to an hour. Zero means a second.
 	Retry time.Duration
 }
 
-// A Handler does some of a job, about Slice of it, and says whether nothing is
-// left to do. It says in each of its transactions how far it has come (Save), and
-// is called again until it is done. It may be called for work that is done.
+// A Handler works on a job for about Slice and returns whether the job is done. It
+// saves its progress in each of its transactions (Save), and is called again until it
+// is done. It may be called for work that is already done.
 type Handler func(ctx context.Context, j *Job) (done bool, err error)
 
 // Slice is how long a handler may work before it returns.
@@ -50,10 +50,10 @@ const Slice = 50 * time.Millisecond
 
 const (
 	workers = 4 // jobs at once
-	// fairShare is how long one job may keep others waiting that are due.
+	// fairShare is how long one job may keep other due jobs waiting.
 	fairShare  = time.Second
 	maxBackoff = time.Hour
-	// readBatch is how many jobs that wait are read at once.
+	// readBatch is how many waiting jobs are read at a time.
 	readBatch = 100
 )
 
@@ -74,14 +74,14 @@ type Jobs struct {
 
 	mu      sync.Mutex
 	running map[int64]bool
-	waiting bool                  // jobs are due that no worker is free for
+	waiting bool                  // jobs are due and no worker is free
 	waiters map[chan struct{}]key // woken when work on a job has ended
 	seen    map[int64]sighting    // others' jobs
 }
 
 type key struct{ kind, key string }
 
-// A sighting is when this process first saw what another one's lease is now.
+// A sighting is the lease of another process's job and when this process first saw it.
 type sighting struct {
 	holder string
 	held   int64
@@ -92,7 +92,7 @@ type sighting struct {
 func New(d Deps) *Jobs {
 	s := &Jobs{
 		db: d.DB, log: d.Log, lease: d.Lease, retry: d.Retry, exclusive: d.DB.Engine() == "sqlite",
-		// Never from a seed: processes that have the same one are not the same.
+		// Not from the seed: processes with the same seed must differ.
 		holder:   env.Real().Rand.Token("job holder", "", 12),
 		handlers: map[string]Handler{}, wakeLoop: make(chan struct{}, 1),
 		running: map[int64]bool{}, waiters: map[chan struct{}]key{}, seen: map[int64]sighting{},
@@ -111,13 +111,13 @@ func New(d Deps) *Jobs {
 	return s
 }
 
-// Handle sets who does the jobs of a kind.
+// Handle sets the handler of a kind of job.
 func (s *Jobs) Handle(kind string, h Handler) {
 	s.handlers[kind] = h
 	s.kinds = append(s.kinds, kind)
 }
 
-// wake has Run look for jobs.
+// wake makes Run look for jobs.
 func (s *Jobs) wake() {
 	select {
 	case s.wakeLoop <- struct{}{}:
@@ -125,9 +125,9 @@ func (s *Jobs) wake() {
 	}
 }
 
-// Wait waits until a job is done that was put before, but not longer than atMost,
-// nor when it has to be tried again later. It tells nothing: a job that is not
-// done by then goes on by itself.
+// Wait waits until a job that was put before is done, but at most atMost, and not for
+// one that failed and waits for its next attempt. It returns nil in all cases; a job
+// that is not done continues in the background.
 func (s *Jobs) Wait(ctx context.Context, kind, of string, atMost time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, atMost)
 	defer cancel()
@@ -144,7 +144,7 @@ func (s *Jobs) Wait(ctx context.Context, kind, of string, atMost time.Duration) 
 	return nil
 }
 
-// Idle waits until no job is due or under way in any process.
+// Idle waits until no job is due or running in any process.
 func (s *Jobs) Idle(ctx context.Context) error {
 	return s.await(ctx, key{}, func(tx *storage.Reader) (bool, error) {
 		held, err := tx.HeldJobs(ctx, s.kinds)
@@ -156,8 +156,8 @@ func (s *Jobs) Idle(ctx context.Context) error {
 	})
 }
 
-// await asks again, whenever work on a job (the zero key: any) has ended here, and
-// now and then, since another process may be doing it.
+// await calls ask until it returns true: whenever work on a job (the zero key: any job)
+// has ended in this process, and regularly, since another process may be doing it.
 func (s *Jobs) await(ctx context.Context, of key, ask func(*storage.Reader) (bool, error)) error {
 	ended := make(chan struct{}, 1)
 	s.mu.Lock()
@@ -189,9 +189,9 @@ func (s *Jobs) await(ctx context.Context, of key, ask func(*storage.Reader) (boo
 	}
 }
 
-// due tells whether the time of a job has come. A back-off is never longer than
-// an hour, and a job that only gave way to others does not wait, whatever the
-// clock said that its time was reckoned by.
+// due reports whether a job may run now. A back-off is at most an hour, and a job that
+// was only interrupted for others does not wait: both hold even if the clock was wrong
+// when RunAt was computed.
 func (s *Jobs) due(j *storage.Job) bool {
 	wait := s.waitUntil(j)
 	gaveWay := j.Held > 0 && j.Attempts == 0
@@ -202,10 +202,10 @@ func (s *Jobs) waitUntil(j *storage.Job) time.Duration {
 	return time.Duration(j.RunAt-nowTS()) * time.Millisecond
 }
 
-// nowTS is the real time, which back-off goes by, whatever time clients see.
+// nowTS is the real time in milliseconds. Back-off uses it, whatever time clients see.
 func nowTS() int64 { return env.Real().NowTS() }
 
-// failing is the metric of jobs that fail again and again.
+// failing is the metric of jobs that keep failing.
 type failing struct{ jobs *Jobs }
 
 var failingDesc = prometheus.NewDesc("touchstone_jobs_failing",

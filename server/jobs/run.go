@@ -14,14 +14,15 @@ import (
 	"touchstone.example/storage"
 )
 
-// logInterval is how often the log tells that the database does not let us start jobs.
+// logInterval is the least time between two logs of the database's refusal to start
+// jobs.
 const logInterval = time.Minute
 
-// Run does jobs until ctx ends, and gives back those that are not done then. It
-// must end before the feed does.
+// Run does jobs until ctx ends, and then releases those that are not done. It must end
+// before the feed does.
 func (s *Jobs) Run(ctx context.Context) error {
 	group := run.NewGroup(ctx, s.log)
-	var told func() time.Duration // since the log told of a failure; nil after a success
+	var told func() time.Duration // time since a failure was logged; nil after a success
 	for ctx.Err() == nil {
 		next, err := s.start(ctx, group)
 		if err == nil {
@@ -38,8 +39,8 @@ func (s *Jobs) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// waitForWork waits for something to do. Zero is for ever: an idle server on SQLite asks
-// nothing, since nobody else can cause a job.
+// waitForWork waits for a wake-up, at most atMost; zero means for ever. On SQLite an
+// idle server needs no polling, since no other process can put a job.
 func (s *Jobs) waitForWork(ctx context.Context, atMost time.Duration) {
 	var alarm <-chan time.Time
 	if atMost > 0 {
@@ -54,8 +55,7 @@ func (s *Jobs) waitForWork(ctx context.Context, atMost time.Duration) {
 	}
 }
 
-// start takes the jobs that are due, as many as workers are free, and says when
-// to look again.
+// start takes due jobs for all free workers, and returns when to look again.
 func (s *Jobs) start(ctx context.Context, group *run.Group) (next time.Duration, err error) {
 	var free, held []*storage.Job
 	var counts map[string]int64
@@ -96,10 +96,10 @@ func (s *Jobs) start(ctx context.Context, group *run.Group) (next time.Duration,
 	return next, nil
 }
 
-// choose finds the jobs that this process may take: those that are due, and those
-// of holders that have stood still for the length of a lease, by our own watch. It
-// says when the next may be. Where other processes put jobs as well, a look now
-// and then finds those of one that has died.
+// choose returns the jobs that this process may take: those that are due, and those
+// whose holder has made no progress for the length of a lease, by this process's clock.
+// It also returns when the next may be due. If other processes put jobs as well,
+// regular polling finds those of a process that has died.
 func (s *Jobs) choose(free, held []*storage.Job) (due []*storage.Job, next time.Duration) {
 	sooner := func(d time.Duration) {
 		if next == 0 || d < next {
@@ -123,12 +123,12 @@ func (s *Jobs) choose(free, held []*storage.Job) (due []*storage.Job, next time.
 	for _, j := range held {
 		switch was := last[j.ID]; {
 		case s.running[j.ID]:
-		case s.exclusive || j.Holder == s.holder: // of a process before this one, or given up without an answer
+		case s.exclusive || j.Holder == s.holder: // of an earlier process, or taken by this one without knowing it
 			due = append(due, j)
 		case was.holder != j.Holder || was.held != j.Held:
 			s.seen[j.ID] = sighting{j.Holder, j.Held, env.Stopwatch()}
 		default:
-			s.seen[j.ID] = was // a worker may be free only later
+			s.seen[j.ID] = was // kept if no worker is free now
 			if was.since() >= s.lease {
 				due = append(due, j)
 			}
@@ -138,7 +138,7 @@ func (s *Jobs) choose(free, held []*storage.Job) (due []*storage.Job, next time.
 	return due, next
 }
 
-// reserve finds a worker for a job, if one is free.
+// reserve reserves a worker for a job, if one is free.
 func (s *Jobs) reserve(j *storage.Job) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -155,7 +155,8 @@ func (s *Jobs) release(jobID int64) {
 	delete(s.running, jobID)
 }
 
-// take makes this process the holder of a job, nil if somebody was first.
+// take makes this process the holder of a job. It returns nil if another process was
+// first.
 func (s *Jobs) take(ctx context.Context, j *storage.Job) (taken *storage.Job, err error) {
 	err = s.db.Write(ctx, func(tx *storage.Writer) (err error) {
 		taken, err = tx.TakeJob(ctx, j, s.holder)
@@ -170,8 +171,8 @@ func (s *Jobs) take(ctx context.Context, j *storage.Job) (taken *storage.Job, er
 	return taken, err
 }
 
-// work does a job until it is done, has failed, has had its turn, or the server
-// stops.
+// work does a job until it is done, has failed or has used its fair share of time, or
+// until the server stops.
 func (s *Jobs) work(ctx context.Context, row *storage.Job) {
 	defer s.wakeWaiters(key{row.Kind, row.Key})
 	spent := env.Stopwatch()
@@ -195,7 +196,7 @@ func (s *Jobs) work(ctx context.Context, row *storage.Job) {
 			s.ended.WithLabelValues(row.Kind, "done").Inc()
 			return
 		case spent() > fairShare && s.othersWait():
-			// Behind all that is due now.
+			// It continues after all jobs that are due now.
 			s.handBack(ctx, again, nowTS(), again.Attempts, again.LastError)
 			return
 		}
@@ -203,7 +204,7 @@ func (s *Jobs) work(ctx context.Context, row *storage.Job) {
 	}
 }
 
-// step has the handler work for a while; a panic of it is an error.
+// step calls the handler once; a panic becomes an error.
 func (s *Jobs) step(ctx context.Context, row *storage.Job) (done bool, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -222,7 +223,7 @@ func (s *Jobs) finish(ctx context.Context, row *storage.Job) (again *storage.Job
 	return again, err
 }
 
-// failed has a job tried again later.
+// failed schedules the next attempt of a job.
 func (s *Jobs) failed(ctx context.Context, row *storage.Job, why error) {
 	s.ended.WithLabelValues(row.Kind, "failed").Inc()
 	wait := s.backoff(row.Attempts)
@@ -241,16 +242,16 @@ func (s *Jobs) backoff(attempts int64) time.Duration {
 	return wait
 }
 
-// releaseTimeout bounds how long giving a job back may take when the server stops.
+// releaseTimeout bounds how long releasing a job may take when the server stops.
 const releaseTimeout = 2 * time.Second
 
-// handBack lets anybody do a job, from a time on.
+// handBack releases a job, to be run by any process not before runAt.
 func (s *Jobs) handBack(ctx context.Context, row *storage.Job, runAt, attempts int64, why string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	err := s.db.Write(ctx, func(tx *storage.Writer) error { return tx.FreeJob(ctx, row, runAt, attempts, why) })
 	if err != nil && !errors.Is(err, storage.ErrLeaseLost) {
-		s.log.WarnContext(ctx, "a job is not given back; it is taken over later", "kind", row.Kind, "key", row.Key, "error", err)
+		s.log.WarnContext(ctx, "a job was not released; it will be taken over later", "kind", row.Kind, "key", row.Key, "error", err)
 	}
 }
 
@@ -260,7 +261,7 @@ func (s *Jobs) othersWait() bool {
 	return s.waiting
 }
 
-// wakeWaiters wakes those who wait for a job.
+// wakeWaiters wakes the callers that wait for a job.
 func (s *Jobs) wakeWaiters(of key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -274,21 +275,21 @@ func (s *Jobs) wakeWaiters(of key) {
 	}
 }
 
-// A Job is one that a handler does.
+// A Job is a job as its handler sees it.
 type Job struct{ row *storage.Job }
 
-// Key says what to look at.
+// Key says what the job is about.
 func (j *Job) Key() string { return j.row.Key }
 
-// Payload is what was put with the job.
+// Payload is the data that was put with the job.
 func (j *Job) Payload() []byte { return j.row.Payload }
 
-// Progress is what was saved last, empty when the job starts.
+// Progress is what Save stored last, empty at the start.
 func (j *Job) Progress() []byte { return j.row.Progress }
 
-// Save notes in a handler's transaction how far the job has come. Each transaction
-// of a handler calls it once: it fails with storage.ErrLeaseLost, perhaps only when it
-// would commit, if this process has stood still and another one does the job.
+// Save stores the job's progress in a handler's transaction. Each transaction of a
+// handler must call it once. If another process has taken over the job, it fails with
+// storage.ErrLeaseLost, perhaps only at the commit.
 func (j *Job) Save(ctx context.Context, tx *storage.Writer, progress []byte) error {
 	return tx.HoldJob(ctx, j.row, progress)
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package keys holds the keys that servers sign with. It must not know what is
-// signed.
+// Package keys has the signing keys of servers. It must not know what is signed.
 package keys
 
 import (
@@ -22,9 +21,8 @@ const (
 	infoSigningKey = "signing_key"
 )
 
-// Own makes the database this server's, or checks that it is: its name
-// cannot change, since it is in every user and room, and its signing key is
-// made once.
+// Own assigns a new database to this server, or checks that it belongs to it: the name
+// is in every user and room ID and cannot change. The signing key is made once.
 func Own(ctx context.Context, db *storage.DB, e *env.Env, server id.ServerName) (event.Signer, error) {
 	fresh := event.Signer{
 		KeyID: id.KeyID("ed25519:a_" + e.Rand.Token("signing key id", "", 6)),

@@ -9,16 +9,16 @@ import (
 
 // How large bodies may be, in bytes.
 const (
-	// bodyDefault is for operations with a handful of short members.
+	// bodyDefault is for operations with a few short members.
 	bodyDefault = 64 << 10
-	// bodyEvent holds the content of any event: 65,536 bytes, each of which a
-	// client may have written in six, as \u0061, and some white space.
+	// bodyEvent is for the content of any event: 65,536 bytes, each of which may be
+	// written with six, as \u0061, and some white space.
 	bodyEvent = 7 << 16
-	// bodyList is for lists, of devices, users, keys or signatures, of which
-	// clients of large accounts send a few thousand at once.
+	// bodyList is for lists of devices, users, keys or signatures; clients of large
+	// accounts send a few thousand at once.
 	bodyList = 1 << 20
-	// bodyBatch is for what clients upload in batches of their own choice:
-	// encrypted messages to devices, sessions of a key backup.
+	// bodyBatch is for uploads in batches whose size the client chooses: encrypted
+	// messages to devices, sessions of a key backup.
 	bodyBatch = 4 << 20
 	// bodyTransaction is that of 50 PDUs and 100 EDUs of 65,536 bytes.
 	//
@@ -64,7 +64,7 @@ var bodies = map[*api.Operation]int64{
 
 	&ops.IdentityLookupUsersV2: bodyList,
 	&ops.IdentityStoreInviteV2: bodyEvent,
-	&ops.PushNotify:            bodyEvent, // the content of an event, and who is told
+	&ops.PushNotify:            bodyEvent, // the content of an event, and its recipients
 }
 
 // Body is how large the body of an operation may be. Media is not in this

@@ -13,19 +13,19 @@ import (
 )
 
 const (
-	// maxFailures is how many wrong secrets may come from an address at once,
-	// and forgetOne how soon one of them is forgotten.
+	// maxFailures is how many wrong secrets an address may send at once; each counts
+	// for forgiveInterval.
 	maxFailures     = 20
 	forgiveInterval = 5 * time.Second
-	// maxConcurrentGuesses is how many secrets of one address are looked at at a time:
-	// before they are, nobody knows that they are wrong.
+	// maxConcurrentGuesses is how many secrets from one address are checked at a time:
+	// until a check ends it is not known to have failed.
 	maxConcurrentGuesses = 100
-	// maxAddresses bounds half of the memory.
+	// maxAddresses bounds each of the two maps.
 	maxAddresses = 16384
 )
 
-// failures count by address how often a secret was wrong. Where there are more
-// addresses than are remembered, those that were quiet longest are forgotten.
+// failures counts wrong secrets by address. If there are too many addresses, those that
+// were inactive longest are dropped.
 type failures struct {
 	now func() time.Time
 
@@ -33,10 +33,10 @@ type failures struct {
 	new, old map[netip.Prefix]*address
 }
 
-// An address is one that has guessed lately.
+// An address is the recent guesses of one address.
 type address struct {
 	failed  int
-	since   time.Time // when the next of them begins to be forgotten
+	since   time.Time // start of the interval after which the next failure is forgiven
 	guesses int       // under way
 }
 
@@ -78,7 +78,7 @@ func (f *failures) ended(from netip.Prefix, a *address, failed bool) {
 	}
 }
 
-// get finds an address, or begins to remember it.
+// get returns the entry of an address, which it creates if needed.
 func (f *failures) get(from netip.Prefix) *address {
 	a := f.new[from]
 	if a != nil {
@@ -104,8 +104,8 @@ func (a *address) forget(now time.Time) {
 	a.since = a.since.Add(time.Duration(n) * forgiveInterval)
 }
 
-// networkOf is whose failures count together: one address, or the network that one
-// customer has in IPv6.
+// networkOf is the network whose failures count together: one IPv4 address, or the /64
+// of one customer in IPv6.
 func networkOf(r *http.Request) netip.Prefix {
 	a, ok := api.AddressOf(r)
 	if !ok {
@@ -115,12 +115,12 @@ func networkOf(r *http.Request) netip.Prefix {
 	if a.Is6() {
 		bits = 64
 	}
-	p, _ := a.Prefix(bits) // of a length that the address has
+	p, _ := a.Prefix(bits) // no error: the length is valid
 	return p
 }
 
-// isWrongSecret reports whether an answer says that a secret was not right. What
-// user-interactive authentication asks for first has no code.
+// isWrongSecret reports whether an answer says that a secret was wrong. The first
+// answer of user-interactive authentication, which lists the stages, has no errcode.
 func isWrongSecret(op *api.Operation, e *api.Error) bool {
 	if e == nil {
 		return false
@@ -128,7 +128,7 @@ func isWrongSecret(op *api.Operation, e *api.Error) bool {
 	switch e.ErrCode {
 	case "M_FORBIDDEN", "M_UNAUTHORIZED":
 		return true
-	case "M_UNKNOWN_TOKEN": // where it is no access token that the server issued
+	case "M_UNKNOWN_TOKEN": // if the operation takes no access token
 		return op.Auth == api.AuthNone
 	case "M_UNKNOWN": // a nonce
 		return op == &ops.ExtraRegisterWithSharedSecret

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package limits bounds what one caller may take of the server: how large a
-// body may be, how much of memory a caller holds at once, and how often
-// somebody may guess a secret. It knows operations, and no slice; what it
-// counts is in memory, each process for itself, and bounded.
+// Package limits bounds what one caller may use: the size of a body, the memory held at
+// once, and how often a secret may be guessed. It knows operations, and no slice. Its
+// counts are in memory, bounded, and each process has its own.
 package limits
 
 import (
@@ -14,9 +13,9 @@ import (
 	"touchstone.example/api"
 )
 
-// Options say what is limited, besides what always is.
+// Options are the limits that can be turned off.
 type Options struct {
-	// Failures limits how often an address may fail to know a secret.
+	// Failures limits how many wrong secrets an address may send.
 	Failures bool
 	// Now is real time, whatever the time that clients see.
 	Now func() time.Time
@@ -44,8 +43,8 @@ func New(o Options) *Limits {
 	return l
 }
 
-// Turn is that of callers who ask for an answer which may be large: a few at a
-// time are made and sent to one caller, and the others wait.
+// Turn waits until a caller may have another large answer: only a few are made and sent
+// at a time for one caller.
 func (l *Limits) Turn(ctx context.Context, op *api.Operation, caller string) (done func(), err error) {
 	switch {
 	case pageOperations[op]:
@@ -56,8 +55,8 @@ func (l *Limits) Turn(ctx context.Context, op *api.Operation, caller string) (do
 	return nil, nil
 }
 
-// Sync waits for a turn to put an answer of /sync together. What waits for news
-// has none, so that a user may have as many devices as there are.
+// Sync waits for a turn to make an answer of /sync. A request that waits for news takes
+// no turn, so that a user may have any number of devices.
 func (l *Limits) Sync(ctx context.Context, user string) (done func(), err error) {
 	return l.syncs.take(ctx, user)
 }
@@ -67,8 +66,8 @@ func (l *Limits) Hold(caller string, bytes int64) (done func(), ok bool) {
 	return l.held.take(caller, bytes)
 }
 
-// Admit refuses an operation that takes a secret to an address from which too
-// many wrong ones have come.
+// Admit refuses an operation that takes a secret, if its address has sent too many
+// wrong ones.
 func (l *Limits) Admit(op *api.Operation, r *http.Request) (ended func(*api.Error), err error) {
 	if l.failures == nil || !secretOperations[op] {
 		return nil, nil

@@ -7,8 +7,8 @@ import (
 	"touchstone.example/generated/ops"
 )
 
-// pageOperations are the operations that answer with a part of what there is. Their work
-// is of the size of the answer.
+// pageOperations are the operations whose answer is one page. Their work is in
+// proportion to the answer.
 var pageOperations = map[*api.Operation]bool{
 	&ops.ClientGetRoomEvents:                            true,
 	&ops.ClientGetEventContext:                          true,
@@ -30,8 +30,7 @@ var pageOperations = map[*api.Operation]bool{
 	&ops.FedQueryPublicRooms:                            true,
 }
 
-// fullStateOperations are those that answer with all that there is of something, of whatever
-// size.
+// fullStateOperations are the operations whose answer is complete, whatever its size.
 var fullStateOperations = map[*api.Operation]bool{
 	&ops.ClientGetRoomState:           true,
 	&ops.ClientGetMembersByRoom:       true,
@@ -48,9 +47,9 @@ var fullStateOperations = map[*api.Operation]bool{
 	&ops.FedQueryUserEncryptionKeys:   true,
 }
 
-// secretOperations are the operations by which somebody without an account, or with
-// another one's session, could guess a secret: a password, a registration or
-// login token, a shared secret, a code that was sent by mail.
+// secretOperations are the operations by which an attacker without an account, or with
+// somebody else's session, could guess a secret: a password, a registration or login
+// token, a shared secret, a code sent by mail.
 var secretOperations = map[*api.Operation]bool{
 	&ops.ClientLogin:                   true,
 	&ops.ClientRefresh:                 true,

@@ -11,21 +11,20 @@ import (
 )
 
 const (
-	// maxPages and wholesAtOnce are how many large answers one caller is
-	// given at a time: of those that have a bound, and of those that have none.
+	// maxPages and maxFullStates are how many large answers one caller gets at a time:
+	// pages, and complete answers.
 	maxPages      = 4
 	maxFullStates = 2
-	// turnTimeout is how long a request waits for its turn. With the time that
-	// a client has to take something of its answer, it is less than a minute.
+	// turnTimeout is how long a request waits for its turn. Together with the write
+	// timeout it is less than a minute.
 	turnTimeout = 20 * time.Second
-	// maxHeld is how many bytes are kept in memory for one caller: bodies that
-	// arrive and answers that are sent. The first may be of any size, since
-	// there are answers of which nothing can be left out.
+	// maxHeld bounds the bytes in memory for one caller: bodies being received and
+	// answers being sent. A single one may be larger, since some answers cannot be cut.
 	maxHeld = 16 << 20
 )
 
-// turns let each caller have a few things done at a time. They hold nothing for
-// callers who have nothing done.
+// turns lets each caller do a few things at a time. It stores nothing for inactive
+// callers.
 type turns struct {
 	atOnce int
 
@@ -33,7 +32,7 @@ type turns struct {
 	queue map[string]*queue
 }
 
-// A queue is of one caller: turns under way, and who waits for one.
+// A queue is the turns of one caller: those in use and those waited for.
 type queue struct {
 	slots chan struct{}
 	users int // with a turn or waiting

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package membership serves how users come into rooms and leave them: joins,
-// invitations, leaves, kicks and bans. What a membership event must obey is for
-// package rooms to say. It must not know what is sent in a room.
+// Package membership serves joins, invitations, leaves, kicks and bans. Package rooms
+// checks membership events. It must not know what is sent in a room.
 package membership
 
 import (
@@ -33,7 +32,7 @@ type Membership struct{ Deps }
 // New returns Membership.
 func New(d Deps) *Membership { return &Membership{d} }
 
-// change makes a change that the caller asks for.
+// change changes a membership for the caller.
 func (m *Membership) change(ctx context.Context, who api.Caller, roomID id.RoomID, c rooms.MemberChange) (*api.Empty, error) {
 	c.Sender, c.Guest = who.User, who.Guest
 	return empty(roomerrors.ToClient(m.Rooms.SetMember(ctx, roomID, c), roomID))

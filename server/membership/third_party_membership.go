@@ -17,9 +17,8 @@ import (
 
 var _ clientapi.ThirdPartyMembership = (*Membership)(nil)
 
-// InviteBy3PID invites whoever has an address that is not Matrix's: the user
-// whom the identity server knows it to be of, else whoever will prove to have
-// it.
+// InviteBy3PID invites the owner of a third-party identifier: the user to whom the
+// identity server has bound it, else the user who later proves to own it.
 //
 // Spec: client-server inviteBy3PID; "Third-party Invites", "Server behaviour".
 func (m *Membership) InviteBy3PID(ctx context.Context, who api.Caller, req *clientapi.InviteBy3PIDRequest) (*api.Empty, error) {
@@ -65,8 +64,7 @@ func (m *Membership) describeInvite(ctx context.Context, sender id.UserID, roomI
 	return about, err
 }
 
-// thirdPartyInvite is the event that stands for an invitation until somebody
-// takes it up.
+// thirdPartyInvite is the event of a pending third-party invitation.
 func thirdPartyInvite(sender id.UserID, stored *identityapi.StoreInviteV2Response) rooms.Draft {
 	return rooms.Draft{
 		Sender: sender, Type: event.TypeThirdPartyInvite, StateKey: &stored.Token, Content: idclient.InviteContent(stored),

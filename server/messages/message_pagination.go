@@ -97,9 +97,9 @@ func (m *Messages) pageQuery(ctx context.Context, who api.Caller, req *clientapi
 	return q, err
 }
 
-// reach returns the position up to which a page goes: not before that of any
-// of its tokens. One of a future that has not happened sets no such bound: the
-// place that it may have in the room is as good as ever, and its position is now.
+// reach returns the position up to which a page goes: at or after those of its tokens.
+// A token whose position the database has not reached counts as now; its topological
+// position stays valid.
 func (m *Messages) reach(ctx context.Context, tokens ...*feed.Token) (upTo int64, err error) {
 	known := false
 	for _, t := range tokens {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package messages serves what clients write to rooms and read of them: messages,
-// state and redactions, and then events, state, members and pages of history. What
-// an event must obey is for package rooms to say, who may see it for roomview. It
-// must not know how memberships change or how rooms are made.
+// Package messages serves the operations that send messages, state and redactions, and
+// that read events, state, members and history. Package rooms checks events; roomview
+// decides who may see them. It must not know how memberships change or how rooms are
+// created.
 package messages
 
 import (

@@ -149,8 +149,8 @@ func (m *Messages) GetMembersByRoom(ctx context.Context, who api.Caller, req *cl
 	return out, err
 }
 
-// moment is the position that a token is of. There is none without a token, nor
-// for one of a future that has not happened: then the moment is now.
+// moment returns a token's position. Without a token, or with one whose position the
+// database has not reached, it is now.
 func (m *Messages) moment(ctx context.Context, at api.Opt[string]) (pos int64, err error) {
 	if !at.Set {
 		return math.MaxInt64, nil

@@ -15,17 +15,17 @@ import (
 )
 
 const (
-	// failureInterval is how often the log tells of one kind of failure.
+	// failureInterval is the least time between two logs of one kind of failure.
 	failureInterval = time.Minute
-	// writableAfter is how long no write must have failed before the database is called
-	// writable again: on a disk that is nearly full small writes succeed.
+	// writableAfter is how long no write must have failed before the database is
+	// reported as writable again: on a nearly full disk small writes succeed.
 	writableAfter = 30 * time.Second
 	// probeInterval bounds how often Writable writes.
 	probeInterval = time.Second
 )
 
-// Failures of the database make all requests fail for one reason. They are
-// counted, and the log tells of each kind once a minute.
+// Failures counts failures of the database and logs each kind once a minute: they make
+// all requests fail for one reason.
 type Failures struct {
 	log     *slog.Logger
 	now     func() time.Duration // since some moment
@@ -33,7 +33,7 @@ type Failures struct {
 
 	mu         sync.Mutex
 	kinds      map[string]*failure
-	unwritable error         // the last one, nil while the database can be written
+	unwritable error         // the last one; nil while the database is writable
 	failedAt   time.Duration // when that was
 	probedAt   time.Duration
 }
@@ -41,10 +41,10 @@ type Failures struct {
 // failure is what is known of one kind.
 type failure struct {
 	logged time.Duration // when
-	silent int64         // how many there have been since
+	silent int64         // how many since then
 }
 
-// NewFailures returns none. now is a clock of real time, see env.Stopwatch.
+// NewFailures returns empty Failures. now is a clock of real time, see env.Stopwatch.
 func NewFailures(log *slog.Logger, now func() time.Duration, m *Metrics) *Failures {
 	f := &Failures{log: log, now: now, kinds: map[string]*failure{}}
 	f.counter = prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -54,7 +54,7 @@ func NewFailures(log *slog.Logger, now func() time.Duration, m *Metrics) *Failur
 	return f
 }
 
-// kinds are the failures of the database, as operators read of them.
+// kinds are the failures of the database, by the names that operators see.
 var kinds = []struct {
 	err           error
 	name, message string
@@ -64,7 +64,7 @@ var kinds = []struct {
 	{storage.ErrBusy, "busy", "the database is too busy, or locked by another program"},
 }
 
-// Seen takes note of an error, and reports whether it was the database's.
+// Seen records an error, and reports whether it was the database's.
 func (f *Failures) Seen(ctx context.Context, err error) bool {
 	for _, k := range kinds {
 		if !errors.Is(err, k.err) {
@@ -93,8 +93,8 @@ func (f *Failures) Seen(ctx context.Context, err error) bool {
 	return false
 }
 
-// Writable returns why the database could not be written, or nil. Once a write
-// has failed it tries itself, by probe, until that has worked for a while.
+// Writable returns why the database could not be written, or nil. After a failed write
+// it calls probe until that has succeeded for writableAfter.
 func (f *Failures) Writable(ctx context.Context, probe func(context.Context) error) error {
 	f.mu.Lock()
 	last, now := f.unwritable, f.now()

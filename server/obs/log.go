@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package obs is what an operator sees of the server: logs and metrics. It
-// must not decide anything, and a nil Metrics counts nothing.
+// Package obs is the server's logs and metrics. It must not decide anything. A nil
+// Metrics counts nothing.
 package obs
 
 import (

@@ -25,7 +25,7 @@ type Metrics struct {
 	durations *prometheus.HistogramVec
 }
 
-// Build says which program this is.
+// Build is the version of the program.
 type Build struct {
 	Version  string // of the module; "(devel)" when built from a checkout
 	Revision string // of the checkout, with -dirty where it was changed
@@ -33,8 +33,8 @@ type Build struct {
 	Spec     string // version of the Matrix specification
 }
 
-// ReadBuild returns what the compiler noted down, with the specification's
-// version as given.
+// ReadBuild returns the build information of the compiler, with the given version of
+// the specification.
 func ReadBuild(spec string) Build {
 	b := Build{Version: "unknown", Revision: "unknown", Go: runtime.Version(), Spec: spec}
 	info, ok := debug.ReadBuildInfo()
@@ -81,7 +81,7 @@ func NewMetrics(build Build) *Metrics {
 }
 
 // Request counts one answered request. The operation is the specification's
-// operationId, or empty for a path that is none.
+// operationId, or empty for an unknown path.
 func (m *Metrics) Request(operation string, status int, took time.Duration) {
 	if m == nil {
 		return
@@ -93,15 +93,14 @@ func (m *Metrics) Request(operation string, status int, took time.Duration) {
 	m.durations.WithLabelValues(operation).Observe(took.Seconds())
 }
 
-// Sources are the counts that others keep, read when somebody asks for the
-// metrics.
+// Sources are counts of other packages, read when the metrics are requested.
 type Sources struct {
 	Database func() storage.Stats
 	FeedLag  func() int64 // positions drawn that readers may not see yet
-	Behind   func() int64 // reads that waited for the feed in vain
+	Behind   func() int64 // reads whose wait for the feed timed out
 }
 
-// Watch shows the counts of others.
+// Watch adds the counts of other packages to the metrics.
 func (m *Metrics) Watch(s Sources) {
 	count := func(name, help string, labels prometheus.Labels, read func(storage.Stats) int64) {
 		m.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels},
@@ -121,7 +120,7 @@ func (m *Metrics) Watch(s Sources) {
 	}, func() float64 { return float64(s.Behind()) }))
 }
 
-// Register adds further metrics, which a feature keeps by itself.
+// Register adds metrics of a feature.
 func (m *Metrics) Register(cs ...prometheus.Collector) {
 	if m == nil {
 		return

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package outbound is the way to servers that somebody else can name: a client,
-// an event, another server. Such a name can lead into the network that this
-// server stands in, so every connection to one goes through here. It must not
-// know what is said on the connection.
+// Package outbound makes connections to servers whose name comes from outside: from a
+// client, an event or another server. Such a name may lead to an address in this
+// server's own network, so all these connections are made here. The package must not
+// know what is sent on them.
 package outbound
 
 import (
@@ -21,7 +21,7 @@ import (
 type Options struct {
 	// AllowPrivate lets connections go to private and loopback addresses.
 	AllowPrivate bool
-	// RootCAs are whom to trust; nil: whom the machine trusts.
+	// RootCAs are the trusted CAs; nil: those of the system.
 	RootCAs *x509.CertPool
 	// Timeout bounds connecting, the TLS handshake and the wait for the header
 	// of an answer, each.
@@ -30,8 +30,8 @@ type Options struct {
 	MaxHeader int64
 }
 
-// Transport returns a way to such servers. Redirects are the business of the
-// http.Client: where they lead is looked at like any other address.
+// Transport returns a transport for such connections. The http.Client follows
+// redirects; their addresses are checked like any other.
 func Transport(o Options) *http.Transport {
 	allowed := public
 	if o.AllowPrivate {
@@ -40,9 +40,9 @@ func Transport(o Options) *http.Transport {
 	return transport(o, allowed, nil)
 }
 
-// transport looks at the address that a name has turned out to have, when it
-// connects: a name that was looked up before may have another by then. A proxy
-// would look names up itself, so none is used.
+// transport checks the address when it connects, not when the name is looked up: a
+// second look-up may return another address. It uses no proxy, since a proxy would look
+// up names itself.
 func transport(o Options, allowed func(netip.Addr) bool, resolver *net.Resolver) *http.Transport {
 	dial := &net.Dialer{Timeout: o.Timeout, Resolver: resolver, Control: func(_, address string, _ syscall.RawConn) error {
 		to, err := netip.ParseAddrPort(address)
@@ -67,8 +67,8 @@ func transport(o Options, allowed func(netip.Addr) bool, resolver *net.Resolver)
 	}
 }
 
-// notPublic are the special-purpose addresses of RFC 6890 and its successors
-// that the methods of netip.Addr do not know, and those in which others hide.
+// notPublic are the special-purpose addresses of RFC 6890 and its successors that the
+// methods of netip.Addr do not know, and those that embed other addresses.
 var notPublic = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),       // this network
 	netip.MustParsePrefix("100.64.0.0/10"),   // shared by customers of a provider
@@ -91,7 +91,7 @@ var notPublic = []netip.Prefix{
 	netip.MustParsePrefix("fec0::/10"),       // site-local, of old
 }
 
-// public reports whether an address is one of the internet.
+// public reports whether an address is on the public internet.
 func public(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
 	if !a.IsGlobalUnicast() || a.IsPrivate() {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package profiles keeps what users say about themselves, and has the rooms they
-// are in show it when their name or picture changes. It must not know how rooms
-// show a member.
+// Package profiles stores users' profiles. When a display name or avatar changes, it
+// puts a job that updates the user's rooms. It must not know how rooms show a member.
 package profiles
 
 import (
@@ -35,16 +34,16 @@ const (
 
 // Limits of a profile, in bytes.
 //
-// Spec: client-server setProfileField: 255 bytes of key, less than 64 KiB of
-// profile. Servers may limit single fields: names and pictures stand in every
-// membership event, which must have room for them.
+// Spec: client-server setProfileField: 255 bytes of key, less than 64 KiB of profile.
+// Servers may limit single fields: names and avatars are in every membership event,
+// whose size is limited.
 const (
 	maxKey     = 255
 	maxProfile = 64<<10 - 1
 	maxShown   = 1024
 )
 
-// Jobs is what a profile needs of the jobs: to wait a little for one.
+// Jobs waits for a job.
 type Jobs interface {
 	Wait(ctx context.Context, kind, key string, atMost time.Duration) error
 }
@@ -55,17 +54,17 @@ type Profiles struct {
 	Env  *env.Env
 	Jobs Jobs
 	Name id.ServerName
-	// AnyAvatar is a departure from the letter: avatar_url may be any string.
+	// AnyAvatar is a departure from the specification: avatar_url may be any string.
 	AnyAvatar bool
-	// EmptyAvatar is one, too: an empty avatar_url takes the picture away. Element
-	// knows no other way.
+	// EmptyAvatar is another: an empty avatar_url removes the avatar. Element has no
+	// other way.
 	EmptyAvatar bool
-	// UnsetIsEmpty is one, too: a display name or picture that was never set is
-	// an empty object, not 404.
+	// UnsetIsEmpty is another: the answer for a display name or avatar that was never
+	// set is an empty object, not 404.
 	UnsetIsEmpty bool
 }
 
-// GetUserProfile returns all that a user says.
+// GetUserProfile returns all fields of a user's profile.
 //
 // Spec: client-server getUserProfile.
 func (p *Profiles) GetUserProfile(ctx context.Context, req *clientapi.GetUserProfileRequest) (*clientapi.GetUserProfileResponse, error) {
@@ -79,7 +78,7 @@ func (p *Profiles) GetUserProfile(ctx context.Context, req *clientapi.GetUserPro
 		case fieldName:
 			out.Displayname = api.Some(s)
 		case fieldAvatar:
-			out.AvatarURL = api.Some(id.MXC(s)) // whatever it was allowed to be
+			out.AvatarURL = api.Some(id.MXC(s)) // any string, see AnyAvatar
 		case fieldZone:
 			out.TZ = api.Some(s)
 		default:
@@ -92,9 +91,9 @@ func (p *Profiles) GetUserProfile(ctx context.Context, req *clientapi.GetUserPro
 	return out, nil
 }
 
-// profile reads the fields of a user who exists here.
+// profile reads the profile of a user of this server.
 //
-// Spec: client-server "Profiles", "Server behaviour": 404 for those who do not.
+// Spec: client-server "Profiles", "Server behaviour": 404 if the user does not exist.
 func (p *Profiles) profile(ctx context.Context, user id.UserID) ([]storage.ProfileField, error) {
 	if user.Server() != p.Name {
 		return nil, api.NotFound("User %s is on another server, and this server does not federate yet", user)
@@ -117,7 +116,7 @@ func (p *Profiles) profile(ctx context.Context, user id.UserID) ([]storage.Profi
 	return fields, nil
 }
 
-// GetProfileField returns one thing that a user says.
+// GetProfileField returns one field of a user's profile.
 //
 // Spec: client-server getProfileField.
 func (p *Profiles) GetProfileField(ctx context.Context, req *clientapi.GetProfileFieldRequest) (*clientapi.GetProfileFieldResponse, error) {
@@ -136,7 +135,7 @@ func (p *Profiles) GetProfileField(ctx context.Context, req *clientapi.GetProfil
 	return nil, api.NotFound("The profile of %s has no %q", req.UserID, req.KeyName)
 }
 
-// jsonObject writes fields as a JSON object.
+// jsonObject encodes fields as a JSON object.
 func jsonObject(fields ...storage.ProfileField) api.Raw {
 	b := api.Raw{'{'}
 	for _, f := range fields {
@@ -145,7 +144,7 @@ func jsonObject(fields ...storage.ProfileField) api.Raw {
 	return append(b, '}')
 }
 
-// SetProfileField says one thing about the caller.
+// SetProfileField sets one field of the caller's profile.
 //
 // Spec: client-server setProfileField.
 func (p *Profiles) SetProfileField(ctx context.Context, who api.Caller, req *clientapi.SetProfileFieldRequest) (*api.Empty, error) {
@@ -209,8 +208,8 @@ func mayChange(who api.Caller, user id.UserID, key string) error {
 	return nil
 }
 
-// isKey tells whether a profile may have a field of that name: one that is
-// defined, or one of somebody's own with a namespace.
+// isKey reports whether a profile may have a field of that name: a defined one, or a
+// custom one with a namespace.
 //
 // Spec: client-server setProfileField, "keyName"; appendices "Common
 // Namespaced Identifier Grammar".
@@ -228,7 +227,7 @@ func badKey() *api.Error {
 	return api.InvalidParam("The name of a profile field is displayname, avatar_url or namespaced, as com.example.colour")
 }
 
-// checkValue holds the fields that the specification defines to their form.
+// checkValue checks the form of fields that the specification defines.
 //
 // Spec: client-server setProfileField, body.
 func (p *Profiles) checkValue(f storage.ProfileField) error {
@@ -252,7 +251,7 @@ func (p *Profiles) checkValue(f storage.ProfileField) error {
 	return nil
 }
 
-// DeleteProfileField takes one thing about the caller back.
+// DeleteProfileField deletes one field of the caller's profile.
 //
 // Spec: client-server deleteProfileField.
 func (p *Profiles) DeleteProfileField(ctx context.Context, who api.Caller, req *clientapi.DeleteProfileFieldRequest) (*api.Empty, error) {
@@ -269,11 +268,12 @@ func deleteField(ctx context.Context, user id.UserID, key string) func(*storage.
 	return func(tx *storage.Writer) error { return tx.DeleteProfileField(ctx, user, key) }
 }
 
-// roomsTimeout is how long the answer to a change waits for the rooms that show it. A
-// user of many rooms is answered before all of them do.
+// roomsTimeout is how long the answer to a change waits for the rooms' updates. A user
+// in many rooms is answered before all are done.
 const roomsTimeout = time.Second
 
-// change writes a field and has the user's rooms show what they show of a profile.
+// change writes a field and, if rooms show it, puts the job that updates the user's
+// rooms.
 //
 // Spec: client-server "Events on Change of Profile Information".
 func (p *Profiles) change(ctx context.Context, user id.UserID, name string, write func(*storage.Writer) error) (*api.Empty, error) {

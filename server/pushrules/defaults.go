@@ -177,9 +177,6 @@ func (d *defaultRule) unchanged(r *Rule) bool {
 	return r.ID == d.id && r.Enabled != d.disabled && bytes.Equal(r.Actions, []byte(d.actions))
 }
 
-// Defaults returns the standard rules of a user who has not changed any.
-func Defaults(user id.UserID) *Ruleset { return Standard.Defaults(user) }
-
 // Defaults returns the rules of a user who has not changed any.
 func (p *Predefined) Defaults(user id.UserID) *Ruleset {
 	s := &Ruleset{user: user, predefined: p}

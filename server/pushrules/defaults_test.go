@@ -24,12 +24,12 @@ func TestTheDefaultsAreTheSpecifications(t *testing.T) {
 	want["content"], want["room"], want["sender"] = []any{}, []any{}, []any{}
 
 	var got map[string][]any
-	require.NoError(t, json.Unmarshal(pushrules.Defaults(alice).AppendJSON(nil), &got))
+	require.NoError(t, json.Unmarshal(pushrules.Standard.Defaults(alice).AppendJSON(nil), &got))
 	require.Equal(t, want, got)
 }
 
 func TestTheLegacyMentionRulesAreGone(t *testing.T) {
-	s := pushrules.Defaults(alice)
+	s := pushrules.Standard.Defaults(alice)
 	for _, gone := range []string{".m.rule.contains_display_name", ".m.rule.roomnotif"} {
 		_, ok := s.Rule(pushrules.Override, gone)
 		require.False(t, ok)
@@ -38,7 +38,7 @@ func TestTheLegacyMentionRulesAreGone(t *testing.T) {
 }
 
 func TestUsersWithoutChangesAreOnDefaults(t *testing.T) {
-	s := pushrules.Defaults(alice)
+	s := pushrules.Standard.Defaults(alice)
 	require.True(t, s.IsDefault())
 	require.True(t, pushrules.Compile(s).IsDefault())
 	require.Equal(t, alice, string(s.User()))
@@ -55,13 +55,13 @@ func TestUsersWithoutChangesAreOnDefaults(t *testing.T) {
 		},
 	}
 	for name, change := range changes {
-		s := pushrules.Defaults(alice)
+		s := pushrules.Standard.Defaults(alice)
 		require.NoError(t, change(s), name)
 		require.False(t, s.IsDefault(), name)
 		require.False(t, pushrules.Compile(s).IsDefault(), name)
 	}
 
-	s = pushrules.Defaults(alice)
+	s = pushrules.Standard.Defaults(alice)
 	require.NoError(t, s.SetEnabled(pushrules.Override, ".m.rule.reaction", false))
 	require.NoError(t, s.SetEnabled(pushrules.Override, ".m.rule.reaction", true))
 	require.NoError(t, s.SetActions(pushrules.Underride, ".m.rule.message", raw(` [ "notify" ] `)))

@@ -37,7 +37,7 @@ func put(t *testing.T, s *pushrules.Ruleset, k pushrules.Kind, ruleID, body, bef
 }
 
 func TestRulePosition(t *testing.T) {
-	s := pushrules.Defaults(alice)
+	s := pushrules.Standard.Defaults(alice)
 	const body = `{"actions":["notify"]}`
 	put(t, s, pushrules.Override, "a", body, "", "")
 	require.Equal(t, "… a …", ids(s, pushrules.Override), "after the master rule only")
@@ -65,7 +65,7 @@ func TestRulePosition(t *testing.T) {
 }
 
 func TestANewRuleIsEnabledAndAChangedOneStaysAsItIs(t *testing.T) {
-	s := pushrules.Defaults(alice)
+	s := pushrules.Standard.Defaults(alice)
 	put(t, s, pushrules.Sender, "@a:x", `{"actions":[]}`, "", "")
 	put(t, s, pushrules.Sender, "@b:x", `{"actions":[]}`, "", "")
 	rule, ok := s.Rule(pushrules.Sender, "@a:x")
@@ -136,7 +136,7 @@ func TestRulesThatCannotBePut(t *testing.T) {
 		"a content rule whose pattern is null":   {kind: pushrules.Content, id: "a", body: `{"actions":[],"pattern":null}`, want: pushrules.ErrRule},
 		"a content rule with a long pattern":     {kind: pushrules.Content, id: "a", body: `{"actions":[],"pattern":"` + long + `"}`, want: pushrules.ErrRule},
 	} {
-		s := pushrules.Defaults(alice)
+		s := pushrules.Standard.Defaults(alice)
 		put(t, s, pushrules.Override, "mine", `{"actions":[]}`, "", "")
 		was := string(s.AppendJSON(nil))
 		if c.body == "" {
@@ -152,7 +152,7 @@ func condition(members string) string {
 }
 
 func TestPutKeepsConditionsAndActionsAsSent(t *testing.T) {
-	s := pushrules.Defaults(alice)
+	s := pushrules.Standard.Defaults(alice)
 	put(t, s, pushrules.Override, "a", ` { "actions" : [ "dont_notify" , {"set_tweak":"sound","value":1e2,"<&>":"\u00e9"} ] ,
 		"conditions" : [ {"kind":"org.example.new","x":9007199254740993} ] , "pattern":"ignored", "other": 1 } `, "", "")
 	rule, _ := s.Rule(pushrules.Override, "a")
@@ -169,7 +169,7 @@ func TestPutKeepsConditionsAndActionsAsSent(t *testing.T) {
 }
 
 func TestChangingAndDeleting(t *testing.T) {
-	s := pushrules.Defaults(alice)
+	s := pushrules.Standard.Defaults(alice)
 	put(t, s, pushrules.Room, "!a:x", `{"actions":[]}`, "", "")
 	handedOut := s.Rules(pushrules.Room)
 
@@ -191,7 +191,7 @@ func TestChangingAndDeleting(t *testing.T) {
 }
 
 func TestAnUpgradedRoomTakesOverTheRule(t *testing.T) {
-	s := pushrules.Defaults(alice)
+	s := pushrules.Standard.Defaults(alice)
 	require.False(t, s.CopyRoom("!old:x", "!new:x"))
 	put(t, s, pushrules.Room, "!old:x", `{"actions":["dont_notify"]}`, "", "")
 	require.NoError(t, s.SetEnabled(pushrules.Room, "!old:x", false))
@@ -207,18 +207,18 @@ func TestNumberOfRulesIsLimited(t *testing.T) {
 	for i := range 5000 {
 		fmt.Fprintf(&b, `,{"rule_id":"r%d","enabled":true,"actions":[]}`, i)
 	}
-	s, err := pushrules.Parse(alice, raw(`{"override":[`+b.String()[1:]+`]}`))
+	s, err := pushrules.Standard.Parse(alice, raw(`{"override":[`+b.String()[1:]+`]}`))
 	require.NoError(t, err)
 	require.ErrorIs(t, s.Put(pushrules.Override, "one more", raw(`{"actions":[]}`), "", ""), pushrules.ErrFull)
 	require.NoError(t, s.Put(pushrules.Override, "r1", raw(`{"actions":["notify"]}`), "", ""))
-	_, err = pushrules.Parse(alice, raw(`{"override":[{"rule_id":"r","enabled":true,"actions":[]}`+b.String()+`]}`))
+	_, err = pushrules.Standard.Parse(alice, raw(`{"override":[{"rule_id":"r","enabled":true,"actions":[]}`+b.String()+`]}`))
 	require.ErrorIs(t, err, pushrules.ErrFull)
 }
 
 func TestParseReadsWhatWasWritten(t *testing.T) {
-	s := pushrules.Defaults(alice)
+	s := pushrules.Standard.Defaults(alice)
 	for _, data := range [][]byte{s.AppendJSON(nil), s.AppendChanges(nil), []byte(`{}`)} {
-		same, err := pushrules.Parse(alice, data)
+		same, err := pushrules.Standard.Parse(alice, data)
 		require.NoError(t, err)
 		require.Equal(t, string(s.AppendJSON(nil)), string(same.AppendJSON(nil)))
 		require.True(t, same.IsDefault())
@@ -235,7 +235,7 @@ func TestParseReadsWhatWasWritten(t *testing.T) {
 	require.NoError(t, s.SetEnabled(pushrules.Override, "b", false))
 	require.NoError(t, s.SetActions(pushrules.Underride, ".m.rule.message", raw(`["dont_notify"]`)))
 	for _, data := range [][]byte{s.AppendJSON(nil), s.AppendChanges(nil)} {
-		same, err := pushrules.Parse(alice, data)
+		same, err := pushrules.Standard.Parse(alice, data)
 		require.NoError(t, err)
 		require.Equal(t, string(s.AppendJSON(nil)), string(same.AppendJSON(nil)))
 	}
@@ -248,7 +248,7 @@ func TestParseReadsWhatWasWritten(t *testing.T) {
 }
 
 func TestParseFollowsTheDefaults(t *testing.T) {
-	s, err := pushrules.Parse(alice, raw(`{"override":[
+	s, err := pushrules.Standard.Parse(alice, raw(`{"override":[
 		{"rule_id":".m.rule.contains_display_name","default":true,"enabled":true,"actions":[],"conditions":[{"kind":"contains_display_name"}]},
 		{"rule_id":".m.rule.reaction","default":true,"enabled":false,"conditions":[],"actions":["notify"]},
 		{"rule_id":"mine","default":true,"enabled":true,"actions":[]}
@@ -275,7 +275,7 @@ func TestParseRefuses(t *testing.T) {
 		`{"room":[{"rule_id":"a","enabled":true,"actions":[]}]}`,
 		`{"content":[{"rule_id":"a","enabled":true,"actions":[]}]}`,
 	} {
-		_, err := pushrules.Parse(alice, []byte(text))
+		_, err := pushrules.Standard.Parse(alice, []byte(text))
 		require.ErrorContains(t, err, "push rules: ", text)
 	}
 }

@@ -73,12 +73,12 @@ func TestDefaultRuleOutcomes(t *testing.T) {
 		{"a type in other case", `"type":"M.ROOM.MESSAGE","content":{}`, group, ".m.rule.message", "n"},
 	} {
 		ev := from(t, c.event)
-		var changed *pushrules.Ruleset = pushrules.Defaults(alice)
+		var changed *pushrules.Ruleset = pushrules.Standard.Defaults(alice)
 		put(t, changed, pushrules.Sender, "@nobody:x", `{"actions":[]}`, "", "")
 		for how, o := range map[string]pushrules.Outcome{
 			"compiled for one":  pushrules.Compile(changed).Evaluate(ev, c.room, ""),
-			"compiled for all":  pushrules.Compile(pushrules.Defaults(alice)).Evaluate(ev, c.room, ""),
-			"evaluated for all": pushrules.Share(ev, c.room).For(alice),
+			"compiled for all":  pushrules.Compile(pushrules.Standard.Defaults(alice)).Evaluate(ev, c.room, ""),
+			"evaluated for all": pushrules.Standard.Share(ev, c.room).For(alice),
 		} {
 			require.Equal(t, c.rule, o.RuleID, "%s, %s", c.name, how)
 			require.Equal(t, c.what, short(o), "%s, %s", c.name, how)
@@ -99,15 +99,15 @@ func short(o pushrules.Outcome) string {
 
 func TestOwnEventsDoNotNotify(t *testing.T) {
 	ev := event(t, `{"type":"m.room.message","sender":"@alice:example.org","content":{"m.mentions":{"user_ids":["@alice:example.org"]}}}`)
-	require.Zero(t, pushrules.Compile(pushrules.Defaults(alice)).Evaluate(ev, group, ""))
-	shared := pushrules.Share(ev, group)
+	require.Zero(t, pushrules.Compile(pushrules.Standard.Defaults(alice)).Evaluate(ev, group, ""))
+	shared := pushrules.Standard.Share(ev, group)
 	require.Zero(t, shared.For(alice))
 	require.Empty(t, shared.Exceptions())
 	require.Equal(t, ".m.rule.message", shared.For("@bob:x").RuleID)
 }
 
 func TestTheOrderOfKinds(t *testing.T) {
-	s := pushrules.Defaults(alice)
+	s := pushrules.Standard.Defaults(alice)
 	ev := message(t, `"body":"tea time"`)
 	want := func(kind pushrules.Kind, rule string) {
 		t.Helper()
@@ -201,7 +201,7 @@ func TestConditions(t *testing.T) {
 		{"an unknown condition", `"kind":"org.matrix.msc3931.room_version_supports","feature":"x"`, false},
 		{"the display name is not there", `"kind":"contains_display_name"`, false},
 	} {
-		s := pushrules.Defaults(alice)
+		s := pushrules.Standard.Defaults(alice)
 		put(t, s, pushrules.Override, "it", condition(c.condition), "", "")
 		o := pushrules.Compile(s).Evaluate(from(t, content), group, "Alice")
 		require.Equal(t, c.want, o.RuleID == "it", c.name)
@@ -209,7 +209,7 @@ func TestConditions(t *testing.T) {
 }
 
 func TestAllConditionsHaveToHold(t *testing.T) {
-	s := pushrules.Defaults(alice)
+	s := pushrules.Standard.Defaults(alice)
 	put(t, s, pushrules.Override, "it", `{"actions":["notify"],"conditions":[{"kind":"room_member_count","is":"3"},{"kind":"event_match","key":"type","pattern":"m.*"}]}`, "", "")
 	rules := pushrules.Compile(s)
 	require.Equal(t, "it", rules.Evaluate(message(t, `"body":""`), group, "").RuleID)
@@ -218,7 +218,7 @@ func TestAllConditionsHaveToHold(t *testing.T) {
 }
 
 func TestTheDisplayName(t *testing.T) {
-	s := pushrules.Defaults(alice)
+	s := pushrules.Standard.Defaults(alice)
 	require.False(t, pushrules.Compile(s).WantDisplayName())
 	put(t, s, pushrules.Override, "name", `{"actions":["notify"],"conditions":[{"kind":"contains_display_name"}]}`, "", "")
 	rules := pushrules.Compile(s)
@@ -260,7 +260,7 @@ func TestActions(t *testing.T) {
 		`["notify",{"set_tweak":"sound","value":7}]`:                              {"n", `{"sound":7}`},
 		`["notify",{"set_tweak":"light","value":{"a":9007199254740993}},{"x":1}]`: {"n", `{"light":{"a":9007199254740993}}`},
 	} {
-		s := pushrules.Defaults(alice)
+		s := pushrules.Standard.Defaults(alice)
 		put(t, s, pushrules.Room, "!r:x", `{"actions":`+actions+`}`, "", "")
 		o := pushrules.Compile(s).Evaluate(message(t, `"body":""`), group, "")
 		require.Equal(t, c.what, short(o), actions)
@@ -286,7 +286,7 @@ func TestSharedExceptions(t *testing.T) {
 			".m.rule.member_event", map[id.UserID]string{"@a:x": ".m.rule.invite_for_me"}},
 		"who leaves": {`"type":"m.room.member","state_key":"@a:x","content":{"membership":"leave"}`, ".m.rule.member_event", nil},
 	} {
-		shared := pushrules.Share(from(t, c.event), group)
+		shared := pushrules.Standard.Share(from(t, c.event), group)
 		require.Equal(t, c.everyone, shared.Everyone.RuleID, name)
 		got := map[id.UserID]string{}
 		for _, user := range shared.Exceptions() {
@@ -307,7 +307,7 @@ func TestNewEventRefusesInvalidEvents(t *testing.T) {
 }
 
 func TestMalformedEvents(t *testing.T) {
-	rules := pushrules.Compile(pushrules.Defaults(alice))
+	rules := pushrules.Compile(pushrules.Standard.Defaults(alice))
 	for text, want := range map[string]string{
 		`{}`:                                    "",
 		`{"type":7,"sender":null,"content":[]}`: "",

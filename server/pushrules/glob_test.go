@@ -18,7 +18,7 @@ func matches(t testing.TB, key, glob, value string) bool {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"actions": []any{}, "conditions": []any{map[string]any{"kind": "event_match", "key": "content." + key, "pattern": glob}}})
 	require.NoError(t, err)
-	s := pushrules.Defaults(alice)
+	s := pushrules.Standard.Defaults(alice)
 	put(t.(*testing.T), s, pushrules.Override, "it", string(body), "", "")
 	text, err := json.Marshal(map[string]any{"content": map[string]any{key: value}})
 	require.NoError(t, err)
@@ -93,17 +93,17 @@ func BenchmarkShare(b *testing.B) {
 	ev := message(b, `"body":"An example event.","m.mentions":{"user_ids":["@a:x"]}`)
 	b.ReportAllocs()
 	for b.Loop() {
-		shared := pushrules.Share(ev, group)
+		shared := pushrules.Standard.Share(ev, group)
 		_ = shared.For(alice)
 	}
 }
 
 func BenchmarkEvaluateDefaults(b *testing.B) {
-	bench(b, pushrules.Defaults(alice), message(b, `"body":"An example event."`))
+	bench(b, pushrules.Standard.Defaults(alice), message(b, `"body":"An example event."`))
 }
 
 func BenchmarkEvaluateAHundredContentRules(b *testing.B) {
-	s := pushrules.Defaults(alice)
+	s := pushrules.Standard.Defaults(alice)
 	for i := range 100 {
 		if err := s.Put(pushrules.Content, fmt.Sprint(i), raw(fmt.Sprintf(`{"actions":["notify"],"pattern":"word%d*end"}`, i)), "", ""); err != nil {
 			b.Fatal(err)
@@ -113,7 +113,7 @@ func BenchmarkEvaluateAHundredContentRules(b *testing.B) {
 }
 
 func BenchmarkCompile(b *testing.B) {
-	s := pushrules.Defaults(alice)
+	s := pushrules.Standard.Defaults(alice)
 	if err := s.Put(pushrules.Content, "tea", raw(`{"actions":["notify"],"pattern":"tea"}`), "", ""); err != nil {
 		b.Fatal(err)
 	}

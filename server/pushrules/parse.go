@@ -36,9 +36,6 @@ type wireRuleset struct {
 	Underride []wireRule `json:"underride"`
 }
 
-// Parse reads a set of rules that are based on the standard ones.
-func Parse(user id.UserID, data []byte) (*Ruleset, error) { return Standard.Parse(user, data) }
-
 // Parse reads a set of rules, either complete or only the user's changes, and
 // applies it to the default rules. Default rules that are missing in it keep
 // their defaults; unknown default rules are dropped.

@@ -20,9 +20,6 @@ type Shared struct {
 	special [2][2]Outcome // indexed by mentioned and about
 }
 
-// Share evaluates the standard rules for everybody.
-func Share(ev *Event, room *RoomInfo) *Shared { return Standard.Share(ev, room) }
-
 // Share evaluates the default rules once for each combination of mentioned and
 // about.
 func (p *Predefined) Share(ev *Event, room *RoomInfo) *Shared {

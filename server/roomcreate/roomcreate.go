@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package roomcreate makes rooms: it says which events a request implies, and in
-// which order. Package rooms builds and writes them. It must not know what becomes
-// of a room afterwards.
+// Package roomcreate serves createRoom: it decides which events a request implies, and
+// in which order. Package rooms builds and writes them. It must not know what happens
+// to a room afterwards.
 package roomcreate
 
 import (
@@ -29,7 +29,7 @@ type Deps struct {
 	Rooms *rooms.Rooms
 	// Identity asks the identity servers that clients name.
 	Identity *idclient.Client
-	// DefaultVersion is the version of rooms that nobody chose one for.
+	// DefaultVersion is the version of a room if the client chooses none.
 	DefaultVersion string
 	// CreatorPowerLevel is the strictness rule of that name: it notes that a new
 	// room's power levels name a creator where they may not, and reports whether that
@@ -65,9 +65,9 @@ func (r *RoomCreate) CreateRoom(ctx context.Context, who api.Caller, req *client
 	return &clientapi.CreateRoomResponse{RoomID: roomID}, err
 }
 
-// One transaction writes all events of a new room, and nobody else's write is told
-// of before that is over. So it is bounded in the events that the request asks for
-// and in the bytes of all.
+// One transaction writes all events of a new room, and delays all later positions of
+// the stream. So the events that a request asks for, and the bytes of all events, are
+// limited.
 const (
 	maxRequested = 256
 	maxRoomBytes = 1 << 20

@@ -22,7 +22,7 @@ import (
 // to three requests to a server that somebody else runs.
 const maxThirdParties = 32
 
-// lookUp finds whom a new room's invitations are for.
+// lookUp looks up the users of a new room's third-party invitations.
 func (c *creation) lookUp(ctx context.Context) error {
 	invite := func(u id.UserID) {
 		if !slices.Contains(c.invited, u) {
@@ -64,9 +64,9 @@ func (c *creation) lookUp(ctx context.Context) error {
 	})
 }
 
-// inviteAddresses has identity servers store the invitations of a new room, and
-// plans the events for them. They come last, when all else is known to be
-// allowed: what an identity server has sent cannot be taken back.
+// inviteAddresses asks identity servers to store the invitations of a new room, and
+// plans their events. This is done last, when all other events are known to be allowed:
+// an email that was sent cannot be undone.
 func (c *creation) inviteAddresses(ctx context.Context, b *builder) error {
 	if len(c.pending) == 0 {
 		return nil

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package roomerrors says to clients why an event may not enter a room. The engine
-// knows no status code, and slices do not import each other: what all of them
-// answer alike stands here. It must not decide anything about a room.
+// Package roomerrors converts errors of package rooms to errors for clients. The engine
+// knows no status code, and slices do not import each other, so their common answers
+// are here. It must not decide anything about a room.
 package roomerrors
 
 import (

@@ -4,7 +4,7 @@ package rooms
 
 import "sync"
 
-// authCache remembers the auth events of events by row, which never change.
+// authCache caches the auth events of events by row, which never change.
 type authCache struct {
 	mu   sync.RWMutex
 	auth map[int64][]int64

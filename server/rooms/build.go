@@ -14,14 +14,14 @@ import (
 	"touchstone.example/server/roomver"
 )
 
-// A Draft is an event as somebody here wants it, before its room decides what
-// it refers to and whether it is allowed.
+// A Draft is an event of a user of this server before it is built: its room decides
+// what it refers to and whether it is allowed.
 type Draft struct {
 	Sender   id.UserID
 	Type     string
 	StateKey *string // nil for message events
 	Content  raw.Raw
-	Redacts  id.EventID // what a redaction is of
+	Redacts  id.EventID // target of a redaction
 	Guest    bool       // the sender is a guest
 	TS       int64      // zero: now
 }
@@ -37,7 +37,7 @@ func (r *Rooms) buildEvent(ctx context.Context, h *head, d Draft) (*Planned, err
 		return nil, &InvalidContent{Reason: err.Error()}
 	}
 	keys := eventauth.AuthKeys(h.rules, d.Type, d.Sender, d.StateKey, d.Content)
-	load := append(keys[:len(keys):len(keys)], keyCreate, keyPowerLevels) // every rule looks at them
+	load := append(keys[:len(keys):len(keys)], keyCreate, keyPowerLevels) // every rule reads them
 	if d.StateKey != nil {
 		load = append(load, event.StateKey{Type: d.Type, Key: *d.StateKey})
 	}
@@ -89,8 +89,8 @@ func (r *Rooms) buildEvent(ctx context.Context, h *head, d Draft) (*Planned, err
 	return p, err
 }
 
-// setReferences has an event name those that it follows and those that authorise it. depth
-// is its place in the room.
+// setReferences has an event name those that it follows and those that authorise it.
+// depth is its topological position in the room.
 func (h *head) setReferences(refs *event.Draft, keys []event.StateKey) (auth []*stored, depth int64) {
 	refs.ReferenceHashes = map[id.EventID][sha256.Size]byte{}
 	refer := func(to *stored) id.EventID {

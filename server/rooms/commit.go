@@ -12,25 +12,25 @@ import (
 	"touchstone.example/storage"
 )
 
-// A Plan is what one job adds to its room, in one transaction with what other
-// jobs of the batch add.
+// A Plan is what one job adds to its room. It is written in one transaction with the
+// other plans of the batch.
 type Plan struct {
 	Events   []*Planned
-	existing id.EventID // in place of events: what is wanted is there already
+	existing id.EventID // instead of events: the event that already has the wanted effect
 	// Also writes rows besides the room's own, in the same transaction.
 	// storage.ErrConflict from it means that the job must be planned again; any
 	// other error is the job's answer.
 	ExtraWrites ExtraWrites
-	// Alone says that Also may fail for reasons of its own: such a plan shares its
-	// transaction with no other.
+	// Alone says that Also may fail independently of the room: such a plan has its own
+	// transaction.
 	Alone bool
 }
 
 // Also writes rows besides a room's own.
 type ExtraWrites func(ctx context.Context, tx *storage.Writer) error
 
-// writeExtra writes a plan's rows besides the room's own, and checks that the profiles
-// in its events are still the users'.
+// writeExtra calls the plan's Also, and checks that the profiles in its events are
+// still current.
 func (p *Plan) writeExtra(ctx context.Context, tx *storage.Writer) error {
 	for _, ev := range p.Events {
 		if ev.shows == nil {
@@ -46,7 +46,7 @@ func (p *Plan) writeExtra(ctx context.Context, tx *storage.Writer) error {
 	return p.ExtraWrites(ctx, tx)
 }
 
-// mayConflict reports whether writeExtra may say that the plan is out of date.
+// mayConflict reports whether writeExtra may return ErrConflict.
 func (p *Plan) mayConflict() bool {
 	return p.ExtraWrites != nil || slices.ContainsFunc(p.Events, func(ev *Planned) bool { return ev.shows != nil })
 }
@@ -76,9 +76,9 @@ func (r *Rooms) runJob(ctx context.Context, nid int64, build func(context.Contex
 	return j.ids, r.waitPublished(ctx, j.pos)
 }
 
-// published waits until everybody can read what is committed at a position:
-// whoever has written reads it at once. Where a transaction of somebody else's
-// holds the stream of changes up, the answer does not wait for its end.
+// published waits until everybody can read what is committed at a position, so that a
+// client reads its own write. If another transaction delays the stream of changes, the
+// answer does not wait for it.
 func (r *Rooms) waitPublished(ctx context.Context, pos int64) error {
 	if err := r.feed.WaitFor(ctx, pos); !errors.Is(err, feed.ErrBehind) {
 		return err
@@ -86,10 +86,10 @@ func (r *Rooms) waitPublished(ctx context.Context, pos int64) error {
 	return nil
 }
 
-// runAlone runs a function in a room's lane, on the room's head and in no batch.
-// The function commits by itself, leaves a head that is true afterwards, and
-// returns the last position that it used, for which the caller waits when the
-// lane is free again. It may run again after a conflict.
+// runAlone runs a function in a room's lane, on the room's head and in no batch. The
+// function commits by itself, updates the head, and returns the last position that it
+// used; the caller waits for that position after it has left the queue. It may run
+// again after a conflict.
 func (r *Rooms) runAlone(ctx context.Context, nid int64, fn func(context.Context, *head) (int64, error)) (int64, error) {
 	j := &job{alone: fn}
 	err := r.queues.run(ctx, nid, j, r.commit)
@@ -98,8 +98,7 @@ func (r *Rooms) runAlone(ctx context.Context, nid int64, fn func(context.Context
 
 var errUnfinished = errors.New("rooms: the commit did not finish")
 
-// commit brings the jobs of a room, which come in the order of its lane, to
-// their ends: as many as go together in one transaction at a time.
+// commit commits the jobs of a room in order, as many as possible in each transaction.
 func (r *Rooms) commit(ctx context.Context, nid int64, jobs []*job) {
 	for _, j := range jobs {
 		j.err = errUnfinished
@@ -137,20 +136,20 @@ func (r *Rooms) commit(ctx context.Context, nid int64, jobs []*job) {
 	}
 }
 
-// A batch is jobs of one room on their way into one transaction. They are
-// planned one after the other on the room's head. What is decided on a head that
-// holds events that are not written yet is true only if they come to be.
+// A batch is jobs of one room that share a transaction. They are planned one after the
+// other on the room's head. A decision on a head with unwritten events is valid only if
+// these are written.
 type batch struct {
 	r          *Rooms
 	h          *head
-	cached     bool      // the head is remembered, and may be out of date
+	cached     bool      // the head is from the cache, and may be out of date
 	before     []*stored // the room's extremities before
 	planned    []*job    // whose events are to be written
-	answered   []answer  // of jobs that are refused or have nothing to write
+	answered   []answer  // answers of jobs that are refused or have nothing to write
 	rolledBack bool      // nothing was written, whatever the error says
 }
 
-// An answer is what a job comes to, if the batch is written.
+// An answer is the result of a job, valid if the batch is written.
 type answer struct {
 	job *job
 	ids []id.EventID
@@ -161,8 +160,8 @@ func (j *job) finish(ids []id.EventID, pos int64, err error) {
 	j.ids, j.pos, j.err, j.finished = ids, pos, err, true
 }
 
-// run plans and writes once. On an error, no job that the head or the write
-// decides about is at its end.
+// run plans and writes once. After an error, jobs whose result depends on the head or
+// the write are not finished.
 func (b *batch) run(ctx context.Context, nid int64, jobs []*job) (err error) {
 	b.h = b.r.heads.take(nid)
 	if b.cached = b.h != nil; !b.cached {
@@ -183,13 +182,13 @@ func (b *batch) run(ctx context.Context, nid int64, jobs []*job) (err error) {
 	b.before = b.h.extremities
 	b.plan(ctx, jobs)
 	switch {
-	case len(b.planned) > 0: // which sees that the head is true
+	case len(b.planned) > 0: // this checks the room's version
 		err = b.write(ctx)
 	case b.cached && len(b.answered) > 0:
 		err = b.r.checkVersion(ctx, b.h.room)
 	}
 	if err != nil {
-		return err // the head is dropped: it may hold what is not in the database
+		return err // the head is dropped: it may have events that are not in the database
 	}
 	last := int64(0)
 	for _, j := range b.planned {
@@ -206,8 +205,8 @@ func (b *batch) run(ctx context.Context, nid int64, jobs []*job) (err error) {
 	return nil
 }
 
-// plan takes jobs into the batch, in their order and up to one that must not be
-// in it. Those that repeat another one of the batch wait for what becomes of it.
+// plan adds jobs to the batch, in order, up to one that needs its own batch. Jobs that
+// repeat another job of the batch wait for its result.
 func (b *batch) plan(ctx context.Context, jobs []*job) {
 	for _, j := range jobs {
 		behind := len(b.planned) > 0
@@ -220,7 +219,7 @@ func (b *batch) plan(ctx context.Context, jobs []*job) {
 		case err != nil:
 			b.addAnswer(answer{job: j, err: err})
 			continue
-		case len(p.Events) == 0: // nothing to do, and that is done
+		case len(p.Events) == 0: // nothing to write: finished
 			b.addAnswer(answer{job: j, ids: []id.EventID{p.existing}})
 			continue
 		case p.Alone && behind:
@@ -239,8 +238,8 @@ func (b *batch) plan(ctx context.Context, jobs []*job) {
 	}
 }
 
-// addAnswer keeps an answer that needs no event. It is the job's end at once where
-// it was decided on the room as the database has it.
+// addAnswer records an answer that needs no event. If it was decided on the state in
+// the database, the job is finished at once.
 func (b *batch) addAnswer(a answer) {
 	if !b.cached && len(b.planned) == 0 {
 		a.job.finish(a.ids, 0, a.err)
@@ -249,8 +248,7 @@ func (b *batch) addAnswer(a answer) {
 	b.answered = append(b.answered, a)
 }
 
-// write puts the batch into the database in one transaction, if the room is still
-// as it was planned on.
+// write writes the batch in one transaction, if the room's version is unchanged.
 func (b *batch) write(ctx context.Context) error {
 	plans := make([]*Plan, len(b.planned))
 	for i, j := range b.planned {
@@ -270,8 +268,8 @@ func (b *batch) write(ctx context.Context) error {
 	return err
 }
 
-// retrySingly has jobs of the batch, all without a function, planned alone from now
-// on, so that what is wrong with one of them is nobody else's.
+// retrySingly marks jobs of the batch, all if which is nil, to be committed alone, so
+// that an error of one does not affect the others.
 func (b *batch) retrySingly(which func(*job) bool) {
 	for _, j := range b.planned {
 		j.single = j.single || which == nil || which(j)
@@ -292,8 +290,8 @@ func (b *batch) fail(jobs []*job, err error) {
 	}
 }
 
-// answerRepeats answers the jobs whose transaction ids were used before with
-// what was sent then, and tells whether there were any.
+// answerRepeats answers the jobs whose transaction IDs were used before with the
+// earlier event, and reports whether there were any.
 func (b *batch) answerRepeats(ctx context.Context) (any bool, err error) {
 	err = b.r.db.Read(ctx, func(tx *storage.Reader) error {
 		for _, j := range b.planned {
@@ -336,7 +334,7 @@ func (j *job) repeats(jobs []*job) bool {
 	})
 }
 
-// checkVersion reports a conflict when another process has moved the room on.
+// checkVersion returns ErrConflict if another process has committed to the room.
 func (r *Rooms) checkVersion(ctx context.Context, room *storage.Room) error {
 	return r.db.Read(ctx, func(tx *storage.Reader) error {
 		now, err := tx.RoomByNID(ctx, room.NID)

@@ -13,7 +13,7 @@ import (
 	"touchstone.example/storage"
 )
 
-// A NewRoom is a room that is to be made.
+// A NewRoom is a room to create.
 type NewRoom struct {
 	Creator id.UserID
 	Rules   *roomver.Rules // of its version
@@ -42,8 +42,8 @@ func (r *Rooms) Create(ctx context.Context, n NewRoom, plan func(context.Context
 	}
 }
 
-// newHead is the head of a room that nothing is in. Where the create event's hash is
-// the room's ID, that is not known yet.
+// newHead is the head of an empty room. If the room ID is the create event's hash, it
+// is not known yet.
 func (r *Rooms) newHead(n NewRoom) *head {
 	h := &head{rules: n.Rules, state: map[event.StateKey]*stored{}}
 	h.room = &storage.Room{RoomVersion: n.Rules.Version, Public: n.Public, CreatedAt: r.env.NowTS()}
@@ -53,15 +53,15 @@ func (r *Rooms) newHead(n NewRoom) *head {
 	return h
 }
 
-// nextCreateTS is the time of a create event. In rooms of version 12 the event's hash
-// is the room's ID, so no two times of this process are the same: two rooms that a
-// user makes alike in one millisecond are two. A clock that goes back is followed.
+// nextCreateTS is the time of a create event. In version 12 the room ID is the create
+// event's hash. Strictly increasing times keep two identical requests in one
+// millisecond from making the same room. If the clock is set back, so are the times.
 func (r *Rooms) nextCreateTS() int64 {
 	now := r.env.NowTS()
 	c := &r.createTimes
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	const unordered = 1000 // calls overtake each other, but not by a second
+	const unordered = 1000 // concurrent calls may be out of order, by less than a second
 	if now < c.clock-unordered {
 		c.last = 0
 	}

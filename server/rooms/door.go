@@ -12,14 +12,14 @@ import (
 	"touchstone.example/storage"
 )
 
-// A Head is a room as the next event finds it: its current state and what the
-// event follows. It is good only inside the function that it is given to.
+// A Head is a room before its next event: the current state and the forward
+// extremities. It is valid only inside the function that it is passed to.
 type Head struct {
 	r *Rooms
 	h *head
 }
 
-// RoomID is the room's ID; empty where the first event decides it.
+// RoomID is the room's ID; empty if the create event, not built yet, determines it.
 func (h *Head) RoomID() id.RoomID { return h.h.room.ID }
 
 // RoomNID is the number of the room's row, 0 for a room that is not written yet.
@@ -46,7 +46,7 @@ func (h *Head) BuildMember(ctx context.Context, c MemberChange) (*Planned, error
 	return h.r.buildMember(ctx, h.h, c)
 }
 
-// After is the head as an event leaves it. The head itself stays.
+// After returns the head after an event. The receiver is not changed.
 func (h *Head) After(p *Planned) *Head { return &Head{h.r, h.h.after(p)} }
 
 // Change adds to a room what a function plans, and returns the IDs of the events when
@@ -85,8 +85,8 @@ func (r *Rooms) Template(ctx context.Context, roomID id.RoomID, d Draft) (*event
 	return p.Event, nil
 }
 
-// build makes the event of a draft and checks what is asked of it besides the
-// authorization rules.
+// build builds the event of a draft and checks the rules besides the authorization
+// rules.
 func (r *Rooms) build(ctx context.Context, h *head, d Draft) (*Planned, error) {
 	if d.StateKey != nil && d.Type == event.TypeMember {
 		var err error
@@ -102,7 +102,7 @@ func (r *Rooms) build(ctx context.Context, h *head, d Draft) (*Planned, error) {
 	return p, err
 }
 
-// checkMember is the content of a membership event with who authorises it.
+// checkMember returns the content of a membership event, with its authorising user.
 func (r *Rooms) checkMember(ctx context.Context, h *head, d Draft) (raw.Raw, error) {
 	switch membershipIn(d.Content) {
 	case "join":
@@ -138,7 +138,7 @@ func (r *Rooms) addConsequences(ctx context.Context, h *head, out *Plan) error {
 	return nil
 }
 
-// both runs two functions that write rows besides the room's own.
+// both returns a function that runs two Also functions.
 func both(first, second ExtraWrites) ExtraWrites {
 	switch {
 	case first == nil:

@@ -27,7 +27,7 @@ func guestsMayJoin(ev *event.Event) bool {
 	return access == "can_join"
 }
 
-// admitGuest refuses a guest who wants to join a room that has none.
+// admitGuest refuses a guest who wants to join a room without guest access.
 //
 // Spec: client-server "Guest Access", "Server behaviour".
 func (r *Rooms) admitGuest(ctx context.Context, h *head, guest bool) error {
@@ -86,9 +86,9 @@ func (r *Rooms) revokesGuestAccess(ctx context.Context, h *head, p *Planned) (bo
 	return now != nil && now.nid == p.redacts.nid, err
 }
 
-// JobGuests is the kind of the jobs that have our guests leave a room that was shut
-// to them elsewhere, by an event of another server or by state resolution, or that
-// has many of them. The key is the room's number.
+// JobGuests is the kind of the jobs that have our guests leave a room that was shut to
+// them elsewhere, by an event of another server or by state resolution, or that has too
+// many for one transaction. The key is the room's number.
 const JobGuests = "guests"
 
 // leavesAtOnce bounds the leaves of one transaction.
@@ -159,8 +159,8 @@ func (r *Rooms) guestLeaves(ctx context.Context, ahead *head, guests []id.UserID
 	return leaves, nil
 }
 
-// guestsIn lists our guests who are in the room, those included whom the same
-// commit brings in.
+// guestsIn lists local guests who are joined, including those who join in the same
+// batch.
 func (r *Rooms) guestsIn(ctx context.Context, h *head) ([]id.UserID, error) {
 	var guests []id.UserID
 	err := r.db.Read(ctx, func(tx *storage.Reader) error {

@@ -16,10 +16,9 @@ import (
 	"touchstone.example/storage"
 )
 
-// A head is what is needed to add to a room: its current state, as far as it
-// has been asked for, and its forward extremities. It belongs to the room's
-// lane and is true as long as version is the one in the database, which the
-// commit compares.
+// A head is what is needed to add events to a room: its current state, as far as it was
+// loaded, and its forward extremities. It belongs to the room's queue and is valid as
+// long as the room's version is the one in the database, which the commit checks.
 type head struct {
 	room        *storage.Room
 	rules       *roomver.Rules
@@ -31,8 +30,8 @@ type head struct {
 	branched []*Planned
 }
 
-// stored is an event with the number of its row, and its depth there: where it
-// stands in the room, whatever depth the event itself claims.
+// stored is an event with its row's number and depth. That depth is its topological
+// position, whatever depth the event itself has.
 type stored struct {
 	*event.Event
 	nid   int64
@@ -45,8 +44,8 @@ const (
 	maxHeadState = 4096
 )
 
-// heads keeps the heads of the rooms written to last. An entry is only a
-// guess: the commit finds out when another process has moved the room on.
+// heads caches the heads of the rooms written to last. An entry may be out of date: the
+// commit detects that another process has changed the room.
 type heads struct {
 	mu    sync.Mutex
 	rooms map[int64]*head
@@ -67,7 +66,7 @@ func (c *heads) put(h *head) {
 		c.rooms = map[int64]*head{}
 	}
 	if len(c.rooms) >= maxHeads {
-		for nid := range c.rooms { // any will do: a lost head is read again
+		for nid := range c.rooms { // any entry: a head can be read again
 			delete(c.rooms, nid)
 			break
 		}
@@ -189,8 +188,8 @@ func readEvents(ctx context.Context, tx *storage.Reader, rules *roomver.Rules, n
 	return out, nil
 }
 
-// eventOf decodes a stored event that others are judged by. Of one that was
-// redacted there is only what its version protects.
+// eventOf decodes a stored event for the authorization rules. A redacted event has only
+// the members that its version protects.
 //
 // Spec: client-server "Redactions": "When redacted, state events behave as though
 // their properties were simply not specified".
@@ -230,21 +229,20 @@ func (h *head) applyPlanned(p *Planned) {
 	}
 }
 
-// cloneForBatch is a head to plan several events on. The head itself moves on when all
-// that is planned is known to be possible.
+// cloneForBatch returns a copy of the head to plan several events on.
 func (h *head) cloneForBatch() *head {
 	return &head{room: h.room, rules: h.rules, extremities: h.extremities, state: maps.Clone(h.state), branched: slices.Clip(h.branched)}
 }
 
-// after is the head as an event leaves it, while the head itself stays: the
-// plan that the event is part of may yet be refused.
+// after returns a copy of the head after an event: the event's plan may still be
+// refused.
 func (h *head) after(p *Planned) *head {
 	next := h.cloneForBatch()
 	next.applyPlanned(p)
 	return next
 }
 
-// written makes the room's row, as it was just written, that of the head.
+// written sets the head's room row to the one just written.
 func (h *head) written(room *storage.Room) {
 	room.Version++
 	h.room, h.branched = room, nil

@@ -13,9 +13,9 @@ import (
 // maxBatch bounds how many queued jobs of a room share one commit.
 const maxBatch = 64
 
-// roomQueues are keyed first-in, first-out queues: one room's writes go one after
-// the other, and those that have queued up are committed together. A lane is
-// never held over the network.
+// roomQueues are keyed first-in, first-out queues: one room's writes go one after the
+// other, and those that have queued up are committed together. No request to another
+// server is made while a queue's leader works.
 type roomQueues struct {
 	mu    sync.Mutex
 	rooms map[int64]*roomQueue
@@ -23,14 +23,14 @@ type roomQueues struct {
 
 type roomQueue struct{ waiting []*job }
 
-// A job is one caller's wish to change a room. build runs on a room's head
-// and returns what to commit, alone commits by itself and returns the last
-// position; both may run several times. done is closed when all jobs that the
-// lane's leader has taken are finished.
+// A job is one caller's change of a room. build runs on a room's head and returns what
+// to commit, alone commits by itself and returns the last position; both may run
+// several times. done is closed when all jobs that the lane's leader has taken are
+// finished.
 type job struct {
 	build    func(ctx context.Context, h *head) (*Plan, error)
 	alone    func(ctx context.Context, h *head) (int64, error) // in place of build
-	single   bool                                              // no other job may be in its transaction any more
+	single   bool                                              // must have its own transaction
 	plan     *Plan
 	finished bool // ids, pos and err are final
 	ids      []id.EventID

@@ -14,8 +14,8 @@ import (
 	"touchstone.example/storage"
 )
 
-// A Remote is other servers, as far as rooms ask them. Nothing of what it
-// returns is believed: events go through the checks like any other.
+// A Remote makes requests to other servers. Its results are not trusted: events go
+// through the checks like any other.
 type Remote interface {
 	// MissingEvents asks for events before latest and not before earliest, at
 	// most limit of them. Spec: server-server getMissingEvents.
@@ -32,10 +32,10 @@ type Remote interface {
 	PolicySignature(ctx context.Context, via id.ServerName, ev *event.Event) (signatures []byte, err error)
 }
 
-// Outcome is what becomes of an event that another server sent.
+// Outcome is the result of receiving an event.
 type Outcome string
 
-// The outcomes. What was dropped leaves no trace and may be sent again.
+// The outcomes. A dropped event is not stored and may be sent again.
 const (
 	Accepted   Outcome = "accepted"
 	SoftFailed Outcome = "soft-failed"
@@ -43,22 +43,21 @@ const (
 	Dropped    Outcome = "dropped"
 )
 
-// A ReceiveResult says what became of one event.
+// A ReceiveResult is the result of receiving one event.
 type ReceiveResult struct {
 	EventID id.EventID // empty if it has none
 	Outcome Outcome
 	Check   int   // the number of the check that decided, 0 if none did
-	Reason  error // what is wrong with the event; a *eventauth.Rejection names the rule
-	Known   bool  // the event was part of the room before
+	Reason  error // why the event was not accepted; a *eventauth.Rejection names the rule
+	Known   bool  // the event was already part of the room
 }
 
-// checks are what an event goes through, by their numbers in the
-// specification. The sixth needs the room to itself, so it comes last, when
-// all that takes the network is done.
+// checks are the checks of an event, with their numbers in the specification. The sixth
+// runs in the room's queue, so it comes last, after all requests to other servers.
 //
 // Spec: server-server "Checks performed on receipt of a PDU".
 func (a *inbound) checks() []check {
-	return []check{ // againFrom is the place of the fourth
+	return []check{ // recheckFrom is the index of the fourth
 		{1, a.checkFormat},
 		{2, a.checkSignatures},
 		{3, a.checkHashes},
@@ -70,12 +69,12 @@ func (a *inbound) checks() []check {
 	}
 }
 
-// recheckFrom is where the checks begin again when what they looked at has
-// changed meanwhile.
+// recheckFrom is the check from which to start again if verdicts have changed
+// meanwhile.
 const recheckFrom = 3
 
-// errStaleVerdicts says that the room is not as it was when an event was checked: other
-// verdicts on what it refers to, or another policy server.
+// errStaleVerdicts says that the room has changed since the checks: an auth event or
+// prev_event has another verdict, or the room has another policy server.
 var errStaleVerdicts = errors.New("rooms: what an event was checked by has changed")
 
 type check struct {
@@ -83,14 +82,14 @@ type check struct {
 	run    func(context.Context) error
 }
 
-// An arrival is an event on its way through the checks.
+// An inbound is a received event during the checks.
 type inbound struct {
 	r       *Rooms
-	origin  id.ServerName // who sent it, and is asked for what is missing
+	origin  id.ServerName // the sending server, which is asked for missing events
 	room    *storage.Room
 	rules   *roomver.Rules
 	pdu     []byte // as sent
-	fetched bool   // fetched to close a gap: what is before it is not asked for in turn
+	fetched bool   // fetched as a missing event: its own missing prev_events are not fetched
 
 	ev                 *event.Event
 	row                *storage.Event // nil until it is stored
@@ -98,12 +97,12 @@ type inbound struct {
 	auth               []*storage.Event
 	otherRoomAuth      []*storage.Event // auth events of other rooms
 	authEvents         []*event.Event   // auth, decoded
-	previous           []*storage.Event // those that are part of the room
-	missing            []id.EventID     // previous events that are not
+	previous           []*storage.Event // prev_events that are part of the room
+	missing            []id.EventID     // prev_events that are not
 	states             []string         // after each previous event
 	stateBefore        string           // the state before the event
-	partialState       bool             // before lacks entries that are not known yet
-	receivedSignatures []byte           // the signatures that it was sent with, where it is stored with others
+	partialState       bool             // stateBefore is incomplete
+	receivedSignatures []byte           // the signatures that it was received with, if the stored ones differ
 	policy             policyVerdict
 
 	outcome            Outcome
@@ -112,10 +111,10 @@ type inbound struct {
 	known              bool
 	wasRejected        bool // the event is part of the room, and was rejected
 	wasRejectedOutlier bool // it was rejected, as an outlier
-	trusted            bool // all that had to sign it was found to have done so before
+	trusted            bool // all required signatures were verified earlier
 }
 
-// A drop ends the checks without a trace of the event.
+// A drop ends the checks; the event is not stored.
 type drop struct{ reason error }
 
 func (d *drop) Error() string { return d.reason.Error() }
@@ -123,10 +122,10 @@ func (d *drop) Unwrap() error { return d.reason }
 
 func dropped(format string, args ...any) error { return &drop{fmt.Errorf(format, args...)} }
 
-// errKnown ends the checks of an event that has been through them.
+// errKnown ends the checks of an event that has already passed them.
 var errKnown = errors.New("rooms: the event is known")
 
-// errStored ends the checks of an event that is rejected, and has no place.
+// errStored ends the checks of a rejected event that stays an outlier.
 var errStored = errors.New("rooms: the event is kept as an outlier")
 
 // Receive puts an event that another server sent through the checks and, unless
@@ -149,7 +148,7 @@ func (r *Rooms) Receive(ctx context.Context, origin id.ServerName, roomID id.Roo
 	if err != nil {
 		return ReceiveResult{}, err
 	}
-	if room.ReevaluateFrom != 0 { // whoever began this did not come to its end
+	if room.ReevaluateFrom != 0 { // an earlier reevaluation was interrupted
 		if err := r.reevaluate(ctx, room, room.ReevaluateFrom, nil, false); err != nil {
 			return ReceiveResult{}, err
 		}
@@ -157,8 +156,7 @@ func (r *Rooms) Receive(ctx context.Context, origin id.ServerName, roomID id.Roo
 	return r.receive(ctx, &inbound{r: r, origin: origin, room: room, rules: rules, pdu: pdu})
 }
 
-// maxRechecks bounds how often the checks begin again because verdicts have changed
-// meanwhile.
+// maxRechecks bounds how often the checks start again because verdicts have changed.
 const maxRechecks = 16
 
 func (r *Rooms) receive(ctx context.Context, a *inbound) (ReceiveResult, error) {
@@ -202,15 +200,15 @@ func (a *inbound) id() id.EventID {
 	return a.ev.ID
 }
 
-// refuse notes the first check that the event does not pass.
+// refuse records the first check that the event fails.
 func (a *inbound) refuse(outcome Outcome, check int, why error) {
 	if a.outcome == Accepted {
 		a.outcome, a.check, a.reason = outcome, check, why
 	}
 }
 
-// applyRules lets the authorization rules decide, and passes on only what is not
-// their no.
+// applyRules records a rejection by the authorization rules and returns any other
+// error.
 func (a *inbound) applyRules(outcome Outcome, check int, err error) error {
 	var rejection *eventauth.Rejection
 	if errors.As(err, &rejection) {

@@ -14,9 +14,9 @@ import (
 	"touchstone.example/storage"
 )
 
-// checkAuthEvents rejects an event that its own auth events do not allow. Those
-// that are not here are asked for; without them the event is dropped, since it
-// may be judged when they are.
+// checkAuthEvents rejects an event that its own auth events do not allow. Missing auth
+// events are fetched. If they cannot be had, the event is dropped: it may be checked
+// later.
 //
 // Spec: server-server "Checks performed on receipt of a PDU", 4.
 func (a *inbound) checkAuthEvents(ctx context.Context) error {
@@ -42,8 +42,8 @@ func (a *inbound) checkAuthEvents(ctx context.Context) error {
 	return a.judgeByAuthEvents(ctx)
 }
 
-// loadAuthEvents reads those of the event's auth events that are stored and
-// names the others.
+// loadAuthEvents reads the event's stored auth events and returns the IDs of the
+// missing ones.
 func (a *inbound) loadAuthEvents(ctx context.Context) (missing []id.EventID, err error) {
 	found, err := a.find(ctx, a.ev.AuthEvents)
 	a.auth, a.otherRoomAuth = nil, nil
@@ -61,8 +61,8 @@ func (a *inbound) loadAuthEvents(ctx context.Context) (missing []id.EventID, err
 	return missing, err
 }
 
-// load reads events of the room, in their order in ids, and names those that it
-// does not have.
+// load reads events of the room, in the order of ids, and returns the IDs of the
+// missing ones.
 func (a *inbound) load(ctx context.Context, ids []id.EventID) (rows []*storage.Event, missing []id.EventID, err error) {
 	found, err := a.find(ctx, ids)
 	for i, eventID := range ids {
@@ -77,7 +77,7 @@ func (a *inbound) load(ctx context.Context, ids []id.EventID) (rows []*storage.E
 	return rows, missing, err
 }
 
-// find reads events of whatever rooms.
+// find reads events of any room.
 func (a *inbound) find(ctx context.Context, ids []id.EventID) (map[id.EventID]*storage.Event, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -193,14 +193,15 @@ func (a *inbound) storeOutliers(ctx context.Context, pdus [][]byte) error {
 	})
 }
 
-// isVerdict tells whether an error is about an event, not about the checks.
+// isVerdict reports whether an error is a verdict on an event, not a failure of the
+// checks.
 func isVerdict(err error) bool {
 	var d *drop
 	return errors.Is(err, errKnown) || errors.As(err, &d)
 }
 
-// visitInOrder visits events, each after those of them that it refers to. A circle
-// is entered anywhere: what is in it lacks one of its auth events.
+// visitInOrder visits events, each after those that it refers to. A cycle is entered at
+// any event, which then lacks one of its auth events.
 func visitInOrder(order []id.EventID, events map[id.EventID]*inbound, refs func(*inbound) []id.EventID, visit func(*inbound) error) error {
 	seen := make(map[id.EventID]bool, len(events))
 	type step struct {

@@ -64,8 +64,9 @@ func (a *inbound) newRow() *storage.Event {
 	return row
 }
 
-// depth is the event's place in its room: behind all that it follows, whatever
-// it says itself. What it says counts where not all of that is known.
+// depth is the event's depth in the room: greater than that of all its prev_events,
+// whatever the event itself says. Its own depth counts if not all prev_events are
+// known.
 func (a *inbound) depth() int64 {
 	var behind int64
 	for _, row := range a.previous {
@@ -116,12 +117,12 @@ func (r *Rooms) commitReceived(ctx context.Context, a *inbound) error {
 	return r.waitPublished(ctx, last)
 }
 
-// A receivedCommit is an event that gets its place in a room.
+// A receivedCommit is the commit of one received event.
 type receivedCommit struct {
 	*inbound
 	h                   *head
-	followed            bool      // by an event that is here already, so that it is no extremity
-	replacedExtremities []*stored // extremities that it takes the place of
+	followed            bool      // a stored event has it as prev_event, so that it is no forward extremity
+	replacedExtremities []*stored // extremities that it replaces
 	otherExtremities    []*stored // the other ones
 	root                string    // the room's current state afterwards
 	delta               []stateChange
@@ -133,7 +134,7 @@ type receivedCommit struct {
 	verdicts map[id.EventID]*storage.Event // that are about to be stored
 }
 
-// plan decides everything; nothing is written yet.
+// plan decides everything and writes nothing.
 func (p *receivedCommit) plan(ctx context.Context) error {
 	err := p.r.db.Read(ctx, func(tx *storage.Reader) error {
 		now, err := tx.Event(ctx, p.row.ID)
@@ -171,8 +172,8 @@ func (p *receivedCommit) plan(ctx context.Context) error {
 	return err
 }
 
-// verdictsUnchanged sees that the verdicts on what the event refers to are those that it
-// was checked by.
+// verdictsUnchanged returns errStaleVerdicts if an auth event or prev_event has been
+// rejected, accepted or resolved again since the checks read it.
 func (p *receivedCommit) verdictsUnchanged(ctx context.Context, tx *storage.Reader) error {
 	was := make(map[int64]*storage.Event, len(p.auth)+len(p.previous))
 	var nids []int64
@@ -189,7 +190,7 @@ func (p *receivedCommit) verdictsUnchanged(ctx context.Context, tx *storage.Read
 	return err
 }
 
-// visible tells whether clients get to see the event.
+// visible reports whether clients are sent the event.
 func (p *receivedCommit) visible() bool { return p.outcome == Accepted && !p.isHiddenRedaction() }
 
 // findExtremities finds the room's extremities and its current state with the event.
@@ -232,8 +233,9 @@ func (p *receivedCommit) findExtremities(ctx context.Context) error {
 	return err
 }
 
-// effectivePrevEvents are the rows of the events that the event follows: its previous
-// events, and those before them that no new event may follow.
+// effectivePrevEvents returns the rows of the event's prev_events; where one is
+// rejected or soft-failed, also that one's prev_events. None of them stays a forward
+// extremity.
 //
 // Spec: server-server "Rejection" and "Soft failure".
 func (p *receivedCommit) effectivePrevEvents(ctx context.Context) (map[int64]bool, error) {
@@ -262,7 +264,7 @@ func (p *receivedCommit) effectivePrevEvents(ctx context.Context) (map[int64]boo
 	return behind, nil
 }
 
-// write puts all into the database, if the room is still as it was.
+// write writes everything, if the room's version is unchanged.
 func (p *receivedCommit) write(ctx context.Context) error {
 	room := *p.h.room
 	err := p.r.db.Write(ctx, func(tx *storage.Writer) error {
@@ -312,19 +314,19 @@ func (p *receivedCommit) write(ctx context.Context) error {
 	return nil
 }
 
-// outOfOrder tells whether clients come to see an event whose place may be before
-// that of one they have: this one, or a redaction that has waited for it. At the
-// same depth the row's number decides, which grows with time on one server only.
+// outOfOrder reports whether clients will receive an event out of topological order:
+// this event, or a redaction that waited for it. At the same depth the row's number
+// decides, which grows with time only within one process.
 func (p *receivedCommit) outOfOrder() bool {
 	return p.visible() && p.row.Depth <= p.h.room.MaxDepth ||
 		slices.ContainsFunc(p.redacts, func(red redaction) bool { return red.by != p.row })
 }
 
-// unrejects tells whether the event was rejected as an outlier, so that others
-// may have been because of it.
+// unrejects reports whether the event was rejected as an outlier and is not now: others
+// may have been rejected because of it.
 func (p *receivedCommit) unrejects() bool { return p.wasRejectedOutlier && p.outcome != Rejected }
 
-// writeGraph keeps extremities and gaps.
+// writeGraph updates the forward and backward extremities.
 func (p *receivedCommit) writeGraph(ctx context.Context, tx *storage.Writer) error {
 	if p.followed {
 		if _, err := tx.DeleteBackwardExtremity(ctx, p.room.NID, p.row.ID); err != nil {
@@ -368,7 +370,7 @@ func (p *receivedCommit) writeHidden(ctx context.Context, tx *storage.Writer, ro
 	return announceDelta(ctx, tx, at, p.delta)
 }
 
-// writeVisible writes what carries the event's position.
+// writeVisible writes the rows with the event's position.
 func (p *receivedCommit) writeVisible(ctx context.Context, tx *storage.Writer, room *storage.Room) (err error) {
 	if p.row.Pos, err = tx.ReservePosition(ctx); err != nil {
 		return err

@@ -10,8 +10,8 @@ import (
 	"touchstone.example/storage"
 )
 
-// checkCurrentState soft-fails an event that the room's current state does not
-// allow, and gives it its place in the room, all in the room's lane.
+// checkCurrentState soft-fails an event that the room's current state does not allow,
+// and commits it, all in the room's queue.
 //
 // Spec: server-server "Checks performed on receipt of a PDU", 6; "Soft failure".
 func (a *inbound) checkCurrentState(ctx context.Context) error {
@@ -27,8 +27,8 @@ func (a *inbound) checkCurrentState(ctx context.Context) error {
 	return a.r.reevaluate(ctx, a.room, a.row.NID, nil, false)
 }
 
-// reevaluate ends the checks of an event that was rejected before: if it would
-// not be now, the room is gone through from there.
+// reevaluate ends the checks of an event that was rejected before. If it would be
+// accepted now, the room's events from it on are checked again.
 func (a *inbound) reevaluate(ctx context.Context) error {
 	if a.outcome == Accepted {
 		if err := a.r.reevaluate(ctx, a.room, a.row.NID, nil, false); err != nil {

@@ -10,8 +10,8 @@ import (
 	"touchstone.example/storage"
 )
 
-// checkFormat reads the event in the format of its room's version and looks
-// whether it was received before.
+// checkFormat reads the event in the format of its room's version and checks whether it
+// was received before.
 //
 // Spec: server-server "Checks performed on receipt of a PDU", 1.
 func (a *inbound) checkFormat(ctx context.Context) error {
@@ -38,8 +38,8 @@ func (a *inbound) answerKnown(row *storage.Event) error {
 	return errKnown
 }
 
-// loadStored finds the event among those that are stored. One that is part of the
-// room keeps its verdict; an outlier, and one that was rejected, are judged anew.
+// loadStored reads the event's stored row. An event that is part of the room keeps its
+// verdict; an outlier and a rejected one are checked again.
 func (a *inbound) loadStored(ctx context.Context) error {
 	var row *storage.Event
 	err := a.r.db.Read(ctx, func(tx *storage.Reader) (err error) {

@@ -4,8 +4,8 @@ package rooms
 
 import "context"
 
-// checkHashes takes the redacted copy of an event that is not what its content
-// hash promises: it is assumed that only that was sent.
+// checkHashes replaces an event whose content hash does not match by its redacted copy,
+// as if only that had been sent.
 //
 // Spec: server-server "Validating hashes and signatures on received events".
 func (a *inbound) checkHashes(context.Context) error {

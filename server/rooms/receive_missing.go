@@ -12,14 +12,13 @@ import (
 	"touchstone.example/storage"
 )
 
-// maxMissing is how many events are asked for to close a gap.
+// maxMissing is how many missing events are requested at a time.
 const maxMissing = 20
 
-// findPrevious finds the events that the event follows, and the state after
-// each. Those that are not here are asked for; where a gap stays, the state
-// behind it is asked for. Without it the event is dropped, since nobody can tell
-// what it was allowed. One that its auth events reject stays rejected, as an
-// outlier.
+// findPrevious finds the event's prev_events, and the state after each. Missing ones
+// are fetched; if some stay missing, the state after them is fetched. Without it the
+// event is dropped, since the state before it is not known. An event that its auth
+// events reject stays rejected, as an outlier.
 //
 // Spec: server-server "Backfilling and retrieving missing events".
 func (a *inbound) findPrevious(ctx context.Context) error {
@@ -108,7 +107,7 @@ func (a *inbound) fetchMissing(ctx context.Context) error {
 	})
 }
 
-// extremities are the events that the room's next one will follow.
+// extremities reads the room's forward extremities.
 func (r *Rooms) extremities(ctx context.Context, roomNID int64) (out []id.EventID, err error) {
 	err = r.db.Read(ctx, func(tx *storage.Reader) error {
 		nids, err := tx.ForwardExtremities(ctx, roomNID)
@@ -156,8 +155,8 @@ func (a *inbound) stateAfterMissing(ctx context.Context, missing id.EventID) (st
 	return a.applyMissing(ctx, rows[0], root, entries)
 }
 
-// rootOf stores a state that another server told. It counts what was accepted
-// by the first four checks.
+// rootOf stores a state that another server sent, with the events that passed the first
+// four checks.
 func (a *inbound) rootOf(ctx context.Context, state [][]byte) (string, eventauth.StateMap, error) {
 	ids := make([]id.EventID, 0, len(state))
 	for _, pdu := range state {

@@ -20,14 +20,14 @@ const policyKey id.KeyID = "ed25519:policy_server"
 
 const typePolicy = "m.room.policy"
 
-// A policy is what a room says of its policy server. The zero one is that of a
-// room without.
+// A policy is a room's m.room.policy. The zero value is that of a room without a policy
+// server.
 type policy struct {
 	via id.ServerName
-	key ed25519.PublicKey // nil if what the room says is no key
+	key ed25519.PublicKey // nil if the room has no valid key
 }
 
-// A policyVerdict is what came of asking a policy server.
+// A policyVerdict is the result of asking a policy server.
 type policyVerdict struct {
 	by     policy
 	reason error // why the event is not recommended; nil if it is
@@ -107,7 +107,7 @@ func (r *Rooms) policyNow(ctx context.Context, rules *roomver.Rules, roomNID int
 	return p, err
 }
 
-// policyOf reads m.room.policy. What is not valid is as if it were not there.
+// policyOf reads m.room.policy. An invalid event counts as absent.
 //
 // Spec: server-server "Determining if a Policy Server is enabled in a room".
 func policyOf(ev *event.Event) policy {

@@ -19,8 +19,8 @@ type redaction struct {
 	by     *storage.Event
 }
 
-// findRedactions finds which redactions apply now: the event itself, if it is
-// one and its target is here, and those that have waited for the event.
+// findRedactions finds the redactions that apply now: the event itself, if its target
+// is stored, and those that have waited for the event.
 //
 // Spec: room version 3 "Handling redactions".
 func (p *receivedCommit) findRedactions(ctx context.Context) error {
@@ -55,7 +55,7 @@ func (p *receivedCommit) findRedactions(ctx context.Context) error {
 	})
 }
 
-// now is what is now thought of an event, where that differs from what is stored.
+// now is an event's current verdict, if that differs from the stored one.
 func (p *receivedCommit) now(row *storage.Event) *storage.Event {
 	if now := p.verdicts[row.ID]; now != nil {
 		return now
@@ -98,8 +98,8 @@ func (p *receivedCommit) addIfAllowed(ctx context.Context, tx *storage.Reader, t
 	return nil
 }
 
-// isHiddenRedaction tells whether the event is a redaction that clients must not see: it
-// does not apply, or nobody can tell yet.
+// isHiddenRedaction reports whether the event is a redaction that clients must not see:
+// it does not apply, or its target is missing.
 //
 // Spec: room version 3 "Handling redactions": "they should not be sent to
 // clients until both the redaction event and the event the redaction affects
@@ -116,8 +116,8 @@ func (p *receivedCommit) isHiddenRedaction() bool {
 	return true
 }
 
-// writeRedaction puts a redaction in force. One that has waited for its target
-// is shown from now on, at the position that is returned.
+// writeRedaction applies a redaction. One that has waited for its target becomes
+// visible at the returned position.
 func (p *receivedCommit) writeRedaction(ctx context.Context, tx *storage.Writer, red redaction) (int64, error) {
 	if err := p.r.writeRedacted(ctx, tx, p.room.NID, red.target, red.by.NID); err != nil {
 		return 0, err

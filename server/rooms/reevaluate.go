@@ -19,8 +19,8 @@ import (
 // verdict is then decided again: the events that the event authorises or comes
 // before, the room's extremities, its current state and its members.
 
-// A reevaluation looks again at the events of a room from one on. Nothing is
-// written before all is decided, and then all in one transaction.
+// A reevaluation checks the events of a room again from one on. Everything is decided
+// first and then written in one transaction.
 type reevaluation struct {
 	r        *Rooms
 	h        *head
@@ -32,8 +32,8 @@ type reevaluation struct {
 	rows       map[id.EventID]*storage.Event // as they are now thought of
 	events     map[int64]*event.Event
 	changed    []*storage.Event  // those that are thought of differently, earliest first
-	visible    []*storage.Event  // those of them that clients come to see
-	unrejected []*storage.Event  // those of them that are rejected no more
+	visible    []*storage.Event  // those of them that become visible to clients
+	unrejected []*storage.Event  // those of them that are no longer rejected
 	redacts    []*receivedCommit // what is redacted because of that
 }
 
@@ -41,7 +41,7 @@ type reevaluation struct {
 // network, so it is found out before the room's lane is entered.
 type signers map[int64]map[id.ServerName]bool
 
-// reevaluate decides again about the events of a room from one on.
+// reevaluate checks the events of a room again from one on.
 func (r *Rooms) reevaluate(ctx context.Context, room *storage.Room, from int64, starts map[int64]string, complete bool) error {
 	found, err := r.findSigners(ctx, room, from)
 	if err != nil {
@@ -83,9 +83,8 @@ func (r *Rooms) findSigners(ctx context.Context, room *storage.Room, from int64)
 	return found, err
 }
 
-// each visits the room's events from one on, in the order in which they were
-// stored: each after its auth events, and after its previous events but for
-// those that came too late.
+// each visits the room's events from one on, in the order in which they were stored:
+// each after its auth events, and after its prev_events except late ones.
 func (c *reevaluation) each(ctx context.Context, from int64, visit func(context.Context, *storage.Event) error) error {
 	var nids []int64
 	err := c.r.db.Read(ctx, func(tx *storage.Reader) (err error) {
@@ -123,7 +122,7 @@ func (c *reevaluation) inbound(row *storage.Event) *inbound {
 	}
 }
 
-// look decides about one event, if anything that it was decided by is different.
+// look checks one event again, if a verdict or state that it depends on has changed.
 func (c *reevaluation) look(ctx context.Context, row *storage.Event) error {
 	c.rows[row.ID] = row
 	a := c.inbound(row)
@@ -176,7 +175,7 @@ func (c *reevaluation) before(ctx context.Context, a *inbound) (string, error) {
 	return c.r.resolveBy(ctx, c.h.rules, roots, c.verdict)
 }
 
-// verdict tells whether an event is rejected, as it is now thought of.
+// verdict reports whether an event is now rejected.
 func (c *reevaluation) verdict(row *storage.Event) bool {
 	if now := c.rows[row.ID]; now != nil {
 		return now.Rejected
@@ -200,7 +199,8 @@ func (c *reevaluation) applyRules(ctx context.Context, a *inbound, before string
 	return a.applyRules(Rejected, 5, eventauth.Check(a.rules, a.ev, state, a.verify))
 }
 
-// recordVerdict notes the new verdict on an event, and the states around it.
+// recordVerdict records the new verdict on an event, and the states before and after
+// it.
 func (c *reevaluation) recordVerdict(ctx context.Context, a *inbound, before string, partial bool) error {
 	now := *a.row
 	now.Rejected, now.Partial, now.Forked = a.outcome == Rejected, partial, true

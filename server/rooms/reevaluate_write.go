@@ -196,7 +196,7 @@ func (c *reevaluation) forwardExtremities(ctx context.Context) ([]*storage.Event
 	return c.unfollowed(ctx, candidates)
 }
 
-// mayFollow tells whether new events may name an event as one before them.
+// mayFollow reports whether new events may have an event as prev_event.
 func mayFollow(row *storage.Event) bool { return !row.Outlier && !row.Rejected && !row.SoftFailed }
 
 // unfollowed drops the candidates that an event follows which new ones may
@@ -236,8 +236,8 @@ func (c *reevaluation) unfollowed(ctx context.Context, candidates map[int64]*sto
 	return out, nil
 }
 
-// effectivePrevEvents lists the events that an event follows: its previous events, and what
-// is before those that no new event may follow.
+// effectivePrevEvents lists an event's prev_events; where one is rejected or
+// soft-failed, also that one's prev_events.
 func (c *reevaluation) effectivePrevEvents(ctx context.Context, row *storage.Event) ([]*storage.Event, error) {
 	var out []*storage.Event
 	seen := map[id.EventID]bool{row.ID: true}

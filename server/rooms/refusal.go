@@ -18,13 +18,13 @@ var ErrUnknownRoom = errors.New("rooms: unknown room")
 // ErrUnknownEvent says that an event that another one names is not in the room.
 var ErrUnknownEvent = errors.New("rooms: the event is not in the room")
 
-// A Refusal is why an event may not enter a room. What that is to a client, another
-// server or an administrator is for those to say who answer them.
+// A Refusal is why an event may not enter a room. The caller decides how to answer a
+// client, another server or an administrator.
 type Refusal struct {
 	// Rule is the number of the authorization rule, or one of the names below.
 	Rule   string
 	Reason string
-	// Malformed says that nobody may send such an event.
+	// Malformed says that no user may send such an event.
 	Malformed bool
 	Err       error // nil, or what the reason was taken from
 }
@@ -75,7 +75,7 @@ func refuse(rule, format string, args ...any) error {
 	return &Refusal{Rule: rule, Reason: fmt.Sprintf(format, args...)}
 }
 
-// InvalidContent says why content can be part of no event.
+// InvalidContent says why content cannot be part of an event.
 //
 // Spec: client-server "Size limits"; appendices "Canonical JSON".
 type InvalidContent struct {

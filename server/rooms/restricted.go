@@ -35,8 +35,8 @@ func roomsAllowed(rules *roomver.Rules, content raw.Raw) (allowed []id.RoomID, r
 	return allowed, true
 }
 
-// vouch finds, for a join to a restricted room, a member who may invite, and
-// names that member in the event. Users who are invited need nobody.
+// vouch sets join_authorised_via_users_server in a join to a restricted room, to a
+// local member who may invite. Invited users need none.
 //
 // Spec: client-server "Restricted rooms"; server-server "Restricted rooms".
 func (r *Rooms) setAuthorisingUser(ctx context.Context, h *head, user id.UserID, was string, content raw.Object) error {
@@ -72,9 +72,9 @@ func (r *Rooms) setAuthorisingUser(ctx context.Context, h *head, user id.UserID,
 	return err
 }
 
-// vouchByState is the content of a join that a client wrote as state. Who
-// vouches for it is not the client's to say: what it sends back of an earlier
-// event, to change a name in the room, would not be signed as that asks.
+// vouchByState is the content of a join that a client wrote as state. The client must
+// not choose join_authorised_via_users_server: a value copied from an older member
+// event would need that server's signature on this one. It is dropped and set again.
 func (r *Rooms) authoriseJoinByState(ctx context.Context, h *head, d Draft) (raw.Raw, error) {
 	if !h.rules.Restricted || *d.StateKey != string(d.Sender) {
 		return d.Content, nil
@@ -98,7 +98,7 @@ func (r *Rooms) authoriseJoinByState(ctx context.Context, h *head, d Draft) (raw
 	return content.Encode(), nil
 }
 
-// joinedAny reports whether a user is in one of some rooms.
+// joinedAny reports whether a user is joined to any of the rooms.
 func joinedAny(ctx context.Context, tx *storage.Reader, user id.UserID, rooms []id.RoomID) (bool, error) {
 	nids, err := tx.RoomNIDs(ctx, rooms)
 	if err != nil || len(nids) == 0 {

@@ -11,17 +11,17 @@ import (
 	"touchstone.example/storage"
 )
 
-// Who loses to another process begins again, so many times and for so long, with
-// a pause before each that grows to 32 ms and is not the same in two processes.
+// A commit that conflicts with another process's is retried, with bounds on number and
+// time. The pause before each retry grows to 32 ms and is random.
 const (
 	maxAttempts  = 100
 	maxRetryTime = 10 * time.Second
-	// minAttempts are made however long they take: a process that stood still for
-	// longer than maxTrying has lost to nobody meanwhile.
+	// minAttempts are made however long they take: a process may just have been
+	// suspended for longer than maxRetryTime.
 	minAttempts = 16
 )
 
-// retries counts how often one commit has begun.
+// retries counts the attempts of one commit.
 type retries struct {
 	r      *Rooms
 	nid    int64 // of the room

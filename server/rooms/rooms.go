@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package rooms is the one way into a room: it builds events, has them judged
-// by the room's rules and commits them with everything that must change in the
-// same instant. Slices stand on it; it imports none of them, and knows no operation
-// and no status code.
+// Package rooms is the only way to add events to rooms: it builds events, checks them
+// with the room's rules and commits them, with everything that must change at the same
+// time, in one transaction. Slices use it; it imports none of them, and knows no
+// operation and no status code.
 package rooms
 
 import (
@@ -28,15 +28,15 @@ type Deps struct {
 	Log    *slog.Logger
 	Name   id.ServerName
 	Signer event.Signer
-	// StateIdempotent is the strictness rule of that name: setting state to what it is
-	// makes no event.
+	// StateIdempotent is the strictness rule of that name: setting state to its current
+	// content sends no event.
 	StateIdempotent bool
 	// Verify tells whether a server has signed an event.
 	Verify eventauth.Verifier
 	// Keys finds the keys of other servers. Nil knows none.
 	Keys KeyRing
-	// Remote asks other servers. Nil asks nobody, so that what is missing stays
-	// missing.
+	// Remote makes requests to other servers. With nil none are made, so that missing
+	// events stay missing.
 	Remote Remote
 	// Predefined are the push rules that every user has. Nil: the standard ones.
 	Predefined *pushrules.Predefined

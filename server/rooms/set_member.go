@@ -26,7 +26,7 @@ type MemberChange struct {
 	// authorization rules allow it. Whom these refuse does not learn what the
 	// membership is.
 	From []string
-	// Idempotent says that nothing is to be done where the membership is that already.
+	// Idempotent says that nothing is done if the user already has the membership.
 	Idempotent bool
 	// ThirdParty, of a join, is the proof that the user has the address that a
 	// third-party invite was sent to. The invitation goes before the join.
@@ -83,7 +83,7 @@ func (r *Rooms) planMember(ctx context.Context, h *head, c MemberChange, invite 
 	return out, nil
 }
 
-// membership is what a user is in the room, "" for who never was in it.
+// membership returns a user's membership of the room, "" if there never was any.
 func (r *Rooms) membership(ctx context.Context, h *head, user id.UserID) (string, error) {
 	key := event.StateKey{Type: event.TypeMember, Key: string(user)}
 	if err := h.ensure(ctx, r.db, key); err != nil {
@@ -151,8 +151,8 @@ func (r *Rooms) MayInviteByState(typ, key string, content raw.Raw) error {
 	return r.MayInvite(target)
 }
 
-// membershipIn reads the membership in content as a client wrote it, or
-// nothing where there is none.
+// membershipIn reads the membership in content as a client wrote it, "" if there is
+// none.
 func membershipIn(content raw.Raw) string {
 	m, err := raw.Members(content)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"touchstone.example/storage"
 )
 
-// A stateChange is a change of one entry of a room's current state.
+// A stateChange is a change of a room's current state at one key.
 type stateChange struct {
 	key event.StateKey
 	old *stored // nil: there was none
@@ -72,7 +72,7 @@ func (r *Rooms) stateDelta(ctx context.Context, h *head, root string, ev *stored
 	return out, err
 }
 
-// applyDelta takes a head past changes of the current state.
+// applyDelta applies changes of the current state to a head.
 func (h *head) applyDelta(moves []stateChange) {
 	for _, m := range moves {
 		h.state[m.key] = m.new
@@ -100,10 +100,11 @@ func (r *Rooms) writeDelta(ctx context.Context, tx *storage.Writer, row *storage
 	return nil
 }
 
-// madeBy tells whether the move is what the event itself says.
+// madeBy reports whether the change is made by the event itself.
 func (m *stateChange) madeBy(row *storage.Event) bool { return m.new != nil && m.new.nid == row.NID }
 
-// announceDelta writes that the room's state changed where the event does not tell.
+// announceDelta writes the state changes that the event itself does not show to the log
+// of changes.
 func announceDelta(ctx context.Context, tx *storage.Writer, row *storage.Event, moves []stateChange) error {
 	for _, m := range moves {
 		if m.madeBy(row) {
@@ -123,9 +124,9 @@ func announceDelta(ctx context.Context, tx *storage.Writer, row *storage.Event, 
 	return nil
 }
 
-// writeMembership keeps the room's members. The position of a membership is
-// that of the event which began it: a change of profile moves nothing. Where
-// state resolution leaves a user without an entry, the user has left.
+// writeMembership updates the room's memberships. A membership's position is that of
+// the event that began it; a change of profile does not change it. If state resolution
+// leaves a user without a member event, the user has left.
 func (r *Rooms) writeMembership(ctx context.Context, tx *storage.Writer, roomNID, pos int64, mv stateChange) error {
 	user := id.UserID(mv.key.Key)
 	m := &storage.Membership{
@@ -146,7 +147,8 @@ func (r *Rooms) writeMembership(ctx context.Context, tx *storage.Writer, roomNID
 	if was.Membership == m.Membership {
 		m.Pos = was.Pos
 	}
-	// Only who comes back remembers: a ban after leaving leaves it forgotten.
+	// A forgotten room stays forgotten unless the user returns: a ban after a leave
+	// does not change it.
 	m.Forgotten = was.Forgotten && (m.Membership == "leave" || m.Membership == "ban")
 	return tx.PutMembership(ctx, m)
 }

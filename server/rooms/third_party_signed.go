@@ -15,8 +15,8 @@ import (
 // maxSigners bounds how many keys of one invitation are asked about.
 const maxSigners = 4
 
-// ThirdPartySigned is what an identity server signs for somebody who has proved to
-// have an address.
+// ThirdPartySigned is what an identity server signs for a user who has proved to own an
+// address.
 type ThirdPartySigned struct {
 	Sender id.UserID // who sent the invitation
 	Token  string    // of the invitation
@@ -74,9 +74,9 @@ func (r *Rooms) signedInvite(ctx context.Context, nid int64, user id.UserID, sig
 	}, nil
 }
 
-// pendingInvite finds the third-party invite that a signature takes up. It is
-// answered once the user is out of the room after it, of own will or another's:
-// else nobody could be kept out who has once had such an invitation.
+// pendingInvite finds the third-party invite that a signature belongs to. An invite
+// counts as used once the user has left or been removed after it; otherwise a kicked
+// user could rejoin with the old token.
 func (r *Rooms) pendingInvite(ctx context.Context, h *head, user id.UserID, signed *ThirdPartySigned) (*event.Event, error) {
 	key := event.StateKey{Type: event.TypeThirdPartyInvite, Key: signed.Token}
 	if err := h.ensure(ctx, r.db, key, event.StateKey{Type: event.TypeMember, Key: string(user)}); err != nil {

@@ -20,8 +20,8 @@ type MemberRules interface {
 	Outcomes(ctx context.Context, tx *storage.Writer, roomNID int64, ev *pushrules.Event, room pushrules.RoomInfo) (map[id.UserID]pushrules.Outcome, error)
 }
 
-// unread is for whom an event counts as unread by the default rules, decided before
-// it is written.
+// unread says for which members an event is unread by the default push rules, decided
+// before it is written.
 type unread struct {
 	event      *pushrules.Event // nil: for nobody
 	room       pushrules.RoomInfo
@@ -136,8 +136,8 @@ func counts(outcomes map[id.UserID]pushrules.Outcome) bool {
 	return false
 }
 
-// writeRedacted puts a redaction in force. What is redacted is not unread: people
-// expect a badge to go with the message that it was for.
+// writeRedacted applies a redaction. A redacted event no longer counts as unread: users
+// expect the badge to disappear with the message.
 func (r *Rooms) writeRedacted(ctx context.Context, tx *storage.Writer, roomNID int64, target *stored, by int64) error {
 	if err := tx.PutRedaction(ctx, target.nid, by, target.Redact().SyncJSON()); err != nil || target.StateKey != nil {
 		return err
@@ -157,9 +157,9 @@ func (r *Rooms) countUnreadLate(ctx context.Context, h *head, ev *event.Event, r
 	return u, err
 }
 
-// membersWhoMayNotSee lists those of our members who may not see an event that arrived late:
-// they were not in the room where it was sent, and may not see what was before
-// they came.
+// membersWhoMayNotSee lists the local members who may not see a late event: they joined
+// after the event's position in the room, and history visibility hides earlier events
+// from them.
 //
 // Spec: client-server "Room History Visibility".
 func (r *Rooms) membersWhoMayNotSee(ctx context.Context, h *head, row *storage.Event) ([]id.UserID, error) {

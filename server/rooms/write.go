@@ -11,11 +11,11 @@ import (
 	"touchstone.example/storage"
 )
 
-// writeBatch writes plans one after the other: states and transaction ids, the
-// room's row, if that is still as they were planned on, and for each event its row
-// with its effects. The room's row and what the plans have besides come before the
-// positions are drawn: whoever waits for another process, or is too late, holds
-// nothing up. followed are the extremities that the plans' events follow.
+// writeBatch writes plans one after the other: states and transaction ids, the room's
+// row, if that is still as they were planned on, and for each event its row with its
+// effects. The room's row and the plans' Also functions come before the positions are
+// drawn: a transaction that waits for another process, or will conflict, must not delay
+// the stream. followed are the extremities that the plans' events follow.
 func (r *Rooms) writeBatch(ctx context.Context, tx *storage.Writer, room *storage.Room, followed []*stored, plans ...*Plan) error {
 	var events []*Planned
 	var rows []*storage.Event
@@ -98,8 +98,7 @@ func (r *Rooms) writeState(ctx context.Context, tx *storage.Writer, room *storag
 	return row, err
 }
 
-// insert stores a new event, and if it may become part of a state, whom it has
-// that for.
+// insert stores a new event and, if it may be in a state, its auth edges.
 func insert(ctx context.Context, tx *storage.Writer, row *storage.Event) error {
 	if err := tx.InsertEvent(ctx, row); err != nil || row.StateKey == nil {
 		return err
@@ -146,8 +145,8 @@ func (r *Rooms) announce(ctx context.Context, tx *storage.Writer, row *storage.E
 	if err := r.writeUnread(ctx, tx, u, row); err != nil {
 		return err
 	}
-	// Who sends an event has read what came before it.
-	// Spec: client-server "Receiving notifications".
+	// The sender of an event has read all events before it. Spec: client-server
+	// "Receiving notifications".
 	if err := tx.MarkRead(ctx, row.RoomNID, row.Sender, row.Pos); err != nil {
 		return err
 	}

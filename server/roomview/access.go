@@ -21,15 +21,15 @@ type Access struct {
 	tx   *storage.Reader
 	user id.UserID
 	now  *storage.Membership // nil: none
-	// joins are the places at which the user joined, earliest first; read
-	// when an event from outside the present membership is asked about.
+	// joins are the topological positions at which the user joined, earliest first.
+	// They are read only for an event from before the current membership.
 	joins  []storage.TopoPos
 	asked  bool
 	states map[string]visibility.State // by root
-	told   map[int64]*storage.Event    // the events that say so, which many states share
+	told   map[int64]*storage.Event    // the events that decide this, shared by many states
 }
 
-// AccessOf reads what a user's membership of a room lets the user see.
+// AccessOf reads a user's membership of a room and returns the access that it gives.
 func AccessOf(ctx context.Context, tx *storage.Reader, roomNID int64, user id.UserID) (*Access, error) {
 	now, err := tx.Membership(ctx, roomNID, user)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
@@ -38,13 +38,13 @@ func AccessOf(ctx context.Context, tx *storage.Reader, roomNID int64, user id.Us
 	return NewAccess(tx, user, now), nil
 }
 
-// NewAccess is AccessOf where the user's membership, or nil, is known.
+// NewAccess is AccessOf for a known membership, nil for none.
 func NewAccess(tx *storage.Reader, user id.UserID, now *storage.Membership) *Access {
 	return &Access{tx: tx, user: user, now: now, states: map[string]visibility.State{}, told: map[int64]*storage.Event{}}
 }
 
-// Filter returns the events that the user may see, and notes in memberships
-// what the user was at each of them.
+// Filter returns the events that the user may see, and writes the user's membership at
+// each of them into memberships.
 func (a *Access) Filter(ctx context.Context, events []*storage.Event, memberships map[int64]string) ([]*storage.Event, error) {
 	seen := events[:0:0]
 	for _, e := range events {
@@ -60,14 +60,14 @@ func (a *Access) Filter(ctx context.Context, events []*storage.Event, membership
 	return seen, nil
 }
 
-// joinedBefore reports whether an event is known to belong to the user's present
-// stay. One of a fork may have arrived since and come from before it.
+// joinedBefore reports whether an event is certainly after the user's current join. An
+// event of a fork may have arrived after the join and precede it.
 func (a *Access) joinedBefore(e *storage.Event) bool {
 	return !e.Forked && a.now != nil && a.now.Membership == "join" && e.Pos >= a.now.Pos
 }
 
-// CanSee decides about one event. at is the user's membership with the event
-// applied: leave where the user never had any.
+// CanSee reports whether the user may see an event. at is the user's membership with
+// the event applied: leave if there never was any.
 //
 // Spec: client-server "Room event format", unsigned.membership.
 func (a *Access) CanSee(ctx context.Context, e *storage.Event) (ok bool, at string, err error) {
@@ -87,8 +87,7 @@ func (a *Access) CanSee(ctx context.Context, e *storage.Event) (ok bool, at stri
 	return ok, cmp.Or(string(after.Membership), string(visibility.Leave)), nil
 }
 
-// reach decides which state of the room the user may read, and the position
-// at which it was.
+// reach returns which state of the room the user may read, and its position.
 func (a *Access) reach(ctx context.Context, room *storage.Room) (visibility.Reach, error) {
 	now, err := a.state(ctx, room.NID, room.StateRoot)
 	if err != nil {
@@ -101,8 +100,8 @@ func (a *Access) reach(ctx context.Context, room *storage.Room) (visibility.Reac
 	return reach, nil
 }
 
-// StateUntil is the position up to which the user may read the state of the
-// room: that of the departure for who has left, 0 for who may read none of it.
+// StateUntil is the last position whose room state the user may read: that of the leave
+// for a user who has left, 0 if they may read none.
 func (a *Access) StateUntil(ctx context.Context, room *storage.Room) (int64, error) {
 	reach, err := a.reach(ctx, room)
 	if err != nil {
@@ -119,7 +118,7 @@ func (a *Access) StateUntil(ctx context.Context, room *storage.Room) (int64, err
 
 func (a *Access) forgotten() bool { return a.now != nil && a.now.Forgotten }
 
-// viewer is what the user has had to do with the room, seen from a place.
+// viewer is the user's memberships of the room, relative to a topological position.
 func (a *Access) viewer(ctx context.Context, roomNID int64, from storage.TopoPos) (visibility.Viewer, error) {
 	if err := a.loadJoins(ctx, roomNID); err != nil {
 		return visibility.Viewer{}, err
@@ -133,12 +132,12 @@ func (a *Access) viewer(ctx context.Context, roomNID int64, from storage.TopoPos
 	return v, nil
 }
 
-// CanSeeStateAt reports whether the user may read the state of a room at a position:
-// exactly if the user could see an event that was sent then. root is that state.
+// CanSeeStateAt reports whether the user may read the room's state at a position:
+// exactly if the user could see an event sent at that position. root is that state.
 func (a *Access) CanSeeStateAt(ctx context.Context, roomNID, pos int64, root string) (bool, error) {
 	last, err := a.tx.TopoPosAt(ctx, roomNID, pos)
 	if errors.Is(err, storage.ErrNotFound) {
-		return true, nil // the room did not exist, and nothing can be seen
+		return true, nil // the room did not exist yet
 	}
 	if err != nil {
 		return false, err
@@ -184,7 +183,8 @@ func (a *Access) loadJoins(ctx context.Context, roomNID int64) error {
 
 var keyHistory = storage.StateKey{Type: "m.room.history_visibility"}
 
-// state reads what a state of the room says about the user.
+// state reads the history visibility and the user's membership from a state of the
+// room.
 func (a *Access) state(ctx context.Context, roomNID int64, root string) (visibility.State, error) {
 	if st, known := a.states[root]; known || root == "" {
 		return st, nil
@@ -209,7 +209,7 @@ func (a *Access) state(ctx context.Context, roomNID int64, root string) (visibil
 		}
 	}
 	st := visibility.State{History: visibility.Shared}
-	for _, nid := range found { // of two types, so that their order does not matter
+	for _, nid := range found { // they differ in type, so that their order does not matter
 		if e := a.told[nid]; e != nil {
 			st = st.With(a.user, e.Type, e.StateKey, Content(e.Client))
 		}

@@ -10,8 +10,8 @@ import (
 	"touchstone.example/storage"
 )
 
-// ReadEvent writes one event of a room in the client format. One that the user may not
-// see is not found, like one that does not exist.
+// ReadEvent returns one event of a room in the client format. An event that the user
+// may not see is ErrNotFound, like one that does not exist.
 func (v *View) ReadEvent(ctx context.Context, tx *storage.Reader, roomID id.RoomID, eventID id.EventID) (raw.Raw, error) {
 	e, err := tx.Event(ctx, eventID)
 	if err != nil {
@@ -48,8 +48,8 @@ func (v *View) ReadEvent(ctx context.Context, tx *storage.Reader, roomID id.Room
 	return v.Event(e, roomID), nil
 }
 
-// isRelayed tells whether clients may be told of an event at all. Of those that
-// were soft-failed, only what came to be in the room's state.
+// isRelayed reports whether clients may be sent an event at all. A soft-failed event
+// may be only if it is in the room's state.
 //
 // Spec: server-server "Rejection" and "Soft failure".
 func isRelayed(ctx context.Context, tx *storage.Reader, room *storage.Room, e *storage.Event) (bool, error) {

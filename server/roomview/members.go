@@ -12,7 +12,7 @@ import (
 	"touchstone.example/storage"
 )
 
-// Senders lists who sent some events, each once, in order of appearance.
+// Senders lists the senders of events, each once, in order of appearance.
 func Senders(events []*storage.Event) []id.UserID {
 	var out []id.UserID
 	for _, e := range events {
@@ -43,7 +43,7 @@ func MembersOf(ctx context.Context, tx *storage.Reader, root string, users []id.
 	return tx.ViewsByNID(ctx, nids)
 }
 
-// FilterHeader is what filters look at in an event.
+// FilterHeader returns the parts of an event that filters read.
 func FilterHeader(e *storage.Event, roomID id.RoomID) filter.Header {
 	content := Content(e.Client)
 	relates := event.Member(content, "m.relates_to")

@@ -17,19 +17,19 @@ import (
 
 // Limits of a page.
 const (
-	// maxScan bounds how many events one request looks at for those that pass
-	// its filter and may be seen. The page may then hold fewer than asked
-	// for, even none, and its end says where to go on.
+	// maxScan bounds how many events one request reads to find those that pass its
+	// filter and are visible. The page may then have fewer events than asked for, even
+	// none; its end token continues from there.
 	maxScan = 5000
-	// nextScan is how many are read at once where the first are not enough.
+	// nextScan is how many are read at a time if the first are not enough.
 	nextScan = 100
-	// maxPageBytes bounds the events of a page, what they replaced and who
-	// redacted them included: a page past it ends early, with a token.
+	// maxPageBytes bounds the events of a page with the replaced events and redactions
+	// in their unsigned data. A page that reaches it ends early, with a token.
 	maxPageBytes = 1 << 20
 	// maxPageSenders bounds the member events beside a page.
 	maxPageSenders = 128
-	// someEvents and someOthers are how many events are in memory before their
-	// size is known.
+	// someEvents and someOthers are how many events are read before their size is
+	// known.
 	someEvents = 100
 	someOthers = 32
 )
@@ -42,20 +42,20 @@ type PageQuery struct {
 	Forward bool
 	Limit   int
 	Filter  *filter.RoomEvents
-	From    *feed.Token // nil: from the end of the room that the walk starts at
-	To      *feed.Token // nil: to the other end
-	UpTo    int64       // what has arrived later is not there yet
+	From    *feed.Token // nil: from the room's start or end, by direction
+	To      *feed.Token // nil: to the room's other end
+	UpTo    int64       // later arrivals are left out
 }
 
-// A Page is what a PageQuery finds.
+// A Page is the result of a PageQuery.
 type Page struct {
 	Chunk      []raw.Raw
-	State      []raw.Raw       // with lazy loading: the members who have sent the events
-	Start, End storage.TopoPos // boundaries in the room
-	More       bool            // there may be more beyond the end
+	State      []raw.Raw       // with lazy loading: the member events of the senders
+	Start, End storage.TopoPos // boundaries between events
+	More       bool            // there may be more events beyond End
 }
 
-// ReadPage walks through a room. ErrHidden: the user may see nothing of it.
+// ReadPage reads a page of a room. ErrHidden: the user may see nothing of the room.
 func ReadPage(ctx context.Context, tx *storage.Reader, q PageQuery) (*Page, error) {
 	p := &paging{PageQuery: q, out: Page{Chunk: []raw.Raw{}}}
 	if err := p.read(ctx, tx); err != nil {
@@ -64,15 +64,15 @@ func ReadPage(ctx context.Context, tx *storage.Reader, q PageQuery) (*Page, erro
 	return &p.out, nil
 }
 
-// A paging is one walk through a room.
+// A paging is the reading of one page.
 type paging struct {
 	PageQuery
 	out     Page
 	ignored map[id.UserID]bool
 }
 
-// boundary turns a token into a place of the room: what lies before it has
-// been reached, what lies at or after it has not.
+// boundary converts a token to a topological position: the boundary is before the event
+// at that position.
 func (p *paging) boundary(ctx context.Context, tx *storage.Reader, t *feed.Token) (storage.TopoPos, error) {
 	if t.Room {
 		return t.TopoPos, nil
@@ -85,9 +85,8 @@ func (p *paging) boundary(ctx context.Context, tx *storage.Reader, t *feed.Token
 	return last, err
 }
 
-// ends are the boundaries of a room that a walk may use. One that goes back from
-// the end begins at what is the end now: its start stays where it was when more
-// arrives.
+// ends are the room's boundaries. Backwards from the end starts at the current end: the
+// start token does not move when more events arrive.
 func (p *paging) ends(ctx context.Context, tx *storage.Reader) (from, to storage.TopoPos, err error) {
 	if p.Forward {
 		to = storage.TopoPos{Depth: math.MaxInt64, NID: math.MaxInt64}
@@ -142,8 +141,8 @@ func (p *paging) read(ctx context.Context, tx *storage.Reader) error {
 	if written < len(events) {
 		events, end, more = events[:written], p.past(events[written-1]), true
 	}
-	// At the live end more will come for who may see it. A page without events has
-	// brought the caller nowhere.
+	// At the room's current end more events may arrive, so the page has an end token,
+	// unless it is empty.
 	more = more || p.Forward && p.To == nil && len(events) > 0 && until == math.MaxInt64
 	p.out.End, p.out.More = end, more
 	if p.Filter.LazyLoadMembers {
@@ -152,8 +151,8 @@ func (p *paging) read(ctx context.Context, tx *storage.Reader) error {
 	return nil
 }
 
-// write puts events on the page until it is full, and returns how many: at
-// least one, if there are any.
+// write adds events to the page until it is full, and returns how many: at least one,
+// if there are any.
 func (p *paging) write(ctx context.Context, tx *storage.Reader, access *Access, events []*storage.Event) (written int, err error) {
 	for bytes := 0; written < len(events); {
 		some := fewOthers(events[written:])
@@ -176,7 +175,8 @@ func (p *paging) write(ctx context.Context, tx *storage.Reader, access *Access, 
 	return written, nil
 }
 
-// fewOthers returns the first events, as many as refer to few others.
+// fewOthers returns the first of the events, so many that their unsigned data refers to
+// few others.
 func fewOthers(events []*storage.Event) []*storage.Event {
 	others := 0
 	for i, e := range events {
@@ -189,7 +189,7 @@ func fewOthers(events []*storage.Event) []*storage.Event {
 	return events
 }
 
-// past is the boundary right after an event, as the walk goes.
+// past is the boundary right after an event in the direction of reading.
 func (p *paging) past(e *storage.Event) storage.TopoPos {
 	at := e.TopoPos()
 	if p.Forward {
@@ -198,9 +198,8 @@ func (p *paging) past(e *storage.Event) storage.TopoPos {
 	return at
 }
 
-// walk collects the events of the page. end is the boundary that it came to,
-// and more whether there are events beyond that the caller may see, as far as
-// one request looks.
+// walk collects the events of the page. end is the boundary it reached; more reports
+// whether the caller may see events beyond it, within maxScan.
 //
 // Spec: client-server getRoomEvents, "end": omitted "because the user does not
 // have permission to see any more events" too.
@@ -208,7 +207,7 @@ func (p *paging) walk(ctx context.Context, tx *storage.Reader, access *Access, f
 	end = from
 	bytes, senders := 0, map[id.UserID]bool{}
 	for scanned, read := 0, 0; scanned < maxScan; {
-		n := p.Limit - len(page) + 1 // one beyond tells whether there are more
+		n := p.Limit - len(page) + 1 // one more tells whether there are others
 		if scanned > 0 {
 			n = max(n, nextScan)
 		}
@@ -245,7 +244,8 @@ func (p *paging) walk(ctx context.Context, tx *storage.Reader, access *Access, f
 	return page, end, true, nil
 }
 
-// atMost is how many events to read at once, after so many of so many bytes.
+// atMost is how many events to read at a time, by the count and bytes of those read so
+// far.
 func atMost(events, bytes int) int {
 	if events == 0 {
 		return someEvents
@@ -253,7 +253,7 @@ func atMost(events, bytes int) int {
 	return min(max(1, maxPageBytes/max(bytes/events, 1)), 2*someEvents)
 }
 
-// tooMany reports whether another sender's member event would be one too many.
+// tooMany reports whether the page has no room for another sender's member event.
 func (p *paging) tooMany(senders map[id.UserID]bool, sender id.UserID) bool {
 	return p.Filter.LazyLoadMembers && len(senders) >= maxPageSenders && !senders[sender]
 }
@@ -265,7 +265,8 @@ func (p *paging) next(ctx context.Context, tx *storage.Reader, at storage.TopoPo
 	return tx.PageBack(ctx, p.RoomNID, at, p.UpTo, n)
 }
 
-// beyond reports whether a place lies past the boundary that ends the walk.
+// beyond reports whether a topological position is past the boundary at which the page
+// ends.
 func (p *paging) beyond(place, to storage.TopoPos) bool {
 	if p.Forward {
 		return !after(to, place)
@@ -281,8 +282,8 @@ func (p *paging) shows(ctx context.Context, access *Access, e *storage.Event) (o
 	return access.CanSee(ctx, e)
 }
 
-// members adds the membership events of the senders on the page, as the caller
-// may know them: who has left, as they were then.
+// members adds the membership events of the page's senders, from the newest state that
+// the caller may read: for a caller who has left, that at the leave.
 //
 // Spec: client-server "Lazy-loading room members".
 func (p *paging) members(ctx context.Context, tx *storage.Reader, room *storage.Room, until int64, events []*storage.Event) error {

@@ -13,15 +13,15 @@ import (
 	"touchstone.example/storage"
 )
 
-// ErrHidden says that what was asked for is not for the user to see.
+// ErrHidden says that the user may not see what was asked for.
 var ErrHidden = errors.New("roomview: not for the user to see")
 
-// A State is the newest state of a room that somebody may read: the current one, or
-// that at which the user left.
+// A State is the newest state of a room that a user may read: the current one, or that
+// at the user's leave.
 type State struct {
 	Room *storage.Room
 	Root string
-	UpTo int64 // the position up to which it is; the greatest for the current state
+	UpTo int64 // its position; the highest possible for the current state
 }
 
 // ReadableState finds the state of a room that a user may read. ErrHidden: none.
@@ -48,7 +48,7 @@ func ReadableState(ctx context.Context, tx *storage.Reader, roomNID int64, user 
 }
 
 // StateAt is the state of a room at an earlier position. ErrHidden: the user may not
-// know it.
+// read it.
 //
 // Spec: client-server "Room History Visibility".
 func StateAt(ctx context.Context, tx *storage.Reader, roomNID int64, user id.UserID, pos int64) (root string, err error) {
@@ -66,8 +66,8 @@ func StateAt(ctx context.Context, tx *storage.Reader, roomNID int64, user id.Use
 	return root, err
 }
 
-// leftAt returns the position at which a user's last membership of a room
-// ended. Being invited or banned later moves it no further.
+// leftAt returns the position at which a user last left a room. A later invitation or
+// ban does not change it.
 func leftAt(ctx context.Context, tx *storage.Reader, nid int64, user id.UserID) (pos int64, err error) {
 	events, err := tx.MemberEvents(ctx, nid, user)
 	if err != nil {
@@ -92,7 +92,7 @@ func WholeState(ctx context.Context, tx *storage.Reader, root string, class stor
 	return tx.ViewsByNID(ctx, nids)
 }
 
-// List writes events that the user may see anyway, in the client format.
+// List returns events, which the user may see, in the client format.
 func (v *View) List(ctx context.Context, tx *storage.Reader, events []*storage.Event, roomID id.RoomID) ([]raw.Raw, error) {
 	if len(events) == 0 {
 		return []raw.Raw{}, nil

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package roomview reads rooms: which events and which state somebody may see, and
-// how clients see them. It says so for a user and a device, in values of its own and
-// raw JSON, and knows no operation and no status code. It changes nothing.
+// Package roomview reads rooms: which events and which state a user may see, and how
+// they look to the user's device. It returns its own types and raw JSON, and knows no
+// operation and no status code. It writes nothing.
 package roomview
 
 import (
@@ -19,27 +19,27 @@ import (
 	"touchstone.example/storage"
 )
 
-// A View says for whom, and when, events are written out: stored event bytes
-// are copied, and what depends on the reader is put beside them in unsigned.
+// A View encodes events for one device at one time: it copies the stored bytes and adds
+// what depends on the reader, in unsigned.
 //
 // Spec: client-server "Room event format", UnsignedData.
 type View struct {
 	User   id.UserID
 	Device id.DeviceID
 	Now    int64 // milliseconds, for age
-	// Others are the events that unsigned speaks of, by row: those replaced
-	// by state events and those that redacted events. LoadOthers fills it.
+	// Others are the events in unsigned data, by row: events replaced by state events,
+	// and redactions. LoadOthers fills it.
 	Others map[int64]*storage.Event
-	// Memberships are the caller's membership at each event, by row; an event
-	// without one has no unsigned.membership.
+	// Memberships are the caller's memberships at each event, by row. An event that is
+	// not in it gets no unsigned.membership.
 	Memberships map[int64]string
 	// TxnIDs are the transaction ids of the events that the caller's device
 	// has sent, by row. LoadOthers fills it.
 	TxnIDs map[int64]string
-	// hidden are the events, by row, whose predecessors are not for the caller.
+	// hidden are the events, by row, whose replaced events the caller may not see.
 	hidden map[int64]bool
-	// PDUs are the events in the format of their room version, by row. Where
-	// LoadPDUs has filled it, events are written in that format.
+	// PDUs are the events in the format of their room version, by row. If LoadPDUs has
+	// filled it, events are encoded in that format.
 	PDUs map[int64][]byte
 }
 
@@ -48,7 +48,7 @@ func NewView(user id.UserID, device id.DeviceID, now int64) *View {
 	return &View{User: user, Device: device, Now: now, Memberships: map[int64]string{}}
 }
 
-// LoadPDUs makes the view write events in the federation format.
+// LoadPDUs makes the view encode events in the federation format.
 //
 // Spec: client-server "Filtering", event_format.
 func (v *View) LoadPDUs(ctx context.Context, tx *storage.Reader, events []*storage.Event) error {
@@ -76,8 +76,8 @@ func (v *View) LoadPDUs(ctx context.Context, tx *storage.Reader, events []*stora
 	return nil
 }
 
-// redactPDUs strips the redacted events of one room, which are stored as they
-// came.
+// redactPDUs redacts the PDUs of one room's redacted events, which are stored as they
+// were received.
 func (v *View) redactPDUs(ctx context.Context, tx *storage.Reader, roomNID int64, list []*storage.Event) error {
 	room, err := tx.RoomByNID(ctx, roomNID)
 	if err != nil {
@@ -97,7 +97,7 @@ func (v *View) redactPDUs(ctx context.Context, tx *storage.Reader, roomNID int64
 	return nil
 }
 
-// LoadOthers reads what the unsigned data of events refers to.
+// LoadOthers reads the events that the unsigned data of events refers to.
 func (v *View) LoadOthers(ctx context.Context, tx *storage.Reader, events []*storage.Event) error {
 	var nids, own []int64
 	for _, e := range events {
@@ -136,12 +136,12 @@ func (v *View) LoadOthers(ctx context.Context, tx *storage.Reader, events []*sto
 	return nil
 }
 
-// maxPredecessors bounds how many events replaced before the caller came are
-// looked at for one room; what is not looked at is not shown.
+// maxPredecessors bounds, for one room, how many replaced events from before the
+// caller's join are checked; the others are not shown.
 const maxPredecessors = 64
 
-// Hide keeps from the caller what events of one room replaced, where the caller
-// may not see that. LoadOthers comes before it.
+// Hide leaves out of unsigned those replaced events of one room that the caller may not
+// see. Call LoadOthers first.
 //
 // Spec: client-server "Room event format", unsigned.prev_content: "and the
 // client has permission to see the previous event".
@@ -169,9 +169,8 @@ func (v *View) Hide(ctx context.Context, access *Access, events []*storage.Event
 	return nil
 }
 
-// Append writes an event in the client format. roomID is empty where the
-// answer names the room elsewhere; it is in both of an event and the one that
-// redacted it, or in neither.
+// Append appends an event in the client format. roomID is empty if the answer names the
+// room elsewhere; the redaction in unsigned has a room_id exactly if the event has one.
 //
 // Spec: client-server "Room event format", ClientEvent and
 // ClientEventWithoutRoomID; replaces_state is there "regardless of history
@@ -179,7 +178,7 @@ func (v *View) Hide(ctx context.Context, access *Access, events []*storage.Event
 func (v *View) Append(b []byte, e *storage.Event, roomID id.RoomID) []byte {
 	if pdu, ok := v.PDUs[e.NID]; ok {
 		b = append(b, pdu[:len(pdu)-1]...)
-		if event.Member(pdu, "event_id") == nil { // the client names events by it
+		if event.Member(pdu, "event_id") == nil { // clients refer to events by it
 			b = raw.AppendString(append(b, `,"event_id":`...), e.ID)
 		}
 		roomID = ""
@@ -205,7 +204,7 @@ func (v *View) Append(b []byte, e *storage.Event, roomID id.RoomID) []byte {
 			b = append(b, '}')
 		}
 	}
-	if prev != nil { // also where the caller may not see it
+	if prev != nil { // even if the caller may not see it
 		b = raw.AppendString(append(b, `,"replaces_state":`...), prev.ID)
 	}
 	if txnID, ok := v.TxnIDs[e.NID]; ok {
@@ -214,12 +213,12 @@ func (v *View) Append(b []byte, e *storage.Event, roomID id.RoomID) []byte {
 	return append(b, "}}"...)
 }
 
-// Event returns an event in the client format, for answers that hold few.
+// Event returns an event in the client format, for answers with few events.
 func (v *View) Event(e *storage.Event, roomID id.RoomID) raw.Raw {
 	return v.Append(make([]byte, 0, len(e.Client)+256), e, roomID)
 }
 
-// AppendStripped writes a state event as stripped state.
+// AppendStripped appends a state event as stripped state.
 //
 // Spec: client-server "Stripped state".
 func AppendStripped(b []byte, e *storage.Event) []byte {
@@ -230,11 +229,11 @@ func AppendStripped(b []byte, e *storage.Event) []byte {
 	return append(b, '}')
 }
 
-// Content is the content of an event in its stored client form, which begins
-// with it.
+// Content returns the content of an event in its stored client form, which begins with
+// it.
 func Content(client []byte) raw.Raw { return raw.Raw(event.Member(client, "content")) }
 
-// MembershipOf is the membership that a membership event makes.
+// MembershipOf returns the membership in a membership event.
 func MembershipOf(e *storage.Event) string {
 	return string(visibility.MembershipOf(Content(e.Client)))
 }

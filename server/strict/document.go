@@ -4,6 +4,8 @@ package strict
 
 import (
 	"bytes"
+	"cmp"
+	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -48,6 +50,7 @@ type operation struct {
 	request   *schema            // of the JSON body, or nil
 	responses map[string]*schema // by status or range; nil for one without a JSON schema
 	codes     map[string]bool    // error codes that it names
+	query     map[string]bool    // parameters; nil where any name may be one
 }
 
 // common is what any operation of an API may answer with.
@@ -60,9 +63,18 @@ type common struct {
 type rawOperation struct {
 	ID          string             `json:"operationId"`
 	UpstreamID  string             `json:"x-upstream-id"`
+	Parameters  []rawParameter     `json:"parameters"`
 	RequestBody rawBody            `json:"requestBody"`
 	Responses   map[string]rawBody `json:"responses"`
 	Variants    []rawOperation     `json:"x-operations"`
+}
+
+type rawParameter struct {
+	In     string `json:"in"`
+	Name   string `json:"name"`
+	Schema struct {
+		Type any `json:"type"`
+	} `json:"schema"`
 }
 
 type rawBody struct {
@@ -176,6 +188,7 @@ func (d *document) add(c *compiler, link, at string, raw rawOperation, codes map
 	for status, r := range raw.Responses {
 		op.responses[status] = c.schema(r, at+pointer("responses", status))
 	}
+	op.query = queryNames(raw.Parameters)
 	d.operations[raw.ID] = op
 	for _, id := range []string{raw.ID, raw.UpstreamID} {
 		for _, list := range codes[id] {
@@ -189,9 +202,27 @@ func (d *document) add(c *compiler, link, at string, raw rawOperation, codes map
 	}
 }
 
+var onlyLetters = strings.NewReplacer("/", "", "{", "", "}", "", ".", "")
+
+// queryNames are the query parameters of an operation, or nil where one of them
+// stands for any names.
+func queryNames(parameters []rawParameter) map[string]bool {
+	names := map[string]bool{}
+	for _, p := range parameters {
+		if p.In != "query" {
+			continue
+		}
+		if p.Schema.Type == "object" {
+			return nil
+		}
+		names[p.Name] = true
+	}
+	return names
+}
+
 // anchor is how the specification's pages name an operation.
 func anchor(method, path string) string {
-	return method + strings.NewReplacer("/", "", "{", "", "}", "", ".", "").Replace(strings.ToLower(path))
+	return method + onlyLetters.Replace(strings.ToLower(path))
 }
 
 // declares reports whether the operation declares a status, itself or by its
@@ -205,6 +236,35 @@ func (o *operation) declares(status int) (*schema, bool) {
 	return nil, false
 }
 
+// released holds the documents of spec.Files that have been needed so far. They do
+// not change, so all judges of a process share them: reading one takes longer than
+// most tests of a slice.
+var released struct {
+	mu   sync.Mutex
+	docs map[string]*document
+}
+
+// documentOf returns the document of an API.
+func documentOf(from fs.FS, name string) (*document, error) {
+	if files, ok := from.(embed.FS); !ok || files != spec.Files {
+		return load(from, name)
+	}
+	released.mu.Lock()
+	defer released.mu.Unlock()
+	if d := released.docs[name]; d != nil {
+		return d, nil
+	}
+	d, err := load(from, name)
+	if err != nil {
+		return nil, err
+	}
+	if released.docs == nil {
+		released.docs = map[string]*document{}
+	}
+	released.docs[name] = d
+	return d, nil
+}
+
 // A library holds the documents that have been needed so far.
 type library struct {
 	from fs.FS
@@ -212,6 +272,8 @@ type library struct {
 	docs map[string]*document
 	// events are schemas of single events, by file name.
 	events map[string]*schema
+	// contents are those of their contents; nil where only the event has one.
+	contents map[string]*schema
 }
 
 // operation finds what is known of an operation.
@@ -221,7 +283,7 @@ func (l *library) operation(op *api.Operation) (*document, *operation, error) {
 	d := l.docs[op.API]
 	if d == nil {
 		var err error
-		if d, err = load(l.from, op.API); err != nil {
+		if d, err = documentOf(l.from, op.API); err != nil {
 			return nil, nil, fmt.Errorf("strict: %w", err)
 		}
 		l.docs[op.API] = d
@@ -254,6 +316,35 @@ func (l *library) event(name string) (*schema, error) {
 	}
 	l.events[name] = &schema{c: c, url: url}
 	return l.events[name], nil
+}
+
+// content finds the schema of an event's content in the file of its type, or else,
+// with whole, that of the event.
+func (l *library) content(name string) (s *schema, whole bool, err error) {
+	event, err := l.event("events/" + name)
+	if err != nil || event == nil {
+		return nil, false, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s, ok := l.contents[name]; ok {
+		return cmp.Or(s, event), s == nil, nil
+	}
+	raw, err := fs.ReadFile(l.from, path.Join(release, "events", name+".json"))
+	if err != nil {
+		return nil, false, err
+	}
+	var d struct {
+		Properties map[string]json.RawMessage `json:"properties"`
+	}
+	if err := json.Unmarshal(raw, &d); err != nil {
+		return nil, false, fmt.Errorf("strict: %s: %w", name, err)
+	}
+	if d.Properties["content"] != nil {
+		s = &schema{c: event.c, url: event.url + "#/properties/content"}
+	}
+	l.contents[name] = s
+	return cmp.Or(s, event), s == nil, nil
 }
 
 // A compiler compiles the schemas of one file, one at a time.
@@ -292,12 +383,14 @@ func pointerTo(keys ...any) string {
 	return b.String()
 }
 
+var fragment = strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D")
+
 // pointer writes a JSON pointer as it stands in a URL's fragment.
 func pointer(keys ...string) string {
 	var b strings.Builder
 	for _, k := range keys {
 		b.WriteByte('/')
-		b.WriteString(strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D").Replace(k))
+		b.WriteString(fragment.Replace(k))
 	}
 	return b.String()
 }

@@ -4,6 +4,7 @@ package strict
 
 import (
 	"hash/maphash"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -72,6 +73,7 @@ func (j *Judge) call(x *api.Exchange) []Violation {
 	if x.Op.Deprecated {
 		out = append(out, Violation{Rule: api.RuleDeprecated, Where: api.InRequest(), Expected: "an operation that is not deprecated", Found: x.Op.Method + " " + x.Op.Path})
 	}
+	out = append(out, j.unknownParameters(x)...)
 	who := x.Sender()
 	if who.User == "" {
 		return out
@@ -83,6 +85,39 @@ func (j *Judge) call(x *api.Exchange) []Violation {
 		out = append(out, j.syncs(x, who)...)
 	}
 	return out
+}
+
+// asserted are the query parameters that any operation takes: the token, and whom
+// an application service stands for.
+//
+// Spec: application-service "Identity assertion".
+var asserted = []string{"access_token", "user_id", "device_id"}
+
+// unknownParameters finds query parameters that the operation does not have.
+func (j *Judge) unknownParameters(x *api.Exchange) (out []Violation) {
+	if x.R.URL.RawQuery == "" || j.Setting(api.RuleParameterUnknown) == Off {
+		return nil
+	}
+	_, o, err := j.lib.operation(x.Op)
+	if err != nil || o.query == nil {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(x.R.URL.Query())) {
+		if !o.query[name] && !slices.Contains(asserted, name) {
+			out = append(out, Violation{
+				Rule: api.RuleParameterUnknown, Where: api.InQuery(name), Expected: "no parameter that is not described", Found: "one that is ignored",
+			})
+		}
+	}
+	return out
+}
+
+// Forget forgets the requests so far: a server with another history is another one,
+// and hands out the same tokens again.
+func (j *Judge) Forget() {
+	j.memory.mu.Lock()
+	defer j.memory.mu.Unlock()
+	j.memory.txns, j.memory.devices = recent[txn, uint64]{}, recent[[2]string, *deviceMemory]{}
 }
 
 // transaction finds a transaction ID that stood for another request.

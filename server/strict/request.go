@@ -27,7 +27,7 @@ func (j *Judge) Request(op *api.Operation, param func(name string) string, body 
 		return nil, nil // the decoder says so
 	}
 	var found []Violation
-	base := Violation{Direction: Request, Operation: op.Name(), Section: section(op)}
+	base := Violation{Direction: Request, Operation: op.Name()}
 	if schemas {
 		_, o, err := j.lib.operation(op)
 		if err != nil {
@@ -41,7 +41,7 @@ func (j *Judge) Request(op *api.Operation, param func(name string) string, body 
 	}
 	found = append(found, j.prose.body(op.Name(), op.Name(), value, "", base)...)
 	if !judgesEvents {
-		return j.settled(found, value), nil
+		return j.settled(op, found, value), nil
 	}
 	for _, e := range takesEvents(param, value) {
 		if j.events {
@@ -54,12 +54,15 @@ func (j *Judge) Request(op *api.Operation, param func(name string) string, body 
 		base.Event = e.kind
 		found = append(found, j.prose.body("event:"+e.kind, op.Name(), e.content, e.at, base)...)
 	}
-	return j.settled(found, value), nil
+	return j.settled(op, found, value), nil
 }
 
 // settled completes violations of one body: those of rules that are off and
 // second ones of a rule at a place are left out.
-func (j *Judge) settled(vs []Violation, body any) []Violation {
+func (j *Judge) settled(op *api.Operation, vs []Violation, body any) []Violation {
+	if len(vs) == 0 {
+		return nil
+	}
 	type key struct {
 		rule  string
 		where Where
@@ -75,7 +78,7 @@ func (j *Judge) settled(vs []Violation, body any) []Violation {
 		}
 		if v.Section == "" {
 			r := j.rules[v.Rule]
-			v.Section = r.Link()
+			v.Section = cmp.Or(section(op), r.Link())
 		}
 		v.ErrCode = "M_BAD_JSON"
 		if v.Event == "m.room.canonical_alias" && class(v.Keyword) == "format" {
@@ -158,34 +161,49 @@ func (j *Judge) content(base Violation, e judgedEvent) ([]Violation, error) {
 			names = []string{e.kind + "$" + variant, e.kind}
 		}
 	}
-	s, err := j.eventSchema("events/", names...)
+	s, whole, err := j.contentSchema(names)
 	if err != nil || s == nil {
 		return nil, err
 	}
-	// The schema is that of a whole event; only the content is looked at.
-	whole := map[string]any{
-		"type": e.kind, "content": e.content, "state_key": "", "sender": "@a:b", "room_id": "!a:b",
-		"event_id": "$a:b", "origin_server_ts": json.Number("0"),
-	}
 	base.Rule, base.Event = EventContent, e.kind
-	found, err := s.violations(whole, base, "")
+	value, prefix := e.content, ""
+	if whole {
+		prefix = "/content"
+		value = map[string]any{
+			"type": e.kind, "content": e.content, "state_key": "", "sender": "@a:b", "room_id": "!a:b",
+			"event_id": "$a:b", "origin_server_ts": json.Number("0"),
+		}
+	}
+	found, err := s.violations(value, base, "")
 	if err != nil {
 		return nil, err
 	}
-	r := j.rules[EventContent]
 	var out []Violation
 	for _, v := range found {
-		rest, inContent := strings.CutPrefix(v.Where.Pointer, "/content")
+		rest, inContent := strings.CutPrefix(v.Where.Pointer, prefix)
 		if !inContent || rest != "" && rest[0] != '/' || e.partial && v.Keyword == "required" {
 			continue
 		}
 		if v.Keyword == "enum" {
 			v.Rule = "request-enum"
 		}
-		v.Where, v.Section = api.InBody(e.at+rest), cmp.Or(eventSection(e.kind), r.Link())
+		v.Where, v.Section = api.InBody(e.at+rest), eventSection(e.kind)
 		out = append(out, v)
 	}
 	return out, nil
+}
+
+// contentSchema returns the first schema that there is.
+func (j *Judge) contentSchema(names []string) (s *schema, whole bool, err error) {
+	for _, name := range names {
+		if strings.Contains(name, "/") { // a type that is made to lead elsewhere
+			return nil, false, nil
+		}
+		if s, whole, err = j.lib.content(name); err != nil || s != nil {
+			return s, whole, err
+		}
+	}
+	return nil, false, nil
 }
 
 // eventSection is the address of the section of an event type. The pages have one

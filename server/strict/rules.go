@@ -109,6 +109,7 @@ var schemaRules = []Rule{
 	{JoinedProfile, "joined_members has no name or picture where the member has none", "client-server-api/#get_matrixclientv3roomsroomidjoined_members", Enforce, Enforce, Off},
 	{MemberDeprecated, "a request has no deprecated members", apiStandards, Report, Off, Off},
 	{MessagesWithoutDir, "a page of messages says in which direction it goes", "client-server-api/#get_matrixclientv3roomsroomidmessages", Enforce, Enforce, Off},
+	{api.RuleParameterUnknown, "a request has no query parameters but those described; others are ignored", apiStandards, Report, Off, Off},
 	{ProfileAvatarEmpty, "an empty avatar_url is refused; off, it takes the picture away", "client-server-api/#put_matrixclientv3profileuseridkeyname", Enforce, Off, Off},
 	{ProfileAvatarURL, "the avatar_url of a profile is an MXC URI", "client-server-api/#put_matrixclientv3profileuseridkeyname", Enforce, Enforce, Off},
 	{ProfileUnset, "a display name or picture that was never set is not found", "client-server-api/#get_matrixclientv3profileuseridkeyname", Enforce, Off, Off},

@@ -59,7 +59,7 @@ func New(cfg Config) (*Judge, error) {
 	if j.cfg.Log == nil {
 		j.cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	j.lib = library{from: cfg.Spec, docs: map[string]*document{}, events: map[string]*schema{}}
+	j.lib = library{from: cfg.Spec, docs: map[string]*document{}, events: map[string]*schema{}, contents: map[string]*schema{}}
 	for _, r := range Rules() {
 		j.rules[r.ID] = r
 		if _, ok := cfg.Settings[r.ID]; !ok {
@@ -76,7 +76,7 @@ func (j *Judge) Checks() api.Checks {
 	if j.cfg.Measure || j.requests || j.events || len(j.prose) > 0 {
 		c.Request = j.hook
 	}
-	if len(j.prose) > 0 {
+	if len(j.prose) > 0 || j.Setting(api.RuleParameterUnknown) != Off {
 		c.Call = j.call
 	}
 	if j.cfg.Answers && (j.cfg.Measure || j.cfg.Settings.any("answer-")) {

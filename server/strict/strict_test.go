@@ -266,12 +266,16 @@ func TestResolveRefusesWhatItDoesNotKnow(t *testing.T) {
 }
 
 func TestRulesAreInOrder(t *testing.T) {
-	last := ""
-	for _, r := range strict.Rules() {
-		require.Less(t, last, r.ID)
-		require.NotEmpty(t, r.Says)
-		require.Regexp(t, `^https://spec\.matrix\.org/v1\.19/[a-z-]+/#[a-z0-9_-]+$`, r.Link())
-		last = r.ID
+	seen := map[string]bool{}
+	for _, table := range [][]strict.Rule{strict.Rules(), strict.DecoderRules(), strict.CodeRules()} {
+		last := ""
+		for _, r := range table {
+			require.Less(t, last, r.ID)
+			require.False(t, seen[r.ID], "%s is in two tables", r.ID)
+			require.NotEmpty(t, r.Says)
+			require.Regexp(t, `^https://spec\.matrix\.org/v1\.19/[a-z-]+/#[a-z0-9_-]+$`, r.Link())
+			last, seen[r.ID] = r.ID, true
+		}
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 	"touchstone.example/api/id"
 )
 
-// News is what parts tell. Maps by room have the room's row as their key; a room
-// that is not in one has no news.
+// News is what the parts return. Maps by room have the room's row as key; a room that
+// is not in a map has no news there.
 type News struct {
 	AccountData     []Typed
 	RoomAccountData map[int64][]Typed
@@ -33,12 +33,12 @@ type Sent struct {
 	Typed
 }
 
-// A Receipt says how far somebody has read.
+// A Receipt is up to where a user has read.
 type Receipt struct {
 	User   id.UserID
 	Kind   string // m.read, m.read.private
 	Event  id.EventID
-	Thread string // "": of no thread
+	Thread string // "" without one
 	TS     int64  // milliseconds
 }
 
@@ -49,14 +49,15 @@ type Typing struct{ Users, Changed []id.UserID }
 // A Page is some of the messages to a device, in order, after Window.ToDevice.
 type Page struct {
 	Events []Sent
-	// Next is the position of the last one where others are left behind it, up to
-	// the window's end; 0: these are all. The client acknowledges Next, or what the
-	// window ends with, by its next request, which is then answered at once.
+	// Next is the position of the last message, if others up to the window's end are
+	// left out; 0: these are all. With its next request the client acknowledges Next,
+	// or else the window's end. If messages were left out, that request is answered at
+	// once.
 	Next int64
 }
 
-// DeviceLists are the users whose devices changed, and those whose devices the
-// user need not follow any more.
+// DeviceLists are the users whose devices changed, and the users who share no room with
+// this user any more.
 type DeviceLists struct {
 	Changed, Left []id.UserID
 }

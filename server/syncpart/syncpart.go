@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package syncpart is the contract between the slices that have something to
-// tell clients and what tells them: /sync, and what is like it. A part reads, on
-// a given snapshot, what is new for one device and returns values; the consumer
-// filters them and puts them into its answer. Parts never write.
+// Package syncpart is the contract between slices that have news for clients and the
+// consumers that send it: /sync and sliding sync. A part reads from a given snapshot
+// what is new for one device and returns values; the consumer filters them and encodes
+// its answer. Parts never write.
 package syncpart
 
 import (
@@ -15,71 +15,70 @@ import (
 	"touchstone.example/storage"
 )
 
-// A Window is what one answer may tell one device.
+// A Window is the range of changes that one answer to one device covers.
 type Window struct {
 	User     id.UserID
 	Device   id.DeviceID
-	Since    int64 // for what belongs to no room; 0: the client knows nothing
+	Since    int64 // for news without a room; 0: an initial sync
 	ToDevice int64 // messages to the device are acknowledged up to this position
-	UpTo     int64 // reached before the snapshot was taken
+	UpTo     int64 // the feed had reached it before the snapshot was opened
 	Now      int64 // milliseconds
-	// Rooms are the joined rooms that the consumer is interested in and of which
-	// parts may have news. What a part finds by user it may tell of other rooms
-	// too: the consumer drops what it does not show.
+	// Rooms are the joined rooms that the consumer wants and for which parts may have
+	// news. A part that searches by user may return other rooms too: the consumer drops
+	// them.
 	Rooms []Room
 	// Ignored are the users whom the user ignores.
 	Ignored map[id.UserID]bool
-	// Members are the memberships that changed in the window in the rooms of the
-	// user, and the user's own. They are there for a MembersPart, and read with
-	// ReadMembers, which the consumer sets.
+	// Members are the memberships that changed in the window in the user's rooms, and
+	// the user's own. They are read only for a MembersPart, with ReadMembers, which the
+	// consumer sets.
 	Members     []MemberChange
 	ReadMembers func(ctx context.Context) ([]MemberChange, error)
 }
 
-// A MemberChange says what a user was to a room where the window begins and is
-// where it ends; "" is nothing yet. Where the user of the window was in the room
-// at one end only, it is of that user's membership alone.
+// A MemberChange is a user's membership of a room at the window's start and end; "" is
+// none. For a room that the window's user was in at only one of them, only that user's
+// own change is listed.
 type MemberChange struct {
 	RoomNID int64
 	User    id.UserID
 	Was, Is string
 }
 
-// A Room is what an answer may tell of one room.
+// A Room is one room of a window.
 type Room struct {
 	NID   int64
-	Since int64 // 0: the client knows nothing of the room
+	Since int64 // 0: the room is new to the client
 }
 
-// A Part is one slice's share in what clients are told.
+// A Part is the news of one slice.
 type Part interface {
-	// Kinds are those of the changes that are news for the part. Without one in
-	// the window it is not read.
+	// Kinds are the kinds of changes that the part reads. It is not read if the window
+	// has none of them.
 	Kinds() []feed.Kind
-	// Read adds what is new in the window. What changed again after it is told
-	// with the next answer.
+	// Read adds to out what is new in the window. A value that changed again after the
+	// window may be left to the next answer.
 	Read(ctx context.Context, tx *storage.Reader, w *Window, out *News) error
 }
 
-// A MembersPart is a part that is also read where memberships changed, which
-// Window.Members then lists. Its Kinds need not name those of events.
+// A MembersPart is a part that is also read if memberships changed; Window.Members then
+// lists them. Its Kinds need not include KindEvent and KindState for this.
 type MembersPart interface {
 	Part
 	WantsMembers()
 }
 
-// A Receiver is a part that hears what a device acknowledges by asking with a
-// token: the messages to it up to a position are delivered. Acknowledged is called
-// with each such request and returns at once; what has to be deleted is deleted
-// behind the answer.
+// A Receiver is a part that is told which messages a device has acknowledged with its
+// token: those up to a position. Acknowledged is called for each such request and must
+// return at once; deleting is done after the answer.
 type Receiver interface {
 	Part
 	Acknowledged(user id.UserID, device id.DeviceID, upTo int64)
 }
 
-// A Standing is what stands in every answer to a device, whatever else is in it.
-// It is never news by itself. The consumer remembers it for each device until one
-// of the kinds changes for the user.
+// A Standing is contained in every answer to a device, whatever else is in it; it does
+// not end a wait. The consumer caches it for each device until one of the kinds changes
+// for the user.
 type Standing interface {
 	Kinds() []feed.Kind
 	Load(ctx context.Context, tx *storage.Reader, user id.UserID, device id.DeviceID) (*KeyCounts, error)
@@ -91,7 +90,7 @@ type KeyCounts struct {
 	UnusedFallback []string         // algorithms
 }
 
-// Kinds are those of the changes that are news for some part.
+// Kinds are the kinds of changes that any of the parts reads.
 func Kinds(parts []Part) (kinds []feed.Kind) {
 	for _, p := range parts {
 		kinds = append(kinds, p.Kinds()...)
@@ -99,7 +98,7 @@ func Kinds(parts []Part) (kinds []feed.Kind) {
 	return kinds
 }
 
-// Read asks those of the parts, in their order, that may have news.
+// Read reads the parts that may have news, in their order.
 func Read(ctx context.Context, f *feed.Feed, tx *storage.Reader, parts []Part, w *Window) (*News, error) {
 	out := &News{}
 	for _, p := range parts {
@@ -120,9 +119,9 @@ func Read(ctx context.Context, f *feed.Feed, tx *storage.Reader, parts []Part, w
 	return out, nil
 }
 
-// mayHaveNews reports whether a part may have news: the client is told something
-// for the first time, or a topic of the part's kinds has changed. What a page of
-// messages to the device left behind changed before the window.
+// mayHaveNews reports whether a part may have news: something is new to the client, or
+// a topic of the part's kinds has changed. Messages that the last page left out changed
+// before the window.
 func mayHaveNews(f *feed.Feed, p Part, w *Window) bool {
 	kinds := p.Kinds()
 	if w.Since == 0 || changed(f, min(w.Since, w.ToDevice), feed.KeysOf(kinds, w.User, nil)) {

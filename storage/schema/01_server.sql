@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 
--- What the server keeps about itself.
+-- Data about the server itself.
 
--- Blocks of row numbers given out, by name (SQLite; see numbers.go).
+-- Blocks of row numbers that were given out, by name (SQLite; see numbers.go).
 CREATE TABLE id_blocks (
 	name  TEXT   NOT NULL PRIMARY KEY,
 	taken BIGINT NOT NULL
@@ -14,20 +14,20 @@ CREATE TABLE server_info (
 	value TEXT NOT NULL
 );
 
--- The one log: a row for everything that a client can see change. Sync, push,
--- federation, search and caches are cursors over it. A position may carry
--- several rows, told apart by n.
+-- The log of changes: a row for each change that a client can see. Sync, push,
+-- federation, search and caches read it with cursors. A position may have several rows,
+-- numbered by n.
 CREATE TABLE changes (
 	pos      BIGINT NOT NULL,
 	n        BIGINT NOT NULL,
 	kind     TEXT   NOT NULL,
 	room_nid BIGINT NOT NULL, -- 0: none
 	user_id  TEXT   NOT NULL, -- '': none
-	ref      BIGINT NOT NULL, -- what changed: an event's nid, mostly
+	ref      BIGINT NOT NULL, -- what changed, usually an event's nid
 	PRIMARY KEY (pos, n)
 );
 
--- How far each reader of the log has come.
+-- The position that each reader of the log has reached.
 CREATE TABLE cursors (
 	name TEXT   NOT NULL PRIMARY KEY,
 	pos  BIGINT NOT NULL

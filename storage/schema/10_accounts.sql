@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 
--- The people and programs with an account here.
+-- The accounts of this server.
 
 CREATE TABLE users (
 	user_id        TEXT    NOT NULL PRIMARY KEY,
@@ -14,7 +14,7 @@ CREATE TABLE users (
 	deactivated_at BIGINT  NOT NULL, -- 0: active
 	erased         BOOLEAN NOT NULL,
 	rules_version   BIGINT NOT NULL DEFAULT 0, -- counts the changes of the push rules and of whom the user ignores
-	profile_version BIGINT NOT NULL DEFAULT 0 -- counts the changes of what rooms show of the profile
+	profile_version BIGINT NOT NULL DEFAULT 0 -- incremented with each profile change that rooms show
 );
 
 CREATE TABLE devices (
@@ -28,13 +28,13 @@ CREATE TABLE devices (
 	PRIMARY KEY (user_id, device_id)
 );
 
--- Tokens are kept as hashes: reading the database gives nobody access.
+-- Tokens are stored as hashes, so that reading the database gives no access.
 CREATE TABLE access_tokens (
 	token_hash TEXT   NOT NULL PRIMARY KEY,
 	user_id    TEXT   NOT NULL,
-	device_id  TEXT   NOT NULL, -- '': none, as for guests of old and admin tokens
+	device_id  TEXT   NOT NULL, -- '': none, as for old guests and admin tokens
 	client_id  TEXT   NOT NULL, -- the OAuth client; '': the login API
-	scopes     TEXT   NOT NULL, -- OAuth scopes, a space between; '': everything
+	scopes     TEXT   NOT NULL, -- OAuth scopes, separated by spaces; '': all
 	refresh    TEXT   NOT NULL, -- hash of the refresh token it came with; '': none
 	created_at BIGINT NOT NULL,
 	expires_at BIGINT NOT NULL, -- 0: never
@@ -42,22 +42,22 @@ CREATE TABLE access_tokens (
 );
 CREATE INDEX access_tokens_by_device ON access_tokens (user_id, device_id);
 
--- A refresh token stays until its successor has been used, so that an answer
--- lost on the way can be asked for again.
+-- A refresh token stays until its successor has been used, so that a client can repeat
+-- a request whose answer was lost.
 CREATE TABLE refresh_tokens (
 	token_hash TEXT   NOT NULL PRIMARY KEY,
 	user_id    TEXT   NOT NULL,
 	device_id  TEXT   NOT NULL,
 	client_id  TEXT   NOT NULL,
 	scopes     TEXT   NOT NULL,
-	successor  TEXT   NOT NULL, -- hash of the token it was exchanged for; '': in use
+	successor  TEXT   NOT NULL, -- hash of the token it was exchanged for; '': none
 	created_at BIGINT NOT NULL,
 	expires_at BIGINT NOT NULL  -- 0: never
 );
 CREATE INDEX refresh_tokens_by_device ON refresh_tokens (user_id, device_id);
 CREATE INDEX refresh_tokens_by_successor ON refresh_tokens (successor) WHERE successor <> '';
 
--- One row a field: displayname, avatar_url, m.tz and whatever else people set.
+-- One row for each field: displayname, avatar_url, m.tz and others.
 CREATE TABLE profiles (
 	user_id TEXT  NOT NULL,
 	field   TEXT  NOT NULL,
@@ -78,19 +78,19 @@ CREATE INDEX account_data_by_pos ON account_data (user_id, pos);
 CREATE TABLE filters (
 	user_id   TEXT   NOT NULL,
 	filter_id BIGINT NOT NULL,
-	hash      TEXT   NOT NULL, -- the same filter gets the same id
+	hash      TEXT   NOT NULL, -- the same filter gets the same ID
 	filter    BYTEA  NOT NULL, -- JSON
 	PRIMARY KEY (user_id, filter_id)
 );
 CREATE UNIQUE INDEX filters_by_hash ON filters (user_id, hash);
 
 CREATE TABLE ui_auth_sessions (
-	session_id TEXT   NOT NULL PRIMARY KEY, -- a hash of what the client knows
-	operation  TEXT   NOT NULL, -- what it authorises, and nothing else
+	session_id TEXT   NOT NULL PRIMARY KEY, -- hash of the session ID that the client has
+	operation  TEXT   NOT NULL, -- the operation that it authorises
 	user_id    TEXT   NOT NULL, -- '': nobody yet
-	request    BYTEA  NOT NULL, -- parameters to remember, encrypted
-	completed  TEXT   NOT NULL, -- stages, a space between
-	result     TEXT   NOT NULL, -- what completion made, a user id for one; '': nothing yet
+	request    BYTEA  NOT NULL, -- request parameters, encrypted
+	completed  TEXT   NOT NULL, -- completed stages, separated by spaces
+	result     TEXT   NOT NULL, -- result of its completion, for example a user ID; '': none yet
 	created_at BIGINT NOT NULL
 );
 CREATE INDEX ui_auth_sessions_by_age ON ui_auth_sessions (created_at);

@@ -1,9 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 
--- Guesses at passwords and the like that were wrong. A failure is forgiven
--- after some time, one after the other.
+-- Failed attempts at passwords and other secrets. They expire one after the other.
 CREATE TABLE failures (
-	subject     TEXT   NOT NULL PRIMARY KEY, -- what was guessed at
-	forgiven_at BIGINT NOT NULL              -- when the last failure is
+	subject     TEXT   NOT NULL PRIMARY KEY, -- the account or secret
+	forgiven_at BIGINT NOT NULL              -- when the last failed attempt expires
 );
 CREATE INDEX failures_by_age ON failures (forgiven_at);

@@ -3,23 +3,23 @@
 -- Rooms and their events.
 
 CREATE TABLE rooms (
-	nid          BIGINT  NOT NULL PRIMARY KEY,
-	room_id      TEXT    NOT NULL UNIQUE,
-	room_version TEXT    NOT NULL,
-	version      BIGINT  NOT NULL, -- counts commits; each compares and sets it
-	state_root   TEXT    NOT NULL, -- current state; '': nothing known
-	max_depth    BIGINT  NOT NULL,
-	public       BOOLEAN NOT NULL, -- in the published directory
-	partial      BOOLEAN NOT NULL, -- joined, state still being fetched
-	out_of_order   BOOLEAN NOT NULL, -- some event came with a lower topological position than an earlier arrival
-	reevaluate_from   BIGINT  NOT NULL, -- re-check rejections from this event on; 0: nothing to re-check
-	created_at   BIGINT  NOT NULL
+	nid             BIGINT  NOT NULL PRIMARY KEY,
+	room_id         TEXT    NOT NULL UNIQUE,
+	room_version    TEXT    NOT NULL,
+	version         BIGINT  NOT NULL, -- counts commits; each compares and sets it
+	state_root      TEXT    NOT NULL, -- current state; '': nothing known
+	max_depth       BIGINT  NOT NULL,
+	public          BOOLEAN NOT NULL, -- in the published directory
+	partial         BOOLEAN NOT NULL, -- joined, state still being fetched
+	out_of_order    BOOLEAN NOT NULL, -- some event came with a lower topological position than an earlier arrival
+	reevaluate_from BIGINT  NOT NULL, -- re-check rejections from this event on; 0: nothing to re-check
+	created_at      BIGINT  NOT NULL
 );
 CREATE INDEX rooms_public ON rooms (nid) WHERE public;
 
--- The bytes of an event never change; the columns after them are verdicts, and
--- do. A place in the room is (depth, nid): depth is clamped when the event is
--- stored, and neither changes while the event is part of the room's graph.
+-- The bytes of an event never change; the columns after them are verdicts, which may.
+-- The topological position in the room is (depth, nid). depth is clamped when the event
+-- is stored; neither changes while the event is part of the room's graph.
 CREATE TABLE events (
 	nid              BIGINT  NOT NULL PRIMARY KEY,
 	event_id         TEXT    NOT NULL UNIQUE,
@@ -28,20 +28,20 @@ CREATE TABLE events (
 	state_key        TEXT,             -- NULL: not a state event
 	sender           TEXT    NOT NULL,
 	depth            BIGINT  NOT NULL,
-	pos              BIGINT,           -- arrival; NULL: outlier or backfilled
+	pos              BIGINT,           -- stream position of its stream position of its stream position of its arrival; NULL: outlier or backfilled
 	origin_server_ts BIGINT  NOT NULL,
-	redacts          TEXT    NOT NULL, -- the event id it means to redact; '': none
-	replaces_nid     BIGINT  NOT NULL, -- the state event whose place it took; 0: none
-	auth_nids        BYTEA   NOT NULL, -- its auth events, see packNIDs
+	redacts          TEXT    NOT NULL, -- the event ID that it redacts; '': none
+	replaces_nid     BIGINT  NOT NULL, -- the state event that it replaced; 0: none
+	auth_nids        BYTEA   NOT NULL, -- its auth events, encoded by packNIDs
 	pdu              BYTEA   NOT NULL, -- as signed
 	client           BYTEA   NOT NULL, -- as clients see it, without unsigned
 	rejected         BOOLEAN NOT NULL,
 	soft_failed      BOOLEAN NOT NULL,
 	outlier          BOOLEAN NOT NULL,
-	partial          BOOLEAN NOT NULL, -- judged by incomplete state
-	forked           BOOLEAN NOT NULL, -- the state before it was not the room's when it arrived
-	redacted_by      BIGINT  NOT NULL, -- nid of the redaction in force; 0: none
-	state_before     TEXT    NOT NULL, -- root of the state it was judged by; '': not known
+	partial          BOOLEAN NOT NULL, -- checked against incomplete state
+	forked           BOOLEAN NOT NULL, -- on arrival, the state before it was not the room's current state
+	redacted_by      BIGINT  NOT NULL, -- nid of the redaction that applies; 0: none
+	state_before     TEXT    NOT NULL, -- root of the state that it was checked against; '': not known
 	state_after      TEXT    NOT NULL
 );
 CREATE INDEX events_by_topo_pos ON events (room_nid, depth, nid);
@@ -58,28 +58,28 @@ CREATE TABLE waiting_redactions (
 	PRIMARY KEY (redacts, event_nid)
 );
 
--- Which state events an event authorises, the other way round than auth_nids:
--- to tell whether the auth chains of a state have an event, without walking all
--- of them. Message events authorise nothing and are in no state.
+-- The state events that have an event as auth event: the reverse of auth_nids. It shows
+-- whether the auth chains of a state contain an event, without walking all of them.
+-- Message events are nobody's auth events and need no rows.
 CREATE TABLE auth_edges (
 	auth_nid  BIGINT NOT NULL,
 	event_nid BIGINT NOT NULL,
 	PRIMARY KEY (auth_nid, event_nid)
 );
 
--- The events that the next one of a room will follow.
+-- The events that will be prev_events of a room's next event.
 CREATE TABLE forward_extremities (
 	room_nid  BIGINT NOT NULL,
 	event_nid BIGINT NOT NULL,
 	PRIMARY KEY (room_nid, event_nid)
 );
 
--- Events that stored ones follow and that we do not have: where backfill goes
--- on. When one arrives, it is already followed.
+-- Missing events that stored events have as prev_events: where backfill continues. When
+-- one arrives, it is no forward extremity.
 CREATE TABLE backward_extremities (
 	room_nid  BIGINT NOT NULL,
 	event_id  TEXT   NOT NULL,
-	event_nid BIGINT NOT NULL, -- the stored event that follows it
+	event_nid BIGINT NOT NULL, -- the stored event that has it as prev_event
 	PRIMARY KEY (room_nid, event_id, event_nid)
 );
 

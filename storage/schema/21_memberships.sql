@@ -1,18 +1,18 @@
 -- SPDX-License-Identifier: Apache-2.0
 
--- Current membership, one row for each user who ever had any in a room: the
--- room's state again, by user.
+-- Current memberships, one row for each user who ever had one in a room: the member
+-- events of the room's state, by user.
 CREATE TABLE memberships (
 	room_nid   BIGINT  NOT NULL,
 	user_id    TEXT    NOT NULL,
 	membership TEXT    NOT NULL,
 	event_nid  BIGINT  NOT NULL,
-	sender     TEXT    NOT NULL, -- who made it so: tells a kick from a leave
-	pos        BIGINT  NOT NULL, -- when it became so
-	local      BOOLEAN NOT NULL, -- the user is one of ours
+	sender     TEXT    NOT NULL, -- sender of the membership event: distinguishes a kick from a leave
+	pos        BIGINT  NOT NULL, -- position at which it became so
+	local      BOOLEAN NOT NULL, -- the user is on this server
 	server     TEXT    NOT NULL, -- the user's
 	forgotten  BOOLEAN NOT NULL,
-	read_pos   BIGINT  NOT NULL DEFAULT 0, -- up to where the user has read
+	read_pos   BIGINT  NOT NULL DEFAULT 0, -- position up to which the user has read
 	rules_version BIGINT NOT NULL DEFAULT 0, -- the user's, copied: 0 for the default push rules
 	PRIMARY KEY (room_nid, user_id)
 );

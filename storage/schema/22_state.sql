@@ -13,7 +13,7 @@ CREATE TABLE room_state (
 	room_nid BIGINT  NOT NULL,
 	pos      BIGINT  NOT NULL,
 	root     TEXT    NOT NULL,
-	by_resolution BOOLEAN NOT NULL, -- by more than the event at this position
+	by_resolution BOOLEAN NOT NULL, -- changed by state resolution, not only by the event at this position
 	PRIMARY KEY (room_nid, pos)
 );
 CREATE INDEX room_state_by_resolution ON room_state (room_nid, by_resolution, pos) WHERE by_resolution;

@@ -2,7 +2,7 @@
 
 -- The public keys of our users' devices, as the devices have uploaded them.
 
--- Identity keys: one row a device that has any.
+-- Identity keys: one row for each device that has any.
 CREATE TABLE device_keys (
 	user_id   TEXT  NOT NULL,
 	device_id TEXT  NOT NULL,
@@ -10,22 +10,22 @@ CREATE TABLE device_keys (
 	PRIMARY KEY (user_id, device_id)
 );
 
--- One-time keys. A claimed one stays for a while, so that an upload that is
--- repeated does not bring it back.
+-- One-time keys. A claimed key stays for a while, so that a repeated upload does not
+-- add it again.
 CREATE TABLE one_time_keys (
 	user_id    TEXT   NOT NULL,
 	device_id  TEXT   NOT NULL,
 	algorithm  TEXT   NOT NULL,
 	key_id     TEXT   NOT NULL,
 	key        BYTEA  NOT NULL, -- JSON
-	pos        BIGINT NOT NULL, -- of its upload: the earliest is claimed first
+	pos        BIGINT NOT NULL, -- position of its upload; the earliest is claimed first
 	claimed_at BIGINT NOT NULL, -- milliseconds; 0: not yet
 	PRIMARY KEY (user_id, device_id, algorithm, key_id)
 );
 CREATE INDEX one_time_keys_free ON one_time_keys (user_id, device_id, algorithm, pos, key_id) WHERE claimed_at = 0;
 CREATE INDEX one_time_keys_claimed ON one_time_keys (user_id, device_id, claimed_at) WHERE claimed_at > 0;
 
--- What is claimed when no one-time key is left: one of each algorithm.
+-- Fallback keys: claimed when no one-time key is left, one for each algorithm.
 CREATE TABLE fallback_keys (
 	user_id   TEXT    NOT NULL,
 	device_id TEXT    NOT NULL,

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 
--- The public keys by which users vouch for their devices and for each other.
+-- Cross-signing keys: the public keys with which users sign their devices' keys and
+-- each other's.
 
 CREATE TABLE cross_signing_keys (
 	user_id TEXT  NOT NULL,
@@ -10,12 +11,12 @@ CREATE TABLE cross_signing_keys (
 	PRIMARY KEY (user_id, usage)
 );
 
--- Signatures that were uploaded by themselves, each verified.
+-- Signatures that were uploaded without a key, each verified.
 CREATE TABLE key_signatures (
-	user_id   TEXT NOT NULL, -- whose key is signed
-	key_id    TEXT NOT NULL, -- a device, or a public key of the user's
-	signer    TEXT NOT NULL, -- who has signed it
-	signed_by TEXT NOT NULL, -- with which key: ed25519:…
+	user_id   TEXT NOT NULL, -- owner of the signed key
+	key_id    TEXT NOT NULL, -- device ID, or public key of the user's cross-signing key
+	signer    TEXT NOT NULL, -- user who signed it
+	signed_by TEXT NOT NULL, -- ID of the signing key: ed25519:…
 	signature TEXT NOT NULL,
 	PRIMARY KEY (user_id, key_id, signer, signed_by)
 );

@@ -2,15 +2,15 @@
 
 -- Backups of room keys, encrypted by clients.
 
--- A user's versions count on: that of a deleted backup is never given again.
+-- A user's versions are numbered; the number of a deleted backup is not used again.
 CREATE TABLE key_backups (
 	user_id   TEXT    NOT NULL,
 	version   BIGINT  NOT NULL,
 	algorithm TEXT    NOT NULL,
 	auth_data BYTEA   NOT NULL, -- JSON; empty: deleted
-	etag      BIGINT  NOT NULL, -- counts the changes of the keys
-	keys      BIGINT  NOT NULL, -- how many there are
-	deleted   BOOLEAN NOT NULL, -- stays, so that it may be deleted again
+	etag      BIGINT  NOT NULL, -- incremented with each change of the keys
+	keys      BIGINT  NOT NULL, -- number of keys
+	deleted   BOOLEAN NOT NULL, -- the row stays, so that deleting it again succeeds
 	PRIMARY KEY (user_id, version)
 );
 CREATE INDEX key_backups_current ON key_backups (user_id, version) WHERE NOT deleted;

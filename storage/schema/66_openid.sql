@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 
--- Tokens by which a user proves to another service who it is. They open nothing
--- else, and are kept as hashes.
+-- OpenID tokens, by which a user proves their identity to another service. They give no
+-- other access and are stored as hashes.
 CREATE TABLE openid_tokens (
 	token_hash TEXT   NOT NULL PRIMARY KEY,
 	user_id    TEXT   NOT NULL,

@@ -8,6 +8,7 @@ package storagetest
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,10 +17,22 @@ import (
 	"touchstone.example/storage"
 )
 
-// Each runs a test on every engine, each with a database of its own.
+// Each runs a test on every engine, each with a database of its own. The engines
+// run side by side, since PostgreSQL is mostly waited for; so fn must not write to
+// variables outside it.
 func Each(t *testing.T, fn func(t *testing.T, db *storage.DB)) {
 	t.Helper()
-	EachURL(t, func(t *testing.T, url string) { fn(t, OpenURL(t, url)) })
+	sideBySide(t,
+		func(t *testing.T) { fn(t, Open(t)) },
+		func(t *testing.T) { fn(t, OpenURL(t, PostgresURL(t))) })
+}
+
+// EachInTurn is Each for tests that count in variables outside fn: one engine runs
+// after the other.
+func EachInTurn(t *testing.T, fn func(t *testing.T, db *storage.DB)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) { fn(t, Open(t)) })
+	t.Run("postgres", func(t *testing.T) { fn(t, OpenURL(t, PostgresURL(t))) })
 }
 
 // EachURL is Each for tests that open the database themselves, perhaps more
@@ -27,8 +40,19 @@ func Each(t *testing.T, fn func(t *testing.T, db *storage.DB)) {
 // again.
 func EachURL(t *testing.T, fn func(t *testing.T, url string)) {
 	t.Helper()
-	t.Run("sqlite", func(t *testing.T) { fn(t, "sqlite://"+t.TempDir()+"/test.db") })
-	t.Run("postgres", func(t *testing.T) { fn(t, PostgresURL(t)) })
+	sideBySide(t,
+		func(t *testing.T) { fn(t, "sqlite://"+t.TempDir()+"/test.db") },
+		func(t *testing.T) { fn(t, PostgresURL(t)) })
+}
+
+// sideBySide returns when both have ended. With t.Parallel the test's own function
+// would go on before they begin.
+func sideBySide(t *testing.T, sqlite, postgres func(t *testing.T)) {
+	t.Helper()
+	var both sync.WaitGroup
+	both.Go(func() { t.Run("sqlite", sqlite) })
+	both.Go(func() { t.Run("postgres", postgres) })
+	both.Wait()
 }
 
 // Open opens an empty database in memory, for tests that need one engine only.

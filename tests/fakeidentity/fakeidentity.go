@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package fakeidentity is a fake identity server for tests: the generated routes
-// over data that a test sets, with TLS on a loopback address. It records
-// requests, and can be told to return wrong answers. It must not know any
-// homeserver.
+// over data that a test sets, with TLS on a loopback address. It records requests
+// and can return wrong responses on demand. It must not know any homeserver.
 package fakeidentity
 
 import (
@@ -194,8 +193,8 @@ func (s *Server) Invites() []identityapi.StoreInviteV2Body {
 	return slices.Clone(s.invites)
 }
 
-// Sign returns the third_party_signed of a user who has the address of an
-// invitation, signed by the key of the invitation or by the server's own.
+// Sign returns the third_party_signed for a user who owns the address of an
+// invitation, signed with the key of the invitation or with the server's own key.
 func (s *Server) Sign(sender, user id.UserID, token string, own bool) map[string]any {
 	s.mu.Lock()
 	defer s.mu.Unlock()

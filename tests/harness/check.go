@@ -21,9 +21,9 @@ var anyStatus = []int{
 	http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge, http.StatusTooManyRequests,
 }
 
-// check holds one answer against the specification: CORS, content type, JSON,
-// the standard error shape, the declared statuses and the JSON Schema of the
-// operation's answer.
+// check compares one response with the specification: CORS, content type, JSON, the
+// standard error object, the declared statuses and the JSON Schema of the
+// operation's response.
 func (s *Server) check(a *Answer) error {
 	errs := []error{checkCORS(a.Header)}
 	if a.Status >= 500 && !s.declared(a) {

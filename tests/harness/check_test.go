@@ -33,7 +33,7 @@ func answering(t *testing.T, change func(h http.Header), status int, body string
 	return s
 }
 
-// TestCheck: the client of the tests finds what is wrong with an answer.
+// TestCheck: the test client reports what is wrong with a response.
 func TestCheck(t *testing.T) {
 	const whoami = `{"user_id":"@alice:hs1"}`
 	header := func(name, value string) func(http.Header) {

@@ -5,6 +5,8 @@ package harness
 import (
 	"fmt"
 	"path/filepath"
+	"sync"
+	"testing"
 
 	"touchstone.example/storage/storagetest"
 )
@@ -24,6 +26,16 @@ func Engines() []Engine {
 		engines = append(engines, Engine(name))
 	}
 	return engines
+}
+
+// EachEngine runs a test on every engine, side by side: PostgreSQL is mostly waited
+// for.
+func EachEngine(t *testing.T, test func(t *testing.T, e Engine)) {
+	var all sync.WaitGroup
+	for _, e := range Engines() {
+		all.Go(func() { t.Run(string(e), func(t *testing.T) { test(t, e) }) })
+	}
+	all.Wait()
 }
 
 // EngineReport says on which engines the tests run, and why.

@@ -13,8 +13,7 @@ import (
 
 var operations = NewRoutes(ops.All)
 
-// newJudge makes the judge of all answers, under the letter of the
-// specification.
+// newJudge makes the validator of all responses, with the profile strict.
 var newJudge = sync.OnceValues(func() (*strict.Judge, error) {
 	settings, err := strict.Resolve(strict.Strict, nil)
 	if err != nil {
@@ -23,7 +22,7 @@ var newJudge = sync.OnceValues(func() (*strict.Judge, error) {
 	return strict.New(strict.Config{Spec: spec.Files, Settings: settings, Answers: true})
 })
 
-// judge holds an answer against the schema of its operation.
+// judge validates a response against the schema of its operation.
 func judge(op *api.Operation, status int, body []byte) error {
 	j, err := newJudge()
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 // CannotPause says why Pause and LimitFiles do not work here, empty where they do.
 const CannotPause = ""
 
-// LimitFiles has writes beyond this size of any file fail, as on a full disk or
-// over a quota. It needs no privileges; a negative size takes the limit back.
+// LimitFiles makes writes beyond this size of any file fail, as on a full disk or
+// over a quota. It needs no privileges; a negative size removes the limit.
 func (p *Process) LimitFiles(size int64) error {
 	limit := syscall.Rlimit{Cur: uint64(size), Max: ^uint64(0)}
 	_, _, errno := syscall.RawSyscall6(syscall.SYS_PRLIMIT64, uintptr(p.Pid()), syscall.RLIMIT_FSIZE,
@@ -23,7 +23,7 @@ func (p *Process) LimitFiles(size int64) error {
 	return nil
 }
 
-// Pause has the process stand still until Resume.
+// Pause stops the process until Resume, by SIGSTOP.
 func (p *Process) Pause() error { return p.cmd.Process.Signal(syscall.SIGSTOP) }
 
 // Resume ends a Pause.

@@ -18,8 +18,8 @@ type Routes struct{ ops []*api.Operation }
 // NewRoutes reads a table of operations.
 func NewRoutes(ops []*api.Operation) *Routes { return &Routes{ops: ops} }
 
-// Find returns the operation, or nil where none has this method and path.
-// path is escaped. Operations that share a route are told apart by their When.
+// Find returns the operation, or nil where none has this method and path. path is
+// escaped. Where operations share a route, their When decides.
 func (r *Routes) Find(method, path string, query url.Values, body []byte) *api.Operation {
 	var best *api.Operation
 	for _, op := range r.ops {

@@ -18,12 +18,12 @@ type Server struct {
 	Engine   Engine
 	Database string // its URL, to start another server on the same one
 	Routes   *Routes
-	// Judge holds an answer against the operation's JSON Schema.
+	// Judge validates a response against the operation's JSON Schema.
 	Judge func(op *api.Operation, status int, body []byte) error
-	// Record, if set, is told of every request before it is sent, and what it
-	// returns is told of the answer.
+	// Record, if set, is called with every request before it is sent; the function
+	// that it returns is called with the response.
 	Record func(r Request, body []byte) func(a *Answer)
-	// Unchecked has answers pass that nobody looked at: for benchmarks.
+	// Unchecked turns the validation of responses off, for benchmarks.
 	Unchecked bool
 
 	at      atomic.Pointer[Addresses]
@@ -46,11 +46,11 @@ func (s *Server) URL() string { return s.at.Load().Client }
 // MetricsURL returns the base of the metrics, empty where there are none.
 func (s *Server) MetricsURL() string { return s.at.Load().Metrics }
 
-// LabURL returns the base of the control plane, empty where there is none.
+// LabURL returns the base of the control plane, empty if the server has none.
 func (s *Server) LabURL() string { return s.at.Load().Lab }
 
-// FederationURL returns the base of the federation listener of a process, empty
-// where there is none.
+// FederationURL returns the base of the federation listener of a process, empty if
+// it has none.
 func (s *Server) FederationURL() string { return s.at.Load().Federation }
 
 // Pid returns the id of a server that is a process, 0 of one that is not.
@@ -61,8 +61,8 @@ func (s *Server) Pid() int {
 	return 0
 }
 
-// Options say what kind of server to start. The zero Options are a server in
-// this process on a SQLite database of its own.
+// Options say what kind of server to start. The zero Options are a server in this
+// process on a SQLite database of its own.
 type Options struct {
 	Engine   Engine
 	Database string // an existing one; empty for a new one

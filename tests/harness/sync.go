@@ -14,8 +14,8 @@ import (
 // syncUntilTimeout bounds how long a test waits for something to arrive.
 const syncUntilTimeout = 60 * time.Second
 
-// Sync asks once, with the query's pairs, and without waiting unless they say
-// otherwise.
+// Sync sends one /sync with these query parameters. It does not wait unless they
+// contain a timeout.
 func (u *User) Sync(t T, query ...any) Value {
 	t.Helper()
 	return u.Get(t, Path("v3/sync")+Query(query...))
@@ -27,7 +27,7 @@ func (u *User) Since(t T) string {
 	return u.Sync(t, "filter", Filter(O{"room": O{"timeline": O{"limit": 1}}})).At("next_batch").String()
 }
 
-// Filter writes a filter as the query parameter takes it.
+// Filter encodes a filter as a query parameter.
 func Filter(f O) string {
 	b, err := json.Marshal(f, json.Deterministic(true))
 	if err != nil {

@@ -44,8 +44,7 @@ func (s *Server) Guest(t T) *User {
 	return s.userOf(done)
 }
 
-// User makes an account whose localpart begins with this name and is nobody
-// else's.
+// User registers an account whose localpart begins with this name and is unique.
 func (s *Server) User(t T, name string) *User {
 	t.Helper()
 	return s.Register(t, s.Unique(name))

@@ -11,8 +11,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A Value is one JSON value as the server wrote it, or nothing. Looking for
-// what is not there gives nothing, so that a test can ask in one line.
+// A Value is one JSON value as the server wrote it, or nothing. Looking up a member
+// of nothing gives nothing, so that a test can look up a path in one line.
 type Value struct{ raw jsontext.Value }
 
 // Parse reads one JSON value. Bytes that are not JSON give nothing.
@@ -44,7 +44,7 @@ func (v Value) At(path ...any) Value {
 	return v
 }
 
-// Exists tells a value, null included, from nothing.
+// Exists reports whether there is a value; null is one.
 func (v Value) Exists() bool { return len(v.raw) > 0 }
 
 // Raw returns the bytes as the server wrote them.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package slicetest sets the stage for the tests of one slice: a real store, time
-// that stands still, chance from a seed, and the generated routes with the
-// judge of all requests and answers. It must not know any slice.
+// Package slicetest has what the tests of one slice need: a real store, a clock
+// that stands still, random numbers from a seed, and the generated routes with
+// validation of all requests and responses. It must not know any slice.
 package slicetest
 
 import (
@@ -41,7 +41,8 @@ type Fixture struct {
 	Jobs  *jobs.Jobs // RunJobs has them done
 }
 
-// lease is how soon the jobs of another stage on the same database are taken over.
+// lease is how soon the jobs of another fixture on the same database are taken
+// over.
 const lease = 500 * time.Millisecond
 
 // New sets the stage on a database.
@@ -80,9 +81,8 @@ func (s *Fixture) WaitForJobs(t testing.TB) {
 	require.NoError(t, s.Jobs.Idle(t.Context()))
 }
 
-// Router returns a router for a slice's routes, with the judge of the letter
-// of the specification: it refuses requests, and an answer of ours that
-// departs ends the test.
+// Router returns a router for a slice's routes, with the profile strict: it refuses
+// invalid requests, and an invalid response of ours fails the test.
 func (s *Fixture) Router(t testing.TB, cfg api.Config) *api.Router {
 	t.Helper()
 	// What the engine makes of contents that the judge would refuse is tested here.
@@ -106,7 +106,7 @@ func Tokens() api.Authenticators {
 	}
 }
 
-// Caller is whom a token of Tokens names.
+// Caller returns the caller that a token of Tokens names.
 func Caller(token string) api.Caller {
 	name, device, ok := strings.Cut(token, "/")
 	if !ok {

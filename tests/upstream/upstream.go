@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// Root returns the checkout that UPSTREAM names, else shared/matrix-spec beside
-// this repository. If there is none, the test is skipped with a message that
-// says what is not tested.
+// Root returns the checkout that UPSTREAM names, else shared/matrix-spec next to
+// this repository. If there is none, the test is skipped with a message that says
+// what is not tested.
 func Root(t testing.TB, to string) string {
 	t.Helper()
 	root := os.Getenv("UPSTREAM")
