@@ -66,7 +66,6 @@ func (s *Server) wire(signer event.Signer) *features {
 		DB: s.db, Env: s.env, Jobs: s.jobs, Name: s.cfg.ServerName, AnyAvatar: s.judge.Lenient(strict.ProfileAvatarURL),
 		EmptyAvatar: s.judge.Lenient(strict.ProfileAvatarEmpty), UnsetIsEmpty: s.judge.Lenient(strict.ProfileUnset),
 	}
-	out.accountdata = accountdata.New(accountdata.Deps{DB: s.db, Feed: s.feed, PushRules: out.push.Content})
 	out.e2ee = e2ee.New(e2ee.Deps{
 		DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Name: s.cfg.ServerName, Confirm: out.accounts,
 		Departures: e2ee.Departures{
@@ -76,6 +75,7 @@ func (s *Server) wire(signer event.Signer) *features {
 	})
 	out.todevice = todevice.New(todevice.Deps{DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Name: s.cfg.ServerName})
 	s.work.Go("acknowledged messages", out.todevice.Run)
+	out.accountdata = accountdata.New(accountdata.Deps{DB: s.db, Feed: s.feed, PushRules: out.push.Content})
 	out.keybackup = keybackup.New(keybackup.Deps{
 		DB: s.db, OpaqueAuthData: s.judge.Departed(strict.BackupAuthData, "/auth_data"),
 	})
