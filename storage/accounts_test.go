@@ -52,6 +52,30 @@ func TestUsers(t *testing.T) {
 	})
 }
 
+func TestUsersAndDevicesOfSeveral(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		write(t, db, func(ctx context.Context, w *storage.Writer) error {
+			for _, user := range []id.UserID{"@c:t", "@b:t", "@a:t"} {
+				require.NoError(t, w.InsertUser(ctx, &storage.User{ID: user, Kind: "user"}))
+			}
+			for _, d := range []storage.Device{
+				{UserID: "@b:t", ID: "F"}, {UserID: "@a:t", ID: "E"}, {UserID: "@a:t", ID: "D\x00"}, {UserID: "@other:t", ID: "D\x00"},
+			} {
+				require.NoError(t, w.PutDevice(ctx, &d))
+			}
+			users, err := w.UsersAmong(ctx, []id.UserID{"@c:t", "@nobody:t", "@a:t", "@c:t", "@other:t"})
+			require.NoError(t, err)
+			require.Equal(t, []id.UserID{"@a:t", "@c:t"}, users, "those with an account, each once")
+			users, err = w.UsersAmong(ctx, nil)
+			require.NoError(t, err)
+			require.Empty(t, users)
+			devices, err := w.DevicesOf(ctx, []id.UserID{"@b:t", "@a:t", "@c:t", "@a:t"})
+			require.Equal(t, map[id.UserID][]id.DeviceID{"@a:t": {"D\x00", "E"}, "@b:t": {"F"}}, devices)
+			return err
+		})
+	})
+}
+
 func TestDevicesAndTheirTokens(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		access := &storage.AccessToken{Hash: "a1", UserID: "@a:t", DeviceID: "D\x00", ClientID: "c", Scopes: "s", Refresh: "r1", CreatedAt: 1, ExpiresAt: 2}

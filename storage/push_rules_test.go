@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"touchstone.example/api/id"
 	"touchstone.example/storage"
 	"touchstone.example/storage/storagetest"
 )
@@ -60,5 +61,57 @@ func TestAMembershipBesideAChangeOfRules(t *testing.T) {
 				return err
 			}))
 		}
+	})
+}
+
+func TestOwnRules(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		type row struct {
+			Version int64
+			storage.OwnRules
+		}
+		rules, ignored := []byte(`{"rules":1}`), []byte(`{"ignored_users":{}}`)
+		write(t, db, func(ctx context.Context, w *storage.Writer) error {
+			for _, user := range []id.UserID{"@both:t", "@ignores:t", "@default:t", "@rules:t"} {
+				require.NoError(t, w.InsertUser(ctx, &storage.User{ID: user, Kind: "user"}))
+			}
+			for _, user := range []id.UserID{"@both:t", "@rules:t", "@deleted:t"} {
+				require.NoError(t, w.ChangeRules(ctx, user))
+				require.NoError(t, w.PutPushRules(ctx, user, storage.PushRules{Rules: []byte(`{}`), Pos: 3}))
+				require.NoError(t, w.PutPushRules(ctx, user, storage.PushRules{Rules: rules, Pos: 4}))
+			}
+			for _, d := range []storage.AccountData{
+				{UserID: "@both:t", Type: "m.ignored_user_list", Content: ignored},
+				{UserID: "@ignores:t", Type: "m.ignored_user_list", Content: ignored},
+				{UserID: "@default:t", Type: "m.ignored_user_list", RoomNID: 7, Content: ignored}, // means nothing
+				{UserID: "@default:t", Type: "m.direct", Content: ignored},
+			} {
+				require.NoError(t, w.PutAccountData(ctx, &d))
+			}
+			return nil
+		})
+		read(t, db, func(ctx context.Context, r *storage.Reader) error {
+			own := func(users ...id.UserID) map[id.UserID]row {
+				got := map[id.UserID]row{}
+				require.NoError(t, r.OwnRules(ctx, users, func(user id.UserID, version int64, own storage.OwnRules) {
+					require.NotContains(t, got, user)
+					got[user] = row{version, own}
+				}))
+				return got
+			}
+			require.Equal(t, map[id.UserID]row{
+				"@both:t":    {2, storage.OwnRules{PushRules: rules, Ignored: ignored}},
+				"@ignores:t": {1, storage.OwnRules{Ignored: ignored}},
+				"@default:t": {},
+			}, own("@ignores:t", "@both:t", "@deleted:t", "@both:t", "@default:t"), "of users who have an account")
+			require.Equal(t, map[id.UserID]row{"@rules:t": {1, storage.OwnRules{PushRules: rules}}}, own("@rules:t"))
+
+			p, err := r.PushRules(ctx, "@rules:t")
+			require.NoError(t, err)
+			require.Equal(t, storage.PushRules{Rules: rules, Pos: 4}, p)
+			_, err = r.PushRules(ctx, "@ignores:t")
+			require.ErrorIs(t, err, storage.ErrNotFound)
+			return nil
+		})
 	})
 }
