@@ -74,6 +74,20 @@ func (k *keyOwner) crossSigning(usage string) harness.O {
 	return harness.O{"user_id": k.ID, "usage": []string{usage}, "keys": harness.O{"ed25519:" + name: name}}
 }
 
+// crossSign publishes the user's cross-signing keys and signs the device with them.
+func (k *keyOwner) crossSign(t *testing.T) {
+	t.Helper()
+	master, self := signingKey(k.ID+"master"), signingKey(k.ID+"self_signing")
+	byMaster := func(usage string) harness.O {
+		return signed(t, k.crossSigning(usage), k.ID, publicKey(master), master)
+	}
+	k.Post(t, harness.Path("v3/keys/device_signing/upload"), harness.O{
+		"master_key": k.crossSigning("master"), "self_signing_key": byMaster("self_signing"), "user_signing_key": byMaster("user_signing")})
+	answer := k.Post(t, harness.Path("v3/keys/signatures/upload"), harness.O{k.ID: harness.O{
+		k.Device: signed(t, k.identity(), k.ID, publicKey(self), self)}})
+	require.Empty(t, answer.At("failures", k.ID), answer)
+}
+
 // TestKeyExchange is what two people's clients do before they can talk in secret:
 // each learns of the other's device, asks for its keys, claims one, and sends the
 // key of the room to it.
@@ -119,16 +133,8 @@ func TestKeyExchange(t *testing.T) {
 		again := bob.Sync(t, "since", got.At("next_batch").String())
 		require.Empty(t, again.At("to_device", "events").List())
 
-		master := signingKey(alice.ID + "master")
-		bySigning := func(usage string) harness.O {
-			return signed(t, alice.crossSigning(usage), alice.ID, publicKey(master), master)
-		}
-		alice.Post(t, harness.Path("v3/keys/device_signing/upload"), harness.O{
-			"master_key": alice.crossSigning("master"), "self_signing_key": bySigning("self_signing"), "user_signing_key": bySigning("user_signing")})
+		alice.crossSign(t)
 		self := signingKey(alice.ID + "self_signing")
-		answer := alice.Post(t, harness.Path("v3/keys/signatures/upload"), harness.O{alice.ID: harness.O{
-			alice.Device: signed(t, alice.identity(), alice.ID, publicKey(self), self)}})
-		require.Empty(t, answer.At("failures", alice.ID), answer)
 		keys = bob.Post(t, harness.Path("v3/keys/query"), harness.O{"device_keys": harness.O{alice.ID: []string{}}})
 		require.True(t, keys.At("device_keys", alice.ID, alice.Device, "signatures", alice.ID, "ed25519:"+publicKey(self)).Exists(), keys)
 		require.False(t, keys.At("user_signing_keys", alice.ID).Exists())

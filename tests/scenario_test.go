@@ -29,6 +29,12 @@ func scenario(t *testing.T, s *harness.Server, is *fakeidentity.Server) {
 	sceneThirdParties(t, is, alice, bob)
 	sceneSync(t, alice, bob, room)
 	sceneLongPolls(t, alice, bob, room)
+	sceneAccountData(t, alice, room)
+	scenePushRules(t, alice, room)
+	scenePresence(t, alice, bob, room)
+	sceneOpenID(t, s, alice)
+	sceneKeys(t, alice, bob)
+	sceneKeyBackup(t, alice, room)
 	sceneErrors(t, alice, room)
 	sceneDevices(t, alice, bob)
 }
