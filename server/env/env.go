@@ -36,6 +36,19 @@ func (e *Env) Now() time.Time { return e.Clock.Now() }
 // NowTS returns Now in milliseconds, the format of timestamps in the API.
 func (e *Env) NowTS() int64 { return e.Clock.Now().UnixMilli() }
 
+// At returns a timer that fires when it is ts, in milliseconds. The clock may be moved
+// meanwhile: a duration that was reckoned before would then end too late.
+func (e *Env) At(ts int64) *Timer {
+	for {
+		now := e.NowTS()
+		timer := e.Clock.After(time.Duration(max(0, ts-now)) * time.Millisecond)
+		if e.NowTS() == now {
+			return timer
+		}
+		timer.Stop()
+	}
+}
+
 // Wait returns nil when the clock has advanced by d, or the error of the
 // context if that ends first.
 func (e *Env) Wait(ctx context.Context, d time.Duration) error {

@@ -35,11 +35,11 @@ func (p *Presence) Run(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			p.Log.ErrorContext(ctx, "cannot write presence", "error", err)
 		}
-		wait := again
-		if now := p.Env.NowTS(); next > 0 {
-			wait = min(wait, max(0, time.Duration(next-now)*time.Millisecond))
+		soon := p.Env.NowTS() + again.Milliseconds()
+		if next > 0 {
+			soon = min(soon, next)
 		}
-		timer := p.Env.Clock.After(wait)
+		timer := p.Env.At(soon)
 		select {
 		case <-timer.C:
 			p.seeAgain()

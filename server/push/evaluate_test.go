@@ -5,6 +5,7 @@ package push_test
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/go-json-experiment/json"
@@ -29,12 +30,11 @@ func (h *fixture) room(others ...string) id.RoomID {
 }
 
 // sent counts the transaction ids of all fixtures.
-var sent int
+var sent atomic.Int64
 
 func (h *fixture) send(room id.RoomID, token string, content slicetest.O) {
 	h.t.Helper()
-	sent++
-	h.ok("PUT", slicetest.Path("v3/rooms/{}/send/m.room.message/{}", room, fmt.Sprint("t", sent)), token, content)
+	h.ok("PUT", slicetest.Path("v3/rooms/{}/send/m.room.message/{}", room, fmt.Sprint("t", sent.Add(1))), token, content)
 }
 
 func text(body string) slicetest.O { return slicetest.O{"msgtype": "m.text", "body": body} }
@@ -307,8 +307,7 @@ func TestPollRules(t *testing.T) {
 	}
 	room := h.room("bob")
 	poll := func(name string) {
-		sent++
-		h.ok("PUT", slicetest.Path("v3/rooms/{}/send/org.matrix.msc3381.poll.{}/{}", room, name, fmt.Sprint("t", sent)), "alice", slicetest.O{})
+		h.ok("PUT", slicetest.Path("v3/rooms/{}/send/org.matrix.msc3381.poll.{}/{}", room, name, fmt.Sprint("t", sent.Add(1))), "alice", slicetest.O{})
 	}
 	poll("start")
 	h.requireUnread(room, "bob", 1, 0, "a poll")

@@ -179,7 +179,7 @@ func (t *Typing) plan(next int64) *env.Timer {
 	if t.next = next; next == 0 {
 		return t.Env.Clock.After(365 * 24 * time.Hour)
 	}
-	return t.Env.Clock.After(time.Duration(next-now) * time.Millisecond)
+	return t.Env.At(next)
 }
 
 // end tells of all typing whose time has come, and returns when that of others does.
