@@ -44,10 +44,11 @@ type Presence struct {
 	Deps
 	kick  chan struct{}
 	mu    sync.Mutex
-	polls map[poll]int           // requests under way
-	seen  map[poll]int64         // when who waits was last reported
-	news  map[id.UserID]*reports // what is to be written
-	batch *batch                 // into which that goes
+	polls map[poll]int              // requests under way
+	seen  map[poll]int64            // when who waits was last reported
+	last  map[id.UserID]id.DeviceID // which device was last reported online
+	news  map[id.UserID]*reports    // what is to be written
+	batch *batch                    // into which that goes
 }
 
 // A poll is a user's waiting for news, online or not.
@@ -60,6 +61,7 @@ type poll struct {
 type reports struct {
 	onlineAt, idleAt, activeAt int64
 	came                       bool    // by a request that begins
+	notOnline                  bool    // the device that was last online says that it is idle
 	reset                      bool    // what was said before does not count any more
 	status                     *string // nil: as before
 }
@@ -82,7 +84,7 @@ func (b *batch) wait(ctx context.Context) error {
 // New returns the presence of a server's users. Run writes it.
 func New(d Deps) *Presence {
 	return &Presence{
-		Deps: d, kick: make(chan struct{}, 1), polls: map[poll]int{}, seen: map[poll]int64{}, news: map[id.UserID]*reports{},
+		Deps: d, kick: make(chan struct{}, 1), polls: map[poll]int{}, seen: map[poll]int64{}, last: map[id.UserID]id.DeviceID{}, news: map[id.UserID]*reports{},
 		batch: &batch{done: make(chan struct{})},
 	}
 }
@@ -98,6 +100,7 @@ func (p *Presence) Polls(ctx context.Context, who api.Caller, state clientapi.Pr
 	of := poll{who.User, string(state) == unavailable}
 	p.mu.Lock()
 	p.polls[of]++
+	p.turn(who, of)
 	b := p.see(of)
 	if b != nil {
 		p.of(of.user).came = true
@@ -113,6 +116,25 @@ func (p *Presence) Polls(ctx context.Context, who api.Caller, state clientapi.Pr
 			delete(p.polls, of)
 		}
 		p.see(of)
+	}
+}
+
+// turn notes which device is online. One that was, and is idle now, is not online any
+// more, unless another request of the user's says so. The caller holds mu.
+func (p *Presence) turn(who api.Caller, of poll) {
+	device, known := p.last[who.User]
+	switch {
+	case !of.idle:
+		if len(p.last) >= maxSeen {
+			clear(p.last)
+		}
+		p.last[who.User] = who.Device
+	case known && device == who.Device && p.polls[poll{who.User, false}] == 0:
+		delete(p.last, who.User)
+		delete(p.seen, poll{who.User, false})
+		delete(p.seen, of)
+		r := p.of(who.User)
+		r.onlineAt, r.notOnline = 0, true
 	}
 }
 
@@ -174,6 +196,7 @@ func (p *Presence) SetPresence(ctx context.Context, who api.Caller, req *clienta
 	switch string(req.Body.Presence) {
 	case online:
 		r.onlineAt, r.activeAt = now, now
+		p.last[who.User] = who.Device
 	case unavailable:
 		r.idleAt = now
 	}
@@ -238,6 +261,9 @@ const (
 func take(row *storage.Presence, r *reports, now int64) {
 	if r.reset {
 		row.OnlineAt, row.IdleAt = 0, 0
+	}
+	if r.notOnline {
+		row.OnlineAt = 0
 	}
 	if r.status != nil {
 		row.StatusMsg = *r.status

@@ -30,6 +30,7 @@ type fixture struct {
 	*slicetest.Fixture
 	t      *testing.T
 	router *api.Router
+	room   string
 	tokens map[string]string // of the last answers
 	polls  atomic.Int64      // how many requests were noted
 }
@@ -54,10 +55,15 @@ func each(t *testing.T, off bool, fn func(t *testing.T, f *fixture)) {
 				return slice.Polls(ctx, who, state)
 			},
 		}))
-		room := f.ok("alice", "POST", slicetest.Path("v3/createRoom"), slicetest.O{"preset": "public_chat"}).At("room_id")
-		f.ok("bob", "POST", slicetest.Path("v3/rooms/{}/join", room), slicetest.O{})
+		f.room = f.ok("alice", "POST", slicetest.Path("v3/createRoom"), slicetest.O{"preset": "public_chat"}).At("room_id")
+		f.join("bob")
 		fn(t, f)
 	})
+}
+
+func (f *fixture) join(user string) {
+	f.t.Helper()
+	f.ok(user, "POST", slicetest.Path("v3/rooms/{}/join", f.room), slicetest.O{})
 }
 
 func (f *fixture) ok(user, method, path string, body any) slicetest.Answer {
@@ -123,6 +129,35 @@ func TestPresenceBySync(t *testing.T) {
 		require.Zero(t, f.DB.Stats().Since(cost).Writes, "which is known")
 		require.Empty(t, f.sync("bob", "offline"))
 		f.ahead("bob", 30*time.Second, `"presence":"offline"`)
+	})
+}
+
+// TestADeviceTurnsIdle: the device that made its user online takes that back, one of the
+// user's others does not.
+func TestADeviceTurnsIdle(t *testing.T) {
+	each(t, false, func(t *testing.T, f *fixture) {
+		f.sync("bob", "offline")
+		f.sync("alice", "online")
+		require.Contains(t, f.sync("bob", "offline"), `"presence":"online"`)
+		f.sync("alice/PHONE", "unavailable")
+		require.Empty(t, f.sync("bob", "offline"), "the other device is online")
+		f.sync("alice", "unavailable")
+		require.Contains(t, f.sync("bob", "offline"), `"presence":"unavailable"`)
+		f.sync("alice/PHONE", "online")
+		require.Contains(t, f.sync("bob", "offline"), `"presence":"online"`)
+	})
+}
+
+// TestPresenceOfWhoJoins: those in a room hear of somebody who comes in.
+func TestPresenceOfWhoJoins(t *testing.T) {
+	each(t, false, func(t *testing.T, f *fixture) {
+		f.ok("carol", "PUT", status("carol"), slicetest.O{"presence": "online", "status_msg": "new here"})
+		f.sync("bob", "offline")
+		f.join("carol")
+		require.Contains(t, f.sync("bob", "offline"), "new here")
+		require.Empty(t, f.sync("bob", "offline"))
+		f.join("dora")
+		require.Empty(t, f.sync("bob", "offline"), "nobody is told that somebody is offline")
 	})
 }
 

@@ -2,7 +2,13 @@
 //
 // A bot made with matrix-bot-sdk that answers. Usage: node matrix_bot_sdk.mjs BASE_URL
 import assert from "node:assert/strict";
-import sdk from "matrix-bot-sdk";
+import Module, { createRequire } from "node:module";
+
+// This bot does not encrypt, and the native library for that is downloaded by a
+// script that may not run.
+const load = Module._load;
+Module._load = (name, ...rest) => (name === "@matrix-org/matrix-sdk-crypto-nodejs" ? {} : load(name, ...rest));
+const sdk = createRequire(import.meta.url)("matrix-bot-sdk");
 
 const { AutojoinRoomsMixin, LogLevel, LogService, MatrixAuth, MemoryStorageProvider, MatrixClient } = sdk;
 LogService.setLevel(LogLevel.ERROR);
