@@ -71,6 +71,7 @@ func (s *Server) wire(signer event.Signer) *features {
 		Departures: e2ee.Departures{
 			UnsignedDevice: s.judge.Departed(strict.DeviceKeysSigned, "/device_keys/signatures"),
 			OtherIdentity:  s.judge.Departed(strict.DeviceKeysSame, "/device_keys/keys"),
+			NullList:       s.judge.Departed(strict.NullLists, "/device_keys"),
 		},
 	})
 	out.todevice = todevice.New(todevice.Deps{DB: s.db, Feed: s.feed, Env: s.env, Log: s.log, Name: s.cfg.ServerName})

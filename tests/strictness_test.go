@@ -118,6 +118,13 @@ var departures = map[string]func(t *testing.T, s *harness.Server, letter bool){
 			require.Equal(t, "M_MISSING_PARAM", answer.JSON().At("errcode").String())
 		}
 	},
+	"null-lists": func(t *testing.T, s *harness.Server, letter bool) {
+		alice := newKeyOwner(s.User(t, "alice"))
+		alice.upload(t)
+		answer := alice.Do(t, "POST", harness.Path("v3/keys/query"), harness.O{"device_keys": harness.O{alice.ID: nil}})
+		require.Equal(t, pick(letter, 400, 200), answer.Status)
+		require.Equal(t, !letter, answer.JSON().At("device_keys", alice.ID, alice.Device).Exists())
+	},
 	"profile-avatar-empty": func(t *testing.T, s *harness.Server, letter bool) {
 		alice := s.User(t, "alice")
 		answer := alice.Do(t, "PUT", harness.Path("v3/profile/{}/avatar_url", alice.ID), harness.O{"avatar_url": ""})

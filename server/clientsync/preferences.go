@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"touchstone.example/api/id"
-	"touchstone.example/server/event"
 	"touchstone.example/server/feed"
 	"touchstone.example/server/roomview"
 	"touchstone.example/storage"
@@ -30,8 +29,6 @@ type preferenceCache struct {
 	users map[id.UserID]*preferences
 }
 
-const typeInvitePermission = "m.invite_permission_config"
-
 // loadPreferences reads whom the user wants to hear of.
 func (a *answerBuilder) loadPreferences(ctx context.Context) (err error) {
 	c, user := &a.Sync.preferences, a.who.User
@@ -41,7 +38,7 @@ func (a *answerBuilder) loadPreferences(ctx context.Context) (err error) {
 	if a.prefers != nil && !a.Feed.Changed(a.prefers.asOf, feed.KeysOf([]feed.Kind{feed.KindAccountData}, user, nil)...) {
 		return nil
 	}
-	list, err := a.tx.AccountDataOf(ctx, user, roomview.TypeIgnoredUsers, typeInvitePermission)
+	list, err := a.tx.AccountDataOf(ctx, user, roomview.TypeIgnoredUsers, roomview.TypeInvitePermission)
 	if err != nil {
 		return err
 	}
@@ -62,9 +59,8 @@ func (p *preferences) take(d *storage.AccountData) {
 	switch d.Type {
 	case roomview.TypeIgnoredUsers:
 		p.ignored = roomview.IgnoredIn(d.Content, d.UserID)
-	case typeInvitePermission:
-		action, _ := event.Text(event.Member(d.Content, "default_action"))
-		p.blocksInvites = action == "block"
+	case roomview.TypeInvitePermission:
+		p.blocksInvites = roomview.BlocksInvitesIn(d.Content)
 	}
 }
 

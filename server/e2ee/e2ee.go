@@ -49,6 +49,9 @@ type Departures struct {
 	UnsignedDevice func(context.Context) bool
 	// OtherIdentity is a device that changes its identity keys (rule device-keys-same).
 	OtherIdentity func(context.Context) bool
+	// NullList is null for a list of devices, which stands for an empty one (rule
+	// null-lists).
+	NullList func(context.Context) bool
 }
 
 func accepts(ctx context.Context, departure func(context.Context) bool) bool {

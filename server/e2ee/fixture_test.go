@@ -53,7 +53,7 @@ func newFixture(t testing.TB, db *storage.DB) *fixture {
 	departs := func(context.Context) bool { return f.lenient }
 	f.e2ee = e2ee.New(e2ee.Deps{
 		DB: s.DB, Feed: s.Feed, Env: s.Env, Log: s.Log, Name: slicetest.Name, Confirm: acc,
-		Departures: e2ee.Departures{UnsignedDevice: departs, OtherIdentity: departs},
+		Departures: e2ee.Departures{UnsignedDevice: departs, OtherIdentity: departs, NullList: departs},
 	})
 	f.router = s.Router(t, api.Config{Auth: api.Authenticators{User: api.TokenAuthenticator(acc.Caller)}, Permit: acc.Permit})
 	clientapi.MountRegistration(f.router, acc)

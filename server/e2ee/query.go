@@ -34,17 +34,21 @@ func (e *E2EE) QueryKeys(ctx context.Context, who api.Caller, req *clientapi.Que
 		SelfSigningKeys: map[id.UserID]clientapi.CrossSigningKey{},
 		UserSigningKeys: map[id.UserID]clientapi.CrossSigningKey{},
 	}
+	wanted, err := e.wantedDevices(ctx, req.Body.DeviceKeys)
+	if err != nil {
+		return nil, err
+	}
 	var own []id.UserID
 	others := map[id.UserID][]string{}
-	for _, user := range slices.Sorted(maps.Keys(req.Body.DeviceKeys)) {
+	for _, user := range slices.Sorted(maps.Keys(wanted)) {
 		if user.Server() == e.Name {
 			own = append(own, user)
 		} else {
-			others[user] = req.Body.DeviceKeys[user]
+			others[user] = wanted[user]
 		}
 	}
-	err := e.DB.Read(ctx, func(tx *storage.Reader) error {
-		q := &queried{viewer: who.User, wanted: req.Body.DeviceKeys, out: out}
+	err = e.DB.Read(ctx, func(tx *storage.Reader) error {
+		q := &queried{viewer: who.User, wanted: wanted, out: out}
 		return q.read(ctx, tx, own)
 	})
 	if err != nil {
@@ -61,6 +65,23 @@ func (e *E2EE) QueryKeys(ctx context.Context, who api.Caller, req *clientapi.Que
 		out.Failures = writeFailures(failures)
 	}
 	return out, nil
+}
+
+// wantedDevices are the devices that a query names, by user. Null for a list is a
+// departure, which is noted once.
+func (e *E2EE) wantedDevices(ctx context.Context, named map[id.UserID]api.Null[[]string]) (map[id.UserID][]string, error) {
+	wanted := make(map[id.UserID][]string, len(named))
+	var null id.UserID
+	for user, devices := range named {
+		wanted[user] = devices.Value
+		if !devices.Valid {
+			null = user
+		}
+	}
+	if null != "" && !accepts(ctx, e.NullList) {
+		return nil, api.BadJSON("device_keys: null stands for no list: send [] for all devices of %s", null)
+	}
+	return wanted, nil
 }
 
 // queried are keys of users of ours, as one user may see them.

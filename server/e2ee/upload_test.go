@@ -85,6 +85,29 @@ func TestIdentityKeysAreChecked(t *testing.T) {
 	})
 }
 
+// TestNullListOfDevices: null for the devices of a user, which clients in Go send, is
+// refused, or taken for an empty list.
+func TestNullListOfDevices(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		alice, bob := f.register("alice", "ALICE"), f.register("bob", "BOB")
+		alice.upload(slicetest.O{"device_keys": alice.keys()})
+		query := slicetest.Path("v3/keys/query")
+		body := slicetest.O{"device_keys": slicetest.O{alice.user: nil, bob.user: slicetest.L{}, "@carol:elsewhere": nil}}
+		a := bob.do("POST", query, body)
+		require.Equal(t, 400, a.Status, a)
+		require.Equal(t, "M_BAD_JSON", a.At("errcode"))
+		f.lenient = true
+		a = bob.ok("POST", query, body)
+		require.NotEmpty(t, a.At("device_keys", alice.user, "ALICE"))
+		require.Equal(t, `{}`, a.At("device_keys", bob.user))
+		require.NotEmpty(t, a.At("failures", "elsewhere"))
+		for _, other := range []any{"ALICE", slicetest.O{}, slicetest.L{nil}} {
+			a := bob.do("POST", query, slicetest.O{"device_keys": slicetest.O{alice.user: other}})
+			require.Equal(t, 400, a.Status, "%v is no list of devices", other)
+		}
+	})
+}
+
 func TestOneTimeKeys(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		alice, bob := f.register("alice", "ALICE"), f.register("bob", "BOB")

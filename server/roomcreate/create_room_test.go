@@ -184,6 +184,26 @@ func TestCreateRoomRefuses(t *testing.T) {
 	})
 }
 
+// TestCreateRoomLeavesOutBlockedInvitations: the room is made all the same, whichever
+// way the user is invited.
+//
+// Spec: client-server "Invite permission".
+func TestCreateRoomLeavesOutBlockedInvitations(t *testing.T) {
+	each(t, func(t *testing.T, h *fixture) {
+		h.SetAccountData("bob", "m.invite_permission_config", `{"default_action":"block"}`)
+		for _, body := range []slicetest.O{
+			{"invite": slicetest.L{slicetest.User("bob"), slicetest.User("carol")}},
+			{"preset": "trusted_private_chat", "invite": slicetest.L{slicetest.User("bob"), slicetest.User("carol")}},
+			{"invite": slicetest.L{slicetest.User("carol")}, "initial_state": slicetest.L{slicetest.O{
+				"type": "m.room.member", "state_key": slicetest.User("bob"), "content": slicetest.O{"membership": "invite"}}}},
+		} {
+			types := roomtest.Types(h.History("alice", h.Create("alice", body)))
+			require.Contains(t, types, "member @carol:hs1")
+			require.NotContains(t, types, "member @bob:hs1")
+		}
+	})
+}
+
 // TestOneAliasIsGivenOnce: of many rooms that want one alias, one gets it.
 func TestOneAliasIsGivenOnce(t *testing.T) {
 	each(t, func(t *testing.T, h *fixture) {

@@ -41,6 +41,9 @@ func (c *creation) plan(ctx context.Context, head *rooms.Head) (*rooms.Plan, err
 		if err != nil {
 			return nil, err
 		}
+		if p == nil {
+			continue
+		}
 		if size += len(p.PDU()); size > maxRoomBytes {
 			return nil, api.TooLarge("The events of the room have more than %d bytes together", maxRoomBytes)
 		}
@@ -53,12 +56,18 @@ func (c *creation) plan(ctx context.Context, head *rooms.Head) (*rooms.Plan, err
 	return b.plan, c.inviteAddresses(ctx, b)
 }
 
-// add builds an event after those before it.
+// add builds an event after those before it, or none if it invites a user who blocks
+// invitations.
 //
-// Spec: client-server createRoom, 400 M_INVALID_ROOM_STATE.
+// Spec: client-server createRoom, 400 M_INVALID_ROOM_STATE; "Invite permission": "It is
+// possible for one of the invited users to be rejected whilst the room creation as a
+// whole succeeds."
 func (b *builder) add(ctx context.Context, s step) (*rooms.Planned, error) {
 	p, err := s.build(ctx, b.head)
 	var refusal *rooms.Refusal
+	if errors.As(err, &refusal) && refusal.Rule == rooms.RuleInvitePermission {
+		return nil, nil
+	}
 	if errors.As(err, &refusal) {
 		return nil, api.InvalidRoomState("%s: %s", s.typ, refusal.Reason)
 	}

@@ -31,8 +31,11 @@ func ToClient(err error, roomID id.RoomID) error {
 		return api.BadJSON("%s", content.Reason)
 	case errors.As(err, &refusal):
 		code := "M_FORBIDDEN"
-		if refusal.Rule == rooms.RuleGuestAccess {
+		switch refusal.Rule {
+		case rooms.RuleGuestAccess:
 			code = "M_GUEST_ACCESS_FORBIDDEN"
+		case rooms.RuleInvitePermission:
+			code = "M_INVITE_BLOCKED"
 		}
 		return &api.Error{Status: http.StatusForbidden, ErrCode: code, Msg: refusal.Reason, Err: err}
 	}

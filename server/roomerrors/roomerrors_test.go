@@ -24,6 +24,7 @@ func TestErrorsOfTheEngineToClients(t *testing.T) {
 		{"a room that this server does not know", rooms.ErrUnknownRoom, 403, "M_FORBIDDEN"},
 		{"what the authorization rules reject", &rooms.Refusal{Rule: "5.3.2"}, 403, "M_FORBIDDEN"},
 		{"a guest", &rooms.Refusal{Rule: rooms.RuleGuestAccess}, 403, "M_GUEST_ACCESS_FORBIDDEN"},
+		{"who blocks invitations", &rooms.Refusal{Rule: rooms.RuleInvitePermission}, 403, "M_INVITE_BLOCKED"},
 		{"content that is too large", &rooms.InvalidContent{TooLarge: true}, 413, "M_TOO_LARGE"},
 		{"content that is no canonical JSON", &rooms.InvalidContent{}, 400, "M_BAD_JSON"},
 	} {

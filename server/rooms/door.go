@@ -95,8 +95,14 @@ func (r *Rooms) build(ctx context.Context, h *head, d Draft) (*Planned, error) {
 		}
 	}
 	p, err := r.buildEvent(ctx, h, d)
-	if err != nil || d.Redacts == "" {
-		return p, err
+	if err == nil {
+		err = r.checkInvitePermission(ctx, p.Event)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if d.Redacts == "" {
+		return p, nil
 	}
 	p.redacts, err = r.redactable(ctx, h, p.Event, d.Redacts)
 	return p, err

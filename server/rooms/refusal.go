@@ -31,23 +31,25 @@ type Refusal struct {
 
 // Rules besides the authorization rules of the room versions.
 const (
-	RuleGuestAccess = "guest_access"       // client-server "Guest Access"
-	RuleRestricted  = "restricted"         // client-server "Restricted rooms"
-	RuleRedaction   = "redaction"          // client-server "Redactions"
-	RuleThirdParty  = "third_party_invite" // client-server "Third-party Invites"
-	RuleFederation  = "federation"         // what needs another server
-	RuleMembership  = "membership"         // MemberChange.From
+	RuleGuestAccess      = "guest_access"       // client-server "Guest Access"
+	RuleRestricted       = "restricted"         // client-server "Restricted rooms"
+	RuleRedaction        = "redaction"          // client-server "Redactions"
+	RuleThirdParty       = "third_party_invite" // client-server "Third-party Invites"
+	RuleInvitePermission = "invite_permission"  // client-server "Invite permission"
+	RuleFederation       = "federation"         // what needs another server
+	RuleMembership       = "membership"         // MemberChange.From
 )
 
 func (r *Refusal) Error() string { return "rooms: refused by rule " + r.Rule + ": " + r.Reason }
 
 // sections are where the rules besides the authorization rules stand.
 var sections = map[string]string{
-	RuleGuestAccess: "/client-server-api/#guest-access",
-	RuleRestricted:  "/client-server-api/#restricted-rooms",
-	RuleRedaction:   "/client-server-api/#redactions",
-	RuleThirdParty:  "/client-server-api/#third-party-invites",
-	RuleFederation:  "/server-server-api/",
+	RuleGuestAccess:      "/client-server-api/#guest-access",
+	RuleRestricted:       "/client-server-api/#restricted-rooms",
+	RuleRedaction:        "/client-server-api/#redactions",
+	RuleThirdParty:       "/client-server-api/#third-party-invites",
+	RuleInvitePermission: "/client-server-api/#invite-permission",
+	RuleFederation:       "/server-server-api/",
 }
 
 // RuleID names the rule, for the log and for who sent the event.

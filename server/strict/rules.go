@@ -58,6 +58,7 @@ const (
 	JoinedLimited      = "joined-limited"
 	JoinedProfile      = "joined-profile"
 	MessagesWithoutDir = "messages-without-dir"
+	NullLists          = "null-lists"
 	ProfileAvatarEmpty = "profile-avatar-empty"
 	ProfileAvatarURL   = "profile-avatar-url"
 	ProfileUnset       = "profile-unset"
@@ -109,6 +110,7 @@ var schemaRules = []Rule{
 	{JoinedProfile, "joined_members has no name or picture where the member has none", "client-server-api/#get_matrixclientv3roomsroomidjoined_members", Enforce, Enforce, Off},
 	{MemberDeprecated, "a request has no deprecated members", apiStandards, Report, Off, Off},
 	{MessagesWithoutDir, "a page of messages says in which direction it goes", "client-server-api/#get_matrixclientv3roomsroomidmessages", Enforce, Enforce, Off},
+	{NullLists, "the list of devices in a query of keys is a list; off, it may be null, which stands for an empty one", "client-server-api/#post_matrixclientv3keysquery", Enforce, Off, Off},
 	{api.RuleParameterUnknown, "a request has no query parameters but those described; others are ignored", apiStandards, Report, Off, Off},
 	{ProfileAvatarEmpty, "an empty avatar_url is refused; off, it takes the picture away", "client-server-api/#put_matrixclientv3profileuseridkeyname", Enforce, Off, Off},
 	{ProfileAvatarURL, "the avatar_url of a profile is an MXC URI", "client-server-api/#put_matrixclientv3profileuseridkeyname", Enforce, Enforce, Off},

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/api/id"
+	"touchstone.example/storage"
 	"touchstone.example/tests/slicetest"
 )
 
@@ -69,6 +70,14 @@ func (s *Server) Set(token, room, typ, key string, content any) string {
 func (s *Server) State(token, room, typ, key string) slicetest.Answer {
 	s.T.Helper()
 	return s.OK("GET", At(room, "state/{}/{}", typ, key), token, nil)
+}
+
+// SetAccountData sets global account data of a user, as its slice would.
+func (s *Server) SetAccountData(user, typ, content string) {
+	s.T.Helper()
+	require.NoError(s.T, s.DB.Write(s.T.Context(), func(tx *storage.Writer) error {
+		return tx.PutAccountData(s.T.Context(), &storage.AccountData{UserID: slicetest.User(user), Type: typ, Content: []byte(content)})
+	}))
 }
 
 // Membership is what somebody is in a room, as alice sees it.
