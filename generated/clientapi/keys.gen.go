@@ -276,8 +276,8 @@ type QueriedDeviceKeysUnsigned = fedapi.QueriedDeviceKeysUnsigned
 
 // QueryKeysBody is the body of POST /_matrix/client/v3/keys/query.
 type QueryKeysBody struct {
-	DeviceKeys map[id.UserID][]string `json:"device_keys"`
-	Timeout    api.Opt[int64]         `json:"timeout,omitzero"`
+	DeviceKeys map[id.UserID]api.Null[[]string] `json:"device_keys"`
+	Timeout    api.Opt[int64]                   `json:"timeout,omitzero"`
 }
 
 var membersOfQueryKeysBody = []string{"device_keys", "timeout"}
@@ -287,8 +287,10 @@ func (v *QueryKeysBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return api.DecodeObject(dec, membersOfQueryKeysBody, 1, func(i int) error {
 		switch i {
 		case 0: // device_keys
-			return api.DecodeMap(&v.DeviceKeys, dec, id.ParseUserID, func(v *[]string, dec *jsontext.Decoder) error {
-				return api.DecodeList(v, dec, api.DecodeString)
+			return api.DecodeMap(&v.DeviceKeys, dec, id.ParseUserID, func(v *api.Null[[]string], dec *jsontext.Decoder) error {
+				return api.DecodeNull(v, dec, func(v *[]string, dec *jsontext.Decoder) error {
+					return api.DecodeList(v, dec, api.DecodeString)
+				})
 			})
 		default: // timeout
 			return api.DecodeOpt(&v.Timeout, dec, api.DecodeInt)
@@ -306,7 +308,11 @@ func (v *QueryKeysBody) AppendJSON(b []byte) []byte {
 		for _, k := range api.Keys(k0[:0], v.DeviceKeys) {
 			b = api.AppendName(b, k)
 			e0 := v.DeviceKeys[k]
-			b = api.AppendStrings(b, e0)
+			if e0.Valid {
+				b = api.AppendStrings(b, e0.Value)
+			} else {
+				b = append(b, "null"...)
+			}
 		}
 	}
 	b = append(b, '}')
