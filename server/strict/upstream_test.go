@@ -54,6 +54,7 @@ var departures = map[string]string{
 	"client-server getRoomKeysVersion 200":           "backup-auth-data",
 	"client-server getRoomKeysVersionCurrent 200":    "backup-auth-data",
 	"client-server postReceipt request":              "receipt-thread",
+	"client-server queryKeys request":                "query-null-lists",
 	"client-server claimKeys 200":                    "signatures",
 	"client-server queryKeys 200":                    "signatures",
 	"server-server queryUserEncryptionKeys 200":      "signatures",
