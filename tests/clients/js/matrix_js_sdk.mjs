@@ -129,6 +129,7 @@ step("typing, receipts, tags and account data arrive");
 await alice.until("keys in the backup", async () => (await alice.client.http.authedRequest("GET", "/room_keys/version")).count > 0);
 const later = await Device.login(aliceName, "LAPTOP", recoveryKey);
 const crypto = later.client.getCrypto();
+await later.until("the user's public keys", () => crypto.userHasCrossSigningKeys(undefined, true));
 await crypto.bootstrapCrossSigning({});
 await crypto.loadSessionBackupPrivateKeyFromSecretStorage();
 await crypto.checkKeyBackupAndEnable();
