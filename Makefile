@@ -71,7 +71,7 @@ long: ## random testers for as long as you like (DURATION=1h SEED=7 TESTER=Stops
 test-clients: ## conversations through real client libraries
 	@cd tests/clients/js && if command -v npm >/dev/null; then npm install --no-audit --no-fund --silent; else echo 'not installed: there is no npm'; fi
 	go test -count=1 -v -run 'TestConversation' ./tests
-	go test -count=1 -v -tags goolm ./tests/clients
+	go test -count=1 -v ./tests/clients
 
 .PHONY: check
 check: generate-compare lint test ## what must pass before every commit
