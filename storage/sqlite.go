@@ -123,6 +123,15 @@ func (e *sqliteEngine) connect(ctx context.Context) (*sqliteConn, error) {
 	return &sqliteConn{e: e, conn: conn, prepared: map[string]*sql.Stmt{}}, nil
 }
 
+// close closes the statements first: SQLite keeps the files of a connection open for as
+// long as it has any.
+func (c *sqliteConn) close() (err error) {
+	for _, s := range c.prepared {
+		err = errors.Join(err, s.Close())
+	}
+	return errors.Join(err, c.conn.Close())
+}
+
 func (e *sqliteEngine) close() error {
 	var err error
 	close(e.writer.closed)
@@ -135,14 +144,14 @@ func (e *sqliteEngine) close() error {
 		e.readers.slots <- struct{}{} // waits for the readers, one by one
 	}
 	for _, c := range e.readers.idle {
-		err = errors.Join(err, c.conn.Close())
+		err = errors.Join(err, c.close())
 	}
 	if c := e.writer.conn; c != nil { // last, so that the file is whole without its log
 		_, logErr := c.conn.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
 		if errors.Is(sqliteError(logErr), ErrUnwritable) {
 			logErr = nil // no data is lost: the log stays and is read at the next start
 		}
-		err = errors.Join(err, logErr, c.conn.Close())
+		err = errors.Join(err, logErr, c.close())
 	}
 	return errors.Join(err, e.pool.Close(), e.cleanup())
 }
@@ -156,7 +165,7 @@ func (e *sqliteEngine) read(ctx context.Context, r *Reader, fn func() error) err
 	defer func() {
 		r.s = nil
 		if err != nil || c.run("ROLLBACK") != nil {
-			c.conn.Close() // the caller is given the error that broke it
+			c.close() // the caller is given the error that broke it
 			c = nil
 		}
 		e.releaseReader(c)

@@ -8,12 +8,45 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"touchstone.example/storage"
 )
+
+// TestAClosedDatabaseLeavesNoFileOpen: a server in lab mode opens a database for each
+// reset.
+func TestAClosedDatabaseLeavesNoFileOpen(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("NOT RUN: only Linux lists the open files of a process in /proc")
+	}
+	path := filepath.Join(t.TempDir(), "files.db")
+	db, err := storage.Open(t.Context(), "sqlite://"+path, storage.Options{})
+	require.NoError(t, err)
+	require.NoError(t, db.Write(t.Context(), func(tx *storage.Writer) error { return tx.PutServerInfo(t.Context(), "a", "b") }))
+	require.NoError(t, db.Read(t.Context(), func(tx *storage.Reader) error {
+		_, err := tx.ServerInfo(t.Context(), "a")
+		return err
+	}))
+	require.NotEmpty(t, openFiles(t, path))
+	require.NoError(t, db.Close())
+	require.Empty(t, openFiles(t, path))
+}
+
+// openFiles lists the files of this process whose names begin so.
+func openFiles(t *testing.T, prefix string) (open []string) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	for _, e := range entries {
+		if name, err := os.Readlink(filepath.Join("/proc/self/fd", e.Name())); err == nil && strings.HasPrefix(name, prefix) {
+			open = append(open, name)
+		}
+	}
+	return open
+}
 
 func TestSQLiteTempDirIsRemovedAfterKill(t *testing.T) {
 	parent := t.TempDir()

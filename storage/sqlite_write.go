@@ -162,7 +162,7 @@ func (e *sqliteEngine) abortGroup(why error) {
 	group := lw.group
 	lw.group = nil
 	if err := lw.conn.run("ROLLBACK"); err != nil {
-		lw.conn.conn.Close() // closing rolls back, if SQLite has not done so by itself
+		lw.conn.close() // closing rolls back, if SQLite has not done so by itself
 		lw.conn = nil
 	}
 	group.err = why
